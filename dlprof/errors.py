@@ -1,0 +1,84 @@
+"""The error tree: each error carries a message, a hint and the process exit code.
+
+Every error that dlprof raises on purpose descends from `DlprofError`; `cli/main.py` prints it once and exits with its code.
+
+    DlprofError            1   failed
+    ├── UsageError         2   the command line, a workload setting or a study file is wrong
+    ├── TraceError         1   a trace file cannot be read: says file, byte offset, what was expected
+    ├── StoreError         1   a capture directory is missing, incomplete or damaged
+    ├── EnvironmentFailed  1   a framework environment cannot be made or used
+    ├── DataError          1   a data set cannot be had or does not match its checksum
+    ├── ChildFailed        1   the child process crashed, timed out or reported a failure
+    ├── Unsupported        1   the framework, version, device or mode cannot do what was asked
+    ├── Regression         3   a gate was asked for and was not met
+    ├── Inconclusive       4   a gate was asked for and could not be decided
+    ├── NotComparable      5   the two sides did different work
+    └── Interrupted      130   stopped by the user
+"""
+
+from __future__ import annotations
+
+
+class DlprofError(Exception):
+    """An error meant for the user: what happened and where (`message`), and what to do next (`hint`)."""
+
+    exit_code = 1
+
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
+        super().__init__(message)
+        self.message = message
+        self.hint = hint
+
+
+class UsageError(DlprofError):
+    """The command line, a workload setting or a study file is wrong."""
+
+    exit_code = 2
+
+
+class TraceError(DlprofError):
+    """A trace file cannot be read; the message names the file, the byte offset and what was expected there."""
+
+
+class StoreError(DlprofError):
+    """A capture directory is missing, incomplete or damaged."""
+
+
+class EnvironmentFailed(DlprofError):
+    """A framework environment cannot be made or used."""
+
+
+class DataError(DlprofError):
+    """A data set cannot be had or does not match its checksum."""
+
+
+class ChildFailed(DlprofError):
+    """The child process crashed, timed out or reported a failure."""
+
+
+class Unsupported(DlprofError):
+    """The framework, version, device or mode cannot do what was asked."""
+
+
+class Regression(DlprofError):
+    """A gate was asked for and was not met."""
+
+    exit_code = 3
+
+
+class Inconclusive(DlprofError):
+    """A gate was asked for and could not be decided."""
+
+    exit_code = 4
+
+
+class NotComparable(DlprofError):
+    """The two sides did different work, so no verdict is given."""
+
+    exit_code = 5
+
+
+class Interrupted(DlprofError):
+    """Stopped by the user; what was finished is kept."""
+
+    exit_code = 130

@@ -1,0 +1,89 @@
+"""What a framework must supply: its environments, its child adapter and its operator vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Protocol, runtime_checkable
+
+
+@dataclass(frozen=True, slots=True)
+class Operator:
+    """What one raw operator name means.
+
+    op: canonical operator in ONNX terms. phase: one of schema.PHASES, or None where only the context tells (forward or
+    loss). level: one of schema.LEVELS. fuses: canonical operators inside a fused one. calls: canonical calls that one
+    event stands for (0 for the second part of a split operator).
+    """
+
+    op: str
+    phase: str | None = None
+    level: str = "op"
+    fuses: tuple[str, ...] = ()
+    calls: int = 1
+
+
+Vocabulary = Mapping[str, Operator]
+"""Raw operator name → meaning. A name that is absent is listed as unknown, never guessed."""
+
+
+@dataclass(frozen=True, slots=True)
+class EnvSpec:
+    """One framework release as an environment: a Python and a hash-locked requirements file.
+
+    name: unique, such as tf-2.21.0-cpu. python: 3.11. requirements: the lock file (pip format with --hash), or None when
+    `resolve` must be resolved on the fly (a version outside the shipped table; less reproducible, and said so).
+    """
+
+    name: str
+    framework: str
+    version: str
+    device: str
+    python: str
+    requirements: Path | None
+    resolve: tuple[str, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+
+@runtime_checkable
+class Framework(Protocol):
+    """A framework as dlprof sees it. Built-ins are in frameworks/__init__.py; others register the entry-point group
+    `dlprof.frameworks` with a zero-argument callable that returns one of these."""
+
+    @property
+    def name(self) -> str:
+        """Short name typed by users: tf."""
+
+    @property
+    def label(self) -> str:
+        """Name for people: TensorFlow."""
+
+    @property
+    def aliases(self) -> Sequence[str]:
+        """Other names that users may type: tensorflow."""
+
+    @property
+    def default_version(self) -> str: ...
+
+    @property
+    def versions(self) -> Sequence[str]:
+        """Releases with a shipped lock file, newest first."""
+
+    @property
+    def modes(self) -> Sequence[str]:
+        """Execution modes, default first: graph, eager, …"""
+
+    @property
+    def adapter(self) -> Path:
+        """The child's adapter file for this framework."""
+
+    @property
+    def producer(self) -> str:
+        """Name under which ingest reports traces of this framework: tensorflow."""
+
+    @property
+    def operators(self) -> Vocabulary: ...
+
+    def env(self, version: str, device: str) -> EnvSpec:
+        """The environment of a release on `cpu` or `gpu`. Raises `Unsupported` where there can be none."""

@@ -1,0 +1,90 @@
+"""The common per-kernel schema: every column of every stored table, declared once with type, unit, nullability, meaning.
+
+Times are int64 **picoseconds relative to the trace's origin**, not nanoseconds: XPlane counts picoseconds, kernels of
+100 ns exist, and rounding each of them would put sums off by more than the 1e-6 that we promise against other tools.
+int64 picoseconds span 106 days. The origin (`origin_ns`, Unix epoch where the trace tells it) is in the table metadata
+and in manifest.json; absolute time in ns = origin_ns + start_ps / 1000.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import pyarrow as pa
+
+SCHEMA_VERSION: Final = 1
+
+LEVELS: Final = ("api", "op", "kernel", "copy", "sync", "marker", "counter")
+PHASES: Final = ("input", "forward", "loss", "backward", "optimizer", "transfer", "bookkeeping")
+
+_TEXT: Final = pa.dictionary(pa.int32(), pa.string())
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its Arrow type, its unit ('' where it has none), whether it may be null, and what it means."""
+
+    name: str
+    type: pa.DataType
+    unit: str
+    nullable: bool
+    meaning: str
+
+
+EVENT_COLUMNS: Final = (
+    Column("id", pa.int64(), "", False, "0-based position of the event in the capture's table"),
+    Column("source", _TEXT, "", False, "file the event was read from, relative to the capture's raw/ folder"),
+    Column("device", _TEXT, "", False, "where it ran: cpu:0, gpu:4, tpu:0, or host for CPU threads of a GPU trace"),
+    Column("stream", _TEXT, "", False, "stream or thread, as the producer named it"),
+    Column("track", pa.int32(), "", False, "small number of the (source, device, stream), unique in the capture; "
+           "raw 64-bit thread ids break viewers"),
+    Column("level", _TEXT, "", False, "api | op | kernel | copy | sync | marker | counter; on a CPU the operator's own "
+           "execution is level op, on a GPU op is the host side and kernel/copy the device side"),
+    Column("name", _TEXT, "", False, "raw name, exactly as recorded"),
+    Column("category", _TEXT, "", True, "raw category of the producer (chrome `cat`)"),
+    Column("op", _TEXT, "", True, "canonical operator in ONNX terms; null where the vocabulary does not know the name"),
+    Column("fuses", _TEXT, "", True, "comma list of canonical operators that one fused or bulked event executes"),
+    Column("kernel", _TEXT, "", True, "what ran: GPU kernel name, or on a CPU the framework's own operator type"),
+    Column("op_path", _TEXT, "", True, "the framework's path of the operator, such as forward/conv1/Conv2D"),
+    Column("layer", _TEXT, "", True, "layer of the model, such as conv1"),
+    Column("phase", _TEXT, "", True, "input | forward | loss | backward | optimizer | transfer | bookkeeping"),
+    Column("start_ps", pa.int64(), "ps", False, "start, relative to origin_ns"),
+    Column("duration_ps", pa.int64(), "ps", False, "end minus start; 0 for instants and counters"),
+    Column("self_ps", pa.int64(), "ps", False, "duration minus the time of the events nested directly inside on its track"),
+    Column("step", pa.int64(), "", True, "step that a synchronised step marker assigns it to; null = unassigned"),
+    Column("correlation", pa.int64(), "", True, "the producer's correlation id (launch ↔ kernel)"),
+    Column("launch", pa.int64(), "", True, "`id` of the event that launched it: for a kernel or copy its op, else its API call"),
+    Column("occurrences", pa.int64(), "", False, "executions that the event stands for; 1 except in aggregated traces"),
+    Column("calls", pa.int64(), "", False, "calls of the canonical op that it stands for: 0 for a second part "
+           "(TensorFlow splits one backward Conv into a filter and an input gradient), else = occurrences"),
+    Column("shape", _TEXT, "", True, "input shapes as recorded"),
+    Column("dtype", _TEXT, "", True, "element type as recorded"),
+    Column("bytes", pa.int64(), "B", True, "bytes moved or accessed, where recorded"),
+    Column("flops", pa.int64(), "", True, "floating-point operations, where recorded"),
+    Column("value", pa.float64(), "", True, "value of a counter (level counter); its unit is the producer's"),
+    Column("args", _TEXT, "", True, "all further recorded arguments, as one JSON object"),
+)
+
+TIMING_COLUMNS: Final = (
+    Column("trial", pa.int32(), "", False, "trial: one fresh A worker and one fresh B worker, in lockstep"),
+    Column("side", _TEXT, "", False, "a | b"),
+    Column("item", _TEXT, "", False, "what was timed: train_block, epoch, matmul[size=50], …"),
+    Column("stage", _TEXT, "", False, "first_call | warmup | timed | epoch"),
+    Column("round", pa.int32(), "", False, "round within the trial; -1 outside the timed stage"),
+    Column("position", pa.int32(), "", False, "0 = ran first in its round, 1 = second"),
+    Column("iteration", pa.int32(), "", False, "iteration within the burst; 0 is dropped (order effects)"),
+    Column("kept", pa.bool_(), "", False, "whether the estimate uses it"),
+    Column("units", pa.int32(), "", False, "units of work in the iteration (training steps, items)"),
+    Column("wall_ns", pa.int64(), "ns", False, "elapsed time, synchronised at the end"),
+    Column("cpu_ns", pa.int64(), "ns", False, "CPU time of the worker's process meanwhile, all threads"),
+    Column("start_ns", pa.int64(), "ns", False, "start of the iteration, Unix epoch"),
+)
+
+
+def _schema(columns: tuple[Column, ...]) -> pa.Schema:
+    return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in columns])
+
+
+EVENTS: Final = _schema(EVENT_COLUMNS)
+TIMINGS: Final = _schema(TIMING_COLUMNS)

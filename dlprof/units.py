@@ -1,0 +1,66 @@
+"""Quantities in and out: the only place that parses or prints a duration, a percentage, a ratio or a byte count."""
+
+from __future__ import annotations
+
+import math
+import re
+
+from dlprof.errors import UsageError
+
+PS_PER_NS = 1_000
+NS_PER_US = 1_000
+NS_PER_MS = 1_000_000
+NS_PER_S = 1_000_000_000
+
+_DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|min|h)?\s*")
+_SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
+
+
+def parse_duration(text: str) -> float:
+    """Seconds from `90`, `90s`, `5m`, `1.5h` or `200ms`. Raises `UsageError` on anything else or on zero."""
+    match = _DURATION.fullmatch(text)
+    if not match:
+        raise UsageError(f"not a duration: {text!r}", hint="write it like 90s, 5m or 1.5h")
+    seconds = float(match.group(1)) * _SECONDS[match.group(2) or "s"]
+    if seconds <= 0:
+        raise UsageError(f"a duration must be above zero: {text!r}", hint="write it like 90s, 5m or 1.5h")
+    return seconds
+
+
+def parse_percent(text: str) -> float:
+    """A fraction from `5`, `5%` or `0.5%` (all percent). Raises `UsageError` outside (0, 100)."""
+    try:
+        value = float(text.strip().removesuffix("%"))
+    except ValueError:
+        raise UsageError(f"not a percentage: {text!r}", hint="write it like 5%") from None
+    if not 0 < value < 100:
+        raise UsageError(f"a percentage must lie between 0 and 100: {text!r}", hint="write it like 5%")
+    return value / 100
+
+
+def format_ns(ns: float) -> str:
+    """A duration for people, four significant digits: `812 ns`, `17.03 ms`, `2.145 s`, `3 min 20 s`."""
+    if not math.isfinite(ns):
+        return "n/a"
+    size = abs(ns)
+    if size >= 120 * NS_PER_S:
+        minutes, seconds = divmod(round(size / NS_PER_S), 60)
+        return f"{'-' if ns < 0 else ''}{minutes} min {seconds} s"
+    for scale, unit in ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "µs")):
+        if size >= scale:
+            return f"{ns / scale:.4g} {unit}"
+    return f"{ns:.4g} ns"
+
+
+def format_bytes(count: float) -> str:
+    """A byte count for people in powers of 1024: `812 B`, `3.4 MiB`."""
+    for unit in ("B", "KiB", "MiB", "GiB"):
+        if abs(count) < 1024:
+            return f"{count:.4g} {unit}"
+        count /= 1024
+    return f"{count:.4g} TiB"
+
+
+def format_change(ratio: float) -> str:
+    """How far a time ratio is from 1, signed: 0.42 → `-58.0 %`, 1.05 → `+5.0 %`."""
+    return f"{(ratio - 1) * 100:+.1f} %"
