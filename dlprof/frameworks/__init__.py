@@ -1,0 +1,42 @@
+"""The frameworks dlprof knows: built-ins in an explicit dict, third parties by the entry-point group `dlprof.frameworks`."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from functools import cache
+from importlib import metadata
+
+from dlprof.errors import UsageError
+from dlprof.frameworks import vocabulary
+from dlprof.frameworks.mxnet import MXNet
+from dlprof.frameworks.tensorflow import TensorFlow
+from dlprof.plugin import Framework, Vocabulary
+
+ENTRY_POINTS = "dlprof.frameworks"
+
+
+@cache
+def registry() -> Mapping[str, Framework]:
+    """Short name → framework. A third party's name never replaces a built-in."""
+    known: dict[str, Framework] = {"tf": TensorFlow(), "mxnet": MXNet()}
+    for entry in metadata.entry_points(group=ENTRY_POINTS):
+        framework: Framework = entry.load()()
+        known.setdefault(framework.name, framework)
+    return known
+
+
+def get(name: str) -> Framework:
+    """The framework of that name or alias. Raises `UsageError` naming those that exist."""
+    for framework in registry().values():
+        if name == framework.name or name in framework.aliases:
+            return framework
+    names = sorted(registry())
+    near = difflib.get_close_matches(name, names, n=1)
+    raise UsageError(f"unknown framework {name!r}", hint=f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}")
+
+
+def vocabularies() -> Mapping[str, Vocabulary]:
+    """Producer of a trace → operator vocabulary; traces of PyTorch and JAX are read too, though dlprof does not run them."""
+    tables = {framework.producer: framework.operators for framework in registry().values()}
+    return {"jax": vocabulary.load("jax"), "pytorch": vocabulary.load("pytorch"), **tables}

@@ -1,0 +1,62 @@
+"""Releases of a framework: which versions have a lock file, and the environment of any version a user may name."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dlprof.errors import UsageError
+from dlprof.plugin import EnvSpec
+
+LOCKS = Path(__file__).parent / "locks"
+
+
+@dataclass(frozen=True, slots=True)
+class Releases:
+    """The release table of one framework. python: version → Python it runs on; requirement: device → pip name."""
+
+    framework: str
+    python: Mapping[str, str]
+    requirement: Mapping[str, str]
+    pins: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    environ: Mapping[str, str] = field(default_factory=dict)
+
+    def locked(self, device: str) -> list[str]:
+        return [version for version in self.python if self._lock(version, device).is_file()]
+
+    def env(self, version: str, device: str) -> EnvSpec:
+        """Environment of `version`, which may be a prefix (2.21). One outside the table is resolved on the fly."""
+        if not version or not version[0].isdigit():
+            raise UsageError(f"not a version of {self.framework}: {version!r}", hint=f"write it like {self.framework}@{next(iter(self.python))}")
+        known = next((v for v in self.python if v == version or v.startswith(version + ".")), None)
+        full = known or version
+        lock = self._lock(full, device)
+        requirement = f"{self.requirement[device]}=={full if known or version.count('.') > 1 else version + '.*'}"
+        return EnvSpec(
+            name=f"{self.framework}-{full}-{device}",
+            framework=self.framework,
+            version=full,
+            device=device,
+            python=self.python.get(full) or self._guess_python(full),
+            requirements=lock if lock.is_file() else None,
+            resolve=() if lock.is_file() else (requirement, *self._pins(full)),
+            environ=self.environ,
+        )
+
+    def _lock(self, version: str, device: str) -> Path:
+        return LOCKS / f"{self.framework}-{version}-{device}.txt"
+
+    def _guess_python(self, version: str) -> str:
+        """The Python of the nearest older release in the table; of the oldest if there is none."""
+        ordered = sorted(self.python, key=_key)
+        older = [v for v in ordered if _key(v) <= _key(version)]
+        return self.python[older[-1] if older else ordered[0]]
+
+    def _pins(self, version: str) -> tuple[str, ...]:
+        older = [v for v in sorted(self.pins, key=_key) if _key(v) <= _key(version)]
+        return tuple(self.pins[older[-1]]) if older else ()
+
+
+def _key(version: str) -> tuple[int, ...]:
+    return tuple(int(part) if part.isdigit() else 0 for part in version.split("."))

@@ -1,0 +1,46 @@
+"""TensorFlow: wiring of its releases, modes, child adapter and operator vocabulary."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlprof.frameworks import vocabulary
+from dlprof.frameworks.release import Releases
+from dlprof.plugin import EnvSpec, Vocabulary
+
+_RELEASES = Releases(
+    framework="tf",
+    python={"2.21.0": "3.11", "2.15.1": "3.11", "2.10.1": "3.10", "2.1.0": "3.7", "2.0.0": "3.7", "1.12.2": "3.6"},
+    requirement={"cpu": "tensorflow-cpu", "gpu": "tensorflow[and-cuda]"},
+    # What the old releases do not say of themselves: they break with later protobuf and NumPy.
+    pins={"1.12": ("protobuf<3.20", "numpy<1.17"), "2.0": ("protobuf<3.21", "numpy<1.20"), "2.4": (), "2.10": ("numpy<2",), "2.18": ()},
+)
+
+
+@dataclass(frozen=True, slots=True)
+class TensorFlow:
+    """Framework `tf` (plugin.Framework)."""
+
+    name: str = "tf"
+    label: str = "TensorFlow"
+    aliases: Sequence[str] = ("tensorflow",)
+    default_version: str = "2.21.0"
+    modes: Sequence[str] = ("graph", "eager", "xla", "keras")
+    producer: str = "tensorflow"
+
+    @property
+    def versions(self) -> Sequence[str]:
+        return _RELEASES.locked("cpu")
+
+    @property
+    def adapter(self) -> Path:
+        return Path(__file__).parent.parent / "runner" / "adapters" / "tf_adapter.py"
+
+    @property
+    def operators(self) -> Vocabulary:
+        return vocabulary.load("tensorflow")
+
+    def env(self, version: str, device: str) -> EnvSpec:
+        return _RELEASES.env(version, device)

@@ -1,0 +1,27 @@
+"""Reads an operator vocabulary: a CSV table `raw,op,phase,level,fuses,calls` beside this file, one per framework."""
+
+from __future__ import annotations
+
+import csv
+from functools import cache
+from importlib import resources
+
+from dlprof.plugin import Operator, Vocabulary
+
+
+@cache
+def load(name: str) -> Vocabulary:
+    """The vocabulary `<name>_ops.csv`: raw operator name → meaning. Empty cells: phase None, level op, calls 1."""
+    text = (resources.files("dlprof.frameworks") / f"{name}_ops.csv").read_text(encoding="utf-8")
+    rows = csv.DictReader(line for line in text.splitlines() if line and not line.startswith("#"))
+    return {row["raw"]: _operator(row) for row in rows}
+
+
+def _operator(row: dict[str, str]) -> Operator:
+    return Operator(
+        op=row["op"],
+        phase=row.get("phase") or None,
+        level=row.get("level") or "op",
+        fuses=tuple(part for part in (row.get("fuses") or "").split(",") if part),
+        calls=int(row.get("calls") or 1),
+    )

@@ -1,0 +1,265 @@
+"""The capture directory: sole reader and writer of manifest.json, raw/, events.parquet, timings.parquet and logs/.
+
+A directory is written under a temporary name beside its place and renamed when whole, so a name that exists is complete.
+Layout and meaning: docs/architecture.md, "A capture directory".
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Literal, Self
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dlprof import schema
+from dlprof.errors import StoreError
+
+MANIFEST_VERSION: Final = 1
+EVENTS_FILE: Final = "events.parquet"
+TIMINGS_FILE: Final = "timings.parquet"
+MANIFEST_FILE: Final = "manifest.json"
+COMPARISON_FILE: Final = "comparison.json"
+
+_LOG_FILES: Final = ("request.json", "result.json", "stderr.log")
+
+
+class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What ingest said of the trace: kinds of its files, producer, time origin (Unix ns or 0), events, anomaly counters."""
+
+    kinds: list[str]
+    producer: str
+    origin_ns: int
+    events: int
+    anomalies: dict[str, int] = {}
+    completeness: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """manifest.json. kind: capture (one traced window), import (files recorded elsewhere), compare (trials and captures).
+
+    complete: False for a run that was interrupted; what it had is there. child: the runner's result (versions, runtime,
+    epochs, window). files: relative path → {bytes, sha256} of raw files and tables.
+    """
+
+    manifest_version: int = MANIFEST_VERSION
+    schema_version: int = schema.SCHEMA_VERSION
+    kind: Literal["capture", "import", "compare"]
+    dlprof_version: str
+    created: str
+    command: list[str] = []
+    complete: bool = True
+    framework: str | None = None
+    version: str | None = None
+    device: str | None = None
+    mode: str | None = None
+    fidelity: str | None = None
+    workload: dict[str, Any] = {}
+    options: dict[str, Any] = {}
+    seed: int | None = None
+    environment: dict[str, Any] = {}
+    machine: dict[str, Any] = {}
+    data: dict[str, Any] = {}
+    child: dict[str, Any] = {}
+    trace: TraceFacts | None = None
+    sides: dict[str, Any] = {}
+    trials: list[dict[str, Any]] = []
+    warnings: list[str] = []
+    files: dict[str, dict[str, Any]] = {}
+
+
+class Capture:
+    """A directory on disk, opened for reading. Tables are read when asked for, columns as asked for."""
+
+    def __init__(self, path: Path, manifest: Manifest) -> None:
+        self.path = path
+        self.manifest = manifest
+
+    @classmethod
+    def open(cls, path: Path) -> Capture:
+        """Open a capture or comparison directory. Raises `StoreError` if it is none, or written by a newer dlprof."""
+        file = path / MANIFEST_FILE
+        try:
+            manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreError(
+                f"{path}: not a capture directory (no {MANIFEST_FILE})",
+                hint="give a directory that `dlprof capture`, `compare` or `import` wrote, or a raw trace file",
+            ) from None
+        except OSError as error:
+            raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+        except msgspec.DecodeError as error:
+            raise StoreError(f"{file}: damaged or foreign manifest: {error}", hint="capture again") from None
+        if manifest.manifest_version > MANIFEST_VERSION or manifest.schema_version > schema.SCHEMA_VERSION:
+            raise StoreError(
+                f"{path}: written by dlprof {manifest.dlprof_version}, which is newer than this one",
+                hint="upgrade dlprof, or import the files below raw/ again",
+            )
+        return cls(path, manifest)
+
+    @property
+    def digest(self) -> str:
+        """sha256 of manifest.json, hex; the manifest in turn holds the digests of the files."""
+        return sha256(self.path / MANIFEST_FILE)
+
+    def events(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The event table (schema.EVENTS, or the named columns of it); metadata holds origin_ns."""
+        table = self._table(EVENTS_FILE, columns)
+        origin = self.manifest.trace.origin_ns if self.manifest.trace else 0
+        return table.replace_schema_metadata({"origin_ns": str(origin)})
+
+    def timings(self) -> pa.Table:
+        """The timing table (schema.TIMINGS). Raises `StoreError` where the directory has none."""
+        return self._table(TIMINGS_FILE, None)
+
+    def has(self, name: str) -> bool:
+        return (self.path / name).is_file()
+
+    def raw_files(self) -> list[Path]:
+        return sorted(p for p in (self.path / "raw").rglob("*") if p.is_file())
+
+    def captures(self) -> dict[str, Capture]:
+        """The captures inside a comparison directory, by folder name."""
+        folders = sorted(p for p in self.path.iterdir() if (p / MANIFEST_FILE).is_file())
+        return {folder.name: Capture.open(folder) for folder in folders}
+
+    def comparison(self) -> dict[str, Any]:
+        """comparison.json of a comparison directory."""
+        try:
+            content: dict[str, Any] = json.loads((self.path / COMPARISON_FILE).read_bytes())
+        except FileNotFoundError:
+            raise StoreError(f"{self.path}: holds no comparison", hint="give the directory of a `dlprof compare`") from None
+        except ValueError as error:
+            raise StoreError(f"{self.path / COMPARISON_FILE}: damaged: {error}") from None
+        return content
+
+    def _table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
+        file = self.path / name
+        try:
+            return pq.read_table(file, columns=list(columns) if columns is not None else None)  # type: ignore[no-untyped-call]
+        except FileNotFoundError:
+            raise StoreError(f"{self.path}: has no {name}", hint="was the run interrupted before it was written?") from None
+        except (pa.ArrowException, OSError) as error:
+            raise StoreError(f"{file}: cannot be read: {error}", hint="import the files below raw/ again") from None
+
+
+class CaptureWriter:
+    """Writes one directory: `with CaptureWriter(path) as writer: …; writer.commit(manifest)`.
+
+    Everything goes to a temporary name in the same parent; `commit` renames it. Leaving the block without commit, or by an
+    exception, removes it, unless `keep_partial` was set (then it stays under its temporary name and is named in errors).
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        self.keep_partial = False
+        self._events: pq.ParquetWriter | None = None
+        self._committed = False
+
+    def __enter__(self) -> Self:
+        if self.path.exists():
+            raise StoreError(f"{self.path}: exists already", hint="choose another -o, or remove it")
+        try:
+            self.partial.parent.mkdir(parents=True, exist_ok=True)
+            self.partial.mkdir()
+            (self.partial / "raw").mkdir()
+        except OSError as error:
+            raise StoreError(f"{self.path}: cannot be made: {error.strerror}", hint="choose another -o") from None
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        self.close_events()
+        if not self._committed and not self.keep_partial:
+            shutil.rmtree(self.partial, ignore_errors=True)
+
+    def sink(self, batch: pa.RecordBatch) -> None:
+        """Append finished events (schema.EVENTS) to events.parquet."""
+        if self._events is None:
+            self._events = pq.ParquetWriter(  # type: ignore[no-untyped-call]
+                self.partial / EVENTS_FILE, schema.EVENTS, compression="zstd", compression_level=1
+            )
+        self._events.write_batch(batch)  # type: ignore[no-untyped-call]
+
+    def close_events(self) -> None:
+        if self._events is not None:
+            self._events.close()  # type: ignore[no-untyped-call]
+            self._events = None
+
+    def timings(self, table: pa.Table) -> None:
+        """Write (or replace) timings.parquet; whole each time, so that an interrupted run keeps the finished trials."""
+        file = self.partial / TIMINGS_FILE
+        with atomic(file) as temporary:
+            pq.write_table(table.cast(schema.TIMINGS), temporary, compression="zstd")  # type: ignore[no-untyped-call]
+
+    def commit(self, manifest: Manifest) -> Capture:
+        """Seal the directory: logs moved aside, digests taken, manifest written, renamed to its final name."""
+        if self._events is None and manifest.kind != "compare" and not (self.partial / EVENTS_FILE).exists():
+            self.sink(_empty_batch())
+        self.close_events()
+        logs = self.partial / "logs"
+        for name in _LOG_FILES:
+            if (self.partial / name).exists():
+                logs.mkdir(exist_ok=True)
+                (self.partial / name).rename(logs / name)
+        manifest = msgspec.structs.replace(manifest, files=dict(_digests(self.partial)))
+        with atomic(self.partial / MANIFEST_FILE) as temporary:
+            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+        try:
+            self.partial.rename(self.path)
+        except OSError as error:
+            self.keep_partial = True
+            raise StoreError(f"{self.path}: cannot be renamed into place ({error.strerror}); it is whole at {self.partial}") from None
+        self._committed = True
+        return Capture(self.path, manifest)
+
+
+class atomic:  # noqa: N801  (reads as a verb at the call site)
+    """`with atomic(path) as temporary:` write the temporary file; it replaces `path` on success and vanishes on error."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+
+    def __enter__(self) -> Path:
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if kind is None:
+            self.temporary.replace(self.path)
+        else:
+            self.temporary.unlink(missing_ok=True)
+
+
+def sha256(path: Path) -> str:
+    """Hex digest of a file."""
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def sink_facts(kinds: Sequence[str], producer: str, origin_ns: int, events: int, anomalies: Mapping[str, int],
+               completeness: Mapping[str, Any], facts: Mapping[str, Any]) -> TraceFacts:
+    """TraceFacts from ingest's values (copied into plain containers)."""
+    return TraceFacts(kinds=list(kinds), producer=producer, origin_ns=origin_ns, events=events,
+                      anomalies=dict(anomalies), completeness=dict(completeness), facts=dict(facts))
+
+
+def _empty_batch() -> pa.RecordBatch:
+    return pa.RecordBatch.from_arrays([pa.array([], type=f.type) for f in schema.EVENTS], schema=schema.EVENTS)
+
+
+def _digests(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+    for file in sorted(root.rglob("*")):
+        inside = file.relative_to(root).parts
+        # A comparison's captures have manifests of their own, which hold the digests of their files.
+        nested = len(inside) > 1 and (root / inside[0] / MANIFEST_FILE).is_file()
+        if file.is_file() and not nested and file.name != MANIFEST_FILE:
+            yield str(file.relative_to(root)), {"bytes": file.stat().st_size, "sha256": sha256(file)}
