@@ -1,0 +1,129 @@
+"""What a reader emits: columns of events with strings as codes into pools that the whole run shares.
+
+A reader never builds Arrow strings row by row. It interns each string once (`Pool`), registers each thread or stream once
+(`Context.track`) and hands over NumPy columns; `finish.py` then works on unique names instead of rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dlprof import schema
+
+Int32 = npt.NDArray[np.int32]
+Int64 = npt.NDArray[np.int64]
+
+NO_TEXT: Final = -1
+"""Code of a missing string."""
+NO_INT: Final = -(2**63)
+"""A missing value in a nullable int64 column (correlation, link, bytes, flops)."""
+LEVEL: Final = {name: code for code, name in enumerate(schema.LEVELS)}
+"""Code of each schema.LEVELS entry in the `level` column; NO_TEXT leaves it to the vocabulary: op if known, else api."""
+TARGET_ROWS: Final = 131_072
+"""Rows of a batch to aim for: 64k to 256k. Smaller is fine at the end of a file."""
+
+POOLED: Final = ("name", "category", "op_path", "kernel", "shape", "dtype")
+"""Text columns that hold codes of the pool of the same name."""
+NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops")
+
+
+class Pool(dict[str, int]):
+    """Interned strings of one column: `pool[text]` is its code, made on first sight; `pool.values_list[code]` is the text.
+
+    `__missing__` keeps the hit path inside C: `list(map(pool.__getitem__, texts))` costs about 40 ns a row.
+    """
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.values_list: list[str] = []
+
+    def __missing__(self, text: str) -> int:
+        code = len(self.values_list)
+        self[text] = code
+        self.values_list.append(text)
+        return code
+
+    def encode(self, texts: Iterable[str | None]) -> Int32:
+        """int32 codes, NO_TEXT where a text is None."""
+        return np.fromiter((NO_TEXT if text is None else self[text] for text in texts), dtype=np.int32)
+
+    def encode_arrow(self, texts: pa.Array) -> Int32:
+        """int32 codes of an Arrow string (or dictionary) array; looks each distinct string up once."""
+        coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
+        table = np.fromiter((self[text] for text in coded.dictionary.to_pylist()), dtype=np.int32)
+        if not len(table):
+            return np.full(len(texts), NO_TEXT, dtype=np.int32)
+        indices = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        return np.where(indices < 0, np.int32(NO_TEXT), table[indices]).astype(np.int32)
+
+
+@dataclass(frozen=True, slots=True)
+class RawBatch:
+    """Columns of n events; a column left None is empty in every row.
+
+    Required, shape (n,): `track` int32 from Context.track; `name` int32 pool code; `start_ps` int64 relative to the
+    file's Context.origin_ns; `duration_ps` int64, ≥ 0.
+    `level` int8: LEVEL code, or NO_TEXT where the vocabulary decides.
+    `category`, `op_path`, `kernel`, `shape`, `dtype` int32 pool codes. `kernel`: GPU kernel name, or for a CPU op (or the
+    host side of an op) the framework's own operator type; the vocabulary is asked for `kernel` first, then `name`.
+    `correlation` int64 (launch ↔ kernel). `link` int64: the producer's own id of an operator (Kineto `External id`): on a
+    level-op event its own id, elsewhere the id of the op that launched it.
+    `bytes`, `flops` int64; `value` float64, NaN = none; `occurrences` int64 (default 1).
+    `args`: JSON object of all further arguments per event, or None; not pooled, since it hardly ever repeats.
+    """
+
+    track: Int32
+    name: Int32
+    start_ps: Int64
+    duration_ps: Int64
+    level: npt.NDArray[np.int8] | None = None
+    category: Int32 | None = None
+    op_path: Int32 | None = None
+    kernel: Int32 | None = None
+    shape: Int32 | None = None
+    dtype: Int32 | None = None
+    correlation: Int64 | None = None
+    link: Int64 | None = None
+    bytes: Int64 | None = None
+    flops: Int64 | None = None
+    value: npt.NDArray[np.float64] | None = None
+    occurrences: Int64 | None = None
+    args: Sequence[str | None] | pa.Array | None = None
+
+    def __len__(self) -> int:
+        return len(self.start_ps)
+
+
+@dataclass(frozen=True, slots=True)
+class Track:
+    """A thread or stream. device: cpu:0, gpu:4, tpu:0 or host. key: the producer's own id, so that two threads of one
+    name stay apart. on_device: kernels of an accelerator, where overlap is real and nothing nests."""
+
+    source: str
+    device: str
+    stream: str
+    key: str
+    on_device: bool
+
+
+@dataclass(slots=True)
+class Pools:
+    """The strings and tracks that all files of a run share."""
+
+    text: dict[str, Pool] = field(default_factory=lambda: {name: Pool() for name in POOLED})
+    tracks: list[Track] = field(default_factory=list)
+    track_codes: dict[Track, int] = field(default_factory=dict)
+
+    def track(self, track: Track) -> int:
+        """The code of a track, made on first sight."""
+        code = self.track_codes.get(track)
+        if code is None:
+            code = self.track_codes[track] = len(self.tracks)
+            self.tracks.append(track)
+        return code

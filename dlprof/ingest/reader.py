@@ -1,0 +1,81 @@
+"""The seam between the formats and the rest of ingest: what a reader is given (`Context`) and must do (`Reader`)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, NoReturn, Protocol
+
+from dlprof.errors import TraceError
+from dlprof.ingest.anomalies import Anomalies
+from dlprof.ingest.batch import Pool, Pools, RawBatch, Track
+from dlprof.plugin import Operator, Vocabulary
+
+if TYPE_CHECKING:
+    from dlprof.ingest.source import Source
+
+
+class Damaged(Exception):  # noqa: N818  a signal inside ingest, not an error for the user
+    """Raised by `Context.damage` under --repair: the reader stops this part, keeps what it has, and returns."""
+
+
+@dataclass(slots=True)
+class Context:
+    """What a reader gets for one file, and where it leaves what it learned.
+
+    label: the file as named in messages. source: the file relative to the root, as stored. origin_ns: Unix ns that start_ps is
+    relative to (None: the trace has no absolute time, start_ps is relative to its own zero); set before the first batch.
+    producer: tensorflow | mxnet | jax | pytorch | chrome, set by the reader where the content tells better than the kind.
+    completeness: name → statement (caps hit, drops the profiler reported). facts: anything else for the manifest.
+    """
+
+    label: str
+    source: str
+    pools: Pools
+    anomalies: Anomalies
+    repair: bool = False
+    producer: str = ""
+    origin_ns: int | None = None
+    completeness: dict[str, str] = field(default_factory=dict)
+    facts: dict[str, object] = field(default_factory=dict)
+
+    def pool(self, column: str) -> Pool:
+        """The pool of a text column (batch.POOLED)."""
+        return self.pools.text[column]
+
+    def track(self, device: str, stream: str, key: object = "", *, on_device: bool = False) -> int:
+        """The code for RawBatch.track of a thread or stream of this file."""
+        return self.pools.track(Track(self.source, device, stream, str(key), on_device))
+
+    def damage(self, offset: int, expected: str, *, lost: int = 0) -> NoReturn:
+        """Damage at a byte offset: raises `TraceError`, or under --repair counts it and raises `Damaged`.
+
+        lost: bytes from here that cannot be read, if known.
+        """
+        if not self.repair:
+            raise TraceError(
+                f"{self.label}: damaged at byte {offset}: expected {expected}",
+                hint="read the part before the damage with --repair, or record the trace again",
+            )
+        self.anomalies.count("damage_skipped")
+        self.anomalies.count("bytes_lost", lost)
+        self.completeness.setdefault("damage", f"{self.source}: damaged at byte {offset}, expected {expected}")
+        raise Damaged
+
+
+class Reader(Protocol):
+    """One trace format."""
+
+    @property
+    def producer(self) -> str:
+        """Who writes this format, as in Context.producer, where the content does not tell."""
+
+    def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
+        """Streams the events of one file in batches of about TARGET_ROWS, in bounded memory.
+
+        Shapes the producer is known to write are read and counted in ctx.anomalies; damage goes to ctx.damage.
+        """
+
+    def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
+        """The meaning of a raw operator name (once per distinct name): usually `vocabulary.get(name)`; a format whose
+        names need work first (bulked `a,b,c`, suffixes) does it here. None = unknown."""

@@ -1,0 +1,114 @@
+"""A trace file as bytes: plain, gzip or zstd, told by content, with damage in the compression reported or repaired."""
+
+from __future__ import annotations
+
+import io
+import tempfile
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import BinaryIO, Final, cast
+
+import zstandard
+from isal import igzip
+
+from dlprof.errors import TraceError
+from dlprof.ingest.anomalies import Anomalies
+
+GZIP_MAGIC: Final = b"\x1f\x8b"
+ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+CHUNK: Final = 1 << 20
+_COMPRESSION_ERRORS: Final = (EOFError, zlib.error, OSError, zstandard.ZstdError)
+
+
+class _Guarded(io.RawIOBase):
+    """Decompressed bytes; a damaged tail raises `TraceError`, or under repair ends the stream and is counted."""
+
+    def __init__(self, inner: BinaryIO, source: Source) -> None:
+        self._inner = inner
+        self._source = source
+        self._offset = 0
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, target) -> int:  # type: ignore[no-untyped-def]  # the buffer protocol has no type before 3.12
+        try:
+            data = self._inner.read(len(target))
+        except _COMPRESSION_ERRORS as error:
+            self._source.compression_damage(self._offset, error)
+            return 0
+        target[: len(data)] = data
+        self._offset += len(data)
+        return len(data)
+
+    def close(self) -> None:
+        self._inner.close()
+        super().close()
+
+
+@dataclass(slots=True)
+class Source:
+    """One trace file. label: its name in messages."""
+
+    path: Path
+    label: str
+    anomalies: Anomalies
+    repair: bool = False
+
+    def open(self) -> BinaryIO:
+        """The decompressed bytes from the start, buffered, not necessarily seekable."""
+        return cast(BinaryIO, io.BufferedReader(self._raw(), CHUNK))
+
+    def chunks(self, size: int = CHUNK) -> Iterator[bytes]:
+        """The decompressed bytes in pieces of up to `size`."""
+        with self._raw() as stream:
+            while piece := stream.read(size):
+                yield piece
+
+    def open_seekable(self) -> BinaryIO:
+        """The decompressed bytes as an unbuffered seekable file; a compressed one is spooled to a temporary file."""
+        if self.compression() == "none":
+            return cast(BinaryIO, self.path.open("rb", buffering=0))
+        spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  handed to the caller
+        for piece in self.chunks():
+            spool.write(piece)
+        spool.seek(0)
+        return cast(BinaryIO, spool)
+
+    def head(self, size: int = 65_536) -> bytes:
+        """The first decompressed bytes; never raises for a damaged tail behind them."""
+        with Source(self.path, self.label, Anomalies(), repair=True).open() as stream:
+            return stream.read(size)
+
+    def compression(self) -> str:
+        """none | gzip | zstd. Raises `TraceError` where the file cannot be opened."""
+        try:
+            with self.path.open("rb") as file:
+                magic = file.read(4)
+        except OSError as error:
+            raise TraceError(f"{self.label}: cannot be read: {error.strerror}", hint="check the path") from None
+        if magic[:2] == GZIP_MAGIC:
+            return "gzip"
+        return "zstd" if magic == ZSTD_MAGIC else "none"
+
+    def compression_damage(self, offset: int, error: Exception) -> None:
+        """A compressed file that cannot be read on, after `offset` decompressed bytes."""
+        if not self.repair:
+            raise TraceError(
+                f"{self.label}: damaged compression after {offset} decompressed bytes: {error}",
+                hint="read the part before the damage with --repair, or copy the file again",
+            )
+        self.anomalies.count("compressed_tail_damaged")
+
+    def _raw(self) -> io.RawIOBase:
+        kind = self.compression()
+        file = self.path.open("rb")
+        if kind == "gzip":
+            return _Guarded(cast(BinaryIO, igzip.IGzipFile(fileobj=file, mode="rb")), self)
+        if kind == "zstd":
+            reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=True)
+            return _Guarded(cast(BinaryIO, reader), self)
+        file.close()
+        return self.path.open("rb", buffering=0)
