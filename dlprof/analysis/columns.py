@@ -1,0 +1,106 @@
+"""Arrow columns as NumPy arrays: dictionary codes, integers with a stand-in for null, and groups of rows."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+Ints = NDArray[np.int64]
+Floats = NDArray[np.float64]
+Bools = NDArray[np.bool_]
+
+NULL = -1
+"""Stand-in for null in code and integer arrays; no column of the schema that is read here holds a real -1."""
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """A text column: `codes` (int64, NULL where null) index `values`."""
+
+    codes: Ints
+    values: list[str]
+
+    def where(self, *wanted: str) -> Bools:
+        """Rows that hold one of the wanted values."""
+        hits = [code for code, value in enumerate(self.values) if value in wanted]
+        return np.isin(self.codes, hits)
+
+    def flags(self, truth: Sequence[bool]) -> Bools:
+        """Rows whose value has a true flag; `truth` has one flag per entry of `values`. Null rows are False."""
+        return np.append(np.asarray(truth, dtype=bool), False)[self.codes]
+
+    def decode(self, codes: Ints) -> list[str | None]:
+        """Values of the codes; None for NULL."""
+        return [None if code < 0 else self.values[code] for code in codes.tolist()]
+
+
+def text(table: pa.Table, name: str) -> Text:
+    """A text column (plain or dictionary) as codes and values; equal values share one code."""
+    column = table.column(name)
+    if not pa.types.is_dictionary(column.type):
+        column = column.dictionary_encode()
+    # A dictionary may hold a value twice, and chunks may have dictionaries of their own: encode the (few) values anew.
+    array = column.unify_dictionaries().combine_chunks()
+    if isinstance(array, pa.ChunkedArray):
+        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
+    raw = array.indices.cast(pa.int64()).fill_null(NULL).to_numpy(zero_copy_only=False)
+    values = array.dictionary.to_pylist()
+    first: dict[str | None, int] = {}
+    remap = np.array([first.setdefault(value, len(first)) for value in values] + [NULL], dtype=np.int64)
+    unique = list(first)
+    if None in first:
+        remap[:-1][np.array([value is None for value in values])] = NULL
+        unique = ["" if value is None else value for value in unique]
+    return Text(remap[raw] if len(values) else np.full(len(raw), NULL, dtype=np.int64), unique)  # type: ignore[arg-type]
+
+
+def integers(table: pa.Table, name: str) -> Ints:
+    """An integer column; NULL where null."""
+    column = table.column(name)
+    if column.null_count:
+        column = pc.fill_null(column, NULL)
+    return np.asarray(column.to_numpy(), dtype=np.int64)
+
+
+def encode(text_column: Text) -> pa.DictionaryArray:
+    """The inverse of `text`: a dictionary array of schema's text type."""
+    codes = pa.array(text_column.codes.astype(np.int32), mask=text_column.codes < 0)
+    return pa.DictionaryArray.from_arrays(codes, pa.array(text_column.values, pa.string()))
+
+
+@dataclass(frozen=True, slots=True)
+class Groups:
+    """Rows grouped by equal keys. inverse: group of each row; first: a row of each group; size: number of groups."""
+
+    inverse: Ints
+    first: Ints
+    size: int
+
+    def sum(self, values: Ints) -> Ints:
+        """Exact int64 sum per group (float weights would round above 2**53 ps = 2.5 h)."""
+        order = np.argsort(self.inverse, kind="stable")
+        if not self.size:
+            return np.zeros(0, dtype=np.int64)
+        starts = np.searchsorted(self.inverse[order], np.arange(self.size))
+        return np.asarray(np.add.reduceat(values[order], starts), dtype=np.int64)
+
+    def sum_float(self, values: Floats) -> Floats:
+        """Float sum per group."""
+        return np.bincount(self.inverse, weights=values, minlength=self.size)
+
+
+def group(keys: Sequence[Ints]) -> Groups:
+    """Group rows by equal tuples of integer keys (NULL is a key like any other)."""
+    combined = np.zeros(len(keys[0]), dtype=np.int64)
+    for key in keys:
+        values, codes = np.unique(key, return_inverse=True)
+        combined = combined * max(len(values), 1) + codes
+        # Compact at once, so that the product of cardinalities cannot overflow.
+        combined = np.unique(combined, return_inverse=True)[1].astype(np.int64)
+    _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
+    return Groups(inverse.astype(np.int64), first.astype(np.int64), len(first))

@@ -1,0 +1,167 @@
+"""Steps: the windows that step markers span, how much of them the trace explains, and how they divide into phases."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlprof.analysis import columns, intervals
+from dlprof.analysis.columns import NULL, Bools, Floats, Ints, Text
+from dlprof.analysis.model import Explained
+from dlprof.units import PS_PER_NS
+
+# dlprof's own markers (protocol.py), an op workload's synchronised items, PyTorch's steps.
+_STEP = re.compile(r"dlprof:step=(\d+)|dlprof:item=.*#(\d+)|ProfilerStep#(\d+)")
+_INPUT = "dlprof:input"
+IDLE = "idle"
+
+TABLE = pa.schema(
+    [
+        pa.field("step", pa.int64(), nullable=False),
+        pa.field("start_ps", pa.int64(), nullable=False),
+        pa.field("end_ps", pa.int64(), nullable=False),
+        pa.field("wall_ns", pa.float64(), nullable=False),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Times:
+    """Start and end of every event, ps relative to the trace's origin."""
+
+    start: Ints
+    end: Ints
+
+    @classmethod
+    def of(cls, events: pa.Table) -> Times:
+        start = columns.integers(events, "start_ps")
+        return cls(start, start + columns.integers(events, "duration_ps"))
+
+
+def work(events: pa.Table) -> Bools:
+    """Which rows are executed work: kernels and copies on devices where there are any, else operators and copies.
+
+    In a trace with GPU kernels the op rows are the host side of the same work, so counting both would double it. A trace
+    without kernel rows (CPU captures; MXNet on a GPU, whose profiler records operators only) has its work in its op rows.
+    """
+    level = columns.text(events, "level")
+    kernels = level.where("kernel")
+    if not kernels.any():
+        return level.where("op", "copy")
+    device = columns.text(events, "device")
+    on_host = device.flags([value == "host" or value.startswith("cpu") for value in device.values])
+    return kernels | (level.where("copy") & ~on_host)
+
+
+def table(events: pa.Table) -> pa.Table:
+    """One row per synchronised step, in order of time: step, start_ps, end_ps, wall_ns (TABLE).
+
+    Steps come from marker rows named dlprof:step=N (or an item's or PyTorch's). A step that was marked more than once, as
+    when an epoch was traced with several marking threads, spans from its first start to its last end.
+    """
+    level, name = columns.text(events, "level"), columns.text(events, "name")
+    matches = [_STEP.match(value) for value in name.values]
+    rows = np.flatnonzero(level.where("marker") & name.flags([match is not None for match in matches]))
+    number = np.array([int(next(g for g in m.groups() if g)) if m else NULL for m in matches] + [NULL], dtype=np.int64)
+    times = Times.of(events)
+    keys = [number[name.codes[rows]], _item(name, matches, rows)]
+    groups = columns.group(keys) if len(rows) else columns.Groups(rows, rows, 0)
+    start, end = np.full(groups.size, np.iinfo(np.int64).max), np.full(groups.size, np.iinfo(np.int64).min)
+    np.minimum.at(start, groups.inverse, times.start[rows])
+    np.maximum.at(end, groups.inverse, times.end[rows])
+    order = np.argsort(start, kind="stable")
+    columns_ = [keys[0][groups.first][order] if groups.size else rows, start[order], end[order]]
+    return pa.table([*map(pa.array, columns_), pa.array((end - start)[order] / PS_PER_NS)], schema=TABLE)
+
+
+def _item(name: Text, matches: list[re.Match[str] | None], rows: Ints) -> Ints:
+    """Code of the marker's text without its number, so that item 3 of one size is not item 3 of another."""
+    stems = [match.string[: match.start(match.lastindex or 0)] if match else "" for match in matches]
+    first: dict[str, int] = {}
+    codes = np.array([first.setdefault(stem, len(first)) for stem in stems] + [NULL], dtype=np.int64)
+    return codes[name.codes[rows]]
+
+
+def windows(events: pa.Table) -> intervals.Union:
+    """The union of the steps, ps."""
+    steps = table(events)
+    return intervals.union(columns.integers(steps, "start_ps"), columns.integers(steps, "end_ps"))
+
+
+def span(events: pa.Table) -> intervals.Union:
+    """The steps if there are any, else one window from the first start to the last end of the work."""
+    found = windows(events)
+    if found.length:
+        return found
+    mask, times = work(events), Times.of(events)
+    if not mask.any():
+        return found
+    return intervals.union(times.start[mask].min(keepdims=True), times.end[mask].max(keepdims=True))
+
+
+def explained(events: pa.Table) -> Explained:
+    """How much of the steps' wall time the union of all work intervals covers, ns; the rest is idle or host time.
+
+    Without steps: of the time from the first start to the last end of the work, with `steps` 0.
+    """
+    mask, times, frame = work(events), Times.of(events), span(events)
+    _, start, end = intervals.clip(times.start[mask], times.end[mask], frame)
+    busy = intervals.union(start, end).length
+    return Explained(
+        steps=table(events).num_rows,
+        wall_ns=frame.length / PS_PER_NS,
+        busy_ns=busy / PS_PER_NS,
+        fraction=busy / frame.length if frame.length else 0.0,
+    )
+
+
+def exclusive_ps(events: pa.Table, mask: Bools, frame: intervals.Union) -> Floats:
+    """Time of each row inside `frame`, ps, every instant shared among the concurrent rows of `mask`; 0 for other rows."""
+    times = Times.of(events)
+    result = np.zeros(events.num_rows)
+    track = columns.integers(events, "track")
+    result[mask] = intervals.exclusive(track[mask], times.start[mask], times.end[mask], frame)
+    return result
+
+
+def phases(events: pa.Table) -> pa.Table:
+    """The steps' wall time divided among phases without overlap: phase (null = unknown), wall_ns, share; sums to the wall.
+
+    Work counts for its phase, instants shared among concurrent work; what the host's dlprof:input markers cover of the rest
+    is `input`; what is left is `idle`: no recorded work ran (host dispatch, waiting, or a true pause).
+    """
+    frame, mask, times = span(events), work(events), Times.of(events)
+    phase = columns.text(events, "phase")
+    own = exclusive_ps(events, mask, frame)
+    wall: dict[str | None, float] = {}
+    groups = columns.group([phase.codes[mask]]) if mask.any() else None
+    if groups is not None:
+        names = phase.decode(phase.codes[mask][groups.first])
+        wall.update(zip(names, groups.sum_float(own[mask]).tolist(), strict=True))
+    free = intervals.union(times.start[mask], times.end[mask]).gaps(frame)
+    name = columns.text(events, "name")
+    marked = columns.text(events, "level").where("marker") & name.flags([v.startswith(_INPUT) for v in name.values])
+    _, start, end = intervals.clip(times.start[marked], times.end[marked], free)
+    waiting = intervals.union(start, end).length
+    if waiting:
+        wall["input"] = wall.get("input", 0.0) + waiting
+    wall[IDLE] = float(free.length - waiting)
+    rows = sorted(((key, ps) for key, ps in wall.items() if ps > 0), key=lambda row: -row[1])
+    total = frame.length
+    return pa.table(
+        {
+            "phase": pa.array([key for key, _ in rows], pa.string()),
+            "wall_ns": pa.array([ps / PS_PER_NS for _, ps in rows], pa.float64()),
+            "share": pa.array([ps / total for _, ps in rows], pa.float64()),
+        }
+    )
+
+
+def step_median_ns(events: pa.Table) -> float | None:
+    """Median wall time of the synchronised steps, ns; None without steps."""
+    steps = table(events)
+    return float(pc.quantile(steps["wall_ns"], q=0.5)[0].as_py()) if steps.num_rows else None
