@@ -1,0 +1,5 @@
+"""`python -m dlprof` is `dlprof`."""
+
+from dlprof.cli.main import main
+
+raise SystemExit(main())

@@ -1,0 +1,116 @@
+"""Entry point: parses the command line, runs one verb, prints an error once, returns the exit code.
+
+Verbs are imported when chosen: `dlprof --help` must not pay for pyarrow or scipy.
+"""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+import tempfile
+import traceback
+from collections.abc import Sequence
+from typing import Final, NoReturn
+
+from dlprof import __version__
+from dlprof.errors import DlprofError
+
+# verb → (module, one line of help). Order = order of `dlprof --help`.
+VERBS: Final = {
+    "compare": ("compare", "run a workload on two sides in lockstep and say which is faster, how surely, and why"),
+    "capture": ("capture", "run a workload once under a framework's own profiler"),
+    "diff": ("diff", "compare two recorded traces or captures, of either framework"),
+    "show": ("show", "break one trace down by op, kernel, layer, phase, step or device"),
+    "import": ("import_", "read trace files into a capture directory"),
+    "export": ("export", "write a capture as a Chrome/Perfetto trace, Parquet, CSV or JSON"),
+    "env": ("env", "list, create or remove framework environments"),
+    "doctor": ("doctor", "say what works on this machine, what is missing and how to mend it"),
+    "workloads": ("workloads", "list the workloads, their presets and settings"),
+    "frameworks": ("frameworks", "list the frameworks, their versions and modes"),
+}
+
+_EPILOG = """examples:
+  dlprof compare lenet                          TensorFlow against MXNet, with their defaults
+  dlprof compare lenet --a tf:graph --b tf:eager
+  dlprof capture lenet --framework tf -o my-capture
+  dlprof diff profile.json host.xplane.pb       two raw traces, no framework needed
+  dlprof show my-capture --by layer
+
+`dlprof VERB --help` explains a verb. Exit codes: 0 ok, 1 failed, 2 usage, 3 regression and 4 inconclusive (only
+where a gate is asked for), 5 not comparable, 130 interrupted."""
+
+
+class Parser(argparse.ArgumentParser):
+    """argparse in dlprof's manner: an error is one line and a hint, exit code 2."""
+
+    def error(self, message: str) -> NoReturn:
+        print_error(message, f"{self.prog} --help shows what can be said")
+        raise SystemExit(2)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; returns its exit code."""
+    words = list(sys.argv[1:] if argv is None else argv)
+    try:
+        return _run(words)
+    except DlprofError as error:
+        print_error(error.message, error.hint)
+        return error.exit_code
+    except KeyboardInterrupt:
+        print_error("interrupted", None)
+        return 130
+    except BrokenPipeError:
+        # The reader (head, less) went away: not an error. Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE):
+            return _internal(error)
+        where = f"{error.filename}: " if error.filename else ""
+        print_error(f"{where}{error.strerror}", "free some space or choose another place with -o or DLPROF_CACHE")
+        return 1
+    except Exception as error:  # noqa: BLE001  the last door: no traceback reaches a user, and none is lost
+        return _internal(error)
+
+
+def build_parser(verb: str | None = None) -> Parser:
+    """The parser; with the arguments of `verb` only (each verb's module is imported only when it is the one asked for)."""
+    parser = Parser(prog="dlprof", description="Which deep-learning framework is faster, by how much, how sure that is, and why.",
+                    epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--version", action="version", version=f"dlprof {__version__}")
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
+    for name, (module, summary) in VERBS.items():
+        sub = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".",
+                               formatter_class=argparse.RawDescriptionHelpFormatter)
+        if name == verb:
+            loaded = importlib.import_module(f"dlprof.cli.{module}")
+            sub.epilog = loaded.EXAMPLES
+            loaded.add_arguments(sub)
+            sub.set_defaults(run=loaded.run)
+    return parser
+
+
+def print_error(message: str, hint: str | None) -> None:
+    """`error: …` and `hint: …` on standard error."""
+    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    if hint:
+        print(f"hint: {hint}", file=sys.stderr)  # noqa: T201
+
+
+def _run(words: list[str]) -> int:
+    verb = next((word for word in words if not word.startswith("-")), None)
+    arguments = build_parser(verb).parse_args(words)
+    code: int = arguments.run(arguments)
+    sys.stdout.flush()
+    return code
+
+
+def _internal(error: BaseException) -> int:
+    with tempfile.NamedTemporaryFile("w", prefix="dlprof-error-", suffix=".txt", delete=False) as file:
+        file.write(f"dlprof {__version__} on Python {sys.version}\ncommand: {sys.argv}\n\n")
+        file.write("".join(traceback.format_exception(error)))
+    print_error(f"dlprof itself failed: {type(error).__name__}: {error}", f"this is a bug; please report it with {file.name}")
+    return 1

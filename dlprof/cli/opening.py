@@ -1,0 +1,70 @@
+"""Opens what a user names as a trace: a capture directory, or raw trace files, which are imported into a temporary one."""
+
+from __future__ import annotations
+
+import sys
+import tempfile
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dlprof import __version__, frameworks, ingest
+from dlprof.errors import StoreError, TraceError
+from dlprof.store import MANIFEST_FILE, Capture, CaptureWriter, Manifest, TraceFacts
+
+
+@contextmanager
+def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
+    """The capture at `path`; for a raw trace file or folder, a temporary import that lives as long as the block."""
+    if not path.exists():
+        raise TraceError(f"{path}: no such file or directory", hint="give a capture directory or a trace file")
+    if (path / MANIFEST_FILE).is_file():
+        capture = Capture.open(path)
+        if capture.manifest.kind == "compare":
+            raise StoreError(
+                f"{path}: a comparison, not one capture",
+                hint=f"name one of its captures: {', '.join(str(path / name) for name in capture.captures())}",
+            )
+        yield capture
+        return
+    with tempfile.TemporaryDirectory(prefix="dlprof-") as folder:
+        yield import_files([path], Path(folder) / "capture", repair=repair, copy=False)
+
+
+def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: bool = True) -> Capture:
+    """Read trace files into a new capture directory; with `copy` the files themselves go below its raw/."""
+    with CaptureWriter(target) as writer:
+        if copy:
+            _copy_raw(paths, writer.partial / "raw")
+        facts = ingest_into(writer, paths, repair=repair)
+        manifest = Manifest(
+            kind="import", dlprof_version=__version__, created=now(), command=sys.argv, trace=facts,
+            framework=facts.producer, options={"sources": [path.name for path in paths], "repair": repair},
+        )
+        return writer.commit(manifest)
+
+
+def ingest_into(writer: CaptureWriter, paths: Sequence[Path], *, root: Path | None = None, repair: bool = False) -> TraceFacts:
+    """Stream the events of trace files into the writer's event table."""
+    info = ingest.read(paths, root=root, vocabularies=frameworks.vocabularies(), sink=writer.sink, repair=repair)
+    writer.close_events()
+    return TraceFacts(
+        kinds=list(info.kinds), producer=info.producer, origin_ns=info.origin_ns, events=info.events,
+        anomalies=dict(info.anomalies), completeness=dict(info.completeness), facts=dict(info.facts),
+    )
+
+
+def now() -> str:
+    """The current time in UTC, ISO 8601."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _copy_raw(paths: Sequence[Path], raw: Path) -> None:
+    import shutil
+
+    for path in paths:
+        if path.is_dir():
+            shutil.copytree(path, raw / path.name, dirs_exist_ok=True)
+        else:
+            shutil.copy2(path, raw / path.name)

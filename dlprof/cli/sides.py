@@ -1,0 +1,55 @@
+"""SIDE = framework[@version][:mode], parsed and resolved against the framework registry."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+
+from dlprof import frameworks
+from dlprof.errors import UsageError
+from dlprof.plugin import EnvSpec, Framework
+
+_SIDE = re.compile(r"(?P<framework>[A-Za-z][\w-]*)(?:@(?P<version>[\w.]+))?(?::(?P<mode>[\w-]+))?")
+
+
+@dataclass(frozen=True, slots=True)
+class SideSpec:
+    """One side as asked for: which framework release, in which mode, on which device, in which environment."""
+
+    framework: Framework
+    env: EnvSpec
+    mode: str
+    device: str
+    index: int
+
+    @property
+    def label(self) -> str:
+        """`TensorFlow 2.21.0 (graph)`."""
+        return f"{self.framework.label} {self.env.version} ({self.mode})"
+
+    @property
+    def slug(self) -> str:
+        """`tf-2.21.0-graph`, for file names."""
+        return f"{self.framework.name}-{self.env.version}-{self.mode}"
+
+
+def parse_side(text: str, *, device: str = "cpu", mode: str | None = None) -> SideSpec:
+    """A side from its text; `mode` is used where the text names none. Raises `UsageError` naming what exists."""
+    match = _SIDE.fullmatch(text.strip())
+    if not match:
+        raise UsageError(f"not a side: {text!r}", hint="write it like tf, tf@2.21, tf:graph or mxnet@1.9.1:hybrid")
+    framework = frameworks.get(match["framework"])
+    chosen = match["mode"] or mode or framework.modes[0]
+    if chosen not in framework.modes:
+        raise UsageError(f"{framework.label} has no mode {chosen!r}", hint=f"its modes: {', '.join(framework.modes)}")
+    kind, index = parse_device(device)
+    spec = framework.env(match["version"] or framework.default_version, kind)
+    return SideSpec(framework=framework, env=spec, mode=chosen, device=kind, index=index)
+
+
+def parse_device(text: str) -> tuple[str, int]:
+    """`cpu`, `gpu` or `gpu:1` → (kind, index)."""
+    match = re.fullmatch(r"(cpu|gpu)(?::([0-9]+))?", text)
+    if not match or (match[1] == "cpu" and match[2] not in (None, "0")):
+        raise UsageError(f"not a device: {text!r}", hint="cpu, gpu or gpu:1")
+    return match[1], int(match[2] or 0)
