@@ -1,0 +1,1 @@
+"""Recording: environments, data sets, inputs, child processes, the lockstep schedule, provenance."""

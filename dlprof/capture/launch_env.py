@@ -1,0 +1,52 @@
+"""The environment variables a child gets: few inherited ones, quiet logging, thread settings; nothing of the user's secrets."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+
+# A child that inherited everything would measure the user's shell: LD_PRELOAD, PYTHONPATH, OMP_*, TF_* all change speed.
+_INHERITED = (
+    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "USER", "LOGNAME",
+    "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_PATH", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES",
+)  # fmt: skip
+
+# Thread settings are the user's to make (and are recorded), since they are part of the question asked.
+THREAD_VARIABLES = (
+    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "KMP_AFFINITY",
+    "KMP_BLOCKTIME", "GOMP_CPU_AFFINITY", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "MXNET_CPU_WORKER_NTHREADS",
+    "MXNET_CPU_PRIORITY_NTHREADS", "MXNET_ENGINE_TYPE", "MXNET_SUBGRAPH_BACKEND", "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS",
+)  # fmt: skip
+
+_QUIET = {
+    "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only
+    "PYTHONNOUSERSITE": "1",  # the environment's packages, not those of the user's home
+    "PYTHONUNBUFFERED": "1",
+    "PYTHONHASHSEED": "0",
+    "PYTHONIOENCODING": "utf-8",
+}
+
+
+def child_environ(
+    extra: Mapping[str, str] | None = None, threads: int | None = None, gpu: bool = False
+) -> dict[str, str]:
+    """Variables for a child. extra: the EnvSpec's. threads: caps every thread pool that a variable can cap.
+
+    gpu: False hides all GPUs, so that a CUDA build asked for `cpu` cannot use one unseen.
+    """
+    env = {name: os.environ[name] for name in (*_INHERITED, *THREAD_VARIABLES) if name in os.environ}
+    env.update(_QUIET)
+    if not gpu:
+        env["CUDA_VISIBLE_DEVICES"] = "-1"
+    if threads is not None:
+        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_CPU_WORKER_NTHREADS"):
+            env[name] = str(threads)
+        env["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    env.update(extra or {})
+    return env
+
+
+def thread_settings() -> dict[str, str]:
+    """The thread variables that are set in this process and therefore reach a child."""
+    return {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}

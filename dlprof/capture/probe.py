@@ -1,0 +1,112 @@
+"""Looking into an environment from outside: a small script run by its own Python, and its installed files on disk."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import subprocess
+from pathlib import Path
+from typing import Any
+
+from dlprof.capture import process
+from dlprof.capture.launch_env import child_environ
+from dlprof.errors import EnvironmentFailed
+
+IMPORT_S = 300
+"""Seconds that a framework may take to import; a cold disk was seen to need 40."""
+
+# Python 3.6 syntax, standard library alone. Reads the metadata of every distribution on sys.path; importlib.metadata is
+# not in 3.6 and 3.7. argv: the module to import, or '' for none.
+_PROBE = r"""
+import glob, json, os, sys
+out = {"python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "packages": {}, "module": None}
+for place in reversed([p for p in sys.path if p]):
+    for pattern in ("*.dist-info/METADATA", "*.egg-info/PKG-INFO"):
+        for path in glob.glob(os.path.join(glob.escape(place), pattern)):
+            with open(path, encoding="utf-8", errors="replace") as file:
+                head = dict(line.rstrip("\n").split(": ", 1) for line in file if line.startswith(("Name: ", "Version: ")))
+            if "Name" in head and "Version" in head:
+                out["packages"][head["Name"].lower().replace("_", "-").replace(".", "-")] = head["Version"]
+if sys.argv[1]:
+    module = __import__(sys.argv[1])
+    out["module"] = str(getattr(module, "__version__", ""))
+    out["file"] = getattr(module, "__file__", None)
+print("\n@" + json.dumps(out))
+"""
+
+
+def ask(python: Path, module: str | None) -> dict[str, Any]:
+    """What `python` says of itself: python, executable, packages (name → version), module (its version when imported).
+
+    Raises `EnvironmentFailed` when it does not run, or when importing `module` fails or takes over `IMPORT_S` seconds.
+    """
+    argv = [str(python), "-c", _PROBE, module or ""]
+    try:
+        done = subprocess.run(
+            argv, env=child_environ(), capture_output=True, timeout=IMPORT_S, check=False, stdin=subprocess.DEVNULL
+        )
+    except OSError as failure:
+        raise EnvironmentFailed(
+            f"cannot run {python}: {failure.strerror or failure}", hint="give the path of a Python interpreter"
+        ) from failure
+    except subprocess.TimeoutExpired:
+        raise EnvironmentFailed(
+            f"importing {module} with {python} did not end within {IMPORT_S} s", hint="is the disk very slow or full?"
+        ) from None
+    answer = next(
+        (line for line in reversed(done.stdout.decode("utf-8", "replace").splitlines()) if line[:1] == "@"), ""
+    )
+    if done.returncode == 0 and answer:
+        result: dict[str, Any] = json.loads(answer[1:])
+        return result
+    said = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
+    how = said[-1].strip() if done.returncode > 0 and said else process.exit_words(done.returncode)
+    raise EnvironmentFailed(f"importing {module or 'nothing'} with {python} failed: {how}")
+
+
+def damage(root: Path) -> str | None:
+    """What is wrong with the installed files of the environment `root`, or None.
+
+    Every file that the packages' RECORD lists with a size must be there with that size: 15 000 `stat` calls take about
+    0.2 s where importing TensorFlow takes 5, and a half-written or tidied-away file is what goes wrong in a cache.
+    """
+    for site in _site_packages(root):
+        for record in sorted(site.glob("*.dist-info/RECORD")):
+            for path, _, size in _rows(record):
+                if path.endswith(".pyc"):
+                    continue
+                try:
+                    found = (site / path).stat().st_size
+                except OSError:
+                    return f"{path} is missing"
+                if size and found != int(size):
+                    return f"{path} has {found} bytes where {size} were installed"
+    return None
+
+
+def content_hashes(root: Path) -> dict[str, str]:
+    """Package name → sha256 over the (path, sha256) lines of its RECORD: what was really installed, file by file.
+
+    pip and uv do not keep which of a lock's allowed wheels they chose; this identifies its contents instead.
+    """
+    hashes = {}
+    for site in _site_packages(root):
+        for record in sorted(site.glob("*.dist-info/RECORD")):
+            name = record.parent.name.split("-")[0].lower().replace("_", "-").replace(".", "-")
+            # INSTALLER, REQUESTED, uv_cache.json, scripts and RECORD itself differ from machine to machine.
+            lines = sorted(
+                f"{path},{digest}" for path, digest, _ in _rows(record)
+                if digest and not path.startswith("..") and record.parent.name not in path.split("/")[0]
+            )  # fmt: skip
+            hashes[name] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
+    return hashes
+
+
+def _site_packages(root: Path) -> list[Path]:
+    return sorted((root / "lib").glob("python*/site-packages"))
+
+
+def _rows(record: Path) -> list[tuple[str, str, str]]:
+    with record.open(newline="", encoding="utf-8") as file:
+        return [(row[0], row[1], row[2]) for row in csv.reader(file) if len(row) >= 3]

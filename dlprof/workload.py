@@ -1,0 +1,366 @@
+"""Workloads as data: the TOML files of dlprof/workloads, parsed, checked, and resolved with a preset and `--set` values."""
+
+from __future__ import annotations
+
+import copy
+import difflib
+import importlib.resources
+import tomllib
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
+
+import msgspec
+
+from dlprof.errors import UsageError
+
+MNIST_TRAINING_IMAGES = 60_000
+MAX_SWEEP = 1_000
+
+
+class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """One `--set` key. path: where its value goes in the description, dotted. low, high: inclusive bounds.
+
+    type `sizes` is a list of int, written `50`, `50,100` or `50..550/50`.
+    """
+
+    path: str
+    type: Literal["int", "float", "str", "bool", "sizes"]
+    meaning: str
+    name: str = ""
+    low: float | None = None
+    high: float | None = None
+    choices: list[str] | None = None
+
+    def describe(self) -> str:
+        """One line for people: `batch_size=…  examples in a step (whole number, 1 ≤ value ≤ 60000)`."""
+        return f"{self.name}=…  {self.meaning} ({self.bounds()})"
+
+    def bounds(self) -> str:
+        """What values are allowed, for people."""
+        if self.choices:
+            return " | ".join(self.choices)
+        if self.type == "bool":
+            return "true | false"
+        kind = {"int": "whole number", "float": "number", "str": "text", "sizes": "N, N,M or FROM..TO/STEP"}[self.type]
+        if self.low is None and self.high is None:
+            return kind
+        low = "" if self.low is None else f"{self.low:g} ≤ "
+        return f"{kind}, {low}value{'' if self.high is None else f' ≤ {self.high:.10g}'}"
+
+
+_RUN = {
+    "batch_size": Setting(path="run.batch_size", type="int", low=1, high=60_000, meaning="examples in a step"),
+    "epochs": Setting(path="run.epochs", type="int", low=1, high=1000, meaning="passes over the training data"),
+    "block_steps": Setting(
+        path="run.block_steps", type="int", low=1, high=1000, meaning="steps in one timed iteration"
+    ),
+    "learning_rate": Setting(
+        path="optimizer.learning_rate", type="float", low=1e-9, high=10.0, meaning="of the optimizer"
+    ),
+    "train": Setting(path="data.train", type="int", low=1, high=10_000_000, meaning="training examples"),
+    "validation": Setting(path="data.validation", type="int", low=1, high=10_000_000, meaning="validation examples"),
+    "pad": Setting(path="data.pad", type="int", low=0, high=64, meaning="pixels added on each side"),
+    "task": Setting(path="task", type="str", choices=["train", "infer"], meaning="train, or forward passes alone"),
+}
+_OP = {
+    "sizes": Setting(path="run.sizes", type="sizes", low=1, high=1e9, meaning="sizes to sweep"),
+    "size": Setting(path="run.sizes", type="sizes", low=1, high=1e9, meaning="one size"),
+    "count": Setting(path="run.count", type="int", low=1, high=100_000, meaning="items of each size"),
+    "dtype": Setting(path="run.dtype", type="str", choices=["float16", "float32", "float64"], meaning="element type"),
+}
+_SETTINGS: Mapping[str, Mapping[str, Setting]] = {"network": _RUN, "op": _OP}
+"""The `--set` keys of a kind. A key counts only where the description has its path; a TOML's [settings.NAME] adds more."""
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[data]. dataset: mnist, or random (made from the seed: `shape` per example, labels 0 … classes-1)."""
+
+    dataset: Literal["mnist", "random"]
+    train: int
+    validation: int = 0
+    test: int = 0
+    pad: int = 0
+    scale: float = 1.0
+    shape: list[int] = []
+    classes: int = 2
+
+
+class Layer(msgspec.Struct, frozen=True):
+    """One [[model.layers]]; further keys belong to the op and are read by inputs (shapes) and the child's adapters."""
+
+    name: str
+    op: str
+    filters: int | None = None
+    kernel: int | None = None
+    stride: int | None = None
+    units: int | None = None
+    activation: str | None = None
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[model]. input: (rows, columns, channels), or (features,)."""
+
+    input: list[int]
+    layers: list[Layer]
+    initializer: str = "GlorotUniform"
+    dtype: str = "float32"
+
+
+class Part(msgspec.Struct, frozen=True):
+    """[loss] or [optimizer]: an operator with its own constants."""
+
+    op: str
+
+
+class Run(msgspec.Struct, frozen=True):
+    """[run] of a network."""
+
+    batch_size: int
+    epochs: int = 1
+    block_steps: int = 1
+
+
+class Network(msgspec.Struct, frozen=True):
+    """The checked shape of a description of kind `network`."""
+
+    name: str
+    title: str
+    data: Data
+    model: Model
+    loss: Part
+    run: Run
+    task: Literal["train", "infer"] = "train"
+    optimizer: Part | None = None
+
+
+class Workload(msgspec.Struct, frozen=True, kw_only=True):
+    """A workload. description: what goes to the child (CaptureRequest.workload). settings: the `--set` keys that exist.
+
+    presets: names that `resolve` takes, the first being the description as written. differs: what the preset lets differ
+    between the sides by design, by name. chosen: the `--set` values in force.
+    """
+
+    name: str
+    kind: str
+    title: str
+    description: dict[str, Any]
+    settings: dict[str, Setting]
+    presets: tuple[str, ...]
+    preset: str
+    differs: tuple[str, ...] = ()
+    chosen: dict[str, Any] = {}
+
+    @property
+    def network(self) -> Network:
+        """The description as typed values (kind `network` only)."""
+        return msgspec.convert(self.description, Network)
+
+
+def names() -> list[str]:
+    """Names of all shipped workloads."""
+    folder = importlib.resources.files("dlprof") / "workloads"
+    return sorted(entry.name.removesuffix(".toml") for entry in folder.iterdir() if entry.name.endswith(".toml"))
+
+
+def load(name: str) -> Workload:
+    """The workload as its file says, without preset. Raises `UsageError` naming those that exist."""
+    return resolve(name)
+
+
+def resolve(
+    name: str,
+    preset: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    framework: str | None = None,
+) -> Workload:
+    """The workload with a preset and `--set` values applied. framework: whose side, where a preset differs by framework.
+
+    Raises `UsageError` for an unknown workload, preset or setting, or a bad value, saying which exist.
+    """
+    known = names()
+    if name not in known:
+        raise UsageError(f"no workload {name!r}", hint=choices_hint(name, known))
+    text = (importlib.resources.files("dlprof") / "workloads" / f"{name}.toml").read_text(encoding="utf-8")
+    return parse(text, f"workloads/{name}.toml", preset=preset, settings=settings or {}, framework=framework)
+
+
+def parse(
+    text: str,
+    source: str,
+    *,
+    preset: str | None = None,
+    settings: Mapping[str, str] | None = None,
+    framework: str | None = None,
+) -> Workload:
+    """A workload from TOML text; `source` names it in errors. Raises `UsageError`."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError as failure:
+        raise UsageError(f"{source}: {failure}", hint="docs/adding-a-workload.md shows the format") from None
+    for key in ("name", "kind", "title"):
+        if not isinstance(document.get(key), str):
+            raise UsageError(f"{source}: `{key}` is missing", hint="docs/adding-a-workload.md shows the format")
+    overrides = document.pop("presets", {})
+    own = document.pop("settings", {})
+    plain = document.pop("default_preset", "matched")
+    presets = (plain, *(name for name in overrides if name != plain))
+    chosen = preset or plain
+    if chosen not in presets:
+        raise UsageError(f"{document['name']} has no preset {chosen!r}", hint=choices_hint(chosen, presets))
+    description = copy.deepcopy(document)
+    differs = _apply_preset(description, overrides.get(chosen, {}), framework, f"{source}: preset {chosen}")
+    table = _settings(description, own, source)
+    values = _apply_settings(description, table, settings or {})
+    _check(description, source)
+    return Workload(
+        name=description["name"],
+        kind=description["kind"],
+        title=description["title"],
+        description=description,
+        settings=table,
+        presets=presets,
+        preset=chosen,
+        differs=differs,
+        chosen=values,
+    )
+
+
+def choices_hint(given: str, known: Iterable[str]) -> str:
+    """`did you mean …? there are: …`"""
+    known = list(known)
+    close = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
+    there = f"there are: {', '.join(known)}" if known else "there are none"
+    return f"did you mean {close[0]}? {there}" if close else there
+
+
+def _apply_preset(
+    description: dict[str, Any], preset: dict[str, Any], framework: str | None, where: str
+) -> tuple[str, ...]:
+    """Merge a preset. Keys that the workload itself has are values; any other table is for the framework of that name."""
+    preset = dict(preset)
+    differs = tuple(preset.pop("differs", ()))
+    own = {key: value for key, value in preset.items() if key in description or not isinstance(value, dict)}
+    _merge(description, own, where)
+    side = preset.get(framework, {}) if framework and framework not in own else {}
+    _merge(description, side, f"{where}.{framework}")
+    return differs
+
+
+def _merge(base: dict[str, Any], override: Mapping[str, Any], where: str) -> None:
+    """Tables merge key by key; a table laid over a list of named tables changes those of that name; all else replaces.
+
+    A table that brings its own `op` replaces the old one: Adam's constants must not stay behind under SGD.
+    """
+    for key, value in override.items():
+        old = base.get(key)
+        if isinstance(value, dict) and isinstance(old, list):
+            by_name = {item["name"]: item for item in old}
+            for name, change in value.items():
+                if name not in by_name:
+                    raise UsageError(f"{where}: {key} has no {name!r}", hint=choices_hint(name, by_name))
+                by_name[name].update(change)
+        elif isinstance(value, dict) and isinstance(old, dict) and "op" not in value:
+            _merge(old, value, where)
+        else:
+            base[key] = copy.deepcopy(value)
+
+
+def _settings(description: dict[str, Any], own: Mapping[str, Any], source: str) -> dict[str, Setting]:
+    table = {key: s for key, s in _SETTINGS.get(description["kind"], {}).items() if _holds(description, s.path)}
+    for key, fields in own.items():
+        try:
+            table[key] = msgspec.convert(fields, Setting)
+        except msgspec.ValidationError as failure:
+            raise UsageError(f"{source}: settings.{key}: {failure}", hint="docs/adding-a-workload.md") from None
+    return {key: msgspec.structs.replace(setting, name=key) for key, setting in table.items()}
+
+
+def _holds(description: dict[str, Any], path: str) -> bool:
+    node: Any = description
+    for key in path.split("."):
+        if not isinstance(node, dict) or key not in node:
+            return False
+        node = node[key]
+    return True
+
+
+def _apply_settings(
+    description: dict[str, Any], table: Mapping[str, Setting], given: Mapping[str, str]
+) -> dict[str, Any]:
+    values: dict[str, Any] = {}
+    for key, text in given.items():
+        if key not in table:
+            raise UsageError(f"{description['name']} has no setting {key!r}", hint=choices_hint(key, table))
+        values[key] = parse_value(key, text, table[key])
+        *folders, leaf = table[key].path.split(".")
+        node = description
+        for folder in folders:
+            node = node.setdefault(folder, {})
+        node[leaf] = values[key]
+    return values
+
+
+def parse_value(key: str, text: str, setting: Setting) -> Any:
+    """The typed value of `--set key=text`. Raises `UsageError` saying what is allowed."""
+    try:
+        value = _convert(text.strip(), setting)
+    except ValueError as failure:
+        why = f" ({failure})" if setting.type == "sizes" else ""
+        raise UsageError(f"--set {key}={text}: not allowed{why}", hint=f"{key}: {setting.bounds()}") from None
+    numbers = value if isinstance(value, list) else [value] if isinstance(value, int | float) else []
+    for number in numbers:
+        below = setting.low is not None and number < setting.low
+        if below or (setting.high is not None and number > setting.high) or number != number:
+            raise UsageError(f"--set {key}={text}: {number} is out of bounds", hint=f"{key}: {setting.bounds()}")
+    return value
+
+
+def _convert(text: str, setting: Setting) -> Any:
+    if setting.type == "sizes":
+        return _sizes(text)
+    if setting.type == "bool":
+        return {"true": True, "false": False}[text] if text in ("true", "false") else _refuse(text)
+    if setting.choices is not None:
+        return text if text in setting.choices else _refuse(text)
+    return {"int": int, "float": float, "str": str}[setting.type](text)
+
+
+def _refuse(text: str) -> Any:
+    raise ValueError(text)
+
+
+def _sizes(text: str) -> list[int]:
+    """`50`, `50,100` or `50..550/50` (both ends included where the step reaches them)."""
+    if ".." in text:
+        ends, _, step = text.partition("/")
+        low, _, high = ends.partition("..")
+        first, last, stride = int(low), int(high), int(step or 1)
+        if stride < 1 or last < first:
+            raise ValueError("FROM must not exceed TO, and STEP must be at least 1")
+        if (last - first) // stride >= MAX_SWEEP:
+            raise ValueError(f"over {MAX_SWEEP} sizes")
+        return list(range(first, last + 1, stride))
+    return [int(part) for part in text.split(",")]
+
+
+def _check(description: dict[str, Any], source: str) -> None:
+    """Type and sense of what a description says. Other kinds than `network` are read by their adapters alone."""
+    if description["kind"] != "network":
+        return
+    try:
+        network = msgspec.convert(description, Network)
+    except msgspec.ValidationError as failure:
+        raise UsageError(f"{source}: {failure}", hint="docs/adding-a-workload.md shows the format") from None
+    data = network.data
+    if data.dataset == "mnist" and data.train + data.validation > MNIST_TRAINING_IMAGES:
+        raise UsageError(
+            f"train {data.train} + validation {data.validation} exceed MNIST's {MNIST_TRAINING_IMAGES} training images",
+            hint="lower --set train=… or --set validation=…; the 10 000 test images are kept apart",
+        )
+    if network.run.batch_size > data.train:
+        raise UsageError(
+            f"batch_size {network.run.batch_size} exceeds the {data.train} training examples",
+            hint="lower --set batch_size=…",
+        )
+    if network.task == "train" and network.optimizer is None:
+        raise UsageError(f"{source}: [optimizer] is missing", hint="docs/adding-a-workload.md shows the format")
