@@ -1,0 +1,73 @@
+"""How many trials it takes: power, needed trials and detectable effect of the t test over trials."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from scipy import special
+
+from dlprof.stats.location import t_quantile
+from dlprof.stats.result import FIXED_ALPHA, POWER
+
+_MOST_TRIALS: Final = 1_000_000
+
+
+def power(n: int, sd: float, effect: float, alpha: float = FIXED_ALPHA) -> float:
+    """Probability that a two-sided t test over `n` trials rejects when B takes `1 + effect` times A's time.
+
+    sd: standard deviation between trials of the log-ratio. Exact for normal log-ratios (non-central t). n < 2 → 0.
+    """
+    _check(sd, alpha)
+    if n < 2:
+        return 0.0
+    return _power_log(n, sd, abs(math.log1p(effect)), alpha)
+
+
+def _power_log(n: int, sd: float, shift: float, alpha: float) -> float:
+    df, shift = n - 1, shift * math.sqrt(n) / sd
+    critical = t_quantile(1 - alpha / 2, df)
+    if shift > critical + 40:  # nctdtr loses itself far out, where the power is 1 anyway
+        return 1.0
+    return float(1 - special.nctdtr(df, shift, critical) + special.nctdtr(df, shift, -critical))
+
+
+def needed_trials(sd: float, effect: float, alpha: float = FIXED_ALPHA, target: float = POWER) -> int:
+    """Fewest trials with which a relative effect is found with probability `target`; at least 2.
+
+    The exact form of ⌈((t₁₋α/₂ + t_target)·sd/δ)²⌉ with δ = ln(1 + effect). Raises `ValueError` for effect = 0.
+    """
+    _check(sd, alpha)
+    shift = abs(math.log1p(effect))
+    if shift == 0:
+        raise ValueError("no number of trials finds an effect of zero")
+    low, high = 1, 2
+    while _power_log(high, sd, shift, alpha) < target:
+        low, high = high, high * 2
+        if high > _MOST_TRIALS:
+            return _MOST_TRIALS
+    while high - low > 1:
+        middle = (low + high) // 2
+        low, high = (low, middle) if _power_log(middle, sd, shift, alpha) >= target else (middle, high)
+    return high
+
+
+def detectable_effect(n: int, sd: float, alpha: float = FIXED_ALPHA, target: float = POWER) -> float | None:
+    """Smallest relative slow-down that `n` trials find with probability `target`; None for n < 2."""
+    _check(sd, alpha)
+    if n < 2:
+        return None
+    low, high = 0.0, sd
+    while _power_log(n, sd, high, alpha) < target:
+        low, high = high, high * 2
+    for _ in range(60):
+        middle = (low + high) / 2
+        low, high = (low, middle) if _power_log(n, sd, middle, alpha) >= target else (middle, high)
+    return math.expm1(high)
+
+
+def _check(sd: float, alpha: float) -> None:
+    if not (sd > 0 and math.isfinite(sd)):
+        raise ValueError(f"the standard deviation between trials must be positive and finite, got {sd}")
+    if not 0 < alpha < 1:
+        raise ValueError(f"alpha must lie between 0 and 1, got {alpha}")

@@ -1,0 +1,181 @@
+"""From the iterations of a lockstep trial to one log-ratio: burst medians, differences per round, Hodges-Lehmann."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from dlprof.stats.diagnose import Autocorrelation, autocorrelation
+from dlprof.stats.location import Floats, Interval, hodges_lehmann, median_interval
+
+FEWEST_ROUNDS: Final = 8
+
+
+@dataclass(frozen=True, slots=True)
+class TrialRatio:
+    """One trial: ln(time B ÷ time A) and what the trial tells of itself.
+
+    log_ratio: NaN when no round is usable. rounds: usable ones; rounds_lost: those without a positive, finite time on
+    both sides. sd_rounds: of the log-ratio between rounds (no basis of an interval: the rounds share one pair of processes). order_effect: half the difference between the rounds in which B ran first and those in which A did
+    (log scale; None where the order is unknown or one-sided). a_ns, b_ns: median time of a unit of work in this trial.
+    """
+
+    log_ratio: float
+    rounds: int
+    rounds_lost: int
+    sd_rounds: float | None
+    order_effect: float | None
+    autocorrelation: Autocorrelation
+    a_ns: float
+    b_ns: float
+    warnings: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class SideTime:
+    """Time of a unit of work on one side, for people. Not what the verdict rests on: that is the ratio within trials.
+
+    median_ns: median over trials of each trial's median, ns. low_ns, high_ns: order-statistic interval of that median
+    over trials at `confidence`, or None. It holds the machine's drift between trials, which the ratio does not.
+    """
+
+    median_ns: float
+    low_ns: float | None
+    high_ns: float | None
+    confidence: float
+    trials: int
+
+
+def trial_log_ratio(a: ArrayLike, b: ArrayLike, b_first: ArrayLike | None = None) -> TrialRatio:
+    """The log-ratio of one trial.
+
+    a, b: (rounds, iterations) wall time of one unit of work, any one time unit; NaN marks an iteration that is not kept
+    (the first of a burst), and the two may differ in iterations. b_first: (rounds,) bool, whether B's burst came first.
+    Zero, negative and infinite times are unusable; a round that has lost either side is counted in `rounds_lost`.
+
+    Median of the log times of each burst, B − A per round, Hodges-Lehmann over rounds (see docs/statistics.md).
+    Raises `ValueError` when the shapes do not fit.
+    """
+    times_a, times_b = _matrix(a), _matrix(b)
+    if len(times_a) != len(times_b):
+        raise ValueError(f"A has {len(times_a)} rounds and B has {len(times_b)}")
+    bursts_a, bursts_b = _burst_medians(times_a), _burst_medians(times_b)
+    difference = bursts_b - bursts_a
+    usable = np.isfinite(difference)
+    kept: Floats = difference[usable]
+    order = _order_effect(difference, usable, b_first)
+    dependence = autocorrelation(kept)
+    return TrialRatio(
+        log_ratio=hodges_lehmann(kept).estimate,
+        rounds=kept.size,
+        rounds_lost=difference.size - kept.size,
+        sd_rounds=float(kept.std(ddof=1)) if kept.size > 1 else None,
+        order_effect=order,
+        autocorrelation=dependence,
+        a_ns=_exp_median(bursts_a[usable]),
+        b_ns=_exp_median(bursts_b[usable]),
+        warnings=_warnings(kept.size, difference.size, order),
+    )
+
+
+def _matrix(times: ArrayLike) -> Floats:
+    array = np.asarray(times, dtype=np.float64)
+    if array.ndim == 1:
+        array = array[:, np.newaxis]
+    if array.ndim != 2:
+        raise ValueError(f"expected (rounds, iterations), got shape {array.shape}")
+    return array
+
+
+def _burst_medians(times: Floats) -> Floats:
+    """Median log time per round (rounds,); NaN where a burst has no usable iteration."""
+    usable = np.isfinite(times) & (times > 0)
+    logs = np.log(times, out=np.full(times.shape, np.nan), where=usable)
+    medians = np.full(len(times), np.nan)
+    some = usable.any(axis=1)
+    if some.any():
+        medians[some] = np.nanmedian(logs[some], axis=1)
+    return medians
+
+
+def _order_effect(difference: Floats, usable: NDArray[np.bool_], b_first: ArrayLike | None) -> float | None:
+    """Half of (B − A when B is first) − (B − A when A is first): what going first costs a side, log scale."""
+    if b_first is None:
+        return None
+    first = np.asarray(b_first, dtype=bool)
+    if first.shape != difference.shape:
+        raise ValueError(f"b_first has shape {first.shape}, expected {difference.shape}")
+    when_b, when_a = difference[usable & first], difference[usable & ~first]
+    if when_b.size < 2 or when_a.size < 2:
+        return None
+    return float(np.median(when_b) - np.median(when_a)) / 2
+
+
+def _exp_median(logs: Floats) -> float:
+    return math.exp(float(np.median(logs))) if logs.size else math.nan
+
+
+def _warnings(rounds: int, given: int, order: float | None) -> tuple[str, ...]:
+    found = []
+    if rounds == 0:
+        found.append("no usable round: the trial gives no ratio")
+    elif rounds < FEWEST_ROUNDS:
+        found.append(f"only {rounds} usable rounds (≥ {FEWEST_ROUNDS} wanted)")
+    if 0 < rounds < given:
+        found.append(f"{given - rounds} of {given} rounds lost: no positive time on both sides")
+    if order is not None and abs(order) > 0.05:
+        found.append(
+            f"order effect: the side that runs first takes {math.expm1(order):+.1%} (balanced order cancels it)"
+        )
+    return tuple(found)
+
+
+def trial_ratios(
+    trial: ArrayLike,
+    round_index: ArrayLike,
+    is_b: ArrayLike,
+    position: ArrayLike,
+    kept: ArrayLike,
+    unit_ns: ArrayLike,
+) -> dict[int, TrialRatio]:
+    """`trial_log_ratio` of every trial in long columns (n,): the timed stage of ONE item of schema.TIMINGS.
+
+    unit_ns = wall_ns ÷ units. Trials in ascending order of their number. A trial that misses one side comes back with
+    a NaN log-ratio and a warning, so that the comparison says "no evidence" instead of forgetting it.
+    """
+    trials = np.asarray(trial)
+    rounds, sides = np.asarray(round_index), np.asarray(is_b, dtype=bool)
+    places, keep = np.asarray(position), np.asarray(kept, dtype=bool)
+    times = np.where(keep, np.asarray(unit_ns, dtype=np.float64), np.nan)
+    found = {}
+    for number in np.unique(trials):
+        mine = trials == number
+        labels, row = np.unique(rounds[mine], return_inverse=True)
+        side, value, place = sides[mine], times[mine], places[mine]
+        first = np.zeros(labels.size, dtype=bool)
+        first[row[side & (place == 0)]] = True
+        matrices = [_spread(row[which], value[which], labels.size) for which in (~side, side)]
+        found[int(number)] = trial_log_ratio(matrices[0], matrices[1], first)
+    return found
+
+
+def _spread(row: NDArray[np.intp], value: Floats, rounds: int) -> Floats:
+    """Values of one side, in order, as (rounds, longest burst), padded with NaN."""
+    order = np.argsort(row, kind="stable")
+    row, value = row[order], value[order]
+    counts = np.bincount(row, minlength=rounds)
+    column = np.arange(row.size) - np.repeat(np.cumsum(counts) - counts, counts)
+    matrix = np.full((rounds, max(int(counts.max(initial=0)), 1)), np.nan)
+    matrix[row, column] = value
+    return matrix
+
+
+def side_time(trial_medians_ns: ArrayLike, alpha: float = 0.05) -> SideTime:
+    """Time of a unit of work on one side from its median per trial (n,), ns; non-finite trials are left out of n."""
+    medians = np.asarray(trial_medians_ns, dtype=np.float64)
+    interval: Interval = median_interval(medians[np.isfinite(medians)], alpha)
+    return SideTime(interval.estimate, interval.low, interval.high, interval.confidence, interval.n)

@@ -1,0 +1,156 @@
+"""From one log-ratio per trial to a verdict: interval, cross-check, equivalence, and what it would take otherwise."""
+
+from __future__ import annotations
+
+import math
+from typing import Final
+
+from numpy.typing import ArrayLike
+
+from dlprof.stats.diagnose import autocorrelation
+from dlprof.stats.location import Floats, finite, signflip_pvalue, t_bounds, t_pvalue, varies
+from dlprof.stats.power import detectable_effect, needed_trials
+from dlprof.stats.result import FIXED_ALPHA, LOOK_ALPHA, MIN_TRIALS, Result, Verdict
+
+METHOD: Final = "Student t over trials, log scale"
+_LARGEST_LOG: Final = 60.0  # a ratio of 1e26 is a broken clock, not a measurement
+
+
+def compare(
+    log_ratios: ArrayLike,
+    *,
+    margin: float = 0.05,
+    alpha: float | None = None,
+    adaptive: bool = False,
+    seed: int = 0,
+) -> Result:
+    """What the trials say of B against A.
+
+    log_ratios: (n,) ln(time B ÷ time A), one per trial in the order run, each of its own pair of fresh processes (see
+    `trial_log_ratio`). margin: relative difference that does not matter; the region is [1/(1+m), 1+m], so that swapping
+    the sides mirrors the verdict. alpha: default .05; .010 when `adaptive`, i.e. one look among 6, 8, …, 30 trials.
+
+    Verdicts: faster or slower (interval beyond 1 and not inside the margin), negligible (beyond 1, inside the margin),
+    equivalent (two one-sided tests: the 1 − 2·alpha interval inside the margin; Schuirmann 1987), else inconclusive.
+    Fewer than 6 trials, non-finite values or values that do not vary are no evidence: inconclusive, with a warning.
+    Raises `ValueError` for a margin or alpha outside (0, 1).
+    """
+    level = alpha if alpha is not None else (LOOK_ALPHA if adaptive else FIXED_ALPHA)
+    if not 0 < level < 0.5:
+        raise ValueError(f"alpha must lie between 0 and .5, got {level}")
+    if not 0 < margin < 1:
+        raise ValueError(f"the margin must lie between 0 and 1, got {margin}")
+    given = finite(log_ratios)
+    usable = given[abs(given) < _LARGEST_LOG]  # drops NaN and infinities as well
+    if usable.size < given.size:
+        lost = given.size - usable.size
+        return _no_evidence(usable, given.size, level, margin, f"{lost} of {given.size} trials gave no usable ratio")
+    if given.size == 0:
+        return _no_evidence(given, 0, level, margin, "no trial")
+    if given.size == 1:
+        return _no_evidence(given, 1, level, margin, "one trial: no interval")
+    if not varies(given):
+        return _no_evidence(given, given.size, level, margin, f"all {given.size} trials gave the same ratio")
+    return _judge(given, level, margin, seed)
+
+
+def _no_evidence(usable: Floats, trials: int, alpha: float, margin: float, why: str) -> Result:
+    return Result(
+        estimate=math.exp(float(usable.mean())) if usable.size else None,
+        low=None,
+        high=None,
+        confidence=1 - alpha,
+        trials=trials,
+        method=METHOD,
+        p=None,
+        p_signflip=None,
+        sd=None,
+        verdict="inconclusive",
+        margin=margin,
+        more_trials=max(MIN_TRIALS - trials, 0) or None,
+        detectable=None,
+        warnings=(why if why.startswith("one trial") else f"no evidence: {why}",),
+    )
+
+
+def _judge(x: Floats, alpha: float, margin: float, seed: int) -> Result:
+    low, high = t_bounds(x, alpha)
+    sd = float(x.std(ddof=1))
+    p, p_signflip = t_pvalue(x), signflip_pvalue(x, seed)
+    verdict = _verdict(x, alpha, margin)
+    return Result(
+        estimate=math.exp(float(x.mean())),
+        low=_exp(low),
+        high=_exp(high),
+        confidence=1 - alpha,
+        trials=x.size,
+        method=METHOD,
+        p=p,
+        p_signflip=p_signflip if x.size >= MIN_TRIALS else None,
+        sd=sd,
+        verdict=verdict,
+        margin=margin,
+        more_trials=_more_trials(x, sd, alpha, margin) if verdict == "inconclusive" else None,
+        detectable=_detectable(x.size, sd, alpha),
+        warnings=_warnings(x, alpha, p, p_signflip),
+    )
+
+
+def _exp(x: float) -> float:
+    """e^x, capped where a hopelessly wide interval would overflow."""
+    return math.exp(min(max(x, -700.0), 700.0))
+
+
+def _detectable(n: int, sd: float, alpha: float) -> float | None:
+    effect = detectable_effect(n, sd, alpha) if sd < _LARGEST_LOG / 10 else None
+    return effect if effect is not None and math.isfinite(effect) else None
+
+
+def _verdict(x: Floats, alpha: float, margin: float) -> Verdict:
+    if x.size < MIN_TRIALS:
+        return "inconclusive"
+    delta = math.log1p(margin)
+    low, high = t_bounds(x, alpha)
+    if low > 0 or high < 0:
+        if -delta < low and high < delta:
+            return "negligible"
+        return "slower" if low > 0 else "faster"
+    low, high = t_bounds(x, 2 * alpha)  # both one-sided tests at level alpha
+    return "equivalent" if -delta < low and high < delta else "inconclusive"
+
+
+def _more_trials(x: Floats, sd: float, alpha: float, margin: float) -> int:
+    """Trials still missing for 80 % power at the margin; see docs/statistics.md, "How many more trials".
+
+    The margin and not the observed effect is what is planned for: power at the observed effect restates the p-value
+    (Hoenig & Heisey 2001). Once the margin is covered, only an effect between 0 and the margin keeps the verdict open,
+    and the nearer of the two claims (a difference; equivalence) is planned for.
+    """
+    needed = needed_trials(sd, margin, alpha)
+    if needed <= x.size:
+        delta, seen = math.log1p(margin), abs(float(x.mean()))
+        needed = needed_trials(sd, math.expm1(max(seen, delta - seen)), alpha)
+    return max(needed - x.size, MIN_TRIALS - x.size, 1)
+
+
+def _warnings(x: Floats, alpha: float, p: float | None, p_signflip: float | None) -> tuple[str, ...]:
+    found = []
+    if x.size < MIN_TRIALS:
+        found.append(f"need ≥ {MIN_TRIALS} trials for a verdict, have {x.size}")
+    elif _disagree(x.size, alpha, p, p_signflip):
+        found.append(
+            f"the t test (p = {p:.2g}) and the exact sign-flip test (p = {p_signflip:.2g}) disagree at {alpha:g}"
+        )
+    trend = autocorrelation(x)
+    if trend.p is not None and trend.p < 0.01:
+        found.append(
+            f"successive trials resemble each other (autocorrelation {trend.r:+.2f}): the interval may be too narrow"
+        )
+    return tuple(found)
+
+
+def _disagree(n: int, alpha: float, p: float | None, p_signflip: float | None) -> bool:
+    """Whether the cross-check contradicts the t test, where it is able to reject at all (smallest p: 2^(1−n))."""
+    if p is None or p_signflip is None or 2.0 ** (1 - n) > alpha:
+        return False
+    return (p < alpha) != (p_signflip <= alpha)
