@@ -1,4 +1,4 @@
-"""Trace bytes in, event table out: detects the format, reads it, finishes it (op, phase, layer, step, self time, launches).
+"""Trace bytes in, event table out: detects the format, reads it, finishes it (op, phase, layer, step, self, launches).
 
     detect(path) -> kind
     read(paths, root=…, vocabularies=…, sink=…) -> TraceInfo

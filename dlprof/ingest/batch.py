@@ -28,7 +28,7 @@ LEVEL: Final = {name: code for code, name in enumerate(schema.LEVELS)}
 TARGET_ROWS: Final = 131_072
 """Rows of a batch to aim for: 64k to 256k. Smaller is fine at the end of a file."""
 
-POOLED: Final = ("name", "category", "op_path", "kernel", "shape", "dtype")
+POOLED: Final = ("name", "lookup", "category", "op_path", "kernel", "shape", "dtype")
 """Text columns that hold codes of the pool of the same name."""
 NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops")
 
@@ -70,8 +70,10 @@ class RawBatch:
     Required, shape (n,): `track` int32 from Context.track; `name` int32 pool code; `start_ps` int64 relative to the
     file's Context.origin_ns; `duration_ps` int64, ≥ 0.
     `level` int8: LEVEL code, or NO_TEXT where the vocabulary decides.
-    `category`, `op_path`, `kernel`, `shape`, `dtype` int32 pool codes. `kernel`: GPU kernel name, or for a CPU op (or the
-    host side of an op) the framework's own operator type; the vocabulary is asked for `kernel` first, then `name`.
+    `lookup` int32 pool code: the raw operator name that the vocabulary is asked for, where it is not `name` itself
+    (TensorFlow `forward/conv1/Conv2D:Conv2D` → lookup and kernel `Conv2D`, op_path `forward/conv1/Conv2D`).
+    `category`, `op_path`, `kernel`, `shape`, `dtype` int32 pool codes, stored as they are. `kernel`: the GPU kernel's
+    name, or on a CPU the framework's own operator type.
     `correlation` int64 (launch ↔ kernel). `link` int64: the producer's own id of an operator (Kineto `External id`): on a
     level-op event its own id, elsewhere the id of the op that launched it.
     `bytes`, `flops` int64; `value` float64, NaN = none; `occurrences` int64 (default 1).
@@ -83,6 +85,7 @@ class RawBatch:
     start_ps: Int64
     duration_ps: Int64
     level: npt.NDArray[np.int8] | None = None
+    lookup: Int32 | None = None
     category: Int32 | None = None
     op_path: Int32 | None = None
     kernel: Int32 | None = None

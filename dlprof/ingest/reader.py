@@ -77,5 +77,5 @@ class Reader(Protocol):
         """
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
-        """The meaning of a raw operator name (once per distinct name): usually `vocabulary.get(name)`; a format whose
+        """The meaning of a raw operator name (lookup, else name; once per distinct one): usually `vocabulary.get(name)`; a format whose
         names need work first (bulked `a,b,c`, suffixes) does it here. None = unknown."""
