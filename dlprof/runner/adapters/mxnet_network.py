@@ -1,0 +1,221 @@
+"""A network in MXNet 1.x Gluon: imperative, hybridized, or hybridized with static memory. Layout NCHW."""
+
+import numpy as np
+from dlprof_child import layers as layer_list
+from dlprof_child.backend import Network
+from dlprof_child.faults import Unsupported
+
+_ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softrelu", "Softsign": "softsign"}
+
+
+def make_network(mx, mode, context, description, weights):
+    """A Network for the mode."""
+    return GluonNetwork(mx, mode, context, description, weights)
+
+
+class GluonNetwork(Network):
+    """A HybridSequential with a Trainer. Canonical weights are permuted on their way in and out."""
+
+    def __init__(self, mx, mode, context, description, weights):
+        self._mx = mx
+        self._mode = mode
+        self._context = context
+        self._layers = layer_list.resolve(description["model"])
+        self._net, self._parameters = build(mx, context, self._layers)
+        for name, value in weights.items():
+            self._parameters[name].set_data(mx.nd.array(self._to_mxnet(name, value), ctx=context))
+        self._loss = _loss(mx, description["loss"])
+        if mode != "imperative":
+            static = {"static_alloc": True, "static_shape": True} if mode == "hybrid-static" else {}
+            self._net.hybridize(**static)
+            self._loss.hybridize(**static)
+        name, arguments = optimizer_arguments(description["optimizer"])
+        self._optimizer = name
+        self._trainer = mx.gluon.Trainer(self._net.collect_params(), name, arguments)
+
+    # layouts
+
+    def _layer(self, name):
+        index = [layer.name for layer in self._layers].index(name.split("/")[0])
+        return index, self._layers[index]
+
+    def _to_mxnet(self, name, value):
+        index, layer = self._layer(name)
+        if name.endswith("/b"):
+            return value
+        if layer.op == "Conv":
+            return value.transpose(3, 2, 0, 1)
+        spatial = layer_list.spatial_before(self._layers, index)
+        if spatial:  # rows of w follow the flattened input: (h, w, c) canonically, (c, h, w) in MXNet
+            value = value.reshape(spatial + (-1,)).transpose(2, 0, 1, 3).reshape(value.shape)
+        return np.ascontiguousarray(value.T)
+
+    def _from_mxnet(self, name, value):
+        index, layer = self._layer(name)
+        if name.endswith("/b"):
+            return value
+        if layer.op == "Conv":
+            return value.transpose(2, 3, 1, 0)
+        value = value.T
+        spatial = layer_list.spatial_before(self._layers, index)
+        if spatial:
+            rows, columns, channels = spatial
+            value = value.reshape((channels, rows, columns, -1)).transpose(1, 2, 0, 3).reshape(value.shape)
+        return np.ascontiguousarray(value)
+
+    # Network
+
+    def batch(self, images, labels):
+        n, rows, columns, channels = images.shape
+        # with one channel NHWC and NCHW are the same bytes: a view, no copy
+        images = images.reshape(n, 1, rows, columns) if channels == 1 else images.transpose(0, 3, 1, 2)
+        x = self._mx.nd.array(images, ctx=self._context, dtype="float32")
+        return x, None if labels is None else self._mx.nd.array(labels, ctx=self._context, dtype="float32")
+
+    def step(self, x, y, span):
+        mx = self._mx
+        with mx.autograd.record():
+            with span("dlprof:forward"):
+                logits = self._net(x)
+            with span("dlprof:loss"):
+                losses = self._loss(logits, y)
+        with span("dlprof:backward"):
+            losses.backward()
+        with span("dlprof:optimizer"):
+            self._trainer.step(x.shape[0])  # the gradient of the sum, scaled to that of the mean
+        with span("dlprof:loss"):
+            return losses.mean()
+
+    def infer(self, x):
+        return self._net(x)
+
+    def sync(self, handle):
+        self._mx.nd.waitall()
+
+    def numpy(self, handle):
+        return handle.asnumpy()
+
+    def gradients(self, x, y):
+        with self._mx.autograd.record():
+            logits = self._net(x)
+            loss = self._loss(logits, y).mean()
+        loss.backward()
+        gradients = {
+            name: self._from_mxnet(name, parameter.grad(self._context).asnumpy())
+            for name, parameter in self._parameters.items()
+        }
+        return logits.asnumpy(), loss.asnumpy().reshape(()), gradients
+
+    def weights(self):
+        return {
+            name: self._from_mxnet(name, parameter.data(self._context).asnumpy())
+            for name, parameter in self._parameters.items()
+        }
+
+    def snapshot(self):
+        self._mx.nd.waitall()
+        return {name: parameter.data(self._context).asnumpy() for name, parameter in self._parameters.items()}
+
+    def restore(self, state):
+        for name, parameter in self._parameters.items():
+            parameter.set_data(self._mx.nd.array(state[name], ctx=self._context))
+        updater = self._trainer._updaters[0]
+        updater.states.clear()  # made anew, as zeros, on first use
+        updater.states_synced.clear()
+        optimizer = self._trainer._optimizer
+        optimizer._index_update_count.clear()
+        optimizer.num_update = optimizer.begin_num_update
+        self._mx.nd.waitall()
+
+    def facts(self):
+        return {
+            "layout": "NCHW",
+            "dtype": sorted({np.dtype(parameter.dtype).name for parameter in self._parameters.values()}),
+            "input": "gathered and scaled by NumPy in every step, mx.nd.array copies",
+            "synchronisation": "mx.nd.waitall()",
+            "loss": "mean over the batch, computed in every step",
+        }
+
+    def expected(self, fidelity):
+        return expected_operators(self._layers, self._optimizer, len(self._parameters))
+
+
+def build(mx, context, layers):
+    """(HybridSequential, {"conv1/w": Parameter, ...}), initialised so that shapes are known."""
+    nn = mx.gluon.nn
+    net, parameters = nn.HybridSequential(prefix=""), {}
+    with net.name_scope():
+        for layer in layers:
+            block = _block(nn, layer)
+            net.add(block)
+            if layer.parameters:
+                parameters[layer.name + "/w"], parameters[layer.name + "/b"] = block.weight, block.bias
+    net.initialize(mx.init.Zero(), ctx=context)
+    return net, parameters
+
+
+def _block(nn, layer):
+    prefix = layer.name + "_"
+    activation = _activation(layer.get("activation"))
+    padding = (0, 0)
+    if layer.get("padding", "valid") == "same":
+        padding = _same_padding(layer)
+    if layer.op == "Conv":
+        return nn.Conv2D(layer.get("filters"), layer_list.pair(layer.get("kernel")),
+                         strides=layer_list.pair(layer.get("stride", 1)), padding=padding, activation=activation,
+                         in_channels=layer.shape_in[2], prefix=prefix)
+    if layer.op == "Gemm":
+        return nn.Dense(layer.get("units"), activation=activation, in_units=layer.shape_in[-1], prefix=prefix)
+    if layer.op == "Flatten":
+        return nn.Flatten(prefix=prefix)
+    pool = {"AveragePool": nn.AvgPool2D, "MaxPool": nn.MaxPool2D}[layer.op]
+    options = {"count_include_pad": False} if layer.op == "AveragePool" and padding != (0, 0) else {}
+    return pool(layer_list.pair(layer.get("kernel")), strides=layer_list.pair(layer.get("stride", 1)), padding=padding,
+                prefix=prefix, **options)
+
+
+def _same_padding(layer):
+    """Symmetric padding that equals TensorFlow's SAME; only odd windows with stride 1 have one."""
+    rows, columns = layer_list.pair(layer.get("kernel"))
+    if rows % 2 == 0 or columns % 2 == 0 or layer_list.pair(layer.get("stride", 1)) != (1, 1):
+        raise Unsupported("layer '%s': MXNet has no asymmetric padding" % layer.name, "use an odd kernel with stride 1")
+    return (rows // 2, columns // 2)
+
+
+def _activation(name):
+    if name is not None and name not in _ACTIVATIONS:
+        raise Unsupported("no activation '%s'" % name, "known: " + ", ".join(sorted(_ACTIVATIONS)))
+    return _ACTIVATIONS.get(name)
+
+
+def _loss(mx, spec):
+    if spec["op"] != "SoftmaxCrossEntropyLoss":
+        raise Unsupported("no training loss '%s'" % spec["op"], "known: SoftmaxCrossEntropyLoss")
+    return mx.gluon.loss.SoftmaxCrossEntropyLoss()
+
+
+def optimizer_arguments(spec):
+    """(name, arguments) of gluon.Trainer for an `[optimizer]` table."""
+    if spec["op"] == "Adam":
+        keys = ("learning_rate", "beta1", "beta2", "epsilon")
+        return "adam", {key: spec[key] for key in keys}
+    if spec["op"] == "SGD":
+        return "sgd", {"learning_rate": spec["learning_rate"]}
+    raise Unsupported("no optimizer '%s'" % spec["op"], "known: Adam, SGD")
+
+
+def expected_operators(layers, optimizer, parameters):
+    """raw op name -> executions a training step, when nothing is bulked."""
+    names = {"Conv": "Convolution", "Gemm": "FullyConnected", "AveragePool": "Pooling", "MaxPool": "Pooling",
+             "Flatten": "Flatten"}
+    counts = {}
+    for layer in layers:
+        names_here = [names[layer.op]]
+        if layer.get("activation"):
+            names_here.append("Activation")
+        for name in names_here:
+            counts[name] = counts.get(name, 0) + 1
+    for name in [name for name in counts if name != "Flatten"]:
+        counts["_backward_" + name] = counts[name]
+    counts[optimizer + "_update"] = parameters
+    return counts

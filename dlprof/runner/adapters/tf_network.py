@@ -1,0 +1,234 @@
+"""A network in TensorFlow 2 on tf.nn operators and tf.Variables: eager, tf.function graph, or XLA-compiled.
+
+Name scopes carry phase and layer into every op's path: forward/conv1/Conv2D, loss/…, gradient_tape/forward/conv1/…,
+optimizer/conv1/w/ResourceApplyAdam.
+"""
+
+import numpy as np
+from dlprof_child import layers as layer_list
+from dlprof_child.backend import Network, no_span
+from dlprof_child.faults import Unsupported
+
+
+def make_network(tf, mode, device, description, weights):
+    """A Network for the mode."""
+    return TensorFlowNetwork(tf, mode, device, description, weights)
+
+
+class TensorFlowNetwork(Network):
+    """Weights and activations are NHWC, as the canonical layout is: nothing is permuted."""
+
+    def __init__(self, tf, mode, device, description, weights):
+        self._tf = tf
+        self._mode = mode
+        self._device = device
+        self._layers = layer_list.resolve(description["model"])
+        self._loss = _loss(tf, description["loss"])
+        with tf.device(device):
+            self._variables = {name: tf.Variable(value, name=name) for name, value in sorted(weights.items())}
+            self._optimizer = make_optimizer(tf, description["optimizer"], self._variables)
+        self._step = self._compiled(self._step_body)
+        self._forward = self._compiled(self._forward_body)
+        # of its own, so that computing parity compiles nothing that is timed later
+        self._gradients = self._compiled(self._gradients_body)
+
+    def _compiled(self, function):
+        if self._mode == "eager":
+            return function
+        if self._mode == "graph":
+            return self._tf.function(function, autograph=False)
+        for keyword in ("jit_compile", "experimental_compile"):  # the older name up to TensorFlow 2.4
+            try:
+                return self._tf.function(function, autograph=False, **{keyword: True})
+            except TypeError:
+                continue
+        raise Unsupported("TensorFlow %s has no XLA in tf.function" % self._tf.__version__, "use mode graph or eager")
+
+    # what runs
+
+    def _logits(self, x):
+        tf = self._tf
+        with tf.name_scope("forward"):
+            for layer in self._layers:
+                with tf.name_scope(layer.name):
+                    x = _apply(tf, layer, x, self._variables)
+        return x
+
+    def _forward_body(self, x):
+        return self._logits(x)
+
+    def _loss_and_gradients(self, x, y, span):
+        tf = self._tf
+        with tf.GradientTape() as tape:
+            with span("dlprof:forward"):
+                logits = self._logits(x)
+            with span("dlprof:loss"), tf.name_scope("loss"):
+                loss = self._loss(logits, y)
+        # Before TensorFlow 2.2 a tape's operators are not named gradient_tape/… by themselves.
+        with span("dlprof:backward"), tf.name_scope("backward"):
+            gradients = tape.gradient(loss, self._variables)
+        return logits, loss, gradients
+
+    def _step_body(self, x, y, span=no_span):
+        _, loss, gradients = self._loss_and_gradients(x, y, span)
+        with span("dlprof:optimizer"), self._tf.name_scope("optimizer"):
+            self._optimizer.apply(gradients)
+        return loss
+
+    def _gradients_body(self, x, y):
+        return self._loss_and_gradients(x, y, no_span)
+
+    # Network
+
+    def batch(self, images, labels):
+        tf = self._tf
+        with tf.device(self._device):
+            return tf.convert_to_tensor(images), None if labels is None else tf.convert_to_tensor(labels)
+
+    def step(self, x, y, span):
+        with self._tf.device(self._device):
+            if self._mode == "eager":
+                return self._step(x, y, span)
+            return self._step(x, y)
+
+    def infer(self, x):
+        with self._tf.device(self._device):
+            return self._forward(x)
+
+    def sync(self, handle):
+        # A tf.function returns when its whole graph, updates included, has run (CPU) or been enqueued (GPU); reading the
+        # value then waits for the device's stream, behind the updates.
+        handle.numpy()
+
+    def numpy(self, handle):
+        return handle.numpy()
+
+    def gradients(self, x, y):
+        with self._tf.device(self._device):
+            logits, loss, gradients = self._gradients(x, y)
+        return logits.numpy(), loss.numpy(), {name: value.numpy() for name, value in gradients.items()}
+
+    def weights(self):
+        return {name: variable.numpy() for name, variable in self._variables.items()}
+
+    def _state(self):
+        return list(self._variables.values()) + self._optimizer.state()
+
+    def snapshot(self):
+        return [variable.numpy() for variable in self._state()]
+
+    def restore(self, state):
+        for variable, value in zip(self._state(), state):
+            variable.assign(value)
+
+    def facts(self):
+        return {
+            "layout": "NHWC",
+            "dtype": sorted({variable.dtype.name for variable in self._variables.values()}),
+            "input": "gathered and scaled by NumPy in every step, tf.convert_to_tensor",
+            "synchronisation": "the last loss is read with .numpy()",
+            "loss": "mean over the batch, computed in every step",
+        }
+
+    def expected(self, fidelity):
+        return {self._optimizer.kernel: len(self._variables)}
+
+
+def _same_or_valid(layer):
+    return str(layer.get("padding", "valid")).upper()
+
+
+def _apply(tf, layer, x, variables):
+    if layer.op == "Conv":
+        x = tf.nn.conv2d(x, variables[layer.name + "/w"], layer_list.pair(layer.get("stride", 1)), _same_or_valid(layer))
+        x = tf.nn.bias_add(x, variables[layer.name + "/b"])
+    elif layer.op in ("AveragePool", "MaxPool"):
+        pool = tf.nn.avg_pool2d if layer.op == "AveragePool" else tf.nn.max_pool2d
+        window, stride = layer_list.pair(layer.get("kernel")), layer_list.pair(layer.get("stride", 1))
+        x = pool(x, window, stride, _same_or_valid(layer))
+    elif layer.op == "Flatten":
+        x = tf.reshape(x, [-1, layer.shape_out[0]])
+    elif layer.op == "Gemm":
+        x = tf.nn.bias_add(tf.matmul(x, variables[layer.name + "/w"]), variables[layer.name + "/b"])
+    return activate(tf, layer.get("activation"), x)
+
+
+def activate(tf, name, x):
+    """An activation by its ONNX name; None leaves x as it is."""
+    functions = {"Relu": tf.nn.relu, "Sigmoid": tf.nn.sigmoid, "Tanh": tf.nn.tanh, "Softplus": tf.nn.softplus,
+                 "Softsign": tf.nn.softsign}
+    if name is None:
+        return x
+    if name not in functions:
+        raise Unsupported("no activation '%s'" % name, "known: " + ", ".join(sorted(functions)))
+    return functions[name](x)
+
+
+def _loss(tf, spec):
+    if spec["op"] != "SoftmaxCrossEntropyLoss":
+        raise Unsupported("no training loss '%s'" % spec["op"], "known: SoftmaxCrossEntropyLoss")
+    return lambda logits, labels: tf.reduce_mean(
+        tf.nn.sparse_softmax_cross_entropy_with_logits(logits=logits, labels=labels)
+    )
+
+
+def make_optimizer(tf, spec, variables):
+    """The optimizer of a `[optimizer]` table."""
+    makers = {"Adam": Adam, "SGD": Sgd}
+    if spec["op"] not in makers:
+        raise Unsupported("no optimizer '%s'" % spec["op"], "known: " + ", ".join(sorted(makers)))
+    return makers[spec["op"]](tf, spec, variables)
+
+
+class Adam(object):
+    """One fused ResourceApplyAdam a parameter: the formula of MXNet's adam_update (epsilon outside the root).
+
+    Keras' own Adam decomposes into many small operators in recent versions, which would be other work than MXNet's.
+    """
+
+    kernel = "ResourceApplyAdam"
+
+    def __init__(self, tf, spec, variables):
+        self._tf = tf
+        self._spec = {key: np.float32(spec[key]) for key in ("learning_rate", "beta1", "beta2", "epsilon")}
+        self._variables = variables
+        self._m = {name: tf.Variable(tf.zeros_like(v), name=name + "/m") for name, v in variables.items()}
+        self._v = {name: tf.Variable(tf.zeros_like(v), name=name + "/v") for name, v in variables.items()}
+        self._power1 = tf.Variable(self._spec["beta1"], name="beta1_power")
+        self._power2 = tf.Variable(self._spec["beta2"], name="beta2_power")
+
+    def apply(self, gradients):
+        tf, spec = self._tf, self._spec
+        power1, power2 = self._power1.read_value(), self._power2.read_value()
+        for name, variable in self._variables.items():
+            with tf.name_scope(name):
+                tf.raw_ops.ResourceApplyAdam(
+                    var=variable.handle, m=self._m[name].handle, v=self._v[name].handle, beta1_power=power1,
+                    beta2_power=power2, lr=spec["learning_rate"], beta1=spec["beta1"], beta2=spec["beta2"],
+                    epsilon=spec["epsilon"], grad=gradients[name], use_locking=False, use_nesterov=False)
+        self._power1.assign(power1 * spec["beta1"])
+        self._power2.assign(power2 * spec["beta2"])
+
+    def state(self):
+        return list(self._m.values()) + list(self._v.values()) + [self._power1, self._power2]
+
+
+class Sgd(object):
+    """One fused ResourceApplyGradientDescent a parameter."""
+
+    kernel = "ResourceApplyGradientDescent"
+
+    def __init__(self, tf, spec, variables):
+        self._tf = tf
+        self._rate = np.float32(spec["learning_rate"])
+        self._variables = variables
+
+    def apply(self, gradients):
+        tf = self._tf
+        for name, variable in self._variables.items():
+            with tf.name_scope(name):
+                tf.raw_ops.ResourceApplyGradientDescent(
+                    var=variable.handle, alpha=self._rate, delta=gradients[name], use_locking=False)
+
+    def state(self):
+        return []

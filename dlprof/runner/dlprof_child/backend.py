@@ -1,0 +1,108 @@
+"""What an adapter supplies: a Backend (framework, device, profiler) and a Network (one model with its training step)."""
+
+
+class _NoSpan(object):
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        return False
+
+
+_NO_SPAN = _NoSpan()
+
+
+def no_span(name, step=None):
+    """Marker of an untraced run: none. One shared object, so that timed steps pay next to nothing for it."""
+    return _NO_SPAN
+
+
+class Network(object):
+    """One model. Weights go in and out in the canonical layout of protocol.Inputs (NHWC terms), whatever the framework's.
+
+    Every method that computes may return before the work is done; only `sync` and `numpy` wait.
+    """
+
+    def batch(self, images, labels):
+        """float32 (n, rows, columns, channels) and integer (n,) arrays -> the framework's pair of tensors."""
+        raise NotImplementedError
+
+    def step(self, x, y, span):
+        """One training step; returns a handle of the mean loss. `span` marks host phases where the mode has them."""
+        raise NotImplementedError
+
+    def infer(self, x):
+        """Logits, as a handle."""
+        raise NotImplementedError
+
+    def sync(self, handle):
+        """Wait until everything asked for so far is done (variable updates too)."""
+        raise NotImplementedError
+
+    def numpy(self, handle):
+        """Value of a handle as a NumPy array."""
+        raise NotImplementedError
+
+    def gradients(self, x, y):
+        """(logits, mean loss, {"conv1/w": gradient, ...}) as NumPy arrays in canonical layout; changes no weight."""
+        raise NotImplementedError
+
+    def weights(self):
+        """{"conv1/w": float32 array, ...} in canonical layout."""
+        raise NotImplementedError
+
+    def snapshot(self):
+        """Weights and optimizer state, for `restore`."""
+        raise NotImplementedError
+
+    def restore(self, state):
+        """Back to a snapshot, without compiling anything anew."""
+        raise NotImplementedError
+
+    def train(self, batches, span):
+        """Run a step for each (images, labels) of `batches` without waiting; returns the loss handles, one a step.
+
+        A mode that owns its loop (Keras fit) overrides this.
+        """
+        losses = []
+        for images, labels in batches:
+            with span("dlprof:input"):
+                x, y = self.batch(images, labels)
+            losses.append(self.step(x, y, span))
+        return losses
+
+    def facts(self):
+        """What the parity list compares: layout, dtype, parameters, synchronisation, copy or view."""
+        raise NotImplementedError
+
+    def expected(self, fidelity):
+        """raw op name -> executions a training step, where known."""
+        return {}
+
+
+class Backend(object):
+    """A framework on a device, made by an adapter's create(request)."""
+
+    def versions(self):
+        """{"tensorflow": "2.21.0", "numpy": ...}"""
+        raise NotImplementedError
+
+    def runtime(self):
+        """Threads used, build features, environment variables that matter."""
+        raise NotImplementedError
+
+    def network(self, description, weights):
+        """A fresh Network of the resolved workload description with the given initial weights."""
+        raise NotImplementedError
+
+    def span(self, name, step=None):
+        """Context manager: a marker in the framework's own trace. `step` is given for step markers."""
+        raise NotImplementedError
+
+    def start_trace(self, directory, fidelity, options):
+        """Start the framework's profiler, writing below `directory`."""
+        raise NotImplementedError
+
+    def stop_trace(self):
+        """Stop, write, and return [(kind, path)]. The caller has synchronised."""
+        raise NotImplementedError

@@ -1,0 +1,65 @@
+"""Batches of a network workload: gathered from the parent's files in the parent's order, the same for every framework."""
+
+import numpy as np
+
+from .faults import Fault
+
+
+class Feed(object):
+    """uint8 images in memory; float32 (n, rows, columns, channels) batches out.
+
+    Gathering, padding and scaling happen at each call, in NumPy, so that both frameworks pay for the same input work.
+    """
+
+    def __init__(self, inputs, data, batch_size):
+        for key in ("images", "labels", "train"):
+            if not inputs.get(key):
+                raise Fault("request.json names no inputs.%s" % key, "a network workload needs its prepared inputs")
+        self._images = np.load(inputs["images"])
+        self._labels = np.load(inputs["labels"]).astype(np.int32)
+        self._train = np.load(inputs["train"])
+        self._sets = {key: np.load(inputs[key]) for key in ("validation", "test") if inputs.get(key)}
+        self._pad = int(data.get("pad", 0))
+        self._scale = np.float32(data.get("scale", 1.0))
+        self.batch_size = batch_size
+        self.steps_per_epoch = self._train.shape[1] // batch_size
+        self.dropped_per_epoch = self._train.shape[1] % batch_size
+        if not self.steps_per_epoch:
+            raise Fault("a batch of %d needs more than %d training images" % (batch_size, self._train.shape[1]))
+
+    def batch(self, indices):
+        """(float32 images (n, rows + 2 pad, columns + 2 pad, 1), int32 labels (n,))."""
+        pixels = self._images[indices]
+        n, rows, columns = pixels.shape
+        pad = self._pad
+        images = np.zeros((n, rows + 2 * pad, columns + 2 * pad, 1), np.float32)
+        np.divide(pixels, self._scale, out=images[:, pad : pad + rows, pad : pad + columns, 0], casting="unsafe")
+        return images, self._labels[indices]
+
+    def train_indices(self, step):
+        """Indices of training batch `step`, counted over all epochs; after the last epoch it starts over."""
+        epoch, within = divmod(step, self.steps_per_epoch)
+        row = self._train[epoch % len(self._train)]
+        return row[within * self.batch_size : (within + 1) * self.batch_size]
+
+    def train(self, first, count):
+        """Yield training batches `first` .. `first + count - 1`, each gathered when asked for."""
+        for step in range(first, first + count):
+            yield self.batch(self.train_indices(step))
+
+    def has(self, name):
+        return name in self._sets
+
+    def evaluation(self, name):
+        """Yield (images, labels) over a whole held-out set, the last batch possibly smaller."""
+        indices = self._sets[name]
+        for start in range(0, len(indices), self.batch_size):
+            yield self.batch(indices[start : start + self.batch_size])
+
+    def infer(self, first, count):
+        """Yield image batches of the test set (else of the training set), going round."""
+        indices = self._sets.get("test", self._train[0])
+        batches = max(1, len(indices) // self.batch_size)
+        for step in range(first, first + count):
+            start = (step % batches) * self.batch_size
+            yield self.batch(indices[start : start + self.batch_size])[0]

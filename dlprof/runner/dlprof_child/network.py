@@ -1,0 +1,201 @@
+"""A network workload: its timed items, its parity arrays, and its epochs with the last one under the profiler."""
+
+import os
+
+import numpy as np
+
+from . import layers as layer_list
+from .backend import no_span
+from .clock import Stopwatch
+from .faults import Fault, Unsupported
+from .feed import Feed
+
+WARMUP_STEPS = 8  # measured: both frameworks are steady after at most 11 calls; restored afterwards
+PARITY_STEPS = 3
+
+
+class NetworkWork(object):
+    """What the session asks of a workload of kind `network`."""
+
+    items = ("train_block", "train_step_sync", "infer_block")
+
+    def __init__(self, request, backend, channel):
+        self._request = request
+        self._backend = backend
+        self._channel = channel
+        self._description = request["workload"]
+        run = self._description["run"]
+        self._feed = Feed(request["inputs"], self._description["data"], int(run["batch_size"]))
+        self._block = int(run.get("block_steps", 5))
+        with np.load(request["inputs"]["weights"]) as stored:
+            self._weights = {name: stored[name] for name in stored.files}
+        layer_list.check_weights(layer_list.resolve(self._description["model"]), self._weights)
+        self._net = backend.network(self._description, self._weights)
+        self._next = {"train": 0, "infer": 0}
+
+    def facts(self):
+        """Parity facts: the network's own, and what the feed does."""
+        facts = dict(self._net.facts())
+        facts["parameter_arrays"] = len(self._weights)
+        facts["parameters"] = int(sum(array.size for array in self._weights.values()))
+        facts["batch_size"] = self._feed.batch_size
+        facts["steps_per_epoch"] = self._feed.steps_per_epoch
+        facts["images_dropped_per_epoch"] = self._feed.dropped_per_epoch
+        return facts
+
+    # serve
+
+    def parity(self):
+        """Arrays of the first batch from the initial weights, on a second network so that the timed one stays untouched.
+
+        logits, loss, grad/<layer>/<w|b>; after/<layer>/<w|b> = weights after three optimizer steps.
+        """
+        net = self._backend.network(self._description, self._weights)
+        x, y = net.batch(*self._feed.batch(self._feed.train_indices(0)))
+        logits, loss, gradients = net.gradients(x, y)
+        arrays = {"logits": logits, "loss": np.asarray(loss)}
+        arrays.update(("grad/" + name, value) for name, value in gradients.items())
+        net.sync(net.train(self._feed.train(0, PARITY_STEPS), no_span)[-1])
+        arrays.update(("after/" + name, value) for name, value in net.weights().items())
+        return arrays
+
+    def run(self, item, iterations):
+        """([wall_ns], [cpu_ns], [start_ns], units) of an item, each iteration synchronised at its end."""
+        if item not in self.items:
+            raise Fault("no item '%s'" % item, "items: " + ", ".join(self.items))
+        timed = [self._iteration(item) for _ in range(iterations)]
+        units = 1 if item == "train_step_sync" else self._block
+        return [t.wall for t in timed], [t.cpu for t in timed], [t.start for t in timed], units
+
+    def _iteration(self, item):
+        if item == "infer_block":
+            first = self._next["infer"]
+            self._next["infer"] += self._block
+            with Stopwatch() as watch:
+                handle = None
+                for images in self._feed.infer(first, self._block):
+                    handle = self._net.infer(self._net.batch(images, None)[0])
+                self._net.sync(handle)
+            return watch
+        count = 1 if item == "train_step_sync" else self._block
+        first = self._next["train"]
+        self._next["train"] += count
+        with Stopwatch() as watch:
+            self._net.sync(self._net.train(self._feed.train(first, count), no_span)[-1])
+        return watch
+
+    # trace
+
+    def trace(self, directory):
+        """Run all epochs, the last one under the profiler; returns fields of result.json."""
+        epochs = int(self._request.get("epochs", 1))
+        steps = self._feed.steps_per_epoch
+        if self._request.get("max_steps"):
+            steps = min(steps, int(self._request["max_steps"]))
+        first_call_ns, warmup_steps = self._warm_up() if epochs == 1 else (None, 0)
+        records = []
+        for epoch in range(1, epochs):
+            record, first = self._plain_epoch(epoch, steps)
+            first_call_ns = first if first_call_ns is None else first_call_ns
+            records.append(self._finish(record, epochs))
+        record, window, artefacts = self._traced_epoch(epochs, steps, directory)
+        records.append(self._finish(record, epochs))
+        return {
+            "epochs": records,
+            "window": window,
+            "artefacts": artefacts,
+            "first_call_ns": first_call_ns,
+            "warmup_steps": warmup_steps,
+        }
+
+    def _warm_up(self):
+        """Steps before a traced first epoch, undone afterwards: the trace shows the steady state from the same start."""
+        self._channel.send({"event": "phase", "name": "warm-up"})
+        state = self._net.snapshot()
+        count = int(self._request["options"].get("warmup_steps", WARMUP_STEPS))
+        with Stopwatch() as watch:
+            self._net.sync(self._net.train(self._feed.train(0, 1), no_span)[-1])
+        if count > 1:
+            self._net.sync(self._net.train(self._feed.train(1, count - 1), no_span)[-1])
+        self._net.restore(state)
+        return watch.wall, max(1, count)
+
+    def _plain_epoch(self, epoch, steps):
+        """An untraced epoch; one synchronisation at its end, and one after the very first step to time the first call."""
+        first = (epoch - 1) * self._feed.steps_per_epoch
+        first_call_ns = None
+        with Stopwatch() as watch:
+            handles = []
+            if epoch == 1:
+                with Stopwatch() as first_watch:
+                    handles += self._net.train(self._feed.train(first, 1), no_span)
+                    self._net.sync(handles[-1])
+                first_call_ns = first_watch.wall
+            done = len(handles)
+            if steps > done:
+                handles += self._net.train(self._feed.train(first + done, steps - done), no_span)
+            self._net.sync(handles[-1])
+        return self._record(epoch, False, watch, handles), first_call_ns
+
+    def _traced_epoch(self, epoch, steps, directory):
+        exact = self._request.get("fidelity", "exact") == "exact"
+        self._channel.send({"event": "phase", "name": "traced epoch"})
+        backend, options = self._backend, self._request["options"]
+        backend.start_trace(directory, "exact" if exact else "native", options)
+        with Stopwatch() as watch:
+            with backend.span("dlprof:epoch=%d" % epoch):
+                handles = self._traced_steps((epoch - 1) * self._feed.steps_per_epoch, steps, exact)
+        artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
+        window = {
+            "steps": steps,
+            "synchronised": exact,
+            "wall_ns": watch.wall,
+            "epoch": epoch,
+            "expected": self._net.expected("exact") if exact else {},
+        }
+        return self._record(epoch, True, watch, handles), window, artefacts
+
+    def _traced_steps(self, first, steps, exact):
+        backend, handles = self._backend, []
+        marker = "dlprof:step=%d" if exact else "dlprof:unsynced_step=%d"
+        for step in range(first, first + steps):
+            with backend.span(marker % step, step=step):
+                handles += self._net.train(self._feed.train(step, 1), backend.span)
+                if exact:
+                    with backend.span("dlprof:sync"):
+                        self._net.sync(handles[-1])
+        with backend.span("dlprof:sync"):
+            self._net.sync(handles[-1])
+        return handles
+
+    def _record(self, epoch, traced, watch, handles):
+        losses = [float(self._net.numpy(handle)) for handle in handles]
+        return {
+            "epoch": epoch,
+            "traced": traced,
+            "steps": len(handles),
+            "wall_ns": watch.wall,
+            "cpu_ns": watch.cpu,
+            "train_loss": float(np.mean(losses)),
+            "losses": losses,
+        }
+
+    def _finish(self, record, epochs):
+        """Add the accuracies (outside the timing), report the epoch to the parent."""
+        for name in ("validation", "test"):
+            if self._feed.has(name):
+                record[name + "_accuracy"] = self._accuracy(name)
+        event = {key: value for key, value in record.items() if key != "losses"}
+        event.update(event="epoch", of=epochs)
+        self._channel.send(event)
+        if os.getppid() == 1:
+            raise Unsupported("the parent process ended")
+        return record
+
+    def _accuracy(self, name):
+        right = total = 0
+        for images, labels in self._feed.evaluation(name):
+            logits = self._net.numpy(self._net.infer(self._net.batch(images, None)[0]))
+            right += int(np.sum(np.argmax(logits, axis=1) == labels))
+            total += len(labels)
+        return right / float(total)

@@ -1,0 +1,148 @@
+"""One run of the child: read request.json, load the adapter, do the task, leave result.json whatever happens."""
+
+import importlib.util
+import json
+import os
+import platform
+import sys
+import traceback
+
+import numpy as np
+
+from .channel import write_json
+from .clock import unix_ns
+from .faults import Fault, Unsupported
+from .network import NetworkWork
+
+PROTOCOL = 1
+KINDS = {"network": NetworkWork}
+
+
+def load_adapter(path):
+    """The adapter module, loaded by path under a name that shadows nothing.
+
+    Its folder goes to the END of sys.path, so that it may have neighbours without hiding an installed package.
+    """
+    folder = os.path.dirname(path)
+    if folder not in sys.path:
+        sys.path.append(folder)
+    spec = importlib.util.spec_from_file_location("dlprof_adapter", path)
+    if spec is None or not os.path.exists(path):
+        raise Unsupported("no adapter file at %s" % path, "reinstall dlprof, or the plugin that names this adapter")
+    module = importlib.util.module_from_spec(spec)
+    sys.modules["dlprof_adapter"] = module
+    spec.loader.exec_module(module)
+    return module
+
+
+class Session(object):
+    """Carries the request through to result.json; `run` returns the exit status."""
+
+    def __init__(self, control, channel, started_ns):
+        self._control = control
+        self._channel = channel
+        self._started_ns = started_ns
+        self._result = {"protocol": PROTOCOL, "status": "failed", "versions": {}, "runtime": {}}
+
+    def run(self):
+        """0 when the task was done, 1 when result.json says why not."""
+        try:
+            self._task()
+            self._result["status"] = "ok"
+        except BrokenPipeError:
+            self._fail(Fault("the parent closed its end of the pipe"))
+        except Exception as error:  # noqa: BLE001 - the edge of the process: every failure must reach result.json
+            self._fail(error)
+        write_json(os.path.join(self._control, "result.json"), self._result)
+        if self._result["status"] != "ok":
+            return 1
+        try:
+            self._channel.send({"event": "done"})
+        except BrokenPipeError:  # after quit the parent need not listen any more
+            pass
+        return 0
+
+    def _fail(self, error):
+        self._result.update(describe(error))
+        self._result["traceback"] = traceback.format_exc()
+
+    def _task(self):
+        with open(os.path.join(self._control, "request.json")) as stream:
+            request = check(json.load(stream))
+        self._channel.send({"event": "phase", "name": "import"})
+        backend = load_adapter(request["adapter"]).create(request)
+        self._result["versions"] = dict(backend.versions(), python=platform.python_version(), numpy=np.__version__)
+        self._result["runtime"] = backend.runtime()
+        self._channel.send({"event": "phase", "name": "prepare"})
+        work = KINDS[request["workload"]["kind"]](request, backend, self._channel)
+        self._result["runtime"] = dict(backend.runtime(), facts=work.facts(), pid=os.getpid())
+        if request["task"] == "trace":
+            self._trace(work)
+        else:
+            self._serve(work)
+
+    def _trace(self, work):
+        directory = os.path.join(self._control, "raw")
+        os.makedirs(directory, exist_ok=True)
+        fields = work.trace(directory)
+        for artefact in fields["artefacts"]:
+            artefact["path"] = os.path.relpath(artefact["path"], self._control)
+        self._result.update(fields)
+
+    def _serve(self, work):
+        self._channel.send(
+            {
+                "event": "ready",
+                "versions": self._result["versions"],
+                "runtime": self._result["runtime"],
+                "items": list(work.items),
+                "startup_ns": unix_ns() - self._started_ns,
+            }
+        )
+        for command in self._channel.commands():
+            if command is not None and command.get("cmd") == "quit":
+                self._channel.send({"ok": True})
+                return
+            self._channel.send(self._answer(work, command))
+        raise Fault("standard input ended without quit", "the parent ended, or closed its pipe")
+
+    def _answer(self, work, command):
+        """The answer to one command. A failure is an answer too: the parent decides what becomes of the worker."""
+        try:
+            if command is None:
+                raise Fault("a command that is not a JSON object")
+            if command.get("cmd") == "run":
+                wall, cpu, start, units = work.run(command["item"], int(command.get("iterations", 1)))
+                return {"ok": True, "wall_ns": wall, "cpu_ns": cpu, "start_ns": start, "units": units}
+            if command.get("cmd") == "parity":
+                arrays = work.parity()
+                np.savez(os.path.join(self._control, command["out"]), **arrays)
+                return {"ok": True, "arrays": sorted(arrays)}
+            raise Fault("no command '%s'" % command.get("cmd"), "commands: parity, run, quit")
+        except Exception as error:  # noqa: BLE001 - the answer carries it; its traceback goes to the log
+            traceback.print_exc()
+            return dict(describe(error), ok=False)
+
+
+def check(request):
+    """The request, with its defaults. Raises Unsupported where this child cannot honour it."""
+    if request.get("protocol") != PROTOCOL:
+        raise Unsupported(
+            "request.json speaks protocol %r, this child speaks %d" % (request.get("protocol"), PROTOCOL),
+            "parent and child must come from the same dlprof",
+        )
+    if request.get("task") not in ("trace", "serve"):
+        raise Unsupported("no task '%s'" % request.get("task"), "tasks: trace, serve")
+    kind = request["workload"].get("kind")
+    if kind not in KINDS:
+        raise Unsupported("no workload kind '%s'" % kind, "kinds: " + ", ".join(sorted(KINDS)))
+    for key, value in (("options", {}), ("inputs", {}), ("device", {"kind": "cpu", "index": 0}), ("seed", 0)):
+        request.setdefault(key, value)
+    return request
+
+
+def describe(error):
+    """status, message and hint of an exception."""
+    if isinstance(error, Fault):
+        return {"status": error.status, "message": error.message, "hint": error.hint}
+    return {"status": "failed", "message": "%s: %s" % (type(error).__name__, error), "hint": ""}
