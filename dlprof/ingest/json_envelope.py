@@ -1,0 +1,83 @@
+"""Finds the list of events in a chrome trace file and reads the top-level values before and behind it."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import msgspec
+
+_TOKEN: Final = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+)"|[\[\]{}]', re.DOTALL)
+_COLON: Final = re.compile(rb"\s*:\s*")
+_LEAD: Final = re.compile(rb"[\s,]*")
+
+Form = Literal["object", "array", "headerless", "footer", "none"]
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Where the events start: byte behind the bracket, or None where the text does not (yet) show it.
+
+    form: object {"traceEvents": […]}, array […], headerless (events without a bracket before them), footer (only the end).
+    """
+
+    start: int | None
+    form: Form
+
+
+def find_events(text: bytes) -> Found:
+    """The place and form of the events in the start of a file."""
+    lead = _LEAD.match(text)
+    at = lead.end() if lead else 0
+    first = text[at : at + 1]
+    if first == b"[":
+        return Found(at + 1, "array")
+    if first == b"]":
+        return Found(at + 1, "footer")
+    if first != b"{":
+        return Found(None, "none")
+    if b"," in text[:at]:
+        return Found(at, "headerless")
+    return _in_object(text, at)
+
+
+def _in_object(text: bytes, at: int) -> Found:
+    depth = 0
+    event_like = False
+    for token in _TOKEN.finditer(text, at):
+        mark = token[0]
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]"):
+            depth -= 1
+            if depth == 0:
+                return Found(at, "headerless") if event_like else Found(None, "none")
+        elif depth == 1 and (colon := _COLON.match(text, token.end())):
+            event_like |= mark == b'"ph"'
+            if mark == b'"traceEvents"' and text[colon.end() : colon.end() + 1] == b"[":
+                return Found(colon.end() + 1, "object")
+    return Found(None, "none")
+
+
+def header_values(text: bytes) -> dict[str, Any]:
+    """Top-level values before the events; `text` ends behind the events' opening bracket. What is invalid is left out."""
+    before = text[: text.rindex(b'"traceEvents"')].rstrip().removesuffix(b",")
+    try:
+        values = msgspec.json.decode(before + b"}", type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return {}
+    return values
+
+
+def footer_values(text: bytes) -> tuple[dict[str, Any], bool]:
+    """Top-level values behind the events and whether the object was closed. Raises `ValueError` where it is not JSON."""
+    rest = text.strip().removeprefix(b",").strip()
+    if not rest:
+        return {}, False
+    if rest == b"}":
+        return {}, True
+    try:
+        return msgspec.json.decode(b"{" + rest, type=dict[str, Any]), True
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
+        raise ValueError(str(error)) from None
