@@ -10,7 +10,7 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Final, Literal, Self
@@ -32,11 +32,11 @@ _LOG_FILES: Final = ("request.json", "result.json", "stderr.log")
 
 
 class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ingest said of the trace: kinds of its files, producer, time origin (Unix ns or 0), events, anomaly counters."""
+    """What ingest said of the trace: kind of each file, producer, time origin (Unix ns; None where the trace has none), events, anomaly counters."""
 
-    kinds: list[str]
+    kinds: dict[str, str]
     producer: str
-    origin_ns: int
+    origin_ns: int | None
     events: int
     anomalies: dict[str, int] = {}
     completeness: dict[str, Any] = {}
@@ -113,8 +113,8 @@ class Capture:
     def events(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The event table (schema.EVENTS, or the named columns of it); metadata holds origin_ns."""
         table = self._table(EVENTS_FILE, columns)
-        origin = self.manifest.trace.origin_ns if self.manifest.trace else 0
-        return table.replace_schema_metadata({"origin_ns": str(origin)})
+        origin = self.manifest.trace.origin_ns if self.manifest.trace else None
+        return table.replace_schema_metadata({"origin_ns": "" if origin is None else str(origin)})
 
     def timings(self) -> pa.Table:
         """The timing table (schema.TIMINGS). Raises `StoreError` where the directory has none."""
@@ -245,11 +245,10 @@ def sha256(path: Path) -> str:
         return hashlib.file_digest(stream, "sha256").hexdigest()
 
 
-def sink_facts(kinds: Sequence[str], producer: str, origin_ns: int, events: int, anomalies: Mapping[str, int],
-               completeness: Mapping[str, Any], facts: Mapping[str, Any]) -> TraceFacts:
-    """TraceFacts from ingest's values (copied into plain containers)."""
-    return TraceFacts(kinds=list(kinds), producer=producer, origin_ns=origin_ns, events=events,
-                      anomalies=dict(anomalies), completeness=dict(completeness), facts=dict(facts))
+def write_events(events: pa.Table, path: Path) -> None:
+    """An event table as one Parquet file, with its metadata."""
+    with atomic(path) as temporary:
+        pq.write_table(events, temporary, compression="zstd")  # type: ignore[no-untyped-call]
 
 
 def _empty_batch() -> pa.RecordBatch:

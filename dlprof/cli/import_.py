@@ -28,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     capture = import_files(arguments.traces, arguments.output, repair=arguments.repair)
     trace = capture.manifest.trace
     assert trace is not None
-    print(f"{capture.path}: {trace.events} events, {', '.join(trace.kinds)}", file=sys.stderr)  # noqa: T201
+    print(f"{capture.path}: {trace.events} events, {', '.join(sorted(set(trace.kinds.values())))}", file=sys.stderr)  # noqa: T201
     for name, count in sorted(trace.anomalies.items()):
         print(f"  {name}: {count}", file=sys.stderr)  # noqa: T201
     print(capture.path)  # noqa: T201

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -37,7 +39,7 @@ def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: boo
     with CaptureWriter(target) as writer:
         if copy:
             _copy_raw(paths, writer.partial / "raw")
-        facts = ingest_into(writer, paths, repair=repair)
+        facts = ingest_into(writer, paths, root=_root(paths), repair=repair)
         manifest = Manifest(
             kind="import", dlprof_version=__version__, created=now(), command=sys.argv, trace=facts,
             framework=facts.producer, options={"sources": [path.name for path in paths], "repair": repair},
@@ -45,12 +47,12 @@ def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: boo
         return writer.commit(manifest)
 
 
-def ingest_into(writer: CaptureWriter, paths: Sequence[Path], *, root: Path | None = None, repair: bool = False) -> TraceFacts:
+def ingest_into(writer: CaptureWriter, paths: Sequence[Path], *, root: Path, repair: bool = False) -> TraceFacts:
     """Stream the events of trace files into the writer's event table."""
     info = ingest.read(paths, root=root, vocabularies=frameworks.vocabularies(), sink=writer.sink, repair=repair)
     writer.close_events()
     return TraceFacts(
-        kinds=list(info.kinds), producer=info.producer, origin_ns=info.origin_ns, events=info.events,
+        kinds=dict(info.kinds), producer=info.producer, origin_ns=info.origin_ns, events=info.events,
         anomalies=dict(info.anomalies), completeness=dict(info.completeness), facts=dict(info.facts),
     )
 
@@ -60,9 +62,12 @@ def now() -> str:
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
-def _copy_raw(paths: Sequence[Path], raw: Path) -> None:
-    import shutil
+def _root(paths: Sequence[Path]) -> Path:
+    """The folder that sources are named relative to: that of the one path, or the deepest that holds all."""
+    return Path(os.path.commonpath([path.resolve().parent for path in paths]))
 
+
+def _copy_raw(paths: Sequence[Path], raw: Path) -> None:
     for path in paths:
         if path.is_dir():
             shutil.copytree(path, raw / path.name, dirs_exist_ok=True)

@@ -1,0 +1,43 @@
+"""`dlprof diff`: two recorded traces side by side, of either framework, with no framework installed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  dlprof diff profile.json host.xplane.pb
+  dlprof diff my-capture other-capture --format json -o diff.json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", type=Path, metavar="A", help="capture directory or raw trace")
+    parser.add_argument("b", type=Path, metavar="B", help="capture directory or raw trace")
+    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dlprof.analysis import compare
+    from dlprof.cli.evidence import evidence_of, side_of
+    from dlprof.cli.opening import opened
+    from dlprof.cli.output import deliver
+    from dlprof.cli.show import colour
+    from dlprof.report import csv, json, text
+    from dlprof.store import MANIFEST_FILE
+
+    with opened(arguments.a, repair=arguments.repair) as a, opened(arguments.b, repair=arguments.repair) as b:
+        kept = [str(path) if (path / MANIFEST_FILE).is_file() else None for path in (arguments.a, arguments.b)]
+        sides = [side_of(capture, path=path) for capture, path in zip((a, b), kept, strict=True)]
+        names = {str(capture.manifest.workload.get("name", "")) for capture in (a, b)}
+        found = compare.diff(
+            evidence_of([a], sides[0]), evidence_of([b], sides[1]), workload=names.pop() if len(names) == 1 else ""
+        )
+    if arguments.format == "json":
+        deliver(json.comparison(found), arguments.output)
+    elif arguments.format == "csv":
+        deliver(csv.comparison(found), arguments.output)
+    else:
+        deliver(text.comparison(found, colour=colour() and arguments.output is None), arguments.output)
+    return 0

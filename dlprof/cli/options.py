@@ -1,0 +1,88 @@
+"""Options that `capture` and `compare` share: argv in, one typed and checked value out."""
+
+from __future__ import annotations
+
+import argparse
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from dlprof.errors import UsageError
+
+if TYPE_CHECKING:
+    from dlprof.workload import Workload
+
+
+@dataclass(frozen=True, slots=True)
+class RunOptions:
+    """What to run and how, the same for both sides. timeout_s: for one child process."""
+
+    workload: str
+    preset: str | None
+    settings: dict[str, str]
+    epochs: int | None
+    device: str
+    mode: str | None
+    seed: int
+    python: Path | None
+    data: Path | None
+    threads: int | None
+    max_steps: int | None
+    timeout_s: float
+
+    def resolve(self, framework: str) -> Workload:
+        """The workload as this framework runs it (a preset may differ by framework). Raises `UsageError`."""
+        from dlprof import workload
+
+        settings = dict(self.settings)
+        if self.epochs is not None:
+            settings["epochs"] = str(self.epochs)
+        return workload.resolve(self.workload, preset=self.preset, settings=settings, framework=framework)
+
+
+def add_run_arguments(parser: argparse.ArgumentParser) -> None:
+    """The shared arguments."""
+    parser.add_argument("workload", metavar="WORKLOAD", help="name from `dlprof workloads`")
+    parser.add_argument("--preset", metavar="P", help="preset of the workload")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; may be repeated")
+    parser.add_argument("--epochs", type=int, metavar="N", help="epochs of a traced run; the last one is traced")
+    parser.add_argument("--device", default="cpu", metavar="cpu|gpu[:N]", help="default cpu")
+    parser.add_argument("--mode", metavar="M", help="execution mode, from `dlprof frameworks`")
+    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of weights, split and batch order (default 0)")
+    parser.add_argument("--python", type=Path, metavar="PATH", help="use this Python, with the framework in it, as is")
+    parser.add_argument("--data", type=Path, metavar="DIR", help="folder with your own MNIST IDX files")
+    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads for the framework (default: its own choice)")
+    parser.add_argument("--max-steps", type=int, metavar="N", help="at most N steps an epoch, for a short trace")
+    parser.add_argument("--timeout", default="30m", metavar="TIME", help="limit for one child process (default 30m)")
+
+
+def run_options(arguments: argparse.Namespace) -> RunOptions:
+    """The typed value. Raises `UsageError`."""
+    from dlprof.units import parse_duration
+
+    for name, value in (("--epochs", arguments.epochs), ("--threads", arguments.threads), ("--max-steps", arguments.max_steps)):
+        if value is not None and value < 1:
+            raise UsageError(f"{name} must be at least 1, not {value}")
+    if arguments.seed < 0:
+        raise UsageError(f"--seed must not be negative: {arguments.seed}")
+    return RunOptions(
+        workload=arguments.workload,
+        preset=arguments.preset,
+        settings=dict(_setting(text) for text in arguments.set),
+        epochs=arguments.epochs,
+        device=arguments.device,
+        mode=arguments.mode,
+        seed=arguments.seed,
+        python=arguments.python,
+        data=arguments.data,
+        threads=arguments.threads,
+        max_steps=arguments.max_steps,
+        timeout_s=parse_duration(arguments.timeout),
+    )
+
+
+def _setting(text: str) -> tuple[str, str]:
+    key, sign, value = text.partition("=")
+    if not sign or not key or not value:
+        raise UsageError(f"--set {text}: not KEY=VALUE", hint="write it like --set batch_size=100")
+    return key, value
