@@ -1,0 +1,72 @@
+"""Launch → kernel links: host events by correlation id and operators by the producer's own id, per file."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.batch import LEVEL, NO_INT, Int64
+
+NO_EVENT = -1
+
+
+@dataclass(slots=True)
+class _Index:
+    """Key → event id, collected in pieces and sorted once."""
+
+    keys: list[Int64] = field(default_factory=list)
+    ids: list[Int64] = field(default_factory=list)
+    table: tuple[Int64, Int64] | None = None
+
+    def add(self, keys: Int64, ids: Int64) -> None:
+        if len(keys):
+            self.keys.append(keys)
+            self.ids.append(ids)
+            self.table = None
+
+    def find(self, keys: Int64) -> Int64:
+        """The first event id of each key, NO_EVENT where there is none."""
+        if not self.keys:
+            return np.full(len(keys), NO_EVENT, dtype=np.int64)
+        if self.table is None:
+            known, first = np.unique(np.concatenate(self.keys), return_index=True)
+            self.table = known, np.concatenate(self.ids)[first]
+        known, ids = self.table
+        at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
+        return np.where((known[at] == keys) & (keys != NO_INT), ids[at], NO_EVENT)
+
+
+@dataclass(slots=True)
+class Launches:
+    """The launch table of one file. Host rows are added first, then device rows are resolved."""
+
+    calls: _Index = field(default_factory=_Index)
+    operators: _Index = field(default_factory=_Index)
+    linked: _Index = field(default_factory=_Index)
+
+    def add(
+        self, ids: Int64, level: npt.NDArray[np.int8], correlation: Int64, link: Int64,
+        operator_above: Callable[[Int64], Int64],
+    ) -> None:  # fmt: skip
+        """Host rows. ids: their event ids. operator_above: row indices → id of the innermost enclosing op, or NO_EVENT."""
+        own = (level == LEVEL["op"]) & (link != NO_INT)
+        self.linked.add(link[own], ids[own])
+        rows = np.flatnonzero((correlation != NO_INT) & (correlation != 0))
+        if not len(rows):
+            return
+        self.calls.add(correlation[rows], ids[rows])
+        above = operator_above(rows)
+        found = above != NO_EVENT
+        self.operators.add(correlation[rows][found], above[found])
+
+    def resolve(self, correlation: Int64, link: Int64) -> Int64:
+        """The launching event's id per device row: the op by link, else the op around the API call, else the call."""
+        launch = self.linked.find(link)
+        for index in (self.operators, self.calls):
+            missing = launch == NO_EVENT
+            if missing.any():
+                launch[missing] = index.find(correlation[missing])
+        return launch

@@ -1,0 +1,105 @@
+"""What raw names mean, worked out once per distinct name and applied to rows as table look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof import schema
+from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, Pool, Pools
+from dlprof.ingest.paths import dense_product, place
+from dlprof.ingest.spill import Columns
+from dlprof.plugin import Operator
+
+_PHASE: Final = {phase: code for code, phase in enumerate(schema.PHASES)}
+_WORK: Final = np.array([level in ("op", "kernel", "copy", "sync") for level in schema.LEVELS])
+_DENSE: Final = "Gemm"
+_PRODUCT: Final = "MatMul"
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """Codes per row, shape (n,): level as LEVEL; op and fuses into `ops` and `fused`; phase into schema.PHASES; layer into
+    `layers`; calls per occurrence. NO_TEXT = none. unknown: rows of level op without a canonical operator."""
+
+    level: npt.NDArray[np.int8]
+    op: Int32
+    fuses: Int32
+    phase: Int32
+    layer: Int32
+    calls: Int64
+    unknown: int
+
+
+class _Names:
+    """Operator of each name of a pool, as arrays indexed by code (the last element serves NO_TEXT)."""
+
+    def __init__(self, pool: Pool, resolve: Callable[[str], Operator | None], ops: Pool, fused: Pool) -> None:
+        size = len(pool.values_list) + 1
+        self.known = np.zeros(size, dtype=bool)
+        self.op = np.full(size, NO_TEXT, dtype=np.int32)
+        self.fuses = np.full(size, NO_TEXT, dtype=np.int32)
+        self.phase = np.full(size, NO_TEXT, dtype=np.int32)
+        self.level = np.full(size, NO_TEXT, dtype=np.int8)
+        self.calls = np.ones(size, dtype=np.int64)
+        for code, name in enumerate(pool.values_list):
+            operator = resolve(name)
+            if operator is None:
+                continue
+            self.known[code] = True
+            self.op[code] = ops[operator.op] if operator.op else NO_TEXT
+            self.fuses[code] = fused[",".join(operator.fuses)] if operator.fuses else NO_TEXT
+            self.phase[code] = _PHASE[operator.phase] if operator.phase else NO_TEXT
+            self.level[code] = LEVEL[operator.level]
+            self.calls[code] = operator.calls
+
+
+class Meaning:
+    """Turns codes into meanings. resolve: raw operator name → Operator or None (the reader's `operator` with its table)."""
+
+    def __init__(self, pools: Pools, resolve: Callable[[str], Operator | None]) -> None:
+        self.ops, self.fused, self.layers = Pool(), Pool(), Pool()
+        self._names = _Names(pools.text["name"], resolve, self.ops, self.fused)
+        self._lookups = _Names(pools.text["lookup"], resolve, self.ops, self.fused)
+        self._dense_code = self.ops[_DENSE]
+        self._product_code = self.ops[_PRODUCT]
+        paths = pools.text["op_path"]
+        size = len(paths.values_list) + 1
+        self._path_phase = np.full(size, NO_TEXT, dtype=np.int32)
+        self._path_layer = np.full(size, NO_TEXT, dtype=np.int32)
+        self._dense = np.zeros(size, dtype=bool)
+        self._second = np.zeros(size, dtype=bool)
+        for code, path in enumerate(paths.values_list):
+            where = place(path)
+            self._path_phase[code] = _PHASE[where.phase] if where.phase else NO_TEXT
+            self._path_layer[code] = self.layers[where.layer] if where.layer else NO_TEXT
+            if "MatMul" in path:
+                self._dense[code], self._second[code] = dense_product(path, paths)
+
+    def of(self, rows: Columns) -> Meanings:
+        """The meanings of rows; columns name, lookup, op_path and level are read."""
+        name, lookup, path, hint = rows["name"], rows["lookup"], rows["op_path"], rows["level"]
+        asked = lookup != NO_TEXT
+
+        def pick(attribute: str) -> npt.NDArray[np.generic]:
+            own = getattr(self._names, attribute)[name]
+            return np.where(asked, getattr(self._lookups, attribute)[lookup], own) if asked.any() else own
+
+        known = pick("known")
+        level = np.where(known & ((hint == NO_TEXT) | (hint == LEVEL["op"])), pick("level"), hint)
+        level = np.where(level == NO_TEXT, LEVEL["api"], level).astype(np.int8)
+        work = _WORK[level]
+        op = np.where(work, pick("op"), NO_TEXT).astype(np.int32)
+        calls = pick("calls").astype(np.int64)
+        dense = (op == self._product_code) & self._dense[path]
+        op[dense] = self._dense_code
+        calls[dense & self._second[path]] = 0
+        phase = pick("phase")
+        phase = np.where(work & (phase != NO_TEXT), phase, self._path_phase[path]).astype(np.int32)
+        unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~known))
+        fuses = np.where(work, pick("fuses"), NO_TEXT).astype(np.int32)
+        return Meanings(level, op, fuses, phase, self._path_layer[path], calls, unknown)

@@ -1,0 +1,130 @@
+"""Finished rows as schema.EVENTS record batches, gathered to a good size for the sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dlprof import schema
+from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Int32, Int64, Pools, Track
+from dlprof.ingest.meaning import Meaning, Meanings
+from dlprof.ingest.spill import Columns
+
+_LARGE_POOL = 16_384
+
+
+class _Texts:
+    """A pool as an Arrow dictionary, made once; a large one is cut down to what a batch uses."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._array = pa.array(texts, pa.string())
+
+    def column(self, codes: Int32) -> pa.Array:
+        if len(self._array) > _LARGE_POOL:
+            used, codes = np.unique(codes, return_inverse=True)
+            shift = 1 if len(used) and used[0] == NO_TEXT else 0
+            array = self._array.take(pa.array(used[shift:]))
+            codes = (codes - shift).astype(np.int32)
+        else:
+            array = self._array
+        missing = codes < 0
+        indices = pa.array(codes, mask=missing if missing.any() else None)
+        return pa.DictionaryArray.from_arrays(indices, array)
+
+
+def _constant(text: str | None, count: int) -> pa.Array:
+    indices = pa.array(np.zeros(count, dtype=np.int32), mask=np.full(count, text is None))
+    return pa.DictionaryArray.from_arrays(indices, pa.array([text or ""], pa.string()))
+
+
+def _optional(values: Int64) -> pa.Array:
+    missing = values == NO_INT
+    return pa.array(values, mask=missing if missing.any() else None)
+
+
+class Output:
+    """Builds batches column by column and hands them to the sink. `events`: rows written so far."""
+
+    def __init__(self, pools: Pools, meaning: Meaning, items: list[str],
+                 sink: Callable[[pa.RecordBatch], None]) -> None:  # fmt: skip
+        self.events = 0
+        self._sink = sink
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = 0
+        self._texts = {name: _Texts(pool.values_list) for name, pool in pools.text.items()}
+        self._item_layers = np.array([*(meaning.layers[item] for item in items), NO_TEXT], dtype=np.int32)
+        for name, pool in (("op", meaning.ops), ("fuses", meaning.fused), ("layer", meaning.layers)):
+            self._texts[name] = _Texts(pool.values_list)
+        self._texts["level"] = _Texts(list(schema.LEVELS))
+        self._texts["phase"] = _Texts(list(schema.PHASES))
+
+    def write(
+        self, track: Track, number: int, ids: Int64, rows: Columns, meanings: Meanings, self_ps: Int64,
+        step: Int64, item: Int64, phase: Int32, launch: Int64, shift_ps: int,
+    ) -> None:  # fmt: skip
+        """One span of one track, sorted; shapes (n,). An op workload's item is the layer of rows that have none."""
+        count = len(ids)
+        self.events += count
+        if not count:
+            return
+        layer = np.where(meanings.layer == NO_TEXT, self._item_layers[item], meanings.layer).astype(np.int32)
+        occurrences = rows["occurrences"]
+        columns = {
+            "id": pa.array(ids),
+            "source": _constant(track.source, count),
+            "device": _constant(track.device, count),
+            "stream": _constant(track.stream, count),
+            "track": pa.array(np.full(count, number, dtype=np.int32)),
+            "start_ps": pa.array(rows["start_ps"] + shift_ps),
+            "duration_ps": pa.array(rows["duration_ps"]),
+            "self_ps": pa.array(self_ps),
+            "step": _optional(step),
+            "launch": _optional(np.where(launch < 0, NO_INT, launch)),
+            "occurrences": pa.array(occurrences),
+            "calls": pa.array(occurrences * meanings.calls),
+            "value": _value(rows["value"]),
+            "args": _args(rows.get("args"), count),
+        }
+        for name in ("correlation", "bytes", "flops"):
+            columns[name] = _optional(rows[name])
+        codes = {"level": meanings.level.astype(np.int32), "op": meanings.op, "fuses": meanings.fuses, "layer": layer,
+                 "phase": phase}  # fmt: skip
+        for name in ("name", "category", "kernel", "op_path", "shape", "dtype"):
+            codes[name] = rows[name]
+        for name, values in codes.items():
+            columns[name] = self._texts[name].column(values)
+        self._push(pa.RecordBatch.from_arrays([columns[field.name] for field in schema.EVENTS], schema=schema.EVENTS))
+
+    def flush(self) -> None:
+        """Hands on what is waiting."""
+        if not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting).unify_dictionaries().combine_chunks()
+        self._waiting, self._waiting_rows = [], 0
+        for batch in table.to_batches():
+            self._sink(batch)
+
+    def _push(self, batch: pa.RecordBatch) -> None:
+        if len(batch) >= TARGET_ROWS and not self._waiting:
+            self._sink(batch)
+            return
+        self._waiting.append(batch)
+        self._waiting_rows += len(batch)
+        if self._waiting_rows >= TARGET_ROWS:
+            self.flush()
+
+
+def _value(values: npt.NDArray[np.generic]) -> pa.Array:
+    missing = np.isnan(values)
+    return pa.array(values, mask=missing if missing.any() else None)
+
+
+def _args(args: pa.Array | None, count: int) -> pa.Array:
+    if args is None:
+        return _constant(None, count)
+    return args.cast(pa.string()).dictionary_encode()
+
+
