@@ -1,1 +1,1 @@
-"""Tables in, findings out: breakdowns, steps, occupancy, alignment, the ledger. Nothing here formats, plots or prints."""
+"""Tables in, findings out: breakdowns, steps, alignment, the ledger, … Nothing here formats, plots or prints."""

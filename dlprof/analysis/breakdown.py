@@ -5,7 +5,7 @@ Times are ns as float, exact quotients of picoseconds (kernels of 100 ns exist; 
 
 from __future__ import annotations
 
-from typing import Final, Literal, get_args
+from typing import Any, Final, Literal, get_args
 
 import numpy as np
 import pyarrow as pa
@@ -32,11 +32,12 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 def view(events: pa.Table, by: str) -> pa.Table:
     """Executed work (steps.work) grouped by KEYS[by], largest self time first.
 
-    Columns: the keys; count (executions recorded), calls (calls of the canonical op: a second part of a split op counts 0);
-    total_ns (sum of durations: concurrent work adds up, so never CPU time), self_ns (without what is nested inside), share
-    (of all self time; sums to 1), wall_ns (part of the steps' wall time when concurrent work shares each instant; null
-    without steps). By op also `known` (False: the vocabulary lacks the name, which is then shown raw). By phase an `idle`
-    row. By device and stream also busy_ns (union of intervals) and span_ns (first start to last end). Raises `UsageError`.
+    Columns: the keys; count (executions recorded), calls (calls of the canonical op: a second part of a split op
+    counts 0); total_ns (sum of durations: concurrent work adds up, so never CPU time), self_ns (without what is
+    nested inside), share (of all self time; sums to 1), wall_ns (part of the steps' wall time when concurrent work
+    shares each instant; null without steps). By op also `known` (False: the vocabulary lacks the name, which is
+    then shown raw). By phase an `idle` row. By device and stream also busy_ns (union of intervals) and span_ns
+    (first start to last end). Raises `UsageError`.
     """
     if by not in KEYS:
         raise UsageError(f"no such view: {by!r}", hint=f"group by one of {', '.join(get_args(By))}")
@@ -47,21 +48,31 @@ def view(events: pa.Table, by: str) -> pa.Table:
     groups = columns.group(codes)
     result = {name: _decode(value, groups) for name, value in keys.items()} | _measures(events, work, mask, groups)
     if by == "op":
-        result["known"] = pa.array((columns.text(work, "op").codes != NULL)[groups.first])
+        known = _follow(
+            columns.text(events, "op").codes, columns.integers(events, "id"), columns.integers(events, "launch")
+        )
+        result["known"] = pa.array((known[mask] != NULL)[groups.first])
     if by in ("device", "stream"):
         result |= _extent(work, groups)
     shown = pa.table(result)
     if by == "phase":
         shown = _with_idle(events, shown)
-    order = [(name, "ascending") for name in KEYS[by]]
+    order: list[tuple[str, Literal["ascending", "descending"]]] = [(name, "ascending") for name in KEYS[by]]
     return shown.sort_by(order if by == "step" else [("self_ns", "descending"), *order])
 
 
-def launching_op(events: pa.Table) -> Text:
-    """Canonical op of every row: its own, or for a kernel or copy without one that of the op that launched it."""
-    op = columns.text(events, "op")
+def key(events: pa.Table, mask: Bools, name: str) -> Text:
+    """op, phase or layer of the rows of `mask`: their own or, for a kernel or copy without, that of what launched it.
+
+    An op that nobody knows is shown by its kernel's or its raw name (view's `known` tells them apart).
+    """
+    column = columns.text(events, name)
     ids, launch = columns.integers(events, "id"), columns.integers(events, "launch")
-    return Text(_follow(op.codes, ids, launch), op.values)
+    filled = Text(_follow(column.codes, ids, launch)[mask], column.values)
+    if name != "op":
+        return filled
+    work = events.filter(pa.array(mask))
+    return _or_else(filled, columns.text(work, "kernel"), columns.text(work, "name"))
 
 
 def _follow(codes: Ints, ids: Ints, launch: Ints) -> Ints:
@@ -82,34 +93,29 @@ def _key(events: pa.Table, work: pa.Table, mask: Bools, name: str) -> Text | Int
     if name == "step":
         return columns.integers(work, "step")
     if name in ("op", "phase", "layer"):
-        column = columns.text(events, name)
-        ids, launch = columns.integers(events, "id"), columns.integers(events, "launch")
-        filled = Text(_follow(column.codes, ids, launch)[mask], column.values)
-        return _or_else(filled, columns.text(work, "kernel"), columns.text(work, "name")) if name == "op" else filled
+        return key(events, mask, name)
     column = columns.text(work, name)
     return _or_else(column, columns.text(work, "name")) if name == "kernel" else column
 
 
 def _or_else(*candidates: Text) -> Text:
     """The first non-null of several text columns per row."""
-    values: list[str] = []
     codes = np.full(len(candidates[0].codes), NULL, dtype=np.int64)
     known: dict[str, int] = {}
     for candidate in candidates:
         remap = np.array([known.setdefault(value, len(known)) for value in candidate.values] + [NULL], dtype=np.int64)
         codes = np.where(codes == NULL, remap[candidate.codes], codes)
-    values = list(known)
-    return Text(codes, values)
+    return Text(codes, list(known))
 
 
-def _decode(key: Text | Ints, groups: columns.Groups) -> pa.Array:
+def _decode(key: Text | Ints, groups: columns.Groups) -> pa.Array[Any]:
     if isinstance(key, Text):
         return pa.array(key.decode(key.codes[groups.first]), pa.string())
     values = key[groups.first]
     return pa.array(values, pa.int64(), mask=values == NULL)
 
 
-def _measures(events: pa.Table, work: pa.Table, mask: Bools, groups: columns.Groups) -> dict[str, pa.Array]:
+def _measures(events: pa.Table, work: pa.Table, mask: Bools, groups: columns.Groups) -> dict[str, pa.Array[Any]]:
     total = groups.sum(columns.integers(work, "duration_ps"))
     own = groups.sum(columns.integers(work, "self_ps"))
     frame = steps.windows(events)
@@ -124,7 +130,7 @@ def _measures(events: pa.Table, work: pa.Table, mask: Bools, groups: columns.Gro
     }
 
 
-def _extent(work: pa.Table, groups: columns.Groups) -> dict[str, pa.Array]:
+def _extent(work: pa.Table, groups: columns.Groups) -> dict[str, pa.Array[Any]]:
     times = steps.Times.of(work)
     busy, span = [], []
     for number in range(groups.size):  # a handful of devices or streams
@@ -141,6 +147,11 @@ def _with_idle(events: pa.Table, shown: pa.Table) -> pa.Table:
         return shown
     wall = dict(zip(*(steps.phases(events).to_pydict()[key] for key in ("phase", "wall_ns")), strict=True))
     present = shown["phase"].to_pylist()
-    shown = shown.set_column(shown.schema.get_field_index("wall_ns"), "wall_ns", pa.array([wall.pop(p, 0.0) for p in present], pa.float64()))
-    extra = [{"phase": p, "count": 0, "calls": 0, "total_ns": 0.0, "self_ns": 0.0, "share": 0.0, "wall_ns": ns} for p, ns in wall.items()]
+    shown = shown.set_column(
+        shown.schema.get_field_index("wall_ns"), "wall_ns", pa.array([wall.pop(p, 0.0) for p in present], pa.float64())
+    )
+    extra = [
+        {"phase": p, "count": 0, "calls": 0, "total_ns": 0.0, "self_ns": 0.0, "share": 0.0, "wall_ns": ns}
+        for p, ns in wall.items()
+    ]
     return pa.concat_tables([shown, pa.Table.from_pylist(extra, shown.schema)]) if extra else shown

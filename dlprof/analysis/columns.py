@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 Ints = NDArray[np.int64]
@@ -41,35 +41,32 @@ class Text:
 
 def text(table: pa.Table, name: str) -> Text:
     """A text column (plain or dictionary) as codes and values; equal values share one code."""
-    column = table.column(name)
+    column: Any = table.column(name)
     if not pa.types.is_dictionary(column.type):
         column = column.dictionary_encode()
-    # A dictionary may hold a value twice, and chunks may have dictionaries of their own: encode the (few) values anew.
-    array = column.unify_dictionaries().combine_chunks()
-    if isinstance(array, pa.ChunkedArray):
-        array = array.chunk(0) if array.num_chunks else pa.array([], column.type)
-    raw = array.indices.cast(pa.int64()).fill_null(NULL).to_numpy(zero_copy_only=False)
-    values = array.dictionary.to_pylist()
-    first: dict[str | None, int] = {}
-    remap = np.array([first.setdefault(value, len(first)) for value in values] + [NULL], dtype=np.int64)
-    unique = list(first)
-    if None in first:
-        remap[:-1][np.array([value is None for value in values])] = NULL
-        unique = ["" if value is None else value for value in unique]
-    return Text(remap[raw] if len(values) else np.full(len(raw), NULL, dtype=np.int64), unique)  # type: ignore[arg-type]
+    # Chunks may have dictionaries of their own, and one dictionary may hold a value twice: number the (few)
+    # values anew.
+    first: dict[str, int] = {}
+    parts = [np.zeros(0, dtype=np.int64)]
+    for chunk in column.chunks:
+        values = chunk.dictionary.to_pylist()
+        numbers = [NULL if value is None else first.setdefault(value, len(first)) for value in values]
+        indices = chunk.indices.cast(pa.int64()).fill_null(NULL).to_numpy(zero_copy_only=False)
+        parts.append(np.array([*numbers, NULL], dtype=np.int64)[indices])
+    return Text(np.concatenate(parts), list(first))
 
 
 def integers(table: pa.Table, name: str) -> Ints:
     """An integer column; NULL where null."""
-    column = table.column(name)
+    column: Any = table.column(name)
     if column.null_count:
-        column = pc.fill_null(column, NULL)
+        column = column.fill_null(NULL)
     return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
-def encode(text_column: Text) -> pa.DictionaryArray:
+def encode(text_column: Text) -> Any:
     """The inverse of `text`: a dictionary array of schema's text type."""
-    codes = pa.array(text_column.codes.astype(np.int32), mask=text_column.codes < 0)
+    codes: Any = pa.array(text_column.codes.astype(np.int32), mask=text_column.codes < 0)
     return pa.DictionaryArray.from_arrays(codes, pa.array(text_column.values, pa.string()))
 
 
@@ -91,7 +88,7 @@ class Groups:
 
     def sum_float(self, values: Floats) -> Floats:
         """Float sum per group."""
-        return np.bincount(self.inverse, weights=values, minlength=self.size)
+        return np.bincount(self.inverse, weights=values, minlength=self.size).astype(np.float64)
 
 
 def group(keys: Sequence[Ints]) -> Groups:

@@ -1,6 +1,8 @@
-"""Sets of time intervals as columns: union, coverage, the innermost event at each instant, shares among concurrent ones.
+"""Sets of time intervals as columns: union, coverage, the innermost event at each instant, shares among concurrent
+ones.
 
-All times are int64 in one unit (ps here); an interval is half open, [start, end). Nothing here knows what an event is.
+All times are int64 in one unit (ps here); an interval is half open, [start, end). Nothing here knows what an event
+is.
 """
 
 from __future__ import annotations
@@ -80,7 +82,7 @@ def clip(start: Ints, end: Ints, windows: Union) -> tuple[Ints, Ints, Ints]:
 
 @dataclass(frozen=True, slots=True)
 class Leaves:
-    """Disjoint pieces per track: the event `owner` is the innermost (latest started) one of its track in [start, end)."""
+    """Disjoint pieces per track: `owner` is the innermost (latest started) event of its track in [start, end)."""
 
     owner: Ints
     start: Ints
@@ -91,7 +93,8 @@ def leaves(track: Ints, start: Ints, end: Ints) -> Leaves:
     """The innermost event at each instant of each track.
 
     Events nest in the ordinary case, and then one pass over sorted brackets suffices. Where events of a track overlap
-    without nesting (it happens: GPU streams, microsecond rounding), that track is swept with a heap: the latest started wins.
+    without nesting (it happens: GPU streams, microsecond rounding), that track is swept with a heap: the latest
+    started wins.
     """
     keep = np.flatnonzero(end > start)
     order = keep[np.lexsort((-end[keep], start[keep], track[keep]))]
@@ -125,7 +128,9 @@ def leaves(track: Ints, start: Ints, end: Ints) -> Leaves:
     low, high, who = times[:-1][piece], times[1:][piece], owner[:-1][piece]
     swept = [_sweep(np.flatnonzero(t == one), s, e) for one in improper.tolist()]
     who = np.concatenate([who, *(part.owner for part in swept)])
-    return Leaves(order[who], np.concatenate([low, *(p.start for p in swept)]), np.concatenate([high, *(p.end for p in swept)]))
+    return Leaves(
+        order[who], np.concatenate([low, *(p.start for p in swept)]), np.concatenate([high, *(p.end for p in swept)])
+    )
 
 
 def _sweep(events: Ints, start: Ints, end: Ints) -> Leaves:
@@ -133,7 +138,9 @@ def _sweep(events: Ints, start: Ints, end: Ints) -> Leaves:
     owner: list[int] = []
     low: list[int] = []
     high: list[int] = []
-    active: list[tuple[int, int]] = []  # (−rank, end): the latest started on top; ended ones are dropped when they surface
+    active: list[
+        tuple[int, int]
+    ] = []  # (−rank, end): the latest started on top; ended ones are dropped when they surface
     pending = events.tolist()
     starts, ends = start[events].tolist(), end[events].tolist()
     now = starts[0]
@@ -158,8 +165,8 @@ def _sweep(events: Ints, start: Ints, end: Ints) -> Leaves:
 def shares(start: Ints, end: Ints) -> Floats:
     """Length of each interval with every instant divided equally among the intervals that hold it.
 
-    The shares sum to the length of the union. Cost: one sort of the ends (the share is V(end) − V(start), where V is the
-    integral of 1 ÷ number of intervals), so a million intervals need no pairwise comparison.
+    The shares sum to the length of the union. Cost: one sort of the ends (the share is V(end) − V(start), where V
+    is the integral of 1 ÷ number of intervals), so a million intervals need no pairwise comparison.
     """
     times = np.concatenate([start, end])
     order = np.argsort(times, kind="stable")
@@ -185,4 +192,4 @@ def exclusive(track: Ints, start: Ints, end: Ints, windows: Union | None = None)
         owner = owner[index]
     if not len(owner):
         return np.zeros(len(start))
-    return np.bincount(owner, weights=shares(low, high), minlength=len(start))
+    return np.bincount(owner, weights=shares(low, high), minlength=len(start)).astype(np.float64)

@@ -39,7 +39,8 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the side-by-side breakdown. Times: ns summed over the traced steps (self time). None = side has no such row.
+    """One line of the side-by-side breakdown. Times: ns summed over the traced steps (self time). None = side has
+    no such row.
 
     count: canonical calls; events: recorded events (they differ where a framework splits one call).
     """
@@ -75,7 +76,7 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """How much of the traced steps' wall time the trace's events cover (union of intervals), per side, as a fraction."""
+    """How much of the traced steps' wall time the events cover (union of intervals), per side, as a fraction."""
 
     steps: int
     wall_ns: float

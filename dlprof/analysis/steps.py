@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -19,14 +20,13 @@ _STEP = re.compile(r"dlprof:step=(\d+)|dlprof:item=.*#(\d+)|ProfilerStep#(\d+)")
 _INPUT = "dlprof:input"
 IDLE = "idle"
 
-TABLE = pa.schema(
-    [
-        pa.field("step", pa.int64(), nullable=False),
-        pa.field("start_ps", pa.int64(), nullable=False),
-        pa.field("end_ps", pa.int64(), nullable=False),
-        pa.field("wall_ns", pa.float64(), nullable=False),
-    ]
+_FIELDS: Final[tuple[tuple[str, pa.DataType], ...]] = (
+    ("step", pa.int64()),
+    ("start_ps", pa.int64()),
+    ("end_ps", pa.int64()),
+    ("wall_ns", pa.float64()),
 )
+TABLE: Final = pa.schema(_FIELDS)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +45,9 @@ class Times:
 def work(events: pa.Table) -> Bools:
     """Which rows are executed work: kernels and copies on devices where there are any, else operators and copies.
 
-    In a trace with GPU kernels the op rows are the host side of the same work, so counting both would double it. A trace
-    without kernel rows (CPU captures; MXNet on a GPU, whose profiler records operators only) has its work in its op rows.
+    In a trace with GPU kernels the op rows are the host side of the same work, so counting both would double it. A
+    trace without kernel rows (CPU captures; MXNet on a GPU, whose profiler records operators only) has its work in
+    its op rows.
     """
     level = columns.text(events, "level")
     kernels = level.where("kernel")
@@ -60,8 +61,8 @@ def work(events: pa.Table) -> Bools:
 def table(events: pa.Table) -> pa.Table:
     """One row per synchronised step, in order of time: step, start_ps, end_ps, wall_ns (TABLE).
 
-    Steps come from marker rows named dlprof:step=N (or an item's or PyTorch's). A step that was marked more than once, as
-    when an epoch was traced with several marking threads, spans from its first start to its last end.
+    Steps come from marker rows named dlprof:step=N (or an item's or PyTorch's). A step that was marked more than
+    once, as when an epoch was traced with several marking threads, spans from its first start to its last end.
     """
     level, name = columns.text(events, "level"), columns.text(events, "name")
     matches = [_STEP.match(value) for value in name.values]
@@ -120,7 +121,7 @@ def explained(events: pa.Table) -> Explained:
 
 
 def exclusive_ps(events: pa.Table, mask: Bools, frame: intervals.Union) -> Floats:
-    """Time of each row inside `frame`, ps, every instant shared among the concurrent rows of `mask`; 0 for other rows."""
+    """Time of each row inside `frame`, ps, instants shared among concurrent rows of `mask`; 0 for other rows."""
     times = Times.of(events)
     result = np.zeros(events.num_rows)
     track = columns.integers(events, "track")
@@ -129,10 +130,11 @@ def exclusive_ps(events: pa.Table, mask: Bools, frame: intervals.Union) -> Float
 
 
 def phases(events: pa.Table) -> pa.Table:
-    """The steps' wall time divided among phases without overlap: phase (null = unknown), wall_ns, share; sums to the wall.
+    """The steps' wall time divided among phases without overlap: phase (null = unknown), wall_ns, share; sums to
+    the wall.
 
-    Work counts for its phase, instants shared among concurrent work; what the host's dlprof:input markers cover of the rest
-    is `input`; what is left is `idle`: no recorded work ran (host dispatch, waiting, or a true pause).
+    Work counts for its phase, instants shared among concurrent work; what the host's dlprof:input markers cover of
+    the rest is `input`; what is left is `idle`: no recorded work ran (host dispatch, waiting, or a true pause).
     """
     frame, mask, times = span(events), work(events), Times.of(events)
     phase = columns.text(events, "phase")

@@ -36,8 +36,8 @@ def events(*rows: dict[str, Any]) -> pa.Table:
     return pa.Table.from_pylist(full, schema.EVENTS)
 
 
-def op(name: str, start: float, end: float, **more: Any) -> dict[str, Any]:
-    return {"op": name, "start": start, "end": end, **more}
+def op(canonical: str | None, start: float, end: float, /, **more: Any) -> dict[str, Any]:
+    return {"op": canonical, "start": start, "end": end, **more}
 
 
 def marker(name: str, start: float, end: float, **more: Any) -> dict[str, Any]:

@@ -49,7 +49,9 @@ def test_each_instant_of_a_track_belongs_to_the_latest_started_event_even_where_
     parts = intervals.leaves(track, start, end)
     for one in range(3):
         for t in range(45):
-            mine = [o for o, s, e in zip(parts.owner, parts.start, parts.end, strict=True) if track[o] == one and s <= t < e]
+            mine = [
+                o for o, s, e in zip(parts.owner, parts.start, parts.end, strict=True) if track[o] == one and s <= t < e
+            ]
             expected = owners_by_instant(track, start, end, one, t)
             assert mine == ([] if expected is None else [expected])
 

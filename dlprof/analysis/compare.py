@@ -1,0 +1,197 @@
+"""Compare: timings and traces of two sides in, one model.Comparison out. Timings decide; traces only explain."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from dlprof.analysis import columns, layers, parity, rows, steps, verdicts
+from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
+from dlprof.units import format_ns
+
+SINGLE_RUN: Final = (
+    "one run against one run decides nothing: identical configurations differ between runs by 20–30 %; "
+    "`dlprof compare` runs enough trials for an interval"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Evidence:
+    """One side's traces. exact: event tables (schema.EVENTS), one per traced window of fidelity exact (or whatever
+    trace a diff was given); layers: the workload's `model.layers`; anomalies: counters of ingest, summed over the
+    windows."""
+
+    side: Side
+    exact: Sequence[pa.Table] = ()
+    layers: Sequence[Mapping[str, Any]] = ()
+    anomalies: Mapping[str, int] = field(default_factory=dict)
+    warnings: Sequence[str] = ()
+
+
+def build(
+    *,
+    workload: str,
+    a: Evidence,
+    b: Evidence,
+    timings: pa.Table,
+    parity_differences: Sequence[Mapping[str, str]] = (),
+    margin: float = 0.05,
+    alpha: float | None = None,
+    adaptive: bool = False,
+    headline: str | None = None,
+    warnings: Sequence[str] = (),
+    facts: Mapping[str, object] | None = None,
+) -> Comparison:
+    """Everything a comparison found: verdicts from `timings` (schema.TIMINGS), rows and explanations from the traces.
+
+    A blocking parity difference makes every verdict not_comparable: sides that did different work are not compared.
+    profiling_overhead per side = traced step ÷ untraced step − 1, medians; facts['profiling'] says of what.
+    """
+    a, b = _placed(a), _placed(b)
+    items = verdicts.items(timings, a.side, b.side, margin=margin, alpha=alpha, adaptive=adaptive, headline=headline)
+    blocks = parity.blocking(parity_differences)
+    if blocks:
+        items = tuple(_refused(item, blocks) for item in items) or (_nothing_timed(a.side, b.side, blocks),)
+    profiling = {"a": _profiling(a, timings, "a"), "b": _profiling(b, timings, "b")}
+    notes = [*warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
+    return Comparison(
+        workload=workload,
+        a=a.side,
+        b=b.side,
+        items=items,
+        rows=rows.build(a.exact, b.exact),
+        explained=_explained(a, b),
+        profiling_overhead={side: value["overhead"] for side, value in profiling.items()},
+        parity=tuple(parity_differences),
+        warnings=tuple(dict.fromkeys(notes)),
+        anomalies=_anomalies(a, b),
+        facts={**(facts or {}), "profiling": profiling},
+    )
+
+
+def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, object] | None = None) -> Comparison:
+    """Two recordings side by side: an estimate with a warning, never a verdict and never an interval.
+
+    The ratio is that of the median step where both traces have synchronised steps, else that of the busy time
+    (union of all work), and `sentence` says which.
+    """
+    a, b = _placed(a), _placed(b)
+    explained = _explained(a, b)
+    item = _single(a, b, explained)
+    notes = [SINGLE_RUN, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
+    return Comparison(
+        workload=workload,
+        a=a.side,
+        b=b.side,
+        items=(item,),
+        rows=rows.build(a.exact, b.exact),
+        explained=explained,
+        profiling_overhead={"a": None, "b": None},
+        parity=(),
+        warnings=tuple(dict.fromkeys(notes)),
+        anomalies=_anomalies(a, b),
+        facts=dict(facts or {}),
+    )
+
+
+def _placed(evidence: Evidence) -> Evidence:
+    """The evidence with layers and phases filled in."""
+    done = [layers.assign(table, evidence.layers) for table in evidence.exact]
+    anomalies = dict(evidence.anomalies)
+    for assigned in done:
+        for name, count in assigned.anomalies.items():
+            anomalies[name] = anomalies.get(name, 0) + count
+    return Evidence(evidence.side, [d.events for d in done], evidence.layers, anomalies, evidence.warnings)
+
+
+def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> ItemResult:
+    medians = [steps.step_median_ns(e.exact[0]) if e.exact else None for e in (a, b)]
+    basis, item = "median traced step", "step"
+    if None in medians:
+        basis, item = "busy time of the whole trace (no synchronised steps on both sides)", "busy"
+        medians = [explained[side].busy_ns if side in explained else None for side in ("a", "b")]
+    a_ns, b_ns = medians
+    if not a_ns or not b_ns:
+        text = f"{b.side.label} against {a.side.label}: nothing to compare, a trace holds no executed work"
+        return ItemResult(item, "inconclusive", None, a_ns, b_ns, text)
+    ratio = Ratio(b_ns / a_ns, None, None, 0.0, 1, basis)
+    text = (
+        f"{b.side.label} against {a.side.label}: {ratio.estimate:.3g}× the time by {basis} "
+        f"({format_ns(b_ns)} against {format_ns(a_ns)}); one run each, so no verdict"
+    )
+    return ItemResult(item, "inconclusive", ratio, a_ns, b_ns, text, warnings=(SINGLE_RUN,))
+
+
+def _refused(item: ItemResult, blocks: Sequence[Mapping[str, str]]) -> ItemResult:
+    why = "; ".join(parity.statement(block) for block in blocks[:3])
+    return ItemResult(
+        item.item,
+        "not_comparable",
+        item.ratio,
+        item.a_median_ns,
+        item.b_median_ns,
+        f"not comparable: the two sides did different work ({why})",
+        warnings=item.warnings,
+    )
+
+
+def _nothing_timed(a: Side, b: Side, blocks: Sequence[Mapping[str, str]]) -> ItemResult:
+    empty = ItemResult(verdicts.HEADLINES[0], "not_comparable", None, None, None, f"{b.label} against {a.label}")
+    return _refused(empty, blocks)
+
+
+def _explained(a: Evidence, b: Evidence) -> dict[str, Explained]:
+    return {side: steps.explained(e.exact[0]) for side, e in (("a", a), ("b", b)) if e.exact}
+
+
+def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> dict[str, Any]:
+    """What tracing cost a step: traced (exact: synchronised) against the untraced item nearest to it, and which it
+    was.
+
+    The exact fidelity waits after each step, so train_step_sync is its like; against train_block the figure would
+    also hold the cost of the waiting, and the fact says so.
+    """
+    traced = [median for table in evidence.exact if (median := steps.step_median_ns(table)) is not None]
+    result: dict[str, Any] = {"overhead": None, "traced_step_ns": None, "untraced_step_ns": None, "against": None}
+    for item in ("train_step_sync", "train_block"):
+        untraced = _untraced(timings, item, side)
+        if traced and untraced:
+            step = float(np.median(traced))
+            return {
+                "overhead": step / untraced - 1,
+                "traced_step_ns": step,
+                "untraced_step_ns": untraced,
+                "against": item,
+            }
+    return result
+
+
+def _untraced(timings: pa.Table, item: str, side: str) -> float | None:
+    """Median over the kept timed iterations of one unit of work, ns."""
+    rows_ = columns.text(timings, "item").where(item) & columns.text(timings, "side").where(side)
+    rows_ &= columns.text(timings, "stage").where("timed") & timings.column("kept").to_numpy()
+    if not rows_.any():
+        return None
+    return float(np.median(columns.integers(timings, "wall_ns")[rows_] / columns.integers(timings, "units")[rows_]))
+
+
+def _trace_warnings(a: Evidence, b: Evidence) -> list[str]:
+    found = []
+    counts = [e.exact and steps.table(e.exact[0]).num_rows for e in (a, b)]
+    if a.exact and b.exact and counts[0] != counts[1]:
+        found.append(f"the traces hold {counts[0]} steps (A) and {counts[1]} (B): compare times per step, not totals")
+    for name, evidence in (("A", a), ("B", b)):
+        differing = rows.differing_counts(evidence.exact)
+        if differing:
+            more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
+            found.append(f"{name}'s traced windows disagree in counts: {'; '.join(differing[:3])}{more}")
+    return found
+
+
+def _anomalies(a: Evidence, b: Evidence) -> dict[str, int]:
+    """Counters of both sides, each under its side's letter."""
+    return {f"{side}.{name}": count for side, e in (("a", a), ("b", b)) for name, count in sorted(e.anomalies.items())}

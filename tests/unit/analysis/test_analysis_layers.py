@@ -1,0 +1,94 @@
+"""Layers and phases found from the order of operators within a step."""
+
+from __future__ import annotations
+
+from analysis_tables import events, op, step
+
+from dlprof.analysis import layers
+
+LENET = [
+    {"name": "conv1", "op": "Conv", "activation": "Relu"},
+    {"name": "pool1", "op": "AveragePool"},
+    {"name": "conv2", "op": "Conv", "activation": "Relu"},
+    {"name": "flatten", "op": "Flatten"},
+    {"name": "logits", "op": "Gemm"},
+]
+
+
+def one_step(number, at):
+    names = [
+        "Conv",
+        "Activation",
+        "Pool",
+        "Conv",
+        "Activation",
+        "Flatten",
+        "Gemm",
+        "LogSoftmax",
+        "Gemm",
+        "Conv",
+        "Conv",
+    ]
+    phases = ["forward"] * 4 + [None] + ["forward"] * 2 + [None] + ["backward"] * 3
+    return [
+        op(name, at + i, at + i + 1, phase=phase, step=number)
+        for i, (name, phase) in enumerate(zip(names, phases, strict=True))
+    ]
+
+
+def shown(table):
+    return [(r["op"], r["phase"], r["layer"]) for r in table.to_pylist() if r["level"] == "op"]
+
+
+EXPECTED = [
+    ("Conv", "forward", "conv1"),
+    ("Relu", "forward", "conv1"),
+    ("AveragePool", "forward", "pool1"),
+    ("Conv", "forward", "conv2"),
+    ("Relu", "forward", "conv2"),
+    ("Flatten", "forward", "flatten"),
+    ("Gemm", "forward", "logits"),
+    ("LogSoftmax", "loss", None),
+    ("Gemm", "backward", "logits"),
+    ("Conv", "backward", "conv2"),
+    ("Conv", "backward", "conv1"),
+]
+
+
+def test_the_kth_forward_operator_is_the_kth_layer_and_backward_runs_the_other_way_in_every_step():
+    table = events(step(0, 0, 20), step(1, 20, 40), *one_step(0, 1), *one_step(1, 21))
+    assigned = layers.assign(table, LENET)
+    assert shown(assigned.events) == EXPECTED * 2
+    assert assigned.anomalies == {}
+
+
+def test_the_order_is_that_of_time_not_of_the_file():
+    table = events(step(0, 0, 20), *reversed(one_step(0, 1)))
+    assert shown(layers.assign(table, LENET).events) == EXPECTED[::-1]
+
+
+def test_a_step_with_another_number_of_calls_is_left_alone_and_counted():
+    extra = op("Conv", 15, 16, phase="forward", step=0)
+    assigned = layers.assign(events(step(0, 0, 20), *one_step(0, 1), extra), LENET)
+    forward = [row for row in shown(assigned.events) if row[:2] == ("Conv", "forward")]
+    assert forward == [("Conv", "forward", None)] * 3
+    assert assigned.anomalies == {"layer_unassigned": 3}
+
+
+def test_a_second_part_of_a_split_operator_shares_the_layer_of_its_call():
+    parts = [op("Conv", 1, 2, phase="backward", step=0), op("Conv", 2, 3, phase="backward", step=0, calls=0),
+             op("Conv", 3, 4, phase="backward", step=0)]  # fmt: skip
+    assigned = layers.assign(events(step(0, 0, 20), *parts), LENET)
+    assert [row[2] for row in shown(assigned.events)] == ["conv2", "conv2", "conv1"]
+
+
+def test_work_outside_steps_and_layers_that_the_trace_names_are_not_touched():
+    table = events(
+        step(0, 0, 20), op("Conv", 30, 31, phase="forward"), op("Gemm", 1, 2, phase="forward", layer="head", step=0)
+    )
+    assert shown(layers.assign(table, LENET).events) == [("Conv", "forward", None), ("Gemm", "forward", "head")]
+
+
+def test_a_recorded_operator_is_never_renamed_to_the_expected_one():
+    table = events(step(0, 0, 20), op("MaxPool", 1, 2, phase="forward", step=0))
+    assert shown(layers.assign(table, LENET).events) == [("MaxPool", "forward", "pool1")]
