@@ -1,12 +1,17 @@
 """Arrays in, intervals and verdicts out: the statistics of dlprof, no I/O (what and why: docs/statistics.md)."""
 
 from dlprof.stats.adaptive import Decision, decide, half_width, look_schedule
+from dlprof.stats.crossover import Crossover, crossover
 from dlprof.stats.diagnose import Autocorrelation, autocorrelation
+from dlprof.stats.disturbance import Disturbance, compare_trials, disturbances, trial_warnings
 from dlprof.stats.location import Interval, hodges_lehmann, median_interval, signflip_pvalue
 from dlprof.stats.multiple import Adjusted, benjamini_hochberg
 from dlprof.stats.power import detectable_effect, needed_trials, power
+from dlprof.stats.replicates import ReplicateDifference, ReplicateTable, compare_replicate_rows, compare_replicates
 from dlprof.stats.result import FIXED_ALPHA, LOOK_ALPHA, MIN_TRIALS, Result, Verdict
+from dlprof.stats.stopping import StoppingErrors, simulate_stopping
 from dlprof.stats.trial import SideTime, TrialRatio, side_time, trial_log_ratio, trial_ratios
+from dlprof.stats.variance import Repetitions, VarianceComponents, best_repetitions, variance_components
 from dlprof.stats.verdict import compare
 from dlprof.stats.warmup import WarmUp, steady_from, warm_up
 
@@ -16,18 +21,31 @@ __all__ = [
     "MIN_TRIALS",
     "Adjusted",
     "Autocorrelation",
+    "Crossover",
     "Decision",
+    "Disturbance",
     "Interval",
+    "Repetitions",
+    "ReplicateDifference",
+    "ReplicateTable",
     "Result",
     "SideTime",
+    "StoppingErrors",
     "TrialRatio",
+    "VarianceComponents",
     "Verdict",
     "WarmUp",
     "autocorrelation",
     "benjamini_hochberg",
+    "best_repetitions",
     "compare",
+    "compare_replicate_rows",
+    "compare_replicates",
+    "compare_trials",
+    "crossover",
     "decide",
     "detectable_effect",
+    "disturbances",
     "half_width",
     "hodges_lehmann",
     "look_schedule",
@@ -36,8 +54,11 @@ __all__ = [
     "power",
     "side_time",
     "signflip_pvalue",
+    "simulate_stopping",
     "steady_from",
     "trial_log_ratio",
     "trial_ratios",
+    "trial_warnings",
+    "variance_components",
     "warm_up",
 ]

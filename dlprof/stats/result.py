@@ -24,8 +24,9 @@ class Result:
     estimate, low, high: ratios (1 = no difference; below 1 = B is faster); low and high are None where there is no
     interval. confidence: level of [low, high], 1 − alpha. p: two-sided t test; p_signflip: exact sign-flip test; None =
     the test could not run, which is no evidence. sd: standard deviation of the log-ratio between trials. margin: the
-    relative difference called negligible. more_trials: how many further trials would probably decide, only when inconclusive.
-    detectable: relative slow-down that this many trials with this sd find with 80 % power. verdict: of B seen from A.
+    relative difference called negligible. more_trials: how many further trials would probably decide, when
+    inconclusive. detectable: relative slow-down that this many trials with this sd find with 80 % power. verdict: of B
+    seen from A.
     """
 
     estimate: float | None

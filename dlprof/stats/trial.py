@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlprof.stats.diagnose import Autocorrelation, autocorrelation
 from dlprof.stats.location import Floats, Interval, hodges_lehmann, median_interval
+from dlprof.stats.warmup import level_shift
 
 FEWEST_ROUNDS: Final = 8
 
@@ -20,8 +21,10 @@ class TrialRatio:
     """One trial: ln(time B ÷ time A) and what the trial tells of itself.
 
     log_ratio: NaN when no round is usable. rounds: usable ones; rounds_lost: those without a positive, finite time on
-    both sides. sd_rounds: of the log-ratio between rounds (no basis of an interval: the rounds share one pair of processes). order_effect: half the difference between the rounds in which B ran first and those in which A did
-    (log scale; None where the order is unknown or one-sided). a_ns, b_ns: median time of a unit of work in this trial.
+    both sides. sd_rounds: of the log-ratio between rounds, which is no basis of an interval, since the rounds share one
+    pair of processes. order_effect: half the difference between the rounds in which B ran first and those in which A
+    did (log scale; None where the order is unknown or one-sided). level_shift: largest change of level that both sides
+    shared during the trial (log scale; the machine, not the work). a_ns, b_ns: median time of a unit of work.
     """
 
     log_ratio: float
@@ -29,6 +32,7 @@ class TrialRatio:
     rounds_lost: int
     sd_rounds: float | None
     order_effect: float | None
+    level_shift: float
     autocorrelation: Autocorrelation
     a_ns: float
     b_ns: float
@@ -75,6 +79,7 @@ def trial_log_ratio(a: ArrayLike, b: ArrayLike, b_first: ArrayLike | None = None
         rounds_lost=difference.size - kept.size,
         sd_rounds=float(kept.std(ddof=1)) if kept.size > 1 else None,
         order_effect=order,
+        level_shift=level_shift((bursts_a[usable] + bursts_b[usable]) / 2),
         autocorrelation=dependence,
         a_ns=_exp_median(bursts_a[usable]),
         b_ns=_exp_median(bursts_b[usable]),

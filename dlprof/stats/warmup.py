@@ -71,6 +71,15 @@ def warm_up(durations: ArrayLike, *, floor: int = FLOOR, tolerance: float = TOLE
     return WarmUp(index, True, shape, tuple(starts), float(times[0] / np.median(times[index:])))
 
 
+def level_shift(logs: Floats) -> float:
+    """Largest difference between two levels of a series of log times (n,); 0.0 where there is one level or n < 8."""
+    if logs.size < 2 * _SHORTEST:
+        return 0.0
+    bounds = [*_levels(_running_median(logs), _noise(logs)), logs.size]
+    centres = [float(np.median(logs[i:j])) for i, j in itertools.pairwise(bounds)]
+    return max(centres) - min(centres)
+
+
 def _running_median(x: Floats) -> Floats:
     inner = np.median(np.lib.stride_tricks.sliding_window_view(x, 3), axis=1)
     return np.concatenate((inner[:1], inner, inner[-1:]))
