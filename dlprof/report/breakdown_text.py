@@ -1,0 +1,120 @@
+"""The breakdown of A beside B as a table of 80 columns: largest difference first, small rows folded into one line."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from dlprof.analysis.model import Comparison, Row
+from dlprof.report.layout import Column, heading, paragraph, table
+from dlprof.units import NS_PER_MS
+
+ROWS: Final = 20
+SMALL: Final = 0.002
+"""A row whose share stays below this on both sides is folded even where there is room."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Scale:
+    """What a side's sums are divided by: its traced steps (1 where none is marked) and its summed op time."""
+
+    steps: int
+    total_ns: float
+
+    def ms(self, ns: float | None) -> float:
+        """Milliseconds a step."""
+        return (ns or 0.0) / self.steps / NS_PER_MS
+
+    def share(self, ns: float | None) -> float:
+        """Fraction of the side's op time."""
+        return (ns or 0.0) / self.total_ns if self.total_ns > 0 else 0.0
+
+    def calls(self, count: int) -> str:
+        """Calls a step: whole where they are the same in each step."""
+        return str(count // self.steps) if count % self.steps == 0 else f"{count / self.steps:.1f}"
+
+
+def lines(found: Comparison, *, colour: bool, limit: int = ROWS) -> list[str]:
+    """Heading, table, totals and a legend; says so where there is nothing to break down."""
+    title = heading("Where the time goes (from the traces; they explain, they do not decide)", colour=colour)
+    if not found.rows:
+        return [*title, "  Neither trace holds an operator."]
+    a, b = _scale(found, "a"), _scale(found, "b")
+    shown, folded = _split(found.rows, a, b, limit)
+    body = [_cells(row, a, b) for row in shown]
+    if folded:
+        body.append(_sum(f"{len(folded)} smaller row{'s' if len(folded) > 1 else ''}", folded, a, b))
+    body.append(_sum("all rows", found.rows, a, b))
+    return title + table(_columns(), body) + _legend(found, a, b)
+
+
+def _columns() -> list[Column]:
+    return [
+        Column("op · phase · layer", 30, right=False),
+        Column("A ms", 8),
+        Column("B ms", 8),
+        Column("B−A ms", 9),
+        Column("A %", 5),
+        Column("B %", 5),
+        Column("nA", 4),
+        Column("nB", 4),
+    ]
+
+
+def _scale(found: Comparison, side: str) -> _Scale:
+    explained = found.explained.get(side)
+    total = sum((row.a_ns if side == "a" else row.b_ns) or 0.0 for row in found.rows)
+    return _Scale(max(1, explained.steps if explained else 1), total)
+
+
+def _split(rows: Sequence[Row], a: _Scale, b: _Scale, limit: int) -> tuple[list[Row], list[Row]]:
+    """Rows to show, largest per-step difference first, and rows to fold."""
+    ordered = sorted(rows, key=lambda row: (-abs(b.ms(row.b_ns) - a.ms(row.a_ns)), label(row)))
+    large = [row for row in ordered if max(a.share(row.a_ns), b.share(row.b_ns)) >= SMALL]
+    shown = large[:limit]
+    kept = {id(row) for row in shown}
+    folded = [row for row in ordered if id(row) not in kept]
+    return (shown + folded, []) if len(folded) == 1 else (shown, folded)
+
+
+def label(row: Row) -> str:
+    """`Conv · backward · conv1`, without the parts that the row does not have."""
+    return " · ".join(part for part in (row.op, row.phase, row.layer) if part)
+
+
+def _cells(row: Row, a: _Scale, b: _Scale) -> tuple[str, ...]:
+    return (
+        label(row),
+        "–" if row.a_ns is None else f"{a.ms(row.a_ns):.3f}",
+        "–" if row.b_ns is None else f"{b.ms(row.b_ns):.3f}",
+        f"{b.ms(row.b_ns) - a.ms(row.a_ns):+.3f}",
+        "–" if row.a_ns is None else f"{a.share(row.a_ns) * 100:.1f}",
+        "–" if row.b_ns is None else f"{b.share(row.b_ns) * 100:.1f}",
+        "–" if row.a_ns is None else a.calls(row.a_count),
+        "–" if row.b_ns is None else b.calls(row.b_count),
+    )
+
+
+def _sum(name: str, rows: Sequence[Row], a: _Scale, b: _Scale) -> tuple[str, ...]:
+    a_ns = sum(row.a_ns or 0.0 for row in rows)
+    b_ns = sum(row.b_ns or 0.0 for row in rows)
+    return (
+        name,
+        f"{a.ms(a_ns):.3f}",
+        f"{b.ms(b_ns):.3f}",
+        f"{b.ms(b_ns) - a.ms(a_ns):+.3f}",
+        f"{a.share(a_ns) * 100:.1f}",
+        f"{b.share(b_ns) * 100:.1f}",
+        a.calls(sum(row.a_count for row in rows)),
+        b.calls(sum(row.b_count for row in rows)),
+    )
+
+
+def _legend(found: Comparison, a: _Scale, b: _Scale) -> list[str]:
+    per = "per traced step" if a.steps > 1 or b.steps > 1 else "over the whole trace"
+    text = f"ms and n: self time and calls {per}; %: share of the side's op time; –: no such row on that side."
+    split = [label(row) for row in found.rows if row.a_count != row.a_events or row.b_count != row.b_events]
+    if split:
+        text += " n counts calls; one call may be several recorded events or none of its own."
+    return paragraph(text)

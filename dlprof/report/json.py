@@ -1,0 +1,133 @@
+"""Findings as versioned JSON, described by the JSON Schemas in report/schemas; NaN and infinities become null.
+
+Rejected: `json.dumps` with its default `allow_nan`, which writes the bare word NaN that no other JSON reader accepts.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import math
+from collections.abc import Iterator, Mapping
+from importlib import resources
+from pathlib import PurePath
+from typing import Any, Final, Literal
+
+import numpy as np
+import pyarrow as pa
+
+from dlprof import schema
+from dlprof.analysis.model import Comparison, Side, View
+from dlprof.report.verdict import verdict_word
+
+SCHEMA_VERSION: Final = 1
+"""Version of the JSON that `--format json` writes; it rises when a key is renamed, removed or changes its meaning."""
+
+_BATCH: Final = 20_000
+
+
+def comparison(found: Comparison) -> str:
+    """A comparison in the terms of schemas/comparison.schema.json, indented, with a final newline."""
+    return _dump(comparison_value(found))
+
+
+def comparison_value(found: Comparison) -> dict[str, Any]:
+    """The same as plain values: what the report page embeds."""
+    first = found.items[0] if found.items else None
+    return {
+        "schema_version": SCHEMA_VERSION,
+        "kind": "comparison",
+        "workload": found.workload,
+        "a": _side(found.a),
+        "b": _side(found.b),
+        "verdict": verdict_word(found),
+        "ratio": plain(first.ratio) if first else None,
+        "items": plain(found.items),
+        "rows": plain(found.rows),
+        "explained": plain(found.explained),
+        "profiling_overhead": {side: plain(found.profiling_overhead.get(side)) for side in ("a", "b")},
+        "ledger": plain(getattr(found, "ledger", None)),
+        "parity": plain(found.parity),
+        "warnings": plain(found.warnings),
+        "anomalies": plain(found.anomalies),
+        "facts": plain(found.facts),
+    }
+
+
+def _side(side: Side) -> dict[str, Any]:
+    value: dict[str, Any] = plain(side)
+    return value
+
+
+def view(found: View) -> str:
+    """One `show` table in the terms of schemas/view.schema.json: a row a group, times in ns."""
+    return _dump(
+        {
+            "schema_version": SCHEMA_VERSION,
+            "kind": "view",
+            "by": found.by,
+            "keys": list(found.keys),
+            "rows": plain(found.table.to_pylist()),
+            "anomalies": plain(found.anomalies),
+            "completeness": plain(found.completeness),
+        }
+    )
+
+
+def events(table: pa.Table, title: str) -> Iterator[bytes]:
+    """An event table as one JSON object, streamed: the version of its schema, columns with unit and meaning, rows."""
+    described = [
+        {"name": c.name, "type": str(c.type), "unit": c.unit, "nullable": c.nullable, "meaning": c.meaning}
+        for c in schema.EVENT_COLUMNS
+        if c.name in table.column_names
+    ]
+    origin = (table.schema.metadata or {}).get(b"origin_ns")
+    head = {
+        "schema_version": schema.SCHEMA_VERSION,
+        "kind": "events",
+        "title": title,
+        "origin_ns": None if origin is None else int(origin),
+        "columns": described,
+    }
+    yield _dump(head).rstrip("}\n").rstrip().encode() + b',\n "rows": ['
+    separator = b"\n"
+    for batch in table.to_batches(max_chunksize=_BATCH):
+        rows = [json.dumps(plain(row), ensure_ascii=False, allow_nan=False) for row in batch.to_pylist()]
+        if rows:
+            yield separator + ",\n".join(rows).encode()
+            separator = b",\n"
+    yield b"\n ]\n}\n"
+
+
+def json_schema(kind: Literal["comparison", "view"]) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `comparison` or `view` returns, as shipped in the package."""
+    text = resources.files("dlprof.report").joinpath(f"schemas/{kind}.schema.json").read_text(encoding="utf-8")
+    value: dict[str, Any] = json.loads(text)
+    return value
+
+
+def plain(value: object) -> Any:
+    """A value as JSON knows them. Raises `TypeError` for a type that has no JSON form, rather than writing its repr."""
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): plain(entry) for key, entry in value.items()}
+    if isinstance(value, list | tuple):
+        return [plain(entry) for entry in value]
+    if isinstance(value, np.ndarray):
+        return plain(value.tolist())
+    if isinstance(value, np.generic):
+        return plain(value.item())
+    if isinstance(value, pa.Table):
+        return plain(value.to_pylist())
+    if isinstance(value, PurePath):
+        return str(value)
+    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+        return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+def _dump(value: object) -> str:
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

@@ -1,0 +1,78 @@
+"""Plain text in 80 columns: aligned tables, wrapped paragraphs, colour as a second cue, no control characters."""
+
+from __future__ import annotations
+
+import re
+import textwrap
+import unicodedata
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+WIDTH: Final = 80
+
+_QUANTITY: Final = re.compile(r"(\d) (%|ns|µs|ms|s|min|steps?|trials?)(?!\w)")
+"""A number and its unit, which a line break must not part."""
+
+Colour = Literal["good", "bad", "warn", "head", "dim"]
+_ANSI: Final = {"good": "32", "bad": "31", "warn": "33", "head": "1", "dim": "2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """One column: its title, its width in cells, and whether its text is set to the right."""
+
+    title: str
+    width: int
+    right: bool = True
+
+
+def paint(text: str, colour: Colour, *, on: bool) -> str:
+    """Text in a colour, or as it is where colour is off. The text alone must already say what the colour says."""
+    return f"\x1b[{_ANSI[colour]}m{text}\x1b[0m" if on else text
+
+
+def visible(text: str) -> str:
+    """Text with control characters written out, so that a name in a foreign trace cannot steer the terminal."""
+    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
+
+
+def cells(text: str) -> int:
+    """Terminal cells that a text takes: wide East Asian characters two, combining marks none."""
+    return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
+
+
+def fit(text: str, width: int, *, right: bool = False) -> str:
+    """Text in exactly `width` cells; what is too long is cut and ends with `…`."""
+    text = visible(text)
+    if cells(text) > width:
+        while cells(text) > width - 1:
+            text = text[:-1]
+        text += "…"
+    space = " " * (width - cells(text))
+    return space + text if right else text + space
+
+
+def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
+    """Lines of a table: titles, a rule, the rows. Columns are one space apart."""
+    lines = [_line(columns, [c.title for c in columns]), " ".join("─" * c.width for c in columns)]
+    lines.extend(_line(columns, row) for row in rows)
+    return lines
+
+
+def _line(columns: Sequence[Column], row: Sequence[str]) -> str:
+    fields = (fit(text, c.width, right=c.right) for c, text in zip(columns, row, strict=True))
+    return " ".join(fields).rstrip()
+
+
+def paragraph(text: str, *, first: str = "", rest: str | None = None) -> list[str]:
+    """A wrapped paragraph; `first` starts its first line, `rest` (default: as many blanks) the others."""
+    follow = " " * len(first) if rest is None else rest
+    kept = _QUANTITY.sub("\\1\u00a0\\2", visible(text))
+    wrapped = textwrap.wrap(kept, WIDTH, initial_indent=first, subsequent_indent=follow, break_on_hyphens=False)
+    return [line.replace("\u00a0", " ") for line in wrapped] or [first.rstrip()]
+
+
+def heading(text: str, *, colour: bool) -> list[str]:
+    """A blank line and a title."""
+    return ["", paint(text, "head", on=colour)]

@@ -1,0 +1,189 @@
+"""Findings as terminal text of at most 80 columns: the verdict first, then what it rests on.
+
+The output depends on the findings alone (no terminal probing, no clock), so that golden tests can hold it. Colour
+repeats what the words already say. Written without rich: its tables would need fixed widths, no wrapping and no styles
+to be deterministic, and then a dozen lines of layout.py do the same.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+
+from dlprof.analysis import parity
+from dlprof.analysis.model import Comparison, Explained, ItemResult, Side, View
+from dlprof.ingest.anomalies import ANOMALIES
+from dlprof.report import breakdown_text, view_text
+from dlprof.report.layout import Colour, Column, fit, heading, paint, paragraph, table
+from dlprof.report.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
+from dlprof.units import format_ns
+
+_COLOURS: Mapping[str, Colour] = {
+    "faster": "good",
+    "slower": "bad",
+    "equivalent": "head",
+    "negligible": "head",
+    "inconclusive": "warn",
+    "not_comparable": "warn",
+}
+
+_TIMINGS = "Timings (profiler off, synchronised; median time of one)"
+RECORDED = ("step", "busy")
+"""Items of a diff of two recordings (analysis.compare.diff), where no parity was checked."""
+
+
+def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown_text.ROWS) -> str:
+    """A comparison, or a diff of two single runs, as text; `rows` lines of the breakdown, the rest summed up."""
+    lines = _verdict(found, colour)
+    lines += _items(found, colour)
+    lines += breakdown_text.lines(found, colour=colour, limit=rows)
+    lines += _explained(found, colour)
+    lines += _parity(found, colour)
+    told = {warning for item in found.items for warning in item.warnings}
+    lines += messages((text for text in found.warnings if text not in told), "Warnings", colour)
+    lines += anomalies(found.anomalies, colour)
+    lines += _captures((("A", found.a), ("B", found.b)), colour)
+    return "\n".join(lines) + "\n"
+
+
+def view(found: View, *, colour: bool = False, rows: int | None = None) -> str:
+    """One table of `dlprof show` as text, with what the trace says of its completeness."""
+    lines = view_text.lines(found, colour=colour, limit=rows)
+    lines += ["", *paragraph(f"{_complete(found.completeness.complete)}: {found.completeness.statement}")]
+    for name, detail in found.completeness.details.items():
+        lines += paragraph(f"{name}: {detail}", first="  ")
+    return "\n".join(lines + anomalies(found.anomalies, colour)) + "\n"
+
+
+def _complete(complete: bool | None) -> str:
+    return {True: "Complete", False: "INCOMPLETE", None: "Completeness unknown"}[complete]
+
+
+def _verdict(found: Comparison, colour: bool) -> list[str]:
+    lines = [paint(line, _COLOURS[verdict_word(found)], on=colour) for line in paragraph(headline(found))]
+    lines.append("")
+    if found.workload:
+        lines += paragraph(f"Workload: {found.workload}")
+    lines += paragraph(f"A = {found.a.label}, {found.a.device}")
+    lines += paragraph(f"B = {found.b.label}, {found.b.device}")
+    if found.items and (ratio := found.items[0].ratio) is not None:
+        lines += paragraph(f"time of B ÷ time of A = {factor_words(ratio)}; {ratio.method}")
+    return lines
+
+
+def _items(found: Comparison, colour: bool) -> list[str]:
+    if not found.items:
+        return []
+    columns = [
+        Column("One", 30, right=False),
+        Column("A", 9),
+        Column("B", 9),
+        Column("Change", 9),
+        Column("Verdict", 14),
+    ]
+    body = []
+    for item in found.items:
+        change = percent(item.ratio.estimate) if item.ratio else "n/a"
+        body.append(
+            (
+                item_words(item.item),
+                _median(item.a_median_ns),
+                _median(item.b_median_ns),
+                change,
+                item.verdict.replace("_", " "),
+            )
+        )
+    recorded = all(item.item in RECORDED for item in found.items)
+    title = "From the recordings (profiled, one run each)" if recorded else _TIMINGS
+    lines = heading(title, colour=colour)
+    lines += table(columns, body)
+    for at, item in enumerate(found.items):
+        lines += _item_notes(item, headline=at == 0)
+    return lines
+
+
+def _item_notes(item: ItemResult, *, headline: bool) -> list[str]:
+    """What the table has no room for; the headline's interval stands in the first sentence already."""
+    lines = []
+    if item.ratio is not None and not headline:
+        lines += paragraph(f"{item_words(item.item)}: {interval_words(item.ratio)}", first="  ")
+    for warning in item.warnings:
+        lines += paragraph(warning, first="  ! ")
+    return lines
+
+
+def _median(value: float | None) -> str:
+    return "n/a" if value is None else format_ns(value)
+
+
+def _explained(found: Comparison, colour: bool) -> list[str]:
+    lines = heading("What the traces explain, and what profiling cost", colour=colour)
+    for name, label in (("a", "A"), ("b", "B")):
+        part = found.explained.get(name)
+        cost = found.profiling_overhead.get(name)
+        lines += paragraph(f"{_share(part)}; {_cost(cost)}", first=f"  {label}: ")
+    return lines
+
+
+def _share(part: Explained | None) -> str:
+    if part is None or part.steps <= 0:
+        return "no step is marked in the trace, so its share of the steps' time is unknown"
+    return (
+        f"operators cover {part.fraction * 100:.1f} % of the traced steps' wall time "
+        f"({format_ns(part.wall_ns / part.steps)} a step, {part.steps} steps)"
+    )
+
+
+def _cost(cost: float | None) -> str:
+    return "profiling overhead unknown" if cost is None else f"profiling changes a step's time by {percent(1 + cost)}"
+
+
+def _parity(found: Comparison, colour: bool) -> list[str]:
+    lines = heading("Same work?", colour=colour)
+    for difference in found.parity:
+        mark = "! " if difference.get("blocks") == "yes" else "  "
+        lines += paragraph(parity.statement(difference), first=f"  {mark}")
+    if found.parity:
+        return lines
+    if found.items and found.items[0].item in RECORDED:
+        return lines + paragraph("Not checked: these are two recordings; compare the counts above.", first="  ")
+    return lines + paragraph("No difference was found in what was compared.", first="  ")
+
+
+def messages(texts: Iterable[str], title: str, colour: bool) -> list[str]:
+    """A headed list of messages, nothing where there are none."""
+    found = [line for text in texts for line in paragraph(text, first="  ! ")]
+    return [*heading(title, colour=colour), *found] if found else []
+
+
+def anomalies(counts: Mapping[str, int], colour: bool) -> list[str]:
+    """What reading the traces repaired, skipped or noticed: name, count, severity and meaning."""
+    lines = []
+    for name, count in sorted(counts.items()):
+        lines += paragraph(f"{anomaly_name(name)} × {count} ({anomaly_meaning(name)})", first="  ", rest="    ")
+    return [*heading("What reading the traces noticed", colour=colour), *lines] if lines else []
+
+
+def anomaly_name(name: str) -> str:
+    """`A: unknown_operator` for a comparison's `a.unknown_operator`."""
+    side, dot, rest = name.partition(".")
+    return f"{side.upper()}: {rest}" if dot and side in ("a", "b") else name
+
+
+def anomaly_meaning(name: str) -> str:
+    """Severity and meaning as declared; a side's prefix (`a.`) is none of its name."""
+    declared = ANOMALIES.get(name.removeprefix("a.").removeprefix("b."))
+    return f"{declared.severity}: {declared.meaning}" if declared else "no description"
+
+
+def _captures(sides: Iterable[tuple[str, Side]], colour: bool) -> list[str]:
+    kept = [(label, side.capture) for label, side in sides if side.capture]
+    if not kept:
+        return []
+    lines = heading("Captures", colour=colour)
+    lines += [f"  {label}: {fit(path, len(path)).rstrip()}" for label, path in kept]
+    lines += paragraph(
+        "Look inside with `dlprof show CAPTURE`. For Perfetto (ui.perfetto.dev) or chrome://tracing: "
+        "`dlprof export CAPTURE --to chrome -o trace.json`.",
+        first="  ",
+    )
+    return lines

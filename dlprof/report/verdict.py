@@ -1,0 +1,56 @@
+"""The verdict in words: the sentence that analysis gave, and ratios, intervals and item names as people read them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dlprof.analysis.model import Comparison, Ratio, VerdictWord
+
+_ITEMS: Final = {
+    "train_block": "training step",
+    "train_step_sync": "training step, synchronised",
+    "infer_block": "inference step",
+    "epoch": "epoch",
+    "step": "traced step",
+    "busy": "busy time of the trace",
+}
+
+
+def item_words(item: str) -> str:
+    """An item for people: `train_block` → `training step`; an item of an op workload stays as it is."""
+    return _ITEMS.get(item, item)
+
+
+def verdict_word(comparison: Comparison) -> VerdictWord:
+    """The verdict on the first item; inconclusive where nothing was timed."""
+    return comparison.items[0].verdict if comparison.items else "inconclusive"
+
+
+def headline(comparison: Comparison) -> str:
+    """The verdict on the first item as one sentence that names both sides; says so where there is no item at all."""
+    if not comparison.items:
+        return f"No verdict on {comparison.b.label} against {comparison.a.label}: nothing was timed."
+    sentence = comparison.items[0].sentence.strip()
+    return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
+
+
+def percent(ratio: float) -> str:
+    """How far a ratio is from 1, signed, with digits enough to tell it from zero: 1.0004 → `+0.04 %`."""
+    change = (ratio - 1) * 100
+    digits = 1 if abs(change) >= 1 else 2
+    return f"{change:+.{digits}f} %"
+
+
+def interval_words(ratio: Ratio) -> str:
+    """`99 % interval [-59.0 %, -57.0 %], 6 trials`, or that there is no interval."""
+    trials = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}"
+    if ratio.low is None or ratio.high is None:
+        return f"{trials}, no interval"
+    return f"{ratio.confidence * 100:g} % interval [{percent(ratio.low)}, {percent(ratio.high)}], {trials}"
+
+
+def factor_words(ratio: Ratio) -> str:
+    """Time of B ÷ time of A with its interval as factors: `2.113 [2.021, 2.209]`."""
+    if ratio.low is None or ratio.high is None:
+        return f"{ratio.estimate:.4g}"
+    return f"{ratio.estimate:.4g} [{ratio.low:.4g}, {ratio.high:.4g}]"

