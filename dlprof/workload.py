@@ -1,4 +1,4 @@
-"""Workloads as data: the TOML files of dlprof/workloads, parsed, checked, and resolved with a preset and `--set` values."""
+"""Workloads as data: the TOML files of dlprof/workloads, parsed, checked, resolved with preset and `--set` values."""
 
 from __future__ import annotations
 
@@ -59,7 +59,6 @@ _RUN = {
     ),
     "train": Setting(path="data.train", type="int", low=1, high=10_000_000, meaning="training examples"),
     "validation": Setting(path="data.validation", type="int", low=1, high=10_000_000, meaning="validation examples"),
-    "pad": Setting(path="data.pad", type="int", low=0, high=64, meaning="pixels added on each side"),
     "task": Setting(path="task", type="str", choices=["train", "infer"], meaning="train, or forward passes alone"),
 }
 _OP = {
@@ -69,7 +68,7 @@ _OP = {
     "dtype": Setting(path="run.dtype", type="str", choices=["float16", "float32", "float64"], meaning="element type"),
 }
 _SETTINGS: Mapping[str, Mapping[str, Setting]] = {"network": _RUN, "op": _OP}
-"""The `--set` keys of a kind. A key counts only where the description has its path; a TOML's [settings.NAME] adds more."""
+"""The `--set` keys of a kind. One counts where the description has its path; [settings.NAME] in a TOML adds more."""
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -91,14 +90,14 @@ class Layer(msgspec.Struct, frozen=True):
     name: str
     op: str
     filters: int | None = None
-    kernel: int | None = None
-    stride: int | None = None
+    kernel: int | list[int] | None = None
+    stride: int | list[int] | None = None
     units: int | None = None
     activation: str | None = None
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[model]. input: (rows, columns, channels), or (features,)."""
+    """[model]. input: (rows, columns, channels) with the padding, or (features,)."""
 
     input: list[int]
     layers: list[Layer]
@@ -134,10 +133,10 @@ class Network(msgspec.Struct, frozen=True):
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """A workload. description: what goes to the child (CaptureRequest.workload). settings: the `--set` keys that exist.
+    """A workload. description: what goes to the child (CaptureRequest.workload). settings: its `--set` keys.
 
-    presets: names that `resolve` takes, the first being the description as written. differs: what the preset lets differ
-    between the sides by design, by name. chosen: the `--set` values in force.
+    presets: names that `resolve` takes, the first being the description as written. differs: what the preset lets
+    differ between the sides by design, by name. chosen: the `--set` values in force.
     """
 
     name: str
@@ -173,7 +172,7 @@ def resolve(
     settings: Mapping[str, str] | None = None,
     framework: str | None = None,
 ) -> Workload:
-    """The workload with a preset and `--set` values applied. framework: whose side, where a preset differs by framework.
+    """The workload with a preset and `--set` values applied. framework: whose side, where a preset has sides.
 
     Raises `UsageError` for an unknown workload, preset or setting, or a bad value, saying which exist.
     """
@@ -236,7 +235,7 @@ def choices_hint(given: str, known: Iterable[str]) -> str:
 def _apply_preset(
     description: dict[str, Any], preset: dict[str, Any], framework: str | None, where: str
 ) -> tuple[str, ...]:
-    """Merge a preset. Keys that the workload itself has are values; any other table is for the framework of that name."""
+    """Merge a preset. Keys that the workload has are values; any other table is for the framework of that name."""
     preset = dict(preset)
     differs = tuple(preset.pop("differs", ()))
     own = {key: value for key, value in preset.items() if key in description or not isinstance(value, dict)}
@@ -356,6 +355,12 @@ def _check(description: dict[str, Any], source: str) -> None:
         raise UsageError(
             f"train {data.train} + validation {data.validation} exceed MNIST's {MNIST_TRAINING_IMAGES} training images",
             hint="lower --set train=… or --set validation=…; the 10 000 test images are kept apart",
+        )
+    side = 28 + 2 * data.pad
+    if data.dataset == "mnist" and network.model.input != [side, side, 1]:
+        raise UsageError(
+            f"{source}: model.input {network.model.input} does not fit MNIST's 28×28 padded by {data.pad}",
+            hint=f"write input = [{side}, {side}, 1]",
         )
     if network.run.batch_size > data.train:
         raise UsageError(

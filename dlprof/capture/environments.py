@@ -1,4 +1,4 @@
-"""Framework environments: made with uv from a hash-locked list under a temporary name, tested, then renamed; or the user's own."""
+"""Framework environments: made with uv from a hash lock under a temporary name, tested, renamed; or the user's own."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ import uuid
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -119,7 +120,7 @@ class EnvStore:
         log.parent.mkdir(exist_ok=True)
         making.mkdir()
         try:
-            marker = _build(spec, making, log, on_progress, known)
+            marker = _build(spec, making, log, on_progress)
             _write_marker(making, marker)
             if final.exists():
                 _discard(final)
@@ -164,7 +165,7 @@ def user_environment(python: Path, framework: str, module: str | None = None) ->
     )
 
 
-def _build(spec: EnvSpec, making: Path, log: Path, on_progress: Progress, known: Sequence[str]) -> _Marker:
+def _build(spec: EnvSpec, making: Path, log: Path, on_progress: Progress) -> _Marker:
     """Fill the folder `making` with a tested environment; returns its marker, not yet written."""
     on_progress(f"looking for Python {spec.python}")
     python = pythons.find(spec.python)
@@ -232,7 +233,7 @@ def _resolve(spec: EnvSpec, lock: Path, log: Path, on_progress: Progress) -> Non
         wanted.unlink()
 
 
-def _smoke(making: Path, module: str, spec: EnvSpec, log: Path) -> dict[str, str | dict[str, str]] | dict[str, object]:
+def _smoke(making: Path, module: str, spec: EnvSpec, log: Path) -> dict[str, Any]:
     try:
         return probe.ask(making / "bin" / "python", module)
     except EnvironmentFailed as failure:
@@ -243,7 +244,7 @@ def _smoke(making: Path, module: str, spec: EnvSpec, log: Path) -> dict[str, str
 
 
 def _with_versions(failure: uv_tool.UvFailed, spec: EnvSpec, known: Sequence[str]) -> EnvironmentFailed:
-    if spec.requirements is None and known and "cannot be had" in (failure.hint or ""):
+    if spec.requirements is None and known and failure.hint == uv_tool.NO_VERSION:
         hint = f"is {spec.version} a release of {spec.framework}? known to work: {', '.join(known)}"
         return EnvironmentFailed(failure.message, hint=hint)
     return failure

@@ -1,11 +1,11 @@
-"""The environment variables a child gets: few inherited ones, quiet logging, thread settings; nothing of the user's secrets."""
+"""The environment variables a child gets: few inherited ones, quiet logging, thread settings; no secrets."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Mapping
 
-# A child that inherited everything would measure the user's shell: LD_PRELOAD, PYTHONPATH, OMP_*, TF_* all change speed.
+# A child that inherited all would measure the user's shell: LD_PRELOAD, PYTHONPATH, OMP_*, TF_* change the speed.
 _INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "USER", "LOGNAME",
     "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_PATH", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES",

@@ -25,7 +25,8 @@ for place in reversed([p for p in sys.path if p]):
     for pattern in ("*.dist-info/METADATA", "*.egg-info/PKG-INFO"):
         for path in glob.glob(os.path.join(glob.escape(place), pattern)):
             with open(path, encoding="utf-8", errors="replace") as file:
-                head = dict(line.rstrip("\n").split(": ", 1) for line in file if line.startswith(("Name: ", "Version: ")))
+                lines = [line.rstrip("\n") for line in file if line.startswith(("Name: ", "Version: "))]
+            head = dict(line.split(": ", 1) for line in reversed(lines))
             if "Name" in head and "Version" in head:
                 out["packages"][head["Name"].lower().replace("_", "-").replace(".", "-")] = head["Version"]
 if sys.argv[1]:

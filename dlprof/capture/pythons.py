@@ -18,7 +18,7 @@ _ANSWER_S = 60
 
 
 def find(version: str) -> Path | None:
-    """A working Python `version` (such as 3.7) on this machine, or None. Each candidate is run: pyenv's shims often refuse."""
+    """A working Python `version` (such as 3.7) on this machine, or None. Each is run: pyenv's shims often refuse."""
     for candidate in _candidates(version):
         if _answers(candidate, version):
             return candidate
@@ -44,7 +44,7 @@ def fetch(version: str, log: Path) -> Path:
     raise EnvironmentFailed(
         f"no Python {version} found, and uv could not download one\n  looked in: {'; '.join(places(version))}\n"
         f"{process.tail(log, 4)}\n  log: {log}",
-        hint=f"install Python {version} (for example with pyenv), or name an environment of your own with --python PATH",
+        hint=f"install Python {version} (pyenv does it), or name an environment of your own with --python PATH",
     )
 
 

@@ -14,14 +14,23 @@ from dlprof.capture import process
 from dlprof.capture.cache import CACHE_VARIABLE, Progress, silent
 from dlprof.errors import EnvironmentFailed
 
-# (what uv or the system writes, hint). First match wins; the texts were seen with uv 0.13.
+_NO_SPACE = f"the disk is full: free some space, or set {CACHE_VARIABLE} (and UV_CACHE_DIR) to a folder elsewhere"
+_MISMATCH = "the package index serves another file than the one locked: use another index, or `uv cache clean`"
+_NO_NETWORK = (
+    "no network, or no way to the package index: uv takes its index from UV_DEFAULT_INDEX or uv.toml and proxies from "
+    "HTTPS_PROXY; pip's own settings are not read"
+)
+NO_VERSION = "this version cannot be had for this machine and Python; `dlprof frameworks` lists those that can"
+
+# What uv or the system writes → hint; the first match wins. The texts were seen with uv 0.13.
 _KNOWN = (
-    (r"No space left on device|os error 28", f"the disk is full: free some space, or set {CACHE_VARIABLE} (and UV_CACHE_DIR) to a folder elsewhere"),
-    (r"Hash mismatch", "a file of the package index is not the one that was locked: use the index that the lock was made from, or clear uv's cache (uv cache clean)"),
-    (r"error sending request|[Cc]onnect(ion)? (error|refused|reset)|dns error|Could not connect|Failed to fetch|network connectivity|timed out",
-     "no network, or no way to the package index: uv takes its index from UV_DEFAULT_INDEX or uv.toml, proxies from HTTPS_PROXY; pip's own settings are not read"),
-    (r"no version of|No solution found|not found in the package registry|no wheels with a matching|has no usable wheels|no matching distribution", "this version cannot be had for this machine and Python; `dlprof frameworks` lists those that can"),
-)  # fmt: skip
+    (r"No space left on device|os error 28", _NO_SPACE),
+    (r"Hash mismatch", _MISMATCH),
+    (r"error sending request|[Cc]onnect(ion)? (error|refused|reset)|dns error|[Cc]ould not connect", _NO_NETWORK),
+    (r"Failed to fetch|network connectivity|network was disabled|timed out", _NO_NETWORK),
+    (r"no version of|No solution found|not found in the package registry|no matching distribution", NO_VERSION),
+    (r"no wheels with a matching|no usable wheels|doesn't have a (wheel|source distribution)", NO_VERSION),
+)
 _CHATTER = re.compile(r"^(hint|warning|log|\s*help)\b", re.IGNORECASE)
 
 
@@ -69,7 +78,7 @@ def failure(doing: str, output: str, log: Path, code: int) -> UvFailed:
 
 
 def essential(output: str) -> str:
-    """The lines of uv's error report that say what is wrong, joined: old uv draws `×` and `╰─▶`, new uv `error:` and `cause:`."""
+    """The lines of uv's report that say what is wrong: old uv draws `×` and `╰─▶`, new uv `error:`, `cause:`."""
     lines = [line.strip(" \t│├╰─▶×").strip() for line in output.splitlines()]
     starts = [i for i, line in enumerate(lines) if line.startswith("error:")]
     starts += [i for i, line in enumerate(output.splitlines()) if line.strip().startswith("×")]
