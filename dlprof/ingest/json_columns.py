@@ -53,7 +53,7 @@ def needs_text(values: Iterable[object]) -> bool:
 
 
 def picoseconds(values: Sequence[Any], origin_us: int) -> Int64:
-    """Times in microseconds (int, float, decimal text or msgspec.Raw) as int64 ps relative to `origin_us`, exact to the ps.
+    """Times in microseconds (int, float, decimal text or msgspec.Raw) as int64 ps relative to `origin_us`, exact.
 
     MISSING where there is no number, or one that does not fit int64 ps (106 days) from the origin.
     """
@@ -65,8 +65,8 @@ def picoseconds(values: Sequence[Any], origin_us: int) -> Int64:
         relative = whole - origin_us
         return np.where(np.abs(relative) <= LIMIT_US, relative * PS_PER_US, MISSING)
     if whole.dtype == np.float64 and np.abs(whole).max() < _DOUBLE_SAFE_US:
-        scaled = np.rint(whole * PS_PER_US)
-        return scaled.astype(np.int64) - origin_us * PS_PER_US
+        scaled: Int64 = np.rint(whole * PS_PER_US).astype(np.int64) - origin_us * PS_PER_US
+        return scaled
     return np.fromiter((_one(value, origin_us) for value in values), dtype=np.int64, count=len(values))
 
 

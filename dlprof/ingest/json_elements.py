@@ -26,13 +26,13 @@ class Event(msgspec.Struct, gc=False):
 
 
 class _Fast(Event, gc=False):
-    ts: int | float | str | None = None  # type: ignore[misc]
-    dur: int | float | str | None = None  # type: ignore[misc]
+    ts: int | float | str | None = None
+    dur: int | float | str | None = None
 
 
 class _Exact(Event, gc=False):
-    ts: msgspec.Raw | None = None  # type: ignore[misc]
-    dur: msgspec.Raw | None = None  # type: ignore[misc]
+    ts: msgspec.Raw | None = None
+    dur: msgspec.Raw | None = None
 
 
 def metadata_name(event: Event) -> str | None:
@@ -62,7 +62,7 @@ class EventDecoder:
         return events
 
     def _one_by_one(self, text: bytes) -> list[Event]:
-        """Each element by itself: those of odd types are coerced, those that are no objects are counted and left out."""
+        """Each element by itself: odd types are coerced, what is no object is counted and left out."""
         events = []
         try:
             parts = self._parts.decode(text)

@@ -19,7 +19,7 @@ Form = Literal["object", "array", "headerless", "footer", "none"]
 class Found:
     """Where the events start: byte behind the bracket, or None where the text does not (yet) show it.
 
-    form: object {"traceEvents": […]}, array […], headerless (events without a bracket before them), footer (only the end).
+    form: object {"traceEvents": […]}, array […], headerless (events, no bracket before them), footer (only the end).
     """
 
     start: int | None
@@ -61,7 +61,7 @@ def _in_object(text: bytes, at: int) -> Found:
 
 
 def header_values(text: bytes) -> dict[str, Any]:
-    """Top-level values before the events; `text` ends behind the events' opening bracket. What is invalid is left out."""
+    """Top-level values before the events; `text` ends behind their opening bracket. What is invalid is left out."""
     before = text[: text.rindex(b'"traceEvents"')].rstrip().removesuffix(b",")
     try:
         values = msgspec.json.decode(before + b"}", type=dict[str, Any])
@@ -71,7 +71,7 @@ def header_values(text: bytes) -> dict[str, Any]:
 
 
 def footer_values(text: bytes) -> tuple[dict[str, Any], bool]:
-    """Top-level values behind the events and whether the object was closed. Raises `ValueError` where it is not JSON."""
+    """Top-level values behind the events; whether the object was closed. Raises `ValueError` where it is not JSON."""
     rest = text.strip().removeprefix(b",").strip()
     if not rest:
         return {}, False

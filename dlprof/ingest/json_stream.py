@@ -1,8 +1,9 @@
 """Streams the elements of a chrome trace-event file as typed structs, in chunks cut at event boundaries.
 
-msgspec decodes one chunk of a few MB at a time, so memory stays flat and no Python dict is made per event. A chunk ends where
-`}` `,` `{` stands; a cut inside a string or a nested list can never decode (its prefix is unbalanced), so success proves the cut.
-What producers are known to write wrongly is mended and counted (`mend.py`); anything else is damage with its byte offset.
+msgspec decodes one chunk of a few MB at a time, so memory stays flat and no Python dict is made per event. A chunk ends
+where `}` `,` `{` stands; a cut inside a string or a nested list can never decode (its prefix is unbalanced), so success
+proves the cut. What producers are known to write wrongly is mended and counted (`mend.py`); all else is damage with its
+byte offset.
 """
 
 from __future__ import annotations
@@ -41,7 +42,7 @@ class _Malformed(Exception):  # noqa: N818  a signal inside this module
 
 @dataclass(slots=True)
 class JsonStream:
-    """The elements of one file. `header` holds the top-level values seen so far (those behind the events once they are read).
+    """The elements of one file. `header` holds the top-level values seen so far: those behind the events come last.
 
     mxnet: names are mended as MXNet writes them. exact: `ts` and `dur` come as decimal text (msgspec.Raw).
     """

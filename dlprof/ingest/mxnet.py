@@ -1,7 +1,7 @@
 """Reads MXNet 1.x profiler files (profile.json), with the invalid shapes MXNet writes itself.
 
-Every operator is written twice: B/E on the device and an async b/e twin on the pseudo-process "operator". B/E is the truth
-(the profiler's own table of 2019 summed both); twins are dropped and counted.
+Every operator is written twice: B/E on the device and an async b/e twin on the pseudo-process "operator". B/E is the
+truth (the profiler's own table of 2019 summed both); twins are dropped and counted.
 """
 
 from __future__ import annotations
@@ -138,7 +138,7 @@ class _File:
         )
 
     def _track(self, pid: Any, tid: Any, category: str | None, counter: str) -> int:
-        """Operators run on the device that the process is named after; all else on the host, a counter where it counts."""
+        """Operators run on the device that names their process, all else on the host; a counter where it counts."""
         if category in (OPERATOR, OLD_OPERATOR):
             device = device_of(self.processes.get(pid))
             # Process id 0 is cpu/0 in every build; which others are CPUs depends on the machine that recorded.
@@ -155,10 +155,8 @@ class _File:
         self.ctx.anomalies.count("mxnet_async_duplicate", self.twins)
         if self.twins and self.twins != self.operators:
             self.ctx.completeness["mxnet_twins"] = (
-                f"{self.operators} operators stand in the file's B/E half and {self.twins} in its async half: one is incomplete"
+                f"{self.operators} operators in the file's B/E half, {self.twins} in its async half: one is incomplete"
             )
-        if self.origin_us is None:
-            self.ctx.anomalies.count("empty_file")
 
 
 def _level(category: str | None, ph: str, transfer: bool) -> int:
@@ -189,7 +187,7 @@ class MXNetReader:
         yield from _File(ctx, Pairer(ctx)).batches(stream.chunks())
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
-        """The meaning of an operator name; a bulk (`a,b,c`) is one operator Bulk that lists what it fuses, never split."""
+        """The meaning of an operator name; a bulk (`a,b,c`) is one operator Bulk that lists what it fuses."""
         return vocabulary.get(name) or bulk_operator(name, vocabulary) or backward_operator(name, vocabulary)
 
 

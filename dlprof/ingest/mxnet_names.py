@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Collection
+from dataclasses import replace
 from typing import Final
 
 from dlprof.plugin import Operator, Vocabulary
@@ -16,7 +18,7 @@ _DEVICE: Final = re.compile(r"(cpu|gpu)(?:/(\d+)| (pinned|shared)/)")
 
 
 def device_of(process: str | None) -> str | None:
-    """cpu:0, gpu:1, cpu_pinned:0 or cpu_shared:0 from `cpu/0`, `gpu/1`, `cpu pinned/`, `cpu shared/`; None for others."""
+    """cpu:0, gpu:1, cpu_pinned:0, cpu_shared:0 from `cpu/0`, `gpu/1`, `cpu pinned/`, `cpu shared/`; None for others."""
     match = _DEVICE.fullmatch(process or "")
     if match is None:
         return None
@@ -48,3 +50,14 @@ def backward_operator(name: str, vocabulary: Vocabulary) -> Operator | None:
     if forward is None:
         return None
     return Operator(forward.op, phase="backward", level=forward.level, fuses=forward.fuses, calls=forward.calls)
+
+
+def specialised(vocabulary: Vocabulary, activations: Collection[str], poolings: Collection[str]) -> Vocabulary:
+    """The vocabulary for a workload whose layers are known: MXNet records `Activation` and `Pooling` whatever they do.
+
+    activations, poolings: canonical operators that the workload uses (Relu; AveragePool). Where it uses exactly one, that
+    is what `Activation` (`Pooling`) means; where several, the family name Activation (Pool) stays.
+    """
+    meant = {"Activation": activations, "Pool": poolings}
+    only = {family: next(iter(set(used))) for family, used in meant.items() if len(set(used)) == 1}
+    return {raw: replace(operator, op=only.get(operator.op, operator.op)) for raw, operator in vocabulary.items()}

@@ -18,7 +18,7 @@ _TIMELINE: Final = re.compile(
     rb'"name"\s*:\s*"(?:/job:[^"]*|/(?:device:)?[cg]pu:\d+[^"]*) (?:Compute|Tensors)"', re.IGNORECASE
 )
 _TF_JSON: Final = re.compile(
-    rb'"highres-ticks"|"name"\s*:\s*"/(?:host:CPU|device:[A-Z]+:\d+)"|"name"\s*:\s*"(?:python3?|tf_Compute[^"]*|[Hh]ost [Tt]hreads[^"]*)"'
+    rb'"highres-ticks"|"name"\s*:\s*"(?:/(?:host:CPU|device:[A-Z]+:\d+)|tf_Compute[^"]*|[Hh]ost [Tt]hreads[^"]*)"'
 )
 _EVENTS: Final = re.compile(rb'\A\s*(?:\{.*?"traceEvents"\s*:\s*\[|\[\s*(?:\{|\]|\Z)|\{[^{]*"ph"\s*:)', re.DOTALL)
 
