@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from typing import Final
 
+import numpy as np
 from scipy import special
 
-from dlprof.stats.location import t_quantile
+from dlprof.stats.location import Floats, t_quantile
 from dlprof.stats.result import FIXED_ALPHA, POWER
 
 _MOST_TRIALS: Final = 1_000_000
@@ -25,11 +27,21 @@ def power(n: int, sd: float, effect: float, alpha: float = FIXED_ALPHA) -> float
 
 
 def _power_log(n: int, sd: float, shift: float, alpha: float) -> float:
-    df, shift = n - 1, shift * math.sqrt(n) / sd
-    critical = t_quantile(1 - alpha / 2, df)
-    if shift > critical + 40:  # nctdtr loses itself far out, where the power is 1 anyway
-        return 1.0
-    return float(1 - special.nctdtr(df, shift, critical) + special.nctdtr(df, shift, -critical))
+    """P(|T| > critical) as the mean, over the chi distribution of the sample sd, of a normal probability.
+
+    Quadrature in place of scipy's non-central t (`nctdtr`), which answers NaN for few degrees of freedom (seen: 1 and 2).
+    """
+    scale, weight = _sample_sds(n - 1)
+    centre = shift * math.sqrt(n) / sd
+    bound = t_quantile(1 - alpha / 2, n - 1) * scale
+    return float(weight @ (special.ndtr(centre - bound) + special.ndtr(-centre - bound)))
+
+
+@functools.lru_cache(maxsize=256)
+def _sample_sds(df: int) -> tuple[Floats, Floats]:
+    """Gauss-Legendre nodes of (sample sd ÷ true sd) with `df` degrees of freedom, in probability, and their weights."""
+    nodes, weights = np.polynomial.legendre.leggauss(400)
+    return np.sqrt(special.chdtri(df, (1 - nodes) / 2) / df), weights / 2
 
 
 def needed_trials(sd: float, effect: float, alpha: float = FIXED_ALPHA, target: float = POWER) -> int:

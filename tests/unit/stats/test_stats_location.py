@@ -1,0 +1,113 @@
+"""Locations and their intervals, held against scipy, brute force and simulation."""
+
+import itertools
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy import stats as reference
+
+from dlprof import stats
+
+values = st.lists(st.floats(-100, 100).map(lambda v: round(v, 6)), min_size=1, max_size=9)
+
+
+@given(values)
+def test_sign_flips_equal_brute_force(x):
+    sums = [abs(sum(s * v for s, v in zip(signs, x, strict=True))) for signs in itertools.product((-1, 1), repeat=len(x))]
+    slack = 1e-12 * sum(map(abs, x))
+    expected = sum(s >= abs(sum(x)) - slack for s in sums) / len(sums)
+    assert stats.signflip_pvalue(x) == pytest.approx(expected)
+
+
+def test_sign_flips_of_many_trials_agree_with_the_t_test():
+    x = np.random.default_rng(0).normal(0.3, 1, 30)
+    exact = stats.signflip_pvalue(x)
+    assert exact == pytest.approx(reference.ttest_1samp(x, 0).pvalue, abs=0.01)
+    sampled = stats.signflip_pvalue(np.concatenate((x, np.zeros(20))))  # 50 > 40: Monte-Carlo; zeros change nothing
+    assert sampled == pytest.approx(exact, abs=0.005)
+
+
+def test_five_trials_cannot_reach_five_percent_and_six_can():
+    assert stats.signflip_pvalue(np.ones(5)) == 2 / 32
+    assert stats.signflip_pvalue(np.ones(6)) == 2 / 64
+
+
+def test_hodges_lehmann_of_a_known_sample():
+    # Walsh averages of 1, 2, 6: 1, 1.5, 2, 3.5, 4, 6
+    assert stats.hodges_lehmann([1, 2, 6]).estimate == pytest.approx(2.75)
+
+
+@given(values)
+def test_hodges_lehmann_lies_within_its_interval_and_the_sample(x):
+    result = stats.hodges_lehmann(x)
+    assert min(x) <= result.estimate <= max(x)
+    if result.low is not None:
+        assert result.low <= result.estimate <= result.high
+
+
+def test_hodges_lehmann_interval_inverts_the_exact_signed_rank_test():
+    x = np.random.default_rng(5).normal(1.0, 1.0, 12)
+    interval = stats.hodges_lehmann(x)
+    eps = 1e-9
+    inside = [reference.wilcoxon(x - v, method="exact").pvalue for v in (interval.low + eps, interval.high - eps)]
+    outside = [reference.wilcoxon(x - v, method="exact").pvalue for v in (interval.low - eps, interval.high + eps)]
+    assert min(inside) > 0.05 >= max(outside)
+
+
+@pytest.mark.parametrize("n", [6, 9, 20])
+def test_intervals_cover_as_often_as_they_say(n):
+    draws = np.random.default_rng(n).normal(size=(1500, n))
+    for method in (stats.hodges_lehmann, stats.median_interval):
+        found = [method(row) for row in draws]
+        covered = np.mean([i.low <= 0 <= i.high for i in found])
+        assert found[0].confidence >= 0.95
+        assert covered == pytest.approx(found[0].confidence, abs=0.025)
+
+
+@pytest.mark.parametrize("n", [1, 2, 5])
+def test_samples_too_small_for_the_level_get_no_interval(n):
+    for method in (stats.hodges_lehmann, stats.median_interval):
+        result = method(np.arange(n, dtype=float))
+        assert (result.low, result.high) == (None, None)
+
+
+def test_the_empty_sample_has_no_location():
+    assert math.isnan(stats.hodges_lehmann([]).estimate)
+    assert math.isnan(stats.median_interval([]).estimate)
+    assert stats.signflip_pvalue([]) is None
+
+
+@settings(deadline=None)
+@given(st.integers(2, 40), st.floats(0.01, 0.5), st.floats(0.01, 0.5))
+def test_power_grows_with_trials_and_the_detectable_effect_has_the_power_it_promises(n, sd, effect):
+    assert stats.power(n, sd, effect) <= stats.power(n + 1, sd, effect) + 1e-9
+    assert stats.power(n, sd, stats.detectable_effect(n, sd)) == pytest.approx(0.8, abs=1e-6)
+    needed = stats.needed_trials(sd, effect)
+    assert stats.power(needed, sd, effect) >= 0.8
+    assert needed == 2 or stats.power(needed - 1, sd, effect) < 0.8
+
+
+def test_power_equals_the_rejections_of_a_simulated_t_test():
+    draws = np.random.default_rng(1).normal(math.log1p(0.1), 0.068, size=(4000, 6))
+    rejected = np.mean(reference.ttest_1samp(draws, 0, axis=1).pvalue < 0.05)
+    assert stats.power(6, 0.068, 0.1) == pytest.approx(rejected, abs=0.03)
+    assert stats.power(6, 0.068, 0.1) == pytest.approx(0.782, abs=0.001)
+
+
+def test_needed_trials_agree_with_the_normal_formula_within_one():
+    for sd, effect in ((0.05, 0.05), (0.1, 0.05), (0.068, 0.1)):
+        n = stats.needed_trials(sd, effect)
+        t = reference.t(n - 1)
+        formula = math.ceil(((t.ppf(0.975) + t.ppf(0.8)) * sd / math.log1p(effect)) ** 2)
+        assert abs(n - formula) <= 1
+
+
+def test_impossible_plans_are_refused():
+    with pytest.raises(ValueError, match="effect of zero"):
+        stats.needed_trials(0.05, 0.0)
+    with pytest.raises(ValueError, match="standard deviation"):
+        stats.power(6, 0.0, 0.1)
+    assert stats.detectable_effect(1, 0.05) is None
