@@ -16,7 +16,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis import columns, steps
-from dlprof.analysis.columns import NULL, Bools, Ints, Text
+from dlprof.analysis.columns import NULL, Ints, Text
 
 _ACTIVATIONS: Final = ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "LeakyRelu", "Elu", "Gelu", "Selu")
 _POOLS: Final = ("AveragePool", "MaxPool", "LpPool", "GlobalAveragePool", "GlobalMaxPool")
@@ -64,12 +64,12 @@ def assign(events: pa.Table, layers: Sequence[Mapping[str, Any]]) -> Assigned:
     if not layers or not events.num_rows:
         return Assigned(events, {})
     state = _State.of(events)
-    state.forward_or_loss(sequence(layers))
+    order = sequence(layers)
+    state.forward_or_loss(order)
     missed = 0
-    for name, places in sequence(layers).items():
+    for name, places in order.items():
         for phase, ordered in (("forward", places), ("backward", places[::-1])):
             missed += state.place(name, phase, ordered)
-    state.forward_or_loss(sequence(layers))
     return Assigned(state.table(events), {UNASSIGNED: missed} if missed else {})
 
 
@@ -160,32 +160,17 @@ class _State:
         return int((~fits).sum())
 
     def forward_or_loss(self, order: Mapping[str, Sequence[tuple[str, str]]]) -> None:
-        """Phase of work that only its place tells: up to the step's last layer operator forward, then loss until the
-        backward pass begins. Work after that with no phase of its own stays unknown."""
-        unknown = self.phase.codes[self.order] == NULL
-        if not unknown.any():
-            return
-        in_model = np.isin(self.family[self.order], [self.families.index(f) for f in order if f in self.families])
-        phase = self.phase.codes[self.order]
-        place = np.arange(len(self.order))
-        number = np.cumsum(np.append(True, np.diff(self.step[self.order]) != 0)) - 1
-        backward = np.isin(phase, [self.phase.code("backward"), self.phase.code("optimizer")])
-        first_backward = _per_step(number, place, backward, np.minimum, len(place))
-        before = place < first_backward[number]
-        last_layer = _per_step(
-            number, place, in_model & before & ((phase == self.phase.code("forward")) | unknown), np.maximum, -1
-        )
-        seen = last_layer[number] >= 0
-        self.phase.set(self.order[unknown & before & seen & (place <= last_layer[number])], "forward")
-        self.phase.set(self.order[unknown & before & seen & (place > last_layer[number])], "loss")
+        """Phase of work that nothing else tells: an operator of the model is forward, any other one is the loss.
+
+        By kind and not by place: MXNet's engine runs what is ready, so a step's `mean` may come after its optimizer.
+        """
+        unknown = self.order[self.phase.codes[self.order] == NULL]
+        named = unknown[self.op.codes[unknown] != NULL]
+        model = [number for number, name in enumerate(self.families) if name in order]
+        forward = np.isin(self.family[named], model)
+        self.phase.set(named[forward], "forward")
+        self.phase.set(named[~forward], "loss")
 
 
 def _column(text: Text) -> _Column:
     return _Column(text.codes.copy(), list(text.values))
-
-
-def _per_step(number: Ints, place: Ints, chosen: Bools, pick: Any, default: int) -> Ints:
-    """np.minimum or np.maximum of the places that are chosen, per step; `default` where none is."""
-    result = np.full(int(number[-1]) + 1, default)
-    pick.at(result, number[chosen], place[chosen])
-    return result.astype(np.int64)

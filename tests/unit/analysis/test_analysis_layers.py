@@ -92,3 +92,14 @@ def test_work_outside_steps_and_layers_that_the_trace_names_are_not_touched():
 def test_a_recorded_operator_is_never_renamed_to_the_expected_one():
     table = events(step(0, 0, 20), op("MaxPool", 1, 2, phase="forward", step=0))
     assert shown(layers.assign(table, LENET).events) == [("MaxPool", "forward", "pool1")]
+
+
+def test_a_loss_operator_that_the_engine_ran_after_the_backward_pass_began_is_still_the_loss():
+    late = op("ReduceMean", 18, 19, step=0)
+    assigned = layers.assign(events(step(0, 0, 20), *one_step(0, 1), late), LENET)
+    assert shown(assigned.events) == [*EXPECTED, ("ReduceMean", "loss", None)]
+
+
+def test_an_operator_that_nobody_knows_gets_no_phase():
+    table = events(step(0, 0, 20), op(None, 1, 2, name="Mystery", step=0))
+    assert shown(layers.assign(table, LENET).events) == [(None, None, None)]
