@@ -32,7 +32,8 @@ _LOG_FILES: Final = ("request.json", "result.json", "stderr.log")
 
 
 class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ingest said of the trace: kind of each file, producer, time origin (Unix ns; None where the trace has none), events, anomaly counters."""
+    """What ingest said of the trace: kind of each file, producer, time origin (Unix ns; None where the trace has none),
+    events, anomaly counters."""
 
     kinds: dict[str, str]
     producer: str
@@ -136,7 +137,9 @@ class Capture:
         try:
             content: dict[str, Any] = json.loads((self.path / COMPARISON_FILE).read_bytes())
         except FileNotFoundError:
-            raise StoreError(f"{self.path}: holds no comparison", hint="give the directory of a `dlprof compare`") from None
+            raise StoreError(
+                f"{self.path}: holds no comparison", hint="give the directory of a `dlprof compare`"
+            ) from None
         except ValueError as error:
             raise StoreError(f"{self.path / COMPARISON_FILE}: damaged: {error}") from None
         return content
@@ -144,9 +147,11 @@ class Capture:
     def _table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         file = self.path / name
         try:
-            return pq.read_table(file, columns=list(columns) if columns is not None else None)  # type: ignore[no-untyped-call]
+            return pq.read_table(file, columns=list(columns) if columns is not None else None)
         except FileNotFoundError:
-            raise StoreError(f"{self.path}: has no {name}", hint="was the run interrupted before it was written?") from None
+            raise StoreError(
+                f"{self.path}: has no {name}", hint="was the run interrupted before it was written?"
+            ) from None
         except (pa.ArrowException, OSError) as error:
             raise StoreError(f"{file}: cannot be read: {error}", hint="import the files below raw/ again") from None
 
@@ -184,21 +189,21 @@ class CaptureWriter:
     def sink(self, batch: pa.RecordBatch) -> None:
         """Append finished events (schema.EVENTS) to events.parquet."""
         if self._events is None:
-            self._events = pq.ParquetWriter(  # type: ignore[no-untyped-call]
+            self._events = pq.ParquetWriter(
                 self.partial / EVENTS_FILE, schema.EVENTS, compression="zstd", compression_level=1
             )
-        self._events.write_batch(batch)  # type: ignore[no-untyped-call]
+        self._events.write_batch(batch)
 
     def close_events(self) -> None:
         if self._events is not None:
-            self._events.close()  # type: ignore[no-untyped-call]
+            self._events.close()
             self._events = None
 
     def timings(self, table: pa.Table) -> None:
         """Write (or replace) timings.parquet; whole each time, so that an interrupted run keeps the finished trials."""
         file = self.partial / TIMINGS_FILE
         with atomic(file) as temporary:
-            pq.write_table(table.cast(schema.TIMINGS), temporary, compression="zstd")  # type: ignore[no-untyped-call]
+            pq.write_table(table.cast(schema.TIMINGS), temporary, compression="zstd")
 
     def commit(self, manifest: Manifest) -> Capture:
         """Seal the directory: logs moved aside, digests taken, manifest written, renamed to its final name."""
@@ -217,7 +222,9 @@ class CaptureWriter:
             self.partial.rename(self.path)
         except OSError as error:
             self.keep_partial = True
-            raise StoreError(f"{self.path}: cannot be renamed into place ({error.strerror}); it is whole at {self.partial}") from None
+            raise StoreError(
+                f"{self.path}: cannot be renamed into place ({error.strerror}); it is whole at {self.partial}"
+            ) from None
         self._committed = True
         return Capture(self.path, manifest)
 
@@ -248,7 +255,7 @@ def sha256(path: Path) -> str:
 def write_events(events: pa.Table, path: Path) -> None:
     """An event table as one Parquet file, with its metadata."""
     with atomic(path) as temporary:
-        pq.write_table(events, temporary, compression="zstd")  # type: ignore[no-untyped-call]
+        pq.write_table(events, temporary, compression="zstd")
 
 
 def _empty_batch() -> pa.RecordBatch:

@@ -16,8 +16,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_run_arguments(parser)
     parser.add_argument("--framework", required=True, metavar="F[@VERSION][:MODE]", help="tf or mxnet")
-    parser.add_argument("--fidelity", choices=["exact", "native"], default="exact",
-                        help="exact: nothing bulked, every step synchronised, counts exact (default); native: as it runs")
+    parser.add_argument(
+        "--fidelity",
+        choices=["exact", "native"],
+        default="exact",
+        help="exact: nothing bulked, every step synchronised, counts exact (default); native: as it runs",
+    )
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="capture directory to make")
 
 
@@ -40,7 +44,9 @@ def run(arguments: argparse.Namespace) -> int:
         target = output_folder(arguments.output, f"{workload.name}-{side.slug}")
         if target.exists():
             raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
-        capture = record(bench, side, workload, fidelity=arguments.fidelity, epochs=epochs_of(options, workload), target=target)
+        capture = record(
+            bench, side, workload, fidelity=arguments.fidelity, epochs=epochs_of(options, workload), target=target
+        )
         progress.say(f"done: `dlprof show {capture.path}` breaks it down")
     print(capture.path)  # noqa: T201
     return 0

@@ -64,7 +64,11 @@ def _cache() -> Iterator[Finding]:
     free = shutil.disk_usage(place).free
     writable = os.access(place, os.W_OK)
     yield writable, f"{folder}", "set DLPROF_CACHE to a folder you may write to"
-    yield free > 4 << 30, f"{free / (1 << 30):.1f} GiB free there", "an environment takes up to 2 GiB; set DLPROF_CACHE elsewhere"
+    yield (
+        free > 4 << 30,
+        f"{free / (1 << 30):.1f} GiB free there",
+        "an environment takes up to 2 GiB; set DLPROF_CACHE elsewhere",
+    )
 
 
 def _environments() -> Iterator[Finding]:
@@ -89,7 +93,11 @@ def _pythons() -> Iterator[Finding]:
     for version, users in sorted(wanted.items(), key=lambda item: [int(part) for part in item[0].split(".")]):
         found = pythons.find(version)
         where = str(found) if found else "not on this machine"
-        yield found is not None, f"{version} for {', '.join(users)}: {where}", "uv downloads it on first use where the network allows"
+        yield (
+            found is not None,
+            f"{version} for {', '.join(users)}: {where}",
+            "uv downloads it on first use where the network allows",
+        )
 
 
 def _gpu() -> Iterator[Finding]:
@@ -100,7 +108,11 @@ def _gpu() -> Iterator[Finding]:
         yield True, f"gpu:{gpu.index} {gpu.name} {gpu.memory_mib} MiB, driver {gpu.driver or 'unknown'}", ""
     if not found:
         yield False, "no NVIDIA GPU or driver", "only --device gpu needs one"
-    yield True, "note: dlprof's own GPU captures have not yet run on hardware; GPU traces of others are read and tested", ""
+    yield (
+        True,
+        "note: dlprof's own GPU captures have not yet run on hardware; GPU traces of others are read and tested",
+        "",
+    )
 
 
 _CHECKS: tuple[tuple[bool, str, Callable[[], Iterator[Finding]]], ...] = (

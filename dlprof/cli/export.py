@@ -32,6 +32,9 @@ def run(arguments: argparse.Namespace) -> int:
         elif arguments.to == "csv":
             deliver(csv.events(events), arguments.output)
         else:
-            deliver(chrome.export(events, title) if arguments.to == "chrome" else json.events(events, title), arguments.output)
+            deliver(
+                chrome.export(events, title) if arguments.to == "chrome" else json.events(events, title),
+                arguments.output,
+            )
     print(arguments.output)  # noqa: T201
     return 0

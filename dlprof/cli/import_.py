@@ -13,7 +13,9 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("traces", nargs="+", type=Path, metavar="TRACE", help="trace file, or a folder of them as one run")
+    parser.add_argument(
+        "traces", nargs="+", type=Path, metavar="TRACE", help="trace file, or a folder of them as one run"
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="capture directory to make")
     parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
 

@@ -78,13 +78,21 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def build_parser(verb: str | None = None) -> Parser:
     """The parser; with the arguments of `verb` only (each verb's module is imported only when it is the one asked for)."""
-    parser = Parser(prog="dlprof", description="Which deep-learning framework is faster, by how much, how sure that is, and why.",
-                    epilog=_EPILOG, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser = Parser(
+        prog="dlprof",
+        description="Which deep-learning framework is faster, by how much, how sure that is, and why.",
+        epilog=_EPILOG,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
     parser.add_argument("--version", action="version", version=f"dlprof {__version__}")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
     for name, (module, summary) in VERBS.items():
-        sub = verbs.add_parser(name, help=summary, description=summary[0].upper() + summary[1:] + ".",
-                               formatter_class=argparse.RawDescriptionHelpFormatter)
+        sub = verbs.add_parser(
+            name,
+            help=summary,
+            description=summary[0].upper() + summary[1:] + ".",
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
         if name == verb:
             loaded = importlib.import_module(f"dlprof.cli.{module}")
             sub.epilog = loaded.EXAMPLES
@@ -112,5 +120,7 @@ def _internal(error: BaseException) -> int:
     with tempfile.NamedTemporaryFile("w", prefix="dlprof-error-", suffix=".txt", delete=False) as file:
         file.write(f"dlprof {__version__} on Python {sys.version}\ncommand: {sys.argv}\n\n")
         file.write("".join(traceback.format_exception(error)))
-    print_error(f"dlprof itself failed: {type(error).__name__}: {error}", f"this is a bug; please report it with {file.name}")
+    print_error(
+        f"dlprof itself failed: {type(error).__name__}: {error}", f"this is a bug; please report it with {file.name}"
+    )
     return 1

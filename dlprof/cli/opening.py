@@ -41,8 +41,13 @@ def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: boo
             _copy_raw(paths, writer.partial / "raw")
         facts = ingest_into(writer, paths, root=_root(paths), repair=repair)
         manifest = Manifest(
-            kind="import", dlprof_version=__version__, created=now(), command=sys.argv, trace=facts,
-            framework=facts.producer, options={"sources": [path.name for path in paths], "repair": repair},
+            kind="import",
+            dlprof_version=__version__,
+            created=now(),
+            command=sys.argv,
+            trace=facts,
+            framework=facts.producer,
+            options={"sources": [path.name for path in paths], "repair": repair},
         )
         return writer.commit(manifest)
 
@@ -52,8 +57,13 @@ def ingest_into(writer: CaptureWriter, paths: Sequence[Path], *, root: Path, rep
     info = ingest.read(paths, root=root, vocabularies=frameworks.vocabularies(), sink=writer.sink, repair=repair)
     writer.close_events()
     return TraceFacts(
-        kinds=dict(info.kinds), producer=info.producer, origin_ns=info.origin_ns, events=info.events,
-        anomalies=dict(info.anomalies), completeness=dict(info.completeness), facts=dict(info.facts),
+        kinds=dict(info.kinds),
+        producer=info.producer,
+        origin_ns=info.origin_ns,
+        events=info.events,
+        anomalies=dict(info.anomalies),
+        completeness=dict(info.completeness),
+        facts=dict(info.facts),
     )
 
 

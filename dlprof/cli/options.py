@@ -44,14 +44,20 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared arguments."""
     parser.add_argument("workload", metavar="WORKLOAD", help="name from `dlprof workloads`")
     parser.add_argument("--preset", metavar="P", help="preset of the workload")
-    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; may be repeated")
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; may be repeated"
+    )
     parser.add_argument("--epochs", type=int, metavar="N", help="epochs of a traced run; the last one is traced")
     parser.add_argument("--device", default="cpu", metavar="cpu|gpu[:N]", help="default cpu")
     parser.add_argument("--mode", metavar="M", help="execution mode, from `dlprof frameworks`")
-    parser.add_argument("--seed", type=int, default=0, metavar="N", help="seed of weights, split and batch order (default 0)")
+    parser.add_argument(
+        "--seed", type=int, default=0, metavar="N", help="seed of weights, split and batch order (default 0)"
+    )
     parser.add_argument("--python", type=Path, metavar="PATH", help="use this Python, with the framework in it, as is")
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder with your own MNIST IDX files")
-    parser.add_argument("--threads", type=int, metavar="N", help="CPU threads for the framework (default: its own choice)")
+    parser.add_argument(
+        "--threads", type=int, metavar="N", help="CPU threads for the framework (default: its own choice)"
+    )
     parser.add_argument("--max-steps", type=int, metavar="N", help="at most N steps an epoch, for a short trace")
     parser.add_argument("--timeout", default="30m", metavar="TIME", help="limit for one child process (default 30m)")
 
@@ -60,7 +66,11 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
     """The typed value. Raises `UsageError`."""
     from dlprof.units import parse_duration
 
-    for name, value in (("--epochs", arguments.epochs), ("--threads", arguments.threads), ("--max-steps", arguments.max_steps)):
+    for name, value in (
+        ("--epochs", arguments.epochs),
+        ("--threads", arguments.threads),
+        ("--max-steps", arguments.max_steps),
+    ):
         if value is not None and value < 1:
             raise UsageError(f"{name} must be at least 1, not {value}")
     if arguments.seed < 0:

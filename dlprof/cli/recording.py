@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import tempfile
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -105,8 +106,13 @@ class Bench:
             device=f"{side.device}:{side.index}",
             mode=side.mode,
             workload=workload.description,
-            options={"preset": workload.preset, "set": workload.chosen, "max_steps": self.options.max_steps,
-                     "threads": self.options.threads, "differs": list(workload.differs)},
+            options={
+                "preset": workload.preset,
+                "set": workload.chosen,
+                "max_steps": self.options.max_steps,
+                "threads": self.options.threads,
+                "differs": list(workload.differs),
+            },
             seed=self.options.seed,
             environment=provenance.packages(environment),
             machine=provenance.machine(),
@@ -138,7 +144,9 @@ def record(bench: Bench, side: SideSpec, workload: Workload, *, fidelity: str, e
 def child_facts(result: CaptureResult) -> dict[str, Any]:
     """The child's result as plain values for the manifest."""
     facts: dict[str, Any] = msgspec.to_builtins(result)
-    return {key: value for key, value in facts.items() if key not in ("protocol", "traceback") and value not in ("", None)}
+    return {
+        key: value for key, value in facts.items() if key not in ("protocol", "traceback") and value not in ("", None)
+    }
 
 
 def epochs_of(options: RunOptions, workload: Workload) -> int:
@@ -151,15 +159,17 @@ def output_folder(given: Path | None, name: str) -> Path:
     """Where a run goes: -o, or a dated folder below dlprof-out/."""
     if given is not None:
         return given
-    base = Path(OUTPUT_FOLDER) / f"{name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
-    return base
+    return Path(OUTPUT_FOLDER) / f"{name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
 
 
 def check_mode(side: SideSpec, workload: Workload) -> None:
     """Raises `Unsupported` where the workload says that it has no such mode."""
     modes = workload.description.get("modes", {}).get(side.framework.name)
     if modes and side.mode not in modes:
-        raise Unsupported(f"{workload.name} does not run in mode {side.mode} of {side.framework.label}", hint=f"its modes: {', '.join(modes)}")
+        raise Unsupported(
+            f"{workload.name} does not run in mode {side.mode} of {side.framework.label}",
+            hint=f"its modes: {', '.join(modes)}",
+        )
 
 
 def _data_facts(dataset: datasets.Dataset | None) -> dict[str, Any]:
@@ -168,7 +178,7 @@ def _data_facts(dataset: datasets.Dataset | None) -> dict[str, Any]:
     return {"name": dataset.name, "source": dataset.source, "genuine": dataset.genuine, "sha256": dict(dataset.sha256)}
 
 
-def _report(progress: Progress, event: dict[str, Any]) -> None:
+def _report(progress: Progress, event: Mapping[str, Any]) -> None:
     if event.get("event") == "epoch":
         accuracy = event.get("validation_accuracy")
         scored = f", validation accuracy {accuracy:.4f}" if accuracy is not None else ""

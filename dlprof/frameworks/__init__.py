@@ -33,7 +33,9 @@ def get(name: str) -> Framework:
             return framework
     names = sorted(registry())
     near = difflib.get_close_matches(name, names, n=1)
-    raise UsageError(f"unknown framework {name!r}", hint=f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}")
+    raise UsageError(
+        f"unknown framework {name!r}", hint=f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
+    )
 
 
 def vocabularies() -> Mapping[str, Vocabulary]:

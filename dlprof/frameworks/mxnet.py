@@ -13,7 +13,14 @@ from dlprof.plugin import EnvSpec, Vocabulary
 _RELEASES = Releases(
     framework="mxnet",
     # 1.9.1 is the last release; its wheel is Python-version-neutral, and np.bool ties it to NumPy < 1.24.
-    python={"1.9.1": "3.11", "1.8.0.post0": "3.8", "1.7.0.post2": "3.8", "1.6.0": "3.8", "1.5.1": "3.7", "1.4.1": "3.7"},
+    python={
+        "1.9.1": "3.11",
+        "1.8.0.post0": "3.8",
+        "1.7.0.post2": "3.8",
+        "1.6.0": "3.8",
+        "1.5.1": "3.7",
+        "1.4.1": "3.7",
+    },
     requirement={"cpu": "mxnet", "gpu": "mxnet-cu117"},
     pins={"1.0": ("numpy<1.20",), "1.9": ("numpy==1.23.5",)},
 )

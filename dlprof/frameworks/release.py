@@ -28,7 +28,10 @@ class Releases:
     def env(self, version: str, device: str) -> EnvSpec:
         """Environment of `version`, which may be a prefix (2.21). One outside the table is resolved on the fly."""
         if not version or not version[0].isdigit():
-            raise UsageError(f"not a version of {self.framework}: {version!r}", hint=f"write it like {self.framework}@{next(iter(self.python))}")
+            raise UsageError(
+                f"not a version of {self.framework}: {version!r}",
+                hint=f"write it like {self.framework}@{next(iter(self.python))}",
+            )
         known = next((v for v in self.python if v == version or v.startswith(version + ".")), None)
         full = known or version
         lock = self._lock(full, device)

@@ -15,7 +15,13 @@ _RELEASES = Releases(
     python={"2.21.0": "3.11", "2.15.1": "3.11", "2.10.1": "3.10", "2.1.0": "3.7", "2.0.0": "3.7", "1.12.2": "3.6"},
     requirement={"cpu": "tensorflow-cpu", "gpu": "tensorflow[and-cuda]"},
     # What the old releases do not say of themselves: they break with later protobuf and NumPy.
-    pins={"1.12": ("protobuf<3.20", "numpy<1.17"), "2.0": ("protobuf<3.21", "numpy<1.20"), "2.4": (), "2.10": ("numpy<2",), "2.18": ()},
+    pins={
+        "1.12": ("protobuf<3.20", "numpy<1.17"),
+        "2.0": ("protobuf<3.21", "numpy<1.20"),
+        "2.4": (),
+        "2.10": ("numpy<2",),
+        "2.18": (),
+    },
 )
 
 

@@ -1,0 +1,53 @@
+"""`dlprof compare`: two sides in lockstep, a verdict with its interval, and where the time went."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  dlprof compare lenet
+  dlprof compare lenet --frameworks tf,mxnet --budget 10m -o my-comparison
+  dlprof compare lenet --a tf:graph --b tf:xla --trials 6 --format json
+
+SIDE = framework[@version][:mode]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli.options import add_run_arguments
+
+    add_run_arguments(parser)
+    parser.add_argument("--frameworks", metavar="A,B", help="the two sides; default tf,mxnet")
+    parser.add_argument("--a", metavar="SIDE", help="side A, such as tf@2.21:graph")
+    parser.add_argument("--b", metavar="SIDE", help="side B, such as mxnet:hybrid")
+    parser.add_argument(
+        "--budget", metavar="TIME", help="time for the trials (default 5m); they stop earlier once decided"
+    )
+    parser.add_argument("--trials", type=int, metavar="N", help="exactly N trials instead of stopping when decided")
+    parser.add_argument("--precision", metavar="PCT", help="go on until the interval is ±PCT, such as 2%%")
+    parser.add_argument(
+        "--margin", default="5%", metavar="PCT", help="differences within it are negligible (default 5%%)"
+    )
+    parser.add_argument(
+        "--traces", type=int, default=1, metavar="K", help="traced runs a side (default 1; 6 give intervals)"
+    )
+    parser.add_argument(
+        "--gate", metavar="PCT", help="exit 3 if B is slower than A by more than PCT, 4 if that is undecided"
+    )
+    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dlprof.cli.comparing import CompareOptions, compare
+    from dlprof.cli.output import deliver
+    from dlprof.cli.show import colour
+    from dlprof.report import csv, json, text
+
+    options = CompareOptions.of(arguments)
+    found, code = compare(options)
+    if arguments.format == "text":
+        deliver(text.comparison(found, colour=colour()), None)
+    else:
+        deliver(json.comparison(found) if arguments.format == "json" else csv.comparison(found), None)
+    return code
