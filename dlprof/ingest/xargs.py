@@ -1,0 +1,126 @@
+"""Stats that no column takes, as one JSON object per event, built per group of events that carry the same stats."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Mapping
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlprof.ingest.batch import Int64
+from dlprof.ingest.wire import Uint64
+from dlprof.ingest.xevents import BYTES_VALUE, DOUBLE, INT64, REF, STR, UINT64, Stats
+
+_MIX: Final = np.uint64(0x9E3779B97F4A7C15)
+
+
+class Quoter:
+    """Texts of stats as JSON strings, each made once."""
+
+    def __init__(self, stat_names: Mapping[int, str], decode: Callable[[bytes], str]) -> None:
+        self._names = stat_names
+        self._decode = decode
+        self._refs: dict[int, str] = {}
+        self._texts: dict[bytes, str] = {}
+
+    def key(self, stat_id: int) -> str:
+        """`"name":` of a stat."""
+        return json.dumps(self._names.get(stat_id, f"stat#{stat_id}"), ensure_ascii=False) + ":"
+
+    def ref(self, target: int) -> str:
+        """The JSON string that a ref points at."""
+        quoted = self._refs.get(target)
+        if quoted is None:
+            text = self._names.get(target, f"ref#{target}")
+            quoted = self._refs[target] = json.dumps(text, ensure_ascii=False)
+        return quoted
+
+    def text(self, raw: bytes, kind: int) -> str:
+        """The JSON string of a text, or of bytes as hexadecimal digits."""
+        quoted = self._texts.get(raw)
+        if quoted is None:
+            quoted = json.dumps(self._decode(raw), ensure_ascii=False) if kind == STR else f'"{raw.hex()}"'
+            if len(self._texts) < 65_536:
+                self._texts[raw] = quoted
+        return quoted
+
+
+def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> pa.Array | None:
+    """JSON objects, one per event of the window, null for an event without stats; None if no event has any.
+
+    stats: sorted by event. Grouping turns what would be a Python step per stat into a few column operations per distinct
+    set of stats, of which a trace has dozens.
+    """
+    if not len(stats.event):
+        return None
+    first = np.flatnonzero(np.diff(stats.event, prepend=-1))
+    owner = stats.event[first]
+    counts = np.diff(first, append=len(stats.event))
+    signature = _signatures(stats, first, counts)
+    parts, rows = [], []
+    order = np.argsort(signature, kind="stable")
+    for group in np.split(order, np.flatnonzero(np.diff(signature[order])) + 1):
+        where = first[group][:, None] + np.arange(counts[group[0]])
+        parts.append(_group(stats, where, data, quoter))
+        rows.append(owner[group])
+    position = np.full(events, -1, dtype=np.int64)
+    position[np.concatenate(rows)] = np.arange(len(owner))
+    texts = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
+    return texts.take(pa.array(position, mask=position < 0))
+
+
+def _signatures(stats: Stats, first: Int64, counts: Int64) -> Uint64:
+    """One number per event that is equal exactly where the (id, kind) sequences are. Shape (events with stats,)."""
+    codes = (stats.id.astype(np.uint64) << np.uint64(3)) | stats.kind
+    longest = int(counts.max())
+    total = counts.astype(np.uint64)
+    for position in range(longest):
+        has = counts > position
+        here = codes[first[has] + position]
+        # Renumbering after each step keeps the pair (so far, next) exact: no two sequences can collide.
+        _, dense = np.unique(here, return_inverse=True)
+        total[has] = total[has] * np.uint64(len(codes) + 1) + dense.astype(np.uint64)
+        _, total = np.unique(total, return_inverse=True)
+        total = total.astype(np.uint64)
+    return total
+
+
+def _group(stats: Stats, where: npt.NDArray[np.int64], data: bytes, quoter: Quoter) -> pa.Array:
+    pieces: list[pa.Array | pa.Scalar] = []
+    separator = "{"
+    for column in range(where.shape[1]):
+        at = where[:, column]
+        pieces.append(pa.scalar(separator + quoter.key(int(stats.id[at[0]])), pa.string()))
+        pieces.append(_values(stats, at, data, quoter))
+        separator = ","
+    pieces.append(pa.scalar("}", pa.string()))
+    return pc.binary_join_element_wise(*pieces, "")
+
+
+def _values(stats: Stats, at: Int64, data: bytes, quoter: Quoter) -> pa.Array:
+    kind = int(stats.kind[at[0]])
+    bits = stats.value[at]
+    if kind == INT64:
+        return pa.array(bits.view(np.int64)).cast(pa.string())
+    if kind == UINT64:
+        return pa.array(bits).cast(pa.string())
+    if kind == DOUBLE:
+        numbers = bits.view(np.float64)
+        texts = pa.array(numbers).cast(pa.string())
+        finite = np.isfinite(numbers)
+        return texts if finite.all() else pc.if_else(pa.array(finite), texts, _quoted(texts))
+    if kind == REF:
+        targets, inverse = np.unique(bits, return_inverse=True)
+        return pa.array([quoter.ref(int(target)) for target in targets]).take(pa.array(inverse))
+    if kind not in (STR, BYTES_VALUE):
+        raise ValueError(f"not a kind of stat: {kind}")
+    starts, sizes = stats.at[at].tolist(), bits.tolist()
+    return pa.array([quoter.text(data[start : start + size], kind) for start, size in zip(starts, sizes, strict=True)])
+
+
+def _quoted(texts: pa.Array) -> pa.Array:
+    return pc.binary_join_element_wise(pa.scalar('"'), texts, pa.scalar('"'), "")

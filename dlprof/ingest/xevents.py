@@ -1,0 +1,239 @@
+"""The events of an XLine, a window of thousands at a time, as columns: the hot loop of the XPlane reader."""
+
+from __future__ import annotations
+
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.batch import Int64
+from dlprof.ingest.wire import Malformed, Uint64, Window, fields, varint
+from dlprof.ingest.xspace import ByteFile
+
+WINDOW_BYTES: Final = 1 << 21
+EVENT_TAG: Final = 0x22
+DOUBLE, UINT64, INT64, STR, BYTES_VALUE, REF = 2, 3, 4, 5, 6, 7
+"""Kinds of a stat's value: field numbers of XStat's oneof."""
+_NO_VALUE: Final = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Stats:
+    """Stats of a window, sorted by event. event: row of the event; id: stat metadata id; kind: see above; value: bits of
+    the number, or the text's length; at: offset of a text in the window. All shape (n,)."""
+
+    event: Int64
+    id: Int64
+    kind: npt.NDArray[np.uint8]
+    value: Uint64
+    at: Int64
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    """Events of a window. aggregated: the event carries num_occurrences and no offset. All shape (n,)."""
+
+    window: Window
+    metadata_id: Int64
+    offset_ps: Int64
+    duration_ps: Int64
+    occurrences: Int64
+    aggregated: npt.NDArray[np.bool_]
+    stats: Stats
+    unknown_fields: int
+
+
+def extents(data: bytes, at: int, end: int) -> tuple[Int64, Int64, int]:
+    """Bodies [start, end) of the run of events that begins at `at`, and where it stops: at another field, or at an event
+    that is cut by `end`. Raises `Malformed` for a length that is no varint."""
+    starts: list[int] = []
+    ends: list[int] = []
+    while at + 1 < end and data[at] == EVENT_TAG:
+        size = data[at + 1]
+        body = at + 2
+        if size >= 0x80:
+            if end - at < 12 and not _complete(data, at + 1, end):
+                break
+            size, body = varint(data, at + 1, end)
+        after = body + size
+        if after > end:
+            break
+        starts.append(body)
+        ends.append(after)
+        at = after
+    return np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64), at
+
+
+def _complete(data: bytes, at: int, end: int) -> bool:
+    return any(byte < 0x80 for byte in data[at:end])
+
+
+class _Frame:
+    """Messages under the cursor: row numbers, cursors and ends of those not yet at their end."""
+
+    def __init__(self, start: Int64, end: Int64) -> None:
+        self.rows = np.flatnonzero(start < end)
+        self.at = start[self.rows]
+        self.end = end[self.rows]
+
+    def advance(self, after: Int64, expected: str) -> None:
+        over = after > self.end
+        if over.any():
+            raise Malformed(int(self.at[over][0]), f"a field of {expected} that ends inside it")
+        left = after < self.end
+        if left.all():
+            self.at = after
+            return
+        self.rows, self.at, self.end = self.rows[left], after[left], self.end[left]
+
+
+def parse(window: Window, start: Int64, end: Int64) -> Events:
+    """The events with bodies [start, end) in the window. Raises `Malformed` with an offset in the window."""
+    count = len(start)
+    columns = {tag: np.zeros(count, dtype=np.int64) for tag in (0x08, 0x10, 0x18, 0x28)}
+    aggregated = np.zeros(count, dtype=bool)
+    found: list[tuple[Int64, Int64, Int64]] = []
+    unknown = 0
+    frame = _Frame(start, end)
+    while len(frame.rows):
+        tag, value, after = window.field(frame.at, frame.end)
+        rest = len(tag)
+        for code, column in columns.items():
+            here = tag == code
+            hits = int(np.count_nonzero(here))
+            if not hits:
+                continue
+            rest -= hits
+            rows = frame.rows if hits == len(tag) else frame.rows[here]
+            column[rows] = (value if hits == len(tag) else value[here]).astype(np.int64)
+            if code == 0x28:
+                aggregated[rows] = True
+        if rest:
+            here = tag == EVENT_TAG
+            body, size = after[here], _sizes(value[here], frame.at[here])
+            after[here] = body + size
+            found.append((frame.rows[here], body, after[here]))
+            rest -= len(body)
+            if rest:
+                unknown += rest
+                _skip_unknown(window, frame, tag, (*columns, EVENT_TAG), after)
+        frame.advance(after, "an event")
+    stats, more_unknown = _stats(window, found)
+    return Events(window, columns[0x08], columns[0x10], columns[0x18], np.where(aggregated, columns[0x28], 1),
+                  aggregated, stats, unknown + more_unknown)  # fmt: skip
+
+
+_STAT_TAGS: Final = {0x18: UINT64, 0x20: INT64, 0x2A: STR, 0x32: BYTES_VALUE, 0x38: REF}
+
+
+def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]]) -> tuple[Stats, int]:
+    if not found:
+        empty = np.empty(0, dtype=np.int64)
+        return Stats(empty, empty, empty.astype(np.uint8), empty.astype(np.uint64), empty), 0
+    event, start, end = (np.concatenate(column) for column in zip(*found, strict=True))
+    if len(found) > 1:
+        # Stats of one event lie in order of offset, and so do the events themselves.
+        order = np.argsort(start, kind="stable")
+        event, start, end = event[order], start[order], end[order]
+    count = len(event)
+    ids = np.zeros(count, dtype=np.int64)
+    kind = np.full(count, _NO_VALUE, dtype=np.uint8)
+    bits = np.zeros(count, dtype=np.uint64)
+    at = np.zeros(count, dtype=np.int64)
+    unknown = 0
+    frame = _Frame(start, end)
+    while len(frame.rows):
+        tag, value, after = window.field(frame.at, frame.end)
+        here = tag == 0x08
+        rest = len(tag) - int(np.count_nonzero(here))
+        ids[frame.rows[here]] = value[here].astype(np.int64)
+        for code, meaning in _STAT_TAGS.items():
+            if not rest:
+                break
+            here = tag == code
+            hits = int(np.count_nonzero(here))
+            if not hits:
+                continue
+            rest -= hits
+            rows = frame.rows[here]
+            kind[rows] = meaning
+            bits[rows] = value[here]
+            if meaning in (STR, BYTES_VALUE):
+                at[rows] = after[here]
+                after[here] += _sizes(value[here], frame.at[here])
+        if rest:
+            here = tag == 0x11
+            rows = frame.rows[here]
+            kind[rows] = DOUBLE
+            bits[rows] = window.fixed64(frame.at[here])
+            after[here] = frame.at[here] + 9
+            rest -= len(rows)
+            if rest:
+                unknown += rest
+                _skip_unknown(window, frame, tag, (0x08, 0x11, *_STAT_TAGS), after)
+        frame.advance(after, "a stat")
+    valued = kind != _NO_VALUE
+    if not valued.all():
+        event, ids, kind, bits, at = (column[valued] for column in (event, ids, kind, bits, at))
+    return Stats(event, ids, kind, bits, at), unknown
+
+
+def _sizes(value: Uint64, at: Int64) -> Int64:
+    """Lengths as int64; one that no file can have raises `Malformed`, before it could wrap round."""
+    if len(value) and int(value.max()) >= 1 << 48:
+        worst = int(value.argmax())
+        raise Malformed(int(at[worst]), f"a length that fits the file, found {int(value[worst])}")
+    return value.astype(np.int64)
+
+
+def _skip_unknown(window: Window, frame: _Frame, tag: npt.NDArray[np.uint8], known: tuple[int, ...],
+                  after: Int64) -> None:  # fmt: skip
+    """Moves the cursor of messages at a field that we do not know behind it. One at a time: they are rare or damage."""
+    for row in np.flatnonzero(~np.isin(tag, known)).tolist():
+        at, end = int(frame.at[row]), int(frame.end[row])
+        after[row] = next(fields(window.data, at, min(end, window.size))).end
+
+
+def windows(file: ByteFile, start: int, end: int) -> Generator[Events, None, int]:
+    """The events of the run that begins at file offset `start`, in windows; `end`: end of the line.
+
+    Returns the offset where it stopped: at the line's end or the first field that is no event. Raises `Malformed` with
+    the absolute offset of the first damage, after it has yielded all events before it.
+    """
+    at, size = start, WINDOW_BYTES
+    while at < end:
+        data = file.at(at, min(size, end - at))
+        try:
+            bodies, ends, stop = extents(data, 0, len(data))
+        except Malformed as error:
+            raise Malformed(at + error.offset, error.expected) from None
+        if len(bodies):
+            yield from _sound(Window(data, at), bodies, ends)
+            at += stop
+            size = WINDOW_BYTES
+            continue
+        if data[0] != EVENT_TAG:
+            return at
+        if at + len(data) >= end:
+            raise Malformed(at, "an event that ends inside its line")
+        size *= 4
+    return at
+
+
+def _sound(window: Window, bodies: Int64, ends: Int64) -> Iterator[Events]:
+    """The events before the first damaged one, then `Malformed` for it. Damage is found field by field across all events,
+    so the first one found need not be the first in the file."""
+    damage: Malformed | None = None
+    kept = len(bodies)
+    while kept:
+        try:
+            yield parse(window, bodies[:kept], ends[:kept])
+            break
+        except Malformed as error:
+            damage = error
+            kept = int(np.searchsorted(ends, error.offset, side="right"))
+    if damage is not None:
+        raise Malformed(window.base + damage.offset, damage.expected)

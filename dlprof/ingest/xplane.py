@@ -1,0 +1,265 @@
+"""XPlane (`*.xplane.pb`) of TensorFlow and JAX: planes of lines of events, read without protobuf classes.
+
+Times: event start = line.timestamp_ns + offset_ps / 1000, relative to the profile's start where the file tells it (plane
+`Task Environment`), else absolute or relative as written. Derived lines repeat the time of others and are left out, counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Generator, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
+from dlprof.ingest.reader import Context
+from dlprof.ingest.source import Source
+from dlprof.ingest.wire import Malformed, signed
+from dlprof.ingest.xargs import Quoter, render
+from dlprof.ingest.xcolumns import StatColumns, without
+from dlprof.ingest.xevents import EVENT_TAG, Events, windows
+from dlprof.ingest.xnames import device, host_op, is_copy, is_derived
+from dlprof.ingest.xspace import ByteFile, Plane, SkeletonReader, Space
+from dlprof.plugin import Operator, Vocabulary
+from dlprof.units import PS_PER_NS
+
+_EPOCH_NS: Final = 10**17
+"""A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
+_HLO_NUMBER: Final = re.compile(r"(\.\d+)+$")
+
+
+class XPlaneReader:
+    """Reads XPlane files."""
+
+    producer = "tensorflow"
+
+    def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
+        """See `reader.Reader`."""
+        with source.open_seekable() as file:
+            bytes_ = ByteFile(file)
+            skeleton = SkeletonReader(bytes_, _decoder(ctx))
+            damage: Malformed | None = None
+            try:
+                skeleton.read()
+            except Malformed as error:
+                damage = error
+                if not ctx.repair:
+                    ctx.damage(error.offset, error.expected)
+            yield from _SpaceReader(bytes_, skeleton.space, ctx).read(damage)
+
+    def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
+        """See `reader.Reader`. HLO instructions carry a number: `dot.3` is a `dot`."""
+        return vocabulary.get(name) or vocabulary.get(_HLO_NUMBER.sub("", name))
+
+
+READER: Final = XPlaneReader()
+
+
+def _decoder(ctx: Context):  # type: ignore[no-untyped-def]  # returns xspace.Text
+    def decode(raw: bytes) -> str:
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            ctx.anomalies.count("text_not_utf8")
+            return raw.decode(errors="replace")
+
+    return decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Per distinct event name of a plane, indexed by position in `ids` (sorted): pool codes and the level hint."""
+
+    ids: Int64
+    name: Int32
+    lookup: Int32
+    op_path: Int32
+    level: npt.NDArray[np.int8]
+
+    def rows(self, metadata_id: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
+        """(position of each id, whether it is known); an unknown id has position len(ids)."""
+        if not len(self.ids):
+            return np.zeros(len(metadata_id), dtype=np.int64), np.zeros(len(metadata_id), dtype=bool)
+        at = np.minimum(np.searchsorted(self.ids, metadata_id), len(self.ids) - 1)
+        known = self.ids[at] == metadata_id
+        return np.where(known, at, len(self.ids)), known
+
+
+@dataclass(slots=True)
+class _Line:
+    """A line while it is read."""
+
+    id: int = 0
+    name: str = ""
+    timestamp_ns: int = 0
+
+
+class _SpaceReader:
+    """Turns the planes of one file into raw batches."""
+
+    def __init__(self, file: ByteFile, space: Space, ctx: Context) -> None:
+        self._file = file
+        self._space = space
+        self._ctx = ctx
+        self._decode = _decoder(ctx)
+        self._kernels: list[int] = []
+        self._types: list[int] = []
+        self._accelerated = any(device(plane.name) and plane.lines for plane in space.planes)
+
+    def read(self, damage: Malformed | None) -> Iterator[RawBatch]:
+        """All batches; `damage`: what ended the skeleton early, raised after all that lies before it."""
+        self._note_header()
+        for plane in self._space.planes:
+            yield from self._plane(plane)
+        if damage is not None:
+            self._ctx.damage(damage.offset, damage.expected, lost=self._file.size - damage.offset)
+
+    def _note_header(self) -> None:
+        ctx, space = self._ctx, self._space
+        ctx.anomalies.count("profiler_errors", len(space.errors))
+        ctx.anomalies.count("profiler_warnings", len(space.warnings))
+        for word, texts in (("errors", space.errors), ("warnings", space.warnings)):
+            if texts:
+                ctx.completeness[f"profiler {word}"] = "; ".join(texts)
+        if space.hostnames:
+            ctx.facts["hostnames"] = list(space.hostnames)
+        for plane in space.planes:
+            start = plane.value("profile_start_time") if plane.name == "Task Environment" else None
+            if isinstance(start, int):
+                ctx.origin_ns = start
+                stop = plane.value("profile_stop_time")
+                if isinstance(stop, int) and stop >= start:
+                    ctx.facts["profile_ns"] = stop - start
+            if plane.name == "/host:metadata" or "XlaModule" in plane.name:
+                ctx.facts.setdefault("hlo_modules", len(plane.events))
+        if any("jax" in name.name or "py_xla" in name.name or "PjRt" in name.name or name.name.startswith("jit_")
+               for plane in space.planes for name in plane.events.values()):  # fmt: skip
+            ctx.producer = "jax"
+
+    def _plane(self, plane: Plane) -> Iterator[RawBatch]:
+        if not plane.lines:
+            return
+        accelerator = device(plane.name)
+        names = self._names(plane, accelerator is not None)
+        columns = StatColumns(plane, self._ctx, on_device=accelerator is not None)
+        quoter = Quoter(plane.stat_names, self._decode)
+        for start, end in plane.lines:
+            line = _Line()
+            reader = self._line(line, start, end)
+            for events in reader:
+                derived = accelerator is not None and is_derived(accelerator[0], line.name)
+                if derived:
+                    self._ctx.anomalies.count("derived_line_events", len(events.metadata_id))
+                    continue
+                yield self._batch(plane, line, events, names, columns, quoter)
+
+    def _line(self, line: _Line, start: int, end: int) -> Generator[Events, None, None]:
+        at = start
+        try:
+            while at < end:
+                if self._file.at(at, 1) == bytes([EVENT_TAG]):
+                    at = yield from windows(self._file, at, end)
+                    continue
+                part = next(self._file.walk(at, end))
+                if part.number == 1:
+                    line.id = signed(part.value)
+                elif part.number == 3:
+                    line.timestamp_ns = signed(part.value)
+                elif part.number == 2 or (part.number == 11 and not line.name):
+                    line.name = self._decode(self._file.at(part.start, part.end - part.start))
+                at = part.end
+        except Malformed as error:
+            self._ctx.damage(error.offset, error.expected, lost=end - error.offset)
+
+    def _names(self, plane: Plane, on_device: bool) -> _Names:
+        ctx = self._ctx
+        known = sorted(plane.events.items())
+        name, lookup, path = (np.full(len(known) + 1, NO_TEXT, dtype=np.int32) for _ in range(3))
+        level = np.full(len(known) + 1, LEVEL["kernel" if on_device else "api"], dtype=np.int8)
+        for row, (_, meta) in enumerate(known):
+            text = meta.name or meta.display_name
+            name[row] = ctx.pool("name")[text]
+            if on_device:
+                if is_copy(text):
+                    level[row] = LEVEL["copy"]
+                continue
+            if text.startswith("dlprof:"):
+                level[row] = LEVEL["marker"]
+            elif op := host_op(text):
+                level[row] = LEVEL["op"]
+                path[row] = ctx.pool("op_path")[op.path]
+                lookup[row] = ctx.pool("lookup")[op.type or text]
+        return _Names(np.array([key for key, _ in known], dtype=np.int64), name, lookup, path, level)
+
+    def _track(self, plane: Plane, line: _Line) -> int:
+        accelerator = device(plane.name)
+        stream = line.name or f"line {line.id}"
+        if accelerator is not None:
+            return self._ctx.track(f"{accelerator[0]}:{accelerator[1]}", stream, line.id, on_device=True)
+        return self._ctx.track("host" if self._accelerated else "cpu:0", stream, line.id)
+
+    def _batch(self, plane: Plane, line: _Line, events: Events, names: _Names, columns: StatColumns,
+               quoter: Quoter) -> RawBatch:  # fmt: skip
+        ctx = self._ctx
+        count = len(events.metadata_id)
+        ctx.anomalies.count("unknown_field", events.unknown_fields)
+        at, known = names.rows(events.metadata_id)
+        name = names.name[at]
+        if not known.all():
+            missing = np.flatnonzero(~known)
+            ctx.anomalies.count("unknown_event_metadata", len(missing))
+            name[missing] = ctx.pool("name").encode(f"event#{events.metadata_id[row]}" for row in missing.tolist())
+        start, duration = self._times(line, events)
+        rest = without(events.stats, columns.roles)
+        found = columns.read(events.stats, events.window.data, count)
+        level = names.level[at]
+        op_path, lookup = names.op_path[at], names.lookup[at]
+        if device(plane.name) is not None:
+            op_path, lookup = found.op_path, found.lookup
+            kernel = self._kernel_codes()[name]
+            level[found.is_copy] = LEVEL["copy"]
+        elif found.hlo is not None:
+            ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"])
+            level[ops] = LEVEL["op"]
+            op_path, lookup = np.where(ops, found.op_path, op_path), np.where(ops, found.hlo, lookup)
+            kernel = self._host_kernels(lookup)
+        else:
+            kernel = self._host_kernels(lookup)
+        return RawBatch(
+            track=np.full(count, self._track(plane, line), dtype=np.int32),
+            name=name, start_ps=start, duration_ps=duration, level=level, lookup=lookup,
+            op_path=op_path, kernel=kernel, shape=found.shape, dtype=found.dtype,
+            correlation=found.correlation, bytes=found.bytes, flops=found.flops,
+            occurrences=events.occurrences if events.aggregated.any() else None,
+            args=render(rest, events.window.data, count, quoter),
+        )  # fmt: skip
+
+    def _kernel_codes(self) -> Int32:
+        """Name code → kernel code: on a device the event's name is the kernel's."""
+        kernels, names = self._ctx.pool("kernel"), self._ctx.pool("name").values_list
+        self._kernels.extend(kernels[text] for text in names[len(self._kernels) :])
+        return np.array(self._kernels, dtype=np.int32)
+
+    def _host_kernels(self, lookup: Int32) -> Int32:
+        """Lookup code → kernel code: on a host the operator's type."""
+        kernels, types = self._ctx.pool("kernel"), self._ctx.pool("lookup").values_list
+        self._types.extend(kernels[text] for text in types[len(self._types) :])
+        return np.array([*self._types, NO_TEXT], dtype=np.int32)[lookup]
+
+    def _times(self, line: _Line, events: Events) -> tuple[Int64, Int64]:
+        ctx = self._ctx
+        base = line.timestamp_ns
+        if base > _EPOCH_NS:
+            if ctx.origin_ns is None:
+                ctx.origin_ns = base
+            base -= ctx.origin_ns
+        duration = events.duration_ps
+        negative = duration < 0
+        if negative.any():
+            ctx.anomalies.count("negative_duration", int(np.count_nonzero(negative)))
+            duration = np.where(negative, 0, duration)
+        return events.offset_ps + base * PS_PER_NS, duration
+

@@ -1,0 +1,206 @@
+"""The skeleton of an XSpace file: planes, lines and metadata by offset, read without touching the events.
+
+A plane's metadata follow its lines on the wire, so the skeleton is walked first and the events are read window by window
+afterwards. Field numbers: tsl/profiler/protobuf/xplane.proto.
+"""
+
+from __future__ import annotations
+
+import io
+from struct import pack, unpack
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from typing import BinaryIO, Final
+
+from dlprof.ingest.wire import BYTES, FIXED32, FIXED64, VARINT, Field, Malformed, fields, signed, varint
+
+_HEADER: Final = 1 << 16
+
+
+class ByteFile:
+    """Random access to a seekable file by offset and size, and a walk over the fields of a message of any size."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        self._file = file
+        self.size = file.seek(0, io.SEEK_END)
+
+    def at(self, offset: int, size: int) -> bytes:
+        """Up to `size` bytes from `offset`; fewer at the end of the file."""
+        self._file.seek(offset)
+        pieces = []
+        while size > 0 and (piece := self._file.read(size)):
+            pieces.append(piece)
+            size -= len(piece)
+        return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def walk(self, start: int, end: int) -> Iterator[Field]:
+        """The fields of the message at [start, end) with absolute offsets; length-delimited content is not read."""
+        at = start
+        data, base = b"", start
+        while at < end:
+            if at + 20 > base + len(data):
+                data, base = self.at(at, min(_HEADER, end - at)), at
+            local, stop = at - base, len(data)
+            try:
+                tag, next_ = varint(data, local, stop)
+                number, wire = tag >> 3, tag & 7
+                value, size = 0, {FIXED64: 8, FIXED32: 4}.get(wire, 0)
+                if wire in (VARINT, BYTES):
+                    value, after_value = varint(data, next_, stop)
+                    size, next_ = (value, after_value) if wire == BYTES else (after_value - next_, next_)
+            except Malformed as error:
+                raise Malformed(base + error.offset, error.expected) from None
+            if number == 0 or wire not in (VARINT, BYTES, FIXED64, FIXED32):
+                raise Malformed(at, f"a protobuf field, found field {number} of wire type {wire}")
+            content = base + next_
+            if content + size > end:
+                raise Malformed(at, f"a field of {size} bytes, but only {end - content} are left in the message")
+            yield Field(number, wire, value, content, content + size, at)
+            at = content + size
+
+
+@dataclass(frozen=True, slots=True)
+class Stat:
+    """A stat of a plane or of event metadata. kind: double | uint64 | int64 | str | bytes | ref (id of stat metadata)."""
+
+    id: int
+    kind: str
+    value: float | int | str | bytes
+
+
+@dataclass(frozen=True, slots=True)
+class EventName:
+    """Event metadata: what all events of one id share."""
+
+    name: str
+    display_name: str
+    stats: tuple[Stat, ...]
+
+
+@dataclass(slots=True)
+class Plane:
+    """A plane by offset; lines: extents [start, end) of the XLine messages."""
+
+    id: int = 0
+    name: str = ""
+    lines: list[tuple[int, int]] = field(default_factory=list)
+    events: dict[int, EventName] = field(default_factory=dict)
+    stat_names: dict[int, str] = field(default_factory=dict)
+    stats: list[Stat] = field(default_factory=list)
+
+    def value(self, name: str) -> object:
+        """The plane's own stat of that name, None where it has none."""
+        for stat in self.stats:
+            if self.stat_names.get(stat.id) == name:
+                return self.stat_names.get(int(stat.value)) if stat.kind == "ref" else stat.value
+        return None
+
+
+@dataclass(slots=True)
+class Space:
+    """The skeleton of a file."""
+
+    planes: list[Plane] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    hostnames: list[str] = field(default_factory=list)
+
+
+Text = Callable[[bytes], str]
+"""Decodes UTF-8, counting what is not."""
+
+_STAT_KINDS: Final = {2: "double", 3: "uint64", 4: "int64", 5: "str", 6: "bytes", 7: "ref"}
+
+
+def stat(data: bytes, start: int, end: int, text: Text) -> Stat:
+    """The XStat message at data[start:end]."""
+
+
+    id_, kind, value = 0, "int64", 0  # type: tuple[int, str, float | int | str | bytes]
+    for part in fields(data, start, end):
+        if part.number == 1:
+            id_ = signed(part.value)
+        elif part.number in _STAT_KINDS:
+            kind = _STAT_KINDS[part.number]
+            if kind == "double":
+                value = unpack("<d", pack("<Q", part.value))[0]
+            elif kind in ("str", "bytes"):
+                content = data[part.start : part.end]
+                value = text(content) if kind == "str" else content
+            else:
+                value = signed(part.value) if kind == "int64" else part.value
+    return Stat(id_, kind, value)
+
+
+class SkeletonReader:
+    """Walks a file once. `space` holds what was read so far, also after `Malformed` was raised."""
+
+    def __init__(self, file: ByteFile, text: Text) -> None:
+        self._file = file
+        self._text = text
+        self.space = Space()
+
+    def read(self) -> Space:
+        """The skeleton. Raises `Malformed` with the absolute offset of the damage."""
+        for part in self._file.walk(0, self._file.size):
+            if part.number == 1 and part.wire == BYTES:
+                plane = Plane()
+                self.space.planes.append(plane)
+                self._plane(plane, part.start, part.end)
+            elif part.number in (2, 3, 4) and part.wire == BYTES:
+                texts = (self.space.errors, self.space.warnings, self.space.hostnames)[part.number - 2]
+                texts.append(self._text(self._file.at(part.start, part.end - part.start)))
+        return self.space
+
+    def _plane(self, plane: Plane, start: int, end: int) -> None:
+        for part in self._file.walk(start, end):
+            if part.number == 3 and part.wire == BYTES:
+                plane.lines.append((part.start, part.end))
+                continue
+            if part.number == 1:
+                plane.id = signed(part.value)
+            if part.wire != BYTES:
+                continue
+            if part.number not in (2, 4, 5, 6):
+                continue
+            data = self._file.at(part.start, part.end - part.start)
+            try:
+                self._plane_field(plane, part.number, data)
+            except Malformed as error:
+                raise Malformed(part.start + error.offset, error.expected) from None
+
+    def _plane_field(self, plane: Plane, number: int, data: bytes) -> None:
+        if number == 2:
+            plane.name = self._text(data)
+        elif number == 4:
+            self._event_entry(plane, data)
+        elif number == 5:
+            self._stat_entry(plane, data)
+        else:
+            plane.stats.append(stat(data, 0, len(data), self._text))
+
+    def _event_entry(self, plane: Plane, data: bytes) -> None:
+        key, name, display, stats = 0, "", "", []
+        for entry in fields(data, 0, len(data)):
+            if entry.number == 1:
+                key = signed(entry.value)
+            elif entry.number == 2 and entry.wire == BYTES:
+                for part in fields(data, entry.start, entry.end):
+                    if part.number == 2 and part.wire == BYTES:
+                        name = self._text(data[part.start : part.end])
+                    elif part.number == 4 and part.wire == BYTES:
+                        display = self._text(data[part.start : part.end])
+                    elif part.number == 5 and part.wire == BYTES:
+                        stats.append(stat(data, part.start, part.end, self._text))
+        plane.events[key] = EventName(name, display, tuple(stats))
+
+    def _stat_entry(self, plane: Plane, data: bytes) -> None:
+        key, name = 0, ""
+        for entry in fields(data, 0, len(data)):
+            if entry.number == 1:
+                key = signed(entry.value)
+            elif entry.number == 2 and entry.wire == BYTES:
+                for part in fields(data, entry.start, entry.end):
+                    if part.number == 2 and part.wire == BYTES:
+                        name = self._text(data[part.start : part.end])
+        plane.stat_names[key] = name
