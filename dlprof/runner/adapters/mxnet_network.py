@@ -112,19 +112,28 @@ class GluonNetwork(Network):
             for name, parameter in self._parameters.items()
         }
 
+    def _updater(self):
+        return self._trainer._updaters[0]
+
     def snapshot(self):
         self._mx.nd.waitall()
-        return {name: parameter.data(self._context).asnumpy() for name, parameter in self._parameters.items()}
+        weights = {name: parameter.data(self._context).asnumpy() for name, parameter in self._parameters.items()}
+        states = {index: [s.asnumpy() for s in _arrays(state)] for index, state in self._updater().states.items()}
+        optimizer = self._trainer._optimizer
+        return weights, states, dict(optimizer._index_update_count), optimizer.num_update
 
     def restore(self, state):
+        weights, states, counts, updates = state
         for name, parameter in self._parameters.items():
-            parameter.set_data(self._mx.nd.array(state[name], ctx=self._context))
-        updater = self._trainer._updaters[0]
-        updater.states.clear()  # made anew, as zeros, on first use
-        updater.states_synced.clear()
+            parameter.set_data(self._mx.nd.array(weights[name], ctx=self._context))
+        # In place: cleared states would be made anew by 20 `_zeros` operators inside the traced window.
+        for index, current in self._updater().states.items():
+            for position, array in enumerate(_arrays(current)):
+                array[:] = states[index][position] if index in states else 0
         optimizer = self._trainer._optimizer
         optimizer._index_update_count.clear()
-        optimizer.num_update = optimizer.begin_num_update
+        optimizer._index_update_count.update(counts)
+        optimizer.num_update = updates
         self._mx.nd.waitall()
 
     def facts(self):
@@ -138,6 +147,13 @@ class GluonNetwork(Network):
 
     def expected(self, fidelity):
         return expected_operators(self._layers, self._optimizer, len(self._parameters))
+
+
+def _arrays(state):
+    """The NDArrays of one parameter's optimizer state: Adam keeps two, SGD none."""
+    if state is None:
+        return ()
+    return state if isinstance(state, (tuple, list)) else (state,)
 
 
 def build(mx, context, layers):

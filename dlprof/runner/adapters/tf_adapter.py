@@ -12,9 +12,10 @@ MODES = ("graph", "eager", "xla")
 ENVIRONMENT = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME", "KMP_AFFINITY", "TF_ENABLE_ONEDNN_OPTS",
                "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_XLA_FLAGS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
 
-# Host tracer level 2 leaves out every kernel the executor has learnt to be cheap (GetTFTraceMeLevel), so its counts are
-# not exact; level 3 records all of them.
-HOST_TRACER_LEVEL = {"exact": 3, "native": 2}
+# Level 2 records every kernel the executor takes for expensive; tf_network.py sees to it that in `exact` it takes all
+# real work for that. Level 3 would add the bookkeeping (Const, Identity, Reshape) in old releases only: 2.21 ignores the
+# level it is given (0, 1 and 3 write what 2 writes), so 2 keeps the releases alike.
+HOST_TRACER_LEVEL = 2
 
 
 def create(request):
@@ -74,7 +75,7 @@ class TensorFlowBackend(Backend):
     def start_trace(self, directory, fidelity, options):
         profiler = self._tf.profiler.experimental
         levels = profiler.ProfilerOptions(
-            host_tracer_level=int(options.get("host_tracer_level", HOST_TRACER_LEVEL[fidelity])),
+            host_tracer_level=int(options.get("host_tracer_level", HOST_TRACER_LEVEL)),
             python_tracer_level=int(options.get("python_tracer_level", 0)),
             device_tracer_level=int(options.get("device_tracer_level", 1)),
         )

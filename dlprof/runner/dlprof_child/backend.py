@@ -71,6 +71,12 @@ class Network(object):
             losses.append(self.step(x, y, span))
         return losses
 
+    def prepare_trace(self, fidelity, steps, batch):
+        """Called once before the traced window of `steps` steps; `batch` is one (images, labels) to warm up with.
+
+        Must leave weights and optimizer state as they are.
+        """
+
     def facts(self):
         """What the parity list compares: layout, dtype, parameters, synchronisation, copy or view."""
         raise NotImplementedError

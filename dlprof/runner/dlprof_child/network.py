@@ -139,12 +139,15 @@ class NetworkWork(object):
 
     def _traced_epoch(self, epoch, steps, directory):
         exact = self._request.get("fidelity", "exact") == "exact"
+        fidelity = "exact" if exact else "native"
+        first = (epoch - 1) * self._feed.steps_per_epoch
+        self._net.prepare_trace(fidelity, steps, self._feed.batch(self._feed.train_indices(first)))
         self._channel.send({"event": "phase", "name": "traced epoch"})
-        backend, options = self._backend, self._request["options"]
-        backend.start_trace(directory, "exact" if exact else "native", options)
+        backend = self._backend
+        backend.start_trace(directory, fidelity, self._request["options"])
         with Stopwatch() as watch:
             with backend.span("dlprof:epoch=%d" % epoch):
-                handles = self._traced_steps((epoch - 1) * self._feed.steps_per_epoch, steps, exact)
+                handles = self._traced_steps(first, steps, exact)
         artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
         window = {
             "steps": steps,
