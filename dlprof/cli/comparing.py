@@ -29,7 +29,7 @@ from dlprof.cli.options import RunOptions, run_options
 from dlprof.cli.recording import Bench, check_mode, epochs_of, output_folder, record
 from dlprof.cli.sides import SideSpec
 from dlprof.cli.terminal import Progress
-from dlprof.errors import Interrupted, NotComparable, StoreError, UsageError
+from dlprof.errors import DlprofError, Interrupted, NotComparable, StoreError, UsageError
 from dlprof.protocol import Inputs
 from dlprof.report import json
 from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, Manifest, atomic
@@ -128,12 +128,24 @@ class _Comparing:
             self.stopped = "interrupted while tracing"
         except NotComparable:
             self.stopped = "not comparable"
+        except DlprofError as error:
+            self._keep_finished(error)
+            raise
         if self.stopped and not self.finished and not self.differences:
             raise Interrupted("interrupted before the first trial was finished: nothing to keep")
         found = self._findings()
         capture = self._commit(found)
         self.bench.progress.say(f"written: {capture.path}")
         return found, self._exit_code(found)
+
+    def _keep_finished(self, error: DlprofError) -> None:
+        """A worker failed: what was finished before is kept as an incomplete comparison, and the error says where."""
+        if not self.finished:
+            return
+        self.stopped = f"failed: {error.message.splitlines()[0]}"
+        self.bench.warn(f"stopped by a failure after {len(self.finished)} trials")
+        kept = self._commit(self._findings())
+        error.hint = f"{error.hint + '; ' if error.hint else ''}the {len(self.finished)} finished trials are in {kept.path}"
 
     def _trials(self) -> Trials:
         for side in self.sides.values():

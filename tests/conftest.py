@@ -1,0 +1,38 @@
+"""What all tests share: running the command line as a user does, and the recorded traces of others."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+
+Dlprof = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="session")
+def dlprof() -> Dlprof:
+    """`dlprof("show", path)` runs the command in a process of its own and returns it finished, output as text."""
+
+    def run(
+        *words: object, env: dict[str, str] | None = None, cwd: Path | None = None, timeout: float = 560
+    ) -> subprocess.CompletedProcess[str]:
+        environ = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
+        command = [sys.executable, "-m", "dlprof", *map(str, words)]
+        return subprocess.run(command, capture_output=True, text=True, env=environ, cwd=cwd, timeout=timeout, check=False)
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def recorded() -> Path:
+    """Real traces that others recorded; they do not ship with the project."""
+    folder = ROOT.parent / "shared" / "traces"
+    if not folder.is_dir():
+        pytest.skip("needs the traces of others, which do not ship with the project")
+    return folder
