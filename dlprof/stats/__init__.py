@@ -1,12 +1,12 @@
 """Arrays in, intervals and verdicts out: the statistics of dlprof, no I/O (what and why: docs/statistics.md)."""
 
 from dlprof.stats.adaptive import Decision, decide, half_width, look_schedule
-from dlprof.stats.crossover import Crossover, crossover
+from dlprof.stats.crossing import Crossover, crossover
 from dlprof.stats.diagnose import Autocorrelation, autocorrelation
 from dlprof.stats.disturbance import Disturbance, compare_trials, disturbances, trial_warnings
 from dlprof.stats.location import Interval, hodges_lehmann, median_interval, signflip_pvalue
 from dlprof.stats.multiple import Adjusted, benjamini_hochberg
-from dlprof.stats.power import detectable_effect, needed_trials, power
+from dlprof.stats.planning import detectable_effect, needed_trials, power
 from dlprof.stats.replicates import ReplicateDifference, ReplicateTable, compare_replicate_rows, compare_replicates
 from dlprof.stats.result import FIXED_ALPHA, LOOK_ALPHA, MIN_TRIALS, Result, Verdict
 from dlprof.stats.stopping import StoppingErrors, simulate_stopping

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from dlprof.stats.diagnose import autocorrelation
 from dlprof.stats.location import Floats, finite, signflip_pvalue, t_bounds, t_pvalue, varies
-from dlprof.stats.power import detectable_effect, needed_trials
+from dlprof.stats.planning import detectable_effect, needed_trials
 from dlprof.stats.result import FIXED_ALPHA, LOOK_ALPHA, MIN_TRIALS, Result, Verdict
 
 METHOD: Final = "Student t over trials, log scale"

@@ -16,7 +16,9 @@ values = st.lists(st.floats(-100, 100).map(lambda v: round(v, 6)), min_size=1, m
 
 @given(values)
 def test_sign_flips_equal_brute_force(x):
-    sums = [abs(sum(s * v for s, v in zip(signs, x, strict=True))) for signs in itertools.product((-1, 1), repeat=len(x))]
+    sums = [
+        abs(sum(s * v for s, v in zip(signs, x, strict=True))) for signs in itertools.product((-1, 1), repeat=len(x))
+    ]
     slack = 1e-12 * sum(map(abs, x))
     expected = sum(s >= abs(sum(x)) - slack for s in sums) / len(sums)
     assert stats.signflip_pvalue(x) == pytest.approx(expected)

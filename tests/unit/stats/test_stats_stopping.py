@@ -59,7 +59,7 @@ def test_broken_trials_never_stop_early_and_never_decide():
 @pytest.mark.parametrize("precision", [None, 0.04])
 @pytest.mark.parametrize(("shift", "sd"), [(0.0, 0.05), (0.04, 0.03), (-0.1, 0.2)])
 def test_the_simulated_rule_is_the_real_one(shift, sd, precision):
-    draws = np.random.default_rng(11).normal(shift, sd, size=(60, 30))
+    draws = np.random.default_rng(11).normal(shift, sd, size=(30, 30))
     codes, covered, stopped = stop_each(draws, stats.look_schedule(), 0.01, np.log1p(0.05), precision, shift)
     for row, code, cover, n in zip(draws, codes, covered, stopped, strict=True):
         looks = iter(stats.look_schedule())
