@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import selectors
+import shutil
 import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
@@ -24,6 +26,7 @@ from dlprof.capture.launch_env import child_environ
 from dlprof.errors import ChildFailed, DlprofError, EnvironmentFailed, Unsupported
 
 RUNNER = Path(__file__).parent.parent / "runner" / "run.py"
+_FULL_DISK_BYTES = 65_536
 _TEARDOWN_S = 30.0
 """Seconds a child may take to exit after its result is in place: frameworks hang or crash in teardown at times."""
 
@@ -276,10 +279,22 @@ class _Child:
         hint = None
         if code == -9:
             hint = "SIGKILL often comes from the kernel when memory runs out: try a smaller batch or size"
-        return ChildFailed(f"{self._name} {how}{ended}{said}\n  log: {self.log}", hint=hint)
+        elif shutil.disk_usage(self.control).free < _FULL_DISK_BYTES:
+            hint = f"no space is left on the disk of {self.control.parent}: free some, or choose another place with -o"
+        return ChildFailed(f"{self._name} {how}{ended}{said}\n  log: {self._kept_log()}", hint=hint)
 
     def explained(self, message: str) -> str:
-        return f"{self._name}: {message}\n  log: {self.log}"
+        return f"{self._name}: {message}\n  log: {self._kept_log()}"
+
+    def _kept_log(self) -> Path:
+        """A copy of the log that outlives the control directory, which goes with the failed run."""
+        try:
+            handle, name = tempfile.mkstemp(prefix="dlprof-child-", suffix=".log")
+            os.close(handle)
+            shutil.copyfile(self.log, name)
+        except OSError:
+            return self.log
+        return Path(name)
 
     def missing(self, message: str) -> EnvironmentFailed:
         return EnvironmentFailed(self.explained(message), hint=self._remake())
