@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final
 
 import msgspec
@@ -9,6 +10,10 @@ import msgspec
 from dlprof.ingest.reader import Context
 
 EMPTY: Final = msgspec.Raw(b"{}")
+NOTHING: Final = msgspec.Raw(b"")
+
+_LONG_DECIMAL: Final = re.compile(rb'"(?:ts|dur)"\s*:\s*"?\d{10,}\.\d')
+"""A time beyond what a double holds to the picosecond; Kineto writes them since 2024."""
 
 
 class Event(msgspec.Struct, gc=False):
@@ -31,8 +36,8 @@ class _Fast(Event, gc=False):
 
 
 class _Exact(Event, gc=False):
-    ts: msgspec.Raw | None = None
-    dur: msgspec.Raw | None = None
+    ts: msgspec.Raw = NOTHING
+    dur: msgspec.Raw = NOTHING
 
 
 def metadata_name(event: Event) -> str | None:
@@ -44,24 +49,26 @@ def metadata_name(event: Event) -> str | None:
 
 
 class EventDecoder:
-    """Decodes b'[…]' into events. exact: `ts` and `dur` stay decimal text (msgspec.Raw), so that no digit is lost."""
+    """Decodes b'[…]' into events. Where a time has more digits than a double holds, `ts` and `dur` stay decimal text."""
 
-    def __init__(self, ctx: Context, *, exact: bool) -> None:
+    def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
-        self._exact = exact
-        self._typed: Any = msgspec.json.Decoder(list[_Exact] if exact else list[_Fast])
+        self._fast: Any = msgspec.json.Decoder(list[_Fast])
+        self._exact: Any = msgspec.json.Decoder(list[_Exact])
         self._parts = msgspec.json.Decoder(list[msgspec.Raw])
         self._loose = msgspec.json.Decoder(float_hook=float)
 
     def decode(self, text: bytes) -> list[Event]:
         """Events of a JSON list. Raises `msgspec.DecodeError` on invalid JSON."""
+        exact = _LONG_DECIMAL.search(text) is not None
+        decoder = self._exact if exact else self._fast
         try:
-            events: list[Event] = self._typed.decode(text)
+            events: list[Event] = decoder.decode(text)
         except (msgspec.ValidationError, RecursionError):
-            return self._one_by_one(text)
+            return self._one_by_one(text, decoder, exact)
         return events
 
-    def _one_by_one(self, text: bytes) -> list[Event]:
+    def _one_by_one(self, text: bytes, decoder: Any, exact: bool) -> list[Event]:
         """Each element by itself: odd types are coerced, what is no object is counted and left out."""
         events = []
         try:
@@ -70,14 +77,14 @@ class EventDecoder:
             raise msgspec.DecodeError("nested too deeply") from None
         for part in parts:
             try:
-                events += self._typed.decode(b"[" + bytes(part) + b"]")
+                events += decoder.decode(b"[" + bytes(part) + b"]")
             except (msgspec.ValidationError, RecursionError):
-                event = self._coerced(part)
+                event = self._coerced(part, exact)
                 if event is not None:
                     events.append(event)
         return events
 
-    def _coerced(self, part: msgspec.Raw) -> Event | None:
+    def _coerced(self, part: msgspec.Raw, exact: bool) -> Event | None:
         try:
             value = self._loose.decode(part)
         except RecursionError:
@@ -92,18 +99,19 @@ class EventDecoder:
             ph=_text(value.get("ph")),
             name=_text(value.get("name")),
             cat=None if value.get("cat") is None else _text(value["cat"]),
-            ts=self._time(value.get("ts")),
-            dur=self._time(value.get("dur")),
+            ts=_time(value.get("ts"), exact),
+            dur=_time(value.get("dur"), exact),
             pid=_key(value.get("pid")),
             tid=_key(value.get("tid")),
             id=None if value.get("id") is None else _key(value["id"]),
             args=msgspec.Raw(msgspec.json.encode(args)) if isinstance(args, dict) else EMPTY,
         )
 
-    def _time(self, value: object) -> object:
-        if isinstance(value, bool) or not isinstance(value, (int, float, str)):
-            return None
-        return msgspec.Raw(msgspec.json.encode(value)) if self._exact else value
+
+def _time(value: object, exact: bool) -> object:
+    if isinstance(value, bool) or not isinstance(value, (int, float, str)):
+        return NOTHING if exact else None
+    return msgspec.Raw(msgspec.json.encode(value)) if exact else value
 
 
 def _text(value: object) -> str:

@@ -44,13 +44,12 @@ class _Malformed(Exception):  # noqa: N818  a signal inside this module
 class JsonStream:
     """The elements of one file. `header` holds the top-level values seen so far: those behind the events come last.
 
-    mxnet: names are mended as MXNet writes them. exact: `ts` and `dur` come as decimal text (msgspec.Raw).
+    mxnet: names are mended as MXNet writes them.
     """
 
     source: Source
     ctx: Context
     mxnet: bool = False
-    exact: bool = False
     header: dict[str, Any] = field(default_factory=dict)
     _buffer: bytes = b""
     _base: int = 0
@@ -121,7 +120,7 @@ class JsonStream:
     # --- events
 
     def _elements(self, stream: BinaryIO) -> Iterator[list[Event]]:
-        decoder = EventDecoder(self.ctx, exact=self.exact)
+        decoder = EventDecoder(self.ctx)
         while not self._closed:
             if not self._eof:
                 self._fill(stream, max(CHUNK - len(self._buffer), len(self._buffer)))

@@ -55,8 +55,8 @@ def backward_operator(name: str, vocabulary: Vocabulary) -> Operator | None:
 def specialised(vocabulary: Vocabulary, activations: Collection[str], poolings: Collection[str]) -> Vocabulary:
     """The vocabulary for a workload whose layers are known: MXNet records `Activation` and `Pooling` whatever they do.
 
-    activations, poolings: canonical operators that the workload uses (Relu; AveragePool). Where it uses exactly one, that
-    is what `Activation` (`Pooling`) means; where several, the family name Activation (Pool) stays.
+    activations, poolings: canonical operators that the workload uses (Relu; AveragePool). Where it uses just one,
+    that is what `Activation` (`Pooling`) means; where several, the family name Activation (Pool) stays.
     """
     meant = {"Activation": activations, "Pool": poolings}
     only = {family: next(iter(set(used))) for family, used in meant.items() if len(set(used)) == 1}

@@ -30,7 +30,7 @@ _CLOSER_TABLE: Final = _lookup()
 
 @dataclass(slots=True)
 class Pairer:
-    """Spans of one file. `waiting`: opened and not yet closed, by (phase, pid, tid, id); the last opened closes first."""
+    """Spans of one file. `waiting`: opened and not yet closed, by (phase, pid, tid, id); last opened, first closed."""
 
     ctx: Context
     waiting: dict[tuple[Any, ...], list[Event]] = field(default_factory=dict)
