@@ -8,9 +8,18 @@ from dlprof_child.faults import Fault, FrameworkMissing, Unsupported
 MODES = ("hybrid", "hybrid-static", "imperative")
 
 # Read by MXNet, oneDNN or OpenMP at import; recorded so that two sides can be compared.
-ENVIRONMENT = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME", "MXNET_CPU_WORKER_NTHREADS", "MXNET_ENGINE_TYPE",
-               "MXNET_EXEC_BULK_EXEC_TRAIN", "MXNET_EXEC_BULK_EXEC_INFERENCE", "MXNET_SUBGRAPH_BACKEND",
-               "MXNET_CUDNN_AUTOTUNE_DEFAULT", "CUDA_VISIBLE_DEVICES")
+ENVIRONMENT = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "KMP_BLOCKTIME",
+    "MXNET_CPU_WORKER_NTHREADS",
+    "MXNET_ENGINE_TYPE",
+    "MXNET_EXEC_BULK_EXEC_TRAIN",
+    "MXNET_EXEC_BULK_EXEC_INFERENCE",
+    "MXNET_SUBGRAPH_BACKEND",
+    "MXNET_CUDNN_AUTOTUNE_DEFAULT",
+    "CUDA_VISIBLE_DEVICES",
+)
 
 
 def create(request):
@@ -20,7 +29,7 @@ def create(request):
     try:
         import mxnet as mx
     except ImportError as error:
-        raise FrameworkMissing("MXNet cannot be imported: %s" % error, "MXNet 1.9.1 needs numpy < 1.24")
+        raise FrameworkMissing("MXNet cannot be imported: %s" % error, "MXNet 1.9.1 needs numpy < 1.24") from None
     if request["mode"] not in MODES:
         raise Unsupported("MXNet has no mode '%s'" % request["mode"], "modes: " + ", ".join(MODES))
     return MXNetBackend(mx, request)
@@ -84,7 +93,7 @@ class MXNetBackend(Backend):
         return [("mxnet-profile", self._trace_file)]
 
 
-class _Task(object):
+class _Task:
     """A profiler Task as a context manager: one async pair b/e in category `dlprof`."""
 
     def __init__(self, task):

@@ -47,7 +47,7 @@ class GluonNetwork(Network):
             return value.transpose(3, 2, 0, 1)
         spatial = layer_list.spatial_before(self._layers, index)
         if spatial:  # rows of w follow the flattened input: (h, w, c) canonically, (c, h, w) in MXNet
-            value = value.reshape(spatial + (-1,)).transpose(2, 0, 1, 3).reshape(value.shape)
+            value = value.reshape((*spatial, -1)).transpose(2, 0, 1, 3).reshape(value.shape)
         return np.ascontiguousarray(value.T)
 
     def _from_mxnet(self, name, value):
@@ -145,7 +145,7 @@ class GluonNetwork(Network):
             "loss": "mean over the batch, computed in every step",
         }
 
-    def expected(self, fidelity):
+    def expected(self):
         return expected_operators(self._layers, self._optimizer, len(self._parameters))
 
 
@@ -177,17 +177,28 @@ def _block(nn, layer):
     if layer.get("padding", "valid") == "same":
         padding = _same_padding(layer)
     if layer.op == "Conv":
-        return nn.Conv2D(layer.get("filters"), layer_list.pair(layer.get("kernel")),
-                         strides=layer_list.pair(layer.get("stride", 1)), padding=padding, activation=activation,
-                         in_channels=layer.shape_in[2], prefix=prefix)
+        return nn.Conv2D(
+            layer.get("filters"),
+            layer_list.pair(layer.get("kernel")),
+            strides=layer_list.pair(layer.get("stride", 1)),
+            padding=padding,
+            activation=activation,
+            in_channels=layer.shape_in[2],
+            prefix=prefix,
+        )
     if layer.op == "Gemm":
         return nn.Dense(layer.get("units"), activation=activation, in_units=layer.shape_in[-1], prefix=prefix)
     if layer.op == "Flatten":
         return nn.Flatten(prefix=prefix)
     pool = {"AveragePool": nn.AvgPool2D, "MaxPool": nn.MaxPool2D}[layer.op]
     options = {"count_include_pad": False} if layer.op == "AveragePool" and padding != (0, 0) else {}
-    return pool(layer_list.pair(layer.get("kernel")), strides=layer_list.pair(layer.get("stride", 1)), padding=padding,
-                prefix=prefix, **options)
+    return pool(
+        layer_list.pair(layer.get("kernel")),
+        strides=layer_list.pair(layer.get("stride", 1)),
+        padding=padding,
+        prefix=prefix,
+        **options,
+    )
 
 
 def _same_padding(layer):
@@ -222,8 +233,13 @@ def optimizer_arguments(spec):
 
 def expected_operators(layers, optimizer, parameters):
     """raw op name -> executions a training step, when nothing is bulked."""
-    names = {"Conv": "Convolution", "Gemm": "FullyConnected", "AveragePool": "Pooling", "MaxPool": "Pooling",
-             "Flatten": "Flatten"}
+    names = {
+        "Conv": "Convolution",
+        "Gemm": "FullyConnected",
+        "AveragePool": "Pooling",
+        "MaxPool": "Pooling",
+        "Flatten": "Flatten",
+    }
     counts = {}
     for layer in layers:
         names_here = [names[layer.op]]

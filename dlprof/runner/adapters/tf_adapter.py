@@ -9,8 +9,18 @@ from dlprof_child.faults import Fault, FrameworkMissing, Unsupported
 MODES = ("graph", "eager", "xla")
 
 # Read by TensorFlow, oneDNN or OpenMP at import; recorded so that two sides can be compared.
-ENVIRONMENT = ("OMP_NUM_THREADS", "OMP_WAIT_POLICY", "KMP_BLOCKTIME", "KMP_AFFINITY", "TF_ENABLE_ONEDNN_OPTS",
-               "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS", "TF_XLA_FLAGS", "XLA_FLAGS", "CUDA_VISIBLE_DEVICES")
+ENVIRONMENT = (
+    "OMP_NUM_THREADS",
+    "OMP_WAIT_POLICY",
+    "KMP_BLOCKTIME",
+    "KMP_AFFINITY",
+    "TF_ENABLE_ONEDNN_OPTS",
+    "TF_NUM_INTRAOP_THREADS",
+    "TF_NUM_INTEROP_THREADS",
+    "TF_XLA_FLAGS",
+    "XLA_FLAGS",
+    "CUDA_VISIBLE_DEVICES",
+)
 
 # Level 2 records every kernel the executor takes for expensive; tf_network.py sees to it that in `exact` it takes all
 # real work for that. Level 3 would add the bookkeeping (Const, Identity, Reshape) in old releases only: 2.21 ignores the
@@ -24,7 +34,9 @@ def create(request):
     try:
         import tensorflow as tf
     except ImportError as error:
-        raise FrameworkMissing("TensorFlow cannot be imported: %s" % error, "see the log for the environment's Python")
+        raise FrameworkMissing(
+            "TensorFlow cannot be imported: %s" % error, "see the log for the environment's Python"
+        ) from None
     if request["mode"] not in MODES:
         raise Unsupported("TensorFlow has no mode '%s'" % request["mode"], "modes: " + ", ".join(MODES))
     return TensorFlowBackend(tf, request)

@@ -4,6 +4,8 @@ Name scopes carry phase and layer into every op's path: forward/conv1/Conv2D, lo
 optimizer/conv1/w/ResourceApplyAdam.
 """
 
+import inspect
+
 import numpy as np
 from dlprof_child import layers as layer_list
 from dlprof_child.backend import Network, no_span
@@ -43,11 +45,10 @@ class TensorFlowNetwork(Network):
             return function
         if self._mode == "graph":
             return self._tf.function(function, autograph=False)
+        known = inspect.signature(self._tf.function).parameters
         for keyword in ("jit_compile", "experimental_compile"):  # the older name up to TensorFlow 2.4
-            try:
+            if keyword in known:
                 return self._tf.function(function, autograph=False, **{keyword: True})
-            except TypeError:
-                continue
         raise Unsupported("TensorFlow %s has no XLA in tf.function" % self._tf.__version__, "use mode graph or eager")
 
     # what runs
@@ -161,7 +162,7 @@ class TensorFlowNetwork(Network):
             "loss": "mean over the batch, computed in every step",
         }
 
-    def expected(self, fidelity):
+    def expected(self):
         return {self._optimizer.kernel: len(self._variables), "SparseSoftmaxCrossEntropyWithLogits": 1}
 
 
@@ -171,7 +172,9 @@ def _same_or_valid(layer):
 
 def _apply(tf, layer, x, variables):
     if layer.op == "Conv":
-        x = tf.nn.conv2d(x, variables[layer.name + "/w"], layer_list.pair(layer.get("stride", 1)), _same_or_valid(layer))
+        x = tf.nn.conv2d(
+            x, variables[layer.name + "/w"], layer_list.pair(layer.get("stride", 1)), _same_or_valid(layer)
+        )
         x = tf.nn.bias_add(x, variables[layer.name + "/b"])
     elif layer.op in ("AveragePool", "MaxPool"):
         pool = tf.nn.avg_pool2d if layer.op == "AveragePool" else tf.nn.max_pool2d
@@ -186,8 +189,13 @@ def _apply(tf, layer, x, variables):
 
 def activate(tf, name, x):
     """An activation by its ONNX name; None leaves x as it is."""
-    functions = {"Relu": tf.nn.relu, "Sigmoid": tf.nn.sigmoid, "Tanh": tf.nn.tanh, "Softplus": tf.nn.softplus,
-                 "Softsign": tf.nn.softsign}
+    functions = {
+        "Relu": tf.nn.relu,
+        "Sigmoid": tf.nn.sigmoid,
+        "Tanh": tf.nn.tanh,
+        "Softplus": tf.nn.softplus,
+        "Softsign": tf.nn.softsign,
+    }
     if name is None:
         return x
     if name not in functions:
@@ -211,7 +219,7 @@ def make_optimizer(tf, spec, variables):
     return makers[spec["op"]](tf, spec, variables)
 
 
-class Adam(object):
+class Adam:
     """One fused ResourceApplyAdam a parameter: the formula of MXNet's adam_update (epsilon outside the root).
 
     Keras' own Adam decomposes into many small operators in recent versions, which would be other work than MXNet's.
@@ -234,9 +242,19 @@ class Adam(object):
         for name, variable in self._variables.items():
             with tf.name_scope(name):
                 tf.raw_ops.ResourceApplyAdam(
-                    var=variable.handle, m=self._m[name].handle, v=self._v[name].handle, beta1_power=power1,
-                    beta2_power=power2, lr=spec["learning_rate"], beta1=spec["beta1"], beta2=spec["beta2"],
-                    epsilon=spec["epsilon"], grad=gradients[name], use_locking=False, use_nesterov=False)
+                    var=variable.handle,
+                    m=self._m[name].handle,
+                    v=self._v[name].handle,
+                    beta1_power=power1,
+                    beta2_power=power2,
+                    lr=spec["learning_rate"],
+                    beta1=spec["beta1"],
+                    beta2=spec["beta2"],
+                    epsilon=spec["epsilon"],
+                    grad=gradients[name],
+                    use_locking=False,
+                    use_nesterov=False,
+                )
         self._power1.assign(power1 * spec["beta1"])
         self._power2.assign(power2 * spec["beta2"])
 
@@ -244,7 +262,7 @@ class Adam(object):
         return list(self._m.values()) + list(self._v.values()) + [self._power1, self._power2]
 
 
-class Sgd(object):
+class Sgd:
     """One fused ResourceApplyGradientDescent a parameter."""
 
     kernel = "ResourceApplyGradientDescent"
@@ -259,7 +277,8 @@ class Sgd(object):
         for name, variable in self._variables.items():
             with tf.name_scope(name):
                 tf.raw_ops.ResourceApplyGradientDescent(
-                    var=variable.handle, alpha=self._rate, delta=gradients[name], use_locking=False)
+                    var=variable.handle, alpha=self._rate, delta=gradients[name], use_locking=False
+                )
 
     def state(self):
         return []

@@ -1,7 +1,7 @@
 """What an adapter supplies: a Backend (framework, device, profiler) and a Network (one model with its training step)."""
 
 
-class _NoSpan(object):
+class _NoSpan:
     def __enter__(self):
         return self
 
@@ -17,7 +17,7 @@ def no_span(name, step=None):
     return _NO_SPAN
 
 
-class Network(object):
+class Network:
     """One model. Weights go in and out in the canonical layout of protocol.Inputs (NHWC terms), whatever the framework's.
 
     Every method that computes may return before the work is done; only `sync` and `numpy` wait.
@@ -81,12 +81,12 @@ class Network(object):
         """What the parity list compares: layout, dtype, parameters, synchronisation, copy or view."""
         raise NotImplementedError
 
-    def expected(self, fidelity):
-        """raw op name -> executions a training step, where known."""
+    def expected(self):
+        """raw op name -> executions a training step in an exact trace, where known."""
         return {}
 
 
-class Backend(object):
+class Backend:
     """A framework on a device, made by an adapter's create(request)."""
 
     def versions(self):

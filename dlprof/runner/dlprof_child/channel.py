@@ -5,7 +5,7 @@ import os
 import sys
 
 
-class Channel(object):
+class Channel:
     """Protocol lines to the parent. Framework chatter never reaches it: descriptor 1 is redirected to standard error."""
 
     def __init__(self, reader, writer):

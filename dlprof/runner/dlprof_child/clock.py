@@ -21,10 +21,10 @@ else:
         return int(time.time() * 1e9)
 
 
-class Stopwatch(object):
+class Stopwatch:
     """Elapsed, CPU and start time of a `with` block."""
 
-    __slots__ = ("cpu", "start", "wall", "_cpu0", "_wall0")
+    __slots__ = ("_cpu0", "_wall0", "cpu", "start", "wall")
 
     def __enter__(self):
         self.start = unix_ns()

@@ -7,7 +7,7 @@ class Fault(Exception):
     status = "failed"
 
     def __init__(self, message, hint=""):
-        super(Fault, self).__init__(message)
+        super().__init__(message)
         self.message = message
         self.hint = hint
 

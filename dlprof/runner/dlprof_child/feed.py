@@ -5,7 +5,7 @@ import numpy as np
 from .faults import Fault
 
 
-class Feed(object):
+class Feed:
     """uint8 images in memory; float32 (n, rows, columns, channels) batches out.
 
     Gathering, padding and scaling happen at each call, in NumPy, so that both frameworks pay for the same input work.
@@ -33,7 +33,9 @@ class Feed(object):
         n, rows, columns = pixels.shape
         pad = self._pad
         images = np.zeros((n, rows + 2 * pad, columns + 2 * pad, 1), np.float32)
-        np.divide(pixels, self._scale, out=images[:, pad : pad + rows, pad : pad + columns, 0], casting="unsafe")
+        inner = images[:, pad : pad + rows, pad : pad + columns, 0]
+        inner[...] = pixels
+        inner /= self._scale  # not uint8 / scalar at once: old NumPy would choose the precision by the scalar's value
         return images, self._labels[indices]
 
     def train_indices(self, step):

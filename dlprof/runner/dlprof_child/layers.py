@@ -3,7 +3,7 @@
 from .faults import Unsupported
 
 
-class Layer(object):
+class Layer:
     """One layer: its description, the shape of its input and output without the batch, and its parameters' shapes."""
 
     def __init__(self, spec, shape_in, shape_out, parameters):
@@ -33,11 +33,11 @@ def _window(spec, shape):
 
 def _conv(spec, shape):
     filters = spec["filters"]
-    return _window(spec, shape) + (filters,), {"w": pair(spec["kernel"]) + (shape[2], filters), "b": (filters,)}
+    return (*_window(spec, shape), filters), {"w": (*pair(spec["kernel"]), shape[2], filters), "b": (filters,)}
 
 
 def _pool(spec, shape):
-    return _window(spec, shape) + (shape[2],), {}
+    return (*_window(spec, shape), shape[2]), {}
 
 
 def _flatten(spec, shape):

@@ -14,7 +14,7 @@ WARMUP_STEPS = 8  # measured: both frameworks are steady after at most 11 calls;
 PARITY_STEPS = 3
 
 
-class NetworkWork(object):
+class NetworkWork:
     """What the session asks of a workload of kind `network`."""
 
     items = ("train_block", "train_step_sync", "infer_block")
@@ -145,16 +145,15 @@ class NetworkWork(object):
         self._channel.send({"event": "phase", "name": "traced epoch"})
         backend = self._backend
         backend.start_trace(directory, fidelity, self._request["options"])
-        with Stopwatch() as watch:
-            with backend.span("dlprof:epoch=%d" % epoch):
-                handles = self._traced_steps(first, steps, exact)
+        with Stopwatch() as watch, backend.span("dlprof:epoch=%d" % epoch):
+            handles = self._traced_steps(first, steps, exact)
         artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
         window = {
             "steps": steps,
             "synchronised": exact,
             "wall_ns": watch.wall,
             "epoch": epoch,
-            "expected": self._net.expected("exact") if exact else {},
+            "expected": self._net.expected() if exact else {},
         }
         return self._record(epoch, True, watch, handles), window, artefacts
 

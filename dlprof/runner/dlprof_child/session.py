@@ -35,7 +35,7 @@ def load_adapter(path):
     return module
 
 
-class Session(object):
+class Session:
     """Carries the request through to result.json; `run` returns the exit status."""
 
     def __init__(self, control, channel, started_ns):
