@@ -5,6 +5,7 @@ Modes: `numpy` works; `missing` lacks its framework; `broken` fails in every ste
 
 import json
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -15,14 +16,14 @@ from dlprof_child.faults import FrameworkMissing, Unsupported
 def create(request):
     """A NumpyBackend; chatters on descriptor 1 and through print, as frameworks do."""
     os.write(1, b"chatter from C\n")
-    print("chatter from Python")
+    sys.stdout.write("chatter from Python\n")
     mode = request["mode"]
     if mode == "missing":
         raise FrameworkMissing("No module named 'fake'", "install fake")
     if mode == "crash":
         os._exit(7)
     if mode not in ("numpy", "broken"):
-        raise Unsupported("no mode '%s'" % mode, "modes: numpy")
+        raise Unsupported(f"no mode '{mode}'", "modes: numpy")
     return NumpyBackend(mode)
 
 
