@@ -48,6 +48,11 @@ class Union:
         free = (windows.covered(high) - windows.covered(low) > 0) & (self.covered(high) - self.covered(low) == 0)
         return union(low[free], high[free])
 
+    def within(self, other: Union) -> Union:
+        """What both cover."""
+        _, low, high = clip(self.start, self.end, other)
+        return union(low, high)
+
 
 def union(start: Ints, end: Ints) -> Union:
     """Merge intervals that overlap or touch; empty ones are left out."""

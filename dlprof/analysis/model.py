@@ -119,3 +119,87 @@ class View:
     table: pa.Table
     anomalies: Mapping[str, int]
     completeness: Completeness
+
+
+@dataclass(frozen=True, slots=True)
+class Match:
+    """What of A corresponds to what of B: groups of operators, many to many; one group is empty where nothing
+    corresponds.
+
+    a_ops, b_ops: the operators of each side, as `op phase layer`, longest first. confidence: 0 (unmatched) to 1 (same
+    operator, phase and layer); reason: why they were taken for the same work. a_ns, b_ns: time in the frame
+    (exclusive). a_calls, b_calls: calls of the operators that both sides name alike, None where they name none
+    alike.
+    """
+
+    name: str
+    kind: Literal["op", "copy", "input"]
+    a_ops: tuple[str, ...]
+    b_ops: tuple[str, ...]
+    confidence: float
+    reason: str
+    a_ns: float
+    b_ns: float
+    a_calls: float | None = None
+    b_calls: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Alignment:
+    """All matches, longest first; *_unmatched: share of the side's operator time without a counterpart (0 to 1);
+    *_unknown: raw names that the vocabulary does not know (listed, not guessed)."""
+
+    matches: tuple[Match, ...]
+    a_unmatched: float
+    b_unmatched: float
+    a_unknown: tuple[str, ...]
+    b_unknown: tuple[str, ...]
+
+
+LineKind = Literal["op", "copy", "input", "sync", "dispatch", "launch", "unexplained"]
+
+
+@dataclass(frozen=True, slots=True)
+class LedgerLine:
+    """One part of the wall time, both sides, integer ns; the lines sum to the walls and to the gap exactly.
+
+    low_ns, high_ns: 95 % interval of delta_ns over traced replicates, None below six. match_confidence: None for
+    parts that are no operators. a_calls, b_calls: calls per frame unit (step) of what both sides name alike.
+    """
+
+    name: str
+    kind: LineKind
+    a_ns: int
+    b_ns: int
+    delta_ns: int
+    low_ns: int | None
+    high_ns: int | None
+    match_confidence: float | None
+    reason: str = ""
+    a_calls: float | None = None
+    b_calls: float | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """Where the difference between two traced walls comes from. gap_ns = b_wall_ns − a_wall_ns, per `basis`.
+
+    basis: step (mean synchronised step) or trace (first start to last end of the work; no steps). lines: largest
+    |delta| first. unexplained_ns: |a| + |b| of the line of that kind, time with no recorded event behind it.
+    untraced_gap_ns: the same gap without profiler, None where not timed; profiling_ns = gap_ns − untraced_gap_ns
+    stands beside the lines.
+    """
+
+    basis: Literal["step", "trace"]
+    a_steps: int
+    b_steps: int
+    replicates: int
+    a_wall_ns: int
+    b_wall_ns: int
+    gap_ns: int
+    untraced_gap_ns: int | None
+    profiling_ns: int | None
+    lines: tuple[LedgerLine, ...]
+    unexplained_ns: int
+    statement: str
+    notes: tuple[str, ...] = ()
