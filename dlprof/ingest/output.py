@@ -17,12 +17,15 @@ _LARGE_POOL = 16_384
 
 
 class _Texts:
-    """A pool as an Arrow dictionary, made once; a large one is cut down to what a batch uses."""
+    """A pool as an Arrow dictionary, made anew when the pool has grown; a large one is cut down to what a batch uses."""
 
     def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
         self._array = pa.array(texts, pa.string())
 
     def column(self, codes: Int32) -> pa.Array:
+        if len(self._texts) > len(self._array):
+            self._array = pa.array(self._texts, pa.string())
         if len(self._array) > _LARGE_POOL:
             used, codes = np.unique(codes, return_inverse=True)
             shift = 1 if len(used) and used[0] == NO_TEXT else 0

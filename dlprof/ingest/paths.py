@@ -1,4 +1,4 @@
-"""What an operator's path tells: its phase, its layer, and whether a MatMul there is the product of a dense layer.
+"""What an operator's path tells: its phase and its layer.
 
 Paths are TensorFlow's name scopes (`forward/conv1/Conv2D`, `gradient_tape/forward/conv1/Conv2DBackpropFilter`) and JAX's
 (`jit(step)/transpose(jvp(forward))/conv1/dot_general`).
@@ -7,11 +7,10 @@ Paths are TensorFlow's name scopes (`forward/conv1/Conv2D`, `gradient_tape/forwa
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Final
 
-_BACKWARD: Final = frozenset({"gradient_tape", "gradients", "grad", "backward"})
+BACKWARD: Final = frozenset({"gradient_tape", "gradients", "grad", "backward"})
 _PHASES: Final = {
     "forward": "forward",
     "loss": "loss",
@@ -51,11 +50,11 @@ def place(path: str) -> Place:
     backward = False
     scopes: list[str] = []
     for part in parts:
-        if part in _BACKWARD or part.startswith("transpose("):
+        if part in BACKWARD or part.startswith("transpose("):
             backward = True
         while match := _TRANSFORM.fullmatch(part):
             part = match.group(1)
-        if part and part not in _BACKWARD and not _WRAPPERS.fullmatch(part):
+        if part and part not in BACKWARD and not _WRAPPERS.fullmatch(part):
             scopes.append(part)
     named = _PHASES.get(_NUMBER.sub("", scopes[0]).lower()) if len(scopes) > 1 else None
     inner = scopes[1:-1] if named else scopes[:-1]
@@ -70,23 +69,3 @@ def _leading_layers(scopes: list[str]) -> list[str]:
             break
         layers.append(scope)
     return layers
-
-
-_PRODUCT: Final = re.compile(r"(?:(?P<tape>.*?)gradient_tape/)?(?P<layer>.+)/MatMul(?:/MatMul(?P<second>_1)?)?")
-
-
-def dense_product(path: str, paths: Collection[str]) -> tuple[bool, bool]:
-    """(is the matrix product of a dense layer, is its second gradient) for the path of a MatMul.
-
-    A dense layer adds a bias: TensorFlow puts `BiasAdd` beside `MatMul` in one scope, and the gradient of the bias beside
-    the product's two gradients `MatMul/MatMul` (input) and `MatMul/MatMul_1` (weights). MXNet has one event for both, so
-    the second stands for no call of its own. A first layer without input gradient has `MatMul/MatMul` alone: still one.
-    """
-    match = _PRODUCT.fullmatch(path)
-    if not match:
-        return False, False
-    tape, layer = match["tape"], match["layer"]
-    forward = f"{layer}/BiasAdd" if tape is None else f"{tape}{layer}/BiasAdd"
-    gradient = f"{tape or ''}gradient_tape/{layer}/BiasAdd/BiasAddGrad"
-    dense = forward in paths or gradient in paths
-    return dense, dense and match["second"] is not None

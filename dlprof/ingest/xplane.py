@@ -222,7 +222,8 @@ class _SpaceReader:
             kernel = self._kernel_codes()[name]
             level[found.is_copy] = LEVEL["copy"]
         elif found.hlo is not None:
-            ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"])
+            # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
+            ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"]) & (not self._accelerated)
             level[ops] = LEVEL["op"]
             op_path, lookup = np.where(ops, found.op_path, op_path), np.where(ops, found.hlo, lookup)
             kernel = self._host_kernels(lookup)
