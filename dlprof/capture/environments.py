@@ -61,7 +61,7 @@ class _Marker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnvStore:
-    """The environments below `<cache>/envs`. cache: default `cache_dir()`."""
+    """The environments below `<cache>/envs`, their logs in `<cache>/logs`. cache: default `cache_dir()`."""
 
     def __init__(self, cache: Path | None = None) -> None:
         self.root = (cache or cache_dir()) / "envs"
@@ -116,7 +116,7 @@ class EnvStore:
     def _make(self, spec: EnvSpec, final: Path, on_progress: Progress, known: Sequence[str]) -> Environment:
         _clear_leftovers(self.root, spec.name)
         making = self.root / f".making-{spec.name}-{uuid.uuid4().hex[:8]}"
-        log = self.root / "logs" / f"{spec.name}-{time.strftime('%Y%m%dT%H%M%S')}.log"
+        log = self.root.parent / "logs" / f"{spec.name}-{time.strftime('%Y%m%dT%H%M%S')}.log"
         log.parent.mkdir(exist_ok=True)
         making.mkdir()
         try:

@@ -30,6 +30,8 @@ _FULL_DISK_BYTES = 65_536
 _TEARDOWN_S = 30.0
 """Seconds a child may take to exit after its result is in place: frameworks hang or crash in teardown at times."""
 
+_POLL_S = 0.5
+
 OnEvent = Callable[[Mapping[str, Any]], None]
 
 
@@ -240,8 +242,14 @@ class _Child:
         assert self.process.stdout is not None
         while b"\n" not in self._buffer:
             left = deadline - time.monotonic()
-            if left <= 0 or not self._selector.select(left):
+            if left <= 0:
                 raise self._timed_out()
+            # A dead child's descendant may hold the pipe open, so its end is not awaited on the pipe alone.
+            ended = self.process.poll() is not None
+            if not self._selector.select(0 if ended else min(left, _POLL_S)):
+                if ended:
+                    return None
+                continue
             chunk = self.process.stdout.read(65_536)
             if not chunk:
                 return None

@@ -1,0 +1,252 @@
+"""Lockstep trials with fake workers: order, warm-up, idleness, stopping, interruption."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import pyarrow.compute as pc
+import pytest
+
+from dlprof import schema
+from dlprof.capture import schedule
+from dlprof.capture.launch import Burst
+from dlprof.capture.schedule import Plan, Trial, run_trials
+from dlprof.errors import ChildFailed, UsageError
+
+
+class FakeWorker:
+    """Answers at once with set times; writes what it was asked to a common journal."""
+
+    def __init__(
+        self, side: str, trial: int, journal: list[Any], per_ns: int, items: list[str], lazy_ns: int = 0
+    ) -> None:
+        self.side, self.trial, self.journal, self.per_ns, self.lazy_ns = side, trial, journal, per_ns, lazy_ns
+        self.ready: Mapping[str, Any] = {"items": items}
+        self.used_ns = 0
+        self.fail_on: str | None = None
+        journal.append(("start", side, trial))
+
+    def run(self, item: str, iterations: int) -> Burst:
+        self.journal.append((self.side, item, iterations))
+        if self.fail_on == item:
+            raise ChildFailed("it crashed")
+        return Burst([self.per_ns] * iterations, [1] * iterations, list(range(iterations)), 5)
+
+    def cpu_ns(self) -> int:
+        self.used_ns += self.lazy_ns
+        return self.used_ns
+
+    def close(self) -> None:
+        self.journal.append(("close", self.side, self.trial))
+
+    def stop(self) -> None:
+        self.journal.append(("stop", self.side, self.trial))
+
+
+class Bench:
+    """A set of fake workers and what happened to them."""
+
+    def __init__(self, items: tuple[str, ...] = ("x",), a_ns: int = 1_000_000, b_ns: int = 2_000_000) -> None:
+        self.items, self.per_ns = list(items), {"a": a_ns, "b": b_ns}
+        self.journal: list[Any] = []
+        self.seen: list[Trial] = []
+        self.lazy_ns = 0
+
+    def start(self, side: schedule.Side, trial: int) -> FakeWorker:
+        return FakeWorker(side, trial, self.journal, self.per_ns[side], self.items, self.lazy_ns)
+
+    def run(self, plan: Plan, stop_after: int = 99, **options: Any) -> schedule.Trials:
+        def on_trial(trial: Trial) -> bool:
+            self.seen.append(trial)
+            return len(self.seen) < stop_after
+
+        return run_trials(plan, self.start, on_trial, **({"enough": lambda walls: len(walls) >= 8} | options))
+
+    def timed(self) -> list[tuple[str, str]]:
+        return [(entry[0], entry[1]) for entry in self.journal if entry[2] == 3 and entry[0] in ("a", "b")]
+
+
+def test_every_trial_has_fresh_workers_and_all_are_stopped() -> None:
+    bench = Bench()
+    bench.run(Plan(trials=3, target_s=0.01))
+    for what in ("start", "close", "stop"):
+        assert Counter(entry for entry in bench.journal if entry[0] == what) == {
+            (what, side, trial): 1 for side in "ab" for trial in range(3)
+        }
+
+
+def test_both_workers_start_before_either_is_asked_anything() -> None:
+    bench = Bench()
+    bench.run(Plan(trials=1, target_s=0.01))
+    assert {entry[:2] for entry in bench.journal[:2]} == {("start", "a"), ("start", "b")}
+
+
+def test_the_table_is_timings_as_declared() -> None:
+    table = Bench().run(Plan(trials=2, target_s=0.01, min_rounds=10, max_rounds=10)).timings
+    assert table.schema.equals(schema.TIMINGS)
+    table.validate(full=True)
+    stages = Counter(zip(table["side"].to_pylist(), table["stage"].to_pylist(), strict=True))
+    assert stages == {
+        (side, stage): 2 * count for side in "ab" for stage, count in (("first_call", 1), ("warmup", 12), ("timed", 30))
+    }
+    timed = table.filter(pc.equal(table["stage"], "timed"))
+    assert timed["kept"].to_pylist() == [i > 0 for i in timed["iteration"].to_pylist()]
+    assert sorted(set(timed["round"].to_pylist())) == list(range(10))
+    rest = table.filter(pc.not_equal(table["stage"], "timed"))
+    assert set(rest["round"].to_pylist()) == {-1}
+    assert not any(rest["kept"].to_pylist())
+
+
+def test_each_side_runs_first_in_half_of_the_rounds_in_an_order_that_the_seed_decides() -> None:
+    orders = []
+    for seed in (1, 1, 2):
+        bench = Bench()
+        bench.run(Plan(trials=1, seed=seed, target_s=0.001, min_rounds=20, max_rounds=20))
+        orders.append([side for side, _ in bench.timed()])
+    assert orders[0] == orders[1] != orders[2]
+    firsts = orders[0][::2]
+    assert Counter(firsts) == {"a": 10, "b": 10}
+    assert all({first, second} == {"a", "b"} for first, second in zip(orders[0][::2], orders[0][1::2], strict=True))
+    assert firsts != ["a", "b"] * 10
+
+
+def test_an_odd_number_of_rounds_is_balanced_but_for_one() -> None:
+    generator = np.random.default_rng(1)
+    sums = Counter(sum(schedule.balanced(7, generator)) for _ in range(100))
+    assert set(sums) == {3, 4}
+    assert sum(schedule.balanced(8, generator)) == 4
+
+
+def test_items_come_in_random_order_within_a_round_and_each_once() -> None:
+    bench = Bench(items=("x", "y", "z"))
+    bench.run(Plan(trials=1, target_s=0.001, min_rounds=10, max_rounds=10))
+    rounds = [[item for _, item in bench.timed()[i : i + 6 : 2]] for i in range(0, 60, 6)]
+    assert all(sorted(each) == ["x", "y", "z"] for each in rounds)
+    assert len({tuple(each) for each in rounds}) > 1
+
+
+@pytest.mark.parametrize(("round_ns", "rounds"), [(1e9, 12), (12e9, 10), (1e6, 200), (0.9e9, 14), (0.0, 200)])
+def test_rounds_fill_the_target_between_their_bounds(round_ns: float, rounds: int) -> None:
+    assert schedule.rounds_for(Plan(trials=1, target_s=12, min_rounds=10, max_rounds=200), round_ns) == rounds
+
+
+def test_all_trials_have_as_many_rounds_as_the_first() -> None:
+    bench = Bench(a_ns=100_000_000, b_ns=100_000_000)
+
+    def slow_down(trial: Trial) -> bool:
+        bench.per_ns = {"a": 1_000, "b": 1_000}
+        bench.seen.append(trial)
+        return True
+
+    run_trials(Plan(trials=2, target_s=12), bench.start, slow_down, enough=lambda walls: True)
+    assert [trial.rounds for trial in bench.seen] == [20, 20]
+
+
+def test_warm_up_goes_on_until_it_is_enough() -> None:
+    table = Bench().run(Plan(trials=1, target_s=0.01), enough=lambda walls: len(walls) >= 20).timings
+    assert Counter(table["stage"].to_pylist())["warmup"] == 40
+
+
+def test_warm_up_that_is_never_enough_ends_at_its_cap_with_a_warning() -> None:
+    bench = Bench()
+    table = bench.run(Plan(trials=1, target_s=0.01, warmup_cap=30), enough=lambda walls: False).timings
+    assert Counter(table["stage"].to_pylist())["warmup"] == 60
+    assert set(bench.seen[0].not_warm) == {("a", "x"), ("b", "x")}
+    assert "trial 0: x of side a was not steady after its warm-up" in bench.seen[0].warnings
+
+
+def test_level_times_are_steady_and_falling_ones_are_not() -> None:
+    assert schedule.steady([1000, 1010, 990, 1005] * 3)
+    assert not schedule.steady([1000] * 8)
+    assert not schedule.steady([1000, 1010, 990, 1005, 1000, 995, 1002, 1001, 1000, 300, 301])
+
+
+def test_an_idle_worker_is_idle_and_a_spinning_one_is_told() -> None:
+    quiet, loud = Bench(), Bench()
+    loud.lazy_ns = 10_000_000
+    assert quiet.run(Plan(trials=1, target_s=0.01)).trials[0].idle == {"a": 0.0, "b": 0.0}
+    trial = loud.run(Plan(trials=1, target_s=0.01)).trials[0]
+    assert trial.idle["a"] > schedule.IDLE_LIMIT
+    assert any("the waiting worker of side a used" in warning for warning in trial.warnings)
+    assert quiet.seen[0].warnings == ()
+
+
+def test_a_trial_tells_what_the_machine_did() -> None:
+    machine = Bench().run(Plan(trials=1, target_s=0.01)).trials[0].machine
+    assert {"wall_s", "load_1m", "steal", "other_cpu", "context_switches_per_s"} <= set(machine)
+
+
+def test_the_caller_ends_the_run() -> None:
+    done = Bench().run(Plan(trials=9, target_s=0.01), stop_after=2)
+    assert [trial.number for trial in done.trials] == [0, 1]
+    assert not done.interrupted
+
+
+def test_an_interrupt_keeps_all_finished_trials_and_stops_the_workers() -> None:
+    bench = Bench()
+
+    def check(trial: int, workers: Any) -> None:
+        if trial == 2:
+            raise KeyboardInterrupt
+
+    done = bench.run(Plan(trials=9, target_s=0.01), on_ready=check)
+    assert done.interrupted
+    assert set(done.timings["trial"].to_pylist()) == {0, 1}
+    assert {("stop", "a", 2), ("stop", "b", 2)} <= set(bench.journal)
+    assert ("close", "a", 2) not in bench.journal
+
+
+def test_an_interrupt_before_anything_is_finished_gives_an_empty_table() -> None:
+    def check(trial: int, workers: Any) -> None:
+        raise KeyboardInterrupt
+
+    done = Bench().run(Plan(trials=9), on_ready=check)
+    assert (done.timings.num_rows, done.interrupted) == (0, True)
+    assert done.timings.schema.equals(schema.TIMINGS)
+
+
+def test_a_worker_that_fails_ends_the_run_with_its_error_and_both_are_stopped() -> None:
+    bench = Bench(items=("x", "y"))
+    plain = bench.start
+
+    def start(side: schedule.Side, trial: int) -> FakeWorker:
+        worker = plain(side, trial)
+        worker.fail_on = "y" if (side, trial) == ("b", 1) else None
+        return worker
+
+    seen: list[Trial] = []
+    with pytest.raises(ChildFailed, match="it crashed"):
+        run_trials(Plan(trials=3, target_s=0.01), start, lambda t: seen.append(t) is None, enough=lambda walls: True)
+    assert [trial.number for trial in seen] == [0]
+    assert {("stop", "a", 1), ("stop", "b", 1)} <= set(bench.journal)
+
+
+def test_parity_is_checked_when_both_are_ready_and_nothing_is_timed_yet() -> None:
+    bench = Bench()
+    bench.run(
+        Plan(trials=1, target_s=0.01), on_ready=lambda n, workers: bench.journal.append(("parity", n, set(workers)))
+    )
+    assert bench.journal.index(("parity", 0, {"a", "b"})) == 2
+
+
+def test_a_resumed_run_goes_on_with_fresh_numbers_and_another_order() -> None:
+    whole, part = Bench(), Bench()
+    plan = {"target_s": 0.001, "min_rounds": 20, "max_rounds": 20}
+    whole.run(Plan(trials=2, **plan))
+    assert [trial.number for trial in part.run(Plan(trials=1, **plan), first=1).trials] == [1]
+    assert whole.timed()[40:] == part.timed()
+
+
+def test_an_item_that_a_side_lacks_is_an_error() -> None:
+    with pytest.raises(UsageError, match="side a has no item zz") as error:
+        Bench().run(Plan(trials=1, items=("zz",)))
+    assert error.value.hint == "it offers: x"
+
+
+@pytest.mark.parametrize("bad", [{"burst": 2}, {"trials": 0}, {"min_rounds": 1}, {"warmup_floor": 50}])
+def test_a_plan_that_could_not_be_sound_is_refused(bad: dict[str, int]) -> None:
+    with pytest.raises(UsageError):
+        Plan(**({"trials": 6} | bad))  # type: ignore[arg-type]
