@@ -100,6 +100,10 @@ class NumpyNetwork(Network):
             self._weights[name] -= (self._rate * gradient).astype(np.float32)
         return loss
 
+    def apply(self, gradients):
+        for name, gradient in gradients.items():
+            self._weights[name] = self._weights[name] - np.float32(self._rate) * gradient
+
     def infer(self, x):
         return x.dot(self._weights["logits/w"]) + self._weights["logits/b"]
 

@@ -46,7 +46,7 @@ def test_parity_arrays_are_those_of_the_first_batch_and_leave_the_timed_network_
     first = child.ask(cmd="parity", out="a.npz")
     child.ask(cmd="run", item="train_block", iterations=2)
     child.ask(cmd="parity", out="b.npz")
-    names = ["after/logits/b", "after/logits/w", "grad/logits/b", "grad/logits/w", "logits", "loss"]
+    names = ["after/logits/b", "after/logits/w", "after/losses", "grad/logits/b", "grad/logits/w", "logits", "loss"]
     assert first == {"ok": True, "arrays": names}
     a, b = np.load(child.folder / "a.npz"), np.load(child.folder / "b.npz")
     for name in names:

@@ -106,6 +106,14 @@ class GluonNetwork(Network):
         }
         return logits.asnumpy(), loss.asnumpy().reshape(()), gradients
 
+    def apply(self, gradients):
+        with self._mx.autograd.record():  # marks the gradients as new, else the trainer calls them stale
+            total = sum(parameter.data(self._context).sum() for parameter in self._parameters.values())
+        total.backward()
+        for name, parameter in self._parameters.items():
+            parameter.grad(self._context)[:] = self._mx.nd.array(self._to_mxnet(name, gradients[name]))
+        self._trainer.step(1)
+
     def weights(self):
         return {
             name: self._from_mxnet(name, parameter.data(self._context).asnumpy())

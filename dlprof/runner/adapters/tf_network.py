@@ -140,6 +140,10 @@ class TensorFlowNetwork(Network):
             logits, loss, gradients = self._gradients(x, y)
         return logits.numpy(), loss.numpy(), {name: value.numpy() for name, value in gradients.items()}
 
+    def apply(self, gradients):
+        with self._tf.device(self._device):
+            self._optimizer.apply({name: self._tf.convert_to_tensor(value) for name, value in gradients.items()})
+
     def weights(self):
         return {name: variable.numpy() for name, variable in self._variables.items()}
 

@@ -47,6 +47,10 @@ class Network:
         """(logits, mean loss, {"conv1/w": gradient, ...}) as NumPy arrays in canonical layout; changes no weight."""
         raise NotImplementedError
 
+    def apply(self, gradients):
+        """One optimizer update with the given gradients ({"conv1/w": float32 array, ...}, canonical layout)."""
+        raise NotImplementedError
+
     def weights(self):
         """{"conv1/w": float32 array, ...} in canonical layout."""
         raise NotImplementedError

@@ -48,14 +48,25 @@ class NetworkWork:
     def parity(self):
         """Arrays of the first batch from the initial weights, on a second network so that the timed one stays untouched.
 
-        logits, loss, grad/<layer>/<w|b>; after/<layer>/<w|b> = weights after three optimizer steps.
+        logits, loss, grad/<layer>/<w|b>; after/losses = losses of three training steps; after/<layer>/<w|b> = weights
+        after three optimizer updates with given gradients. (Not those of the three steps: Adam divides a gradient by
+        its own size, so where that is near rounding noise two correct sides differ by a whole learning rate.)
         """
         net = self._backend.network(self._description, self._weights)
         x, y = net.batch(*self._feed.batch(self._feed.train_indices(0)))
         logits, loss, gradients = net.gradients(x, y)
         arrays = {"logits": logits, "loss": np.asarray(loss)}
         arrays.update(("grad/" + name, value) for name, value in gradients.items())
-        net.sync(net.train(self._feed.train(0, PARITY_STEPS), no_span)[-1])
+        state = net.snapshot()
+        handles = net.train(self._feed.train(0, PARITY_STEPS), no_span)
+        net.sync(handles[-1])
+        arrays["after/losses"] = np.array([float(net.numpy(handle)) for handle in handles])
+        net.restore(state)
+        random = np.random.RandomState(0)
+        for _ in range(PARITY_STEPS):
+            net.apply(
+                {n: random.normal(0, 0.01, w.shape).astype(np.float32) for n, w in sorted(self._weights.items())}
+            )
         arrays.update(("after/" + name, value) for name, value in net.weights().items())
         return arrays
 
