@@ -65,7 +65,10 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "mxnet_async_duplicate": Anomaly("info", "second records (async b/e) of operators that MXNet writes twice; left out"),
     "mxnet_unescaped_name": Anomaly("info", "names that MXNet wrote without escaping quotes or backslashes"),
     "mxnet_unnamed_device": Anomaly("warning", "operators on a process id that the file gives no device name for"),
-    "mxnet_cut_name": Anomaly("info", "operator names cut at 128 bytes; what a bulk lists is incomplete"),
+    # TensorFlow 1
+    "tf1_duplicate_gpu_record": Anomaly(
+        "info", "second records of GPU work (stream:all and memcpy) that a timeline keeps beside the streams; left out"
+    ),
 }
 """Readers add theirs here, in a block of their own; `Anomalies.count` refuses a name that is not declared."""
 

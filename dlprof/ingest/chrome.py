@@ -1,0 +1,85 @@
+"""Reads chrome trace-event files of any producer: spans, instants and counters, with nothing assumed of their meaning."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.batch import LEVEL, NO_TEXT, Int64, RawBatch
+from dlprof.ingest.chrome_file import ChromeFile, Mask, Names
+from dlprof.ingest.json_elements import Event
+from dlprof.ingest.reader import Context
+from dlprof.ingest.rows import argument_texts, category_codes, counter_value, keyed, name_codes
+from dlprof.ingest.source import Source
+from dlprof.plugin import Operator, Vocabulary
+
+HOST: Final = "host"
+
+
+@dataclass(slots=True)
+class ChromeDialect:
+    """A chrome trace of unknown origin (chrome_file.Dialect)."""
+
+    ctx: Context
+    mxnet: bool = False
+    names: Names = field(default_factory=Names)
+    tracks: dict[tuple[Any, Any], int] = field(default_factory=dict)
+
+    def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
+        """Nothing."""
+        return None
+
+    def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
+        """Columns of a chunk."""
+        level = keyed([(event.ph, event.name.startswith("dlprof:")) for event in rows], _level).astype(np.int8)
+        counters = level == LEVEL["counter"]
+        value = np.full(len(rows), np.nan)
+        value[counters] = [counter_value(event) for event in compress(rows, counters)]
+        return RawBatch(
+            track=keyed([(event.pid, event.tid) for event in rows], self._track),
+            name=name_codes(self.ctx, rows),
+            start_ps=start,
+            duration_ps=duration,
+            level=level,
+            category=category_codes(self.ctx, rows),
+            value=value,
+            args=argument_texts(rows),
+        )
+
+    def _track(self, process: Any, thread: Any) -> int:
+        code = self.tracks.get((process, thread))
+        if code is None:
+            name = self.names.threads.get((process, thread)) or str(thread)
+            code = self.tracks[process, thread] = self.ctx.track(HOST, name, f"{process}/{thread}")
+        return code
+
+    def finish(self, header: dict[str, Any]) -> None:
+        """Nothing more to say."""
+
+
+def _level(ph: str, marker: bool) -> int:
+    if ph == "C":
+        return LEVEL["counter"]
+    return LEVEL["marker"] if marker or ph in ("i", "I", "n", "R") else NO_TEXT
+
+
+class ChromeReader:
+    """Reader of kind chrome-trace (reader.Reader)."""
+
+    producer = "chrome"
+
+    def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
+        """Streams the spans, instants and counters of one file."""
+        yield from ChromeFile(source, ctx, ChromeDialect(ctx)).batches()
+
+    def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
+        """The meaning of a name, where the vocabulary has it."""
+        return vocabulary.get(name)
+
+
+READER: Final = ChromeReader()
