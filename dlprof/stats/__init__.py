@@ -1,6 +1,7 @@
 """Arrays in, intervals and verdicts out: the statistics of dlprof, no I/O (what and why: docs/statistics.md)."""
 
 from dlprof.stats.adaptive import Decision, decide, half_width, look_schedule
+from dlprof.stats.calibration import Calibration, Rate, Resampled, any_false_discovery, calibrate, consecutive, resample
 from dlprof.stats.crossing import Crossover, crossover
 from dlprof.stats.diagnose import Autocorrelation, autocorrelation
 from dlprof.stats.disturbance import Disturbance, compare_trials, disturbances, trial_warnings
@@ -21,13 +22,16 @@ __all__ = [
     "MIN_TRIALS",
     "Adjusted",
     "Autocorrelation",
+    "Calibration",
     "Crossover",
     "Decision",
     "Disturbance",
     "Interval",
+    "Rate",
     "Repetitions",
     "ReplicateDifference",
     "ReplicateTable",
+    "Resampled",
     "Result",
     "SideTime",
     "StoppingErrors",
@@ -35,13 +39,16 @@ __all__ = [
     "VarianceComponents",
     "Verdict",
     "WarmUp",
+    "any_false_discovery",
     "autocorrelation",
     "benjamini_hochberg",
     "best_repetitions",
+    "calibrate",
     "compare",
     "compare_replicate_rows",
     "compare_replicates",
     "compare_trials",
+    "consecutive",
     "crossover",
     "decide",
     "detectable_effect",
@@ -52,6 +59,7 @@ __all__ = [
     "median_interval",
     "needed_trials",
     "power",
+    "resample",
     "side_time",
     "signflip_pvalue",
     "simulate_stopping",
