@@ -152,10 +152,10 @@ def _judge(one: _Pass, a: Sequence[Cell], b: Sequence[Cell]) -> tuple[float, str
             reasons.append(f"{_list(names_a)} in A does the work of {_list(names_b)} in B")
         else:
             reasons.append(f"beside what both run, A has {_list(names_a - names_b)}, B has {_list(names_b - names_a)}")
-    unequal = [op for op in sorted(names_a & names_b) if _calls(a, op) != _calls(b, op)]
-    if unequal:
+    main = _main(a, b)
+    if main and _calls(a, main) != _calls(b, main):
         confidence -= 0.2
-        reasons.append(f"calls differ: {unequal[0]} {_calls(a, unequal[0])} in A, {_calls(b, unequal[0])} in B")
+        reasons.append(f"calls differ: {main} {_calls(a, main):g} in A, {_calls(b, main):g} in B")
     return round(max(confidence, 0.1), 2), "; ".join(reasons)
 
 
@@ -165,6 +165,15 @@ def _list(names: Iterable[str]) -> str:
 
 def _calls(cells: Sequence[Cell], op: str) -> float:
     return sum(cell.calls for cell in cells if cell.op == op)
+
+
+def _main(a: Sequence[Cell], b: Sequence[Cell]) -> str | None:
+    """The operator that takes the most time on both sides: the one whose calls can be compared. None where they differ,
+    as where one side has a fused loss and the other its parts."""
+    if not a or not b:
+        return None
+    first, second = (max(cells, key=lambda cell: cell.ns).op for cells in (a, b))
+    return first if first == second else None
 
 
 def _absorb_bias(group: _Group, a: Sequence[Cell], b: Sequence[Cell], left_a: set[int], left_b: set[int]) -> _Group:
@@ -187,12 +196,10 @@ def _absorb_bias(group: _Group, a: Sequence[Cell], b: Sequence[Cell], left_a: se
 def _match(group: _Group, a: Sequence[Cell], b: Sequence[Cell]) -> Match:
     in_a = sorted((a[i] for i in group.a), key=lambda cell: -cell.ns)
     in_b = sorted((b[i] for i in group.b), key=lambda cell: -cell.ns)
-    shared = {cell.op for cell in in_a} & {cell.op for cell in in_b}
-    every = sorted([*in_a, *in_b], key=lambda cell: -cell.ns)
-    main = next((cell.op for cell in every if cell.op in shared), None)
+    main = _main(in_a, in_b)
     return Match(
         name=_name(in_a, in_b),
-        kind=_kind(every),
+        kind=_kind([*in_a, *in_b]),
         a_ops=tuple(cell.label for cell in in_a),
         b_ops=tuple(cell.label for cell in in_b),
         confidence=group.confidence,

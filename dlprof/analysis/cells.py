@@ -104,11 +104,12 @@ def _in_frame(events: pa.Table) -> Bools:
 
 def _fuses(work: pa.Table, groups: columns.Groups) -> list[frozenset[str]]:
     text = columns.text(work, "fuses")
-    pairs = (
-        np.unique(np.stack([groups.inverse, text.codes], axis=1), axis=0) if len(text.codes) else np.zeros((0, 2), int)
-    )
     found: list[set[str]] = [set() for _ in range(groups.size)]
-    for index, code in pairs.tolist():
-        if code != NULL:
-            found[index].update(part for part in text.values[code].split(",") if part)
+    fusing = np.flatnonzero(text.codes != NULL)
+    if len(fusing):
+        pairs = columns.group([groups.inverse[fusing], text.codes[fusing]])
+        for row in fusing[pairs.first].tolist():  # one row per distinct pair
+            found[int(groups.inverse[row])].update(
+                part for part in text.values[int(text.codes[row])].split(",") if part
+            )
     return [frozenset(ops) for ops in found]

@@ -93,11 +93,29 @@ class Groups:
 
 def group(keys: Sequence[Ints]) -> Groups:
     """Group rows by equal tuples of integer keys (NULL is a key like any other)."""
-    combined = np.zeros(len(keys[0]), dtype=np.int64)
+    combined, size = np.zeros(len(keys[0]), dtype=np.int64), 0
     for key in keys:
+        codes, values = dense(key)
+        # Compact after each key, so that the product of cardinalities cannot overflow.
+        combined, size = dense(combined * max(values, 1) + codes)
+    first = np.zeros(size, dtype=np.int64)
+    first[combined[::-1]] = np.arange(len(combined))[::-1]
+    return Groups(combined, first, size)
+
+
+def dense(key: Ints) -> tuple[Ints, int]:
+    """Keys as 0, 1, 2, … in order of value, and how many there are.
+
+    By table where the range allows: np.unique hashes or sorts, which takes several times as long for codes.
+    """
+    if not len(key):
+        return key, 0
+    low = int(key.min())
+    span = int(key.max()) - low + 1
+    if span > max(4 * len(key), 1 << 16):
         values, codes = np.unique(key, return_inverse=True)
-        combined = combined * max(len(values), 1) + codes
-        # Compact at once, so that the product of cardinalities cannot overflow.
-        combined = np.unique(combined, return_inverse=True)[1].astype(np.int64)
-    _, first, inverse = np.unique(combined, return_index=True, return_inverse=True)
-    return Groups(inverse.astype(np.int64), first.astype(np.int64), len(first))
+        return codes.astype(np.int64), len(values)
+    present = np.zeros(span, dtype=bool)
+    present[key - low] = True
+    rank = np.cumsum(present) - 1
+    return rank[key - low], int(rank[-1]) + 1

@@ -28,6 +28,11 @@ _FAMILY: Final = {
 }
 """Operators that producers name alike (MXNet's Activation and Pooling say no type), matched as one family."""
 
+_MOVES: Final = frozenset(
+    {"Bulk", "Cast", "Concat", "ConstantOfShape", "Copy", "Identity", "Reorder", "Reshape", "Slice", "Transpose"}
+)
+"""Operators that make or move data anywhere in a step: their kind tells no phase."""
+
 UNASSIGNED: Final = "layer_unassigned"
 
 
@@ -160,7 +165,7 @@ class _State:
         return int((~fits).sum())
 
     def forward_or_loss(self, order: Mapping[str, Sequence[tuple[str, str]]]) -> None:
-        """Phase of work that nothing else tells: an operator of the model is forward, any other one is the loss.
+        """Phase of work that nothing else tells: an operator of the model is forward, any other that computes is loss.
 
         By kind and not by place: MXNet's engine runs what is ready, so a step's `mean` may come after its optimizer.
         """
@@ -169,7 +174,8 @@ class _State:
         model = [number for number, name in enumerate(self.families) if name in order]
         forward = np.isin(self.family[named], model)
         self.phase.set(named[forward], "forward")
-        self.phase.set(named[~forward], "loss")
+        moves = [code for code, value in enumerate(self.op.values) if value in _MOVES]
+        self.phase.set(named[~forward & ~np.isin(self.op.codes[named], moves)], "loss")
 
 
 def _column(text: Text) -> _Column:

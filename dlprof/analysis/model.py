@@ -128,8 +128,8 @@ class Match:
 
     a_ops, b_ops: the operators of each side, as `op phase layer`, longest first. confidence: 0 (unmatched) to 1 (same
     operator, phase and layer); reason: why they were taken for the same work. a_ns, b_ns: time in the frame
-    (exclusive). a_calls, b_calls: calls of the operators that both sides name alike, None where they name none
-    alike.
+    (exclusive). a_calls, b_calls: calls of the operator that takes the most time on both sides; None where that is not
+    the same one.
     """
 
     name: str
@@ -164,7 +164,7 @@ class LedgerLine:
     """One part of the wall time, both sides, integer ns; the lines sum to the walls and to the gap exactly.
 
     low_ns, high_ns: 95 % interval of delta_ns over traced replicates, None below six. match_confidence: None for
-    parts that are no operators. a_calls, b_calls: calls per frame unit (step) of what both sides name alike.
+    parts that are no operators. a_calls, b_calls: calls per unit (step), as in Match.
     """
 
     name: str
