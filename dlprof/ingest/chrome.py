@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, Final
 
 import numpy as np
-import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int64, RawBatch
-from dlprof.ingest.chrome_file import ChromeFile, Mask, Names
+from dlprof.ingest.chrome_file import ChromeFile, Dialect
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.reader import Context
 from dlprof.ingest.rows import argument_texts, category_codes, counter_value, keyed, name_codes
@@ -22,17 +21,10 @@ HOST: Final = "host"
 
 
 @dataclass(slots=True)
-class ChromeDialect:
+class ChromeDialect(Dialect):
     """A chrome trace of unknown origin (chrome_file.Dialect)."""
 
-    ctx: Context
-    mxnet: bool = False
-    names: Names = field(default_factory=Names)
     tracks: dict[tuple[Any, Any], int] = field(default_factory=dict)
-
-    def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
-        """Nothing."""
-        return None
 
     def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
@@ -58,9 +50,6 @@ class ChromeDialect:
             code = self.tracks[process, thread] = self.ctx.track(HOST, name, f"{process}/{thread}")
         return code
 
-    def finish(self, header: dict[str, Any]) -> None:
-        """Nothing more to say."""
-
 
 def _level(ph: str, marker: bool) -> int:
     if ph == "C":
@@ -75,7 +64,7 @@ class ChromeReader:
 
     def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
         """Streams the spans, instants and counters of one file."""
-        yield from ChromeFile(source, ctx, ChromeDialect(ctx)).batches()
+        yield from ChromeFile(source, ChromeDialect(ctx)).batches()
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
         """The meaning of a name, where the vocabulary has it."""

@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
-from typing import Any, Final, Protocol
+from typing import Any, ClassVar, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -41,20 +41,24 @@ class Names:
     threads: dict[tuple[Any, Any], str] = field(default_factory=dict)
 
 
-class Dialect(Protocol):
-    """What a producer's file means."""
+@dataclass(slots=True)
+class Dialect:
+    """What a producer's file means. header: top-level values of the file, whole when `finish` is called."""
 
-    mxnet: bool
-    names: Names
+    ctx: Context
+    names: Names = field(default_factory=Names)
+    header: dict[str, Any] = field(default_factory=dict)
+    mxnet: ClassVar[bool] = False
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """Events to leave out (counting them is the dialect's duty); None for none."""
 
     def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
         """The columns of rows whose times (ps) are known."""
+        raise NotImplementedError
 
-    def finish(self, header: dict[str, Any]) -> None:
-        """Called once after the last batch; header: top-level values of the file."""
+    def finish(self) -> None:
+        """Called once after the last batch."""
 
 
 @dataclass(slots=True)
@@ -62,15 +66,13 @@ class ChromeFile:
     """One file being read."""
 
     source: Source
-    ctx: Context
     dialect: Dialect
     origin_us: int | None = None
-    header: dict[str, Any] = field(default_factory=dict)
 
     def batches(self) -> Iterator[RawBatch]:
         """RawBatches in file order."""
-        stream = JsonStream(self.source, self.ctx, mxnet=self.dialect.mxnet, header=self.header)
-        pairer = Pairer(self.ctx)
+        stream = JsonStream(self.source, self.dialect.ctx, mxnet=self.dialect.mxnet, header=self.dialect.header)
+        pairer = Pairer(self.dialect.ctx)
         for events in stream.chunks():
             for start in range(0, len(events), TARGET_ROWS):
                 batch = self._batch(events[start : start + TARGET_ROWS], pairer)
@@ -78,7 +80,7 @@ class ChromeFile:
                     yield batch
         pairer.finish()
         self._set_base()
-        self.dialect.finish(self.header)
+        self.dialect.finish()
 
     def _batch(self, events: list[Event], pairer: Pairer) -> RawBatch:
         ph = phases(events)
@@ -106,8 +108,8 @@ class ChromeFile:
         spans = slice(len(whole), len(whole) + len(closed))
         duration[spans] = np.where(end == MISSING, MISSING, end - start[spans])
         known = (start != MISSING) & (duration != MISSING)
-        self.ctx.anomalies.count("no_time", int((~known).sum()))
-        self.ctx.anomalies.count("negative_duration", int((duration[known] < 0).sum()))
+        self.dialect.ctx.anomalies.count("no_time", int((~known).sum()))
+        self.dialect.ctx.anomalies.count("negative_duration", int((duration[known] < 0).sum()))
         if not known.all():
             rows, start, duration = list(compress(rows, known)), start[known], duration[known]
         return self.dialect.batch(rows, start, np.maximum(duration, 0))
@@ -119,7 +121,7 @@ class ChromeFile:
                 continue
             name = metadata_name(event)
             if name is None:
-                self.ctx.anomalies.count("json_bad_metadata")
+                self.dialect.ctx.anomalies.count("json_bad_metadata")
             elif event.name == "process_name":
                 names.processes[event.pid] = name
             else:
@@ -130,8 +132,8 @@ class ChromeFile:
         count = int(unread.sum())
         if count:
             empty = sum(not event.ph for event in compress(events, ph == _NONE))
-            self.ctx.anomalies.count("json_empty_element", empty)
-            self.ctx.anomalies.count("unread_phase", count - empty)
+            self.dialect.ctx.anomalies.count("json_empty_element", empty)
+            self.dialect.ctx.anomalies.count("unread_phase", count - empty)
 
     def _set_origin(self, rows: Sequence[Event]) -> None:
         """The first readable time; far from zero it becomes the origin."""
@@ -139,14 +141,14 @@ class ChromeFile:
         if first is None:
             return
         self.origin_us = first if abs(first) > FAR_US else 0
-        self.ctx.origin_ns = self.origin_us * 1000 if self.origin_us > EPOCH_US else None
+        self.dialect.ctx.origin_ns = self.origin_us * 1000 if self.origin_us > EPOCH_US else None
         self._set_base()
 
     def _set_base(self) -> None:
         """Kineto ≥ 2024 counts from baseTimeNanoseconds, which mostly stands behind the events."""
-        base = self.header.get("baseTimeNanoseconds")
+        base = self.dialect.header.get("baseTimeNanoseconds")
         if isinstance(base, int) and base > 0 and self.origin_us is not None and self.origin_us <= EPOCH_US:
-            self.ctx.origin_ns = base + self.origin_us * 1000
+            self.dialect.ctx.origin_ns = base + self.origin_us * 1000
 
 
 def phases(events: Sequence[Event]) -> npt.NDArray[np.uint8]:

@@ -31,7 +31,7 @@ _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _LEAD: Final = re.compile(rb"[\s,]*")
 
 
-class _Malformed(Exception):  # noqa: N818  a signal inside this module
+class _Malformed(Exception):
     """A text that does not decode. at: byte in it, or None if it ends too early; closed: the array ended before."""
 
     def __init__(self, at: int | None, reason: str) -> None:

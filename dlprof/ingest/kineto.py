@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.chrome_file import ChromeFile, Mask, Names
+from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.kineto_args import Args, decode_args, number, text
 from dlprof.ingest.kineto_head import facts, has_device_events
@@ -54,18 +54,11 @@ MEMORY: Final = "[memory]"
 
 
 @dataclass(slots=True)
-class KinetoDialect:
+class KinetoDialect(Dialect):
     """What Kineto's events mean (chrome_file.Dialect). host: device of the CPU threads."""
 
-    ctx: Context
-    host: str
-    mxnet: bool = False
-    names: Names = field(default_factory=Names)
+    host: str = HOST
     tracks: dict[tuple[Any, ...], int] = field(default_factory=dict)
-
-    def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
-        """Nothing: Kineto writes each thing once."""
-        return None
 
     def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
@@ -131,9 +124,9 @@ class KinetoDialect:
         link[(link == 0) | (level == LEVEL["marker"]) | (level == LEVEL["counter"])] = NO_INT
         return link
 
-    def finish(self, header: dict[str, Any]) -> None:
+    def finish(self) -> None:
         """Facts of the file."""
-        self.ctx.facts.update(facts(header))
+        self.ctx.facts.update(facts(self.header))
 
 
 def _level(category: str | None, ph: str, memory: bool) -> int:
@@ -171,7 +164,7 @@ class KinetoReader:
     def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
         """Streams operators, runtime calls, kernels, copies, annotations and memory counters of one file."""
         host = HOST if has_device_events(source) else CPU
-        yield from ChromeFile(source, ctx, KinetoDialect(ctx, host)).batches()
+        yield from ChromeFile(source, KinetoDialect(ctx, host=host)).batches()
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
         """The meaning of an operator name; Triton's and autograd's wrappers of a known one included."""

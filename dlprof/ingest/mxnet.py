@@ -7,16 +7,16 @@ truth (the profiler's own table of 2019 summed both); twins are dropped and coun
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import compress
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.chrome_file import ChromeFile, Mask, Names
+from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask
 from dlprof.ingest.json_columns import Codes
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.mxnet_names import HOST, TRANSFERS, backward_operator, bulk_operator, device_of
@@ -32,18 +32,16 @@ _B: Final = ord("b")
 
 
 @dataclass(slots=True)
-class MXNetDialect:
+class MXNetDialect(Dialect):
     """What MXNet's events mean (chrome_file.Dialect). twins, operators: counts of the file's two halves."""
 
-    ctx: Context
-    mxnet: bool = True
-    names: Names = field(default_factory=Names)
+    mxnet: ClassVar[bool] = True
     twins: int = 0
     operators: int = 0
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """The async half of the operators."""
-        twins = (ph == _B) | (ph == ord("e"))
+        twins: Mask = (ph == _B) | (ph == ord("e"))
         twins[twins] = [event.cat == OPERATOR for event in compress(events, twins)]
         self.twins += int((ph[twins] == _B).sum())
         return twins
@@ -95,7 +93,7 @@ class MXNetDialect:
     def _is_unnamed(self, place: tuple[Any, Any, str | None, str]) -> bool:
         return place[2] in (OPERATOR, OLD_OPERATOR) and device_of(self.names.processes.get(place[0])) is None
 
-    def finish(self, header: dict[str, Any]) -> None:
+    def finish(self) -> None:
         """Counts the twins and says where the halves differ."""
         self.ctx.anomalies.count("mxnet_async_duplicate", self.twins)
         if self.twins and self.twins != self.operators:
@@ -128,7 +126,7 @@ class MXNetReader:
 
     def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
         """Streams operators, API calls, markers and counters of one profile.json."""
-        yield from ChromeFile(source, ctx, MXNetDialect(ctx)).batches()
+        yield from ChromeFile(source, MXNetDialect(ctx)).batches()
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
         """The meaning of an operator name; a bulk (`a,b,c`) is one operator Bulk that lists what it fuses."""

@@ -34,7 +34,7 @@ def keyed(keys: Sequence[Any], value: Callable[..., int]) -> Int32:
     return np.array([value(*key) for key in codes.keys_list], dtype=np.int32)[code]
 
 
-def argument_texts(rows: Sequence[Event]) -> pa.Array | None:
+def argument_texts(rows: Sequence[Event]) -> pa.Array[Any] | None:
     """The arguments of each event as recorded (JSON text), null where there are none."""
     texts = [event.args for event in rows]
     present = np.fromiter((text is not EMPTY for text in texts), dtype=bool, count=len(texts))
@@ -42,9 +42,9 @@ def argument_texts(rows: Sequence[Event]) -> pa.Array | None:
         return None
     lengths = np.zeros(len(texts) + 1, dtype=np.int64)
     lengths[1:] = [memoryview(text).nbytes for text in texts]
-    offsets = np.cumsum(lengths)
+    offsets = np.cumsum(lengths).tobytes()
     data = b"".join(texts)
-    valid = np.packbits(present, bitorder="little")
+    valid = np.packbits(present, bitorder="little").tobytes()
     return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(data), pa.py_buffer(valid))
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.chrome_file import ChromeFile, Mask, Names
+from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.reader import Context
 from dlprof.ingest.rows import argument_texts, category_codes, keyed, name_codes
@@ -37,12 +37,9 @@ class _Args(msgspec.Struct, gc=False):
 
 
 @dataclass(slots=True)
-class TraceJsonDialect:
+class TraceJsonDialect(Dialect):
     """A trace.json (chrome_file.Dialect). seen: events so far."""
 
-    ctx: Context
-    mxnet: bool = False
-    names: Names = field(default_factory=Names)
     tracks: dict[tuple[Any, Any], int] = field(default_factory=dict)
     seen: int = 0
 
@@ -111,7 +108,7 @@ class TraceJsonDialect:
             self.tracks[process, thread] = code
         return code
 
-    def finish(self, header: dict[str, Any]) -> None:
+    def finish(self) -> None:
         """Says where the cap was hit."""
         if self.seen >= CAP:
             self.ctx.completeness["cap"] = (
@@ -141,7 +138,7 @@ class TraceJsonReader:
 
     def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
         """Streams the host events, operators, kernels and copies of one trace.json."""
-        yield from ChromeFile(source, ctx, TraceJsonDialect(ctx)).batches()
+        yield from ChromeFile(source, TraceJsonDialect(ctx)).batches()
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
         """The meaning of an operator type."""
@@ -155,7 +152,7 @@ class TimelineReader:
 
     def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
         """Streams the operators and GPU work of one TF 1 timeline."""
-        yield from ChromeFile(source, ctx, TimelineDialect(ctx)).batches()
+        yield from ChromeFile(source, TimelineDialect(ctx)).batches()
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
         """The meaning of an operator type."""

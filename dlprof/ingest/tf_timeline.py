@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
@@ -17,9 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.chrome_file import Mask, Names
+from dlprof.ingest.chrome_file import Dialect, Mask
 from dlprof.ingest.json_elements import Event
-from dlprof.ingest.reader import Context
 from dlprof.ingest.rows import argument_texts, category_codes, counter_value, keyed, name_codes
 
 _GPU: Final = re.compile(r"(?:.*/)?(?:device:)?gpu:(\d+)/(stream:all|stream:(\d+)|memcpy)(?: Compute)?", re.IGNORECASE)
@@ -53,12 +52,8 @@ def place(process: str) -> Place:
 
 
 @dataclass(slots=True)
-class TimelineDialect:
+class TimelineDialect(Dialect):
     """A TF 1 timeline (chrome_file.Dialect)."""
-
-    ctx: Context
-    mxnet: bool = False
-    names: Names = field(default_factory=Names)
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """The second record of GPU work."""
@@ -115,9 +110,6 @@ class TimelineDialect:
             return self.ctx.track(f"gpu:{where.index}", where.stream, f"{process}/{thread}", on_device=True)
         device = f"cpu:{where.index}" if where.role == "cpu" else "host"
         return self.ctx.track(device, f"{name.removesuffix(' Compute')} {thread}", f"{process}/{thread}")
-
-    def finish(self, header: dict[str, Any]) -> None:
-        """Nothing more to say."""
 
 
 def _args(event: Event) -> _Args:
