@@ -101,6 +101,7 @@ class Meaning:
         self._refine(work & pick("special"), lookup, path, op, fuses, calls)
         phase = pick("phase")
         phase = np.where(work & (phase != NO_TEXT), phase, self._path_phase[path]).astype(np.int32)
+        phase[(phase == NO_TEXT) & (level == LEVEL["copy"])] = _PHASE["transfer"]
         unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~known))
         return Meanings(level, op, fuses, phase, self._path_layer[path], calls, unknown)
 

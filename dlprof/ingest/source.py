@@ -25,8 +25,9 @@ _COMPRESSION_ERRORS: Final = (EOFError, zlib.error, OSError, zstandard.ZstdError
 class _Guarded(io.RawIOBase):
     """Decompressed bytes; a damaged tail raises `TraceError`, or under repair ends the stream and is counted."""
 
-    def __init__(self, inner: BinaryIO, source: Source) -> None:
+    def __init__(self, inner: BinaryIO, file: BinaryIO, source: Source) -> None:
         self._inner = inner
+        self._file = file
         self._source = source
         self._offset = 0
 
@@ -45,6 +46,7 @@ class _Guarded(io.RawIOBase):
 
     def close(self) -> None:
         self._inner.close()
+        self._file.close()
         super().close()
 
 
@@ -106,9 +108,9 @@ class Source:
         kind = self.compression()
         file = self.path.open("rb")
         if kind == "gzip":
-            return _Guarded(cast(BinaryIO, igzip.IGzipFile(fileobj=file, mode="rb")), self)
+            return _Guarded(cast(BinaryIO, igzip.IGzipFile(fileobj=file, mode="rb")), file, self)
         if kind == "zstd":
             reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=True)
-            return _Guarded(cast(BinaryIO, reader), self)
+            return _Guarded(cast(BinaryIO, reader), file, self)
         file.close()
         return self.path.open("rb", buffering=0)

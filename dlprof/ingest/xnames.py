@@ -61,7 +61,12 @@ class OpName:
 
 
 def host_op(name: str) -> OpName | None:
-    """The operator behind the name of a host event, `scope/op:Type` (xprof's rule), None for any other event."""
+    """The operator behind the name of a host event, `scope/op:Type`, None for any other event (xprof's rules).
+
+    The stages of a tf.data pipeline (`Iterator::Batch::Map`) are operators of type Dataset there, so here too.
+    """
+    if name.startswith("Iterator::"):
+        return OpName(name, "Dataset")
     path, colon, kind = name.partition(":")
     if not colon or not _OP_TYPE.fullmatch(kind) or not _OP_NAME.fullmatch(path):
         return None

@@ -15,9 +15,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.reader import Context
+from dlprof.ingest.reader import Context, Damaged
 from dlprof.ingest.source import Source
-from dlprof.ingest.wire import Malformed, signed
+from dlprof.ingest.wire import BYTES, VARINT, Malformed, signed
 from dlprof.ingest.xargs import Quoter, render
 from dlprof.ingest.xcolumns import StatColumns, without
 from dlprof.ingest.xevents import EVENT_TAG, Events, windows
@@ -105,17 +105,23 @@ class _SpaceReader:
         self._space = space
         self._ctx = ctx
         self._decode = _decoder(ctx)
+        self._damage: Malformed | None = None
+        self._damage_end = 0
+        self._lost_from: int | None = None
         self._kernels: list[int] = []
         self._types: list[int] = []
         self._accelerated = any(device(plane.name) and plane.lines for plane in space.planes)
 
     def read(self, damage: Malformed | None) -> Iterator[RawBatch]:
         """All batches; `damage`: what ended the skeleton early, raised after all that lies before it."""
+        self._damage = damage
+        self._damage_end = max((end for plane in self._space.planes for _, end in plane.lines), default=0)
         self._note_header()
         for plane in self._space.planes:
             yield from self._plane(plane)
         if damage is not None:
-            self._ctx.damage(damage.offset, damage.expected, lost=self._file.size - damage.offset)
+            lost_from = damage.offset if self._lost_from is None else self._lost_from
+            self._ctx.damage(damage.offset, damage.expected, lost=self._file.size - lost_from)
 
     def _note_header(self) -> None:
         ctx, space = self._ctx, self._space
@@ -149,7 +155,7 @@ class _SpaceReader:
         for start, end in plane.lines:
             line = _Line()
             reader = self._line(line, start, end)
-            for events in reader:
+            for events in self._kept(reader):
                 derived = accelerator is not None and is_derived(accelerator[0], line.name)
                 if derived:
                     self._ctx.anomalies.count("derived_line_events", len(events.metadata_id))
@@ -164,15 +170,25 @@ class _SpaceReader:
                     at = yield from windows(self._file, at, end)
                     continue
                 part = next(self._file.walk(at, end))
-                if part.number == 1:
+                if part.number == 1 and part.wire == VARINT:
                     line.id = signed(part.value)
-                elif part.number == 3:
+                elif part.number == 3 and part.wire == VARINT:
                     line.timestamp_ns = signed(part.value)
-                elif part.number == 2 or (part.number == 11 and not line.name):
+                elif part.wire == BYTES and (part.number == 2 or (part.number == 11 and not line.name)):
                     line.name = self._decode(self._file.at(part.start, part.end - part.start))
                 at = part.end
         except Malformed as error:
+            if self._damage is not None and end == self._damage_end:
+                self._lost_from = error.offset  # the file's own damage, told once, at the end
+                return
             self._ctx.damage(error.offset, error.expected, lost=end - error.offset)
+
+    def _kept(self, reader: Generator[Events, None, None]) -> Iterator[Events]:
+        """Events of a line; under --repair damage ends the line, not the file: the next line's place is known."""
+        try:
+            yield from reader
+        except Damaged:
+            return
 
     def _names(self, plane: Plane, on_device: bool) -> _Names:
         ctx = self._ctx

@@ -34,7 +34,11 @@ class ByteFile:
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def walk(self, start: int, end: int) -> Iterator[Field]:
-        """The fields of the message at [start, end) with absolute offsets; length-delimited content is not read."""
+        """The fields of the message at [start, end) with absolute offsets; length-delimited content is not read.
+
+        A length-delimited field that runs past the end is handed out as far as it goes, so that what lies before the damage
+        can be kept; then `Malformed` is raised.
+        """
         at = start
         data, base = b"", start
         while at < end:
@@ -54,7 +58,9 @@ class ByteFile:
                 raise Malformed(at, f"a protobuf field, found field {number} of wire type {wire}")
             content = base + next_
             if content + size > end:
-                raise Malformed(at, f"a field of {size} bytes, but only {end - content} are left in the message")
+                if wire == BYTES:
+                    yield Field(number, wire, value, content, end, at)
+                raise Malformed(at, f"a field of {size} bytes, but only {end - content} are left")
             yield Field(number, wire, value, content, content + size, at)
             at = content + size
 
