@@ -118,6 +118,7 @@ class _Comparing:
     captures: dict[str, Capture] = field(default_factory=dict)
     stopped: str = ""
     deadline: float = 0.0
+    trial_began: float = 0.0
 
     def run(self) -> tuple[Comparison, int]:
         try:
@@ -229,6 +230,14 @@ class _Comparing:
 
     def _show_step(self, number: int, stage: str, fraction: float) -> None:
         self.bench.progress.detail(f"trial {number + 1}: {stage}{f' {fraction:.0%}' if fraction else ''}")
+        if stage == "start":
+            self.trial_began = time.monotonic()
+        elif fraction > 0:
+            spent = time.monotonic() - self.trial_began
+            whole = self.finished[-1].wall_s if self.finished else spent / fraction
+            wanted = self.options.trials or next(look for look in stats.look_schedule() if look > len(self.finished))
+            left = max(whole - spent, 0.0) + (wanted - len(self.finished) - 1) * whole
+            self.bench.progress.expect(min(left, self.deadline - time.monotonic()) if self.options.adaptive else left)
 
     def _timings(self) -> pa.Table:
         return pa.concat_tables([trial.timings for trial in self.finished]).unify_dictionaries()
