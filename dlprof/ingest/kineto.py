@@ -13,6 +13,7 @@ from typing import Any, Final
 import numpy as np
 import numpy.typing as npt
 
+from dlprof.ingest import kineto_names
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
 from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask
 from dlprof.ingest.json_elements import Event
@@ -167,8 +168,8 @@ class KinetoReader:
         yield from ChromeFile(source, KinetoDialect(ctx, host=host)).batches()
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
-        """The meaning of an operator name; Triton's and autograd's wrappers of a known one included."""
-        return vocabulary.get(name)
+        """The meaning of an operator name; autograd's wrappers and Triton's fused kernels included."""
+        return kineto_names.operator(name, vocabulary)
 
 
 READER: Final = KinetoReader()
