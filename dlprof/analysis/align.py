@@ -56,7 +56,7 @@ class _Pass:
 
 
 def _placed(cell: Cell) -> Key | None:
-    return (cell.phase, cell.layer) if cell.phase and cell.layer else None
+    return (cell.phase, cell.layer) if cell.layer else None
 
 
 def _whole_phase(cell: Cell) -> Key | None:

@@ -64,7 +64,8 @@ def view(events: pa.Table, by: str) -> pa.Table:
 def key(events: pa.Table, mask: Bools, name: str) -> Text:
     """op, phase or layer of the rows of `mask`: their own or, for a kernel or copy without, that of what launched it.
 
-    An op that nobody knows is shown by its kernel's or its raw name (view's `known` tells them apart).
+    An op that nobody knows is shown by the raw name of the operator that launched it, else by its kernel's or its own
+    (view's `known` tells them apart): the launching operator is what two GPUs, or two releases, have in common.
     """
     column = columns.text(events, name)
     ids, launch = columns.integers(events, "id"), columns.integers(events, "launch")
@@ -72,7 +73,10 @@ def key(events: pa.Table, mask: Bools, name: str) -> Text:
     if name != "op":
         return filled
     work = events.filter(pa.array(mask))
-    return _or_else(filled, columns.text(work, "kernel"), columns.text(work, "name"))
+    names = columns.text(events, "name")
+    of_ops = np.where(columns.text(events, "level").where("op") & ~mask, names.codes, NULL)
+    launcher = Text(_follow(of_ops, ids, launch)[mask], names.values)
+    return _or_else(filled, launcher, columns.text(work, "kernel"), columns.text(work, "name"))
 
 
 def _follow(codes: Ints, ids: Ints, launch: Ints) -> Ints:

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
-from dlprof.analysis import columns, layers, parity, rows, steps, verdicts
+from dlprof.analysis import columns, layers, ledger, parity, rows, steps, verdicts
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
 from dlprof.units import format_ns
 
@@ -23,13 +23,14 @@ SINGLE_RUN: Final = (
 class Evidence:
     """One side's traces. exact: event tables (schema.EVENTS), one per traced window of fidelity exact (or whatever
     trace a diff was given); layers: the workload's `model.layers`; anomalies: counters of ingest, summed over the
-    windows."""
+    windows; runtime: what the child said of itself (threads)."""
 
     side: Side
     exact: Sequence[pa.Table] = ()
     layers: Sequence[Mapping[str, Any]] = ()
     anomalies: Mapping[str, int] = field(default_factory=dict)
     warnings: Sequence[str] = ()
+    runtime: Mapping[str, object] = field(default_factory=dict)
 
 
 def build(
@@ -58,6 +59,7 @@ def build(
         items = tuple(_refused(item, blocks) for item in items) or (_nothing_timed(a.side, b.side, blocks),)
     profiling = {"a": _profiling(a, timings, "a"), "b": _profiling(b, timings, "b")}
     notes = [*warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
+    explanation = _explanation(a, b, _untraced_steps(timings))
     return Comparison(
         workload=workload,
         a=a.side,
@@ -70,6 +72,8 @@ def build(
         warnings=tuple(dict.fromkeys(notes)),
         anomalies=_anomalies(a, b),
         facts={**(facts or {}), "profiling": profiling},
+        ledger=explanation.ledger if explanation else None,
+        alignment=explanation.alignment if explanation else None,
     )
 
 
@@ -82,6 +86,7 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
     a, b = _placed(a), _placed(b)
     explained = _explained(a, b)
     item = _single(a, b, explained)
+    explanation = _explanation(a, b, None)
     notes = [SINGLE_RUN, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
     return Comparison(
         workload=workload,
@@ -95,6 +100,8 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
         warnings=tuple(dict.fromkeys(notes)),
         anomalies=_anomalies(a, b),
         facts=dict(facts or {}),
+        ledger=explanation.ledger if explanation else None,
+        alignment=explanation.alignment if explanation else None,
     )
 
 
@@ -105,7 +112,30 @@ def _placed(evidence: Evidence) -> Evidence:
     for assigned in done:
         for name, count in assigned.anomalies.items():
             anomalies[name] = anomalies.get(name, 0) + count
-    return Evidence(evidence.side, [d.events for d in done], evidence.layers, anomalies, evidence.warnings)
+    return replace(evidence, exact=[d.events for d in done], anomalies=anomalies)
+
+
+def _explanation(a: Evidence, b: Evidence, untraced_ns: tuple[float, float] | None) -> ledger.Explanation | None:
+    """The ledger, where both sides have a trace with work in it."""
+    if not all(e.exact and all(steps.span(table).length for table in e.exact) for e in (a, b)):
+        return None
+    threads = [_threads(e.runtime) for e in (a, b)]
+    contrasts = {}
+    if threads[0] and threads[1] and threads[0] != threads[1]:
+        contrasts["threads"] = (threads[0], threads[1])
+    return ledger.build(a.exact, b.exact, untraced_ns=untraced_ns, contrasts=contrasts)
+
+
+def _threads(runtime: Mapping[str, object]) -> str | None:
+    """Threads that an operator may use, as each framework's child names them."""
+    found = (runtime.get(name) for name in ("threads", "intra_op_threads", "openmp_threads"))
+    return next((str(value) for value in found if value), None)
+
+
+def _untraced_steps(timings: pa.Table) -> tuple[float, float] | None:
+    """Mean untraced time of a synchronised step on both sides, ns: the like of the traced walls, which are means too."""
+    found = [_untraced(timings, "train_step_sync", side, np.mean) for side in "ab"]
+    return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
 
 
 def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> ItemResult:
@@ -170,13 +200,14 @@ def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> dict[str, An
     return result
 
 
-def _untraced(timings: pa.Table, item: str, side: str) -> float | None:
-    """Median over the kept timed iterations of one unit of work, ns."""
+def _untraced(timings: pa.Table, item: str, side: str, average: Callable[..., Any] = np.median) -> float | None:
+    """Median (or mean) over the kept timed iterations of one unit of work, ns."""
     rows_ = columns.text(timings, "item").where(item) & columns.text(timings, "side").where(side)
     rows_ &= columns.text(timings, "stage").where("timed") & timings.column("kept").to_numpy()
     if not rows_.any():
         return None
-    return float(np.median(columns.integers(timings, "wall_ns")[rows_] / columns.integers(timings, "units")[rows_]))
+    unit_ns = columns.integers(timings, "wall_ns")[rows_] / columns.integers(timings, "units")[rows_]
+    return float(average(unit_ns))
 
 
 def _trace_warnings(a: Evidence, b: Evidence) -> list[str]:

@@ -108,6 +108,8 @@ class Comparison:
     warnings: tuple[str, ...]
     anomalies: Mapping[str, int]
     facts: Mapping[str, object] = field(default_factory=dict)
+    ledger: Ledger | None = None
+    alignment: Alignment | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -173,3 +173,12 @@ def test_steps_are_read_from_markers_with_their_own_walls_in_order_of_time():
 def test_items_of_two_sizes_with_the_same_number_are_two_steps():
     table = events(marker("dlprof:item=matmul[size=50]#0", 0, 10), marker("dlprof:item=matmul[size=90]#0", 20, 25))
     assert steps.table(table)["wall_ns"].to_pylist() == [10.0, 5.0]
+
+
+def test_a_kernel_of_an_unknown_operator_is_shown_under_the_name_of_the_operator_that_launched_it():
+    table = events(
+        {"level": "op", "device": "host", "name": "aten::exotic", "start": 0, "end": 50},
+        {"level": "kernel", "device": "gpu:0", "kernel": "Cijk_Alik", "launch": 0, "start": 20, "end": 60},
+    )
+    (row,) = rows(breakdown.view(table, "op"))
+    assert (row["op"], row["known"]) == ("aten::exotic", False)

@@ -173,3 +173,23 @@ def test_windows_of_one_side_that_disagree_in_counts_are_named():
     odd = events(step(0, 0, 900), op("Conv", 0, 10, phase="forward", layer="conv1", step=0))
     found = compare.diff(compare.Evidence(A, [trace(100), odd]), compare.Evidence(B, [trace(100)]))
     assert any("A's traced windows disagree in counts: Conv forward conv1: 2, 1" in text for text in found.warnings)
+
+
+def test_the_ledger_stands_beside_the_verdict_reconciled_with_untraced_synchronised_steps():
+    times = timings([1.5] * 6, "train_step_sync", a_ns=600, units=1)
+    found = compare.build(
+        workload="lenet",
+        a=compare.Evidence(A, [trace(100)], runtime={"intra_op_threads": 2}),
+        b=compare.Evidence(B, [trace(160)], runtime={"openmp_threads": 1}),
+        timings=times,
+    )
+    assert found.ledger is not None
+    assert (found.ledger.a_wall_ns, found.ledger.gap_ns) == (900, 0)
+    assert found.ledger.untraced_gap_ns == pytest.approx(300, abs=15)
+    assert found.ledger.profiling_ns == found.ledger.gap_ns - found.ledger.untraced_gap_ns
+    assert found.ledger.lines[0].name == "Conv forward conv1 [threads 2 → 1]"
+    assert found.alignment.a_unmatched == 0.0
+
+
+def test_a_side_without_a_trace_has_no_ledger():
+    assert build(timings(SLOWER)).ledger is None
