@@ -34,7 +34,7 @@ class EnvSpec:
 
     name: unique, such as tf-2.21.0-cpu. python: 3.11. requirements: the lock file (pip format with --hash), or None when
     `resolve` must be resolved on the fly (a version outside the shipped table; less reproducible, and said so).
-    module: what the smoke test imports; None = the same as `framework`, or tensorflow for tf.
+    module: what the smoke test imports (more than one with commas); None = as `framework`, or tensorflow for tf.
     """
 
     name: str

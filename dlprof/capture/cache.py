@@ -54,7 +54,8 @@ def locked(path: Path, error: type[DlprofError], on_progress: Progress = silent)
 
 def cannot_write(path: Path, failure: OSError, error: type[DlprofError]) -> DlprofError:
     """An `error` that says why `path` cannot be written and how to point dlprof elsewhere."""
-    if failure.errno == errno.ENOSPC:
+    # numpy.save finds the disk full by itself and says so without an errno.
+    if failure.errno in (errno.ENOSPC, errno.EDQUOT) or "free space" in str(failure):
         return error(
             f"the disk is full: {path}", hint=f"free some space, or set {CACHE_VARIABLE} to a folder elsewhere"
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,7 @@ IMPORT_S = 300
 """Seconds that a framework may take to import; a cold disk was seen to need 40."""
 
 # Python 3.6 syntax, standard library alone. Reads the metadata of every distribution on sys.path; importlib.metadata is
-# not in 3.6 and 3.7. argv: the module to import, or '' for none.
+# not in 3.6 and 3.7. argv: the modules to import, comma between them, or ''.
 _PROBE = r"""
 import glob, json, os, sys
 out = {"python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "packages": {}, "module": None}
@@ -30,15 +31,14 @@ for place in reversed([p for p in sys.path if p]):
             if "Name" in head and "Version" in head:
                 out["packages"][head["Name"].lower().replace("_", "-").replace(".", "-")] = head["Version"]
 if sys.argv[1]:
-    module = __import__(sys.argv[1])
-    out["module"] = str(getattr(module, "__version__", ""))
-    out["file"] = getattr(module, "__file__", None)
+    modules = [__import__(name) for name in sys.argv[1].split(",")]
+    out["module"] = str(getattr(modules[0], "__version__", ""))
 print("\n@" + json.dumps(out))
 """
 
 
 def ask(python: Path, module: str | None) -> dict[str, Any]:
-    """What `python` says of itself: python, executable, packages (name → version), module (its version when imported).
+    """What `python` says of itself: python, executable, packages (name → version), module (version of the first imported).
 
     Raises `EnvironmentFailed` when it does not run, or when importing `module` fails or takes over `IMPORT_S` seconds.
     """
@@ -61,9 +61,16 @@ def ask(python: Path, module: str | None) -> dict[str, Any]:
     if done.returncode == 0 and answer:
         result: dict[str, Any] = json.loads(answer[1:])
         return result
-    said = [line for line in done.stderr.decode("utf-8", "replace").splitlines() if line.strip()]
-    how = said[-1].strip() if done.returncode > 0 and said else process.exit_words(done.returncode)
+    how = _last_error(done.stderr.decode("utf-8", "replace")) if done.returncode > 0 else ""
+    how = how or process.exit_words(done.returncode)
     raise EnvironmentFailed(f"importing {module or 'nothing'} with {python} failed: {how}")
+
+
+def _last_error(stderr: str) -> str:
+    """The line that names the last exception (its message may go on for many lines), else the last line."""
+    lines = [line.strip() for line in stderr.splitlines() if line.strip()]
+    named = [line for line in lines if re.match(r"[A-Za-z_][\w.]*(Error|Exception|Exit|Interrupt)\b", line)]
+    return (named or lines or [""])[-1]
 
 
 def damage(root: Path) -> str | None:

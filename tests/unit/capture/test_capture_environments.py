@@ -164,6 +164,12 @@ def test_a_framework_that_does_not_import_is_an_error_and_leaves_nothing(store: 
     assert leftovers(store) == []
 
 
+def test_a_long_exception_is_told_by_the_line_that_names_it(store: EnvStore, make_spec: MakeSpec) -> None:
+    with pytest.raises(EnvironmentFailed, match="failed: TypeError: wrong protobuf") as error:
+        store.ensure(make_spec(code="raise TypeError('wrong protobuf\\nfirst advice\\nMore information: elsewhere')"))
+    assert "More information" not in error.value.message
+
+
 def test_a_framework_that_dies_at_import_is_told_by_its_signal(store: EnvStore, make_spec: MakeSpec) -> None:
     with pytest.raises(EnvironmentFailed, match=r"signal 4 \(SIGILL\)"):
         store.ensure(make_spec(code="import os, signal; os.kill(os.getpid(), signal.SIGILL)"))

@@ -1,0 +1,39 @@
+"""Every release with a shipped lock file: its environment is made from it, and the framework imports."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from dlprof.capture.environments import EnvStore
+from dlprof.errors import EnvironmentFailed
+from dlprof.frameworks.mxnet import MXNet
+from dlprof.frameworks.tensorflow import TensorFlow
+from dlprof.plugin import EnvSpec, Framework
+
+FRAMEWORKS: tuple[Framework, ...] = (TensorFlow(), MXNet())
+RELEASES = [(framework, version) for framework in FRAMEWORKS for version in framework.versions]
+
+pytestmark = [pytest.mark.slow, pytest.mark.frameworks]
+
+
+@pytest.mark.parametrize(("framework", "version"), RELEASES, ids=[f"{f.name}-{v}" for f, v in RELEASES])
+def test_a_release_is_made_from_its_lock_and_imports(framework: Framework, version: str) -> None:
+    spec = framework.env(version, "cpu")
+    made = EnvStore().ensure(spec)
+    assert (made.version, made.locked) == (version, True)
+    assert made.python_version.startswith(spec.python + ".")
+
+
+def test_the_studys_pair_lives_in_one_environment() -> None:
+    lock = Path(__file__).parents[3] / "dlprof/frameworks/locks/published-tf-2.1.0-mxnet-1.5.1-cpu.txt"
+    made = EnvStore().ensure(EnvSpec(lock.stem, "mxnet", "1.5.1", "cpu", "3.7", lock, module="mxnet,tensorflow"))
+    assert (made.packages["mxnet"], made.packages["tensorflow-cpu"]) == ("1.5.1", "2.1.0")
+
+
+@pytest.mark.parametrize("framework", FRAMEWORKS, ids=lambda framework: framework.name)
+def test_a_version_that_never_was_names_those_that_are(framework: Framework) -> None:
+    with pytest.raises(EnvironmentFailed, match=r"==9\.9") as error:
+        EnvStore().ensure(framework.env("9.9", "cpu"), known_versions=framework.versions)
+    assert framework.default_version in str(error.value.hint)
