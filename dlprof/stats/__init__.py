@@ -11,7 +11,7 @@ from dlprof.stats.planning import detectable_effect, needed_trials, power
 from dlprof.stats.replicates import ReplicateDifference, ReplicateTable, compare_replicate_rows, compare_replicates
 from dlprof.stats.result import FIXED_ALPHA, LOOK_ALPHA, MIN_TRIALS, Result, Verdict
 from dlprof.stats.stopping import StoppingErrors, simulate_stopping
-from dlprof.stats.trial import SideTime, TrialRatio, side_time, trial_log_ratio, trial_ratios
+from dlprof.stats.trial import ORDER_EFFECT_LIMIT, SideTime, TrialRatio, side_time, trial_log_ratio, trial_ratios
 from dlprof.stats.variance import Repetitions, VarianceComponents, best_repetitions, variance_components
 from dlprof.stats.verdict import compare
 from dlprof.stats.warmup import WarmUp, steady_from, warm_up
@@ -20,6 +20,7 @@ __all__ = [
     "FIXED_ALPHA",
     "LOOK_ALPHA",
     "MIN_TRIALS",
+    "ORDER_EFFECT_LIMIT",
     "Adjusted",
     "Autocorrelation",
     "Calibration",

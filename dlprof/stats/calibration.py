@@ -68,7 +68,7 @@ class Calibration:
 
 
 def calibrate(
-    log_ratios: ArrayLike, trial_seconds: float, *, margin: float = 0.05, comparisons: int = 4000, seed: int = 0
+    log_ratios: ArrayLike, trial_seconds: float, *, margin: float = 0.05, comparisons: int = 10_000, seed: int = 0
 ) -> Calibration:
     """The calibration of one item from its A/A trials (n,), in the order run; n ≥ 12, better hundreds.
 
@@ -143,7 +143,7 @@ def resample(
     relabel: bool = True,
     truth: float = 0.0,
     delta: float = math.log(1.05),
-    comparisons: int = 4000,
+    comparisons: int = 10_000,
     pools: int = 200,
     seed: int = 0,
 ) -> Resampled:
@@ -152,20 +152,21 @@ def resample(
     looks: one number for a fixed design, the schedule for an adaptive one. relabel: give each drawn trial a random sign,
     which forces a symmetric null; without it the pool's own mean acts, and `truth` says what the interval should cover.
     The comparisons share trials, so their number says little: the intervals are percentiles over `pools` bootstrap pools
-    of whole trials (the cluster), each with its own set of comparisons.
+    of whole trials (the cluster), each with a fifth as many comparisons of its own (which widens them a little).
     """
     x = _pool(log_ratios, 2)
     generator = np.random.default_rng(seed)
 
-    def once(pool: Floats) -> tuple[float, float, float]:
-        draws: Floats = pool[generator.integers(0, pool.size, (comparisons, looks[-1]))]
+    def once(pool: Floats, count: int) -> tuple[float, float, float]:
+        draws: Floats = pool[generator.integers(0, pool.size, (count, looks[-1]))]
         if relabel:
             draws = draws * generator.choice((-1.0, 1.0), draws.shape)
         code, covered, used = stop_each(draws, looks, alpha, delta, truth=truth)
         return float((code >= _FIRST_SIGNIFICANT).mean()), float(covered.mean()), float(used.mean())
 
-    significant, covered, used = once(x)
-    repeats = np.array([once(x[generator.integers(0, x.size, x.size)])[:2] for _ in range(pools)])
+    significant, covered, used = once(x, comparisons)
+    some = max(comparisons // 5, 200)
+    repeats = np.array([once(x[generator.integers(0, x.size, x.size)], some)[:2] for _ in range(pools)])
     low, high = np.percentile(repeats, (2.5, 97.5), axis=0)
     return Resampled(
         Rate(significant, float(low[0]), float(high[0]), comparisons, x.size),

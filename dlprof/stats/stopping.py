@@ -67,18 +67,23 @@ def stop_each(
     Three arrays (runs,): code of the verdict (index into inconclusive, equivalent, negligible, faster, slower), whether
     the interval at the stop holds `truth`, number of trials at the stop.
     """
-    runs = len(draws)
+    runs, alive = len(draws), np.arange(len(draws))
     verdict, covered = np.zeros(runs, dtype=np.int64), np.zeros(runs, dtype=bool)
     stopped = np.zeros(runs, dtype=np.int64)
+    centre = float(draws.mean())  # running sums of centred values lose no digits to a large common ratio
+    sums, squares = np.cumsum(draws - centre, axis=1), np.cumsum((draws - centre) ** 2, axis=1)
     for n in looks:
-        part = draws[:, :n]
-        mean, error = part.mean(axis=1), part.std(axis=1, ddof=1) / math.sqrt(n)
+        total = sums[alive, n - 1]
+        mean = centre + total / n
+        error = np.sqrt(np.maximum(squares[alive, n - 1] - total**2 / n, 0.0) / ((n - 1) * n))
         half = t_quantile(1 - alpha / 2, n - 1) * error
         shown = np.abs(mean) > half
         small = np.abs(mean) + half < delta
         same = ~shown & (np.abs(mean) + t_quantile(1 - alpha, n - 1) * error < delta)
         code = np.select([shown & small, shown & (mean < 0), shown, same], [2, 3, 4, 1], default=0)
         enough = (code > 0) if precision is None else (np.expm1(half) <= precision)
-        now = (stopped == 0) & (enough | (n == looks[-1]))
-        verdict[now], covered[now], stopped[now] = code[now], (np.abs(mean - truth) <= half)[now], n
+        now = enough | (n == looks[-1])
+        rows = alive[now]
+        verdict[rows], covered[rows], stopped[rows] = code[now], (np.abs(mean - truth) <= half)[now], n
+        alive = alive[~now]
     return verdict, covered, stopped

@@ -14,6 +14,8 @@ from dlprof.stats.location import Floats, Interval, hodges_lehmann, median_inter
 from dlprof.stats.warmup import level_shift
 
 FEWEST_ROUNDS: Final = 8
+ORDER_EFFECT_LIMIT: Final = 0.05
+"""Log difference between going first and second beyond which a trial says so."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def _warnings(rounds: int, given: int, order: float | None) -> tuple[str, ...]:
         found.append(f"only {rounds} usable rounds (≥ {FEWEST_ROUNDS} wanted)")
     if 0 < rounds < given:
         found.append(f"{given - rounds} of {given} rounds lost: no positive time on both sides")
-    if order is not None and abs(order) > 0.05:
+    if order is not None and abs(order) > ORDER_EFFECT_LIMIT:
         found.append(
             f"order effect: the side that runs first takes {math.expm1(order):+.1%} (balanced order cancels it)"
         )
