@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -279,3 +279,27 @@ def memory(side: str, events: pa.Table) -> tuple[Memory, ...]:
         time_ns = (start[mine] - start[0]) / PS_PER_NS
         found.append(Memory(side, series, tuple(time_ns.tolist()), tuple(value[mine].tolist())))
     return tuple(found)
+
+
+_UNTOLD: Final = re.compile(
+    r"(packages|losses|epochs|window|artefacts|files|sha256|digest|options\.sources)(\.|$)|load$|available"
+)
+"""Parts of a manifest that are no facts of the environment: what was measured, and lists too long to read."""
+
+
+def environment(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
+    """(fact, A, B) of two manifests' nested facts, by dotted name; `–` where a side does not state it."""
+    left, right = dict(_flat("", a)), dict(_flat("", b))
+    names = [name for name in dict.fromkeys([*left, *right]) if not _UNTOLD.search(name)]
+    return tuple((name, left.get(name, "–"), right.get(name, "–")) for name in names)
+
+
+def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        for key, entry in value.items():
+            yield from _flat(f"{prefix}.{key}" if prefix else str(key), entry)
+    elif isinstance(value, list | tuple):
+        if value:
+            yield prefix, ", ".join(str(entry) for entry in value)
+    elif value is not None and value != "":
+        yield prefix, str(value)

@@ -33,9 +33,12 @@ _STYLE: Final[dict[str, Any]] = {
     "grid.alpha": 0.3,
     "hatch.linewidth": 0.6,
     "legend.frameon": False,
+    "patch.force_edgecolor": True,
+    "patch.linewidth": 0.4,
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
 }
+_PAPERED: Final = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
 _INKED: Final = (
     "text.color",
     "axes.edgecolor",
@@ -44,20 +47,21 @@ _INKED: Final = (
     "ytick.color",
     "grid.color",
     "hatch.color",
+    "patch.edgecolor",
 )
 
 
 @contextmanager
-def style(ink: str = "black") -> Iterator[None]:
-    """Draw inside this: the common style, with lines and text in `ink`."""
-    chosen: Any = {**_STYLE, **dict.fromkeys(_INKED, ink), "svg.hashsalt": "dlprof"}
+def style(ink: str = "black", paper: str = "white") -> Iterator[None]:
+    """Draw inside this: the common style, with lines and text in `ink` on `paper` (none: transparent)."""
+    chosen: Any = {**_STYLE, **dict.fromkeys(_INKED, ink), **dict.fromkeys(_PAPERED, paper), "svg.hashsalt": "dlprof"}
     with matplotlib.rc_context(chosen):
         yield
 
 
 def page_style() -> AbstractContextManager[None]:
     """Draw inside this for `inline`: lines and text take the colour of the page around them."""
-    return style(_INK)
+    return style(_INK, paper="none")
 
 
 def axes(

@@ -114,14 +114,17 @@ def _waterfall(found: Comparison) -> Section:
         return section("waterfall", "From A to B", "")
     rows = [(step.name, number(step.delta_ms, "{:+.3f}"), number(step.low_ms, "{:+.3f}"), number(step.high_ms, "{:+.3f}"))
             for step in built.steps]  # fmt: skip
-    whole = [Cell("B − A"), number(built.end_ms - built.start_ms, "{:+.3f}"), Cell(""), Cell("")]
+    titles = ["Part", "B − A", "low", "high"]
+    if all(step.low_ms is None for step in built.steps):
+        rows, titles = [row[:2] for row in rows], titles[:2]  # type: ignore[misc]
+    whole = [Cell("B − A"), number(built.end_ms - built.start_ms, "{:+.3f}"), *(Cell("") for _ in titles[2:])]
     caption = f"{built.title}, ms: A {built.start_ms:.3f}, B {built.end_ms:.3f}"
     drawn = plots.waterfall(built, found.a.label, found.b.label)
     about = f"{built.title}: from A's {built.start_ms:.3f} ms to B's {built.end_ms:.3f} ms, largest difference first."
     ledger = getattr(found, "ledger", None)
     notes = [ledger.statement, *ledger.notes] if ledger is not None else []
     return section("waterfall", "From A to B", paragraphs(notes), figure(drawn, "waterfall", about),
-                   table(caption, ("Part", "B − A", "low", "high"), rows, foot=whole))  # fmt: skip
+                   table(caption, titles, rows, foot=whole))  # fmt: skip
 
 
 def _breakdown(found: Comparison) -> Section:

@@ -91,7 +91,7 @@ def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
                           fontsize=6, color="white" if palette.family(bar.op, bar.phase) in _DARK else "black",
                           clip_on=True)  # fmt: skip
         axis.axvline(side.wall_ns / NS_PER_MS, linestyle=":", color="gray")
-        _rows(axis, [_short(name) for name in side.rows])
+        _rows(axis, [_short(name, 26) for name in side.rows])
         axis.grid(visible=False)
         more = f"; {side.left_out} shorter events not drawn" if side.left_out else ""
         axis.set_title(f"{titles[side.side]}: step {side.step}, {side.wall_ns / NS_PER_MS:.3f} ms{more}")
@@ -105,7 +105,7 @@ def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
 _DARK: Final = frozenset({"convolution", "activation", "data movement", "reduction", "other"})
 
 
-def _short(name: str, width: int = 26) -> str:
+def _short(name: str, width: int = 44) -> str:
     return name if len(name) <= width else name[: width - 1] + "…"
 
 
@@ -235,7 +235,7 @@ def memory(found: Sequence[Memory], titles: Mapping[str, str]) -> Figure:
 
 def _rows(axis: Axes, names: Sequence[str]) -> None:
     """Named rows, the first on top."""
-    axis.set_yticks(range(len(names)), names)
+    axis.set_yticks(range(len(names)), [_short(name) for name in names])
     axis.set_ylim(len(names) - 0.4, -0.6)
     axis.grid(visible=True, axis="x")
     axis.tick_params(axis="y", length=0)

@@ -13,7 +13,7 @@ from dlprof.analysis import parity
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Side, View
 from dlprof.ingest.anomalies import ANOMALIES
 from dlprof.report import breakdown_text, view_text
-from dlprof.report.layout import Colour, Column, fit, heading, paint, paragraph, table
+from dlprof.report.layout import Colour, Column, heading, paint, paragraph, table, visible
 from dlprof.report.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
 from dlprof.units import format_ns
 
@@ -41,7 +41,7 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     told = {warning for item in found.items for warning in item.warnings}
     lines += messages((text for text in found.warnings if text not in told), "Warnings", colour)
     lines += anomalies(found.anomalies, colour)
-    lines += _captures((("A", found.a), ("B", found.b)), colour)
+    lines += _captures((("A", found.a), ("B", found.b)), found.facts.get("folder"), colour)
     return "\n".join(lines) + "\n"
 
 
@@ -103,11 +103,14 @@ def _items(found: Comparison, colour: bool) -> list[str]:
 
 def _item_notes(item: ItemResult, *, headline: bool) -> list[str]:
     """What the table has no room for; the headline's interval stands in the first sentence already."""
-    lines = []
-    if item.ratio is not None and not headline:
-        lines += paragraph(f"{item_words(item.item)}: {interval_words(item.ratio)}", first="  ")
+    known = item.ratio is not None and not headline
+    if not known and not item.warnings:
+        return []
+    lines = paragraph(
+        item_words(item.item) + (f": {interval_words(item.ratio)}" if known and item.ratio else ""), first="  "
+    )
     for warning in item.warnings:
-        lines += paragraph(warning, first="  ! ")
+        lines += paragraph(warning, first="    ! ")
     return lines
 
 
@@ -175,12 +178,14 @@ def anomaly_meaning(name: str) -> str:
     return f"{declared.severity}: {declared.meaning}" if declared else "no description"
 
 
-def _captures(sides: Iterable[tuple[str, Side]], colour: bool) -> list[str]:
+def _captures(sides: Iterable[tuple[str, Side]], folder: object, colour: bool) -> list[str]:
     kept = [(label, side.capture) for label, side in sides if side.capture]
+    if folder:
+        kept.insert(0, ("All", str(folder)))
     if not kept:
         return []
     lines = heading("Captures", colour=colour)
-    lines += [f"  {label}: {fit(path, len(path)).rstrip()}" for label, path in kept]
+    lines += [f"  {label}: {visible(path)}" for label, path in kept]
     lines += paragraph(
         "Look inside with `dlprof show CAPTURE`. For Perfetto (ui.perfetto.dev) or chrome://tracing: "
         "`dlprof export CAPTURE --to chrome -o trace.json`.",

@@ -13,6 +13,7 @@ import pyarrow as pa
 import pytest
 
 from dlprof import schema
+from dlprof.analysis import exhibits as ex
 from dlprof.analysis.model import (
     Comparison,
     Completeness,
@@ -124,3 +125,27 @@ def perfetto() -> Callable[..., list[list[dict[str, Any]]]]:
         return tables
 
     return run
+
+
+def exhibits() -> ex.Exhibits:
+    """A little of everything that a page can draw."""
+    bars = tuple(
+        ex.Bar(op, op, phase, layer, at * 2e6, 1.8e6, at % 2)
+        for at, (op, phase, layer) in enumerate(
+            [
+                ("Conv", "forward", "conv1"),
+                ("Gemm", "forward", "dense1"),
+                ("Adam", "optimizer", None),
+                ("odd", None, None),
+            ]
+        )
+    )
+    ratio = Ratio(1.2, 1.1, 1.3, 0.95, 6, "t")
+    return ex.Exhibits(
+        trials=(ex.Trials("train_block", (0, 1, 2), (2.0, 2.1, 2.2)), ex.Trials("train_step_sync", (0, 1), (1.9, 2.0))),
+        step_times=tuple(ex.StepTimes(s, "train_block", (1e7, 1.1e7), (1.2e7, 1.3e7)) for s in "ab"),
+        timelines=tuple(ex.Timeline(s, 3, 9e6, ("cpu:0 · main", "cpu:0 · " + "x" * 40), bars, 2) for s in "ab"),
+        epochs=tuple(ex.Epochs(s, (1, 2), (0.5, 0.2), (0.9, 0.95), (None, 0.96)) for s in "ab"),
+        sweeps=(ex.Sweep("matmul", "size", (50, 150), (ratio, None), (1e5, 2e5), (2e5, None), None),),
+        memory=(ex.Memory("b", "Memory: cpu/0", (0.0, 1e6, 2e6), (0.0, 2**20, 2**21)),),
+    )
