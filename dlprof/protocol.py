@@ -111,7 +111,8 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """The traced window: steps in it, whether each step was synchronised, and what a reader must find there.
 
-    expected: raw op name → executions per step that the child knows it asked for, where it knows.
+    expected: raw op name → executions per step that the child knows it asked for, where it knows. untraced_step_ns: wall
+    times of synchronised steps without the profiler, run in the same process just before and just after the window.
     """
 
     steps: int
@@ -119,6 +120,7 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     wall_ns: int
     epoch: int | None = None
     expected: dict[str, int] = {}
+    untraced_step_ns: list[int] = []
 
 
 class CaptureResult(msgspec.Struct, frozen=True, kw_only=True):

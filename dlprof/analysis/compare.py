@@ -23,7 +23,8 @@ SINGLE_RUN: Final = (
 class Evidence:
     """One side's traces. exact: event tables (schema.EVENTS), one per traced window of fidelity exact (or whatever
     trace a diff was given); layers: the workload's `model.layers`; anomalies: counters of ingest, summed over the
-    windows; runtime: what the child said of itself (threads)."""
+    windows; runtime: what the child said of itself (threads); untraced: per window, wall times (ns) of synchronised
+    steps without the profiler in the same process, just before and after it."""
 
     side: Side
     exact: Sequence[pa.Table] = ()
@@ -31,6 +32,7 @@ class Evidence:
     anomalies: Mapping[str, int] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     runtime: Mapping[str, object] = field(default_factory=dict)
+    untraced: Sequence[Sequence[int]] = ()
 
 
 def build(
@@ -179,25 +181,30 @@ def _explained(a: Evidence, b: Evidence) -> dict[str, Explained]:
 
 
 def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> dict[str, Any]:
-    """What tracing cost a step: traced (exact: synchronised) against the untraced item nearest to it, and which it
-    was.
+    """What tracing cost a step, and against what: untraced steps of the same process beside the window, else the trials.
 
-    The exact fidelity waits after each step, so train_step_sync is its like; against train_block the figure would
-    also hold the cost of the waiting, and the fact says so.
+    The machine drifts by more than profiling costs within minutes, so the trials' steps are a poor second; then
+    train_step_sync is the like of a traced step, for the exact fidelity waits after each.
     """
     traced = [median for table in evidence.exact if (median := steps.step_median_ns(table)) is not None]
+    beside = [float(np.median(times)) for times in evidence.untraced if len(times)]
     result: dict[str, Any] = {"overhead": None, "traced_step_ns": None, "untraced_step_ns": None, "against": None}
-    for item in ("train_step_sync", "train_block"):
-        untraced = _untraced(timings, item, side)
-        if traced and untraced:
-            step = float(np.median(traced))
-            return {
-                "overhead": step / untraced - 1,
-                "traced_step_ns": step,
-                "untraced_step_ns": untraced,
-                "against": item,
-            }
-    return result
+    if traced and len(beside) == len(traced):
+        cost = float(np.median(np.array(traced) / np.array(beside))) - 1
+        untraced, against = float(np.median(beside)), "synchronised steps of the same process beside the window"
+    else:
+        found = ((item, _untraced(timings, item, side)) for item in ("train_step_sync", "train_block"))
+        against, trial_ns = next(((item, ns) for item, ns in found if ns), ("", None))
+        if not traced or trial_ns is None:
+            return result
+        untraced = trial_ns
+        cost = float(np.median(traced)) / untraced - 1
+    return {
+        "overhead": cost,
+        "traced_step_ns": float(np.median(traced)),
+        "untraced_step_ns": untraced,
+        "against": against,
+    }
 
 
 def _untraced(timings: pa.Table, item: str, side: str, average: Callable[..., Any] = np.median) -> float | None:

@@ -146,7 +146,9 @@ class _Comparing:
         self.stopped = f"failed: {error.message.splitlines()[0]}"
         self.bench.warn(f"stopped by a failure after {len(self.finished)} trials")
         kept = self._commit(self._findings())
-        error.hint = f"{error.hint + '; ' if error.hint else ''}the {len(self.finished)} finished trials are in {kept.path}"
+        error.hint = (
+            f"{error.hint + '; ' if error.hint else ''}the {len(self.finished)} finished trials are in {kept.path}"
+        )
 
     def _trials(self) -> Trials:
         for side in self.sides.values():
@@ -155,7 +157,9 @@ class _Comparing:
         self.bench.progress.stage("trials")
         self.deadline = time.monotonic() + self.options.budget_s
         looks = stats.look_schedule()
-        plan = Plan(trials=self.options.trials or looks[-1], seed=self.options.run.seed, items=_items(self.workloads["a"]))
+        plan = Plan(
+            trials=self.options.trials or looks[-1], seed=self.options.run.seed, items=_items(self.workloads["a"])
+        )
         trials = run_trials(
             plan,
             lambda side, number: self._worker(side, number, made[side]),

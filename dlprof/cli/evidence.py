@@ -58,6 +58,7 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
         layers=workload_layers(captures[0]) if captures else (),
         anomalies=anomalies,
         warnings=warnings,
+        untraced=[(capture.manifest.child.get("window") or {}).get("untraced_step_ns", []) for capture in captures],
     )
 
 

@@ -10,6 +10,7 @@ from .clock import Stopwatch
 from .faults import Fault, Unsupported
 from .feed import Feed
 
+REFERENCE_STEPS = 10  # untraced, synchronised steps on each side of the traced window, undone: what profiling costs
 WARMUP_STEPS = 8  # measured: both frameworks are steady after at most 11 calls; restored afterwards
 PARITY_STEPS = 3
 
@@ -155,18 +156,35 @@ class NetworkWork:
         self._net.prepare_trace(fidelity, steps, self._feed.batch(self._feed.train_indices(first)))
         self._channel.send({"event": "phase", "name": "traced epoch"})
         backend = self._backend
+        untraced = self._reference(first)
         backend.start_trace(directory, fidelity, self._request["options"])
         with Stopwatch() as watch, backend.span("dlprof:epoch=%d" % epoch):
             handles = self._traced_steps(first, steps, exact)
         artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
+        untraced += self._reference(first)
         window = {
             "steps": steps,
             "synchronised": exact,
             "wall_ns": watch.wall,
             "epoch": epoch,
             "expected": self._net.expected() if exact else {},
+            "untraced_step_ns": untraced,
         }
         return self._record(epoch, True, watch, handles), window, artefacts
+
+    def _reference(self, first):
+        """Wall times (ns) of synchronised steps without the profiler, in this process and at this moment; undone.
+
+        Against the lockstep trials, minutes away, the cost of profiling would drown in the machine's drift.
+        """
+        state = self._net.snapshot()
+        times = []
+        for step in range(first, first + REFERENCE_STEPS + 1):
+            with Stopwatch() as watch:
+                self._net.sync(self._net.train(self._feed.train(step, 1), no_span)[-1])
+            times.append(watch.wall)
+        self._net.restore(state)
+        return times[1:]  # the first pays for the snapshot and for the profiler's start or stop
 
     def _traced_steps(self, first, steps, exact):
         backend, handles = self._backend, []
