@@ -1,10 +1,10 @@
-"""TensorFlow's half of the child: device, threads, profiler and markers. The networks are in tf_network.py."""
+"""TensorFlow's half of the child: device and threads. Networks are in tf_network.py, profilers in tf_trace.py."""
 
-import glob
 import os
 
 from dlprof_child.backend import Backend
-from dlprof_child.faults import Fault, FrameworkMissing, Unsupported
+from dlprof_child.faults import FrameworkMissing, Unsupported
+from tf_trace import make_tracer
 
 MODES = ("graph", "eager", "xla")
 
@@ -21,11 +21,6 @@ ENVIRONMENT = (
     "XLA_FLAGS",
     "CUDA_VISIBLE_DEVICES",
 )
-
-# Level 2 records every kernel the executor takes for expensive; tf_network.py sees to it that in `exact` it takes all
-# real work for that. Level 3 would add the bookkeeping (Const, Identity, Reshape) in old releases only: 2.21 ignores the
-# level it is given (0, 1 and 3 write what 2 writes), so 2 keeps the releases alike.
-HOST_TRACER_LEVEL = 2
 
 
 def create(request):
@@ -48,7 +43,7 @@ class TensorFlowBackend(Backend):
     def __init__(self, tf, request):
         self._tf = tf
         self._mode = request["mode"]
-        self._trace_directory = None
+        self._tracer = make_tracer(tf)
         self.device = _take_device(tf, request["device"])
         threads = request.get("threads")
         if threads:
@@ -79,27 +74,13 @@ class TensorFlowBackend(Backend):
         return make_network(self._tf, self._mode, self.device, description, weights)
 
     def span(self, name, step=None):
-        if step is None:
-            return self._tf.profiler.experimental.Trace(name)
-        # _r = 1 makes the event a root, by which TensorBoard's profile plugin groups steps
-        return self._tf.profiler.experimental.Trace(name, step_num=step, _r=1)
+        return self._tracer.span(name, step)
 
     def start_trace(self, directory, fidelity, options):
-        profiler = self._tf.profiler.experimental
-        levels = profiler.ProfilerOptions(
-            host_tracer_level=int(options.get("host_tracer_level", HOST_TRACER_LEVEL)),
-            python_tracer_level=int(options.get("python_tracer_level", 0)),
-            device_tracer_level=int(options.get("device_tracer_level", 1)),
-        )
-        self._trace_directory = directory
-        profiler.start(directory, options=levels)
+        self._tracer.start(directory, options)
 
     def stop_trace(self):
-        self._tf.profiler.experimental.stop()
-        found = sorted(glob.glob(os.path.join(self._trace_directory, "plugins", "profile", "*", "*.xplane.pb")))
-        if not found:
-            raise Fault("TensorFlow's profiler wrote no .xplane.pb", "look below %s" % self._trace_directory)
-        return [("xplane", path) for path in found]
+        return self._tracer.stop()
 
 
 def _cores():
