@@ -167,40 +167,7 @@ def user_environment(python: Path, framework: str, module: str | None = None) ->
 
 def _build(spec: EnvSpec, making: Path, log: Path, on_progress: Progress) -> _Marker:
     """Fill the folder `making` with a tested environment; returns its marker, not yet written."""
-    on_progress(f"looking for Python {spec.python}")
-    python = pythons.find(spec.python)
-    if python is None:
-        on_progress(f"downloading Python {spec.python}")
-        python = pythons.fetch(spec.python, log)
-    lock = making.parent / f"{making.name}.txt"
-    try:
-        if spec.requirements:
-            lock.write_bytes(spec.requirements.read_bytes())
-        else:
-            _resolve(spec, lock, log, on_progress)
-        doing = f"make the environment {spec.name}"
-        venv = [
-            "venv",
-            "--quiet",
-            "--no-project",
-            "--relocatable",
-            "--allow-existing",
-            "--python",
-            str(python),
-            str(making),
-        ]
-        uv_tool.run(venv, doing=doing, log=log, cwd=making, on_progress=on_progress)
-        on_progress(f"installing {spec.name}")
-        install = ["pip", "install", "--require-hashes", "--python", str(making / "bin" / "python"), "-r", str(lock)]
-        uv_tool.run(install, doing=doing, log=log, cwd=making, on_progress=on_progress)
-        broken = probe.damage(making)
-        if broken:  # uv links files from its cache: when one was damaged there, every environment would get it
-            on_progress(f"uv's cache is damaged ({broken}): fetching all of it again")
-            again = [*install, "--reinstall", "--no-cache"]
-            uv_tool.run(again, doing=doing, log=log, cwd=making, on_progress=on_progress)
-        lock.rename(making / "requirements.txt")
-    finally:
-        lock.unlink(missing_ok=True)
+    _install(spec, making, log, on_progress)
     module = spec.module or _MODULES.get(spec.framework, spec.framework)
     on_progress(f"trying import {module}")
     facts = _smoke(making, module, spec, log)
@@ -215,6 +182,38 @@ def _build(spec: EnvSpec, making: Path, log: Path, on_progress: Progress) -> _Ma
         environ=dict(spec.environ),
         locked=spec.requirements is not None,
     )
+
+
+def _install(spec: EnvSpec, making: Path, log: Path, on_progress: Progress) -> None:
+    """A virtual environment in `making` with the packages of the lock, a copy of which stays in it."""
+    on_progress(f"looking for Python {spec.python}")
+    python = pythons.find(spec.python)
+    if python is None:
+        on_progress(f"downloading Python {spec.python}")
+        python = pythons.fetch(spec.python, log)
+    lock = making.parent / f"{making.name}.txt"
+
+    def uv(*arguments: str) -> None:
+        doing = f"make the environment {spec.name}"
+        uv_tool.run(arguments, doing=doing, log=log, cwd=making, on_progress=on_progress)
+
+    try:
+        if spec.requirements:
+            lock.write_bytes(spec.requirements.read_bytes())
+        else:
+            _resolve(spec, lock, log, on_progress)
+        options = ("--quiet", "--no-project", "--relocatable", "--allow-existing")
+        uv("venv", *options, "--python", str(python), str(making))
+        on_progress(f"installing {spec.name}")
+        install = ("pip", "install", "--require-hashes", "--python", str(making / "bin" / "python"), "-r", str(lock))
+        uv(*install)
+        broken = probe.damage(making)
+        if broken:  # uv links files from its cache: when one was damaged there, every environment would get it
+            on_progress(f"uv's cache is damaged ({broken}): fetching all of it again")
+            uv(*install, "--reinstall", "--no-cache")
+        lock.rename(making / "requirements.txt")
+    finally:
+        lock.unlink(missing_ok=True)
 
 
 def _resolve(spec: EnvSpec, lock: Path, log: Path, on_progress: Progress) -> None:
