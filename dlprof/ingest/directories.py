@@ -12,7 +12,7 @@ from dlprof.ingest.source import Source
 
 _SIDE_FILES: Final = (
     ".csv", ".txt", ".md", ".log", ".sha256", ".py", ".html", ".nvvp", ".parquet",
-    ".profile-empty", ".memory_profile.json.gz", ".hlo_proto.pb", ".op_stats.pb", ".cached", ".dcn_collective_stats.pb",
+    ".profile-empty", ".memory_profile.json.gz", ".hlo_proto.pb", ".op_stats.pb", ".op_stats_v2.pb", ".cached", ".dcn_collective_stats.pb",
 )  # fmt: skip
 """Endings of files that lie beside traces and never are one."""
 _TOOL_FILES: Final = ("input_pipeline.pb", "overview_page.pb", "tensorflow_stats.pb", "kernel_stats.pb", "memory_profile.pb")
@@ -42,8 +42,10 @@ def _possible(path: Path) -> bool:
 
 
 def _is_trace(path: Path) -> bool:
+    source = Source(path, str(path), Anomalies(), repair=True)
     try:
-        kind_of(Source(path, str(path), Anomalies(), repair=True))
+        kind = kind_of(source)
     except TraceError:
         return False
-    return True
+    # Any JSON array could be a chrome trace; among the files of a folder only one that shows an event counts.
+    return kind != "chrome-trace" or b'"ph"' in source.head()

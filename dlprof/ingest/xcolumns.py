@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64
+from dlprof.ingest.hlonames import instruction
 from dlprof.ingest.reader import Context
 from dlprof.ingest.xevents import DOUBLE, REF, STR, Stats
 from dlprof.ingest.xnames import annotation, dtype
 from dlprof.ingest.xspace import Plane
 
 _SIZE: Final = re.compile(r"(?:^|\s)(?:size|num_bytes):(\d{1,18})(?:\s|$)")
-_HLO_NUMBER: Final = re.compile(r"(\.\d+)+$")
 _PATHS: Final = ("tf_op", "name", "annotation", "level 0")
 """Stats that may name the operator of a device event, best first; XLA writes `XlaModule:` into tf_op when it knows none."""
 _NUMBERS: Final = {"correlation_id": "correlation", "bytes_accessed": "bytes", "flops": "flops"}
@@ -136,7 +136,7 @@ class StatColumns:
         return [NO_TEXT if kind is None else self._ctx.pool("dtype")[kind] for kind in kinds]
 
     def _hlo(self, text: str) -> int:
-        return self._ctx.pool("lookup")[_HLO_NUMBER.sub("", text)] if text else NO_TEXT
+        return self._ctx.pool("lookup")[instruction(text)] if text else NO_TEXT
 
     def _operators(self, stats: Stats, data: bytes, count: int) -> tuple[Int32, Int32]:
         """Operator path and type of each event, from the best stat that names one."""

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,7 @@ EVENT_TAG: Final = 0x22
 DOUBLE, UINT64, INT64, STR, BYTES_VALUE, REF = 2, 3, 4, 5, 6, 7
 """Kinds of a stat's value: field numbers of XStat's oneof."""
 _NO_VALUE: Final = 0
+Parsed = TypeVar("Parsed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +72,7 @@ def _complete(data: bytes, at: int, end: int) -> bool:
     return any(byte < 0x80 for byte in data[at:end])
 
 
-class _Frame:
+class Frame:
     """Messages under the cursor: row numbers, cursors and ends of those not yet at their end."""
 
     def __init__(self, start: Int64, end: Int64) -> None:
@@ -97,7 +98,7 @@ def parse(window: Window, start: Int64, end: Int64) -> Events:
     aggregated = np.zeros(count, dtype=bool)
     found: list[tuple[Int64, Int64, Int64]] = []
     unknown = 0
-    frame = _Frame(start, end)
+    frame = Frame(start, end)
     while len(frame.rows):
         tag, value, after = window.field(frame.at, frame.end)
         rest = len(tag)
@@ -113,13 +114,13 @@ def parse(window: Window, start: Int64, end: Int64) -> Events:
                 aggregated[rows] = True
         if rest:
             here = tag == EVENT_TAG
-            body, size = after[here], _sizes(value[here], frame.at[here])
+            body, size = after[here], sizes(value[here], frame.at[here])
             after[here] = body + size
             found.append((frame.rows[here], body, after[here]))
             rest -= len(body)
             if rest:
                 unknown += rest
-                _skip_unknown(window, frame, tag, (*columns, EVENT_TAG), after)
+                skip_unknown(window, frame, tag, (*columns, EVENT_TAG), after)
         frame.advance(after, "an event")
     stats, more_unknown = _stats(window, found)
     return Events(window, columns[0x08], columns[0x10], columns[0x18], np.where(aggregated, columns[0x28], 1),
@@ -144,7 +145,7 @@ def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]]) -> tuple[Sta
     bits = np.zeros(count, dtype=np.uint64)
     at = np.zeros(count, dtype=np.int64)
     unknown = 0
-    frame = _Frame(start, end)
+    frame = Frame(start, end)
     while len(frame.rows):
         tag, value, after = window.field(frame.at, frame.end)
         here = tag == 0x08
@@ -163,7 +164,7 @@ def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]]) -> tuple[Sta
             bits[rows] = value[here]
             if meaning in (STR, BYTES_VALUE):
                 at[rows] = after[here]
-                after[here] += _sizes(value[here], frame.at[here])
+                after[here] += sizes(value[here], frame.at[here])
         if rest:
             here = tag == 0x11
             rows = frame.rows[here]
@@ -173,7 +174,7 @@ def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]]) -> tuple[Sta
             rest -= len(rows)
             if rest:
                 unknown += rest
-                _skip_unknown(window, frame, tag, (0x08, 0x11, *_STAT_TAGS), after)
+                skip_unknown(window, frame, tag, (0x08, 0x11, *_STAT_TAGS), after)
         frame.advance(after, "a stat")
     valued = kind != _NO_VALUE
     if not valued.all():
@@ -181,7 +182,7 @@ def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]]) -> tuple[Sta
     return Stats(event, ids, kind, bits, at), unknown
 
 
-def _sizes(value: Uint64, at: Int64) -> Int64:
+def sizes(value: Uint64, at: Int64) -> Int64:
     """Lengths as int64; one that no file can have raises `Malformed`, before it could wrap round."""
     if len(value) and int(value.max()) >= 1 << 48:
         worst = int(value.argmax())
@@ -189,7 +190,7 @@ def _sizes(value: Uint64, at: Int64) -> Int64:
     return value.astype(np.int64)
 
 
-def _skip_unknown(window: Window, frame: _Frame, tag: npt.NDArray[np.uint8], known: tuple[int, ...],
+def skip_unknown(window: Window, frame: Frame, tag: npt.NDArray[np.uint8], known: tuple[int, ...],
                   after: Int64) -> None:  # fmt: skip
     """Moves the cursor of messages at a field that we do not know behind it. One at a time: they are rare or damage."""
     for row in np.flatnonzero(~np.isin(tag, known)).tolist():
@@ -197,8 +198,12 @@ def _skip_unknown(window: Window, frame: _Frame, tag: npt.NDArray[np.uint8], kno
         after[row] = next(fields(window.data, at, min(end, window.size))).end
 
 
-def windows(file: ByteFile, start: int, end: int) -> Generator[Events, None, int]:
-    """The events of the run that begins at file offset `start`, in windows; `end`: end of the line.
+def windows(
+    file: ByteFile, start: int, end: int, parse_window: Callable[[Window, Int64, Int64], Parsed]
+) -> Generator[Parsed, None, int]:
+    """The events (field 4) of the run that begins at file offset `start`, in windows; `end`: end of the line.
+
+    parse_window: `parse`, or another message's with the same signature.
 
     Returns the offset where it stopped: at the line's end or the first field that is no event. Raises `Malformed` with
     the absolute offset of the first damage, after it has yielded all events before it.
@@ -211,7 +216,7 @@ def windows(file: ByteFile, start: int, end: int) -> Generator[Events, None, int
         except Malformed as error:
             raise Malformed(at + error.offset, error.expected) from None
         if len(bodies):
-            yield from _sound(Window(data, at), bodies, ends)
+            yield from _sound(Window(data, at), bodies, ends, parse_window)
             at += stop
             size = WINDOW_BYTES
             continue
@@ -223,14 +228,16 @@ def windows(file: ByteFile, start: int, end: int) -> Generator[Events, None, int
     return at
 
 
-def _sound(window: Window, bodies: Int64, ends: Int64) -> Iterator[Events]:
+def _sound(
+    window: Window, bodies: Int64, ends: Int64, parse_window: Callable[[Window, Int64, Int64], Parsed]
+) -> Iterator[Parsed]:
     """The events before the first damaged one, then `Malformed` for it. Damage is found field by field across all events,
     so the first one found need not be the first in the file."""
     damage: Malformed | None = None
     kept = len(bodies)
     while kept:
         try:
-            yield parse(window, bodies[:kept], ends[:kept])
+            yield parse_window(window, bodies[:kept], ends[:kept])
             break
         except Malformed as error:
             damage = error

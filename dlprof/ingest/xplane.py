@@ -6,7 +6,6 @@ Times: event start = line.timestamp_ns + offset_ps / 1000, relative to the profi
 
 from __future__ import annotations
 
-import re
 from collections.abc import Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -15,12 +14,13 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
+from dlprof.ingest.hlonames import hlo_operator
 from dlprof.ingest.reader import Context, Damaged
 from dlprof.ingest.source import Source
 from dlprof.ingest.wire import BYTES, VARINT, Malformed, signed
 from dlprof.ingest.xargs import Quoter, render
 from dlprof.ingest.xcolumns import StatColumns, without
-from dlprof.ingest.xevents import EVENT_TAG, Events, windows
+from dlprof.ingest.xevents import EVENT_TAG, Events, parse, windows
 from dlprof.ingest.xnames import device, host_op, is_copy, is_derived
 from dlprof.ingest.xspace import ByteFile, Plane, SkeletonReader, Space
 from dlprof.plugin import Operator, Vocabulary
@@ -28,7 +28,6 @@ from dlprof.units import PS_PER_NS
 
 _EPOCH_NS: Final = 10**17
 """A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
-_HLO_NUMBER: Final = re.compile(r"(\.\d+)+$")
 
 
 class XPlaneReader:
@@ -51,8 +50,8 @@ class XPlaneReader:
             yield from _SpaceReader(bytes_, skeleton.space, ctx).read(damage)
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
-        """See `reader.Reader`. HLO instructions carry a number: `dot.3` is a `dot`."""
-        return vocabulary.get(name) or vocabulary.get(_HLO_NUMBER.sub("", name))
+        """See `reader.Reader`."""
+        return vocabulary.get(name) or hlo_operator(name, vocabulary)
 
 
 READER: Final = XPlaneReader()
@@ -167,7 +166,7 @@ class _SpaceReader:
         try:
             while at < end:
                 if self._file.at(at, 1) == bytes([EVENT_TAG]):
-                    at = yield from windows(self._file, at, end)
+                    at = yield from windows(self._file, at, end, parse)
                     continue
                 part = next(self._file.walk(at, end))
                 if part.number == 1 and part.wire == VARINT:
