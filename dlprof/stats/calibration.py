@@ -66,6 +66,10 @@ class Calibration:
     adaptive: Resampled
     detectable: tuple[tuple[float, float | None], ...]
 
+    def smallest_effect(self, trials: int, alpha: float = FIXED_ALPHA) -> float | None:
+        """Relative slow-down that so many trials find with 80 % power here: a tighter gate cannot be decided by them."""
+        return detectable_effect(trials, self.sd, alpha)
+
 
 def calibrate(
     log_ratios: ArrayLike, trial_seconds: float, *, margin: float = 0.05, comparisons: int = 10_000, seed: int = 0

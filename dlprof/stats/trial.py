@@ -85,7 +85,7 @@ def trial_log_ratio(a: ArrayLike, b: ArrayLike, b_first: ArrayLike | None = None
         autocorrelation=dependence,
         a_ns=_exp_median(bursts_a[usable]),
         b_ns=_exp_median(bursts_b[usable]),
-        warnings=_warnings(kept.size, difference.size, order),
+        warnings=_warnings(kept, difference.size, order),
     )
 
 
@@ -126,19 +126,26 @@ def _exp_median(logs: Floats) -> float:
     return math.exp(float(np.median(logs))) if logs.size else math.nan
 
 
-def _warnings(rounds: int, given: int, order: float | None) -> tuple[str, ...]:
+def _warnings(kept: Floats, given: int, order: float | None) -> tuple[str, ...]:
     found = []
-    if rounds == 0:
+    if kept.size == 0:
         found.append("no usable round: the trial gives no ratio")
-    elif rounds < FEWEST_ROUNDS:
-        found.append(f"only {rounds} usable rounds (≥ {FEWEST_ROUNDS} wanted)")
-    if 0 < rounds < given:
-        found.append(f"{given - rounds} of {given} rounds lost: no positive time on both sides")
-    if order is not None and abs(order) > ORDER_EFFECT_LIMIT:
+    elif kept.size < FEWEST_ROUNDS:
+        found.append(f"only {kept.size} usable rounds (≥ {FEWEST_ROUNDS} wanted)")
+    if 0 < kept.size < given:
+        found.append(f"{given - kept.size} of {given} rounds lost: no positive time on both sides")
+    if order is not None and abs(order) > max(0.05, _order_noise(kept)):
         found.append(
             f"order effect: the side that runs first takes {math.expm1(order):+.1%} (balanced order cancels it)"
         )
     return tuple(found)
+
+
+def _order_noise(kept: Floats) -> float:
+    """3.3 standard errors (p about .001) of `_order_effect` where order has none: half a difference of two medians of
+    half the rounds each; 1.2533 is the median's standard error in units of the mean's, 1.4826 × MAD a robust SD."""
+    spread = 1.4826 * float(np.median(np.abs(kept - np.median(kept))))
+    return 3.3 * 1.2533 * spread / math.sqrt(kept.size)
 
 
 def trial_ratios(

@@ -82,6 +82,7 @@ def test_a_calibration_says_what_a_given_time_can_find():
     minutes = dict(found.detectable)
     assert minutes[2.0] == pytest.approx(stats.detectable_effect(6, found.sd))
     assert minutes[60.0] == pytest.approx(stats.detectable_effect(180, found.sd))
+    assert found.smallest_effect(6) == minutes[2.0]
     slow = stats.calibrate(POOL[:60], trial_seconds=60.0, comparisons=300)
     assert dict(slow.detectable)[5.0] is None
 

@@ -80,6 +80,12 @@ def test_what_going_first_costs_is_estimated_and_cancels_in_a_balanced_order():
     assert stats.trial_log_ratio(a, b).order_effect is None
 
 
+def test_noise_is_seldom_called_an_order_effect():
+    noisy = [lockstep(seed, rounds=12) for seed in range(200)]
+    warned = sum(stats.trial_log_ratio(a**3 / 1e14, b**3 / 1e14, first).warnings != () for a, b, first in noisy)
+    assert warned <= 8
+
+
 def test_shapes_that_do_not_fit_are_refused():
     with pytest.raises(ValueError, match="10 rounds"):
         stats.trial_log_ratio(np.ones((10, 2)), np.ones((9, 2)))

@@ -1,0 +1,229 @@
+"""Is the verdict right? Collects real trials of a side against itself and prints how often dlprof, and others, err.
+
+    python3 benchmarks/calibration.py collect --minutes 60 -o calibration-trials     (resumes; run it as often as you like)
+    python3 benchmarks/calibration.py pack calibration-trials -o benchmarks/data/calibration.parquet
+    python3 benchmarks/calibration.py report benchmarks/data/calibration.parquet
+
+A cell is one configuration: A against A, A against A slowed by a known share (slowed_adapter.py), or A against A on a
+disturbed machine. Cells take turns, one trial each, so that all see the same weather. Each finished trial is one Parquet
+file of schema.TIMINGS and one JSON of facts. `report` reads those folders, packed files, and comparison directories of
+`dlprof compare … --a X --b X` alike. Needs dlprof importable (pip install . in this repository).
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import multiprocessing
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+SLOWED = Path(__file__).with_name("slowed_adapter.py")
+PACKED = ("trial", "side", "item", "round", "position", "kept", "units", "wall_ns")
+SPIN_S = 3.0
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One configuration. slower: extra share of work on side B; load: another process on the machine, or ''."""
+
+    name: str
+    side: str
+    workload: str = "lenet"
+    settings: dict[str, str] = field(default_factory=dict)
+    items: tuple[str, ...] | None = ("train_block", "train_step_sync", "infer_block")
+    slower: float = 0.0
+    load: str = ""
+
+
+BLOCK = ("train_block",)
+CELLS = (
+    Cell("lenet tf:graph", "tf:graph"),
+    Cell("lenet mxnet:hybrid", "mxnet:hybrid"),
+    Cell("lenet tf:graph +5%", "tf:graph", items=BLOCK, slower=0.05),
+    Cell("lenet tf:graph +10%", "tf:graph", items=BLOCK, slower=0.10),
+    Cell("lenet mxnet:hybrid +5%", "mxnet:hybrid", items=BLOCK, slower=0.05),
+    Cell("lenet mxnet:hybrid +10%", "mxnet:hybrid", items=BLOCK, slower=0.10),
+    Cell("lenet tf:graph loaded half the time", "tf:graph", items=BLOCK, load="half"),
+    Cell("lenet tf:graph load switched on midway", "tf:graph", items=BLOCK, load="midway"),
+)
+
+
+def collect(arguments: argparse.Namespace) -> None:
+    """Trials in turn until the time is up; what is finished is on disk."""
+    from dlprof.cli.options import RunOptions
+    from dlprof.cli.recording import Bench
+    from dlprof.cli.terminal import Progress
+
+    deadline = time.monotonic() + arguments.minutes * 60
+    cells = [c for c in CELLS if not arguments.cells or any(part in c.name for part in arguments.cells)]
+    with tempfile.TemporaryDirectory(prefix="dlprof-calibration-") as scratch, Progress() as progress:
+        benches = {}
+        for cell in cells:
+            options = RunOptions(
+                workload=cell.workload, preset=None, settings=cell.settings, epochs=None, device="cpu", mode=None,
+                seed=0, python=None, data=None, threads=None, max_steps=None, timeout_s=600.0,
+            )  # fmt: skip
+            benches[cell.name] = _Cell(cell, Bench(options, progress, Path(scratch)), arguments)
+        while time.monotonic() < deadline:
+            cell = min(benches.values(), key=lambda c: (c.finished, cells.index(c.cell)))
+            if cell.finished >= arguments.trials:
+                break
+            cell.trial()
+            print(f"{cell.cell.name}: {cell.finished} trials", file=sys.stderr)
+
+
+@dataclass
+class _Cell:
+    """A cell being collected. Trial numbers go on from what its folder holds."""
+
+    cell: Cell
+    bench: Any
+    arguments: argparse.Namespace
+    ready: tuple[Any, ...] | None = None
+
+    @property
+    def folder(self) -> Path:
+        return Path(self.arguments.output) / self.cell.name.replace(" ", "_").replace(":", "-").replace("%", "pct")
+
+    @property
+    def finished(self) -> int:
+        return len(list(self.folder.glob("trial-*.parquet")))
+
+    def trial(self) -> None:
+        """One more trial, written when whole."""
+        from dlprof.capture.schedule import Plan, run_trials
+        from dlprof.store import atomic
+
+        if self.ready is None:
+            side = self.bench.side(self.cell.side)
+            workload = self.bench.options.resolve(side.framework.name)
+            self.ready = side, workload, self.bench.environment(side), self.bench.inputs(workload, 1)
+        number, rounds = self.finished, self.arguments.rounds
+        plan = Plan(trials=1, seed=self.arguments.seed, items=self.cell.items, min_rounds=rounds, max_rounds=rounds)
+        with _load(self.cell.load) as on_step:
+            found = run_trials(plan, self._worker, lambda _: True, on_step=on_step, first=number)
+        if found.interrupted:
+            raise KeyboardInterrupt
+        done = found.trials[0]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        facts = {"cell": self.cell.name, "slower": self.cell.slower, "load": self.cell.load, "rounds": done.rounds,
+                 "idle": dict(done.idle), "machine": dict(done.machine), "wall_s": done.wall_s,
+                 "versions": done.ready["a"]["versions"], "created": time.time()}  # fmt: skip
+        (self.folder / f"trial-{number:05d}.json").write_text(json.dumps(facts, indent=1))
+        with atomic(self.folder / f"trial-{number:05d}.parquet") as temporary:
+            pq.write_table(done.timings, temporary, compression="zstd")
+
+    def _worker(self, name: str, number: int) -> Any:
+        from dlprof.capture.launch import Worker
+
+        assert self.ready is not None
+        side, workload, environment, made = self.ready
+        request = self.bench.request(side, workload, made, task="serve")
+        if self.cell.slower and name == "b":
+            options = {"inner_adapter": request.adapter, "extra_share": self.cell.slower}
+            request = msgspec.structs.replace(request, adapter=str(SLOWED), options=options)
+        control = Path(tempfile.mkdtemp(dir=self.bench.scratch, prefix=f"trial-{number}-{name}-"))
+        return Worker(environment, request, control, 600.0)
+
+
+@contextmanager
+def _load(kind: str) -> Iterator[Any]:
+    """A busy process: `half` works and rests 3 s in turn all the time, `midway` begins when half of the rounds are done."""
+    process = multiprocessing.get_context("spawn").Process(target=_spin, args=(SPIN_S if kind == "half" else 0.0,))
+
+    def on_step(_: int, __: str, fraction: float) -> None:
+        if kind == "midway" and fraction >= 0.5 and process.pid is None:
+            process.start()
+
+    if kind == "half":
+        process.start()
+    try:
+        yield on_step
+    finally:
+        if process.pid is not None:
+            process.terminate()
+            process.join()
+
+
+def _spin(rest_s: float) -> None:
+    while True:
+        until = time.monotonic() + SPIN_S
+        while time.monotonic() < until:
+            pass
+        time.sleep(rest_s)
+
+
+def pack(arguments: argparse.Namespace) -> None:
+    """All trials of a collection as one Parquet file: the timed iterations, and the columns that the report needs."""
+    tables, walls = [], {}
+    for folder in sorted(p for p in Path(arguments.source).iterdir() if p.is_dir()):
+        for file in sorted(folder.glob("trial-*.parquet")):
+            facts = json.loads(file.with_suffix(".json").read_text())
+            table = pq.read_table(file)
+            timed = table.filter(pa.compute.equal(table["stage"].cast(pa.string()), "timed"))
+            plain = timed.select(PACKED).cast(pa.schema([(n, _plain(timed.schema.field(n).type)) for n in PACKED]))
+            tables.append(plain.append_column("cell", pa.array([facts["cell"]] * len(plain))))
+            walls.setdefault(facts["cell"], []).append(round(facts["wall_s"], 2))
+    metadata = {"wall_s": json.dumps(walls)}
+    whole = pa.concat_tables(tables).replace_schema_metadata(metadata)
+    Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(whole, arguments.output, compression="zstd", compression_level=19)
+    print(f"{arguments.output}: {len(whole)} iterations, {sum(map(len, walls.values()))} trials, "
+          f"{Path(arguments.output).stat().st_size / 1e6:.1f} MB")  # fmt: skip
+
+
+def _plain(kind: pa.DataType) -> pa.DataType:
+    return pa.string() if pa.types.is_dictionary(kind) else kind
+
+
+def report(arguments: argparse.Namespace) -> int:
+    """Print the table; exit status 1 if a criterion is not met and --check was given."""
+    import calibration_rates as rates
+
+    found = rates.evaluate(rates.load([Path(p) for p in arguments.sources]), comparisons=arguments.comparisons)
+    print(rates.text(found))
+    if arguments.json:
+        Path(arguments.json).write_text(json.dumps(rates.plain(found), indent=1) + "\n")
+    return int(arguments.check and not all(c.met for c in found.criteria if c.met is not None))
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(required=True)
+    verb = verbs.add_parser("collect", help="measure trials until the time is up")
+    verb.add_argument("--minutes", type=float, default=30.0)
+    verb.add_argument("--trials", type=int, default=10_000, help="at most so many a cell")
+    verb.add_argument("--rounds", type=int, default=20, help="rounds a trial, the same in all (default 20)")
+    verb.add_argument("--cells", nargs="*", help="only cells whose name holds one of these")
+    verb.add_argument("--seed", type=int, default=0)
+    verb.add_argument("-o", "--output", default="calibration-trials")
+    verb.set_defaults(run=collect)
+    verb = verbs.add_parser("pack", help="one Parquet file from a collection")
+    verb.add_argument("source")
+    verb.add_argument("-o", "--output", required=True)
+    verb.set_defaults(run=pack)
+    verb = verbs.add_parser("report", help="the table")
+    verb.add_argument("sources", nargs="+", help="packed files, collections or comparison directories")
+    verb.add_argument("--comparisons", type=int, default=20_000, help="resampled comparisons a rate (default 20000)")
+    verb.add_argument("--json", help="also write the numbers here")
+    verb.add_argument("--check", action="store_true", help="exit 1 where a criterion is not met")
+    verb.set_defaults(run=report)
+    arguments = parser.parse_args()
+    return arguments.run(arguments) or 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())
