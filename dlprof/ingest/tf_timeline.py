@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from itertools import compress
 from typing import Any, Final, Literal
 
 import msgspec
@@ -53,7 +54,9 @@ def place(process: str) -> Place:
 
 @dataclass(slots=True)
 class TimelineDialect(Dialect):
-    """A TF 1 timeline (chrome_file.Dialect)."""
+    """A TF 1 timeline (chrome_file.Dialect). copied: (start, name) of what /memcpy lists, as a memset has its op's name."""
+
+    copied: set[tuple[Any, str]] = field(default_factory=set)
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """The second record of GPU work."""
@@ -63,6 +66,8 @@ class TimelineDialect(Dialect):
         twin = np.fromiter((event.pid in twice for event in events), dtype=bool, count=len(events))
         twin &= ph == ord("X")
         self.ctx.anomalies.count("tf1_duplicate_gpu_record", int(twin.sum()))
+        copies = {process for process in twice if places[process].stream == "memcpy"}
+        self.copied.update((event.ts, event.name) for event in compress(events, twin) if event.pid in copies)
         return twin
 
     def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
@@ -97,7 +102,9 @@ class TimelineDialect(Dialect):
             return LEVEL["counter"]
         role = place(self.names.processes.get(event.pid, "")).role
         if role in ("stream", "all"):
-            return LEVEL["copy" if (args.op or event.name).upper().startswith(("MEMCPY", "MEMSET")) else "kernel"]
+            copied = (event.ts, event.name) in self.copied
+            named = (args.op or event.name).upper().startswith(("MEMCPY", "MEMSET"))
+            return LEVEL["copy" if copied or named else "kernel"]
         return LEVEL["op"] if role in ("cpu", "scheduling") else NO_TEXT
 
     def _tracks(self, rows: list[Event]) -> Int32:
