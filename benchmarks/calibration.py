@@ -64,8 +64,9 @@ CELLS = (
 def collect(arguments: argparse.Namespace) -> None:
     """Trials in turn until the time is up; what is finished is on disk."""
     from dlprof.cli.options import RunOptions
-    from dlprof.cli.recording import Bench
+    from dlprof.api.recording import Bench
     from dlprof.cli.terminal import Progress
+    from dlprof.errors import DlprofError
 
     deadline = time.monotonic() + arguments.minutes * 60
     cells = [c for c in CELLS if not arguments.cells or any(part in c.name for part in arguments.cells)]
@@ -81,7 +82,10 @@ def collect(arguments: argparse.Namespace) -> None:
             cell = min(benches.values(), key=lambda c: (c.finished, cells.index(c.cell)))
             if cell.finished >= arguments.trials:
                 break
-            cell.trial()
+            try:
+                cell.trial()
+            except DlprofError as error:
+                cell.failed(error)
             print(f"{cell.cell.name}: {cell.finished} trials", file=sys.stderr)
 
 
@@ -93,6 +97,7 @@ class _Cell:
     bench: Any
     arguments: argparse.Namespace
     ready: tuple[Any, ...] | None = None
+    in_a_row: int = 0
 
     @property
     def folder(self) -> Path:
@@ -101,6 +106,15 @@ class _Cell:
     @property
     def finished(self) -> int:
         return len(list(self.folder.glob("trial-*.parquet")))
+
+    def failed(self, error: Exception) -> None:
+        """A trial that failed is kept on record, so that `pack` can say how many did; the third in a row ends it all."""
+        self.folder.mkdir(parents=True, exist_ok=True)
+        with (self.folder / "failures.jsonl").open("a") as stream:
+            stream.write(json.dumps({"trial": self.finished, "error": str(error), "created": time.time()}) + "\n")
+        self.in_a_row += 1
+        if self.in_a_row == 3:
+            raise error
 
     def trial(self) -> None:
         """One more trial, written when whole."""
@@ -125,6 +139,7 @@ class _Cell:
         (self.folder / f"trial-{number:05d}.json").write_text(json.dumps(facts, indent=1))
         with atomic(self.folder / f"trial-{number:05d}.parquet") as temporary:
             pq.write_table(done.timings, temporary, compression="zstd")
+        self.in_a_row = 0
 
     def _worker(self, name: str, number: int) -> Any:
         from dlprof.capture.launch import Worker
@@ -168,8 +183,10 @@ def _spin(rest_s: float) -> None:
 
 def pack(arguments: argparse.Namespace) -> None:
     """All trials of a collection as one Parquet file: the timed iterations, and the columns that the report needs."""
-    tables, walls = [], {}
+    tables, walls, failures = [], {}, {}
     for folder in sorted(p for p in Path(arguments.source).iterdir() if p.is_dir()):
+        log = folder / "failures.jsonl"
+        failures[folder.name] = len(log.read_text().splitlines()) if log.is_file() else 0
         for file in sorted(folder.glob("trial-*.parquet")):
             facts = json.loads(file.with_suffix(".json").read_text())
             table = pq.read_table(file)
@@ -177,11 +194,11 @@ def pack(arguments: argparse.Namespace) -> None:
             plain = timed.select(PACKED).cast(pa.schema([(n, _plain(timed.schema.field(n).type)) for n in PACKED]))
             tables.append(plain.append_column("cell", pa.array([facts["cell"]] * len(plain))))
             walls.setdefault(facts["cell"], []).append(round(facts["wall_s"], 2))
-    metadata = {"wall_s": json.dumps(walls)}
+    metadata = {"wall_s": json.dumps(walls), "failures": json.dumps(failures)}
     whole = pa.concat_tables(tables).replace_schema_metadata(metadata)
     Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(whole, arguments.output, compression="zstd", compression_level=19)
-    print(f"{arguments.output}: {len(whole)} iterations, {sum(map(len, walls.values()))} trials, "
+    print(f"{arguments.output}: {len(whole)} iterations, {sum(map(len, walls.values()))} trials, {sum(failures.values())} failed, "
           f"{Path(arguments.output).stat().st_size / 1e6:.1f} MB")  # fmt: skip
 
 

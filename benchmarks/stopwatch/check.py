@@ -23,7 +23,7 @@ from scipy import stats
 
 from dlprof.capture import datasets
 from dlprof.capture.environments import EnvStore
-from dlprof.cli.sides import parse_side
+from dlprof.api.sides import parse_side
 
 HERE = Path(__file__).parent
 

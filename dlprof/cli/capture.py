@@ -28,9 +28,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import tempfile
 
+    from dlprof.api.recording import Bench, check_mode, epochs_of, output_folder, record
+    from dlprof.api.sides import parse_side
     from dlprof.cli.options import run_options
-    from dlprof.cli.recording import Bench, check_mode, epochs_of, output_folder, record
-    from dlprof.cli.sides import parse_side
     from dlprof.cli.terminal import Progress
     from dlprof.errors import StoreError
 

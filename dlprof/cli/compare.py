@@ -4,6 +4,10 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlprof.api.comparing import CompareOptions
 
 EXAMPLES = """examples:
   dlprof compare lenet
@@ -39,15 +43,49 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.cli.comparing import CompareOptions, compare
+    from dlprof.api.comparing import compare
     from dlprof.cli.output import deliver
     from dlprof.cli.show import colour
+    from dlprof.cli.terminal import Progress
     from dlprof.report import csv, json, text
 
-    options = CompareOptions.of(arguments)
-    found, code = compare(options)
+    options = compare_options(arguments)
+    with Progress() as progress:
+        found, code = compare(options, progress)
     if arguments.format == "text":
         deliver(text.comparison(found, colour=colour()), None)
     else:
         deliver(json.comparison(found) if arguments.format == "json" else csv.comparison(found), None)
     return code
+
+
+def compare_options(arguments: argparse.Namespace) -> CompareOptions:
+    """The typed options of argv. Raises `UsageError`."""
+    from dlprof.api.comparing import DEFAULT_BUDGET_S, CompareOptions
+    from dlprof.cli.options import run_options
+    from dlprof.errors import UsageError
+    from dlprof.units import parse_duration, parse_percent
+
+    if arguments.frameworks and (arguments.a or arguments.b):
+        raise UsageError("--frameworks and --a/--b say the same thing", hint="use one of them")
+    named = (arguments.frameworks or "tf,mxnet").split(",")
+    if len(named) != 2 or not all(named):
+        raise UsageError(f"--frameworks {arguments.frameworks}: not two sides", hint="write it like tf,mxnet")
+    if arguments.trials is not None and arguments.trials < 1:
+        raise UsageError(f"--trials must be at least 1, not {arguments.trials}")
+    if arguments.traces < 0:
+        raise UsageError(f"--traces must not be negative: {arguments.traces}")
+    if arguments.trials is not None and (arguments.budget or arguments.precision):
+        raise UsageError("--trials fixes the number; --budget and --precision let it adapt", hint="use one of them")
+    return CompareOptions(
+        run=run_options(arguments),
+        a=arguments.a or named[0],
+        b=arguments.b or named[1],
+        budget_s=parse_duration(arguments.budget) if arguments.budget else DEFAULT_BUDGET_S,
+        trials=arguments.trials,
+        precision=parse_percent(arguments.precision) if arguments.precision else None,
+        margin=parse_percent(arguments.margin),
+        traces=arguments.traces,
+        gate=parse_percent(arguments.gate) if arguments.gate else None,
+        output=arguments.output,
+    )

@@ -20,8 +20,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.analysis import compare
-    from dlprof.cli.evidence import evidence_of, side_of
-    from dlprof.cli.opening import opened
+    from dlprof.api.evidence import evidence_of, side_of
+    from dlprof.api.opening import opened
     from dlprof.cli.output import deliver
     from dlprof.cli.show import colour
     from dlprof.report import csv, json, text

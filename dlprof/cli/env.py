@@ -17,8 +17,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from dlprof.api.sides import parse_side
     from dlprof.capture.environments import EnvStore
-    from dlprof.cli.sides import parse_side
     from dlprof.cli.terminal import Progress
     from dlprof.errors import UsageError
 

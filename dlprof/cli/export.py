@@ -18,8 +18,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.cli.evidence import placed_events, side_of
-    from dlprof.cli.opening import opened
+    from dlprof.api.evidence import placed_events, side_of
+    from dlprof.api.opening import opened
     from dlprof.cli.output import deliver
     from dlprof.report import chrome, csv, json
     from dlprof.store import write_events

@@ -21,7 +21,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.cli.opening import import_files
+    from dlprof.api.opening import import_files
     from dlprof.errors import TraceError
 
     for path in arguments.traces:

@@ -1,43 +1,15 @@
-"""Options that `capture` and `compare` share: argv in, one typed and checked value out."""
+"""Options that `capture` and `compare` share: argv in, api.options.RunOptions out."""
 
 from __future__ import annotations
 
 import argparse
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlprof.errors import UsageError
 
 if TYPE_CHECKING:
-    from dlprof.workload import Workload
-
-
-@dataclass(frozen=True, slots=True)
-class RunOptions:
-    """What to run and how, the same for both sides. timeout_s: for one child process."""
-
-    workload: str
-    preset: str | None
-    settings: dict[str, str]
-    epochs: int | None
-    device: str
-    mode: str | None
-    seed: int
-    python: Path | None
-    data: Path | None
-    threads: int | None
-    max_steps: int | None
-    timeout_s: float
-
-    def resolve(self, framework: str) -> Workload:
-        """The workload as this framework runs it (a preset may differ by framework). Raises `UsageError`."""
-        from dlprof import workload
-
-        settings = dict(self.settings)
-        if self.epochs is not None:
-            settings["epochs"] = str(self.epochs)
-        return workload.resolve(self.workload, preset=self.preset, settings=settings, framework=framework)
+    from dlprof.api.options import RunOptions
 
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
@@ -64,6 +36,7 @@ def add_run_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run_options(arguments: argparse.Namespace) -> RunOptions:
     """The typed value. Raises `UsageError`."""
+    from dlprof.api.options import RunOptions
     from dlprof.units import parse_duration
 
     for name, value in (

@@ -23,8 +23,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.analysis import breakdown
     from dlprof.analysis.model import View
-    from dlprof.cli.evidence import completeness_of, placed_events
-    from dlprof.cli.opening import opened
+    from dlprof.api.evidence import completeness_of, placed_events
+    from dlprof.api.opening import opened
     from dlprof.cli.output import deliver
     from dlprof.report import csv, json, text
 

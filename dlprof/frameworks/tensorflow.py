@@ -18,7 +18,7 @@ _RELEASES = Releases(
     pins={
         "1.12": ("protobuf<3.20", "numpy<1.17"),
         "2.0": ("protobuf<3.21", "numpy<1.20"),
-        "2.4": (),
+        "2.4": ("protobuf<3.21",),
         "2.10": ("numpy<2",),
         "2.18": (),
     },

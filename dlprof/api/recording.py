@@ -12,12 +12,12 @@ from typing import Any
 import msgspec
 
 from dlprof import __version__
+from dlprof.api.opening import ingest_into, now
+from dlprof.api.options import RunOptions
+from dlprof.api.progress import Progress
+from dlprof.api.sides import SideSpec, parse_side
 from dlprof.capture import datasets, devices, inputs, launch, provenance
 from dlprof.capture.environments import Environment, EnvStore, user_environment
-from dlprof.cli.opening import ingest_into, now
-from dlprof.cli.options import RunOptions
-from dlprof.cli.sides import SideSpec, parse_side
-from dlprof.cli.terminal import Progress
 from dlprof.errors import TraceError, Unsupported
 from dlprof.protocol import CaptureRequest, CaptureResult, DeviceRef, Inputs
 from dlprof.store import Capture, CaptureWriter, Manifest

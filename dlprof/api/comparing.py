@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import argparse
 import shutil
 import tempfile
 import time
@@ -20,20 +19,19 @@ from dlprof.analysis import columns, parity
 from dlprof.analysis import compare as analysis
 from dlprof.analysis.model import Comparison, Side
 from dlprof.analysis.verdicts import HEADLINES
+from dlprof.api.evidence import evidence_of, side_of
+from dlprof.api.opening import now
+from dlprof.api.options import RunOptions
+from dlprof.api.progress import Progress
+from dlprof.api.recording import Bench, check_mode, epochs_of, output_folder, record
+from dlprof.api.sides import SideSpec
 from dlprof.capture import provenance
 from dlprof.capture.launch import Worker
 from dlprof.capture.schedule import Plan, Trial, Trials, run_trials
-from dlprof.cli.evidence import evidence_of, side_of
-from dlprof.cli.opening import now
-from dlprof.cli.options import RunOptions, run_options
-from dlprof.cli.recording import Bench, check_mode, epochs_of, output_folder, record
-from dlprof.cli.sides import SideSpec
-from dlprof.cli.terminal import Progress
-from dlprof.errors import DlprofError, Interrupted, NotComparable, StoreError, UsageError
+from dlprof.errors import DlprofError, Interrupted, NotComparable, StoreError
 from dlprof.protocol import Inputs
 from dlprof.report import json
 from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, Manifest, atomic
-from dlprof.units import parse_duration, parse_percent
 from dlprof.workload import Workload
 
 DEFAULT_BUDGET_S = 300.0
@@ -56,41 +54,14 @@ class CompareOptions:
     gate: float | None
     output: Path | None
 
-    @classmethod
-    def of(cls, arguments: argparse.Namespace) -> CompareOptions:
-        """From argv. Raises `UsageError`."""
-        if arguments.frameworks and (arguments.a or arguments.b):
-            raise UsageError("--frameworks and --a/--b say the same thing", hint="use one of them")
-        named = (arguments.frameworks or "tf,mxnet").split(",")
-        if len(named) != 2 or not all(named):
-            raise UsageError(f"--frameworks {arguments.frameworks}: not two sides", hint="write it like tf,mxnet")
-        if arguments.trials is not None and arguments.trials < 1:
-            raise UsageError(f"--trials must be at least 1, not {arguments.trials}")
-        if arguments.traces < 0:
-            raise UsageError(f"--traces must not be negative: {arguments.traces}")
-        if arguments.trials is not None and (arguments.budget or arguments.precision):
-            raise UsageError("--trials fixes the number; --budget and --precision let it adapt", hint="use one of them")
-        return cls(
-            run=run_options(arguments),
-            a=arguments.a or named[0],
-            b=arguments.b or named[1],
-            budget_s=parse_duration(arguments.budget) if arguments.budget else DEFAULT_BUDGET_S,
-            trials=arguments.trials,
-            precision=parse_percent(arguments.precision) if arguments.precision else None,
-            margin=parse_percent(arguments.margin),
-            traces=arguments.traces,
-            gate=parse_percent(arguments.gate) if arguments.gate else None,
-            output=arguments.output,
-        )
-
     @property
     def adaptive(self) -> bool:
         return self.trials is None
 
 
-def compare(options: CompareOptions) -> tuple[Comparison, int]:
+def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, int]:
     """Run the comparison; returns it and the exit code. The directory is complete when this returns."""
-    with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch, Progress() as progress:
+    with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch:
         bench = Bench(options.run, progress, Path(scratch))
         sides = {"a": bench.side(options.a), "b": bench.side(options.b)}
         workloads = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
