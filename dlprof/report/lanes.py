@@ -14,11 +14,12 @@ from dlprof.units import PS_PER_NS
 Ints = npt.NDArray[np.int64]
 
 
-def assign(start_ps: Ints, duration_ps: Ints) -> Ints:
+def assign(start_ps: Ints, duration_ps: Ints, *, nest: bool = True) -> Ints:
     """Lane of each event, 0 first. Inputs: int64 ps, sorted by start, then longest first.
 
     An event must fit twice: by its exact times, and by the times that Perfetto keeps (start and duration each rounded
-    to whole ns), because two events that just touch can overlap by 1 ns after rounding.
+    to whole ns), because two events that just touch can overlap by 1 ns after rounding. nest False: events only follow
+    each other, and one inside another gets a lane too.
     """
     ends, seen_starts = start_ps + duration_ps, _rounded(start_ps)
     seen_ends = seen_starts + _rounded(duration_ps)
@@ -29,7 +30,7 @@ def assign(start_ps: Ints, duration_ps: Ints) -> Ints:
         for lane, stack in enumerate(lanes):
             while stack and stack[-1][0] <= start and stack[-1][1] <= seen_start:
                 stack.pop()
-            if not stack or _nests(stack[-1], start, end, seen_start, seen_end):
+            if not stack or (nest and _nests(stack[-1], start, end, seen_start, seen_end)):
                 stack.append((end, seen_end))
                 result[at] = lane
                 break
