@@ -63,8 +63,8 @@ CELLS = (
 
 def collect(arguments: argparse.Namespace) -> None:
     """Trials in turn until the time is up; what is finished is on disk."""
-    from dlprof.cli.options import RunOptions
     from dlprof.api.recording import Bench
+    from dlprof.cli.options import RunOptions
     from dlprof.cli.terminal import Progress
     from dlprof.errors import DlprofError
 
@@ -198,8 +198,9 @@ def pack(arguments: argparse.Namespace) -> None:
     whole = pa.concat_tables(tables).replace_schema_metadata(metadata)
     Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(whole, arguments.output, compression="zstd", compression_level=19)
-    print(f"{arguments.output}: {len(whole)} iterations, {sum(map(len, walls.values()))} trials, {sum(failures.values())} failed, "
-          f"{Path(arguments.output).stat().st_size / 1e6:.1f} MB")  # fmt: skip
+    done, failed = sum(map(len, walls.values())), sum(failures.values())
+    size = Path(arguments.output).stat().st_size / 1e6
+    print(f"{arguments.output}: {len(whole)} iterations, {done} trials, {failed} failed, {size:.1f} MB")
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
