@@ -63,8 +63,8 @@ CELLS = (
 
 def collect(arguments: argparse.Namespace) -> None:
     """Trials in turn until the time is up; what is finished is on disk."""
+    from dlprof.api.options import RunOptions
     from dlprof.api.recording import Bench
-    from dlprof.cli.options import RunOptions
     from dlprof.cli.terminal import Progress
     from dlprof.errors import DlprofError
 
