@@ -60,28 +60,37 @@ def _placed(cell: Cell) -> Key | None:
 
 
 def _whole_phase(cell: Cell) -> Key | None:
-    """The loss, its gradient (backward work of no layer), the optimizer and transfers correspond as wholes."""
-    if cell.layer or cell.phase not in ("loss", "backward", "optimizer", "transfer"):
-        return None
-    return ("transfer",) if cell.phase == "transfer" else (cell.phase,)
+    """The loss, the optimizer and transfers correspond as wholes."""
+    return (cell.phase,) if not cell.layer and cell.phase in ("loss", "optimizer", "transfer") else None
 
 
+def _loss_gradient(cell: Cell) -> Key | None:
+    """Backward work of no layer, in traces that do name layers: the gradient of the loss."""
+    return ("backward",) if not cell.layer and cell.phase == "backward" else None
+
+
+_WHOLE: Final = "the whole of this phase"
+_LAYER: Final = _Pass(_placed, 1.0, "same phase and layer")
+_GRADIENT: Final = _Pass(_loss_gradient, 0.9, "backward work of no layer", whole=True)
 _PASSES: Final = (
-    _Pass(_placed, 1.0, "same phase and layer"),
-    _Pass(_whole_phase, 0.9, "the whole of this phase", whole=True),
-    _Pass(
-        lambda cell: (cell.phase,) if not cell.layer else None, 0.9, "same operator and phase, neither side has layers"
-    ),
+    _Pass(_whole_phase, 0.9, _WHOLE, whole=True),
+    _Pass(lambda cell: (cell.phase,) if not cell.layer else None, 0.9, "same operator and phase, neither has layers"),
     _Pass(lambda cell: (cell.phase,), 0.6, "same operator and phase; layers unknown or named otherwise"),
     _Pass(lambda _: (), 0.5, "same operator; phases unknown or different"),
 )
+
+
+def _passes(a: Sequence[Cell], b: Sequence[Cell]) -> tuple[_Pass, ...]:
+    """The surest first. Without layers on both sides all of the backward work lacks one, so that says nothing then."""
+    layered = all(any(cell.layer and cell.phase == "backward" for cell in side) for side in (a, b))
+    return (_LAYER, _GRADIENT, *_PASSES) if layered else (_LAYER, *_PASSES)
 
 
 def align(a: Sequence[Cell], b: Sequence[Cell]) -> Aligned:
     """Match the cells of two sides (cells.gather), the surest pass first; what is left is unmatched, a match per cell."""
     left_a, left_b = set(range(len(a))), set(range(len(b)))
     groups: list[_Group] = []
-    for one in _PASSES:
+    for one in _passes(a, b):
         for group in _run(one, a, b, left_a, left_b):
             group = _absorb_bias(group, a, b, left_a, left_b)
             left_a -= set(group.a)
@@ -198,7 +207,7 @@ def _match(group: _Group, a: Sequence[Cell], b: Sequence[Cell]) -> Match:
     in_b = sorted((b[i] for i in group.b), key=lambda cell: -cell.ns)
     main = _main(in_a, in_b)
     return Match(
-        name=_name(in_a, in_b),
+        name=_name(in_a, in_b, group.reason.split("; ")[0]),
         kind=_kind([*in_a, *in_b]),
         a_ops=tuple(cell.label for cell in in_a),
         b_ops=tuple(cell.label for cell in in_b),
@@ -217,7 +226,7 @@ def _kind(cells: Sequence[Cell]) -> Literal["op", "copy", "input"]:
     return "copy" if all(cell.copy or cell.phase == "transfer" for cell in cells) else "op"
 
 
-def _name(a: Sequence[Cell], b: Sequence[Cell]) -> str:
+def _name(a: Sequence[Cell], b: Sequence[Cell], reason: str) -> str:
     """`Conv+Relu forward conv1`; `optimizer (Adam)`, `loss (…)` for wholes; the operators of the longer list, longest first."""
     cells = sorted([*a, *b], key=lambda cell: -cell.ns)
     ops = list(dict.fromkeys(cell.op for cell in cells))
@@ -228,7 +237,7 @@ def _name(a: Sequence[Cell], b: Sequence[Cell]) -> str:
         return f"{phase} ({shown}){only}"
     if phase == "transfer":
         return f"copies ({shown}){only}"
-    if phase == "backward" and not layer and len(cells) > 1 and a and b:
+    if reason == _GRADIENT.reason:
         return f"backward of the loss ({shown})"
     return " ".join(part for part in (shown, phase, layer) if part) + only
 

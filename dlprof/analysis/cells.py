@@ -16,7 +16,7 @@ from dlprof.units import PS_PER_NS
 _WITHOUT_LAYER: Final = ("input", "loss", "optimizer", "transfer", "bookkeeping")
 """Phases that are aligned as wholes: a layer found in a path (optimizer/conv1/w/…) only names the parameter there."""
 
-_OPAQUE: Final = frozenset({"Bulk"})
+OPAQUE: Final = frozenset({"Bulk"})
 """Canonical names that say nothing of the work inside: never matched by that name alone."""
 
 
@@ -35,7 +35,7 @@ class Cell:
 
     @property
     def ops(self) -> frozenset[str]:
-        opaque = () if self.op in _OPAQUE else (family(self.op) or self.op,)
+        opaque = () if self.op in OPAQUE else (family(self.op) or self.op,)
         return frozenset((*opaque, *(family(op) or op for op in self.fuses)))
 
     @property

@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from dlprof.analysis import columns, layers, ledger, parity, rows, steps, verdicts
+from dlprof.analysis import columns, design, layers, ledger, parity, rows, samework, steps, verdicts
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
 from dlprof.units import format_ns
 
@@ -61,7 +61,8 @@ def build(
         items = tuple(_refused(item, blocks) for item in items) or (_nothing_timed(a.side, b.side, blocks),)
     profiling = {"a": _profiling(a, timings, "a"), "b": _profiling(b, timings, "b")}
     notes = [*warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
-    explanation = _explanation(a, b, _untraced_steps(timings))
+    notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(a, b))]
+    explanation = _explanation(a, b, _untraced_steps(a, b, timings))
     return Comparison(
         workload=workload,
         a=a.side,
@@ -89,7 +90,9 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
     explained = _explained(a, b)
     item = _single(a, b, explained)
     explanation = _explanation(a, b, None)
-    notes = [SINGLE_RUN, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
+    differences = _same_work(a, b)
+    found = [parity.statement(difference) for difference in differences]
+    notes = [SINGLE_RUN, *a.warnings, *b.warnings, *_trace_warnings(a, b), *found]
     return Comparison(
         workload=workload,
         a=a.side,
@@ -98,7 +101,7 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
         rows=rows.build(a.exact, b.exact),
         explained=explained,
         profiling_overhead={"a": None, "b": None},
-        parity=(),
+        parity=differences,
         warnings=tuple(dict.fromkeys(notes)),
         anomalies=_anomalies(a, b),
         facts=dict(facts or {}),
@@ -128,14 +131,25 @@ def _explanation(a: Evidence, b: Evidence, untraced_ns: tuple[float, float] | No
     return ledger.build(a.exact, b.exact, untraced_ns=untraced_ns, contrasts=contrasts)
 
 
+def _same_work(a: Evidence, b: Evidence) -> tuple[samework.Finding, ...]:
+    """What the first traced window of each side shows of differences in the work."""
+    return samework.traces(a.exact[0], b.exact[0]) if a.exact and b.exact else ()
+
+
 def _threads(runtime: Mapping[str, object]) -> str | None:
     """Threads that an operator may use, as each framework's child names them."""
     found = (runtime.get(name) for name in ("threads", "intra_op_threads", "openmp_threads"))
     return next((str(value) for value in found if value), None)
 
 
-def _untraced_steps(timings: pa.Table) -> tuple[float, float] | None:
-    """Mean untraced time of a synchronised step on both sides, ns: the like of the traced walls, which are means too."""
+def _untraced_steps(a: Evidence, b: Evidence, timings: pa.Table) -> tuple[float, float] | None:
+    """Mean untraced time of a synchronised step on both sides, ns: the like of the traced walls, which are means too.
+
+    From the steps beside the traced windows where every window has them, else from the trials.
+    """
+    if all(e.untraced and all(len(times) for times in e.untraced) for e in (a, b)):
+        means = [float(np.mean([np.mean(times) for times in e.untraced])) for e in (a, b)]
+        return means[0], means[1]
     found = [_untraced(timings, "train_step_sync", side, np.mean) for side in "ab"]
     return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
 
@@ -181,7 +195,8 @@ def _explained(a: Evidence, b: Evidence) -> dict[str, Explained]:
 
 
 def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> dict[str, Any]:
-    """What tracing cost a step, and against what: untraced steps of the same process beside the window, else the trials.
+    """What tracing cost a step, and against what: untraced steps of the same process beside the window, else the
+    trials.
 
     The machine drifts by more than profiling costs within minutes, so the trials' steps are a poor second; then
     train_step_sync is the like of a traced step, for the exact fidelity waits after each.

@@ -111,6 +111,8 @@ def blocking(differences: Sequence[Mapping[str, str]]) -> tuple[Mapping[str, str
 
 def statement(difference: Mapping[str, str]) -> str:
     """One difference in words: `logits differs by up to 0.12 (41.0% of its scale) at (0, 3): A 0.29, B 0.17`."""
+    if "sentence" in difference:
+        return difference["sentence"]
     if difference["what"] == "array":
         return (
             f"{difference['where']} differs by up to {difference['max_abs']} "
