@@ -60,10 +60,8 @@ def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> pa.Array |
     first = np.flatnonzero(np.diff(stats.event, prepend=-1))
     owner = stats.event[first]
     counts = np.diff(first, append=len(stats.event))
-    signature = _signatures(stats, first, counts)
     parts, rows = [], []
-    order = np.argsort(signature, kind="stable")
-    for group in np.split(order, np.flatnonzero(np.diff(signature[order])) + 1):
+    for group in _groups(stats, first, counts):
         where = first[group][:, None] + np.arange(counts[group[0]])
         parts.append(_group(stats, where, data, quoter))
         rows.append(owner[group])
@@ -73,20 +71,32 @@ def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> pa.Array |
     return texts.take(pa.array(position, mask=position < 0))
 
 
-def _signatures(stats: Stats, first: Int64, counts: Int64) -> Uint64:
-    """One number per event that is equal exactly where the (id, kind) sequences are. Shape (events with stats,)."""
+def _groups(stats: Stats, first: Int64, counts: Int64) -> list[Int64]:
+    """Positions in `first` of the events that carry the same sequence of (id, kind), one array per sequence."""
     codes = (stats.id.astype(np.uint64) << np.uint64(3)) | stats.kind
-    longest = int(counts.max())
     total = counts.astype(np.uint64)
-    for position in range(longest):
-        has = counts > position
-        here = codes[first[has] + position]
-        # Renumbering after each step keeps the pair (so far, next) exact: no two sequences can collide.
-        _, dense = np.unique(here, return_inverse=True)
-        total[has] = total[has] * np.uint64(len(codes) + 1) + dense.astype(np.uint64)
-        _, total = np.unique(total, return_inverse=True)
-        total = total.astype(np.uint64)
-    return total
+    with np.errstate(over="ignore"):
+        for position in range(int(counts.max())):
+            has = np.flatnonzero(counts > position) if position else slice(None)
+            total[has] = (total[has] ^ codes[first[has] + position]) * _MIX
+            total[has] ^= total[has] >> np.uint64(29)
+    numbers = pa.array(total).dictionary_encode().indices.to_numpy()
+    small = numbers.astype(np.uint16) if int(numbers.max()) < 65_536 else numbers
+    order = np.argsort(small, kind="stable")
+    groups = np.split(order, np.flatnonzero(np.diff(small[order])) + 1)
+    return [part for group in groups for part in _same(codes, first[group], counts[group], group)]
+
+
+def _same(codes: Uint64, first: Int64, counts: Int64, group: Int64) -> list[Int64]:
+    """The group, or if two sequences fell on one hash, its parts: the hash makes it fast, this makes it right."""
+    alike = counts == counts[0]
+    for position in range(int(counts[0])):
+        here = codes[np.minimum(first + position, len(codes) - 1)]
+        alike &= here == here[0]
+    if alike.all():
+        return [group]
+    rest = ~alike
+    return [group[alike], *_same(codes, first[rest], counts[rest], group[rest])]
 
 
 def _group(stats: Stats, where: npt.NDArray[np.int64], data: bytes, quoter: Quoter) -> pa.Array:

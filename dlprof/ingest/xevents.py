@@ -10,7 +10,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import Int64
-from dlprof.ingest.wire import Malformed, Uint64, Window, fields, varint
+from dlprof.ingest.lanes import extents
+from dlprof.ingest.wire import Malformed, Uint64, Window, fields
 from dlprof.ingest.xspace import ByteFile
 
 WINDOW_BYTES: Final = 1 << 21
@@ -45,31 +46,6 @@ class Events:
     aggregated: npt.NDArray[np.bool_]
     stats: Stats
     unknown_fields: int
-
-
-def extents(data: bytes, at: int, end: int) -> tuple[Int64, Int64, int]:
-    """Bodies [start, end) of the run of events that begins at `at`, and where it stops: at another field, or at an event
-    that is cut by `end`. Raises `Malformed` for a length that is no varint."""
-    starts: list[int] = []
-    ends: list[int] = []
-    while at + 1 < end and data[at] == EVENT_TAG:
-        size = data[at + 1]
-        body = at + 2
-        if size >= 0x80:
-            if end - at < 12 and not _complete(data, at + 1, end):
-                break
-            size, body = varint(data, at + 1, end)
-        after = body + size
-        if after > end:
-            break
-        starts.append(body)
-        ends.append(after)
-        at = after
-    return np.array(starts, dtype=np.int64), np.array(ends, dtype=np.int64), at
-
-
-def _complete(data: bytes, at: int, end: int) -> bool:
-    return any(byte < 0x80 for byte in data[at:end])
 
 
 class Frame:
@@ -212,11 +188,12 @@ def windows(
     while at < end:
         data = file.at(at, min(size, end - at))
         try:
-            bodies, ends, stop = extents(data, 0, len(data))
+            window = Window(data, at)
+            bodies, ends, stop = extents(data, window.bytes, 0, len(data))
         except Malformed as error:
             raise Malformed(at + error.offset, error.expected) from None
         if len(bodies):
-            yield from _sound(Window(data, at), bodies, ends, parse_window)
+            yield from _sound(window, bodies, ends, parse_window)
             at += stop
             size = WINDOW_BYTES
             continue
