@@ -10,14 +10,13 @@ import msgspec
 import numpy as np
 
 from dlprof.ingest.batch import Int64
+from dlprof.ingest.json_elements import DOUBLE_SAFE_US
 
 PS_PER_US: Final = 1_000_000
 LIMIT_US: Final = (2**63 - 1) // PS_PER_US
 MISSING: Final = -(2**63)
 """A time that is absent, unreadable or further than 106 days (int64 ps) from the origin."""
 
-_DOUBLE_SAFE_US: Final = 2.0**31
-"""Below it (36 minutes) a double tells neighbouring picoseconds apart; above it only the decimal text does."""
 _NEWLINE, _DOT = 10, 46
 _PLAIN: Final = b"0123456789.\n-"
 _FRACTION_DIGITS: Final = 6
@@ -41,7 +40,7 @@ def picoseconds(values: Sequence[Any], origin_us: int) -> Int64:
     if whole.dtype == np.int64 and whole.min() > MISSING // 2 and abs(origin_us) < 2**62:
         relative: Int64 = whole - origin_us
         return np.where(np.abs(relative) <= LIMIT_US, relative * PS_PER_US, MISSING)
-    if whole.dtype == np.float64 and origin_us == 0 and np.abs(whole).max() < _DOUBLE_SAFE_US:
+    if whole.dtype == np.float64 and origin_us == 0 and np.abs(whole).max() < DOUBLE_SAFE_US:
         scaled: Int64 = np.rint(whole * PS_PER_US).astype(np.int64)
         return scaled
     return _one_by_one(values, origin_us)

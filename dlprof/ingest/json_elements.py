@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -12,8 +12,8 @@ from dlprof.ingest.reader import Context
 EMPTY: Final = msgspec.Raw(b"{}")
 NOTHING: Final = msgspec.Raw(b"")
 
-_LONG_DECIMAL: Final = re.compile(rb'"(?:ts|dur)"\s*:\s*"?\d{10,}\.\d')
-"""A time beyond what a double holds to the picosecond; Kineto writes them since 2024."""
+DOUBLE_SAFE_US: Final = 2.0**31
+"""Below it (36 minutes) a double tells neighbouring picoseconds apart; above it only the decimal text does."""
 
 
 class Event(msgspec.Struct, gc=False):
@@ -49,23 +49,33 @@ def metadata_name(event: Event) -> str | None:
 
 
 class EventDecoder:
-    """Decodes b'[…]' into events. Where a time has more digits than a double holds, `ts` and `dur` stay decimal text."""
+    """Decodes b'[…]' into events. Where a time has more digits than a double holds, `ts` and `dur` stay decimal text.
+
+    Numbers are tried first, being faster; the first chunk with such a time switches to text for the rest of the file.
+    """
 
     def __init__(self, ctx: Context) -> None:
         self._ctx = ctx
         self._fast: Any = msgspec.json.Decoder(list[_Fast])
         self._exact: Any = msgspec.json.Decoder(list[_Exact])
+        self._decimals = False
         self._parts = msgspec.json.Decoder(list[msgspec.Raw])
         self._loose = msgspec.json.Decoder(float_hook=float)
 
     def decode(self, text: bytes) -> list[Event]:
         """Events of a JSON list. Raises `msgspec.DecodeError` on invalid JSON."""
-        exact = _LONG_DECIMAL.search(text) is not None
-        decoder = self._exact if exact else self._fast
+        events = self._decoded(text)
+        if not self._decimals and _digits_lost(events):
+            self._decimals = True
+            events = self._decoded(text)
+        return events
+
+    def _decoded(self, text: bytes) -> list[Event]:
+        decoder = self._exact if self._decimals else self._fast
         try:
             events: list[Event] = decoder.decode(text)
         except (msgspec.ValidationError, RecursionError):
-            return self._one_by_one(text, decoder, exact)
+            return self._one_by_one(text, decoder, self._decimals)
         return events
 
     def _one_by_one(self, text: bytes, decoder: Any, exact: bool) -> list[Event]:
@@ -112,6 +122,14 @@ def _time(value: object, exact: bool) -> object:
     if isinstance(value, bool) or not isinstance(value, (int, float, str)):
         return NOTHING if exact else None
     return msgspec.Raw(msgspec.json.encode(value)) if exact else value
+
+
+def _digits_lost(events: Sequence[Event]) -> bool:
+    times = [event.ts for event in events if type(event.ts) is float]
+    if times and max(map(abs, times)) >= DOUBLE_SAFE_US:
+        return True
+    durations = [event.dur for event in events if type(event.dur) is float]
+    return bool(durations) and max(map(abs, durations)) >= DOUBLE_SAFE_US
 
 
 def _text(value: object) -> str:

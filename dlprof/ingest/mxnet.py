@@ -11,16 +11,16 @@ from dataclasses import dataclass
 from itertools import compress
 from typing import Any, ClassVar, Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask
+from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask, phases
 from dlprof.ingest.json_columns import Codes
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.mxnet_names import HOST, TRANSFERS, backward_operator, bulk_operator, device_of
 from dlprof.ingest.reader import Context
+from dlprof.ingest.rows import category_codes, counter_values, keyed, name_codes
 from dlprof.ingest.source import Source
 from dlprof.plugin import Operator, Vocabulary
 
@@ -28,7 +28,7 @@ OPERATOR: Final = "operator"
 OLD_OPERATOR: Final = "category"
 """Before 1.2 an operator's category is the word "category", and there is no async twin."""
 C_API: Final = "MXNET_C_API"
-_B: Final = ord("b")
+_B, _C = ord("b"), ord("C")
 
 
 @dataclass(slots=True)
@@ -48,50 +48,70 @@ class MXNetDialect(Dialect):
 
     def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
-        count, pool = len(rows), self.ctx.pool
-        names = [event.name for event in rows]
-        kinds = Codes()
-        kind = kinds.encode([(event.cat, event.ph, event.name in TRANSFERS) for event in rows], count)
-        level = np.array([_level(*key) for key in kinds.keys_list], dtype=np.int8)[kind]
+        name = name_codes(self.ctx, rows)
+        category = category_codes(self.ctx, rows)
+        is_counter = phases(rows) == _C
+        level = self._levels(name, category, is_counter)
         works = (level == LEVEL["op"]) | (level == LEVEL["copy"])
         self.operators += int(works.sum())
-        kernel = np.full(count, NO_TEXT, dtype=np.int32)
-        kernel[works] = pool("kernel").encode(compress(names, works))
-        counters = level == LEVEL["counter"]
-        value = np.full(count, np.nan)
-        value[counters] = [_value(event) for event in compress(rows, counters)]
+        value = np.full(len(rows), np.nan)
+        value[is_counter] = counter_values(list(compress(rows, is_counter)))
         return RawBatch(
-            track=self._tracks(rows),
-            name=np.fromiter(map(pool("name").__getitem__, names), dtype=np.int32, count=count),
+            track=self._tracks(rows, is_counter),
+            name=name,
             start_ps=start,
             duration_ps=duration,
             level=level,
-            category=pool("category").encode([event.cat for event in rows]),
-            kernel=kernel,
+            category=category,
+            kernel=np.where(works, self._kernels(name[works])[name], NO_TEXT).astype(np.int32),
             value=value,
         )
 
-    def _tracks(self, rows: list[Event]) -> Int32:
-        places = Codes()
-        counter = [event.name if event.ph == "C" else "" for event in rows]
-        keys = [(event.pid, event.tid, event.cat, name) for event, name in zip(rows, counter, strict=True)]
-        place = places.encode(keys, len(rows))
-        unnamed = np.array([self._is_unnamed(key) for key in places.keys_list], dtype=bool)
-        self.ctx.anomalies.count("mxnet_unnamed_device", int(unnamed[place].sum()))
-        return np.array([self._track(*key) for key in places.keys_list], dtype=np.int32)[place]
+    def _levels(self, name: Int32, category: Int32, is_counter: Mask) -> npt.NDArray[np.int8]:
+        """An operator's level by its category; counters apart; a transfer by its name."""
+        by_category = np.array([*map(_level, self.ctx.pool("category").values_list), LEVEL["marker"]], dtype=np.int8)
+        level = by_category[category]
+        transfers = [code for text in TRANSFERS if (code := self.ctx.pool("name").get(text)) is not None]
+        if transfers:
+            level[(level == LEVEL["op"]) & np.isin(name, transfers)] = LEVEL["copy"]
+        level[is_counter] = LEVEL["counter"]
+        return level
 
-    def _track(self, pid: Any, tid: Any, category: str | None, counter: str) -> int:
-        """Operators run on the device that names their process, all else on the host; a counter where it counts."""
+    def _kernels(self, used: Int32) -> Int32:
+        """Name code → kernel code for the names in use: MXNet records operators, so the operator's name is what ran."""
+        names, kernels = self.ctx.pool("name").values_list, self.ctx.pool("kernel")
+        codes = np.full(len(names), NO_TEXT, dtype=np.int32)
+        for code in np.unique(used).tolist():
+            codes[code] = kernels[names[code]]
+        return codes
+
+    def _tracks(self, rows: list[Event], is_counter: Mask) -> Int32:
+        """Tracks by process and thread; a process has one category only, which is part of its track. Counters by name."""
+        track = np.empty(len(rows), dtype=np.int32)
+        spans, counters = list(compress(rows, ~is_counter)), list(compress(rows, is_counter))
+        places = Codes()
+        place = places.encode([(event.pid, event.tid, event.cat) for event in spans], len(spans))
+        unnamed = np.array([self._is_unnamed(pid, cat) for pid, _, cat in places.keys_list], dtype=bool)
+        self.ctx.anomalies.count("mxnet_unnamed_device", int(unnamed[place].sum()))
+        track[~is_counter] = np.array([self._track(*key) for key in places.keys_list], dtype=np.int32)[place]
+        track[is_counter] = keyed([(event.name, event.cat) for event in counters], self._counter_track)
+        return track
+
+    def _counter_track(self, name: str, category: str | None) -> int:
+        """`Memory: gpu/0` counts on its device, all others on the host."""
+        device = device_of(name.removeprefix("Memory: ")) or HOST
+        return self.ctx.track(device, category or "counters", category)
+
+    def _track(self, pid: Any, tid: Any, category: str | None) -> int:
+        """Operators run on the device that names their process, all else on the host."""
         if category in (OPERATOR, OLD_OPERATOR):
             device = device_of(self.names.processes.get(pid))
             # Process id 0 is cpu/0 in every build; which others are CPUs depends on the machine that recorded.
             return self.ctx.track(device or ("cpu:0" if pid == 0 else f"unnamed:{pid}"), str(tid), tid)
-        if counter:
-            return self.ctx.track(device_of(counter.removeprefix("Memory: ")) or HOST, category or "counters", category)
         return self.ctx.track(HOST, str(tid), tid)
 
-    def _is_unnamed(self, place: tuple[Any, Any, str | None, str]) -> bool:
-        return place[2] in (OPERATOR, OLD_OPERATOR) and device_of(self.names.processes.get(place[0])) is None
+    def _is_unnamed(self, pid: Any, category: str | None) -> bool:
+        return category in (OPERATOR, OLD_OPERATOR) and device_of(self.names.processes.get(pid)) is None
 
     def finish(self) -> None:
         """Counts the twins and says where the halves differ."""
@@ -102,21 +122,10 @@ class MXNetDialect(Dialect):
             )
 
 
-def _level(category: str | None, ph: str, transfer: bool) -> int:
-    if ph == "C":
-        return LEVEL["counter"]
+def _level(category: str) -> int:
     if category in (OPERATOR, OLD_OPERATOR):
-        return LEVEL["copy"] if transfer else LEVEL["op"]
+        return LEVEL["op"]
     return LEVEL["api"] if category == C_API else LEVEL["marker"]
-
-
-def _value(event: Event) -> float:
-    """A counter's value; NaN where there is none."""
-    try:
-        values = msgspec.json.decode(event.args, type=dict[str, float], strict=False)
-    except msgspec.DecodeError:
-        return float("nan")
-    return next(iter(values.values()), float("nan"))
 
 
 class MXNetReader:

@@ -43,7 +43,10 @@ class Pairer:
         adjacent[:-1] = (closer[:-1] != 0) & (closer[:-1] == ph[1:])
         firsts = list(compress(events, adjacent))
         seconds = list(compress(events[1:], adjacent[:-1]))
-        same = [_key(a, 0) == _key(b, 0) and a.name == b.name for a, b in zip(firsts, seconds, strict=True)]
+        same = [
+            a.name == b.name and a.tid == b.tid and a.pid == b.pid and a.id == b.id and (a.id is None or a.cat == b.cat)
+            for a, b in zip(firsts, seconds, strict=True)
+        ]
         taken = np.zeros(len(events), dtype=bool)
         index = np.flatnonzero(adjacent)[np.array(same, dtype=bool)]
         taken[index] = taken[index + 1] = True

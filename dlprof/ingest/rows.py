@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Final
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dlprof.ingest.batch import Int32
+from dlprof.ingest.batch import Int32, Pool
 from dlprof.ingest.json_columns import Codes
 from dlprof.ingest.json_elements import EMPTY, Event
 from dlprof.ingest.reader import Context
+
+
+_NUMBERS: Final = msgspec.json.Decoder(list[dict[str, float]])
 
 
 def name_codes(ctx: Context, rows: Sequence[Event]) -> Int32:
@@ -24,7 +27,23 @@ def name_codes(ctx: Context, rows: Sequence[Event]) -> Int32:
 
 def category_codes(ctx: Context, rows: Sequence[Event]) -> Int32:
     """Codes of the raw categories."""
-    return ctx.pool("category").encode([event.cat for event in rows])
+    return text_codes(ctx.pool("category"), [event.cat for event in rows])
+
+
+def text_codes(pool: Pool, texts: Sequence[str | None]) -> Int32:
+    """Codes of texts, NO_TEXT where there is none."""
+    if None in texts:
+        return pool.encode(texts)
+    return np.fromiter(map(pool.__getitem__, texts), dtype=np.int32, count=len(texts))  # type: ignore[arg-type]
+
+
+def counter_values(rows: Sequence[Event]) -> list[float]:
+    """The first number among each counter's arguments; NaN where there is none."""
+    try:
+        found = _NUMBERS.decode(b"[" + b",".join([event.args for event in rows]) + b"]")
+    except msgspec.DecodeError:
+        return [counter_value(event) for event in rows]
+    return [next(iter(values.values()), float("nan")) for values in found]
 
 
 def keyed(keys: Sequence[Any], value: Callable[..., int]) -> Int32:
