@@ -1,3 +1,25 @@
-"""dlprof: which deep-learning framework is faster, by how much, how sure that is, and why."""
+"""dlprof: which deep-learning framework is faster, by how much, how sure that is, and why.
+
+    import dlprof
+    comparison = dlprof.load("my-comparison")     # a directory of `dlprof compare`
+    comparison.verdict, comparison.ratio, comparison.rows.to_pandas()
+    capture = dlprof.load("my-capture")           # of `dlprof capture` or `import`
+    capture.view("layer").table
+"""
+
+from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
+__all__ = ["CaptureResult", "ComparisonResult", "Records", "__version__", "load"]
+
+if TYPE_CHECKING:
+    from dlprof.api.loading import CaptureResult, ComparisonResult, Records, load
+
+
+def __getattr__(name: str) -> Any:
+    # Loaded when asked for: `dlprof --help` must not pay for pyarrow.
+    if name in __all__:
+        from dlprof.api import loading
+
+        return getattr(loading, name)
+    raise AttributeError(f"module 'dlprof' has no attribute {name!r}")

@@ -77,25 +77,13 @@ def _result(
         rows.column("kept").to_numpy(),
         unit_ns,
     )
-    ratios = [trial.log_ratio for trial in trials.values()]
-    result = stats.compare(ratios, margin=margin, alpha=alpha, adaptive=adaptive)
-    result = replace(result, warnings=(*result.warnings, *_noted(list(trials.values()))))
+    result = stats.compare_trials(trials.values(), margin=margin, alpha=alpha, adaptive=adaptive)
+    few = [text for trial in trials.values() for text in trial.warnings if "rounds" in text]
+    # A trial's own warning repeats for every trial, so each is shown once.
+    result = replace(result, warnings=(*result.warnings, *sorted(set(few) - set(result.warnings))))
     a_ns = stats.side_time([trial.a_ns for trial in trials.values()]).median_ns
     b_ns = stats.side_time([trial.b_ns for trial in trials.values()]).median_ns
     return result, (a_ns, b_ns)
-
-
-def _noted(trials: Sequence[stats.TrialRatio]) -> tuple[str, ...]:
-    """What the trials noticed of themselves, each thing once; their order effects as one range."""
-    orders = [trial.order_effect for trial in trials if trial.order_effect is not None]
-    strong = [effect for effect in orders if abs(effect) > stats.ORDER_EFFECT_LIMIT]
-    texts = sorted({text for trial in trials for text in trial.warnings if not text.startswith("order effect")})
-    if strong:
-        texts.append(
-            f"order effect in {len(strong)} of {len(orders)} trials: the side that runs first takes "
-            f"{math.expm1(min(strong)):+.1%} to {math.expm1(max(strong)):+.1%}; the balanced order cancels it"
-        )
-    return tuple(texts)
 
 
 def _correct(results: Sequence[stats.Result], first: int) -> list[tuple[stats.Verdict, tuple[str, ...]]]:

@@ -12,6 +12,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dlprof import __version__, frameworks, ingest
+from dlprof.api import loading
+from dlprof.api.loading import CaptureResult, ComparisonResult
 from dlprof.errors import StoreError, TraceError
 from dlprof.store import MANIFEST_FILE, Capture, CaptureWriter, Manifest, TraceFacts
 
@@ -32,6 +34,26 @@ def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
         return
     with tempfile.TemporaryDirectory(prefix="dlprof-") as folder:
         yield import_files([path], Path(folder) / "capture", repair=repair, copy=False)
+
+
+@contextmanager
+def opened_pair(a: Path, b: Path, *, repair: bool = False) -> Iterator[ComparisonResult]:
+    """Two captures or raw traces side by side."""
+    with opened(a, repair=repair) as left, opened(b, repair=repair) as right:
+        yield loading.diff(left, right, kept=[(path / MANIFEST_FILE).is_file() for path in (a, b)])
+
+
+@contextmanager
+def opened_result(a: Path, b: Path | None) -> Iterator[ComparisonResult | CaptureResult]:
+    """A comparison directory, two captures or traces, or one."""
+    if b is not None:
+        with opened_pair(a, b) as pair:
+            yield pair
+    elif (a / MANIFEST_FILE).is_file():
+        yield loading.load(a)
+    else:
+        with opened(a) as capture:
+            yield CaptureResult(capture)
 
 
 def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: bool = True) -> Capture:

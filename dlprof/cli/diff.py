@@ -19,21 +19,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.analysis import compare
-    from dlprof.api.evidence import evidence_of, side_of
-    from dlprof.api.opening import opened
+    from dlprof.api.opening import opened_pair
     from dlprof.cli.output import deliver
     from dlprof.cli.show import colour
     from dlprof.report import csv, json, text
-    from dlprof.store import MANIFEST_FILE
 
-    with opened(arguments.a, repair=arguments.repair) as a, opened(arguments.b, repair=arguments.repair) as b:
-        kept = [str(path) if (path / MANIFEST_FILE).is_file() else None for path in (arguments.a, arguments.b)]
-        sides = [side_of(capture, path=path) for capture, path in zip((a, b), kept, strict=True)]
-        names = {str(capture.manifest.workload.get("name", "")) for capture in (a, b)}
-        found = compare.diff(
-            evidence_of([a], sides[0]), evidence_of([b], sides[1]), workload=names.pop() if len(names) == 1 else ""
-        )
+    with opened_pair(arguments.a, arguments.b, repair=arguments.repair) as result:
+        found = result.found
     if arguments.format == "json":
         deliver(json.comparison(found), arguments.output)
     elif arguments.format == "csv":

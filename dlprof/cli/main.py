@@ -24,6 +24,8 @@ VERBS: Final = {
     "capture": ("capture", "run a workload once under a framework's own profiler"),
     "diff": ("diff", "compare two recorded traces or captures, of either framework"),
     "show": ("show", "break one trace down by op, kernel, layer, phase, step or device"),
+    "report": ("report", "write one HTML page: verdict, waterfall, tables, timelines"),
+    "plot": ("plot", "draw one figure as a file"),
     "import": ("import_", "read trace files into a capture directory"),
     "export": ("export", "write a capture as a Chrome/Perfetto trace, Parquet, CSV or JSON"),
     "env": ("env", "list, create or remove framework environments"),
