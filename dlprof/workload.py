@@ -199,6 +199,8 @@ def parse(
     for key in ("name", "kind", "title"):
         if not isinstance(document.get(key), str):
             raise UsageError(f"{source}: `{key}` is missing", hint="docs/adding-a-workload.md shows the format")
+    if "include" in document:
+        document["tasks"] = [*document.get("tasks", []), *_included(document.pop("include"), source)]
     overrides = document.pop("presets", {})
     own = document.pop("settings", {})
     plain = document.pop("default_preset", "matched")
@@ -222,6 +224,17 @@ def parse(
         differs=differs,
         chosen=values,
     )
+
+
+def _included(others: Iterable[str], source: str) -> list[dict[str, Any]]:
+    """The tasks of other shipped op workloads; each brings the sizes of its own file along."""
+    tasks = []
+    for name in others:
+        if name not in names():
+            raise UsageError(f"{source}: include: no workload {name!r}", hint=choices_hint(name, names()))
+        other = load(name).description
+        tasks += [{**task, "sizes": task.get("sizes") or other["run"]["sizes"]} for task in other["tasks"]]
+    return tasks
 
 
 def choices_hint(given: str, known: Iterable[str]) -> str:

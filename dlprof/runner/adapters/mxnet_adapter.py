@@ -4,6 +4,7 @@ import os
 
 from dlprof_child.backend import Backend
 from dlprof_child.faults import Fault, FrameworkMissing, Unsupported
+from mxnet_ops import SYNCHRONISATION, MXNetOps
 
 MODES = ("hybrid", "hybrid-static", "imperative")
 
@@ -44,6 +45,7 @@ class MXNetBackend(Backend):
         self._domain = None
         self._trace_file = None
         self.context = _take_device(mx, request["device"])
+        self._ops = MXNetOps(mx, self._mode, self.context)
         mx.random.seed(int(request["seed"]))
         mx.nd.zeros((1,), ctx=self.context).asnumpy()  # the engine's threads come up here, not in the first timed call
 
@@ -65,6 +67,26 @@ class MXNetBackend(Backend):
         from mxnet_network import make_network
 
         return make_network(self._mx, self._mode, self.context, description, weights)
+
+    synchronisation = SYNCHRONISATION
+
+    def tensor(self, value, call):
+        return self._ops.tensor(value, call.get("array", "nd"))
+
+    def compile_call(self, call, names, creates, constants):
+        return self._ops.compile_call(call["call"], names, creates, constants)
+
+    def execution(self, call, creates):
+        return self._ops.execution(call["call"], creates)
+
+    def finish(self, result):
+        self._ops.finish()
+
+    def value(self, result):
+        return self._ops.value(result)
+
+    def gradient(self, function, values):
+        return self._ops.gradient(function, values)
 
     def span(self, name, step=None):
         return _Task(self._domain.new_task(name))

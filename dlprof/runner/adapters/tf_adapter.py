@@ -4,6 +4,7 @@ import os
 
 from dlprof_child.backend import Backend
 from dlprof_child.faults import FrameworkMissing, Unsupported
+from tf_ops import TensorFlowOps
 from tf_trace import make_tracer
 
 MODES = ("graph", "eager", "xla")
@@ -43,8 +44,9 @@ class TensorFlowBackend(Backend):
     def __init__(self, tf, request):
         self._tf = tf
         self._mode = request["mode"]
-        self._tracer = make_tracer(tf)
         self.device = _take_device(tf, request["device"])
+        self._tracer = make_tracer(tf)
+        self._ops = TensorFlowOps(tf, request["mode"], self.device)
         threads = request.get("threads")
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(int(threads))
@@ -72,6 +74,31 @@ class TensorFlowBackend(Backend):
         from tf_network import make_network
 
         return make_network(self._tf, self._mode, self.device, description, weights)
+
+    @property
+    def synchronisation(self):
+        return self._ops.synchronisation
+
+    def tensor(self, value, call):
+        return self._ops.tensor(value)
+
+    def compile_call(self, call, names, creates, constants):
+        return self._ops.compile_call(call["call"], names, creates, constants)
+
+    def execution(self, call, creates):
+        return self._ops.execution(creates)
+
+    def copies_for(self, count, creates):
+        return self._ops.copies_for(count, creates)
+
+    def finish(self, result):
+        self._ops.finish(result)
+
+    def value(self, result):
+        return self._ops.value(result)
+
+    def gradient(self, function, values):
+        return self._ops.gradient(function, values)
 
     def span(self, name, step=None):
         return self._tracer.span(name, step)

@@ -4,16 +4,11 @@ Name scopes carry phase and layer into every op's path: forward/conv1/Conv2D, lo
 optimizer/conv1/w/ResourceApplyAdam.
 """
 
-import inspect
-
 import numpy as np
 from dlprof_child import layers as layer_list
 from dlprof_child.backend import Network, no_span
 from dlprof_child.faults import Unsupported
-
-# TensorFlow's executor keeps a moving average of each kernel's cost, from 1e8 cycles down by a tenth a call, and below
-# 8000 cycles (5000 in old releases) the profiler no longer records the kernel: after 90 calls at the earliest.
-CALLS_WITH_ALL_KERNELS = 64
+from tf_modes import CALLS_WITH_ALL_KERNELS, compiled
 
 
 def make_network(tf, mode, device, description, weights):
@@ -41,15 +36,7 @@ class TensorFlowNetwork(Network):
         self._fresh_calls = 0
 
     def _compiled(self, function):
-        if self._mode == "eager":
-            return function
-        if self._mode == "graph":
-            return self._tf.function(function, autograph=False)
-        known = inspect.signature(self._tf.function).parameters
-        for keyword in ("jit_compile", "experimental_compile"):  # the older name up to TensorFlow 2.4
-            if keyword in known:
-                return self._tf.function(function, autograph=False, **{keyword: True})
-        raise Unsupported("TensorFlow %s has no XLA in tf.function" % self._tf.__version__, "use mode graph or eager")
+        return compiled(self._tf, self._mode, function)
 
     # what runs
 

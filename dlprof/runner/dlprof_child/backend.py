@@ -105,6 +105,42 @@ class Backend:
         """A fresh Network of the resolved workload description with the given initial weights."""
         raise NotImplementedError
 
+    # for op workloads
+
+    synchronisation = ""  # how `finish` waits, in words
+
+    def tensor(self, value, call):
+        """A NumPy array as a tensor on the device; `call` is the call's description (it may ask for a kind of array)."""
+        raise NotImplementedError
+
+    def compile_call(self, call, names, creates, constants):
+        """A function of the operands `names` that executes call["call"], a Python expression, in the mode asked for.
+
+        creates: the call itself makes tensors from NumPy values or lists, so it cannot be part of a graph.
+        constants: further names in the expression (n, dtype).
+        """
+        raise NotImplementedError
+
+    def execution(self, call, creates):
+        """How such a call is executed: eager, graph, imperative, …"""
+        raise NotImplementedError
+
+    def copies_for(self, count, creates):
+        """How many separately compiled functions must share `count` traced calls for the trace to show them all."""
+        return 1
+
+    def finish(self, result):
+        """Wait until all that was asked for is done."""
+        raise NotImplementedError
+
+    def value(self, result):
+        """The result as a NumPy array."""
+        raise NotImplementedError
+
+    def gradient(self, function, values):
+        """Gradient of the sum of function(*values) by the first operand, as a NumPy array."""
+        raise NotImplementedError
+
     def span(self, name, step=None):
         """Context manager: a marker in the framework's own trace. `step` is given for step markers."""
         raise NotImplementedError

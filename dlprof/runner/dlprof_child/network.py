@@ -65,9 +65,7 @@ class NetworkWork:
         net.restore(state)
         random = np.random.RandomState(0)
         for _ in range(PARITY_STEPS):
-            net.apply(
-                {n: random.normal(0, 0.01, w.shape).astype(np.float32) for n, w in sorted(self._weights.items())}
-            )
+            net.apply({n: random.normal(0, 0.01, w.shape).astype(np.float32) for n, w in sorted(self._weights.items())})
         arrays.update(("after/" + name, value) for name, value in net.weights().items())
         return arrays
 

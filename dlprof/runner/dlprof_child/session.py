@@ -13,9 +13,10 @@ from .channel import write_json
 from .clock import unix_ns
 from .faults import Fault, Unsupported
 from .network import NetworkWork
+from .ops import OpWork
 
 PROTOCOL = 1
-KINDS = {"network": NetworkWork}
+KINDS = {"network": NetworkWork, "op": OpWork}
 
 
 def load_adapter(path):

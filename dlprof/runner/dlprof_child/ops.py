@@ -1,0 +1,201 @@
+"""An op workload: tasks × sizes × calls as timed items, their parity arrays, and a traced window with a marker an item.
+
+One iteration of an item is `count` calls on `count` different operand sets with one synchronisation at the end.
+"""
+
+import numpy as np
+
+from . import operands
+from .clock import Stopwatch
+from .faults import Fault, Unsupported
+
+WARMUP_CALLS = 3
+
+
+class Item:
+    """One task at one size with one call. name: matmul[size=50], or matmul[call=study,size=50] where it is not plain."""
+
+    def __init__(self, task, size, variant, call, plain):
+        self.task = task
+        self.size = size
+        self.call = call
+        self.name = "%s[%ssize=%d]" % (task["name"], "" if plain else "call=%s," % variant, size)
+        self.creates = any(operand.get("as", "tensor") != "tensor" for operand in task["operands"])
+
+
+def items_of(description, framework):
+    """All items of a description for a framework, in order. Raises Unsupported where a call is not given."""
+    run = description["run"]
+    wanted = run.get("variant", "idiomatic")
+    found = []
+    for task in description["tasks"]:
+        calls = task["calls"]
+        variants = list(calls) if wanted == "all" else [wanted if wanted in calls else "idiomatic"]
+        for variant in variants:
+            call = calls[variant].get(framework) or calls["idiomatic"].get(framework)
+            if call is None:
+                raise Unsupported(
+                    "%s has no call for %s" % (task["name"], framework), "add one under calls in its description"
+                )
+            call = {"call": call} if not isinstance(call, dict) else call
+            sizes = run.get("sizes") or task["sizes"]
+            found += [Item(task, int(size), variant, call, variant == "idiomatic") for size in sizes]
+    return found
+
+
+class OpWork:
+    """What the session asks of a workload of kind `op`."""
+
+    def __init__(self, request, backend, channel):
+        self._request = request
+        self._backend = backend
+        self._channel = channel
+        run = request["workload"]["run"]
+        self._count = int(run["count"])
+        self._dtype = run["dtype"]
+        self._items = {item.name: item for item in items_of(request["workload"], request["framework"])}
+        for item in self._items.values():
+            operands.check_memory(item.task, item.size, self._count, self._dtype)
+        self._functions = {}
+        self._operands = operands.Cache()
+        self.items = tuple(self._items)
+
+    def facts(self):
+        """Parity facts."""
+        calls = {}
+        for item in self._items.values():
+            label = item.name.split("[")[0] + (":study" if "call=study" in item.name else "")
+            calls.setdefault(label, item.call["call"])
+        return {
+            "workload": sorted({item.task["name"] for item in self._items.values()}),
+            "items": sorted(self._items),
+            "dtype": [self._dtype],
+            "count": self._count,
+            "calls": calls,
+            "execution": {name: self._backend.execution(item.call, item.creates) for name, item in self._some()},
+            "input_aliased": {name: self._aliased(item) for name, item in self._some() if item.creates},
+            "synchronisation": self._backend.synchronisation,
+        }
+
+    def _some(self):
+        """One item of each task."""
+        seen = {}
+        for item in self._items.values():
+            seen.setdefault(item.task["name"], item)
+        return sorted(seen.items())
+
+    def _aliased(self, item):
+        """Whether the tensor that a creation call makes shares memory with the NumPy array it was given."""
+        if item.task["operands"][0]["as"] != "numpy":
+            return False
+        source = operands.make(item.task, item.size, 1, self._dtype, 0)[0]
+        made = self._function(item)(*source)
+        before = np.array(self._backend.value(made)).reshape(-1)[0]
+        source[0].flags.writeable = True  # from_numpy of MXNet takes the right to write away
+        source[0].reshape(-1)[0] += 1
+        return bool(self._backend.value(made).reshape(-1)[0] != before)
+
+    def _function(self, item):
+        if item.name not in self._functions:
+            self._functions[item.name] = self._compile(item)
+        return self._functions[item.name]
+
+    def _compile(self, item):
+        names = [operand["name"] for operand in item.task["operands"]]
+        return self._backend.compile_call(item.call, names, item.creates, {"n": item.size, "dtype": self._dtype})
+
+    def _operand_sets(self, item):
+        """The item's operand sets, as tensors on the device unless the call itself is to make the tensor."""
+
+        def build():
+            sets = operands.make(item.task, item.size, self._count, self._dtype, int(self._request["seed"]))
+            if not item.creates:
+                sets = [tuple(self._backend.tensor(value, item.call) for value in values) for values in sets]
+            self._backend.finish(None)
+            return sets
+
+        size = operands.bytes_of(item.task, item.size, self._count, self._dtype)
+        return self._operands.get(item.name, size, build)
+
+    def parity(self):
+        """out/<item>: the result on the first operand set; grad/<item>: d(sum of the result)/d(first operand)."""
+        arrays = {}
+        for name, item in self._items.items():
+            values = self._operand_sets(item)[0]
+            result = self._backend.value(self._compile(item)(*values))
+            # MXNet's mx.nd has no zero-dimensional arrays: a scalar comes out as (1,)
+            arrays["out/" + name] = result.reshape(()) if result.size == 1 else result
+            if not item.creates and item.task.get("gradient", True):
+                arrays["grad/" + name] = self._backend.gradient(self._compile(item), values)
+        return arrays
+
+    def run(self, name, iterations):
+        """([wall_ns], [cpu_ns], [start_ns], count) of an item."""
+        if name not in self._items:
+            raise Fault("no item '%s'" % name, "items: " + ", ".join(self._items))
+        item = self._items[name]
+        function, sets = self._function(item), self._operand_sets(item)
+        timed = []
+        for _ in range(iterations):
+            with Stopwatch() as watch:
+                self._loop(function, sets)
+            timed.append(watch)
+        return [t.wall for t in timed], [t.cpu for t in timed], [t.start for t in timed], self._count
+
+    def _loop(self, function, sets):
+        result = None
+        for values in sets:
+            result = function(*values)
+        self._backend.finish(result)
+
+    def trace(self, directory):
+        """All items under the profiler, each call in its own marker; in `exact` each call ends synchronised."""
+        backend, channel = self._backend, self._channel
+        exact = self._request.get("fidelity", "exact") == "exact"
+        count = min(self._count, int(self._request.get("max_steps") or self._count))
+        channel.send({"event": "phase", "name": "warm-up"})
+        first_call_ns, functions = self._warm_up(count)
+        channel.send({"event": "phase", "name": "traced items"})
+        backend.start_trace(directory, "exact" if exact else "native", self._request["options"])
+        with Stopwatch() as watch, backend.span("dlprof:epoch=1"):
+            for name, item in self._items.items():
+                self._traced_item(name, functions[name], self._operand_sets(item)[:count], exact)
+        artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
+        return {
+            "epochs": [],
+            "window": {
+                "steps": count * len(self._items),
+                "synchronised": exact,
+                "wall_ns": watch.wall,
+                "epoch": None,
+                "expected": {},
+            },
+            "artefacts": artefacts,
+            "first_call_ns": first_call_ns,
+            "warmup_steps": WARMUP_CALLS,
+        }
+
+    def _warm_up(self, count):
+        """(time of the very first call, {item: functions that take turns}), all called before."""
+        functions, first_call_ns = {}, None
+        for name, item in self._items.items():
+            values = self._operand_sets(item)[0]
+            copies = self._backend.copies_for(count, item.creates)
+            functions[name] = [self._compile(item) for _ in range(copies)]
+            for function in functions[name]:
+                for _ in range(WARMUP_CALLS):
+                    with Stopwatch() as watch:
+                        self._backend.finish(function(*values))
+                    first_call_ns = watch.wall if first_call_ns is None else first_call_ns
+        return first_call_ns, functions
+
+    def _traced_item(self, name, functions, sets, exact):
+        backend = self._backend
+        marker = "dlprof:item=%s#%d" if exact else "dlprof:unsynced_item=%s#%d"
+        turn = -(-len(sets) // len(functions))
+        for number, values in enumerate(sets):
+            with backend.span(marker % (name, number), step=number):
+                result = functions[number // turn](*values)
+                if exact:
+                    backend.finish(result)
+        backend.finish(result)
