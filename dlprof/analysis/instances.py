@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pyarrow as pa
 
@@ -34,19 +36,24 @@ def pair(a: pa.Table, b: pa.Table) -> pa.Table:
     cells = [cells_a.cells[cell] for cell, _ in chosen]
     match = joined["match"].to_numpy()
     step = columns.integers(joined, "step")
-    return pa.table(
-        {
-            "op": pa.array([cell.op for cell in cells], pa.string()).take(pa.array(match)),
-            "phase": pa.array([cell.phase for cell in cells], pa.string()).take(pa.array(match)),
-            "layer": pa.array([cell.layer for cell in cells], pa.string()).take(pa.array(match)),
-            "step": pa.array(step, mask=step == NULL),
-            "occurrence": joined["occurrence"],
-            "a_id": joined["id_a"],
-            "b_id": joined["id_b"],
-            "a_ns": joined["ns_a"],
-            "b_ns": joined["ns_b"],
-        }
-    )
+    labels: dict[str, list[Any]] = {
+        "op": [cell.op for cell in cells],
+        "phase": [cell.phase for cell in cells],
+        "layer": [cell.layer for cell in cells],
+    }
+    result: dict[str, Any] = {
+        name: pa.array(values, pa.string()).take(pa.array(match)) for name, values in labels.items()
+    }
+    result["step"] = pa.array(step, mask=step == NULL)
+    for name, source in (
+        ("occurrence", "occurrence"),
+        ("a_id", "id_a"),
+        ("b_id", "id_b"),
+        ("a_ns", "ns_a"),
+        ("b_ns", "ns_b"),
+    ):
+        result[name] = joined[source]
+    return pa.table(result)
 
 
 def _occurrences(events: pa.Table, cells: Cells, number: dict[int, int]) -> pa.Table:
