@@ -26,7 +26,8 @@ wall_ns is elapsed (perf_counter), cpu_ns is process_time (all threads), start_n
 Markers that the child puts into the framework's own trace (names are the contract with ingest):
     dlprof:step=17            a synchronised training step: every op of the step ends inside (fidelity exact)
     dlprof:unsynced_step=17   a step as it runs natively: ops may end after it, so none is assigned to it by time
-    dlprof:epoch=5            the traced epoch;  dlprof:item=matmul[size=50]#12   item 12 of an op workload (synchronised)
+    dlprof:epoch=5            the traced epoch;  dlprof:item=matmul[size=50]@12   item 12 of an op workload (synchronised;
+                              @ and not #, for TensorFlow cuts a name at its first #)
     dlprof:input, dlprof:forward, dlprof:loss, dlprof:backward, dlprof:optimizer, dlprof:sync   host phases inside a step
 """
 

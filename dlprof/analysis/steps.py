@@ -16,7 +16,7 @@ from dlprof.analysis.model import Explained
 from dlprof.units import PS_PER_NS
 
 # dlprof's own markers (protocol.py), an op workload's synchronised items, PyTorch's steps.
-_STEP = re.compile(r"dlprof:step=(\d+)|dlprof:item=.*#(\d+)|ProfilerStep#(\d+)")
+_STEP = re.compile(r"dlprof:step=(\d+)|dlprof:item=.*[@#](\d+)|ProfilerStep#(\d+)")
 _INPUT = "dlprof:input"
 IDLE = "idle"
 

@@ -14,7 +14,7 @@ from dlprof.ingest.batch import Int64, RawBatch
 PREFIX: Final = "dlprof:"
 STEP, ITEM, PHASE, OTHER = 1, 2, 3, 4
 _STEP: Final = re.compile(r"dlprof:step=(\d{1,18})")
-_ITEM: Final = re.compile(r"dlprof:item=(.*)#(\d{1,18})", re.DOTALL)
+_ITEM: Final = re.compile(r"dlprof:item=(.*)[@#](\d{1,18})", re.DOTALL)
 
 
 @dataclass(frozen=True, slots=True)

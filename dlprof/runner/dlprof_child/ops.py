@@ -191,7 +191,7 @@ class OpWork:
 
     def _traced_item(self, name, functions, sets, exact):
         backend = self._backend
-        marker = "dlprof:item=%s#%d" if exact else "dlprof:unsynced_item=%s#%d"
+        marker = "dlprof:item=%s@%d" if exact else "dlprof:unsynced_item=%s@%d"
         turn = -(-len(sets) // len(functions))
         for number, values in enumerate(sets):
             with backend.span(marker % (name, number), step=number):
