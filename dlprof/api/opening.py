@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import shutil
-import sys
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -14,6 +13,7 @@ from pathlib import Path
 from dlprof import __version__, frameworks, ingest
 from dlprof.api import loading
 from dlprof.api.loading import CaptureResult, ComparisonResult
+from dlprof.capture.provenance import invocation
 from dlprof.errors import StoreError, TraceError
 from dlprof.store import MANIFEST_FILE, Capture, CaptureWriter, Manifest, TraceFacts
 
@@ -66,7 +66,7 @@ def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: boo
             kind="import",
             dlprof_version=__version__,
             created=now(),
-            command=sys.argv,
+            command=invocation()["command"],
             trace=facts,
             framework=facts.producer,
             options={"sources": [path.name for path in paths], "repair": repair},

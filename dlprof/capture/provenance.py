@@ -56,8 +56,14 @@ def invocation(argv: Sequence[str] | None = None) -> dict[str, Any]:
         "dlprof_version": importlib.metadata.version("dlprof") if _installed() else "unknown",
         "python": platform.python_version(),
         "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": [Path(words[0]).name, *map(_blot, words[1:])] if words else [],
+        "command": [_program(words[0]), *map(_blot, words[1:])] if words else [],
     }
+
+
+def _program(path: str) -> str:
+    """The program as a user types it: `python -m dlprof` is dlprof."""
+    name = Path(path).name
+    return "dlprof" if name == "__main__.py" else name
 
 
 def packages(environment: Environment) -> dict[str, Any]:

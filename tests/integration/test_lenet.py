@@ -18,7 +18,11 @@ def captures(dlprof, tmp_path_factory) -> Iterator[dict[str, Path]]:
     """A short exact capture of each framework, and a native one of MXNet."""
     folder = tmp_path_factory.mktemp("captures")
     made = {}
-    for name, framework, fidelity in (("tf", "tf", "exact"), ("mxnet", "mxnet", "exact"), ("native", "mxnet", "native")):
+    for name, framework, fidelity in (
+        ("tf", "tf", "exact"),
+        ("mxnet", "mxnet", "exact"),
+        ("native", "mxnet", "native"),
+    ):
         made[name] = folder / name
         done = dlprof("capture", "lenet", "--framework", framework, "--fidelity", fidelity, "--epochs", 1,
                       "--max-steps", STEPS, "-o", made[name], timeout=800)  # fmt: skip
@@ -105,18 +109,14 @@ def test_a_chrome_export_is_valid_json_with_small_ids(dlprof, captures, tmp_path
     assert sum(event["name"] == "Convolution" for event in events) == 2 * STEPS
 
 
-def test_compare_gives_a_json_that_fits_its_schema_and_keeps_its_captures(dlprof, tmp_path):
+def test_compare_gives_a_json_that_fits_its_schema_and_keeps_its_captures(comparison):
     import jsonschema
 
     from dlprof.report.json import json_schema
 
-    target = tmp_path / "comparison"
-    done = dlprof("compare", "lenet", "--trials", 1, "--epochs", 1, "--max-steps", STEPS, "--format", "json",
-                  "-o", target, timeout=800)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)
+    found = json.loads(comparison.stdout)
     jsonschema.validate(found, json_schema("comparison"))
-    assert found == json.loads((target / "comparison.json").read_text())
+    assert found == json.loads((comparison.path / "comparison.json").read_text())
     assert found["verdict"] == "inconclusive", "one trial never gives a verdict"
     assert found["ratio"]["low"] is None
     assert found["ratio"]["trials"] == 1
@@ -125,6 +125,6 @@ def test_compare_gives_a_json_that_fits_its_schema_and_keeps_its_captures(dlprof
         ("forward", STEPS, STEPS),
         ("backward", STEPS, STEPS),
     }
-    names = {path.name for path in target.iterdir() if path.is_dir()}
+    names = {path.name for path in comparison.path.iterdir() if path.is_dir()}
     assert names == {"a-exact-1", "b-exact-1", "a-native-1", "b-native-1"}
-    assert [path for path in tmp_path.iterdir() if path != target] == []
+    assert [path for path in comparison.path.parent.iterdir() if path != comparison.path] == []

@@ -50,14 +50,18 @@ def test_without_a_gpu_asking_for_one_fails_before_anything_is_downloaded(dlprof
     if Path("/proc/driver/nvidia/version").exists():
         pytest.skip("this machine has an NVIDIA GPU")
     cache = tmp_path / "cache"
-    done = dlprof("capture", "lenet", "--framework", "tf", "--device", "gpu", env={"DLPROF_CACHE": str(cache)}, cwd=tmp_path)
+    done = dlprof(
+        "capture", "lenet", "--framework", "tf", "--device", "gpu", env={"DLPROF_CACHE": str(cache)}, cwd=tmp_path
+    )
     assert_told(done, 1, "no NVIDIA GPU")
     assert not cache.exists()
 
 
 @pytest.mark.frameworks
 def test_a_version_that_does_not_exist_is_named_with_those_that_do(dlprof, tmp_path):
-    done = dlprof("capture", "lenet", "--framework", "tf@9.9", cwd=tmp_path, env={"DLPROF_CACHE": str(tmp_path / "cache")})
+    done = dlprof(
+        "capture", "lenet", "--framework", "tf@9.9", cwd=tmp_path, env={"DLPROF_CACHE": str(tmp_path / "cache")}
+    )
     assert_told(done, 1, "9.9", "2.21.0")
     assert not (tmp_path / "cache" / "envs" / "tf-9.9-cpu").exists()
 
@@ -92,7 +96,9 @@ def wait_for(process: subprocess.Popen[str], pattern: str, limit_s: float = 400)
 
 
 def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
-    return [child for child in psutil.Process(process.pid).children(recursive=True) if "run.py" in " ".join(child.cmdline())]
+    return [
+        child for child in psutil.Process(process.pid).children(recursive=True) if "run.py" in " ".join(child.cmdline())
+    ]
 
 
 @pytest.mark.frameworks
@@ -130,11 +136,15 @@ def test_a_killed_child_is_reported_with_its_signal(dlprof, tmp_path):
 def test_a_full_disk_is_told_and_leaves_nothing_under_the_final_name(dlprof, tmp_path):
     small = tmp_path / "small"
     small.mkdir()
-    mounted = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], capture_output=True, check=False)
+    mounted = subprocess.run(
+        ["mount", "-t", "tmpfs", "-o", "size=256k", "tmpfs", str(small)], capture_output=True, check=False
+    )
     if mounted.returncode:
         pytest.skip("mounting a small tmpfs needs root")
     try:
-        done = dlprof("capture", "lenet", "--framework", "mxnet", "--epochs", 1, "--max-steps", 30, "-o", small / "capture")
+        done = dlprof(
+            "capture", "lenet", "--framework", "mxnet", "--epochs", 1, "--max-steps", 30, "-o", small / "capture"
+        )
         assert done.returncode == 1, done.stderr
         assert "Traceback" not in done.stderr
         assert "space" in done.stderr.lower()
