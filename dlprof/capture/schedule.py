@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -39,6 +40,9 @@ class LockstepWorker(Protocol):
 StartWorker = Callable[[Side, int], LockstepWorker]
 """(side, trial) → a worker that has been started; both are started before either is waited for."""
 
+Grouping = Callable[[Sequence[str]], Sequence[Sequence[str]]]
+"""Items → groups of items; see Plan."""
+
 Enough = Callable[[Sequence[int]], bool]
 """Wall times (ns) of an item's warm-up iterations so far → whether the item is warm."""
 
@@ -47,15 +51,19 @@ Enough = Callable[[Sequence[int]], bool]
 class Plan:
     """How trials run. items: None = all that A offers, in its order. trials: at most so many.
 
-    target_s: time for the timed rounds of one trial; sets the number of rounds (in the first trial, then kept, so that
-    all trials weigh alike) between min_rounds (STATISTICS: 10 for blocks of a network, 40 for micro-operations) and
-    max_rounds. burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect of up to
-    14 %. warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
+    grouping: items → groups that are warmed up and timed one after the other, in random order in each trial, by the same
+    two workers: hundreds of items at once would throw each other's operands out of memory. None = one group.
+    target_s: time for the timed rounds of one trial, shared among groups by their number of items; sets the number of
+    rounds (in the first trial, then kept, so that all trials weigh alike) between min_rounds (STATISTICS: 10 for blocks
+    of a network, 40 for micro-operations) and max_rounds. burst: iterations per burst, the first of which is dropped;
+    two or fewer leave an order effect of up to 14 %. warm-up: at least warmup_floor iterations per item, then on until
+    `Enough` or warmup_cap.
     """
 
     trials: int
     seed: int = 0
     items: tuple[str, ...] | None = None
+    grouping: Grouping | None = None
     target_s: float = 12.0
     min_rounds: int = 10
     max_rounds: int = 200
@@ -74,8 +82,9 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One finished trial. timings: schema.TIMINGS. idle: side → CPU fraction of a core used while the other ran.
+    """One finished trial. timings: schema.TIMINGS. rounds: the fewest of any group.
 
+    idle: side → CPU fraction of a core used while the other ran.
     machine: `disturbance.between` over the timed rounds. not_warm: (side, item) pairs whose warm-up hit its cap.
     """
 
@@ -88,6 +97,7 @@ class Trial:
     not_warm: tuple[tuple[str, str], ...]
     wall_s: float
     warnings: tuple[str, ...]
+    group_rounds: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,8 +111,9 @@ class Trials:
 
 OnTrial = Callable[[Trial], bool]
 """Called after each finished trial, to persist it; False stops the run (enough is known, or the budget is spent)."""
-OnReady = Callable[[int, Mapping[Side, Any]], None]
-"""(trial, workers by side) when both are ready and nothing is timed yet: parity is checked here, in trial 0."""
+OnReady = Callable[[int, Mapping[Side, Any]], Collection[str] | None]
+"""(trial, workers by side) when both are ready and nothing is timed yet: parity is checked here, in trial 0. Returns
+items that are not to be timed, in this trial and in those after it."""
 OnStep = Callable[[int, str, float], None]
 """(trial, stage, fraction of the trial's rounds done), for a progress display."""
 
@@ -134,13 +145,18 @@ def run_trials(
     after both are stopped; `on_trial` has been given all trials finished before.
     """
     done: list[Trial] = []
-    rounds: int | None = None
+    rounds: tuple[int, ...] | None = None
     interrupted = False
+    skipped: set[str] = set()
+
+    def check(number: int, workers: Mapping[Side, Any]) -> None:
+        skipped.update(on_ready(number, workers) or ())
+
     try:
         for number in range(first, first + plan.trials):
-            trial = _Run(plan, number, start_worker, on_ready, on_step, enough).trial(rounds)
+            trial = _Run(plan, number, start_worker, check, on_step, enough, skipped).trial(rounds)
             done.append(trial)
-            rounds = trial.rounds
+            rounds = trial.group_rounds
             if not on_trial(trial):
                 break
     except KeyboardInterrupt:
@@ -163,6 +179,11 @@ def rounds_for(plan: Plan, round_ns: float) -> int:
     return min(max(even, plan.min_rounds), plan.max_rounds)
 
 
+def share(plan: Plan, items: int, of: int) -> Plan:
+    """The plan with the part of its target that falls to a group of `items` items out of `of`."""
+    return replace(plan, target_s=plan.target_s * items / of)
+
+
 @dataclass(slots=True)
 class _Run:
     """One trial under way: its workers, its random order, and the rows measured so far."""
@@ -170,12 +191,13 @@ class _Run:
     plan: Plan
     number: int
     start_worker: StartWorker
-    on_ready: OnReady
+    on_ready: Callable[[int, Mapping[Side, Any]], None]
     on_step: OnStep
     enough: Enough
+    skipped: AbstractSet[str]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     not_warm: list[tuple[str, str]] = field(default_factory=list)
-    steady_ns: dict[tuple[Side, str], float] = field(default_factory=dict)
+    round_ns: dict[tuple[Side, str], float] = field(default_factory=dict)
     idle_ns: dict[Side, int] = field(default_factory=lambda: {"a": 0, "b": 0})
     waited_ns: dict[Side, int] = field(default_factory=lambda: {"a": 0, "b": 0})
     workers: dict[Side, LockstepWorker] = field(default_factory=dict)
@@ -184,7 +206,7 @@ class _Run:
     def __post_init__(self) -> None:
         self.generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.plan.seed, self.number])))
 
-    def trial(self, rounds: int | None) -> Trial:
+    def trial(self, rounds: tuple[int, ...] | None) -> Trial:
         began = time.monotonic()
         with ExitStack() as stack:
             self.on_step(self.number, "start", 0.0)
@@ -192,25 +214,49 @@ class _Run:
                 self.workers[side] = self.start_worker(side, self.number)
                 stack.callback(self.workers[side].stop)
             ready = {side: self.workers[side].ready for side in SIDES}
-            items = self._items(ready)
+            self._items(ready)
             self.on_ready(self.number, dict(self.workers))
-            self._warm_up(items)
-            rounds = rounds or rounds_for(self.plan, self.plan.burst * sum(self.steady_ns.values()))
-            machine = self._timed(items, rounds)
+            groups = self._groups(ready)
+            rounds, machine = self._all_timed(groups, rounds or (0,) * len(groups))
             for side in SIDES:
                 self.workers[side].close()
         idle: dict[Side, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in SIDES}
         return Trial(
             number=self.number,
             timings=_table(self.rows),
-            rounds=rounds,
+            rounds=min((count for count in rounds if count), default=0),
             idle=idle,
             machine=machine,
             ready=ready,
             not_warm=tuple(self.not_warm),
             wall_s=time.monotonic() - began,
             warnings=_warnings(self.number, idle, self.not_warm),
+            group_rounds=rounds,
         )
+
+    def _groups(self, ready: Mapping[Side, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+        """The plan's groups without the skipped items; a plan without grouping has one of all items."""
+        items = self._items(ready)
+        groups = self.plan.grouping(items) if self.plan.grouping else (items,)
+        return tuple(tuple(item for item in group if item not in self.skipped) for group in groups)
+
+    def _all_timed(
+        self, groups: Sequence[Sequence[str]], rounds: Sequence[int]
+    ) -> tuple[tuple[int, ...], Mapping[str, Any]]:
+        """Warm up and time each group; the rounds of each, and what the machine did meanwhile."""
+        total, done, counts = max(sum(map(len, groups)), 1), 0, list(rounds)
+        own, before = self._own_cpu_ns(), disturbance.snapshot()
+        for at in self.generator.permutation(len(groups)):
+            items = groups[at]
+            if not items:
+                continue
+            self._warm_up(items)
+            round_ns = sum(self.round_ns[side, item] for side in SIDES for item in items)
+            counts[at] = counts[at] or rounds_for(share(self.plan, len(items), total), round_ns)
+            self._timed(items, counts[at], done / total, len(items) / total)
+            done += len(items)
+        after = disturbance.snapshot()
+        return tuple(counts), disturbance.between(before, after, (self._own_cpu_ns() - own) / 1e9)
 
     def _items(self, ready: Mapping[Side, Mapping[str, Any]]) -> tuple[str, ...]:
         offered = {side: list(ready[side]["items"]) for side in SIDES}
@@ -232,29 +278,29 @@ class _Run:
             for position, side in enumerate(self._sides()):
                 self.on_step(self.number, "warm-up", 0.0)
                 self._keep(side, item, "first_call", self.workers[side].run(item, 1), position=position)
-                walls: list[int] = []
+                walls, between = list[int](), 0
                 wanted = min(self.plan.warmup_floor + 4, self.plan.warmup_cap)
                 while wanted:
+                    asked = time.perf_counter_ns()
                     burst = self.workers[side].run(item, wanted)
+                    between = max(time.perf_counter_ns() - asked - sum(burst.wall_ns), 0)
                     self._keep(side, item, "warmup", burst, position=position, offset=len(walls))
                     walls += burst.wall_ns
                     wanted = 0 if self.enough(walls) else min(4, self.plan.warmup_cap - len(walls))
                 if not self.enough(walls):
                     self.not_warm.append((side, item))
-                self.steady_ns[side, item] = statistics.median(walls[-4:])
+                self.round_ns[side, item] = self.plan.burst * statistics.median(walls[-4:]) + between
 
-    def _timed(self, items: Sequence[str], rounds: int) -> Mapping[str, Any]:
+    def _timed(self, items: Sequence[str], rounds: int, done: float, part: float) -> None:
+        """The rounds of one group, which is `part` of the trial after `done` of it."""
         order = {item: balanced(rounds, self.generator) for item in items}
-        own, before = self._own_cpu_ns(), disturbance.snapshot()
         for number in range(rounds):
             for item in self._shuffled(items):
                 sides = SIDES if order[item][number] else SIDES[::-1]
                 for position, side in enumerate(sides):
                     burst = self._burst(side, item)
                     self._keep(side, item, "timed", burst, number=number, position=position)
-            self.on_step(self.number, "timed", (number + 1) / rounds)
-        after = disturbance.snapshot()
-        return disturbance.between(before, after, (self._own_cpu_ns() - own) / 1e9)
+            self.on_step(self.number, "timed", done + part * (number + 1) / rounds)
 
     def _burst(self, side: Side, item: str) -> Burst:
         """Run one burst and charge the other side's CPU time meanwhile to its idleness."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
@@ -143,6 +144,25 @@ def test_all_trials_have_as_many_rounds_as_the_first() -> None:
 
     run_trials(Plan(trials=2, target_s=12), bench.start, slow_down, enough=lambda walls: True)
     assert [trial.rounds for trial in bench.seen] == [20, 20]
+
+
+def test_groups_are_warmed_up_and_timed_one_after_the_other_without_what_the_check_rules_out() -> None:
+    bench = Bench(items=("w", "x", "y", "z"))
+    plan = Plan(trials=2, grouping=lambda items: (items[:2], items[2:]), target_s=0.001, min_rounds=10, max_rounds=10)
+    done = bench.run(plan, on_ready=lambda number, workers: {"y"} if number == 0 else ())
+    assert Counter(item for _, item in bench.timed()) == {"w": 40, "x": 40, "z": 40}
+    runs = [bench.journal[i][1] == "z" for i in range(len(bench.journal)) if bench.journal[i][0] in ("a", "b")]
+    changes = sum(left != right for left, right in itertools.pairwise(runs))
+    assert changes <= 3, "each trial has one stretch of z, whatever comes first"
+    assert [trial.group_rounds for trial in done.trials] == [(10, 10), (10, 10)]
+
+
+def test_the_target_is_shared_among_groups_by_their_items() -> None:
+    bench = Bench(items=("w", "x", "y"), a_ns=100_000_000, b_ns=100_000_000)
+    done = bench.run(
+        Plan(trials=1, grouping=lambda items: (items[:2], items[2:]), target_s=36), enough=lambda walls: True
+    )
+    assert done.trials[0].group_rounds == (20, 20)
 
 
 def test_warm_up_goes_on_until_it_is_enough() -> None:
