@@ -10,7 +10,7 @@ Format: "Trace Event Format", Google, 2016 (the document that both viewers follo
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,12 +58,34 @@ class _Placed:
     devices: tuple[str, ...]
 
 
-def export(events: pa.Table, title: str) -> Iterator[bytes]:
-    """Chunks of one JSON object; its `otherData` tells how many slices, counters and flows it holds or leaves out."""
+@dataclass(frozen=True, slots=True)
+class Links:
+    """Arrows of one kind between events: `id`s of the events at their starts and at their ends."""
+
+    name: str
+    source: Ints
+    target: Ints
+
+
+def export(
+    events: pa.Table,
+    title: str,
+    *,
+    links: Sequence[Links] = (),
+    colours: Mapping[str, str] | None = None,
+    told: Mapping[str, object] | None = None,
+) -> Iterator[bytes]:
+    """Chunks of one JSON object; its `otherData` tells how many slices, counters and flows it holds or leaves out.
+
+    links: arrows beside those from launches to what they launched. colours: event name → one of chrome://tracing's
+    reserved colour names (`good`, `terrible`, …); Perfetto colours by name by itself. told: more entries of otherData.
+    """
     placed = _place(events)
-    flows, unplaceable = _flows(placed)
+    wanted = [_launches(placed), *links]
+    flows = [_drawable(placed, kind) for kind in wanted]
     valued = placed.counter & _finite(placed.events)
     decimals = 3 if not np.any(placed.start % PS_PER_NS) and not np.any(placed.duration % PS_PER_NS) else 6
+    drawn = sum(len(pairs) for pairs in flows)
     other = {
         "title": title,
         "exporter": f"dlprof {__version__}",
@@ -71,17 +93,19 @@ def export(events: pa.Table, title: str) -> Iterator[bytes]:
         "slices": int(np.sum(~placed.counter)),
         "counters": int(np.sum(valued)),
         "counters_without_value": int(np.sum(placed.counter & ~valued)),
-        "flows": len(flows),
-        "flows_left_out": unplaceable,
+        "flows": drawn,
+        "flows_left_out": sum(len(kind.source) for kind in wanted) - drawn,
+        **(told or {}),
     }
     head = {"displayTimeUnit": "ns", "otherData": other}
     yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b',"traceEvents":[\n'
     yield ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in _metadata(placed, title)).encode()
-    for lines in (
-        _slices(placed, ~placed.counter, decimals),
-        _counters(placed, valued, decimals),
-        _arrows(placed, flows, decimals),
-    ):
+    parts = [_slices(placed, ~placed.counter, decimals, colours or {}), _counters(placed, valued, decimals)]
+    first = 1
+    for kind, pairs in zip(wanted, flows, strict=True):
+        parts.append(_arrows(placed, kind.name, pairs, first, decimals))
+        first += len(pairs)
+    for lines in parts:
         for chunk in lines:
             yield b",\n" + chunk
     yield b"\n]}\n"
@@ -185,7 +209,7 @@ def _number(values: Ints) -> Text:
     return pa.array(values).cast(pa.large_string())
 
 
-def _slices(placed: _Placed, mask: Bools, decimals: int) -> Iterator[bytes]:
+def _slices(placed: _Placed, mask: Bools, decimals: int, colours: Mapping[str, str]) -> Iterator[bytes]:
     """`X` events; a marker without duration is an instant (`i`): chrome://tracing does not show a zero-length slice."""
     for rows in _pieces(mask):
         part = placed.events.take(pa.array(rows))
@@ -207,11 +231,17 @@ def _slices(placed: _Placed, mask: Bools, decimals: int) -> Iterator[bytes]:
                 text(part["name"]),
                 ',"cat":',
                 text(part["level"]),
+                _colour(part, colours),
                 ',"args":{',
                 _args(part),
                 "}}",
             )
         )
+
+
+def _colour(part: Any, colours: Mapping[str, str]) -> Text:
+    names: list[str] = part["name"].to_pylist() if colours else [""] * part.num_rows
+    return optional("cname", text(pa.array([colours.get(name) for name in names], pa.string())))
 
 
 def _args(part: Any) -> Text:
@@ -249,51 +279,56 @@ def _counter_names(events: Any, counter: Bools, pid: Ints) -> Text:
     names = events["name"].cast(pa.large_string()).combine_chunks()
     if not counter.any():
         return names
-    table = pa.table({"name": names, "pid": pid, "track": events["track"]}).filter(pa.array(counter))
+    table = pa.table({"name": names, "pid": pa.array(pid), "track": events["track"]}).filter(pa.array(counter))
     tracks = table.group_by(["name", "pid"]).aggregate([("track", "count_distinct")])
     shared = pc.unique(tracks.filter(pc.greater(tracks["track_count_distinct"], 1))["name"])
     own = join(names, " · ", events["stream"].cast(pa.large_string()).combine_chunks())
     return pc.if_else(pc.is_in(names, value_set=shared), own, names)
 
 
-def _flows(placed: _Placed) -> tuple[Ints, int]:
-    """Launch links as rows (source, target), and how many cannot be drawn.
+def _launches(placed: _Placed) -> Links:
+    """The launches that the table records (column `launch`)."""
+    launch = placed.events["launch"]
+    target = placed.events["id"].to_numpy()[launch.is_valid().to_numpy()]
+    return Links("launch", launch.drop_null().to_numpy(), target)
+
+
+def _drawable(placed: _Placed, links: Links) -> Ints:
+    """Links as rows (source, target), without those that cannot be drawn.
 
     A flow must start and end inside a slice and go forward in time, or Perfetto drops it. So one whose source is not in
-    the table, whose source or target is shorter than 1 ns, or whose target starts first (two clocks) is counted.
+    the table, whose source or target is shorter than 1 ns, or whose target starts first (two clocks) is left out.
     """
-    ids = placed.events["id"].to_numpy()
-    launch = placed.events["launch"]
-    target = np.flatnonzero(launch.is_valid().to_numpy())
-    wanted = launch.drop_null().to_numpy()
+    pairs: Ints = np.stack([_rows(placed, links.source), _rows(placed, links.target)], axis=1)
+    pairs = pairs[np.all(pairs >= 0, axis=1)]
+    forward = placed.start[pairs[:, 0]] <= placed.start[pairs[:, 1]]
+    seen: Bools = np.all((placed.duration[pairs] >= PS_PER_NS) & ~placed.counter[pairs], axis=1)
+    drawable: Ints = pairs[forward & seen]
+    return drawable
+
+
+def _rows(placed: _Placed, wanted: Ints) -> Ints:
+    """Row of each event id; -1 where the table has no such event."""
+    ids: Ints = placed.events["id"].to_numpy()
     order = np.argsort(ids, kind="stable")
     at = np.searchsorted(ids[order], wanted)
-    found = at < len(ids)
-    found[found] = ids[order[at[found]]] == wanted[found]
-    pairs = np.stack([order[at[found]], target[found]], axis=1)
-    forward = placed.start[pairs[:, 0]] <= placed.start[pairs[:, 1]]
-    drawable = forward & np.all((placed.duration[pairs] >= PS_PER_NS) & ~placed.counter[pairs], axis=1)
-    return pairs[drawable], len(target) - int(np.sum(drawable))
+    inside = at < len(ids)
+    rows: Ints = np.full(len(wanted), -1, dtype=np.int64)
+    hit = np.flatnonzero(inside)[ids[order[at[inside]]] == wanted[inside]]
+    rows[hit] = order[at[hit]]
+    return rows
 
 
-def _arrows(placed: _Placed, flows: Ints, decimals: int) -> Iterator[bytes]:
+def _arrows(placed: _Placed, name: str, flows: Ints, number: int, decimals: int) -> Iterator[bytes]:
     """`s` and `f` events, after the slices: at equal times Perfetto keeps the file's order, slice first."""
+    title = json.dumps(name, ensure_ascii=False)
     for first in range(0, len(flows), _BATCH):
         piece = flows[first : first + _BATCH]
-        number = _number(np.arange(first + 1, first + 1 + len(piece), dtype=np.int64))
+        ids = _number(np.arange(number + first, number + first + len(piece), dtype=np.int64))
         for phase, rows in (('"s"', piece[:, 0]), ('"f","bp":"e"', piece[:, 1])):
             yield _lines(
                 join(
-                    '{"ph":',
-                    phase,
-                    ',"cat":"launch","name":"launch","id":',
-                    number,
-                    ',"pid":',
-                    _number(placed.pid[rows]),
-                    ',"tid":',
-                    _number(placed.tid[rows]),
-                    ',"ts":',
-                    microseconds(placed.start[rows], decimals),
-                    "}",
+                    f'{{"ph":{phase},"cat":{title},"name":{title},"id":', ids, ',"pid":', _number(placed.pid[rows]),
+                    ',"tid":', _number(placed.tid[rows]), ',"ts":', microseconds(placed.start[rows], decimals), "}",
                 )
-            )
+            )  # fmt: skip

@@ -9,7 +9,7 @@ from html import escape
 from dlprof import __version__
 from dlprof.analysis import parity
 from dlprof.analysis.exhibits import Exhibits
-from dlprof.analysis.model import Comparison, Side, View
+from dlprof.analysis.model import Comparison, Ledger, Side, View
 from dlprof.report import json, plots, waterfall
 from dlprof.report.breakdown_text import label
 from dlprof.report.figure import page_style
@@ -112,19 +112,34 @@ def _waterfall(found: Comparison) -> Section:
     built = waterfall.build(found)
     if built is None:
         return section("waterfall", "From A to B", "")
-    rows = [(step.name, number(step.delta_ms, "{:+.3f}"), number(step.low_ms, "{:+.3f}"), number(step.high_ms, "{:+.3f}"))
-            for step in built.steps]  # fmt: skip
-    titles = ["Part", "B − A", "low", "high"]
-    if all(step.low_ms is None for step in built.steps):
-        rows, titles = [row[:2] for row in rows], titles[:2]  # type: ignore[misc]
-    whole = [Cell("B − A"), number(built.end_ms - built.start_ms, "{:+.3f}"), *(Cell("") for _ in titles[2:])]
-    caption = f"{built.title}, ms: A {built.start_ms:.3f}, B {built.end_ms:.3f}"
     drawn = plots.waterfall(built, found.a.label, found.b.label)
     about = f"{built.title}: from A's {built.start_ms:.3f} ms to B's {built.end_ms:.3f} ms, largest difference first."
-    ledger = getattr(found, "ledger", None)
-    notes = [ledger.statement, *ledger.notes] if ledger is not None else []
-    return section("waterfall", "From A to B", paragraphs(notes), figure(drawn, "waterfall", about),
-                   table(caption, titles, rows, foot=whole))  # fmt: skip
+    caption = f"{built.title}, ms: A {built.start_ms:.3f}, B {built.end_ms:.3f}"
+    if found.ledger is not None:
+        rows, titles, foot = _ledger_rows(found.ledger)
+        said = paragraphs([found.ledger.statement, *found.ledger.notes])
+    else:
+        said, titles = "", ["Part", "B − A"]
+        rows = [[step.name, number(step.delta_ms, "{:+.3f}")] for step in built.steps]
+        foot = ["all parts", number(built.end_ms - built.start_ms, "{:+.3f}")]
+    return section(
+        "waterfall", "From A to B", said, figure(drawn, "waterfall", about), table(caption, titles, rows, foot=foot)
+    )
+
+
+def _ledger_rows(ledger: Ledger) -> tuple[list[list[Cell | str]], list[str], list[Cell | str]]:
+    """Rows, titles and foot of the ledger's table; columns that hold nothing are left out."""
+    titles = ["Part", "A", "B", "B − A", "low", "high", "Match", "Why so"]
+    rows: list[list[Cell | str]] = [
+        [line.name, number(_ms(line.a_ns, 1)), number(_ms(line.b_ns, 1)), number(_ms(line.delta_ns, 1), "{:+.3f}"),
+         number(_ms(line.low_ns, 1), "{:+.3f}"), number(_ms(line.high_ns, 1), "{:+.3f}"),
+         number(line.match_confidence, "{:.2f}"), line.reason]
+        for line in ledger.lines
+    ]  # fmt: skip
+    foot: list[Cell | str] = ["wall time", number(_ms(ledger.a_wall_ns, 1)), number(_ms(ledger.b_wall_ns, 1)),
+                              number(_ms(ledger.gap_ns, 1), "{:+.3f}"), "", "", "", ""]  # fmt: skip
+    keep = [0, 1, 2, 3, *([4, 5] if any(line.low_ns is not None for line in ledger.lines) else []), 6, 7]
+    return [[row[at] for at in keep] for row in rows], [titles[at] for at in keep], [foot[at] for at in keep]
 
 
 def _breakdown(found: Comparison) -> Section:

@@ -37,9 +37,8 @@ class Waterfall:
 
 def build(found: Comparison, lines: int = LINES) -> Waterfall | None:
     """None where the traces hold nothing. Lines beyond `lines` are summed into one that says how many they are."""
-    ledger: Ledger | None = getattr(found, "ledger", None)
-    if ledger is not None:
-        return of_ledger(ledger, lines)
+    if found.ledger is not None:
+        return of_ledger(found.ledger, lines)
     if not found.rows:
         return None
     a, b = (max(1, e.steps) if (e := found.explained.get(side)) else 1 for side in ("a", "b"))

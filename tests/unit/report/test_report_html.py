@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json as stdlib_json
 import re
 from html.parser import HTMLParser
@@ -64,6 +65,12 @@ def outline(page: str) -> Outline:
     return found
 
 
+@functools.cache
+def full_page() -> str:
+    """The page with everything on it; drawing takes a second or two."""
+    return html.comparison(comparison(), EXTRAS)
+
+
 def embedded(page: str) -> dict[str, Any]:
     match = re.search(r'<script type="application/json" id="data">(.*?)</script>', page, re.DOTALL)
     assert match
@@ -72,7 +79,7 @@ def embedded(page: str) -> dict[str, Any]:
 
 
 def test_everything_the_page_refers_to_is_in_the_page() -> None:
-    page = html.comparison(comparison(), EXTRAS)
+    page = full_page()
     found = outline(page)
     assert len(found.ids) == len(set(found.ids))
     for reference in found.references:
@@ -86,7 +93,7 @@ def test_the_page_embeds_exactly_the_json_of_the_comparison() -> None:
 
 
 def test_the_verdict_stands_first() -> None:
-    texts = [text for text in outline(html.comparison(comparison(), EXTRAS)).texts if "slower than" in text]
+    texts = [text for text in outline(full_page()).texts if "slower than" in text]
     assert texts[0].startswith("MXNet 1.9.1 (hybrid) is slower than TensorFlow 2.21.0 (graph): +111.3 %")
 
 
@@ -120,7 +127,7 @@ def test_what_was_not_recorded_has_no_section() -> None:
 
 
 def test_the_same_findings_give_the_same_page() -> None:
-    assert html.comparison(comparison(), EXTRAS) == html.comparison(comparison(), EXTRAS)
+    assert html.comparison(comparison(), EXTRAS) == full_page()
 
 
 def test_one_capture_has_a_page_of_its_own() -> None:
@@ -170,7 +177,7 @@ def test_without_steps_there_is_no_timeline() -> None:
 @needs_browser
 def test_the_browser_opens_it_from_disk_without_a_complaint(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
-    page.write_text(html.comparison(comparison(), EXTRAS), encoding="utf-8")
+    page.write_text(full_page(), encoding="utf-8")
     seen = browser.opened(page, tmp_path / "profile")
     assert seen.console == []
     assert 'aria-sort="' not in seen.dom
@@ -243,7 +250,7 @@ def test_axe_finds_no_serious_fault(tmp_path: Path) -> None:
       document.body.append(pre);
     });"""
     page = tmp_path / "report.html"
-    page.write_text(html.comparison(comparison(), EXTRAS), encoding="utf-8")
+    page.write_text(full_page(), encoding="utf-8")
     seen = browser.opened(page, tmp_path / "profile", source.replace("</script", "<\\/script") + drive)
     match = re.search(r'<pre id="out">(.*?)</pre>', seen.dom, re.DOTALL)
     assert match, seen.console
