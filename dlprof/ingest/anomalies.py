@@ -56,6 +56,7 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "json_not_an_event": Anomaly("warning", "elements of the list of events that are no objects; left out"),
     "json_empty_element": Anomaly("info", "empty objects in the list of events"),
     "json_too_deep": Anomaly("warning", "events nested more deeply than can be read; left out"),
+    "json_footer_skipped": Anomaly("info", "files with more than 32 MiB of other data behind their events; not read"),
     "json_bad_metadata": Anomaly("warning", "process or thread names that could not be read"),
     "no_time": Anomaly("warning", "events without a time that can be read; left out"),
     "unread_phase": Anomaly("info", "chrome events of a phase that carries no time of its own, such as flows and object snapshots"),

@@ -12,6 +12,8 @@ _TOKEN: Final = re.compile(rb'"(?:[^"\\]*+(?:\\.[^"\\]*+)*+)"|[\[\]{}]', re.DOTA
 _COLON: Final = re.compile(rb"\s*:\s*")
 _LEAD: Final = re.compile(rb"[\s,]*")
 
+_BASE: Final = re.compile(rb'"baseTimeNanoseconds"\s*:\s*(\d{1,19})\b')
+
 Form = Literal["object", "array", "headerless", "footer", "none"]
 
 
@@ -60,24 +62,54 @@ def _in_object(text: bytes, at: int) -> Found:
     return Found(None, "none")
 
 
-def header_values(text: bytes) -> dict[str, Any]:
-    """Top-level values before the events; `text` ends behind their opening bracket. What is invalid is left out."""
+def header_values(text: bytes) -> dict[str, Any] | None:
+    """Top-level values before the events; `text` ends behind their opening bracket. None where they are invalid."""
     before = text[: text.rindex(b'"traceEvents"')].rstrip().removesuffix(b",")
-    try:
-        values = msgspec.json.decode(before + b"}", type=dict[str, Any])
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
-        return {}
-    return values
+    return _object(before + b"}")
 
 
-def footer_values(text: bytes) -> tuple[dict[str, Any], bool]:
-    """Top-level values behind the events; whether the object was closed. Raises `ValueError` where it is not JSON."""
+@dataclass(frozen=True, slots=True)
+class Footer:
+    """Top-level values behind the events, and whether the object was closed."""
+
+    values: dict[str, Any]
+    closed: bool
+
+
+def footer_values(text: bytes) -> Footer | None:
+    """What stands behind the events' closing bracket; None where it is not JSON."""
     rest = text.strip().removeprefix(b",").strip()
-    if not rest:
-        return {}, False
-    if rest == b"}":
-        return {}, True
+    if rest in (b"", b"}"):
+        return Footer({}, bool(rest))
+    values = _object(b"{" + rest)
+    return None if values is None else Footer(values, True)
+
+
+def time_base(text: bytes) -> dict[str, Any]:
+    """`baseTimeNanoseconds` of a footer that is too large or damaged, where it can be found."""
+    found = _BASE.search(text)
+    return {"baseTimeNanoseconds": int(found[1])} if found else {}
+
+
+def ends_of_events(text: bytes) -> list[int]:
+    """Ends of the objects at the top level of a list of events whose start is `text`, by counting brackets."""
+    depth, ends = 0, []
+    for token in _TOKEN.finditer(text):
+        mark = token[0]
+        if mark in (b"{", b"["):
+            depth += 1
+        elif mark in (b"}", b"]"):
+            depth -= 1
+            if depth == 0 and mark == b"}":
+                ends.append(token.end())
+            elif depth < 0:
+                break
+    return ends
+
+
+def _object(text: bytes) -> dict[str, Any] | None:
     try:
-        return msgspec.json.decode(b"{" + rest, type=dict[str, Any]), True
-    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:
-        raise ValueError(str(error)) from None
+        values: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return None
+    return values

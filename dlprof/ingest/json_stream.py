@@ -8,6 +8,7 @@ byte offset.
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -16,7 +17,7 @@ from typing import Any, BinaryIO, Final
 import msgspec
 
 from dlprof.ingest.json_elements import Event, EventDecoder
-from dlprof.ingest.json_envelope import find_events, footer_values, header_values
+from dlprof.ingest.json_envelope import ends_of_events, find_events, footer_values, header_values, time_base
 from dlprof.ingest.mend import mend
 from dlprof.ingest.reader import Context, Damaged
 from dlprof.ingest.source import Source
@@ -24,11 +25,13 @@ from dlprof.ingest.source import Source
 CHUNK: Final = 4 << 20
 MAX_ELEMENT: Final = 256 << 20
 """An element or envelope larger than this is damage: no producer writes one, and memory must stay bounded."""
-MAX_CUTS: Final = 64
+MAX_FOOTER: Final = 32 << 20
+GUESSES: Final = 4
 
 _BOUNDARY: Final = re.compile(rb"\}(?=\s*,?\s*\{)")
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _LEAD: Final = re.compile(rb"[\s,]*")
+_REPLACEMENT: Final = "\ufffd".encode()
 
 
 class _Malformed(Exception):
@@ -37,7 +40,7 @@ class _Malformed(Exception):
     def __init__(self, at: int | None, reason: str) -> None:
         super().__init__(reason)
         self.at = at
-        self.reason = reason
+        self.reason = _BYTE.sub("", reason).removeprefix("JSON is malformed: ").strip()
 
 
 @dataclass(slots=True)
@@ -52,7 +55,9 @@ class JsonStream:
     mxnet: bool = False
     header: dict[str, Any] = field(default_factory=dict)
     _buffer: bytes = b""
+    _tail: bytes = b""
     _base: int = 0
+    _grown: int = 0
     _eof: bool = False
     _closed: bool = False
     _object: bool = False
@@ -71,14 +76,34 @@ class JsonStream:
     # --- bytes
 
     def _fill(self, stream: BinaryIO, size: int) -> None:
-        """Appends up to `size` bytes to the buffer."""
+        """Appends up to `size` bytes to the buffer, as valid UTF-8: bad bytes become U+FFFD and are counted."""
         piece = stream.read(size)
         self._eof = len(piece) < size
+        piece = self._tail + piece
+        self._tail = b""
+        if not piece.isascii():
+            piece = self._utf8(piece)
         self._buffer += piece
+
+    def _utf8(self, piece: bytes) -> bytes:
+        try:
+            _, used = codecs.utf_8_decode(piece, "strict", self._eof)
+            valid = piece[:used]
+        except UnicodeDecodeError:
+            text, used = codecs.utf_8_decode(piece, "replace", self._eof)
+            valid = text.encode()
+            self.ctx.anomalies.count("text_not_utf8", text.count("\ufffd") - piece[:used].count(_REPLACEMENT))
+            self._grown += len(valid) - used
+        self._tail = piece[used:]
+        return valid
 
     def _drop(self, count: int) -> None:
         self._buffer = self._buffer[count:]
         self._base += count
+
+    def _offset(self, position: int) -> int:
+        """Where a byte of the buffer stands in the file; replaced bytes ahead of it in the buffer shift it."""
+        return max(self._base + position - self._grown, 0)
 
     # --- what surrounds the events
 
@@ -93,29 +118,51 @@ class JsonStream:
                 break
             self._fill(stream, len(self._buffer))
         if found.start is None:
-            self.ctx.damage(
-                self._base, "a trace object with a traceEvents list, or a list of events", lost=len(self._buffer)
-            )
+            expected = "a trace object with a traceEvents list, or a list of events"
+            self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
         self._object = found.form == "object"
         if found.form == "headerless":
             self.ctx.anomalies.count("json_header_missing")
         if self._object:
-            self.header.update(header_values(self._buffer[: found.start]))
+            self._learn(header_values(self._buffer[: found.start]))
         self._closed = found.form == "footer"
         self._drop(found.start)
         return not self._closed
 
     def _footer(self, stream: BinaryIO) -> None:
-        """Reads the top-level values behind the events."""
-        while not self._eof and len(self._buffer) <= MAX_ELEMENT:
+        """Reads the top-level values behind the events; of a footer too large to keep, only the time base."""
+        parts, size = [self._buffer], len(self._buffer)
+        while not self._eof and size <= MAX_FOOTER:
+            self._buffer = b""
             self._fill(stream, CHUNK)
-        try:
-            values, complete = footer_values(self._buffer)
-        except ValueError:
-            self.ctx.damage(self._base, "the rest of the trace object behind its events", lost=len(self._buffer))
-        if not complete and self._object:
+            parts.append(self._buffer)
+            size += len(self._buffer)
+        if not self._eof:
+            self.ctx.anomalies.count("json_footer_skipped")
+            self._learn(time_base(self._last(stream)))
+            return
+        self._buffer = b"".join(parts)
+        found = footer_values(self._buffer)
+        if found is None:
+            self._learn(time_base(self._buffer))
+            self.ctx.damage(self._offset(0), "the rest of the trace object behind its events", lost=len(self._buffer))
+        if not found.closed and self._object:
             self.ctx.anomalies.count("json_unclosed")
-        self.header.update(values)
+        self._learn(found.values)
+
+    @staticmethod
+    def _last(stream: BinaryIO) -> bytes:
+        """The last bytes of the file."""
+        last = b""
+        while piece := stream.read(CHUNK):
+            last = (last + piece)[-CHUNK:]
+        return last
+
+    def _learn(self, values: dict[str, Any] | None) -> None:
+        if values is None:
+            self.ctx.anomalies.count("json_bad_metadata")
+        else:
+            self.header.update(values)
 
     # --- events
 
@@ -155,26 +202,25 @@ class JsonStream:
         if self._eof:
             yield from self._damaged(decoder, len(self._buffer), _Malformed(None, "truncated"))
         if len(self._buffer) > MAX_ELEMENT:
-            self.ctx.damage(self._base, f"an event of at most {MAX_ELEMENT >> 20} MiB", lost=len(self._buffer))
+            expected = f"an event of at most {MAX_ELEMENT >> 20} MiB"
+            self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
 
     def _cuts(self) -> Iterator[int]:
-        """Ends of the buffer's last whole event, most likely first."""
+        """Ends of the buffer's last whole event: guesses that are mostly right, then the one that counting brackets finds."""
         if self._eof:
-            yield len(self._buffer)
+            yield len(self._buffer.rstrip(b", \t\r\n"))
+            return
         end = len(self._buffer)
-        for _ in range(MAX_CUTS):
-            end = self._buffer.rfind(b"}", 0, end)
-            if end < 0:
-                return
+        guesses = 0
+        while guesses < GUESSES and (end := self._buffer.rfind(b"}", 0, end)) >= 0:
             if _BOUNDARY.match(self._buffer, end):
+                guesses += 1
                 yield end + 1
+        if guesses:
+            yield from ends_of_events(self._buffer)[-1:]
 
     def _decode(self, decoder: EventDecoder, text: bytes) -> tuple[list[Event], int]:
         """The events of `text` and how many of its bytes they take (less than all where the list ends in it)."""
-        anomalies = self.ctx.anomalies
-        if not text.isascii():
-            text, bad = _utf8(text)
-            anomalies.count("text_not_utf8", bad)
         try:
             return self._closing(decoder, text)
         except _Malformed as error:
@@ -187,7 +233,7 @@ class JsonStream:
             at = None if error.at is None else mended.offset(error.at)
             raise _Malformed(at, error.reason) from None
         for name, times in mended.counts.items():
-            anomalies.count(name, times)
+            self.ctx.anomalies.count(name, times)
         return events, mended.offset(used)
 
     def _closing(self, decoder: EventDecoder, text: bytes) -> tuple[list[Event], int]:
@@ -210,24 +256,12 @@ class JsonStream:
         """Yields the whole events before the damage, then reports it."""
         at = end if error.at is None else error.at
         start = 0
-        text = self._buffer[:at]
-        for match in reversed(list(_BOUNDARY.finditer(self._buffer, 0, at))[-MAX_CUTS:]):
+        for cut in reversed(ends_of_events(self._buffer[:at])[-GUESSES:]):
             try:
-                events, start = self._decode(decoder, text[: match.end()])
+                events, start = self._decode(decoder, self._buffer[:cut])
             except _Malformed:
                 continue
             yield events
             break
-        offset = self._base + (start if error.at is None else at)
-        expected = "the rest of the event that starts here" if error.at is None else f"valid JSON ({error.reason})"
-        self.ctx.damage(offset, expected, lost=len(self._buffer) - start)
-
-
-def _utf8(text: bytes) -> tuple[bytes, int]:
-    """UTF-8 with bad bytes replaced by U+FFFD, and how many there were."""
-    try:
-        text.decode()
-    except UnicodeDecodeError:
-        fixed = text.decode(errors="replace")
-        return fixed.encode(), fixed.count("�") - text.count("�".encode())
-    return text, 0
+        expected = "the rest of the event that starts here" if error.at is None else f"valid JSON, but: {error.reason}"
+        self.ctx.damage(self._offset(start if error.at is None else at), expected, lost=len(self._buffer) - start)

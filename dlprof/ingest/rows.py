@@ -14,7 +14,6 @@ from dlprof.ingest.json_columns import Codes
 from dlprof.ingest.json_elements import EMPTY, Event
 from dlprof.ingest.reader import Context
 
-
 _NUMBERS: Final = msgspec.json.Decoder(list[dict[str, float]])
 
 
