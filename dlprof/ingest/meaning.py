@@ -12,6 +12,7 @@ import numpy.typing as npt
 from dlprof import schema
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, Pool, Pools
 from dlprof.ingest.layerparts import FURTHER, Scopes, refine, special
+from dlprof.ingest.markers import parse
 from dlprof.ingest.paths import place
 from dlprof.ingest.spill import Columns
 from dlprof.plugin import Operator
@@ -72,6 +73,8 @@ class Meaning:
         self._scopes = Scopes(self._paths)
         self._names = _Names(pools.text["name"], resolve, self.ops, self.fused)
         self._lookups = _Names(pools.text["lookup"], resolve, self.ops, self.fused)
+        markers = [parse(text) is not None for text in pools.text["name"].values_list]
+        self._markers = np.array([*markers, False], dtype=bool)
         self._refined: dict[tuple[int, int], tuple[int, int, int]] = {}
         size = len(self._paths) + 1
         self._path_phase = np.full(size, NO_TEXT, dtype=np.int32)
@@ -94,6 +97,7 @@ class Meaning:
         known = pick("known")
         level = np.where(known & ((hint == NO_TEXT) | (hint == LEVEL["op"])), pick("level"), hint)
         level = np.where(level == NO_TEXT, LEVEL["api"], level).astype(np.int8)
+        level[self._markers[name]] = LEVEL["marker"]
         work = _WORK[level]
         op = np.where(work, pick("op"), NO_TEXT).astype(np.int32)
         fuses = np.where(work, pick("fuses"), NO_TEXT).astype(np.int32)
