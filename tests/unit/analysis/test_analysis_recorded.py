@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cache
 from pathlib import Path
 
 import pyarrow as pa
@@ -21,6 +22,7 @@ BERT, FALCON, QWEN = (
 )
 
 
+@cache
 def read(name):
     batches = []
     path = TRACES / name
