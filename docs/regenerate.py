@@ -1,0 +1,67 @@
+"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [compare]` (default: diff).
+
+diff: `dlprof diff` of two recordings of traces/; deterministic, and a test holds README to it.
+compare: `dlprof compare lenet` with its defaults, for real (minutes); keeps comparison.json and two pictures under docs/example/.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+EXAMPLE = ROOT / "docs" / "example"
+DIFF = ["diff", "traces/lenet-tf-exact", "traces/lenet-mxnet-exact"]
+LINES = 22
+"""Lines of output that README shows; the rest is cut, and said to be."""
+
+
+def main() -> int:
+    wanted = sys.argv[1:] or ["diff"]
+    if "diff" in wanted:
+        replace("dlprof diff", DIFF, dlprof(*DIFF), full="")
+    if "compare" in wanted:
+        with tempfile.TemporaryDirectory(prefix="dlprof-example-") as folder:
+            made = Path(folder) / "lenet"
+            text = dlprof("compare", "lenet", "-o", str(made)).replace(str(made), "lenet")
+            EXAMPLE.mkdir(exist_ok=True)
+            (EXAMPLE / "compare-lenet.txt").write_text(text)
+            shutil.copy(made / "comparison.json", EXAMPLE / "compare-lenet.json")
+            shutil.copy(made / "timings.parquet", EXAMPLE / "compare-lenet-timings.parquet")
+            for kind in ("waterfall", "trials"):
+                dlprof("plot", str(made), "--kind", kind, "-o", str(EXAMPLE / f"compare-lenet-{kind}.svg"))
+        replace("dlprof compare lenet", ["compare", "lenet"], text, full="docs/example/compare-lenet.txt")
+    return 0
+
+
+def dlprof(*words: str) -> str:
+    """Standard output of the command, run as a user does."""
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
+    return subprocess.run([sys.executable, "-m", "dlprof", *words], check=True, cwd=ROOT, env=environ, text=True,
+                          stdout=subprocess.PIPE).stdout  # fmt: skip
+
+
+def block(words: list[str], text: str, full: str) -> str:
+    """What stands between the markers: the command and the first lines of its output."""
+    lines = text.splitlines()
+    cut = [f"… ({len(lines) - LINES} more lines{f' in {full}' if full else ''})"] if len(lines) > LINES else []
+    return "```text\n$ dlprof " + " ".join(words) + "\n" + "\n".join([*lines[:LINES], *cut]) + "\n```\n"
+
+
+def replace(name: str, words: list[str], text: str, full: str) -> None:
+    """Put the block between README's markers of that name."""
+    readme = ROOT / "README.md"
+    old = readme.read_text()
+    pattern = re.compile(rf"(<!-- begin: {re.escape(name)} [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
+    if not pattern.search(old):
+        raise SystemExit(f"README.md has no block {name!r}")
+    readme.write_text(pattern.sub(lambda m: m[1] + block(words, text, full) + m[2], old, count=1))
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

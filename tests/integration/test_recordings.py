@@ -1,0 +1,47 @@
+"""The recordings of traces/ and what README says of them."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+TRACES = ROOT / "traces"
+NAMES = sorted(path.name for path in TRACES.iterdir() if path.is_dir())
+
+
+def regenerate():
+    spec = importlib.util.spec_from_file_location("regenerate", ROOT / "docs" / "regenerate.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_every_recorded_file_has_the_digest_it_is_listed_with():
+    listed = dict(reversed(line.split("  ")) for line in (TRACES / "SHA256SUMS").read_text().splitlines())
+    found = {str(p.relative_to(TRACES)): hashlib.sha256(p.read_bytes()).hexdigest()
+             for p in TRACES.rglob("*") if p.is_file() and p.parent != TRACES}  # fmt: skip
+    assert found == listed
+    assert len(NAMES) == 8
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_reading_the_raw_file_again_gives_the_stored_events(name, tmp_path):
+    from dlprof.api.opening import import_files
+    from dlprof.store import Capture
+
+    stored = Capture.open(TRACES / name)
+    raw = [p for p in stored.raw_files() if p.suffix in (".json", ".pb")]
+    again = import_files(raw, tmp_path / "again", repair=False)
+    columns = ["name", "op", "phase", "level", "start_ps", "duration_ps", "self_ps", "step", "calls"]
+    assert again.events(columns).cast(stored.events(columns).schema).equals(stored.events(columns))
+
+
+def test_the_readme_shows_what_diff_prints(dlprof):
+    module = regenerate()
+    done = dlprof(*module.DIFF, cwd=ROOT, env={"NO_COLOR": "1"})
+    assert done.returncode == 0, done.stderr
+    assert module.block(module.DIFF, done.stdout, "") in (ROOT / "README.md").read_text()
