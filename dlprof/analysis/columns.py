@@ -64,6 +64,11 @@ def integers(table: pa.Table, name: str) -> Ints:
     return np.asarray(column.to_numpy(), dtype=np.int64)
 
 
+def nullable(values: Ints) -> Any:
+    """An int64 array with null where NULL stands."""
+    return pa.array(values, pa.int64(), mask=values == NULL)
+
+
 def encode(text_column: Text) -> Any:
     """The inverse of `text`: a dictionary array of schema's text type."""
     codes: Any = pa.array(text_column.codes.astype(np.int32), mask=text_column.codes < 0)
