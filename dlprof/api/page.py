@@ -1,9 +1,13 @@
-"""A result as a page or a figure: gathers what report needs beside the findings (exhibits, environments, commands)."""
+"""A result as a page, a figure or a TensorBoard directory: gathers what report needs beside the findings."""
 
 from __future__ import annotations
 
+import os
 import shlex
+import shutil
 from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import get_args
 
 from matplotlib.figure import Figure
@@ -11,8 +15,8 @@ from matplotlib.figure import Figure
 from dlprof.analysis import exhibits
 from dlprof.analysis.model import Comparison
 from dlprof.api.loading import CaptureResult, ComparisonResult
-from dlprof.errors import UsageError
-from dlprof.report import figure, html, plots, waterfall
+from dlprof.errors import StoreError, UsageError
+from dlprof.report import figure, html, plots, tensorboard, waterfall
 from dlprof.store import Manifest
 
 VIEWS = ("op", "layer", "phase", "kernel", "device")
@@ -42,6 +46,25 @@ def plot(result: ComparisonResult | CaptureResult, kind: str, form: str) -> byte
         if drawn is None:
             raise UsageError(f"nothing to draw: {_ABSENT.get(kind, 'the recording holds no such data')}")
         return figure.render(drawn, form)  # type: ignore[arg-type]
+
+
+def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
+    """A TensorBoard log directory with runs a, b and comparison. Raises `StoreError` where the folder exists already."""
+    if folder.exists():
+        raise StoreError(f"{folder}: exists already", hint="choose another -o, or remove it")
+    making = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    try:
+        shown = {"a": result} if isinstance(result, CaptureResult) else result.representative()
+        drawn = _capture_exhibits(result) if isinstance(result, CaptureResult) else result.exhibits()
+        for side, one in shown.items():
+            taken = datetime.fromisoformat(one.manifest.created)
+            tensorboard.write_profile(one.events, making / side, taken.strftime("%Y_%m_%d_%H_%M_%S"))
+            tensorboard.write_run(making / side, side, drawn, taken.timestamp())
+        if isinstance(result, ComparisonResult):
+            tensorboard.write_comparison(making / "comparison", result.found, datetime.now(UTC).timestamp())
+        making.rename(folder)
+    finally:
+        shutil.rmtree(making, ignore_errors=True)
 
 
 _ABSENT = {

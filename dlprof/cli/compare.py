@@ -7,14 +7,18 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from dlprof.api.comparing import CompareOptions
+    from dlprof.api.options import CompareOptions
 
 EXAMPLES = """examples:
   dlprof compare lenet
   dlprof compare lenet --frameworks tf,mxnet --budget 10m -o my-comparison
   dlprof compare lenet --a tf:graph --b tf:xla --trials 6 --format json
+  dlprof compare lenet --a tf@2.15 --b tf@2.21
+  dlprof compare matmul --set sizes=50..550/50
+  dlprof compare ops --budget 20m
 
-SIDE = framework[@version][:mode]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A."""
+SIDE = framework[@version][:mode]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A.
+Many items (an op workload) are judged as one family: as many trials as fit into the budget, six to ten."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -38,6 +42,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--gate", metavar="PCT", help="exit 3 if B is slower than A by more than PCT, 4 if that is undecided"
     )
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="KIND",
+        help="a difference in the work that shall not forbid a verdict: outputs, loss, gradients, weights, optimizer, "
+        "layers, …; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", choices=["lockstep", "as-published"], default="lockstep",
+        help="as-published: the way the original study measured; unsound, only to reproduce its conclusion",
+    )  # fmt: skip
     parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
 
@@ -61,10 +74,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def compare_options(arguments: argparse.Namespace) -> CompareOptions:
     """The typed options of argv. Raises `UsageError`."""
-    from dlprof.api.comparing import DEFAULT_BUDGET_S, CompareOptions
+    from dlprof.api.equal_work import kinds
+    from dlprof.api.options import DEFAULT_BUDGET_S, CompareOptions
     from dlprof.cli.options import run_options
     from dlprof.errors import UsageError
     from dlprof.units import parse_duration, parse_percent
+    from dlprof.workload import choices_hint
 
     if arguments.frameworks and (arguments.a or arguments.b):
         raise UsageError("--frameworks and --a/--b say the same thing", hint="use one of them")
@@ -77,6 +92,9 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
         raise UsageError(f"--traces must not be negative: {arguments.traces}")
     if arguments.trials is not None and (arguments.budget or arguments.precision):
         raise UsageError("--trials fixes the number; --budget and --precision let it adapt", hint="use one of them")
+    for kind in arguments.allow:
+        if kind not in kinds():
+            raise UsageError(f"--allow {kind}: no such kind of difference", hint=choices_hint(kind, kinds()))
     return CompareOptions(
         run=run_options(arguments),
         a=arguments.a or named[0],
@@ -88,4 +106,6 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
         traces=arguments.traces,
         gate=parse_percent(arguments.gate) if arguments.gate else None,
         output=arguments.output,
+        allow=tuple(arguments.allow),
+        method=arguments.method,
     )

@@ -18,6 +18,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.sides import parse_side
+    from dlprof.capture import devices
     from dlprof.capture.environments import EnvStore
     from dlprof.cli.terminal import Progress
     from dlprof.errors import UsageError
@@ -35,6 +36,9 @@ def run(arguments: argparse.Namespace) -> int:
             continue
         with Progress() as progress:
             side = parse_side(name, device=arguments.device)
+            if side.device == "gpu":
+                for misfit in devices.misfits(devices.require_gpu(side.index), side.env):
+                    progress.say(f"warning: {misfit}")
             progress.stage(f"environment {side.env.name}")
             environment = store.ensure(side.env, progress.detail)
         print(environment.root)  # noqa: T201
