@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any, Final
 
 import msgspec
@@ -84,7 +84,7 @@ def _exact(value: Any, origin_us: int) -> int:
         return MISSING
     try:
         exact = (Decimal(repr(value)) if isinstance(value, float) else Decimal(value)) - origin_us
-    except (InvalidOperation, ValueError, TypeError):
+    except (ArithmeticError, ValueError, TypeError):
         return MISSING
     if not exact.is_finite() or abs(exact) > LIMIT_US:
         return MISSING

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -17,10 +18,10 @@ from dlprof.ingest import kineto_names
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
 from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask
 from dlprof.ingest.json_elements import Event
-from dlprof.ingest.kineto_args import Args, decode_args, number, text
+from dlprof.ingest.kineto_args import NONE, Args, decode_args, number, text
 from dlprof.ingest.kineto_head import facts, has_device_events
 from dlprof.ingest.reader import Context
-from dlprof.ingest.rows import argument_texts, category_codes, keyed, name_codes
+from dlprof.ingest.rows import argument_texts, category_codes, keyed, name_codes, raw_codes, text_codes
 from dlprof.ingest.source import Source
 from dlprof.plugin import Operator, Vocabulary
 
@@ -74,8 +75,8 @@ class KinetoDialect(Dialect):
             level=level,
             category=category_codes(self.ctx, rows),
             kernel=self._kernels(rows, level),
-            shape=self._described(args, is_op, "shape", "dims"),
-            dtype=self._described(args, is_op, "dtype", "types"),
+            shape=self._described("shape", is_op, [a.dims_old if a.dims is NONE else a.dims for a in args]),
+            dtype=self._described("dtype", is_op, [a.types for a in args]),
             correlation=_numbers([a.correlation for a in args]),
             link=self._links(args, level),
             bytes=_numbers([a.bytes if a.bytes is not None else a.size for a in args]),
@@ -111,12 +112,12 @@ class KinetoDialect(Dialect):
         """A kernel's name; on a machine without an accelerator, the operator's."""
         named = (level == LEVEL["kernel"]) | ((level == LEVEL["op"]) if self.host == CPU else False)
         codes = np.full(len(rows), NO_TEXT, dtype=np.int32)
-        codes[named] = self.ctx.pool("kernel").encode([event.name for event in compress(rows, named)])
+        codes[named] = text_codes(self.ctx.pool("kernel"), [event.name for event in compress(rows, named)])
         return codes
 
-    def _described(self, args: Sequence[Args], is_op: Mask, column: str, attribute: str) -> Int32:
-        codes = np.full(len(args), NO_TEXT, dtype=np.int32)
-        codes[is_op] = self.ctx.pool(column).encode([text(getattr(a, attribute)) for a in compress(args, is_op)])
+    def _described(self, column: str, is_op: Mask, raws: list[msgspec.Raw]) -> Int32:
+        codes = np.full(len(raws), NO_TEXT, dtype=np.int32)
+        codes[is_op] = raw_codes(self.ctx.pool(column), list(compress(raws, is_op)), text)
         return codes
 
     def _links(self, args: Sequence[Args], level: npt.NDArray[np.int8]) -> Int64:

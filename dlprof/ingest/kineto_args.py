@@ -11,7 +11,7 @@ from dlprof.ingest.batch import NO_INT
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.reader import Context
 
-_NONE: Final = msgspec.Raw(b"")
+NONE: Final = msgspec.Raw(b"")
 
 
 class Args(msgspec.Struct, gc=False):
@@ -26,9 +26,9 @@ class Args(msgspec.Struct, gc=False):
     size: int | str | None = None
     flops: int | None = None
     allocated: int | None = msgspec.field(default=None, name="Total Allocated")
-    dims: msgspec.Raw = msgspec.field(default=_NONE, name="Input Dims")
-    dims_old: msgspec.Raw = msgspec.field(default=_NONE, name="Input dims")
-    types: msgspec.Raw = msgspec.field(default=_NONE, name="Input type")
+    dims: msgspec.Raw = msgspec.field(default=NONE, name="Input Dims")
+    dims_old: msgspec.Raw = msgspec.field(default=NONE, name="Input dims")
+    types: msgspec.Raw = msgspec.field(default=NONE, name="Input type")
 
 
 _DECODER: Final = msgspec.json.Decoder(list[Args])
@@ -74,9 +74,8 @@ def number(value: object) -> int:
     return NO_INT if found is None or not -(2**63) < found < 2**63 else found
 
 
-def text(raw: msgspec.Raw) -> str | None:
+def text(data: bytes) -> str | None:
     """A JSON list as text, None where it is absent or holds nothing."""
-    data = bytes(raw)
     return data.decode() if data.strip(b'[]", \t\r\n') or b"[]" in data[1:-1] else None
 
 
@@ -96,4 +95,4 @@ def _key(value: object) -> int | str | None:
 
 
 def _raw(value: object) -> msgspec.Raw:
-    return _NONE if value is None else msgspec.Raw(msgspec.json.encode(value))
+    return NONE if value is None else msgspec.Raw(msgspec.json.encode(value))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from typing import Any, Final
 
@@ -9,12 +10,30 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dlprof.ingest.batch import Int32, Pool
+from dlprof.ingest.batch import NO_TEXT, Int32, Pool
 from dlprof.ingest.json_columns import Codes
 from dlprof.ingest.json_elements import EMPTY, Event
 from dlprof.ingest.reader import Context
 
-_NUMBERS: Final = msgspec.json.Decoder(list[dict[str, float]])
+_LAST_NUMBER: Final = re.compile(rb'\{\s*"[^"\\]*"\s*:\s*(-?\d+(?:\.\d+)?)\s*\}')
+
+
+class _Codes(dict[Any, int]):
+    """Look-up that works out the code of each distinct key once, so that the many hits stay inside C."""
+
+    def __init__(self, code: Callable[[Any], int]) -> None:
+        super().__init__()
+        self._code = code
+
+    def __missing__(self, key: Any) -> int:
+        found = self[key] = self._code(key)
+        return found
+
+
+def raw_codes(pool: Pool, raws: Sequence[msgspec.Raw], text: Callable[[bytes], str | None]) -> Int32:
+    """Codes of text(raw), NO_TEXT for None."""
+    codes = _Codes(lambda data: NO_TEXT if (found := text(data)) is None else pool[found])
+    return np.fromiter(map(codes.__getitem__, map(bytes, raws)), dtype=np.int32, count=len(raws))
 
 
 def name_codes(ctx: Context, rows: Sequence[Event]) -> Int32:
@@ -31,18 +50,16 @@ def category_codes(ctx: Context, rows: Sequence[Event]) -> Int32:
 
 def text_codes(pool: Pool, texts: Sequence[str | None]) -> Int32:
     """Codes of texts, NO_TEXT where there is none."""
-    if None in texts:
-        return pool.encode(texts)
-    return np.fromiter(map(pool.__getitem__, texts), dtype=np.int32, count=len(texts))  # type: ignore[arg-type]
+    codes = _Codes(lambda text: NO_TEXT if text is None else pool[text])
+    return np.fromiter(map(codes.__getitem__, texts), dtype=np.int32, count=len(texts))
 
 
 def counter_values(rows: Sequence[Event]) -> list[float]:
     """The first number among each counter's arguments; NaN where there is none."""
-    try:
-        found = _NUMBERS.decode(b"[" + b",".join([event.args for event in rows]) + b"]")
-    except msgspec.DecodeError:
-        return [counter_value(event) for event in rows]
-    return [next(iter(values.values()), float("nan")) for values in found]
+    found = _LAST_NUMBER.findall(b"\n".join([event.args for event in rows]))
+    if len(found) == len(rows):  # one member each, as MXNet writes them: no object is made
+        return list(map(float, found))
+    return [counter_value(event) for event in rows]
 
 
 def keyed(keys: Sequence[Any], value: Callable[..., int]) -> Int32:
