@@ -35,6 +35,10 @@ class EnvSpec:
     name: unique, such as tf-2.21.0-cpu. python: 3.11. requirements: the lock file (pip format with --hash), or None when
     `resolve` must be resolved on the fly (a version outside the shipped table; less reproducible, and said so).
     module: what the smoke test imports (more than one with commas); None = as `framework`, or tensorflow for tf.
+    environ: variables of the child; `{site}` in a value is the environment's site-packages folder, and one with `*`
+    (`{site}/nvidia/*/lib`) becomes the `:`-list of what matches. libraries: shared libraries (sonames) that must load in it.
+    driver, compute: for GPUs, the oldest driver for its CUDA libraries, and the compute capabilities (first, last; ''
+    = no last) that its own kernels run on.
     """
 
     name: str
@@ -46,6 +50,9 @@ class EnvSpec:
     resolve: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     module: str | None = None
+    libraries: tuple[str, ...] = ()
+    driver: str = ""
+    compute: tuple[str, str] | None = None
 
 
 @runtime_checkable

@@ -41,7 +41,8 @@ class Bench:
         """A side, checked: its device exists, its mode exists. Nothing is downloaded yet."""
         side = parse_side(text, device=self.options.device, mode=self.options.mode)
         if side.device == "gpu":
-            devices.require_gpu(side.index)
+            for misfit in devices.misfits(devices.require_gpu(side.index), side.env):
+                self.warn(misfit)
         return side
 
     def environment(self, side: SideSpec) -> Environment:

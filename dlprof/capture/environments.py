@@ -135,7 +135,8 @@ class EnvStore:
 def digest(spec: EnvSpec) -> str:
     """sha256 of what an environment is made from: its Python and its lock file (or what is to be resolved)."""
     source = spec.requirements.read_bytes() if spec.requirements else "\n".join(spec.resolve).encode()
-    return hashlib.sha256(f"{_FORMAT}\n{spec.python}\n".encode() + source).hexdigest()
+    more = "".join(f"{name}={value}\n" for name, value in sorted(spec.environ.items()))
+    return hashlib.sha256(f"{_FORMAT}\n{spec.python}\n{more}".encode() + source).hexdigest()
 
 
 def user_environment(python: Path, framework: str, module: str | None = None) -> Environment:
@@ -234,11 +235,12 @@ def _resolve(spec: EnvSpec, lock: Path, log: Path, on_progress: Progress) -> Non
 
 def _smoke(making: Path, module: str, spec: EnvSpec, log: Path) -> dict[str, Any]:
     try:
-        return probe.ask(making / "bin" / "python", module)
+        python, environ = making / "bin" / "python", placed(spec.environ, making)
+        return probe.ask(python, module, environ=environ, libraries=spec.libraries)
     except EnvironmentFailed as failure:
         raise EnvironmentFailed(
             f"the environment {spec.name} was installed but does not work: {failure.message}\n  log: {log}",
-            hint="another Python or another release may work: see `dlprof frameworks`",
+            hint=failure.hint or "another Python or another release may work: see `dlprof frameworks`",
         ) from failure
 
 
@@ -251,7 +253,19 @@ def _with_versions(failure: uv_tool.UvFailed, spec: EnvSpec, known: Sequence[str
 
 def _environment(root: Path, marker: _Marker) -> Environment:
     facts = {f.name: getattr(marker, f.name) for f in dataclasses.fields(Environment) if hasattr(marker, f.name)}
+    facts["environ"] = placed(marker.environ, root)
     return Environment(python=root / "bin" / "python", root=root, **facts)
+
+
+def placed(environ: Mapping[str, str], root: Path) -> dict[str, str]:
+    """EnvSpec.environ for an environment that lies in `root`: `{site}` and `*` filled in (plugin.EnvSpec)."""
+    site = next(iter(probe.site_packages(root)), root)
+    found = {}
+    for name, value in environ.items():
+        below = value.removeprefix("{site}/")
+        matches = sorted(map(str, site.glob(below))) if "*" in value else [value.replace("{site}", str(site))]
+        found[name] = ":".join(matches)
+    return found
 
 
 def _read_marker(root: Path) -> _Marker:

@@ -31,19 +31,26 @@ _QUIET = {
 def child_environ(
     extra: Mapping[str, str] | None = None, threads: int | None = None, gpu: bool = False
 ) -> dict[str, str]:
-    """Variables for a child. extra: the EnvSpec's. threads: caps every thread pool that a variable can cap.
+    """Variables for a child. extra: the EnvSpec's; its LD_LIBRARY_PATH goes before the user's own, where the driver's
+    libcuda.so.1 may lie. threads: caps every thread pool that a variable can cap.
 
-    gpu: False hides all GPUs, so that a CUDA build asked for `cpu` cannot use one unseen.
+    gpu: False hides all GPUs, so that a CUDA build asked for `cpu` cannot use one unseen. True numbers them as
+    nvidia-smi does (CUDA's default is the fastest first), so that gpu:1 is the one that the manifest describes.
     """
     env = {name: os.environ[name] for name in (*_INHERITED, *THREAD_VARIABLES) if name in os.environ}
     env.update(_QUIET)
     if not gpu:
         env["CUDA_VISIBLE_DEVICES"] = "-1"
+    else:
+        env.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
     if threads is not None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_CPU_WORKER_NTHREADS"):
             env[name] = str(threads)
         env["TF_NUM_INTRAOP_THREADS"] = str(threads)
+    inherited = env.get("LD_LIBRARY_PATH")
     env.update(extra or {})
+    if inherited and extra and extra.get("LD_LIBRARY_PATH"):
+        env["LD_LIBRARY_PATH"] = f"{extra['LD_LIBRARY_PATH']}:{inherited}"
     return env
 
 

@@ -7,6 +7,7 @@ import hashlib
 import json
 import re
 import subprocess
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +18,14 @@ from dlprof.errors import EnvironmentFailed
 IMPORT_S = 300
 """Seconds that a framework may take to import; a cold disk was seen to need 40."""
 
+_DRIVER = "libcuda.so.1"
+
 # Python 3.6 syntax, standard library alone. Reads the metadata of every distribution on sys.path; importlib.metadata is
-# not in 3.6 and 3.7. argv: the modules to import, comma between them, or ''.
+# not in 3.6 and 3.7. argv: the modules to import, and the shared libraries to load; comma between them, or ''.
 _PROBE = r"""
-import glob, json, os, sys
-out = {"python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "packages": {}, "module": None}
+import ctypes, glob, json, os, sys
+out = {"python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "packages": {}, "module": None,
+       "missing": []}
 for place in reversed([p for p in sys.path if p]):
     for pattern in ("*.dist-info/METADATA", "*.egg-info/PKG-INFO"):
         for path in glob.glob(os.path.join(glob.escape(place), pattern)):
@@ -30,22 +34,35 @@ for place in reversed([p for p in sys.path if p]):
             head = dict(line.split(": ", 1) for line in reversed(lines))
             if "Name" in head and "Version" in head:
                 out["packages"][head["Name"].lower().replace("_", "-").replace(".", "-")] = head["Version"]
-if sys.argv[1]:
+for name in filter(None, sys.argv[2].split(",")):
+    try:
+        ctypes.CDLL(name)
+    except OSError as error:
+        out["missing"].append(str(error))
+if sys.argv[1] and not out["missing"]:
     modules = [__import__(name) for name in sys.argv[1].split(",")]
     out["module"] = str(getattr(modules[0], "__version__", ""))
 print("\n@" + json.dumps(out))
 """
 
 
-def ask(python: Path, module: str | None) -> dict[str, Any]:
+def ask(
+    python: Path, module: str | None, *, environ: Mapping[str, str] | None = None, libraries: Sequence[str] = ()
+) -> dict[str, Any]:
     """What `python` says of itself: python, executable, packages (name → version), module (version of the first imported).
 
-    Raises `EnvironmentFailed` when it does not run, or when importing `module` fails or takes over `IMPORT_S` seconds.
+    environ: as in Environment; libraries: sonames that must load before the import. Raises `EnvironmentFailed` when it
+    does not run, when a library does not load, or when importing `module` fails or takes over `IMPORT_S` seconds.
     """
-    argv = [str(python), "-c", _PROBE, module or ""]
+    argv = [str(python), "-c", _PROBE, module or "", ",".join(libraries)]
     try:
         done = subprocess.run(
-            argv, env=child_environ(), capture_output=True, timeout=IMPORT_S, check=False, stdin=subprocess.DEVNULL
+            argv,
+            env=child_environ(environ),
+            capture_output=True,
+            timeout=IMPORT_S,
+            check=False,
+            stdin=subprocess.DEVNULL,
         )
     except OSError as failure:
         raise EnvironmentFailed(
@@ -60,10 +77,13 @@ def ask(python: Path, module: str | None) -> dict[str, Any]:
     )
     if done.returncode == 0 and answer:
         result: dict[str, Any] = json.loads(answer[1:])
+        if result["missing"]:
+            raise EnvironmentFailed(f"with {python} a shared library does not load: {'; '.join(result['missing'])}")
         return result
     how = _last_error(done.stderr.decode("utf-8", "replace")) if done.returncode > 0 else ""
     how = how or process.exit_words(done.returncode)
-    raise EnvironmentFailed(f"importing {module or 'nothing'} with {python} failed: {how}")
+    driver = "libcuda.so.1 belongs to the NVIDIA driver: install that, or use --device cpu" if _DRIVER in how else None
+    raise EnvironmentFailed(f"importing {module or 'nothing'} with {python} failed: {how}", hint=driver)
 
 
 def _last_error(stderr: str) -> str:
@@ -79,7 +99,7 @@ def damage(root: Path) -> str | None:
     Every file that the packages' RECORD lists with a size must be there with that size: 15 000 `stat` calls take about
     0.2 s where importing TensorFlow takes 5, and a half-written or tidied-away file is what goes wrong in a cache.
     """
-    for site in _site_packages(root):
+    for site in site_packages(root):
         for record in sorted(site.glob("*.dist-info/RECORD")):
             for path, _, size in _rows(record):
                 if path.endswith(".pyc"):
@@ -99,7 +119,7 @@ def content_hashes(root: Path) -> dict[str, str]:
     pip and uv do not keep which of a lock's allowed wheels they chose; this identifies its contents instead.
     """
     hashes = {}
-    for site in _site_packages(root):
+    for site in site_packages(root):
         for record in sorted(site.glob("*.dist-info/RECORD")):
             name = record.parent.name.split("-")[0].lower().replace("_", "-").replace(".", "-")
             # INSTALLER, REQUESTED, uv_cache.json, scripts and RECORD itself differ from machine to machine.
@@ -111,7 +131,8 @@ def content_hashes(root: Path) -> dict[str, str]:
     return hashes
 
 
-def _site_packages(root: Path) -> list[Path]:
+def site_packages(root: Path) -> list[Path]:
+    """The site-packages folders of the environment `root` (one, unless it was tampered with)."""
     return sorted((root / "lib").glob("python*/site-packages"))
 
 

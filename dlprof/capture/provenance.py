@@ -15,6 +15,7 @@ from typing import Any
 
 import psutil
 
+from dlprof.capture import nvml
 from dlprof.capture.devices import nvidia_gpus
 from dlprof.capture.environments import Environment
 from dlprof.capture.launch_env import thread_settings
@@ -44,9 +45,15 @@ def machine() -> dict[str, Any]:
         "virtualisation": _virtualisation(),
         "load": [round(value, 2) for value in load],
         "threads": thread_settings(),
-        "gpus": [dataclasses.asdict(gpu) for gpu in nvidia_gpus()],
+        "gpus": gpus(),
     }
     return {key: value for key, value in facts.items() if value is not None}
+
+
+def gpus() -> list[dict[str, Any]]:
+    """Facts of each NVIDIA GPU of the machine (nvml.gpus); its name, memory and driver where only those can be had."""
+    facts = nvml.gpus() or [dataclasses.asdict(gpu) for gpu in nvidia_gpus()]
+    return [{key: value for key, value in gpu.items() if key != "uuid" and value != ""} for gpu in facts]
 
 
 def invocation(argv: Sequence[str] | None = None) -> dict[str, Any]:

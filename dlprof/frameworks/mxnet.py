@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof.frameworks import vocabulary
-from dlprof.frameworks.release import Releases
+from dlprof.frameworks.release import Cuda, Releases
 from dlprof.plugin import EnvSpec, Vocabulary
 
 _RELEASES = Releases(
@@ -23,6 +23,37 @@ _RELEASES = Releases(
     },
     requirement={"cpu": "mxnet", "gpu": "mxnet-cu117"},
     pins={"1.0": ("numpy<1.20",), "1.9": ("numpy==1.23.5",)},
+    # What libmxnet.so of mxnet-cu117 1.9.1 links (readelf -d), but for the driver's libcuda.so.1; its wheel asks for none
+    # of it. Its machine code is for 5.0, 6.0, 7.0, 8.0 and 8.6, with no PTX: nothing for 9.0 and later to translate.
+    cuda=Cuda(
+        libraries=(
+            "libcudart.so.11.0",
+            "libcublas.so.11",
+            "libcudnn.so.8",
+            "libcufft.so.10",
+            "libcurand.so.10",
+            "libcusolver.so.11",
+            "libcusparse.so.11",
+            "libnccl.so.2",
+            "libnvrtc.so.11.2",
+            "libnvToolsExt.so.1",
+        ),
+        driver="450.80.02",
+        compute=("5.0", "8.9"),
+        oldest="1.9.1",
+        requirements=(
+            "nvidia-cuda-runtime-cu11",
+            "nvidia-cublas-cu11",
+            "nvidia-cudnn-cu11<9",
+            "nvidia-cufft-cu11",
+            "nvidia-curand-cu11",
+            "nvidia-cusolver-cu11",
+            "nvidia-cusparse-cu11",
+            "nvidia-nccl-cu11",
+            "nvidia-cuda-nvrtc-cu11",
+            "nvidia-nvtx-cu11",
+        ),
+    ),
 )
 
 

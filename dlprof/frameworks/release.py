@@ -6,21 +6,40 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from dlprof.errors import UsageError
+from dlprof.errors import Unsupported, UsageError
 from dlprof.plugin import EnvSpec
 
 LOCKS = Path(__file__).parent / "locks"
 
 
 @dataclass(frozen=True, slots=True)
+class Cuda:
+    """The CUDA build of a framework, whose libraries come from NVIDIA's wheels. requirements: further pip names where
+    the framework's own wheel does not ask for them; oldest: first release that can be had so. libraries, driver,
+    compute: as in EnvSpec, known of the locked release."""
+
+    libraries: tuple[str, ...]
+    driver: str
+    compute: tuple[str, str]
+    oldest: str
+    requirements: tuple[str, ...] = ()
+
+    @property
+    def environ(self) -> Mapping[str, str]:
+        """The wheels put each library into a folder of its own, where the loader does not look by itself."""
+        return {"LD_LIBRARY_PATH": "{site}/nvidia/*/lib"}
+
+
+@dataclass(frozen=True, slots=True)
 class Releases:
-    """The release table of one framework. python: version → Python it runs on; requirement: device → pip name."""
+    """The release table of one framework. python: version → Python it runs on; requirement: device → pip name; cuda:
+    its newest releases' GPU build, None where it has none."""
 
     framework: str
     python: Mapping[str, str]
     requirement: Mapping[str, str]
     pins: Mapping[str, Sequence[str]] = field(default_factory=dict)
-    environ: Mapping[str, str] = field(default_factory=dict)
+    cuda: Cuda | None = None
 
     def locked(self, device: str) -> list[str]:
         return [version for version in self.python if self._lock(version, device).is_file()]
@@ -36,6 +55,9 @@ class Releases:
         full = known or version
         lock = self._lock(full, device)
         requirement = f"{self.requirement[device]}=={full if known or version.count('.') > 1 else version + '.*'}"
+        cuda = self._cuda(full) if device == "gpu" else None
+        further = cuda.requirements if cuda else ()
+        checked = cuda if lock.is_file() else None
         return EnvSpec(
             name=f"{self.framework}-{full}-{device}",
             framework=self.framework,
@@ -43,9 +65,21 @@ class Releases:
             device=device,
             python=self.python.get(full) or self._guess_python(full),
             requirements=lock if lock.is_file() else None,
-            resolve=() if lock.is_file() else (requirement, *self._pins(full)),
-            environ=self.environ,
+            resolve=() if lock.is_file() else (requirement, *further, *self._pins(full)),
+            environ=cuda.environ if cuda else {},
+            libraries=checked.libraries if checked else (),
+            driver=checked.driver if checked else "",
+            compute=checked.compute if checked else None,
         )
+
+    def _cuda(self, version: str) -> Cuda:
+        if self.cuda is None or _key(version) < _key(self.cuda.oldest):
+            have = self.cuda.oldest if self.cuda else "none"
+            raise Unsupported(
+                f"{self.framework} {version} has no GPU build whose CUDA libraries come as wheels",
+                hint=f"use {self.framework} {have} or later, or an environment of your own with --python",
+            )
+        return self.cuda
 
     def _lock(self, version: str, device: str) -> Path:
         return LOCKS / f"{self.framework}-{version}-{device}.txt"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof.frameworks import vocabulary
-from dlprof.frameworks.release import Releases
+from dlprof.frameworks.release import Cuda, Releases
 from dlprof.plugin import EnvSpec, Vocabulary
 
 _RELEASES = Releases(
@@ -22,6 +22,25 @@ _RELEASES = Releases(
         "2.10": ("numpy<2",),
         "2.18": (),
     },
+    # The sonames that [and-cuda] brings. The import succeeds without them, and then TensorFlow sees no GPU.
+    # build_info of 2.21.0: sm_60 to sm_89 and compute_90, which later GPUs translate.
+    cuda=Cuda(
+        libraries=(
+            "libcudart.so.12",
+            "libcublas.so.12",
+            "libcublasLt.so.12",
+            "libcudnn.so.9",
+            "libcufft.so.11",
+            "libcusolver.so.11",
+            "libcusparse.so.12",
+            "libnvJitLink.so.12",
+            "libnccl.so.2",
+            "libcupti.so.12",
+        ),
+        driver="525.60.13",
+        compute=("6.0", ""),
+        oldest="2.14",
+    ),
 )
 
 

@@ -1,0 +1,103 @@
+"""What NVIDIA's management library tells of each GPU: clocks, power, temperature, memory, MIG, why its clock is held down."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+_MILLI: Final = 1000
+
+
+def gpus() -> list[dict[str, Any]]:
+    """Facts of every GPU of the machine, in the order of the PCI bus; [] without a driver.
+
+    A fact that this GPU or driver does not tell is absent, never guessed. Units are in the names. Clocks, power,
+    temperature, memory in use and utilisation are those of this moment: idle before a run, still warm after one.
+    CUDA_VISIBLE_DEVICES has no influence here.
+    """
+    import pynvml  # type: ignore[import-untyped]
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return []
+    try:
+        machine = _read(pynvml, _of_machine(pynvml))
+        count = pynvml.nvmlDeviceGetCount()
+        return [{"index": index, **_of_gpu(pynvml, index), **machine} for index in range(count)]
+    except pynvml.NVMLError:
+        return []
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _of_machine(pynvml: Any) -> dict[str, Callable[[], Any]]:
+    return {
+        "driver": lambda: _text(pynvml.nvmlSystemGetDriverVersion()),
+        "driver_cuda": lambda: _cuda(pynvml.nvmlSystemGetCudaDriverVersion_v2()),
+    }
+
+
+def _of_gpu(pynvml: Any, index: int) -> dict[str, Any]:
+    try:
+        gpu = pynvml.nvmlDeviceGetHandleByIndex(index)
+    except pynvml.NVMLError as failure:
+        return {"unreadable": str(failure)}
+    return _read(pynvml, {**_constants(pynvml, gpu), **_moment(pynvml, gpu)})
+
+
+def _constants(pynvml: Any, gpu: Any) -> dict[str, Callable[[], Any]]:
+    """What does not change while a program runs."""
+    return {
+        "name": lambda: _text(pynvml.nvmlDeviceGetName(gpu)),
+        "uuid": lambda: _text(pynvml.nvmlDeviceGetUUID(gpu)),
+        "compute_capability": lambda: ".".join(map(str, pynvml.nvmlDeviceGetCudaComputeCapability(gpu))),
+        "memory_total_bytes": lambda: int(pynvml.nvmlDeviceGetMemoryInfo(gpu).total),
+        "sm_clock_max_mhz": lambda: pynvml.nvmlDeviceGetMaxClockInfo(gpu, pynvml.NVML_CLOCK_SM),
+        "memory_clock_max_mhz": lambda: pynvml.nvmlDeviceGetMaxClockInfo(gpu, pynvml.NVML_CLOCK_MEM),
+        "sm_clock_applications_mhz": lambda: pynvml.nvmlDeviceGetApplicationsClock(gpu, pynvml.NVML_CLOCK_SM),
+        "power_limit_w": lambda: pynvml.nvmlDeviceGetEnforcedPowerLimit(gpu) / _MILLI,
+        "persistence_mode": lambda: bool(pynvml.nvmlDeviceGetPersistenceMode(gpu)),
+        "compute_mode": lambda: int(pynvml.nvmlDeviceGetComputeMode(gpu)),
+        "ecc": lambda: bool(pynvml.nvmlDeviceGetEccMode(gpu)[0]),
+        "mig": lambda: bool(pynvml.nvmlDeviceGetMigMode(gpu)[0]),
+    }
+
+
+def _moment(pynvml: Any, gpu: Any) -> dict[str, Callable[[], Any]]:
+    return {
+        "sm_clock_mhz": lambda: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_SM),
+        "memory_clock_mhz": lambda: pynvml.nvmlDeviceGetClockInfo(gpu, pynvml.NVML_CLOCK_MEM),
+        "power_w": lambda: pynvml.nvmlDeviceGetPowerUsage(gpu) / _MILLI,
+        "temperature_c": lambda: pynvml.nvmlDeviceGetTemperature(gpu, pynvml.NVML_TEMPERATURE_GPU),
+        "memory_used_bytes": lambda: int(pynvml.nvmlDeviceGetMemoryInfo(gpu).used),
+        "utilisation_percent": lambda: pynvml.nvmlDeviceGetUtilizationRates(gpu).gpu,
+        "clock_held_down_by": lambda: _reasons(pynvml, pynvml.nvmlDeviceGetCurrentClocksThrottleReasons(gpu)),
+    }
+
+
+def _read(pynvml: Any, wanted: dict[str, Callable[[], Any]]) -> dict[str, Any]:
+    facts = {}
+    for name, ask in wanted.items():
+        try:
+            facts[name] = ask()
+        except pynvml.NVMLError:  # not supported by this GPU, not permitted, or unknown to this driver
+            continue
+    return facts
+
+
+def _reasons(pynvml: Any, bits: int) -> list[str]:
+    """Names of the set bits: GpuIdle, SwPowerCap, HwSlowdown, …"""
+    prefix = "nvmlClocksThrottleReason"
+    names = {getattr(pynvml, name): name.removeprefix(prefix) for name in dir(pynvml) if name.startswith(prefix)}
+    return [name for bit, name in sorted(names.items()) if bit and bit & bits == bit and bit.bit_count() == 1]
+
+
+def _cuda(version: int) -> str:
+    """12040 → 12.4."""
+    return f"{version // 1000}.{version % 1000 // 10}"
+
+
+def _text(value: str | bytes) -> str:
+    """Older pynvml gives bytes."""
+    return value.decode("utf-8", "replace") if isinstance(value, bytes) else value
