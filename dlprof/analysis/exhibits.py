@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -17,7 +17,7 @@ from dlprof.analysis.columns import Bools, Floats
 from dlprof.analysis.model import Comparison, Ratio
 from dlprof.units import PS_PER_NS
 
-_SIZED: Final = re.compile(r"(?P<stem>[^\[\]]+)\[(?P<key>\w+)=(?P<value>[0-9.]+)\]")
+_SIZED: Final = re.compile(r"(?P<stem>[^\[\]]+)\[(?P<fixed>(?:\w+=\w+,)*)(?P<key>\w+)=(?P<value>[0-9.]+)\]")
 TIMELINE_EVENTS: Final = 2000
 """Most events that a timeline keeps, the longest first; more cannot be told apart on a page, and the rest is counted."""
 
@@ -127,8 +127,10 @@ def build(
     per_trial = trials(timings) if timings is not None else ()
     return Exhibits(
         trials=per_trial,
-        step_times=tuple(_step_times(side, item, timings, table) for side, table in events.items()),
-        timelines=tuple(t for side, table in events.items() if (t := timeline(side, table)) is not None),
+        step_times=tuple(
+            t for side, table in events.items() if (t := _step_times(side, item, timings, table)) is not None
+        ),
+        timelines=tuple(line for side, table in events.items() if (line := timeline(side, table)) is not None),
         epochs=tuple(_epochs(side, rows) for side, rows in epochs.items() if rows),
         sweeps=sweeps(found, per_trial) if found is not None else (),
         memory=tuple(m for side, table in events.items() for m in memory(side, table)),
@@ -157,14 +159,14 @@ def trials(timings: pa.Table) -> tuple[Trials, ...]:
     return tuple(found)
 
 
-def _step_times(side: str, item: str | None, timings: pa.Table | None, events: pa.Table) -> StepTimes:
+def _step_times(side: str, item: str | None, timings: pa.Table | None, events: pa.Table) -> StepTimes | None:
     untraced: list[float] = []
     if timings is not None and item is not None:
         rows = columns.text(timings, "item").where(item) & columns.text(timings, "side").where(side)
         rows &= columns.text(timings, "stage").where("timed") & timings.column("kept").to_numpy()
         untraced = (columns.integers(timings, "wall_ns")[rows] / columns.integers(timings, "units")[rows]).tolist()
     traced = np.asarray(steps.table(events)["wall_ns"].to_numpy(), dtype=np.float64).tolist()
-    return StepTimes(side, item or "step", tuple(untraced), tuple(traced))
+    return StepTimes(side, item or "step", tuple(untraced), tuple(traced)) if untraced or traced else None
 
 
 def timeline(side: str, events: pa.Table) -> Timeline | None:
@@ -228,12 +230,14 @@ def _epochs(side: str, rows: Sequence[Mapping[str, Any]]) -> Epochs:
 
 
 def sweeps(found: Comparison, per_trial: Sequence[Trials]) -> tuple[Sweep, ...]:
-    """Items such as matmul[size=50] that differ in one number only, gathered and sorted by it; one size is no sweep."""
+    """Items such as matmul[size=50] or matmul[call=study,size=50] that differ in the last number only, gathered and sorted
+    by it; one size is no sweep."""
     groups: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for at, item in enumerate(found.items):
         match = _SIZED.fullmatch(item.item)
         if match:
-            groups.setdefault((match["stem"], match["key"]), []).append((float(match["value"]), at))
+            stem = match["stem"] + (f"[{match['fixed'][:-1]}]" if match["fixed"] else "")
+            groups.setdefault((stem, match["key"]), []).append((float(match["value"]), at))
     ratios = {trials_.item: trials_ for trials_ in per_trial}
     result = []
     for (stem, key), members in groups.items():
@@ -279,27 +283,3 @@ def memory(side: str, events: pa.Table) -> tuple[Memory, ...]:
         time_ns = (start[mine] - start[0]) / PS_PER_NS
         found.append(Memory(side, series, tuple(time_ns.tolist()), tuple(value[mine].tolist())))
     return tuple(found)
-
-
-_UNTOLD: Final = re.compile(
-    r"(packages|losses|epochs|window|artefacts|files|sha256|digest|options\.sources)(\.|$)|load$|available"
-)
-"""Parts of a manifest that are no facts of the environment: what was measured, and lists too long to read."""
-
-
-def environment(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[tuple[str, str, str], ...]:
-    """(fact, A, B) of two manifests' nested facts, by dotted name; `–` where a side does not state it."""
-    left, right = dict(_flat("", a)), dict(_flat("", b))
-    names = [name for name in dict.fromkeys([*left, *right]) if not _UNTOLD.search(name)]
-    return tuple((name, left.get(name, "–"), right.get(name, "–")) for name in names)
-
-
-def _flat(prefix: str, value: Any) -> Iterator[tuple[str, str]]:
-    if isinstance(value, Mapping):
-        for key, entry in value.items():
-            yield from _flat(f"{prefix}.{key}" if prefix else str(key), entry)
-    elif isinstance(value, list | tuple):
-        if value:
-            yield prefix, ", ".join(str(entry) for entry in value)
-    elif value is not None and value != "":
-        yield prefix, str(value)

@@ -15,10 +15,14 @@ import pytest
 from dlprof import schema
 from dlprof.analysis import exhibits as ex
 from dlprof.analysis.model import (
+    Alignment,
     Comparison,
     Completeness,
     Explained,
     ItemResult,
+    Ledger,
+    LedgerLine,
+    Match,
     Ratio,
     Row,
     Side,
@@ -34,6 +38,42 @@ SENTENCE = (
     "MXNet 1.9.1 (hybrid) is slower than TensorFlow 2.21.0 (graph): +111.3 % [+102.1 %, +120.9 %] time for a training "
     "step (6 trials, 95% confidence)"
 )
+
+
+def ledger(**changes: Any) -> Ledger:
+    """A ledger whose lines sum to its walls: 17.1 ms and 33.9 ms a step."""
+    lines = (
+        LedgerLine(
+            "Conv backward conv2",
+            "op",
+            3_000_000,
+            12_000_000,
+            9_000_000,
+            None,
+            None,
+            1.0,
+            "same phase and layer",
+            1.0,
+            1.0,
+        ),
+        LedgerLine("input pipeline", "input", 500_000, 9_000_000, 8_500_000, None, None, None, "no work ran"),
+        LedgerLine("framework dispatch", "dispatch", 5_000_000, 2_000_000, -3_000_000, None, None, None, "in calls"),
+        LedgerLine("Gemm forward dense1", "op", 8_000_000, 10_000_000, 2_000_000, None, None, 0.9, "fused"),
+        LedgerLine("unexplained", "unexplained", 600_000, 900_000, 300_000, None, None, None, "no event"),
+    )
+    given: dict[str, Any] = {
+        "basis": "step", "a_steps": 10, "b_steps": 10, "replicates": 1, "a_wall_ns": 17_100_000, "b_wall_ns": 33_900_000,
+        "gap_ns": 16_800_000, "untraced_gap_ns": 17_700_000, "profiling_ns": -900_000, "lines": lines,
+        "unexplained_ns": 1_500_000, "statement": "B's step is 16.8 ms longer than A's: Conv backward conv2 +9 ms",
+        "notes": ("1 traced window(s) a side: no intervals below 6",),
+    }  # fmt: skip
+    return Ledger(**(given | changes))
+
+
+ALIGNED = Alignment(
+    (Match("Conv backward conv2", "op", ("Conv backward conv2",), ("Conv backward conv2",), 1.0, "same", 3e6, 1.2e7, 1, 1),),
+    0.01, 0.02, (), ("odd_op",),
+)  # fmt: skip
 
 
 def event(**given: Any) -> dict[str, Any]:

@@ -145,12 +145,6 @@ def test_a_notebook_shows_the_verdict() -> None:
     outline(piece)
 
 
-def test_environment_rows_are_flat_and_leave_measurements_out() -> None:
-    a = {"mode": "graph", "child": {"runtime": {"threads": 2}, "epochs": [{"loss": 1}]}, "machine": {"load": [1, 2]}}
-    b = {"mode": "graph", "child": {"runtime": {"threads": 1, "cudnn": None}}}
-    assert exhibit_room.environment(a, b) == (("mode", "graph", "graph"), ("child.runtime.threads", "2", "1"))
-
-
 def steps_table() -> Any:
     rows = []
     for step, wall in enumerate((10, 12, 40)):

@@ -11,7 +11,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from conftest import ROWS, comparison, event, table, view
+from conftest import ALIGNED, ROWS, comparison, event, ledger, table, view
 
 from dlprof.analysis.model import ItemResult, Ratio
 from dlprof.report import csv, json
@@ -53,6 +53,14 @@ def test_a_diff_of_two_recordings_has_no_interval_and_is_valid() -> None:
     value = valid(json.comparison(comparison(items=(one,), parity=())), "comparison")
     assert value["verdict"] == "inconclusive"
     assert value["ratio"]["low"] is None
+
+
+def test_a_ledger_and_an_alignment_match_the_schema_and_sum() -> None:
+    value = valid(json.comparison(comparison(ledger=ledger(), alignment=ALIGNED)), "comparison")
+    lines = value["ledger"]["lines"]
+    assert sum(line["a_ns"] for line in lines) == value["ledger"]["a_wall_ns"]
+    assert sum(line["delta_ns"] for line in lines) == value["ledger"]["gap_ns"]
+    assert value["alignment"]["b_unknown"] == ["odd_op"]
 
 
 def test_nothing_timed_is_inconclusive_without_a_ratio() -> None:

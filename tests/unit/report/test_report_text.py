@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from conftest import ROWS, comparison, view
+from conftest import ROWS, comparison, ledger, view
 
 from dlprof.analysis.model import Completeness, ItemResult, Ratio, Row, View
-from dlprof.report import text
+from dlprof.report import ledger_text, text
 from dlprof.report.layout import cells, fit
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report"
@@ -33,6 +33,10 @@ def single() -> ItemResult:
 
 def test_a_comparison_reads_as_its_golden_file() -> None:
     golden("comparison.txt", text.comparison(comparison()))
+
+
+def test_a_comparison_with_a_ledger_reads_as_its_golden_file() -> None:
+    golden("ledger.txt", text.comparison(comparison(ledger=ledger())))
 
 
 def test_a_diff_reads_as_its_golden_file() -> None:
@@ -132,3 +136,30 @@ def test_rows_beyond_the_limit_are_counted() -> None:
 def test_text_is_cut_to_cells_not_characters() -> None:
     assert fit("日本語", 4) == "日… "
     assert cells(fit("日本語", 4)) == 4
+
+
+def test_a_ledger_folds_small_parts_and_always_shows_what_is_unexplained() -> None:
+    shown = ledger_text.lines(ledger(), colour=False, limit=2)
+    names = [line.split("  ")[0] for line in shown]
+    assert "Conv backward conv2" in names
+    assert "unexplained" in names
+    folded = next(line for line in shown if line.startswith("3 smaller parts"))
+    assert folded.split()[-3:] == ["13.500", "21.000", "+7.500"]
+    assert next(line for line in shown if line.startswith("wall time")).split()[-3:] == ["17.100", "33.900", "+16.800"]
+
+
+def test_intervals_of_a_ledger_take_the_place_of_bars() -> None:
+    timed = tuple(
+        replace(line, low_ns=line.delta_ns - 100_000, high_ns=line.delta_ns + 100_000) for line in ledger().lines
+    )
+    shown = ledger_text.lines(ledger(lines=timed), colour=False)
+    assert any("[+8.90, +9.10]" in line for line in shown)
+    assert not any("█" in line for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [(10, "       │███████"), (-10, "███████│"), (0, "       │"), (0.001, "       │▌"), (-5, "   ▐███│")],
+)
+def test_a_bar_grows_from_the_middle(delta: float, expected: str) -> None:
+    assert ledger_text.bar(delta, 10) == expected
