@@ -51,14 +51,13 @@ def build(
 ) -> Comparison:
     """Everything a comparison found: verdicts from `timings` (schema.TIMINGS), rows and explanations from the traces.
 
-    A blocking parity difference makes every verdict not_comparable: sides that did different work are not compared.
+    A blocking parity difference makes every verdict not_comparable: sides that did different work are not compared. One
+    that names an `item` concerns that item alone; it comes after those that were compared.
     profiling_overhead per side = traced step ÷ untraced step − 1, medians; facts['profiling'] says of what.
     """
     a, b = _placed(a), _placed(b)
     items = verdicts.items(timings, a.side, b.side, margin=margin, alpha=alpha, adaptive=adaptive, headline=headline)
-    blocks = parity.blocking(parity_differences)
-    if blocks:
-        items = tuple(_refused(item, blocks) for item in items) or (_nothing_timed(a.side, b.side, blocks),)
+    items = _judged(items, parity.blocking(parity_differences), a.side, b.side)
     profiling = {"a": _profiling(a, timings, "a"), "b": _profiling(b, timings, "b")}
     notes = [*warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
     notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(a, b))]
@@ -170,6 +169,22 @@ def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> Ite
         f"({format_ns(b_ns)} against {format_ns(a_ns)}); one run each, so no verdict"
     )
     return ItemResult(item, "inconclusive", ratio, a_ns, b_ns, text, warnings=(SINGLE_RUN,))
+
+
+def _judged(
+    items: tuple[ItemResult, ...], blocks: Sequence[Mapping[str, str]], a: Side, b: Side
+) -> tuple[ItemResult, ...]:
+    """The verdicts with those refused that parity forbids: all of them, or single items (timed or not) at the end."""
+    general = [block for block in blocks if "item" not in block]
+    if general:
+        return tuple(_refused(item, general) for item in items) or (_nothing_timed(a, b, general),)
+    of_item: dict[str, list[Mapping[str, str]]] = {}
+    for block in blocks:
+        of_item.setdefault(block["item"], []).append(block)
+    timed = {item.item: item for item in items}
+    empty = (ItemResult(name, "not_comparable", None, None, None, "") for name in of_item if name not in timed)
+    refused = [_refused(item, of_item[item.item]) for item in (*items, *empty) if item.item in of_item]
+    return (*(item for item in items if item.item not in of_item), *refused)
 
 
 def _refused(item: ItemResult, blocks: Sequence[Mapping[str, str]]) -> ItemResult:

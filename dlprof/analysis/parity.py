@@ -13,7 +13,7 @@ _LOGITS_TOLERANCE: Final = {"float32": 1e-4, "float64": 1e-9, "float16": 2e-2, "
 """Largest accepted |a − b| ÷ (scale of the array), by element type. float32: the issue's bound for logits; sums of
 a few hundred products in another order differ by a few 1e-6, a wrong layout or constant by 1e-1 and more."""
 
-_BLOCKING_FACTS: Final = frozenset(
+BLOCKING_FACTS: Final = frozenset(
     {"batch_size", "layers", "loss", "optimizer", "dtype", "steps", "data", "weights", "order", "workload", "items"}
 )
 """Facts that make the two sides different work; others (Python, threads, layouts) are stated, for they are part of
@@ -99,7 +99,7 @@ def facts(a: Mapping[str, object], b: Mapping[str, object]) -> tuple[Mapping[str
         left, right = a.get(name, "not stated"), b.get(name, "not stated")
         if left != right:
             stated = name in a and name in b
-            blocks = "yes" if stated and name in _BLOCKING_FACTS else "no"
+            blocks = "yes" if stated and name in BLOCKING_FACTS else "no"
             found.append(_difference("fact", name, str(left), str(right), blocks=blocks))
     return tuple(found)
 

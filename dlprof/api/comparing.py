@@ -2,77 +2,54 @@
 
 from __future__ import annotations
 
-import shutil
+import math
 import tempfile
 import time
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
-import msgspec
-import numpy as np
-import pyarrow as pa
-
-from dlprof import __version__, stats
-from dlprof.analysis import columns, parity
-from dlprof.analysis import compare as analysis
-from dlprof.analysis.model import Comparison, Side
-from dlprof.analysis.verdicts import HEADLINES
-from dlprof.api.evidence import evidence_of, side_of
-from dlprof.api.opening import now
-from dlprof.api.options import RunOptions
+from dlprof.analysis import exhibits, parity
+from dlprof.analysis.model import Comparison
+from dlprof.api import equal_work, items
+from dlprof.api.keeping import Keeper, Kept
+from dlprof.api.options import CompareOptions
+from dlprof.api.pacing import Pacing
 from dlprof.api.progress import Progress
 from dlprof.api.recording import Bench, check_mode, epochs_of, output_folder, record
 from dlprof.api.sides import SideSpec
-from dlprof.capture import provenance
 from dlprof.capture.launch import Worker
-from dlprof.capture.schedule import Plan, Trial, Trials, run_trials
+from dlprof.capture.schedule import Trial, Trials, run_trials
 from dlprof.errors import DlprofError, Interrupted, NotComparable, StoreError
 from dlprof.protocol import Inputs
-from dlprof.report import json
-from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, Manifest, atomic
+from dlprof.store import CaptureWriter
 from dlprof.workload import Workload
 
-DEFAULT_BUDGET_S = 300.0
-TRIAL_ESTIMATE_S = 20.0
-TRACE_ESTIMATE_S = 45.0
-
-
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """What `dlprof compare` was asked for. trials: exactly so many (fixed design), else adaptive within budget_s."""
-
-    run: RunOptions
-    a: str
-    b: str
-    budget_s: float
-    trials: int | None
-    precision: float | None
-    margin: float
-    traces: int
-    gate: float | None
-    output: Path | None
-
-    @property
-    def adaptive(self) -> bool:
-        return self.trials is None
+TRACE_ESTIMATE_S: Final = 45.0
 
 
 def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, int]:
     """Run the comparison; returns it and the exit code. The directory is complete when this returns."""
+    if options.method == "as-published":
+        from dlprof.api.published import as_published
+
+        return as_published(options, progress), 0
     with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch:
         bench = Bench(options.run, progress, Path(scratch))
         sides = {"a": bench.side(options.a), "b": bench.side(options.b)}
         workloads = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
         for name, side in sides.items():
             check_mode(side, workloads[name])
+            items.check_memory(workloads[name])
         target = output_folder(options.output, f"{workloads['a'].name}-{sides['a'].slug}-vs-{sides['b'].slug}")
         if target.exists():
             raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
-        progress.plan(_estimates(options, sides))
+        pacing = Pacing(options, workloads["a"], progress.say, bench.warn)
+        progress.plan(_estimates(options, sides, pacing))
         with CaptureWriter(target) as writer:
-            return _Comparing(options, bench, sides, workloads, writer).run()
+            keeper = Keeper(options, sides, workloads, writer, pacing.adaptive, pacing.family)
+            return _Comparing(options, bench, sides, workloads, keeper, pacing).run()
 
 
 @dataclass(slots=True)
@@ -83,13 +60,9 @@ class _Comparing:
     bench: Bench
     sides: Mapping[str, SideSpec]
     workloads: Mapping[str, Workload]
-    writer: CaptureWriter
-    differences: tuple[Mapping[str, str], ...] = ()
-    finished: list[Trial] = field(default_factory=list)
-    captures: dict[str, Capture] = field(default_factory=dict)
-    stopped: str = ""
-    deadline: float = 0.0
-    trial_began: float = 0.0
+    keeper: Keeper
+    pacing: Pacing
+    kept: Kept = field(default_factory=Kept)
 
     def run(self) -> tuple[Comparison, int]:
         try:
@@ -97,50 +70,49 @@ class _Comparing:
             if not trials.interrupted:
                 self._traces()
         except KeyboardInterrupt:
-            self.stopped = "interrupted while tracing"
+            self.kept.stopped = "interrupted while tracing"
         except NotComparable:
-            self.stopped = "not comparable"
+            self.kept.stopped = "not comparable"
         except DlprofError as error:
             self._keep_finished(error)
             raise
-        if self.stopped and not self.finished and not self.differences:
+        if self.kept.stopped and not self.kept.trials and not self.kept.differences:
             raise Interrupted("interrupted before the first trial was finished: nothing to keep")
-        found = self._findings()
-        capture = self._commit(found)
-        self.bench.progress.say(f"written: {capture.path}")
+        found, path = self._keep()
+        self.bench.progress.say(f"written: {path}")
         return found, self._exit_code(found)
+
+    def _keep(self) -> tuple[Comparison, Path]:
+        self.bench.progress.stage("putting it together")
+        found = self.keeper.findings(self.kept, self.bench.warnings)
+        return found, self.keeper.commit(found, self.kept, self.bench.warnings).path
 
     def _keep_finished(self, error: DlprofError) -> None:
         """A worker failed: what was finished before is kept as an incomplete comparison, and the error says where."""
-        if not self.finished:
+        finished = len(self.kept.trials)
+        if not finished:
             return
-        self.stopped = f"failed: {error.message.splitlines()[0]}"
-        self.bench.warn(f"stopped by a failure after {len(self.finished)} trials")
-        kept = self._commit(self._findings())
-        error.hint = (
-            f"{error.hint + '; ' if error.hint else ''}the {len(self.finished)} finished trials are in {kept.path}"
-        )
+        self.kept.stopped = f"failed: {error.message.splitlines()[0]}"
+        self.bench.warn(f"stopped by a failure after {finished} trials")
+        _, path = self._keep()
+        error.hint = f"{error.hint + '; ' if error.hint else ''}the {finished} finished trials are in {path}"
 
     def _trials(self) -> Trials:
         for side in self.sides.values():
             self.bench.environment(side)
         made = {name: self.bench.inputs(workload, 1) for name, workload in self.workloads.items()}
         self.bench.progress.stage("trials")
-        self.deadline = time.monotonic() + self.options.budget_s
-        looks = stats.look_schedule()
-        plan = Plan(
-            trials=self.options.trials or looks[-1], seed=self.options.run.seed, items=_items(self.workloads["a"])
-        )
+        self.pacing.start()
         trials = run_trials(
-            plan,
+            self.pacing.plan(),
             lambda side, number: self._worker(side, number, made[side]),
             self._after_trial,
-            on_ready=self._check_parity,
+            on_ready=self._check_work,
             on_step=self._show_step,
         )
         if trials.interrupted:
-            self.stopped = f"interrupted after {len(trials.trials)} trials"
-            self.bench.warn(f"{self.stopped}: the verdict rests on those alone")
+            self.kept.stopped = f"interrupted after {len(trials.trials)} trials"
+            self.bench.warn(f"{self.kept.stopped}: the verdict rests on those alone")
         return trials
 
     def _worker(self, side: str, number: int, made: Inputs) -> Worker:
@@ -149,90 +121,43 @@ class _Comparing:
         control = self.bench.scratch / f"trial-{number}-{side}"
         return Worker(self.bench.environment(spec), request, control, self.options.run.timeout_s)
 
-    def _check_parity(self, number: int, workers: Mapping[Any, Worker]) -> None:
-        """In the first trial, before anything is timed: same outputs from the same weights, and what else differs."""
+    def _check_work(self, number: int, workers: Mapping[Any, Worker]) -> Collection[str]:
+        """In the first trial, before anything is timed: same outputs from the same inputs, and what else differs.
+
+        Returns the items that are not comparable. Raises `NotComparable` where none is.
+        """
         if number:
-            return
-        arrays = {side: worker.parity() for side, worker in workers.items()}
-        facts = {side: _facts(worker.ready) for side, worker in workers.items()}
-        found = [*parity.check(arrays["a"], arrays["b"]), *parity.facts(facts["a"], facts["b"])]
-        self.differences = tuple(found)
-        blocks = parity.blocking(found)
-        for block in blocks:
+            return ()
+        work = equal_work.check(workers["a"], workers["b"], self.workloads, self.options.allow)
+        self.kept.differences = work.differences
+        for block in parity.blocking(work.differences):
             self.bench.progress.say(f"not the same work: {parity.statement(block)}")
-        if blocks:
+        if work.blocks or work.refused >= set(workers["a"].ready["items"]):
             raise NotComparable("the two sides did different work")
-        self.bench.progress.say(
-            f"  same work: {len(arrays['a'])} arrays agree (logits, loss, gradients, updated weights)"
-        )
+        differing = sum(difference["what"] not in ("fact", "design") for difference in work.differences)
+        self.bench.progress.say(f"  same work: {work.compared - differing} of {work.compared} arrays agree")
+        if work.refused:
+            self.bench.warn(f"not comparable, and not timed: {', '.join(sorted(work.refused))}")
+        return work.refused
 
     def _after_trial(self, trial: Trial) -> bool:
         """Persist the trial, say where things stand, and decide whether to go on."""
-        self.finished.append(trial)
-        self.writer.timings(self._timings())
-        for warning in trial.warnings:
+        self.kept.trials.append(trial)
+        timings = self.kept.timings
+        self.keeper.writer.timings(timings)
+        for warning in _folded(trial):
             self.bench.warn(warning)
-        ratios = self._log_ratios()
-        n = len(ratios)
-        if not self.options.adaptive:
-            result = stats.compare(ratios, margin=self.options.margin)
-            self.bench.progress.expect(trial.wall_s * ((self.options.trials or n) - n))
-            self._say_trial(n, trial, result)
-            return True
-        decision = stats.decide(ratios, precision=self.options.precision, margin=self.options.margin)
-        self._say_trial(n, trial, decision.result)
-        left = self.deadline - time.monotonic()
-        self.bench.progress.expect(min(left, trial.wall_s * max((decision.next_look or n) - n, 0)))
-        if decision.stop:
-            self.bench.progress.say(f"  stopping: {decision.why}")
-            return False
-        # A look is planned at even numbers from six on: stop between looks only when the budget cannot reach the next.
-        to_next = (decision.next_look or n + 1) - n
-        if n >= stats.MIN_TRIALS and left < trial.wall_s * to_next and n in stats.look_schedule():
-            self.bench.warn(f"the budget of {self.options.budget_s:g} s is spent after {n} trials without a verdict")
-            return False
-        if n < stats.MIN_TRIALS and left < 0:
-            self.bench.warn(f"the budget of {self.options.budget_s:g} s is too small for {stats.MIN_TRIALS} trials")
-            return False
-        return True
-
-    def _say_trial(self, n: int, trial: Trial, result: stats.Result) -> None:
-        interval = (
-            f" [{result.low:.3f}, {result.high:.3f}]" if result.low is not None and result.high is not None else ""
-        )
-        ratio = f"ratio {result.estimate:.3f}{interval}" if result.estimate is not None else "no ratio"
-        self.bench.progress.say(f"  trial {n}: {ratio} so far ({trial.rounds} rounds, {trial.wall_s:.0f} s)")
+        ratios = {one.item: [math.log(ratio) for ratio in one.ratios] for one in exhibits.trials(timings)}
+        go_on = self.pacing.go_on(trial, ratios)
+        self.bench.progress.expect(self.pacing.left_s(len(self.kept.trials), 1.0) if go_on else 0.0)
+        return go_on
 
     def _show_step(self, number: int, stage: str, fraction: float) -> None:
         self.bench.progress.detail(f"trial {number + 1}: {stage}{f' {fraction:.0%}' if fraction else ''}")
         if stage == "start":
-            self.trial_began = time.monotonic()
+            self.pacing.began = time.monotonic()
         elif fraction > 0:
-            spent = time.monotonic() - self.trial_began
-            whole = self.finished[-1].wall_s if self.finished else spent / fraction
-            wanted = self.options.trials or next(look for look in stats.look_schedule() if look > len(self.finished))
-            left = max(whole - spent, 0.0) + (wanted - len(self.finished) - 1) * whole
-            self.bench.progress.expect(min(left, self.deadline - time.monotonic()) if self.options.adaptive else left)
-
-    def _timings(self) -> pa.Table:
-        return pa.concat_tables([trial.timings for trial in self.finished]).unify_dictionaries()
-
-    def _log_ratios(self) -> list[float]:
-        """One log-ratio a trial for the headline item (the first one offered that HEADLINES knows)."""
-        timings = self._timings()
-        present: list[str] = [str(name) for name in timings.column("item").unique().to_pylist()]
-        item = next((name for name in HEADLINES if name in present), present[0])
-        rows = columns.text(timings, "item").where(item) & columns.text(timings, "stage").where("timed")
-        chosen = timings.filter(pa.array(rows))
-        found = stats.trial_ratios(
-            columns.integers(chosen, "trial"),
-            columns.integers(chosen, "round"),
-            columns.text(chosen, "side").where("b"),
-            columns.integers(chosen, "position"),
-            chosen.column("kept").to_numpy(),
-            columns.integers(chosen, "wall_ns") / np.maximum(columns.integers(chosen, "units"), 1),
-        )
-        return [trial.log_ratio for trial in found.values()]
+            self.bench.progress.expect(self.pacing.left_s(number, fraction))
 
     def _traces(self) -> None:
         """K traced runs of fidelity exact a side, interleaved, and one native each."""
@@ -247,156 +172,40 @@ class _Comparing:
 
     def _record(self, name: str, fidelity: str, k: int, epochs: int) -> None:
         folder = f"{name}-{fidelity}-{k}"
-        self.captures[folder] = record(
+        self.kept.captures[folder] = record(
             self.bench,
             self.sides[name],
             self.workloads[name],
             fidelity=fidelity,
             epochs=epochs,
-            target=self.writer.partial / folder,
-        )
-
-    def _findings(self) -> Comparison:
-        self.bench.progress.stage("putting it together")
-        evidence = {}
-        for name, spec in self.sides.items():
-            mine = [capture for folder, capture in sorted(self.captures.items()) if folder.startswith(f"{name}-exact")]
-            path = str(self.writer.path / f"{name}-exact-1")
-            side = side_of(mine[0], path=path) if mine else self._side(spec)
-            evidence[name] = evidence_of(mine, side)
-        return analysis.build(
-            workload=self.workloads["a"].name,
-            a=evidence["a"],
-            b=evidence["b"],
-            timings=self._timings() if self.finished else _no_timings(),
-            parity_differences=self.differences,
-            margin=self.options.margin,
-            adaptive=self.options.adaptive,
-            warnings=self.bench.warnings,
-            facts=self._facts(),
-        )
-
-    def _side(self, spec: SideSpec) -> Side:
-        """A side without a capture (the run was stopped before its trace)."""
-        return Side(
-            framework=spec.framework.name,
-            version=spec.env.version,
-            device=f"{spec.device}:{spec.index}",
-            mode=spec.mode,
-            python=spec.env.python,
-            label=spec.label,
-        )
-
-    def _facts(self) -> dict[str, object]:
-        """Beside the verdict: accuracy per epoch, idle workers, disturbance, why the trials ended."""
-        accuracy = {
-            folder: [
-                {
-                    key: epoch.get(key)
-                    for key in ("epoch", "traced", "wall_ns", "train_loss", "validation_accuracy", "test_accuracy")
-                }
-                for epoch in capture.manifest.child.get("epochs", [])
-            ]
-            for folder, capture in self.captures.items()
-            if "-exact-1" in folder
-        }
-        return {
-            "epochs": accuracy,
-            "idle_cpu_fraction": {
-                side: max((trial.idle[side] for trial in self.finished), default=None) for side in ("a", "b")
-            },
-            "trials": [
-                {"number": t.number, "rounds": t.rounds, "wall_s": round(t.wall_s, 3), "machine": dict(t.machine)}
-                for t in self.finished
-            ],
-            "stopped": self.stopped,
-            "folder": str(self.writer.path),
-        }
-
-    def _commit(self, found: Comparison) -> Capture:
-        with atomic(self.writer.partial / COMPARISON_FILE) as temporary:
-            temporary.write_text(json.comparison(found), encoding="utf-8")
-        shutil.rmtree(self.writer.partial / "raw", ignore_errors=True)
-        return self.writer.commit(
-            Manifest(
-                kind="compare",
-                dlprof_version=__version__,
-                created=now(),
-                command=provenance.invocation()["command"],
-                complete=not self.stopped,
-                workload={name: workload.description for name, workload in self.workloads.items()},
-                options={
-                    "budget_s": self.options.budget_s,
-                    "trials": self.options.trials,
-                    "precision": self.options.precision,
-                    "margin": self.options.margin,
-                    "traces": self.options.traces,
-                    "stopped": self.stopped,
-                },
-                seed=self.options.run.seed,
-                machine=provenance.machine(),
-                sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.sides.items()},
-                trials=[
-                    {"number": t.number, "wall_s": t.wall_s, "idle": dict(t.idle), "machine": dict(t.machine)}
-                    for t in self.finished
-                ],
-                warnings=list(self.bench.warnings),
-            )
+            target=self.keeper.writer.partial / folder,
         )
 
     def _exit_code(self, found: Comparison) -> int:
-        if self.stopped.startswith("interrupted"):
+        if self.kept.stopped.startswith("interrupted"):
             return Interrupted.exit_code
-        first = found.items[0] if found.items else None
-        if first is not None and first.verdict == "not_comparable":
+        if found.items and found.items[0].verdict == "not_comparable":
             return NotComparable.exit_code
         if self.options.gate is None:
             return 0
-        ratio = first.ratio if first else None
+        ratio = found.items[0].ratio if found.items else None
         if ratio is None or ratio.low is None or ratio.high is None:
             return 4
         limit = 1 + self.options.gate
         return 3 if ratio.low > limit else 0 if ratio.high <= limit else 4
 
 
-def _items(workload: Workload) -> tuple[str, ...] | None:
-    """What is timed: of a network the task's own items, of other kinds all that the child offers."""
-    if workload.kind != "network":
-        return None
-    return ("infer_block",) if workload.description["task"] == "infer" else ("train_block", "train_step_sync")
+def _folded(trial: Trial, most: int = 4) -> Sequence[str]:
+    """The trial's warnings; of hundreds of items that were not steady, how many."""
+    if len(trial.not_warm) <= most:
+        return trial.warnings
+    other = [text for text in trial.warnings if "was not steady" not in text]
+    return [*other, f"trial {trial.number}: {len(trial.not_warm)} items were not steady after their warm-up"]
 
 
-def side_facts(spec: SideSpec) -> dict[str, str]:
-    """A side as asked for, for the manifest."""
-    return {
-        "framework": spec.framework.name,
-        "version": spec.env.version,
-        "mode": spec.mode,
-        "device": f"{spec.device}:{spec.index}",
-        "environment": spec.env.name,
-    }
-
-
-def _facts(ready: Mapping[str, Any]) -> dict[str, object]:
-    """What a worker says of itself, flat, for parity."""
-    versions, runtime = ready.get("versions", {}), ready.get("runtime", {})
-    stated: dict[str, object] = {"python": versions.get("python"), "numpy": versions.get("numpy")}
-    stated.update(runtime.get("facts", {}))
-    return {name: str(value) for name, value in stated.items() if value is not None}
-
-
-def _no_timings() -> pa.Table:
-    from dlprof import schema
-
-    return schema.TIMINGS.empty_table()
-
-
-def _estimates(options: CompareOptions, sides: Mapping[str, SideSpec]) -> dict[str, float]:
+def _estimates(options: CompareOptions, sides: Mapping[str, SideSpec], pacing: Pacing) -> dict[str, float]:
     """Seconds of each stage, guessed before anything is known; corrected as trials finish."""
-    trials = options.trials or stats.MIN_TRIALS
-    stages = {
-        "trials": min(options.budget_s, trials * TRIAL_ESTIMATE_S) if options.adaptive else trials * TRIAL_ESTIMATE_S
-    }
+    stages = {"trials": pacing.estimate_s}
     if options.traces:
         for side in sides.values():
             stages[f"tracing {side.label}, fidelity exact"] = TRACE_ESTIMATE_S * options.traces

@@ -175,7 +175,7 @@ def load_comparison(capture: Capture) -> ComparisonResult:
         timings=timings if timings is not None else no_timings(),
         parity_differences=stored["parity"],
         margin=options["margin"],
-        adaptive=options["trials"] is None,
+        adaptive=options.get("adaptive", options["trials"] is None),
         warnings=capture.manifest.warnings,
         facts={key: value for key, value in stored["facts"].items() if key != "profiling"},
     )

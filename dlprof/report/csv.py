@@ -6,18 +6,39 @@ import csv
 import dataclasses
 import io
 import math
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.csv
 
-from dlprof.analysis.model import Comparison, Row, View
+from dlprof.analysis.model import Comparison, ItemResult, Ratio, Row, View
+
+ITEM_COLUMNS: Final = (
+    "item", "verdict", "ratio", "low", "high", "confidence", "trials", "method", "a_median_ns", "b_median_ns",
+    "a_events", "b_events", "sentence", "warnings",
+)  # fmt: skip
 
 
 def comparison(found: Comparison) -> str:
-    """The rows of the breakdown (model.Row), one line each; sums over the traced steps, in ns."""
+    """The rows of the breakdown (model.Row), one line each; sums over the traced steps, in ns.
+
+    Of an op workload the verdicts instead, a line an item (ITEM_COLUMNS): its traces say little, its sizes all.
+    """
+    if found.facts.get("kind") == "op":
+        return _lines(list(ITEM_COLUMNS), (_item(found, item) for item in found.items))
     names = [field.name for field in dataclasses.fields(Row)]
     return _lines(names, ([getattr(row, name) for name in names] for row in found.rows))
+
+
+def _item(found: Comparison, item: ItemResult) -> list[object]:
+    ratio = item.ratio or Ratio(math.nan, None, None, math.nan, 0, "")
+    events = found.facts.get("events_of_items")
+    counts = [events.get(side, {}).get(item.item) if isinstance(events, Mapping) else None for side in ("a", "b")]
+    return [
+        item.item, item.verdict, ratio.estimate, ratio.low, ratio.high, ratio.confidence, ratio.trials, ratio.method,
+        item.a_median_ns, item.b_median_ns, *counts, item.sentence, "; ".join(item.warnings),
+    ]  # fmt: skip
 
 
 def view(found: View) -> str:

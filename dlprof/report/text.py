@@ -12,7 +12,7 @@ from collections.abc import Iterable, Mapping
 from dlprof.analysis import parity
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Side, View
 from dlprof.ingest.anomalies import ANOMALIES
-from dlprof.report import breakdown_text, ledger_text, view_text
+from dlprof.report import breakdown_text, family_text, ledger_text, view_text
 from dlprof.report.layout import Colour, Column, heading, paint, paragraph, table, visible
 from dlprof.report.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
 from dlprof.units import format_ns
@@ -35,6 +35,7 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     """A comparison, or a diff of two single runs, as text; `rows` lines of the breakdown, the rest summed up."""
     lines = _verdict(found, colour)
     lines += _items(found, colour)
+    lines += family_text.lines(found, colour=colour)
     lines += ledger_text.lines(found.ledger, colour=colour)
     lines += breakdown_text.lines(found, colour=colour, limit=rows)
     lines += _explained(found, colour)

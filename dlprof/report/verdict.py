@@ -27,10 +27,12 @@ def verdict_word(comparison: Comparison) -> VerdictWord:
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict on the first item as one sentence that names both sides; says so where there is no item at all."""
+    """The verdict as one sentence that names both sides: of a family of items the count of verdicts, else that on the first
+    item; says so where there is no item at all."""
     if not comparison.items:
         return f"No verdict on {comparison.b.label} against {comparison.a.label}: nothing was timed."
-    sentence = comparison.items[0].sentence.strip()
+    summary = comparison.facts.get("summary")
+    sentence = (summary if isinstance(summary, str) else comparison.items[0].sentence).strip()
     return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
 
 

@@ -1,0 +1,87 @@
+"""The items of op workloads as the parent sees them: what their operands weigh, and which fit into memory together."""
+
+from __future__ import annotations
+
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import psutil
+
+from dlprof.capture.schedule import Grouping
+from dlprof.errors import Unsupported
+from dlprof.units import format_bytes
+from dlprof.workload import Workload
+
+GROUP_BYTES: Final = 200 << 20
+"""Operands that are timed together, a worker: below what the child keeps between bursts (256 MiB), so that none is made
+anew in between."""
+
+_LIST_ELEMENT: Final = 32
+"""Bytes of one float in a Python list: the object and its place."""
+
+_ITEM: Final = re.compile(r"(?P<task>\w+)\[(?:[^\]]*,)?size=(?P<size>\d+)\]")
+
+
+def check_memory(workload: Workload) -> None:
+    """Raises `Unsupported` for an item whose operands, once more for results, exceed the memory that is free now."""
+    free = psutil.virtual_memory().available
+    for task, size in _tasks(workload):
+        needed = 2 * operand_bytes(task, size, workload.description["run"])
+        if needed > free:
+            raise Unsupported(
+                f"{task['name']}[size={size}]: its operands and results need about {format_bytes(needed)}, "
+                f"{format_bytes(free)} of memory are free",
+                hint="use a smaller --set size=… or --set count=…",
+            )
+
+
+def count(workload: Workload) -> int:
+    """How many items each call variant of an op workload has; 1 for other kinds (their headline)."""
+    return sum(1 for _ in _tasks(workload)) or 1
+
+
+def operand_bytes(task: Mapping[str, Any], size: int, run: Mapping[str, Any]) -> int:
+    """Memory of all operand sets of an item on one side, bytes."""
+    total = 0
+    for operand in task["operands"]:
+        elements = math.prod(size if part == "n" else int(part) for part in operand["shape"])
+        each = _LIST_ELEMENT if operand.get("as") == "list" else np.dtype(run["dtype"]).itemsize
+        total += elements * each
+    return total * int(run["count"])
+
+
+def grouping(workload: Workload, limit: int = GROUP_BYTES) -> Grouping:
+    """Items in their order, a new group where the task changes or the operands would exceed `limit` bytes."""
+    run = workload.description["run"]
+    tasks = {task["name"]: task for task in workload.description["tasks"]}
+
+    def weigh(item: str) -> tuple[str, int]:
+        match = _ITEM.fullmatch(item)
+        if match is None or match["task"] not in tasks:
+            return item, 0
+        return match["task"], operand_bytes(tasks[match["task"]], int(match["size"]), run)
+
+    def grouped(items: Sequence[str]) -> Sequence[Sequence[str]]:
+        groups: list[list[str]] = []
+        last, held = "", 0
+        for item in items:
+            task, weight = weigh(item)
+            if task != last or held + weight > limit:
+                groups.append([])
+                held = 0
+            groups[-1].append(item)
+            last, held = task, held + weight
+        return groups
+
+    return grouped
+
+
+def _tasks(workload: Workload) -> Iterator[tuple[Mapping[str, Any], int]]:
+    """(task, size) of every item; none for other kinds than `op`."""
+    run = workload.description.get("run", {})
+    for task in workload.description.get("tasks", []) if workload.kind == "op" else []:
+        for size in run.get("sizes") or task["sizes"]:
+            yield task, int(size)

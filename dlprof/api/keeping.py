@@ -1,0 +1,172 @@
+"""What a comparison leaves behind: findings put together from timings and captures, and the directory that holds them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, replace
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from dlprof import __version__, schema
+from dlprof.analysis import compare as analysis
+from dlprof.analysis import families
+from dlprof.analysis.model import Comparison, Side
+from dlprof.api.evidence import evidence_of, side_of
+from dlprof.api.opening import now
+from dlprof.api.options import CompareOptions
+from dlprof.api.sides import SideSpec
+from dlprof.capture import provenance
+from dlprof.capture.schedule import Trial
+from dlprof.report import json
+from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, Manifest, atomic
+from dlprof.workload import Workload
+
+
+@dataclass(slots=True)
+class Kept:
+    """What has been finished so far. differences: of parity. stopped: why it ended early, '' where it did not."""
+
+    differences: tuple[Mapping[str, str], ...] = ()
+    trials: list[Trial] = field(default_factory=list)
+    captures: dict[str, Capture] = field(default_factory=dict)
+    stopped: str = ""
+
+    @property
+    def timings(self) -> pa.Table:
+        """All trials' rows (schema.TIMINGS)."""
+        if not self.trials:
+            return schema.TIMINGS.empty_table()
+        return pa.concat_tables([trial.timings for trial in self.trials]).unify_dictionaries()
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Puts a comparison together and commits its directory. adaptive: whether the ratios decided when to stop."""
+
+    options: CompareOptions
+    sides: Mapping[str, SideSpec]
+    workloads: Mapping[str, Workload]
+    writer: CaptureWriter
+    adaptive: bool
+    family: bool
+
+    def findings(self, kept: Kept, warnings: Sequence[str]) -> Comparison:
+        """Everything found so far."""
+        evidence, timings = {}, kept.timings
+        for name, spec in self.sides.items():
+            mine = [capture for folder, capture in sorted(kept.captures.items()) if folder.startswith(f"{name}-exact")]
+            path = str(self.writer.path / f"{name}-exact-1")
+            evidence[name] = evidence_of(mine, side_of(mine[0], path=path) if mine else asked_side(spec))
+        found = analysis.build(
+            workload=self.workloads["a"].name,
+            a=evidence["a"],
+            b=evidence["b"],
+            timings=timings,
+            parity_differences=kept.differences,
+            margin=self.options.margin,
+            adaptive=self.adaptive,
+            warnings=warnings,
+            facts=self._facts(kept),
+        )
+        return self._with_family(found, timings, kept) if self.family else found
+
+    def _with_family(self, found: Comparison, timings: pa.Table, kept: Kept) -> Comparison:
+        """With what the items say together; a family's report starts with it."""
+        names = [item.item for item in found.items]
+        events = {
+            side: dict(families.events_of_items(kept.captures[f"{side}-exact-1"].events(), names))
+            for side in ("a", "b")
+            if f"{side}-exact-1" in kept.captures
+        }
+        facts = {
+            "summary": families.summary(found.items, found.a, found.b),
+            "sweeps": list(families.sweeps(found, timings)),
+            "events_of_items": events,
+        }
+        return replace(found, facts={**found.facts, **facts})
+
+    def _facts(self, kept: Kept) -> dict[str, object]:
+        """Beside the verdict: accuracy per epoch, idle workers, disturbance, why the trials ended."""
+        wanted = ("epoch", "traced", "wall_ns", "train_loss", "validation_accuracy", "test_accuracy")
+        accuracy = {
+            folder: [{key: epoch.get(key) for key in wanted} for epoch in capture.manifest.child.get("epochs", [])]
+            for folder, capture in kept.captures.items()
+            if "-exact-1" in folder
+        }
+        return {
+            "kind": self.workloads["a"].kind,
+            "method": self.options.method,
+            "preset": self.workloads["a"].preset,
+            "differs": list(self.workloads["a"].differs),
+            "epochs": accuracy,
+            "idle_cpu_fraction": {
+                side: max((trial.idle[side] for trial in kept.trials), default=None) for side in ("a", "b")
+            },
+            "trials": [
+                {
+                    "number": t.number,
+                    "rounds": list(t.group_rounds),
+                    "wall_s": round(t.wall_s, 3),
+                    "machine": dict(t.machine),
+                }
+                for t in kept.trials
+            ],
+            "stopped": kept.stopped,
+            "folder": str(self.writer.path),
+        }
+
+    def commit(self, found: Comparison, kept: Kept, warnings: Sequence[str]) -> Capture:
+        """Write the findings and the manifest, and give the directory its name."""
+        with atomic(self.writer.partial / COMPARISON_FILE) as temporary:
+            temporary.write_text(json.comparison(found), encoding="utf-8")
+        shutil.rmtree(self.writer.partial / "raw", ignore_errors=True)
+        return self.writer.commit(
+            Manifest(
+                kind="compare",
+                dlprof_version=__version__,
+                created=now(),
+                command=provenance.invocation()["command"],
+                complete=not kept.stopped,
+                workload={name: workload.description for name, workload in self.workloads.items()},
+                options=self._options(kept),
+                seed=self.options.run.seed,
+                machine=provenance.machine(),
+                sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.sides.items()},
+                trials=[
+                    {"number": t.number, "wall_s": t.wall_s, "idle": dict(t.idle), "machine": dict(t.machine)}
+                    for t in kept.trials
+                ],
+                warnings=list(warnings),
+            )
+        )
+
+    def _options(self, kept: Kept) -> dict[str, Any]:
+        given = asdict(self.options)
+        chosen = ("budget_s", "trials", "precision", "margin", "traces", "allow", "method")
+        return {**{key: given[key] for key in chosen}, "adaptive": self.adaptive, "stopped": kept.stopped}
+
+
+def asked_side(spec: SideSpec) -> Side:
+    """A side without a capture (none was wanted, or the run was stopped before)."""
+    return Side(
+        framework=spec.framework.name,
+        version=spec.env.version,
+        device=f"{spec.device}:{spec.index}",
+        mode=spec.mode,
+        python=spec.env.python,
+        label=spec.label,
+    )
+
+
+def side_facts(spec: SideSpec) -> dict[str, str]:
+    """A side as asked for, for the manifest."""
+    return {
+        "framework": spec.framework.name,
+        "version": spec.env.version,
+        "mode": spec.mode,
+        "device": f"{spec.device}:{spec.index}",
+        "environment": spec.env.name,
+    }

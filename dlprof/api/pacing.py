@@ -1,0 +1,176 @@
+"""How long a comparison goes on: rounds of a trial, number of trials, when to stop; and how to say so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from dlprof import stats
+from dlprof.analysis.verdicts import HEADLINES
+from dlprof.api import items
+from dlprof.api.options import CompareOptions
+from dlprof.capture.schedule import Plan, Trial
+from dlprof.workload import Workload
+
+TRIAL_ESTIMATE_S: Final = 20.0
+START_ESTIMATE_S: Final = 15.0
+"""Of a trial: starting both workers, first calls, warm-up."""
+
+OP_ROUNDS: Final = (10, 40)
+"""Rounds of an op workload's trial: at least, and as many as micro-operations want (docs/statistics.md)."""
+
+FAMILY_TRIALS: Final = 10
+"""Trials of a family of items at most: with the first six an effect of 10 % is found in four of five cases."""
+
+OVERDRAFT: Final = 2.0
+"""A family finishes its six trials until this multiple of the budget is spent: five of six would decide nothing."""
+
+
+@dataclass(slots=True)
+class Pacing:
+    """The decision after each trial.
+
+    One item: looks at 6, 8, …, 30 trials (stats.decide). A family of items (an op workload) is judged together by
+    Benjamini-Hochberg, which needs a number of trials that does not depend on the ratios: as many as fit into the
+    budget by the duration of the first, from six to ten. With a precision it goes on until every item has it.
+    """
+
+    options: CompareOptions
+    workload: Workload
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+    deadline: float = 0.0
+    began: float = 0.0
+    durations: list[float] = field(default_factory=list)
+
+    @property
+    def family(self) -> bool:
+        """Whether several items are judged as one family."""
+        return items.count(self.workload) > 1
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the ratios decide when to stop, so that intervals must be wider."""
+        return self.options.trials is None and (not self.family or self.options.precision is not None)
+
+    @property
+    def estimate_s(self) -> float:
+        """Duration of all trials, guessed before anything is known."""
+        if self.family and self.options.trials is None:
+            return self.options.budget_s
+        whole = (self.options.trials or stats.MIN_TRIALS) * TRIAL_ESTIMATE_S
+        return whole if self.options.trials else min(self.options.budget_s, whole)
+
+    def plan(self) -> Plan:
+        """The schedule's plan. A trial of an op workload takes a sixth of the budget, or 40 rounds if that is less."""
+        trials = self.options.trials or (
+            FAMILY_TRIALS if self.family and not self.options.precision else stats.look_schedule()[-1]
+        )
+        seed = self.options.run.seed
+        if self.workload.kind != "op":
+            return Plan(trials=trials, seed=seed, items=_items(self.workload))
+        few, many = OP_ROUNDS
+        share = self.options.budget_s / stats.MIN_TRIALS
+        return Plan(
+            trials=trials,
+            seed=seed,
+            grouping=items.grouping(self.workload),
+            target_s=max(share - START_ESTIMATE_S, share / 2),
+            min_rounds=many if self.options.trials else few,
+            max_rounds=many,
+        )
+
+    def start(self) -> None:
+        """The budget begins to run: environments and data are there."""
+        self.deadline = time.monotonic() + self.options.budget_s
+
+    def go_on(self, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> bool:
+        """Whether another trial is wanted, after `trial`; ratios: item → log-ratio of each trial so far."""
+        self.durations.append(trial.wall_s)
+        n = len(self.durations)
+        self._say_trial(n, trial, ratios)
+        if self.options.trials is not None:
+            return True
+        if self.options.precision is not None or not self.family:
+            return self._look(n, trial, ratios)
+        return self._family(n, trial)
+
+    def left_s(self, n: int, fraction: float) -> float:
+        """Seconds that the trials still need, `fraction` of trial n + 1 being done."""
+        spent = time.monotonic() - self.began
+        whole = self.durations[-1] if self.durations else spent / fraction
+        left = max(whole - spent, 0.0) + (self._wanted(n, whole) - n - 1) * whole
+        return min(left, self.deadline - time.monotonic()) if self.adaptive else left
+
+    def _wanted(self, n: int, whole_s: float) -> int:
+        if self.options.trials is not None:
+            return self.options.trials
+        if self.adaptive:
+            return next((look for look in stats.look_schedule() if look > n), n + 1)
+        return min(max(int(self.options.budget_s / max(whole_s, 1e-3)), stats.MIN_TRIALS), FAMILY_TRIALS)
+
+    def _family(self, n: int, trial: Trial) -> bool:
+        wanted = self._wanted(n, self.durations[0])
+        if n == 1:
+            self.say(f"  {len(trial.group_rounds)} groups of items, {_rounds(trial)}; {wanted} trials in all")
+            if trial.rounds < OP_ROUNDS[1]:
+                self.warn(
+                    f"{trial.rounds} rounds a trial for some items where {OP_ROUNDS[1]} are better: "
+                    "that is what fits into the budget; a longer --budget or fewer items gives more"
+                )
+        if n >= wanted:
+            return False
+        if n < stats.MIN_TRIALS and time.monotonic() > self.deadline + (OVERDRAFT - 1) * self.options.budget_s:
+            self.warn(f"the budget of {self.options.budget_s:g} s is too small for {stats.MIN_TRIALS} trials")
+            return False
+        return True
+
+    def _look(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> bool:
+        decisions = [
+            stats.decide(chosen, precision=self.options.precision, margin=self.options.margin)
+            for chosen in (ratios.values() if self.family else [ratios[_headline(ratios)]])
+        ]
+        left = self.deadline - time.monotonic()
+        if all(decision.stop for decision in decisions):
+            self.say(f"  stopping: {decisions[0].why}")
+            return False
+        # A look is planned at even numbers from six on: stop between looks only when the budget cannot reach the next.
+        to_next = (decisions[0].next_look or n + 1) - n
+        if n >= stats.MIN_TRIALS and left < trial.wall_s * to_next and n in stats.look_schedule():
+            self.warn(f"the budget of {self.options.budget_s:g} s is spent after {n} trials without a verdict")
+            return False
+        if n < stats.MIN_TRIALS and left < 0:
+            self.warn(f"the budget of {self.options.budget_s:g} s is too small for {stats.MIN_TRIALS} trials")
+            return False
+        return True
+
+    def _say_trial(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> None:
+        if len(ratios) > 1 and self.family:
+            self.say(f"  trial {n}: {len(ratios)} items ({_rounds(trial)}, {trial.wall_s:.0f} s)")
+            return
+        chosen = ratios[_headline(ratios)] if ratios else []
+        alpha = stats.LOOK_ALPHA if self.adaptive else None
+        result = stats.compare(chosen, margin=self.options.margin, alpha=alpha)
+        interval = (
+            f" [{result.low:.3f}, {result.high:.3f}]" if result.low is not None and result.high is not None else ""
+        )
+        ratio = f"ratio {result.estimate:.3f}{interval}" if result.estimate is not None else "no ratio"
+        self.say(f"  trial {n}: {ratio} so far ({_rounds(trial)}, {trial.wall_s:.0f} s)")
+
+
+def _rounds(trial: Trial) -> str:
+    least, most = min(trial.group_rounds), max(trial.group_rounds)
+    return f"{least} rounds" if least == most else f"{least} to {most} rounds"
+
+
+def _headline(ratios: Mapping[str, Sequence[float]]) -> str:
+    return next((name for name in HEADLINES if name in ratios), next(iter(ratios)))
+
+
+def _items(workload: Workload) -> tuple[str, ...] | None:
+    """What is timed: of a network the task's own items, of other kinds all that the child offers."""
+    if workload.kind != "network":
+        return None
+    return ("infer_block",) if workload.description.get("task") == "infer" else ("train_block", "train_step_sync")
