@@ -25,6 +25,7 @@ from dlprof.units import NS_PER_MS
 
 WIDTH: Final = 8.0
 _BARS: Final = 16
+_TRIALS: Final = 12
 _DASH: Final = {"a": "-", "b": "--"}
 _MARK: Final = {"a": "o", "b": "s"}
 _HATCH: Final = {"a": "", "b": "////"}
@@ -134,6 +135,7 @@ def step_times(found: Sequence[StepTimes], titles: Mapping[str, str]) -> Figure:
 
 def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
     """Each trial's ratio as a dot, the interval as a band, the estimate as a line; 1 means as fast."""
+    shown, found = found, found[:_TRIALS]
     figure, (axis,) = axes(WIDTH, 1.2 + 0.5 * len(found))
     ratios = {item.item: item.ratio for item in comparison.items}
     for row, one in enumerate(found):
@@ -147,7 +149,8 @@ def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
     _around(axis, [value for one in found for value in one.ratios])
     _rows(axis, [item_words(one.item) for one in found])
     axis.set_xlabel("time of B ÷ time of A (below 1: B is faster)")
-    axis.set_title("Each trial's ratio (dots) and the interval (band)")
+    more = f"; {len(shown) - len(found)} more items not drawn" if len(found) < len(shown) else ""
+    axis.set_title(f"Each trial's ratio (dots) and the interval (band){more}")
     return figure
 
 
