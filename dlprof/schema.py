@@ -63,7 +63,8 @@ EVENT_COLUMNS: Final = (
     Column("bytes", pa.int64(), "B", True, "bytes moved or accessed, where recorded"),
     Column("flops", pa.int64(), "", True, "floating-point operations, where recorded"),
     Column("value", pa.float64(), "", True, "value of a counter (level counter); its unit is the producer's"),
-    Column("args", _TEXT, "", True, "all further recorded arguments, as one JSON object"),
+    # plain text, not a dictionary: arguments hardly ever repeat, and a dictionary of them doubled memory and took a fifth
+    Column("args", pa.string(), "", True, "all further recorded arguments, as one JSON object"),
 )
 
 TIMING_COLUMNS: Final = (

@@ -127,7 +127,7 @@ def _value(values: npt.NDArray[np.generic]) -> pa.Array:
 
 def _args(args: pa.Array | None, count: int) -> pa.Array:
     if args is None:
-        return _constant(None, count)
-    return args.cast(pa.string()).dictionary_encode()
+        return pa.nulls(count, pa.string())
+    return args.cast(pa.string())
 
 
