@@ -14,7 +14,8 @@ from dlprof.report import json, plots, waterfall
 from dlprof.report.breakdown_text import label
 from dlprof.report.figure import page_style
 from dlprof.report.html_parts import Cell, figure, number, page, paragraphs, section, table
-from dlprof.report.text import RECORDED, anomaly_meaning, anomaly_name
+from dlprof.report.layout import unbroken
+from dlprof.report.text import RECORDED, anomaly_meaning, anomaly_name, complete_words
 from dlprof.report.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
 from dlprof.units import NS_PER_MS, format_ns
 
@@ -60,11 +61,7 @@ def capture(side: Side, views: Sequence[View], extras: Extras | None = None) -> 
     with page_style():
         drawn = [_timelines(extras, titles), _distributions(extras, titles), _epochs(extras, titles),
                  _memory(extras, titles)]  # fmt: skip
-    complete = views[0].completeness if views else None
-    state = {True: "Complete", False: "INCOMPLETE", None: "Completeness unknown"}[
-        complete.complete if complete else None
-    ]
-    statement = f"{state}: {complete.statement}" if complete else state
+    statement = complete_words(views[0].completeness) if views else "Completeness unknown"
     top = f'<p class="verdict">{escape(statement)}</p>' + _made(extras)
     sections = [*map(_view, views), *drawn, *_notices((), views[0].anomalies if views else {})]
     sections += [_environment(extras), _reproduce(side, None, extras)]
@@ -77,8 +74,8 @@ def _top(found: Comparison, extras: Extras) -> str:
     rows = [("A", f"{found.a.label}, {found.a.device}"), ("B", f"{found.b.label}, {found.b.device}")]
     if ratio is not None:
         rows.append(("B ÷ A", f"{factor_words(ratio)} ({interval_words(ratio)}; {ratio.method})"))
-    listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(value)}</dd>" for key, value in rows)
-    verdict = f'<p class="verdict {verdict_word(found)}">{escape(headline(found))}</p>'
+    listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(unbroken(value))}</dd>" for key, value in rows)
+    verdict = f'<p class="verdict {verdict_word(found)}">{escape(unbroken(headline(found)))}</p>'
     return f'{verdict}\n<dl class="sides">{listed}</dl>{_made(extras)}'
 
 
@@ -117,7 +114,7 @@ def _waterfall(found: Comparison) -> Section:
     caption = f"{built.title}, ms: A {built.start_ms:.3f}, B {built.end_ms:.3f}"
     if found.ledger is not None:
         rows, titles, foot = _ledger_rows(found.ledger)
-        said = paragraphs([found.ledger.statement, *found.ledger.notes])
+        said = paragraphs([found.ledger.statement]) + paragraphs(found.ledger.notes, "note")
     else:
         said, titles = "", ["Part", "B − A"]
         rows = [[step.name, number(step.delta_ms, "{:+.3f}")] for step in built.steps]
@@ -276,18 +273,21 @@ def _reproduce(a: Side, b: Side | None, extras: Extras) -> Section:
 
 
 def _view(found: View) -> Section:
-    names = found.table.column_names
-    rows = [
-        tuple(
-            (str(value) if value is not None else "–") if name in found.keys or isinstance(value, bool)
-            else number(value / NS_PER_MS if name.endswith("_ns") and value is not None else value,
-                        "{:.3f}" if name.endswith("_ns") else "{:.4g}" if isinstance(value, float) else "{:d}")
-            for name, value in row.items()
-        )
-        for row in found.table.to_pylist()
-    ]  # fmt: skip
+    names = [name for name in found.table.column_names if name != "known"]
+    rows = [tuple(_view_cell(found, name, row[name]) for name in names) for row in found.table.to_pylist()]
     titles = [name.replace("_ns", ", ms") for name in names]
-    return section(f"by-{found.by}", f"By {found.by}", table(f"By {found.by}; times in ms", titles, rows))
+    unknown = found.table["known"].to_pylist().count(False) if "known" in found.table.column_names else 0
+    note = [f"{unknown} of the operators are not in the vocabulary and stand under their raw names."] if unknown else []
+    shown = table(f"By {found.by}; times in ms", titles, rows)
+    return section(f"by-{found.by}", f"By {found.by}", paragraphs(note, "note"), shown)
+
+
+def _view_cell(found: View, name: str, value: float | str | None) -> Cell | str:
+    if name in found.keys or isinstance(value, str):
+        return "–" if value is None else str(value)
+    if name.endswith("_ns"):
+        return number(_ms(value, 1))
+    return number(value, "{:.1%}" if name == "share" else "{:.4g}" if isinstance(value, float) else "{:d}")
 
 
 def notebook(found: Comparison) -> str:

@@ -68,9 +68,14 @@ def _line(columns: Sequence[Column], row: Sequence[str]) -> str:
 def paragraph(text: str, *, first: str = "", rest: str | None = None) -> list[str]:
     """A wrapped paragraph; `first` starts its first line, `rest` (default: as many blanks) the others."""
     follow = " " * len(first) if rest is None else rest
-    kept = _QUANTITY.sub("\\1\u00a0\\2", visible(text))
+    kept = unbroken(visible(text))
     wrapped = textwrap.wrap(kept, WIDTH, initial_indent=first, subsequent_indent=follow, break_on_hyphens=False)
     return [line.replace("\u00a0", " ") for line in wrapped] or [first.rstrip()]
+
+
+def unbroken(text: str) -> str:
+    """The text with a no-break space between a number and its unit."""
+    return _QUANTITY.sub("\\1\u00a0\\2", text)
 
 
 def heading(text: str, *, colour: bool) -> list[str]:

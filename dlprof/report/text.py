@@ -7,10 +7,11 @@ to be deterministic, and then a dozen lines of layout.py do the same.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 
 from dlprof.analysis import parity
-from dlprof.analysis.model import Comparison, Explained, ItemResult, Side, View
+from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
 from dlprof.ingest.anomalies import ANOMALIES
 from dlprof.report import breakdown_text, family_text, ledger_text, view_text
 from dlprof.report.layout import Colour, Column, heading, paint, paragraph, table, visible
@@ -50,14 +51,16 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
 def view(found: View, *, colour: bool = False, rows: int | None = None) -> str:
     """One table of `dlprof show` as text, with what the trace says of its completeness."""
     lines = view_text.lines(found, colour=colour, limit=rows)
-    lines += ["", *paragraph(f"{_complete(found.completeness.complete)}: {found.completeness.statement}")]
+    lines += ["", *paragraph(complete_words(found.completeness))]
     for name, detail in found.completeness.details.items():
         lines += paragraph(f"{name}: {detail}", first="  ")
     return "\n".join(lines + anomalies(found.anomalies, colour)) + "\n"
 
 
-def _complete(complete: bool | None) -> str:
-    return {True: "Complete", False: "INCOMPLETE", None: "Completeness unknown"}[complete]
+def complete_words(found: Completeness) -> str:
+    """`INCOMPLETE: 12 steps lack operators`: the state where it cannot be overlooked, then the statement."""
+    state = {True: "Complete", False: "INCOMPLETE", None: "Completeness unknown"}[found.complete]
+    return f"{state}: {re.sub('^(complete|incomplete|unknown): ', '', found.statement)}"
 
 
 def _verdict(found: Comparison, colour: bool) -> list[str]:
