@@ -29,7 +29,8 @@ _FAMILY: Final = {
 """Operators that producers name alike (MXNet's Activation and Pooling say no type), matched as one family."""
 
 _MOVES: Final = frozenset(
-    {"Bulk", "Cast", "Concat", "ConstantOfShape", "Copy", "Identity", "Reorder", "Reshape", "Slice", "Transpose"}
+    {"Bulk", "Cast", "Concat", "ConstantOfShape", "Copy", "Expand", "Identity", "Pad", "Reorder", "Reshape", "Slice"}
+    | {"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
 )
 """Operators that make or move data anywhere in a step: their kind tells no phase."""
 
