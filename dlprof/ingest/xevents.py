@@ -218,6 +218,7 @@ def _sound(
             break
         except Malformed as error:
             damage = error
-            kept = int(np.searchsorted(ends, error.offset, side="right"))
+            # Damage may be told at the damaged event's very end, so that end belongs to what is dropped.
+            kept = min(kept - 1, int(np.searchsorted(ends, error.offset, side="left")))
     if damage is not None:
         raise Malformed(window.base + damage.offset, damage.expected)
