@@ -64,7 +64,7 @@ def capture(side: Side, views: Sequence[View], extras: Extras | None = None) -> 
     statement = complete_words(views[0].completeness) if views else "Completeness unknown"
     top = f'<p class="verdict">{escape(statement)}</p>' + _made(extras)
     sections = [*map(_view, views), *drawn, *_notices((), views[0].anomalies if views else {})]
-    sections += [_environment(extras), _reproduce(side, None, extras)]
+    sections += [_facts([(name, value) for name, value, _ in extras.environment]), _reproduce(side, None, extras)]
     data = {"schema_version": json.SCHEMA_VERSION, "kind": "capture", "a": json.plain(side)}
     return page(f"dlprof: {side.label}", top, sections, data)
 
@@ -260,6 +260,10 @@ def _environment(extras: Extras) -> Section:
             f"<details><summary>{len(same)} facts of the run</summary>{table('Facts', ('Fact', 'Value'), same)}</details>"
         )
     return section("environment", "Environment", *parts)
+
+
+def _facts(rows: Sequence[tuple[str, str]]) -> Section:
+    return section("environment", "Environment", table("Facts of the run", ("Fact", "Value"), rows) if rows else "")
 
 
 def _reproduce(a: Side, b: Side | None, extras: Extras) -> Section:
