@@ -124,6 +124,15 @@ class View:
 
 
 @dataclass(frozen=True, slots=True)
+class Detail:
+    """One `dlprof show --view`: its tables by title, units in the columns' names; empty: why all of them are, or None."""
+
+    view: str
+    tables: Mapping[str, pa.Table]
+    empty: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Match:
     """What of A corresponds to what of B: groups of operators, many to many; one group is empty where nothing
     corresponds.

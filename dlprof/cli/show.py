@@ -5,16 +5,27 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
 
 EXAMPLES = """examples:
   dlprof show my-capture                      by operator and phase
   dlprof show my-capture --by layer
+  dlprof show my-capture --view launches      launch delays and queues of a GPU trace
   dlprof show host.xplane.pb --by kernel --format csv"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("capture", type=Path, metavar="A", help="capture directory, or a raw trace file or folder")
     parser.add_argument("--by", choices=["op", "kernel", "layer", "phase", "step", "device", "stream"], default="op")
+    parser.add_argument(
+        "--view",
+        metavar="VIEW",
+        help="instead of a breakdown: kernels (of each operator), launches, gaps, overlap, occupancy, idle, memory, "
+        "outliers, slowest",
+    )
     parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
     parser.add_argument("--rows", type=int, metavar="N", help="text: show N rows, sum up the rest")
     parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
@@ -30,6 +41,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     with opened(arguments.capture, repair=arguments.repair) as capture:
         events, counted = placed_events(capture)
+        if arguments.view:
+            return _detail(events, arguments)
         trace = capture.manifest.trace
         found = View(
             by=arguments.by,
@@ -42,6 +55,19 @@ def run(arguments: argparse.Namespace) -> int:
         deliver(text.view(found, colour=colour(), rows=arguments.rows), None)
     else:
         deliver(json.view(found) if arguments.format == "json" else csv.view(found), None)
+    return 0
+
+
+def _detail(events: pa.Table, arguments: argparse.Namespace) -> int:
+    from dlprof.analysis import details
+    from dlprof.cli.output import deliver
+    from dlprof.report import views_text
+
+    found = details.detail(events, arguments.view)
+    if arguments.format == "text":
+        deliver(views_text.text(found, colour=colour(), rows=arguments.rows), None)
+    else:
+        deliver(views_text.json(found) if arguments.format == "json" else views_text.csv(found), None)
     return 0
 
 

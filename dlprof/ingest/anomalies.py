@@ -45,26 +45,41 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "unknown_event_metadata": Anomaly("error", "events whose metadata id the file does not define; named event#ID"),
     "unknown_field": Anomaly("info", "protobuf fields that this version of dlprof does not know; skipped"),
     # chrome trace-event JSON, any dialect
-    "json_unclosed": Anomaly("info", "files whose list or object of events is not closed, as in one read while it is written"),
-    "json_header_missing": Anomaly("warning", "files that start in the middle of the list of events, so tracks may lack names"),
+    "json_unclosed": Anomaly(
+        "info", "files whose list or object of events is not closed, as in one read while it is written"
+    ),
+    "json_header_missing": Anomaly(
+        "warning", "files that start in the middle of the list of events, so tracks may lack names"
+    ),
     "json_trailing_comma": Anomaly("info", "commas with nothing behind them"),
     "json_missing_comma": Anomaly("info", "missing commas between two events"),
     "json_bad_string": Anomaly("info", "strings with control characters or broken escapes; these were escaped"),
     "json_nonfinite_number": Anomaly("info", "NaN and Infinity, which JSON does not have; read as null"),
     "json_hex_number": Anomaly("info", "hexadecimal numbers, as in thread ids of older MXNet"),
-    "json_odd_type": Anomaly("warning", "events with a value of another type than the format says; converted where possible"),
+    "json_odd_type": Anomaly(
+        "warning", "events with a value of another type than the format says; converted where possible"
+    ),
     "json_not_an_event": Anomaly("warning", "elements of the list of events that are no objects; left out"),
     "json_empty_element": Anomaly("info", "empty objects in the list of events"),
     "json_too_deep": Anomaly("warning", "events nested more deeply than can be read; left out"),
     "json_footer_skipped": Anomaly("info", "files with more than 32 MiB of other data behind their events; not read"),
     "json_bad_metadata": Anomaly("warning", "process or thread names that could not be read"),
     "no_time": Anomaly("warning", "events without a time that can be read; left out"),
-    "unread_phase": Anomaly("info", "chrome events of a phase that carries no time of its own, such as flows and object snapshots"),
+    "unread_phase": Anomaly(
+        "info", "chrome events of a phase that carries no time of its own, such as flows and object snapshots"
+    ),
     "unmatched_begin": Anomaly("warning", "spans that were opened and never closed; left out"),
     "unmatched_end": Anomaly("warning", "closings of spans that were never opened; left out"),
     # MXNet
-    "mxnet_async_duplicate": Anomaly("info", "second records (async b/e) of operators that MXNet writes twice; left out"),
+    "mxnet_async_duplicate": Anomaly(
+        "info", "second records (async b/e) of operators that MXNet writes twice; left out"
+    ),
     "mxnet_unescaped_name": Anomaly("info", "names that MXNet wrote without escaping quotes or backslashes"),
+    "mxnet_gpu_operator": Anomaly(
+        "warning",
+        "operators on a GPU, each timed from its start on the engine's thread to the return of the wait for its stream: "
+        "launch and synchronisation are in it, and its kernels are not recorded",
+    ),
     "mxnet_unnamed_device": Anomaly("warning", "operators on a process id that the file gives no device name for"),
     # TensorFlow 1
     "tf1_duplicate_gpu_record": Anomaly(

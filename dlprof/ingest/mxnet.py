@@ -7,7 +7,7 @@ truth (the profiler's own table of 2019 summed both); twins are dropped and coun
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, ClassVar, Final
 
@@ -33,11 +33,13 @@ _B, _C = ord("b"), ord("C")
 
 @dataclass(slots=True)
 class MXNetDialect(Dialect):
-    """What MXNet's events mean (chrome_file.Dialect). twins, operators: counts of the file's two halves."""
+    """What MXNet's events mean (chrome_file.Dialect). twins, operators: counts of the file's two halves. gpu_tracks:
+    tracks of operators on GPUs, whose time is not the GPU's alone."""
 
     mxnet: ClassVar[bool] = True
     twins: int = 0
     operators: int = 0
+    gpu_tracks: set[int] = field(default_factory=set)
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """The async half of the operators."""
@@ -56,8 +58,10 @@ class MXNetDialect(Dialect):
         self.operators += int(works.sum())
         value = np.full(len(rows), np.nan)
         value[is_counter] = counter_values(list(compress(rows, is_counter)))
+        track = self._tracks(rows, is_counter)
+        self.ctx.anomalies.count("mxnet_gpu_operator", int(np.isin(track[works], list(self.gpu_tracks)).sum()))
         return RawBatch(
-            track=self._tracks(rows, is_counter),
+            track=track,
             name=name,
             start_ps=start,
             duration_ps=duration,
@@ -107,7 +111,10 @@ class MXNetDialect(Dialect):
         if category in (OPERATOR, OLD_OPERATOR):
             device = device_of(self.names.processes.get(pid))
             # Process id 0 is cpu/0 in every build; which others are CPUs depends on the machine that recorded.
-            return self.ctx.track(device or ("cpu:0" if pid == 0 else f"unnamed:{pid}"), str(tid), tid)
+            track = self.ctx.track(device or ("cpu:0" if pid == 0 else f"unnamed:{pid}"), str(tid), tid)
+            if device and device.startswith("gpu"):
+                self.gpu_tracks.add(track)
+            return track
         return self.ctx.track(HOST, str(tid), tid)
 
     def _is_unnamed(self, pid: Any, category: str | None) -> bool:

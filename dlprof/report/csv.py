@@ -43,8 +43,12 @@ def _item(found: Comparison, item: ItemResult) -> list[object]:
 
 def view(found: View) -> str:
     """One `show` table, all its columns."""
-    names = found.table.column_names
-    return _lines(names, (list(row.values()) for row in found.table.to_pylist()))
+    return table(found.table)
+
+
+def table(rows: pa.Table) -> str:
+    """Any table, all its columns."""
+    return _lines(rows.column_names, (list(row.values()) for row in rows.to_pylist()))
 
 
 def events(table: pa.Table) -> Iterator[bytes]:
