@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import Final
+from typing import Any, Final, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -18,6 +18,8 @@ from dlprof import schema
 
 Int32 = npt.NDArray[np.int32]
 Int64 = npt.NDArray[np.int64]
+Arrow: TypeAlias = Any
+"""A pa.Array or pa.Scalar. Its stubs give every array of unknown element type one that no kernel accepts."""
 
 NO_TEXT: Final = -1
 """Code of a missing string."""
@@ -31,6 +33,11 @@ TARGET_ROWS: Final = 131_072
 POOLED: Final = ("name", "lookup", "category", "op_path", "kernel", "shape", "dtype")
 """Text columns that hold codes of the pool of the same name."""
 NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops")
+
+
+def arrow(values: object, mask: npt.NDArray[np.bool_] | None = None) -> Arrow:
+    """The Arrow array of a NumPy column; rows where `mask` is true are null."""
+    return pa.array(values, mask=mask)  # type: ignore[call-overload]  # NumPy arrays of any element type
 
 
 class Pool(dict[str, int]):
@@ -53,7 +60,7 @@ class Pool(dict[str, int]):
         """int32 codes, NO_TEXT where a text is None."""
         return np.fromiter((NO_TEXT if text is None else self[text] for text in texts), dtype=np.int32)
 
-    def encode_arrow(self, texts: pa.Array) -> Int32:
+    def encode_arrow(self, texts: Arrow) -> Int32:
         """int32 codes of an Arrow string (or dictionary) array; looks each distinct string up once."""
         coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
         table = np.fromiter((self[text] for text in coded.dictionary.to_pylist()), dtype=np.int32)
@@ -97,7 +104,7 @@ class RawBatch:
     flops: Int64 | None = None
     value: npt.NDArray[np.float64] | None = None
     occurrences: Int64 | None = None
-    args: Sequence[str | None] | pa.Array | None = None
+    args: Sequence[str | None] | Arrow | None = None
 
     def __len__(self) -> int:
         return len(self.start_ps)

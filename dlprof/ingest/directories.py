@@ -15,7 +15,9 @@ _SIDE_FILES: Final = (
     ".profile-empty", ".memory_profile.json.gz", ".hlo_proto.pb", ".op_stats.pb", ".op_stats_v2.pb", ".cached", ".dcn_collective_stats.pb",
 )  # fmt: skip
 """Endings of files that lie beside traces and never are one."""
-_TOOL_FILES: Final = ("input_pipeline.pb", "overview_page.pb", "tensorflow_stats.pb", "kernel_stats.pb", "memory_profile.pb")
+_TOOL_FILES: Final = (
+    "input_pipeline.pb", "overview_page.pb", "tensorflow_stats.pb", "kernel_stats.pb", "memory_profile.pb",
+)  # fmt: skip
 
 
 def traces_below(folder: Path) -> list[Path]:

@@ -10,15 +10,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dlprof import schema
 from dlprof.ingest import nesting
 from dlprof.ingest.anomalies import Anomalies
-from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int64, Pools, RawBatch, Track
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int64, Pools, RawBatch, Track, arrow
 from dlprof.ingest.launches import NO_EVENT, Launches
 from dlprof.ingest.markers import MarkerLog, Windows
 from dlprof.ingest.meaning import Meaning, Meanings
@@ -106,7 +106,7 @@ class Finisher:
                     self_ps = self_ps - late[done : done + count]
                 launch = np.full(count, NO_EVENT, dtype=np.int64)
             done += count
-            step, item = self._steps(track, rows, meanings)
+            step, item = self._steps(track, rows)
             phase = self._phases(code, rows, meanings)
             output.write(track, number, ids, rows, meanings, self_ps, step, item, phase, launch, shift_ps[track.source])
 
@@ -120,7 +120,7 @@ class Finisher:
             rows["order"] = order
         args = self._spill.read_args(code, span)
         if args is not None:
-            rows["args"] = args.take(pa.array(order)) if "order" in rows else args
+            rows["args"] = args.take(arrow(order)) if "order" in rows else args
         return rows
 
     def _late_children(self, code: int, spans: list[Span]) -> Int64:
@@ -144,9 +144,7 @@ class Finisher:
             carried = _still_open(every, start)
         return late
 
-    def _nest(
-        self, track: Track, rows: Columns, meanings: Meanings, ids: Int64, carried: _Open
-    ) -> tuple[Int64, _Open]:
+    def _nest(self, track: Track, rows: Columns, meanings: Meanings, ids: Int64, carried: _Open) -> tuple[Int64, _Open]:
         """Self time of the rows (children in this span only) and what stays open; notes launches on the way."""
         start, duration = (rows[name].astype(np.int64, copy=False) for name in _NESTED_KEYS)
         every = _join(carried, start, start + duration, ids, meanings.level == LEVEL["op"])
@@ -173,7 +171,7 @@ class Finisher:
         self._anomalies.count("orphan_kernel", int(np.count_nonzero(work & (launch == NO_EVENT))))
         return np.where(work, launch, NO_EVENT)
 
-    def _steps(self, track: Track, rows: Columns, meanings: Meanings) -> tuple[Int64, Int64]:
+    def _steps(self, track: Track, rows: Columns) -> tuple[Int64, Int64]:
         """Step number (NO_INT = unassigned) and item code (NO_TEXT = none) of each row."""
         windows = self._windows.get(track.source)
         if windows is None:
@@ -203,15 +201,19 @@ class Finisher:
         return np.where(inside & free, table[index, 2], meanings.phase).astype(np.int32)
 
 
-def _int64(values: npt.NDArray[np.generic]) -> Int64:
+def _int64(values: npt.NDArray[Any]) -> Int64:
     return values.astype(np.int64, copy=False)
 
 
 def _join(carried: _Open, start: Int64, end: Int64, ids: Int64, is_op: npt.NDArray[np.bool_]) -> _Open:
     if not len(carried.start):
         return _Open(start, end, ids, is_op)
-    return _Open(*(np.concatenate(pair) for pair in (
-        (carried.start, start), (carried.end, end), (carried.id, ids), (carried.is_op, is_op))))  # fmt: skip
+    return _Open(
+        np.concatenate((carried.start, start)),
+        np.concatenate((carried.end, end)),
+        np.concatenate((carried.id, ids)),
+        np.concatenate((carried.is_op, is_op)),
+    )
 
 
 def _still_open(every: _Open, start: Int64) -> _Open:
@@ -220,5 +222,3 @@ def _still_open(every: _Open, start: Int64) -> _Open:
         return every
     rows = np.flatnonzero(every.end >= start[-1])
     return _Open(every.start[rows], every.end[rows], every.id[rows], every.is_op[rows])
-
-

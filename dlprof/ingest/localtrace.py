@@ -62,7 +62,7 @@ def _parse(window: Window, start: Int64, end: Int64) -> _Events:
     unknown = 0
     frame = Frame(start, end)
     while len(frame.rows):
-        tag, value, after = window.field(frame.at, frame.end)
+        tag, value, after = window.field(frame.at)
         for code, column in columns.items():
             here = tag == code
             column[frame.rows[here]] = value[here].astype(np.int64)
@@ -82,8 +82,8 @@ def _parse(window: Window, start: Int64, end: Int64) -> _Events:
             unknown += strange
             skip_unknown(window, frame, tag, known, after)
         frame.advance(after, "an event")
-    numbers = (columns[tag] for tag in _NUMBER_TAGS)
-    return _Events(window, *numbers, name_start, name_end, args, unknown)
+    device, resource, at, length = (columns[tag] for tag in _NUMBER_TAGS)
+    return _Events(window, device, resource, at, length, name_start, name_end, args, unknown)
 
 
 def _kind(name: str, on_device: bool, executed: bool) -> tuple[int, str | None, str | None, str | None]:
@@ -222,7 +222,9 @@ class _FileReader:
         for row, start, end in events.args:
             texts = {part.number: self._text(data[part.start : part.end]) for part in fields(data, start, end)}
             found.setdefault(row, {})[texts.get(1, "")] = texts.get(2, "")
-        return [json.dumps(found[row], ensure_ascii=False) if row in found else None for row in range(len(events.device))]
+        return [
+            json.dumps(found[row], ensure_ascii=False) if row in found else None for row in range(len(events.device))
+        ]
 
     def _text(self, raw: bytes) -> str:
         try:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -90,8 +90,8 @@ class Meaning:
         asked = lookup != NO_TEXT
         any_asked = bool(asked.any())
 
-        def pick(attribute: str) -> npt.NDArray[np.generic]:
-            own: npt.NDArray[np.generic] = getattr(self._names, attribute)[name]
+        def pick(attribute: str) -> npt.NDArray[Any]:
+            own: npt.NDArray[Any] = getattr(self._names, attribute)[name]
             return np.where(asked, getattr(self._lookups, attribute)[lookup], own) if any_asked else own
 
         known = pick("known")
@@ -109,7 +109,7 @@ class Meaning:
         unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~known))
         return Meanings(level, op, fuses, phase, self._path_layer[path], calls, unknown)
 
-    def _refine(self, mask: npt.NDArray[np.bool_], lookup: npt.NDArray[np.generic], path: npt.NDArray[np.generic],
+    def _refine(self, mask: npt.NDArray[np.bool_], lookup: npt.NDArray[Any], path: npt.NDArray[Any],
                 op: Int32, fuses: Int32, calls: Int64) -> None:  # fmt: skip
         """Fits operators to their place in the layer, in place, once per distinct (operator, path)."""
         rows = np.flatnonzero(mask & (path != NO_TEXT) & (lookup != NO_TEXT))

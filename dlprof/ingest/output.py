@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
 from dlprof import schema
-from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Int32, Int64, Pools, Track
+from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Arrow, Int32, Int64, Pools, Track, arrow
 from dlprof.ingest.meaning import Meaning, Meanings
 from dlprof.ingest.spill import Columns
 
@@ -21,31 +22,31 @@ class _Texts:
 
     def __init__(self, texts: list[str]) -> None:
         self._texts = texts
-        self._array = pa.array(texts, pa.string())
+        self._array: Arrow = pa.array(texts, pa.string())
 
-    def column(self, codes: Int32) -> pa.Array:
+    def column(self, codes: Int32) -> Arrow:
         if len(self._texts) > len(self._array):
             self._array = pa.array(self._texts, pa.string())
         if len(self._array) > _LARGE_POOL:
-            used, codes = np.unique(codes, return_inverse=True)
+            used, places = np.unique(codes, return_inverse=True)
             shift = 1 if len(used) and used[0] == NO_TEXT else 0
-            array = self._array.take(pa.array(used[shift:]))
-            codes = (codes - shift).astype(np.int32)
+            array = self._array.take(arrow(used[shift:]))
+            codes = (places - shift).astype(np.int32)
         else:
             array = self._array
         missing = codes < 0
-        indices = pa.array(codes, mask=missing if missing.any() else None)
+        indices = arrow(codes, mask=missing if missing.any() else None)
         return pa.DictionaryArray.from_arrays(indices, array)
 
 
-def _constant(text: str | None, count: int) -> pa.Array:
-    indices = pa.array(np.zeros(count, dtype=np.int32), mask=np.full(count, text is None))
+def _constant(text: str | None, count: int) -> Arrow:
+    indices = arrow(np.zeros(count, dtype=np.int32), mask=np.full(count, text is None))
     return pa.DictionaryArray.from_arrays(indices, pa.array([text or ""], pa.string()))
 
 
-def _optional(values: Int64) -> pa.Array:
+def _optional(values: Int64) -> Arrow:
     missing = values == NO_INT
-    return pa.array(values, mask=missing if missing.any() else None)
+    return arrow(values, mask=missing if missing.any() else None)
 
 
 class Output:
@@ -76,18 +77,18 @@ class Output:
         layer = np.where(meanings.layer == NO_TEXT, self._item_layers[item], meanings.layer).astype(np.int32)
         occurrences = rows["occurrences"]
         columns = {
-            "id": pa.array(ids),
+            "id": arrow(ids),
             "source": _constant(track.source, count),
             "device": _constant(track.device, count),
             "stream": _constant(track.stream, count),
-            "track": pa.array(np.full(count, number, dtype=np.int32)),
-            "start_ps": pa.array(rows["start_ps"] + shift_ps),
-            "duration_ps": pa.array(rows["duration_ps"]),
-            "self_ps": pa.array(self_ps),
+            "track": arrow(np.full(count, number, dtype=np.int32)),
+            "start_ps": arrow(rows["start_ps"] + shift_ps),
+            "duration_ps": arrow(rows["duration_ps"]),
+            "self_ps": arrow(self_ps),
             "step": _optional(step),
             "launch": _optional(np.where(launch < 0, NO_INT, launch)),
-            "occurrences": pa.array(occurrences),
-            "calls": pa.array(occurrences * meanings.calls),
+            "occurrences": arrow(occurrences),
+            "calls": arrow(occurrences * meanings.calls),
             "value": _value(rows["value"]),
             "args": _args(rows.get("args"), count),
         }
@@ -120,14 +121,12 @@ class Output:
             self.flush()
 
 
-def _value(values: npt.NDArray[np.generic]) -> pa.Array:
+def _value(values: npt.NDArray[Any]) -> Arrow:
     missing = np.isnan(values)
-    return pa.array(values, mask=missing if missing.any() else None)
+    return arrow(values, mask=missing if missing.any() else None)
 
 
-def _args(args: pa.Array | None, count: int) -> pa.Array:
+def _args(args: Arrow | None, count: int) -> Arrow:
     if args is None:
         return pa.nulls(count, pa.string())
     return args.cast(pa.string())
-
-

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from dlprof.ingest.source import Source
 
 
-class Damaged(Exception):  # noqa: N818  a signal inside ingest, not an error for the user
+class Damaged(Exception):  # a signal inside ingest, not an error for the user
     """Raised by `Context.damage` under --repair: the reader stops this part, keeps what it has, and returns."""
 
 
@@ -77,5 +77,5 @@ class Reader(Protocol):
         """
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
-        """The meaning of a raw operator name (lookup, else name; once per distinct one): usually `vocabulary.get(name)`; a format whose
-        names need work first (bulked `a,b,c`, suffixes) does it here. None = unknown."""
+        """The meaning of a raw operator name (lookup, else name; once per distinct one): usually `vocabulary.get(name)`;
+        a format whose names need work first (bulked `a,b,c`, suffixes) does it here. None = unknown."""

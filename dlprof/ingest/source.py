@@ -50,6 +50,10 @@ class _Guarded(io.RawIOBase):
         super().close()
 
 
+def _gzip(file: BinaryIO) -> BinaryIO:
+    return cast(BinaryIO, igzip.IGzipFile(fileobj=file, mode="rb"))  # type: ignore[no-untyped-call]
+
+
 @dataclass(slots=True)
 class Source:
     """One trace file. label: its name in messages."""
@@ -108,7 +112,7 @@ class Source:
         kind = self.compression()
         file = self.path.open("rb")
         if kind == "gzip":
-            return _Guarded(cast(BinaryIO, igzip.IGzipFile(fileobj=file, mode="rb")), file, self)
+            return _Guarded(_gzip(file), file, self)
         if kind == "zstd":
             reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=True)
             return _Guarded(cast(BinaryIO, reader), file, self)

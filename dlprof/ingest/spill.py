@@ -9,13 +9,14 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from typing import Final
+from itertools import pairwise
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dlprof.ingest.batch import NO_INT, NO_TEXT, POOLED, Int64, RawBatch
+from dlprof.ingest.batch import NO_INT, NO_TEXT, POOLED, Arrow, Int64, RawBatch, arrow
 
 MEMORY_BYTES: Final = 32 << 20
 """Spilled bytes that are kept in memory before they go to a file."""
@@ -23,7 +24,7 @@ RANGE_ROWS: Final = 262_144
 """Rows of one track that are finished at a time."""
 _SAMPLE: Final = 512
 
-Columns = dict[str, npt.NDArray[np.generic]]
+Columns = dict[str, npt.NDArray[Any]]
 
 DEFAULTS: Final[dict[str, tuple[str, object]]] = {
     "name": ("i4", NO_TEXT),
@@ -63,7 +64,7 @@ class Spill:
     """Keeps the rows of each track until they are finished."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)
+        self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115  closed by close()
         self._end = 0
         self._slices: dict[int, list[_Slice]] = {}
 
@@ -83,7 +84,7 @@ class Spill:
         edges = np.flatnonzero(np.diff(grouped)) + 1
         for rows in np.split(order, edges):
             part = {name: values[rows] for name, values in columns.items()}
-            self._put(int(track[rows[0]]), part, None if args is None else args.take(pa.array(rows)))
+            self._put(int(track[rows[0]]), part, None if args is None else args.take(arrow(rows)))
 
     def tracks(self) -> list[int]:
         """Codes of the tracks that have rows."""
@@ -101,7 +102,7 @@ class Spill:
         sample = np.sort(np.concatenate([self._starts(part)[::step] for part in self._slices[track]]))
         cuts = np.unique(sample[_SAMPLE::_SAMPLE]).tolist()
         edges = [-(2**63), *cuts, 2**63 - 1]
-        return [Span(low, high, 0) for low, high in zip(edges, edges[1:], strict=False)]
+        return [Span(low, high, 0) for low, high in pairwise(edges)]
 
     def read(self, track: int, span: Span, columns: Sequence[str]) -> Columns:
         """The rows of a span, concatenated in the order they came; `args` gives an object under the key `args`."""
@@ -109,9 +110,9 @@ class Spill:
         return {name: np.concatenate([self._column(part, name, rows) for part, rows in picked]) if picked
                 else np.empty(0, DEFAULTS[name][0]) for name in columns}  # fmt: skip
 
-    def read_args(self, track: int, span: Span) -> pa.Array | None:
+    def read_args(self, track: int, span: Span) -> Arrow | None:
         """The args of a span as an Arrow large_string array, or None where no row has any."""
-        parts = []
+        parts: list[Arrow] = []
         found = False
         for part, rows in self._pick(track, span):
             if part.text is None:
@@ -119,19 +120,19 @@ class Spill:
                 continue
             found = True
             strings = self._text(part)
-            parts.append(strings if rows is None else strings.take(pa.array(rows)))
+            parts.append(strings if rows is None else strings.take(arrow(rows)))
         return pa.concat_arrays(parts) if found else None
 
     def close(self) -> None:
         self._file.close()
 
-    def _put(self, track: int, columns: Columns, args: pa.Array | None) -> None:
+    def _put(self, track: int, columns: Columns, args: Arrow | None) -> None:
         starts = columns["start_ps"]
         offsets = {name: self._write(values.tobytes()) for name, values in columns.items()}
         text = None
         if args is not None and args.null_count < len(args):
             text = self._write_text(args)
-        first, last = int(starts.min()), int(starts.max())  # type: ignore[arg-type]  # int64, not any generic
+        first, last = int(starts.min()), int(starts.max())
         self._slices.setdefault(track, []).append(_Slice(len(starts), first, last, offsets, text))
 
     def _write(self, data: bytes | memoryview) -> int:
@@ -141,14 +142,14 @@ class Spill:
         self._end += len(data)
         return offset
 
-    def _write_text(self, args: pa.Array) -> tuple[int, int]:
+    def _write_text(self, args: Arrow) -> tuple[int, int]:
         sink = pa.BufferOutputStream()
         with pa.ipc.new_stream(sink, pa.schema([("args", pa.large_string())])) as writer:
             writer.write_batch(pa.record_batch([args], names=["args"]))
         data = sink.getvalue()
         return self._write(memoryview(data)), data.size
 
-    def _text(self, part: _Slice) -> pa.Array:
+    def _text(self, part: _Slice) -> Arrow:
         offset, size = part.text or (0, 0)
         self._file.seek(offset)
         return pa.ipc.open_stream(self._file.read(size)).read_next_batch().column(0)
@@ -156,14 +157,14 @@ class Spill:
     def _starts(self, part: _Slice) -> Int64:
         return self._column(part, "start_ps", None).astype(np.int64, copy=False)
 
-    def _column(self, part: _Slice, name: str, rows: Int64 | None) -> npt.NDArray[np.generic]:
+    def _column(self, part: _Slice, name: str, rows: Int64 | None) -> npt.NDArray[Any]:
         kind, default = DEFAULTS[name]
         offset = part.offsets.get(name)
         if offset is None:
             return np.full(part.rows if rows is None else len(rows), default, dtype=kind)
         self._file.seek(offset)
         size = np.dtype(kind).itemsize * part.rows
-        values: npt.NDArray[np.generic] = np.frombuffer(self._file.read(size), dtype=kind)
+        values: npt.NDArray[Any] = np.frombuffer(self._file.read(size), dtype=kind)
         return values if rows is None else values[rows]
 
     def _pick(self, track: int, span: Span) -> Iterator[tuple[_Slice, Int64 | None]]:
@@ -177,7 +178,7 @@ class Spill:
             yield part, np.flatnonzero((starts >= span.low) & (starts < span.high))
 
 
-def _strings(args: Sequence[str | None] | pa.Array) -> pa.Array:
+def _strings(args: Sequence[str | None] | Arrow) -> Arrow:
     if isinstance(args, pa.ChunkedArray):
         args = args.combine_chunks()
     if isinstance(args, pa.Array):

@@ -26,7 +26,7 @@ _LOW7: Final = np.uint64(0x007F7F7F7F7F7F7F)
 _U: Final = tuple(np.uint64(n) for n in range(64))
 
 
-class Malformed(Exception):  # noqa: N818  becomes a TraceError where file and base offset are known
+class Malformed(Exception):  # becomes a TraceError where file and base offset are known
     """Bytes that are not the wire format: offset into the buffer, what was expected there."""
 
     def __init__(self, offset: int, expected: str) -> None:
@@ -104,11 +104,11 @@ class Window:
         self.bytes = np.frombuffer(data + bytes(PAD), dtype=np.uint8)
         self.words: Uint64 = np.ndarray((len(data) + PAD - 7,), "<u8", self.bytes.data, 0, (1,))
 
-    def field(self, at: Int64, end: Int64) -> tuple[npt.NDArray[np.uint8], Uint64, Int64]:
+    def field(self, at: Int64) -> tuple[npt.NDArray[np.uint8], Uint64, Int64]:
         """(tag byte, varint behind it, offset behind both) of the field at each offset; all shape (n,).
 
-        A varint that runs past its message (`end`) or over 10 bytes raises `Malformed`. For a fixed64 field the varint
-        and the offset mean nothing; `fixed64` reads it.
+        A varint of over 10 bytes raises `Malformed`; that it ends inside its message is the caller's to check. For a
+        fixed64 field the varint and the offset mean nothing; `fixed64` reads it.
         """
         word = self.words[at]
         tag = word.astype(np.uint8)
@@ -125,14 +125,14 @@ class Window:
         after = at + 1 + length
         long = np.flatnonzero(stop == 0)
         if len(long):
-            self._long(at, end, long, value, after)
+            self._long(at, long, value, after)
         return tag, value, after
 
     def fixed64(self, at: Int64) -> Uint64:
         """The 8 bytes behind the tag byte at each offset."""
         return self.words[at + 1]
 
-    def _long(self, at: Int64, end: Int64, rows: Int64, value: Uint64, after: Int64) -> None:
+    def _long(self, at: Int64, rows: Int64, value: Uint64, after: Int64) -> None:
         """Varints of 8 to 10 bytes, in place."""
         cursor = at[rows] + 1
         total = np.zeros(len(rows), dtype=np.uint64)

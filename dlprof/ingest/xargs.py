@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlprof.ingest.batch import Int64
+from dlprof.ingest.batch import Arrow, Int64, arrow
 from dlprof.ingest.wire import Uint64
 from dlprof.ingest.xevents import BYTES_VALUE, DOUBLE, INT64, REF, STR, UINT64, Stats
 
@@ -49,7 +49,7 @@ class Quoter:
         return quoted
 
 
-def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> pa.Array | None:
+def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> Arrow | None:
     """JSON objects, one per event of the window, null for an event without stats; None if no event has any.
 
     stats: sorted by event. Grouping turns what would be a Python step per stat into a few column operations per distinct
@@ -68,7 +68,7 @@ def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> pa.Array |
     position = np.full(events, -1, dtype=np.int64)
     position[np.concatenate(rows)] = np.arange(len(owner))
     texts = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
-    return texts.take(pa.array(position, mask=position < 0))
+    return texts.take(arrow(position, mask=position < 0))
 
 
 def _groups(stats: Stats, first: Int64, counts: Int64) -> list[Int64]:
@@ -80,7 +80,7 @@ def _groups(stats: Stats, first: Int64, counts: Int64) -> list[Int64]:
             has = np.flatnonzero(counts > position) if position else slice(None)
             total[has] = (total[has] ^ codes[first[has] + position]) * _MIX
             total[has] ^= total[has] >> np.uint64(29)
-    numbers = pa.array(total).dictionary_encode().indices.to_numpy()
+    numbers = arrow(total).dictionary_encode().indices.to_numpy()
     small = numbers.astype(np.uint16) if int(numbers.max()) < 65_536 else numbers
     order = np.argsort(small, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(small[order])) + 1)
@@ -99,8 +99,8 @@ def _same(codes: Uint64, first: Int64, counts: Int64, group: Int64) -> list[Int6
     return [group[alike], *_same(codes, first[rest], counts[rest], group[rest])]
 
 
-def _group(stats: Stats, where: npt.NDArray[np.int64], data: bytes, quoter: Quoter) -> pa.Array:
-    pieces: list[pa.Array | pa.Scalar] = []
+def _group(stats: Stats, where: npt.NDArray[np.int64], data: bytes, quoter: Quoter) -> Arrow:
+    pieces: list[Arrow] = []
     separator = "{"
     for column in range(where.shape[1]):
         at = where[:, column]
@@ -108,29 +108,34 @@ def _group(stats: Stats, where: npt.NDArray[np.int64], data: bytes, quoter: Quot
         pieces.append(_values(stats, at, data, quoter))
         separator = ","
     pieces.append(pa.scalar("}", pa.string()))
-    return pc.binary_join_element_wise(*pieces, "")
+    return _join(*pieces)
 
 
-def _values(stats: Stats, at: Int64, data: bytes, quoter: Quoter) -> pa.Array:
+def _values(stats: Stats, at: Int64, data: bytes, quoter: Quoter) -> Arrow:
     kind = int(stats.kind[at[0]])
     bits = stats.value[at]
     if kind == INT64:
-        return pa.array(bits.view(np.int64)).cast(pa.string())
+        return arrow(bits.view(np.int64)).cast(pa.string())
     if kind == UINT64:
-        return pa.array(bits).cast(pa.string())
+        return arrow(bits).cast(pa.string())
     if kind == DOUBLE:
         numbers = bits.view(np.float64)
-        texts = pa.array(numbers).cast(pa.string())
+        texts = arrow(numbers).cast(pa.string())
         finite = np.isfinite(numbers)
-        return texts if finite.all() else pc.if_else(pa.array(finite), texts, _quoted(texts))
+        return texts if finite.all() else pc.if_else(arrow(finite), texts, _quoted(texts))
     if kind == REF:
         targets, inverse = np.unique(bits, return_inverse=True)
-        return pa.array([quoter.ref(int(target)) for target in targets]).take(pa.array(inverse))
+        return arrow([quoter.ref(int(target)) for target in targets]).take(arrow(inverse))
     if kind not in (STR, BYTES_VALUE):
         raise ValueError(f"not a kind of stat: {kind}")
     starts, sizes = stats.at[at].tolist(), bits.tolist()
-    return pa.array([quoter.text(data[start : start + size], kind) for start, size in zip(starts, sizes, strict=True)])
+    return arrow([quoter.text(data[start : start + size], kind) for start, size in zip(starts, sizes, strict=True)])
 
 
-def _quoted(texts: pa.Array) -> pa.Array:
-    return pc.binary_join_element_wise(pa.scalar('"'), texts, pa.scalar('"'), "")
+def _quoted(texts: Arrow) -> Arrow:
+    return _join(pa.scalar('"'), texts, pa.scalar('"'))
+
+
+def _join(*pieces: Arrow) -> Arrow:
+    """Row by row, the texts one behind the other."""
+    return pc.binary_join_element_wise(*pieces, "")

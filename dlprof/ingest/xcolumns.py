@@ -62,11 +62,8 @@ class StatColumns:
         for id_, name in plane.stat_names.items():
             self._ids.setdefault(name, []).append(id_)
         taken = _TAKEN_ON_DEVICE if on_device else _TAKEN_ON_HOST
-        self.roles = frozenset(
-            id_ for name in taken if name not in _KEPT_TOO for id_ in self._ids.get(name, ())
-        )
+        self.roles = frozenset(id_ for name in taken if name not in _KEPT_TOO for id_ in self._ids.get(name, ()))
         self._stat_names = plane.stat_names
-        self._decode = lambda raw: raw.decode(errors="replace")
         self._path_codes: list[int] = []
         self._type_codes: list[int] = []
         self._sizes: list[int] = []
@@ -121,7 +118,13 @@ class StatColumns:
             key = (name, value if kind == REF else data[place : place + value] if kind == STR else -1)
             known = memory.get(key)
             if known is None:
-                text = self._stat_names.get(value, "") if kind == REF else self._decode(key[1]) if kind == STR else ""
+                text = (
+                    self._stat_names.get(value, "")
+                    if kind == REF
+                    else data[place : place + value].decode(errors="replace")
+                    if kind == STR
+                    else ""
+                )
                 known = memory[key] = code(text)
             codes.append(known)
         column = np.full(count, NO_TEXT, dtype=np.int32)

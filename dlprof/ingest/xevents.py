@@ -76,7 +76,7 @@ def parse(window: Window, start: Int64, end: Int64) -> Events:
     unknown = 0
     frame = Frame(start, end)
     while len(frame.rows):
-        tag, value, after = window.field(frame.at, frame.end)
+        tag, value, after = window.field(frame.at)
         rest = len(tag)
         for code, column in columns.items():
             here = tag == code
@@ -123,7 +123,7 @@ def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]]) -> tuple[Sta
     unknown = 0
     frame = Frame(start, end)
     while len(frame.rows):
-        tag, value, after = window.field(frame.at, frame.end)
+        tag, value, after = window.field(frame.at)
         here = tag == 0x08
         rest = len(tag) - int(np.count_nonzero(here))
         ids[frame.rows[here]] = value[here].astype(np.int64)

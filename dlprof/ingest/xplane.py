@@ -278,4 +278,3 @@ class _SpaceReader:
             ctx.anomalies.count("negative_duration", int(np.count_nonzero(negative)))
             duration = np.where(negative, 0, duration)
         return events.offset_ps + base * PS_PER_NS, duration
-

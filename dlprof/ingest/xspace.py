@@ -7,9 +7,9 @@ afterwards. Field numbers: tsl/profiler/protobuf/xplane.proto.
 from __future__ import annotations
 
 import io
-from struct import pack, unpack
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from struct import pack, unpack
 from typing import BinaryIO, Final
 
 from dlprof.ingest.wire import BYTES, FIXED32, FIXED64, VARINT, Field, Malformed, fields, signed, varint
@@ -120,7 +120,6 @@ _STAT_KINDS: Final = {2: "double", 3: "uint64", 4: "int64", 5: "str", 6: "bytes"
 
 def stat(data: bytes, start: int, end: int, text: Text) -> Stat:
     """The XStat message at data[start:end]."""
-
 
     id_, kind, value = 0, "int64", 0  # type: tuple[int, str, float | int | str | bytes]
     for part in fields(data, start, end):

@@ -141,14 +141,23 @@ def one_input(data: bytes) -> None:
 def written() -> list[bytes]:
     """Small traces that reach every part of the readers."""
     host, gpu = PlaneBytes("/host:CPU"), PlaneBytes("/device:GPU:0")
-    host.line("python", [host.event("dlprof:step=1", 0, 900), host.event("dlprof:input", 10, 20, n=-1, x=0.5, t="s", r=("q",))])
+    host.line(
+        "python",
+        [host.event("dlprof:step=1", 0, 900), host.event("dlprof:input", 10, 20, n=-1, x=0.5, t="s", r=("q",))],
+    )
     host.line(
         "tf_Compute/1",
         [host.event("forward/d/MatMul:MatMul", 30, 50, shape="(f32[2])"), host.event("f/d/BiasAdd:BiasAdd", 90, 5, correlation_id=3),
          host.event("agg:Op", 0, 9, 4), host.event("hlo.3", 200, 9, hlo_op="dot.3")],
         timestamp_ns=5,
     )  # fmt: skip
-    gpu.line("Stream #1", [gpu.event("k", 100, 5, correlation_id=3, tf_op="a/b:C"), gpu.event("MemcpyH2D", 120, 5, memcpy_details="size:9 x")])
+    gpu.line(
+        "Stream #1",
+        [
+            gpu.event("k", 100, 5, correlation_id=3, tf_op="a/b:C"),
+            gpu.event("MemcpyH2D", 120, 5, memcpy_details="size:9 x"),
+        ],
+    )
     gpu.line("Steps", [gpu.event("0", 0, 900)])
     plane = space(host, gpu, errors=["lost"], start_ns=1_700_000_000_000_000_000)
     device = number(1, 0) + block(2, block(1, "/host:CPU") + block(3, number(1, 7) + block(2, block(1, "main"))))
@@ -206,12 +215,12 @@ def run_own(runs: int, seed: int) -> int:
             one_input(data)
         except Exception as error:  # noqa: BLE001  the harness exists to see every one
             finds += 1
-            print(f"find {keep(data)}: {type(error).__name__}: {error}", flush=True)
+            print(f"find {keep(data)}: {type(error).__name__}: {error}", flush=True)  # noqa: T201
             if finds >= 20:
                 break
         if number % 10_000 == 0:
-            print(f"{number} inputs, {number / (time.perf_counter() - begin):.0f}/s, {finds} finds", flush=True)
-    print(f"done: {number} inputs from {len(pool)} seeds, seed {seed}, {finds} finds", flush=True)
+            print(f"{number} inputs, {number / (time.perf_counter() - begin):.0f}/s, {finds} finds", flush=True)  # noqa: T201
+    print(f"done: {number} inputs from {len(pool)} seeds, seed {seed}, {finds} finds", flush=True)  # noqa: T201
     return finds
 
 

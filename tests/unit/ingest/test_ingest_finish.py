@@ -163,7 +163,9 @@ def test_further_columns_and_missing_values_come_through() -> None:
 def test_a_track_larger_than_a_span_is_finished_as_if_it_were_one(seed: int, monkeypatch: pytest.MonkeyPatch) -> None:
     rng = np.random.default_rng(seed)
     start = rng.integers(0, 3_000, 2_000)
-    events = [(f"e{i % 7}", int(s), int(d)) for i, (s, d) in enumerate(zip(start, rng.integers(0, 200, 2_000), strict=True))]
+    events = [
+        (f"e{i % 7}", int(s), int(d)) for i, (s, d) in enumerate(zip(start, rng.integers(0, 200, 2_000), strict=True))
+    ]
     events += [("outer", 0, 5_000), ("late outer", 1_500, 1_400)]
     launch = rng.integers(1, 300, len(events))
 

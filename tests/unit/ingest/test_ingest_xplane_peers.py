@@ -78,7 +78,9 @@ def test_copies_and_kernels_of_the_mi300x_are_as_many_as_xprof_says() -> None:
     kernels, copies = of(events, level="kernel"), of(events, level="copy")
     assert (kernels.num_rows, copies.num_rows) == (25, 53)
     assert pc.sum(kernels["duration_ps"]).as_py() == 3_586_493_000
-    device_0 = sorted(zip(*(of(copies, device="gpu:0")[c].to_pylist() for c in ("start_ps", "duration_ps")), strict=True))
+    device_0 = sorted(
+        zip(*(of(copies, device="gpu:0")[c].to_pylist() for c in ("start_ps", "duration_ps")), strict=True)
+    )
     busy, reach = 0, 0
     for start, duration in device_0:
         busy += max(0, start + duration - max(start, reach))

@@ -52,7 +52,9 @@ class PlaneBytes:
             return head + number(4, value)
         return head + block(5 if isinstance(value, str) else 6, value)  # type: ignore[arg-type]
 
-    def event(self, name: str, offset_ps: int, duration_ps: int, occurrences: int | None = None, **stats: object) -> bytes:
+    def event(
+        self, name: str, offset_ps: int, duration_ps: int, occurrences: int | None = None, **stats: object
+    ) -> bytes:
         """An XEvent; `occurrences` writes num_occurrences instead of an offset."""
         id_ = self.events.setdefault(name, len(self.events) + 1)
         when = number(2, offset_ps) if occurrences is None else b""
