@@ -27,7 +27,9 @@ _PHASES: Final = {
     "adamw": "optimizer",
 }
 """First scope of a path (a trailing _N cut off, lower case) → phase; the Keras names are those of Keras 2 and 3."""
-_WRAPPERS: Final = re.compile(r"(StatefulPartitionedCall|PartitionedCall|while|cond|body|replica)(_\d+)?|jit\(.*\)|pjit")
+_WRAPPERS: Final = re.compile(
+    r"(StatefulPartitionedCall|PartitionedCall|while|cond|body|replica)(_\d+)?|jit\(.*\)|pjit"
+)
 _NUMBER: Final = re.compile(r"_\d+$")
 _TRANSFORM: Final = re.compile(r"(?:jvp|vmap|checkpoint|remat|transpose|custom_jvp|custom_vjp)\((.*)\)")
 

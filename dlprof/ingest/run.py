@@ -141,5 +141,3 @@ def _info(run: _Run, origin: int | None, events: int) -> TraceInfo:
         completeness=completeness,
         facts=facts,
     )
-
-
