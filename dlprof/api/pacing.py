@@ -21,6 +21,9 @@ START_ESTIMATE_S: Final = 15.0
 OP_ROUNDS: Final = (10, 40)
 """Rounds of an op workload's trial: at least, and as many as micro-operations want (docs/statistics.md)."""
 
+OP_WARMUP_CAP: Final = 20
+"""Iterations of an op at most before it is timed, each of them `count` calls: a thousand calls with the default 50."""
+
 FAMILY_TRIALS: Final = 10
 """Trials of a family of items at most: with the first six an effect of 10 % is found in four of five cases."""
 
@@ -80,6 +83,7 @@ class Pacing:
             target_s=max(share - START_ESTIMATE_S, share / 2),
             min_rounds=many if self.options.trials else few,
             max_rounds=many,
+            warmup_cap=OP_WARMUP_CAP,
         )
 
     def start(self) -> None:

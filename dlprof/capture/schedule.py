@@ -53,10 +53,11 @@ class Plan:
 
     grouping: items → groups that are warmed up and timed one after the other, in random order in each trial, by the same
     two workers: hundreds of items at once would throw each other's operands out of memory. None = one group.
-    target_s: time for the timed rounds of one trial, shared among groups by their number of items; sets the number of
-    rounds (in the first trial, then kept, so that all trials weigh alike) between min_rounds (STATISTICS: 10 for blocks
-    of a network, 40 for micro-operations) and max_rounds. burst: iterations per burst, the first of which is dropped;
-    two or fewer leave an order effect of up to 14 %. warm-up: at least warmup_floor iterations per item, then on until
+    target_s: time for the timed rounds of one trial (with a grouping: and for the warm-up, which hundreds of items make
+    long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept, so
+    that all trials weigh alike) between min_rounds (STATISTICS: 10 for blocks of a network, 40 for micro-operations)
+    and max_rounds. burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect of up
+    to 14 %. warm-up: at least warmup_floor iterations per item, then on until
     `Enough` or warmup_cap.
     """
 
@@ -179,11 +180,6 @@ def rounds_for(plan: Plan, round_ns: float) -> int:
     return min(max(even, plan.min_rounds), plan.max_rounds)
 
 
-def share(plan: Plan, items: int, of: int) -> Plan:
-    """The plan with the part of its target that falls to a group of `items` items out of `of`."""
-    return replace(plan, target_s=plan.target_s * items / of)
-
-
 @dataclass(slots=True)
 class _Run:
     """One trial under way: its workers, its random order, and the rows measured so far."""
@@ -245,14 +241,19 @@ class _Run:
     ) -> tuple[tuple[int, ...], Mapping[str, Any]]:
         """Warm up and time each group; the rounds of each, and what the machine did meanwhile."""
         total, done, counts = max(sum(map(len, groups)), 1), 0, list(rounds)
+        left_s = self.plan.target_s
         own, before = self._own_cpu_ns(), disturbance.snapshot()
         for at in self.generator.permutation(len(groups)):
             items = groups[at]
             if not items:
                 continue
+            began = time.monotonic()
             self._warm_up(items)
+            warming_s = time.monotonic() - began if self.plan.grouping else 0.0
             round_ns = sum(self.round_ns[side, item] for side in SIDES for item in items)
-            counts[at] = counts[at] or rounds_for(share(self.plan, len(items), total), round_ns)
+            target_s = max(left_s * len(items) / (total - done) - warming_s, 0.0)
+            counts[at] = counts[at] or rounds_for(replace(self.plan, target_s=target_s), round_ns)
+            left_s -= warming_s + counts[at] * round_ns / 1e9
             self._timed(items, counts[at], done / total, len(items) / total)
             done += len(items)
         after = disturbance.snapshot()

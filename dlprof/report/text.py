@@ -27,6 +27,7 @@ _COLOURS: Mapping[str, Colour] = {
     "not_comparable": "warn",
 }
 
+_UNSOUND = "UNSOUND: CPU seconds of all threads, not synchronised (median of one)"
 _TIMINGS = "Timings (profiler off, synchronised; median time of one)"
 RECORDED = ("step", "busy")
 """Items of a diff of two recordings (analysis.compare.diff), where no parity was checked."""
@@ -36,6 +37,9 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     """A comparison, or a diff of two single runs, as text; `rows` lines of the breakdown, the rest summed up."""
     lines = _verdict(found, colour)
     lines += _items(found, colour)
+    if found.facts.get("unsound"):  # the study's own method: nothing was traced and no parity checked
+        lines += messages(found.warnings, "Warnings", colour)
+        return "\n".join(lines + _captures((), found.facts.get("folder"), colour)) + "\n"
     lines += family_text.lines(found, colour=colour)
     lines += ledger_text.lines(found.ledger, colour=colour)
     lines += breakdown_text.lines(found, colour=colour, limit=rows)
@@ -99,6 +103,7 @@ def _items(found: Comparison, colour: bool) -> list[str]:
         )
     recorded = all(item.item in RECORDED for item in found.items)
     title = "From the recordings (profiled, one run each)" if recorded else _TIMINGS
+    title = _UNSOUND if found.facts.get("unsound") else title
     lines = heading(title, colour=colour)
     lines += table(columns, body)
     for at, item in enumerate(found.items):

@@ -1,0 +1,21 @@
+"""The environment of the original study: MXNet 1.5.1 and TensorFlow 2.1.0 together in one Python 3.7, as it measured them."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from dlprof.frameworks.release import LOCKS
+from dlprof.plugin import EnvSpec
+
+TENSORFLOW: Final = "2.1.0"
+MXNET: Final = "1.5.1"
+
+ENVIRONMENT: Final = EnvSpec(
+    name=f"published-tf-{TENSORFLOW}-mxnet-{MXNET}-cpu",
+    framework="published",
+    version=f"{TENSORFLOW}+{MXNET}",
+    device="cpu",
+    python="3.7",
+    requirements=LOCKS / f"published-tf-{TENSORFLOW}-mxnet-{MXNET}-cpu.txt",
+    module="mxnet,tensorflow",  # in this order: MXNet imported after TensorFlow dies of SIGBUS
+)
