@@ -21,6 +21,9 @@ _TF_JSON: Final = re.compile(
     rb'"highres-ticks"|"name"\s*:\s*"(?:/(?:host:CPU|device:[A-Z]+:\d+)|tf_Compute[^"]*|[Hh]ost [Tt]hreads[^"]*)"'
 )
 _EVENTS: Final = re.compile(rb'\A\s*(?:\{.*?"traceEvents"\s*:\s*\[|\[\s*(?:\{|\]|\Z)|\{[^{]*"ph"\s*:)', re.DOTALL)
+_OBJECT: Final = re.compile(rb'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:')
+LOOKED_AT: Final = 65_536
+"""Bytes that `Source.head` gives."""
 
 
 def json_kind(head: bytes) -> str | None:
@@ -39,4 +42,7 @@ def json_kind(head: bytes) -> str | None:
         return "tf1-timeline"
     if _TF_JSON.search(text):
         return "tf-trace-json"
-    return "chrome-trace" if _EVENTS.search(text) else None
+    if _EVENTS.search(text):
+        return "chrome-trace"
+    # A header longer than what was looked at hides the events; the reader says so if none come.
+    return "chrome-trace" if len(head) >= LOOKED_AT and _OBJECT.match(text) else None

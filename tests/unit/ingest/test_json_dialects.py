@@ -357,3 +357,12 @@ def test_a_plain_chrome_trace_keeps_threads_instants_counters_and_arguments(tmp_
 )  # fmt: skip
 def test_dialects_are_told_by_what_only_their_producer_writes(head: bytes, kind: str | None) -> None:
     assert json_kind(head) == kind
+
+
+def test_a_header_of_any_length_does_not_hide_the_events(tmp_path: Path) -> None:
+    content = {
+        "otherData": "x" * 200_000,
+        "traceEvents": [{"ph": "X", "name": "a", "ts": 1, "dur": 2, "pid": 1, "tid": 1}],
+    }
+    events, info = rows_of(json.dumps(content), tmp_path)
+    assert (info.producer, _only(events, "name")) == ("chrome", [("a",)])
