@@ -10,6 +10,10 @@ _ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus"
 
 def make_network(mx, mode, context, description, weights):
     """A Network for the mode."""
+    if mode == "symbolic":
+        from mxnet_symbolic import SymbolicNetwork
+
+        return SymbolicNetwork(mx, context, description, weights)
     return GluonNetwork(mx, mode, context, description, weights)
 
 
@@ -123,11 +127,14 @@ class GluonNetwork(Network):
     def _updater(self):
         return self._trainer._updaters[0]
 
+    def _optimizer_object(self):
+        return self._trainer._optimizer
+
     def snapshot(self):
         self._mx.nd.waitall()
         weights = {name: parameter.data(self._context).asnumpy() for name, parameter in self._parameters.items()}
         states = {index: [s.asnumpy() for s in _arrays(state)] for index, state in self._updater().states.items()}
-        optimizer = self._trainer._optimizer
+        optimizer = self._optimizer_object()
         return weights, states, dict(optimizer._index_update_count), optimizer.num_update
 
     def restore(self, state):
@@ -138,7 +145,7 @@ class GluonNetwork(Network):
         for index, current in self._updater().states.items():
             for position, array in enumerate(_arrays(current)):
                 array[:] = states[index][position] if index in states else 0
-        optimizer = self._trainer._optimizer
+        optimizer = self._optimizer_object()
         optimizer._index_update_count.clear()
         optimizer._index_update_count.update(counts)
         optimizer.num_update = updates

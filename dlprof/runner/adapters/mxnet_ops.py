@@ -37,7 +37,7 @@ class MXNetOps:
         execution = self.execution(call, creates)
         if execution == "imperative":
             return self._imperative(call, body)
-        block = _block(mx, body)
+        block = _block(mx, body)  # mode symbolic too: a hybridized block is an executor of its symbol
         block.hybridize(**({"static_alloc": True, "static_shape": True} if execution == "hybrid-static" else {}))
         return block
 

@@ -7,7 +7,7 @@ from dlprof_child.faults import FrameworkMissing, Unsupported
 from tf_ops import TensorFlowOps
 from tf_trace import make_tracer
 
-MODES = ("graph", "eager", "xla")
+MODES = ("graph", "eager", "xla", "keras")
 
 # Read by TensorFlow, oneDNN or OpenMP at import; recorded so that two sides can be compared.
 ENVIRONMENT = (

@@ -13,6 +13,10 @@ from tf_modes import CALLS_WITH_ALL_KERNELS, compiled
 
 def make_network(tf, mode, device, description, weights):
     """A Network for the mode."""
+    if mode == "keras":
+        from tf_keras import KerasNetwork
+
+        return KerasNetwork(tf, device, description, weights)
     return TensorFlowNetwork(tf, mode, device, description, weights)
 
 

@@ -81,6 +81,9 @@ class Network:
         Must leave weights and optimizer state as they are.
         """
 
+    def close(self):
+        """End threads of its own."""
+
     def facts(self):
         """What the parity list compares: layout, dtype, parameters, synchronisation, copy or view."""
         raise NotImplementedError

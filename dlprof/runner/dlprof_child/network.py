@@ -44,6 +44,10 @@ class NetworkWork:
         facts["images_dropped_per_epoch"] = self._feed.dropped_per_epoch
         return facts
 
+    def close(self):
+        """End what the network keeps running."""
+        self._net.close()
+
     # serve
 
     def parity(self):
@@ -67,6 +71,7 @@ class NetworkWork:
         for _ in range(PARITY_STEPS):
             net.apply({n: random.normal(0, 0.01, w.shape).astype(np.float32) for n, w in sorted(self._weights.items())})
         arrays.update(("after/" + name, value) for name, value in net.weights().items())
+        net.close()
         return arrays
 
     def run(self, item, iterations):

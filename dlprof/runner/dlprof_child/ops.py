@@ -117,6 +117,9 @@ class OpWork:
         size = operands.bytes_of(item.task, item.size, self._count, self._dtype)
         return self._operands.get(item.name, size, build)
 
+    def close(self):
+        """Nothing keeps running."""
+
     def parity(self):
         """out/<item>: the result on the first operand set; grad/<item>: d(sum of the result)/d(first operand)."""
         arrays = {}

@@ -81,6 +81,7 @@ class Session:
             self._trace(work)
         else:
             self._serve(work)
+        work.close()
 
     def _trace(self, work):
         directory = os.path.join(self._control, "raw")
