@@ -19,9 +19,9 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
-from dlprof import __version__
 from dlprof.report import lanes
 from dlprof.report.json_text import Text, floats, integers, join, microseconds, optional, text
+from dlprof.schema import SCHEMA_VERSION
 from dlprof.units import PS_PER_NS
 
 _BATCH = 50_000
@@ -88,7 +88,8 @@ def export(
     drawn = sum(len(pairs) for pairs in flows)
     other = {
         "title": title,
-        "exporter": f"dlprof {__version__}",
+        "exporter": "dlprof",
+        "schema_version": SCHEMA_VERSION,
         "origin_ns": _origin(events),
         "slices": int(np.sum(~placed.counter)),
         "counters": int(np.sum(valued)),

@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from html import escape
 
-from dlprof import __version__
 from dlprof.analysis import parity
 from dlprof.analysis.exhibits import Exhibits
 from dlprof.analysis.model import Comparison, Ledger, Side, View
@@ -25,12 +24,13 @@ Section = tuple[str, str, str]
 @dataclass(frozen=True, slots=True)
 class Extras:
     """What a page shows beside the findings. environment: (fact, A, B) rows; commands: how to reproduce, one a line;
-    created: when the run was made, as the manifest has it."""
+    created: when the run was made, as the manifest has it; version: of dlprof."""
 
     exhibits: Exhibits = field(default_factory=Exhibits)
     environment: Sequence[tuple[str, str, str]] = ()
     commands: Sequence[str] = ()
     created: str = ""
+    version: str = ""
 
 
 def comparison(found: Comparison, extras: Extras | None = None) -> str:
@@ -81,7 +81,8 @@ def _top(found: Comparison, extras: Extras) -> str:
 
 def _made(extras: Extras) -> str:
     when = f"Measured {extras.created}. " if extras.created else ""
-    return f'<p class="note">{escape(when)}Page made by dlprof {__version__}; it fetches nothing.</p>'
+    maker = f"dlprof {extras.version}".strip()
+    return f'<p class="note">{escape(when)}Page made by {escape(maker)}; it fetches nothing.</p>'
 
 
 def _timings(found: Comparison, extras: Extras) -> Section:
