@@ -21,6 +21,7 @@ from dlprof.report.breakdown_text import label
 from dlprof.report.figure import axes
 from dlprof.report.verdict import item_words
 from dlprof.report.waterfall import Waterfall
+from dlprof.stats import Calibration
 from dlprof.units import NS_PER_MS
 
 WIDTH: Final = 8.0
@@ -233,6 +234,28 @@ def memory(found: Sequence[Memory], titles: Mapping[str, str]) -> Figure:
     axis.set(xlabel="ms from the first sample", ylabel="MiB", title="Memory as recorded")
     axis.grid(visible=True)
     axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1.08), ncols=2)
+    return figure
+
+
+def calibration(found: Calibration, title: str) -> Figure:
+    """A against A: how often it was called different (bars: 95 % interval), and which slow-down is found in what time."""
+    figure, (rates, power) = axes(WIDTH, 3.2, columns=2)
+    named = (("6 trials, as they ran", found.real_fixed), ("adaptive, as they ran", found.real_adaptive),
+             ("6 trials, resampled", found.fixed.significant), ("adaptive, resampled", found.adaptive.significant))  # fmt: skip
+    for row, (_, rate) in enumerate(named):
+        if rate is not None:
+            rates.plot([rate.low * 100, rate.high * 100], [row, row], color="gray", linewidth=4, alpha=0.4)
+            rates.plot(rate.rate * 100, row, "o", color=palette.SIDES["a"])
+    _rows(rates, [name if rate else f"{name}: too few" for name, rate in named])
+    rates.axvline(5.0, linestyle=":", color="gray")
+    rates.set(xlabel="% called different (dotted: 5 %)", title=f"{title} against itself")
+    rates.set_xlim(left=0)
+    known = [(minutes, effect * 100) for minutes, effect in found.detectable if effect is not None]
+    if known:
+        power.plot(*zip(*known, strict=True), color=palette.SIDES["a"], marker="o")
+    power.set(xlabel="minutes", ylabel="smallest slow-down found, %", title="Found with 80 % power")
+    power.set_ylim(bottom=0)
+    power.grid(visible=True)
     return figure
 
 

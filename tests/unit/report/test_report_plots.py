@@ -11,9 +11,18 @@ from matplotlib.figure import Figure
 
 from dlprof import frameworks
 from dlprof.report import figure, palette, plots, waterfall
+from dlprof.stats import Calibration, Rate, Resampled
 
 TITLES = {"a": TF.label, "b": MX.label}
 SHOWN = exhibits()
+
+
+RATE = Rate(0.041, 0.02, 0.06, 1000, 40)
+CALIBRATED = Calibration(
+    trials=40, trial_seconds=15.0, bias=0.0, bias_low=-0.01, bias_high=0.01, sd=0.04, sd_low=0.03, sd_high=0.05,
+    real_fixed=Rate(0.0, 0.0, 0.4, 6, 40), real_adaptive=None, fixed=Resampled(RATE, RATE, 6.0),
+    adaptive=Resampled(RATE, RATE, 9.0), detectable=((2.0, None), (5.0, 0.09), (10.0, 0.06)),
+)  # fmt: skip
 
 
 def fall(**changes: object) -> Figure:
@@ -32,6 +41,7 @@ KINDS: dict[str, Callable[[], Figure]] = {
     "epochs": lambda: plots.epochs(SHOWN.epochs, TITLES),
     "sweep": lambda: plots.sweep(SHOWN.sweeps[0], TITLES),
     "memory": lambda: plots.memory(SHOWN.memory, TITLES),
+    "calibration": lambda: plots.calibration(CALIBRATED, "tf:graph"),
 }
 
 
@@ -126,3 +136,9 @@ def test_most_operators_of_the_vocabularies_have_a_family() -> None:
     }
     assert all(palette.family(op) != "other" for op in common & known)
     assert len(common & known) > 8
+
+
+def test_a_calibration_says_where_there_were_too_few_trials() -> None:
+    assert {"adaptive, as they ran: too few", "6 trials, resampled", "tf:graph against itself"} <= set(
+        texts("calibration")
+    )
