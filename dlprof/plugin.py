@@ -37,6 +37,7 @@ class EnvSpec:
     module: what the smoke test imports (more than one with commas); None = as `framework`, or tensorflow for tf.
     environ: variables of the child; `{site}` in a value is the environment's site-packages folder, and one with `*`
     (`{site}/nvidia/*/lib`) becomes the `:`-list of what matches. libraries: shared libraries (sonames) that must load in it.
+    lacks: execution modes of the framework that this release does not have → why.
     driver, compute: for GPUs, the oldest driver for its CUDA libraries, and the compute capabilities (first, last; ''
     = no last) that its own kernels run on.
     """
@@ -51,6 +52,7 @@ class EnvSpec:
     environ: Mapping[str, str] = field(default_factory=dict)
     module: str | None = None
     libraries: tuple[str, ...] = ()
+    lacks: Mapping[str, str] = field(default_factory=dict)
     driver: str = ""
     compute: tuple[str, str] | None = None
 

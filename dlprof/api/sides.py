@@ -1,4 +1,4 @@
-"""SIDE = framework[@version][:mode], parsed and resolved against the framework registry."""
+"""SIDE = framework[@version][:mode][/device], parsed and resolved against the framework registry."""
 
 from __future__ import annotations
 
@@ -9,7 +9,9 @@ from dlprof import frameworks
 from dlprof.errors import UsageError
 from dlprof.plugin import EnvSpec, Framework
 
-_SIDE = re.compile(r"(?P<framework>[A-Za-z][\w-]*)(?:@(?P<version>[\w.]+))?(?::(?P<mode>[\w-]+))?")
+_SIDE = re.compile(
+    r"(?P<framework>[A-Za-z][\w-]*)(?:@(?P<version>[\w.]+))?(?::(?P<mode>[\w-]+))?(?:/(?P<device>.+))?"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,26 +26,36 @@ class SideSpec:
 
     @property
     def label(self) -> str:
-        """`TensorFlow 2.21.0 (graph)`."""
-        return f"{self.framework.label} {self.env.version} ({self.mode})"
+        """`TensorFlow 2.21.0 (graph)`; a GPU is named: `TensorFlow 2.21.0 (graph, gpu:0)`."""
+        where = f", gpu:{self.index}" if self.device == "gpu" else ""
+        return f"{self.framework.label} {self.env.version} ({self.mode}{where})"
 
     @property
     def slug(self) -> str:
         """`tf-2.21.0-graph`, for file names."""
-        return f"{self.framework.name}-{self.env.version}-{self.mode}"
+        where = f"-gpu{self.index}" if self.device == "gpu" else ""
+        return f"{self.framework.name}-{self.env.version}-{self.mode}{where}"
 
 
 def parse_side(text: str, *, device: str = "cpu", mode: str | None = None) -> SideSpec:
-    """A side from its text; `mode` is used where the text names none. Raises `UsageError` naming what exists."""
+    """A side from its text; `mode` and `device` are used where the text names none. Raises `UsageError` naming what exists."""
     match = _SIDE.fullmatch(text.strip())
     if not match:
-        raise UsageError(f"not a side: {text!r}", hint="write it like tf, tf@2.21, tf:graph or mxnet@1.9.1:hybrid")
+        raise UsageError(
+            f"not a side: {text!r}", hint="write it like tf, tf@2.21, tf:graph, mxnet@1.9.1:hybrid or tf:graph/gpu"
+        )
     framework = frameworks.get(match["framework"])
     chosen = match["mode"] or mode or framework.modes[0]
     if chosen not in framework.modes:
         raise UsageError(f"{framework.label} has no mode {chosen!r}", hint=f"its modes: {', '.join(framework.modes)}")
-    kind, index = parse_device(device)
+    kind, index = parse_device(match["device"] or device)
     spec = framework.env(match["version"] or framework.default_version, kind)
+    if chosen in spec.lacks:
+        having = [name for name in framework.modes if name not in spec.lacks]
+        raise UsageError(
+            f"{framework.label} {spec.version} has no mode {chosen!r}: {spec.lacks[chosen]}",
+            hint=f"its modes: {', '.join(having)}",
+        )
     return SideSpec(framework=framework, env=spec, mode=chosen, device=kind, index=index)
 
 

@@ -33,13 +33,14 @@ class Cuda:
 @dataclass(frozen=True, slots=True)
 class Releases:
     """The release table of one framework. python: version → Python it runs on; requirement: device → pip name; cuda:
-    its newest releases' GPU build, None where it has none."""
+    its newest releases' GPU build, None where it has none; since: mode → first release that has it."""
 
     framework: str
     python: Mapping[str, str]
     requirement: Mapping[str, str]
     pins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cuda: Cuda | None = None
+    since: Mapping[str, str] = field(default_factory=dict)
 
     def locked(self, device: str) -> list[str]:
         return [version for version in self.python if self._lock(version, device).is_file()]
@@ -70,6 +71,7 @@ class Releases:
             libraries=checked.libraries if checked else (),
             driver=checked.driver if checked else "",
             compute=checked.compute if checked else None,
+            lacks={mode: f"it came with {first}" for mode, first in self.since.items() if _key(full) < _key(first)},
         )
 
     def _cuda(self, version: str) -> Cuda:

@@ -1,0 +1,40 @@
+"""SIDE texts: what they resolve to, and what is refused before anything starts."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlprof.api.sides import parse_side
+from dlprof.errors import UsageError
+
+
+@pytest.mark.parametrize(
+    ("text", "slug", "python"),
+    [
+        ("tf", "tf-2.21.0-graph", "3.11"),
+        ("tensorflow:eager", "tf-2.21.0-eager", "3.11"),
+        ("tf@2.15", "tf-2.15.1-graph", "3.11"),
+        ("tf@2.1.0:xla", "tf-2.1.0-xla", "3.7"),
+        ("mxnet@1.5.1:imperative", "mxnet-1.5.1-imperative", "3.7"),
+    ],
+)
+def test_a_side_names_framework_release_and_mode(text: str, slug: str, python: str) -> None:
+    side = parse_side(text)
+    assert (side.slug, side.env.python) == (slug, python)
+
+
+@pytest.mark.parametrize(
+    ("text", "says", "hint"),
+    [
+        ("tf:quick", "no mode 'quick'", "its modes: graph, eager"),
+        ("tf@2.0:xla", "TensorFlow 2.0.0 has no mode 'xla': it came with 2.1", "its modes: graph"),
+        ("torch", "unknown framework 'torch'", "mxnet"),
+        ("tf@", "not a side", "write it like"),
+    ],
+)
+def test_what_cannot_be_is_answered_with_what_can(text: str, says: str, hint: str) -> None:
+    with pytest.raises(UsageError) as error:
+        parse_side(text)
+    assert says in error.value.message
+    assert error.value.hint is not None
+    assert hint in error.value.hint
