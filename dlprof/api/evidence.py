@@ -19,7 +19,8 @@ def side_of(capture: Capture, *, path: str | None) -> Side:
     """How a capture is named in reports; what a foreign trace does not tell is 'unknown'."""
     manifest = capture.manifest
     label = _label(manifest.framework or "unknown")
-    stated = [text for text in (manifest.version, f"({manifest.mode})" if manifest.mode else None) if text]
+    where = f", {manifest.device}" if manifest.mode and (manifest.device or "").startswith("gpu") else ""
+    stated = [text for text in (manifest.version, f"({manifest.mode}{where})" if manifest.mode else None) if text]
     sources = manifest.options.get("sources") if manifest.kind == "import" else None
     where = f" [{', '.join(sources)}]" if sources else ""
     return Side(

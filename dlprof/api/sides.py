@@ -9,9 +9,7 @@ from dlprof import frameworks
 from dlprof.errors import UsageError
 from dlprof.plugin import EnvSpec, Framework
 
-_SIDE = re.compile(
-    r"(?P<framework>[A-Za-z][\w-]*)(?:@(?P<version>[\w.]+))?(?::(?P<mode>[\w-]+))?(?:/(?P<device>.+))?"
-)
+_SIDE = re.compile(r"(?P<framework>[A-Za-z][\w-]*)(?:@(?P<version>[\w.]+))?(?::(?P<mode>[\w-]+))?(?:/(?P<device>.+))?")
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 _INHERITED = (
     "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "USER", "LOGNAME",
     "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_PATH", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES",
+    "NVIDIA_TF32_OVERRIDE",
 )  # fmt: skip
 
 # Thread settings are the user's to make (and are recorded), since they are part of the question asked.
@@ -43,6 +44,9 @@ def child_environ(
         env["CUDA_VISIBLE_DEVICES"] = "-1"
     else:
         env.setdefault("CUDA_DEVICE_ORDER", "PCI_BUS_ID")
+        # float32 is to be float32 on every side: from Ampere on, cuBLAS and cuDNN would round its products to 10 bits,
+        # in some frameworks by default and in others not.
+        env.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     if threads is not None:
         for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_CPU_WORKER_NTHREADS"):
             env[name] = str(threads)

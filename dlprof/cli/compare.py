@@ -14,10 +14,11 @@ EXAMPLES = """examples:
   dlprof compare lenet --frameworks tf,mxnet --budget 10m -o my-comparison
   dlprof compare lenet --a tf:graph --b tf:xla --trials 6 --format json
   dlprof compare lenet --a tf@2.15 --b tf@2.21
+  dlprof compare lenet --a tf:graph/cpu --b tf:graph/gpu
   dlprof compare matmul --set sizes=50..550/50
   dlprof compare ops --budget 20m
 
-SIDE = framework[@version][:mode]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A.
+SIDE = framework[@version][:mode][/device]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A.
 Many items (an op workload) are judged as one family: as many trials as fit into the budget, six to ten."""
 
 

@@ -19,16 +19,16 @@ def run(arguments: argparse.Namespace) -> int:
     needed_missing = False
     for needed, name, probe in _CHECKS:
         for good, text, remedy in probe():
-            mark = "ok     " if good else ("MISSING" if needed else "absent ")
+            mark = "note   " if good is None else "ok     " if good else "MISSING" if needed else "absent "
             print(f"{mark} {name}: {text}")  # noqa: T201
-            if not good and remedy:
+            if good is False and remedy:
                 print(f"        → {remedy}")  # noqa: T201
-            needed_missing |= needed and not good
+            needed_missing |= needed and good is False
     return 1 if needed_missing else 0
 
 
-Finding = tuple[bool, str, str]
-"""Whether it is well, what was found, how to mend it."""
+Finding = tuple[bool | None, str, str]
+"""Whether it is well (None: merely told), what was found, how to mend it."""
 
 
 def _uv() -> Iterator[Finding]:
@@ -101,18 +101,19 @@ def _pythons() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
-    from dlprof.capture.devices import nvidia_gpus
+    from dlprof.capture import gpu_check
+    from dlprof.capture.environments import EnvStore
+    from dlprof.errors import Unsupported
+    from dlprof.frameworks import registry
 
-    found = nvidia_gpus()
-    for gpu in found:
-        yield True, f"gpu:{gpu.index} {gpu.name} {gpu.memory_mib} MiB, driver {gpu.driver or 'unknown'}", ""
-    if not found:
-        yield False, "no NVIDIA GPU or driver", "only --device gpu needs one"
-    yield (
-        True,
-        "note: dlprof's own GPU captures have not yet run on hardware; GPU traces of others are read and tested",
-        "",
-    )
+    specs = []
+    for framework in registry().values():
+        try:
+            specs.append(framework.env(framework.default_version, "gpu"))
+        except Unsupported as failure:
+            yield False, failure.message, failure.hint or ""
+    for found in gpu_check.check(specs, EnvStore().list()):
+        yield found.good, found.text, found.remedy
 
 
 _CHECKS: tuple[tuple[bool, str, Callable[[], Iterator[Finding]]], ...] = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import os
 import shutil
@@ -11,12 +12,14 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.capture import devices, environments, probe
+from dlprof.capture import devices, environments, gpu_check, probe
 from dlprof.capture.devices import Gpu
+from dlprof.capture.environments import Environment
 from dlprof.capture.launch_env import child_environ
 from dlprof.errors import EnvironmentFailed, Unsupported
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow
+from dlprof.plugin import EnvSpec
 
 TWO = [
     Gpu(0, "NVIDIA A100", "40960", "550.54.15", "GPU-aaaa-1", "8.0"),
@@ -194,3 +197,60 @@ def test_a_library_that_does_not_load_is_named() -> None:
     with pytest.raises(EnvironmentFailed, match=r"a shared library does not load: libcudnn\.so\.99"):
         probe.ask(Path(sys.executable), "json", libraries=["libm.so.6", "libcudnn.so.99"])
     assert probe.ask(Path(sys.executable), "json", libraries=["libm.so.6"])["missing"] == []
+
+
+def refuse(soname: str) -> object:
+    raise OSError(f"{soname}: cannot open shared object file")
+
+
+def test_a_missing_driver_is_told_with_what_mends_it(tmp_path: Path) -> None:
+    found = list(gpu_check.driver(tmp_path, refuse))
+    assert [finding.good for finding in found[:3]] == [False, False, False]
+    assert "--gpus all" in found[0].remedy
+    assert "libcuda.so.1 (runs programs) does not load" in found[1].text
+    assert "NVIDIA_DRIVER_CAPABILITIES" in found[2].remedy
+
+
+def test_a_driver_that_is_there_is_told_with_its_version(tmp_path: Path) -> None:
+    (tmp_path / "version").write_text(
+        "NVRM version: NVIDIA UNIX x86_64 Kernel Module  580.159.03  Thu\nGCC version: x\n"
+    )
+    first, *rest = gpu_check.driver(tmp_path, lambda soname: None)
+    assert (first.good, first.text) == (True, "kernel driver: NVIDIA UNIX x86_64 Kernel Module  580.159.03  Thu")
+    assert all(finding.good is not False for finding in rest)
+
+
+@pytest.mark.parametrize(
+    ("params", "capabilities", "good"),
+    [
+        ("RmProfilingAdminOnly: 0\n", "0000000000000000", True),
+        ("RmProfilingAdminOnly: 1\n", "0000000000000000", False),
+        ("RmProfilingAdminOnly: 1\n", "000001ffffffffff", True),
+        ("RmProfilingAdminOnly: 1\n", "00000000a80425fb", False),  # root in a container of Docker's defaults
+        ("Other: 1\n", "0000000000000000", None),
+    ],
+)
+def test_permission_for_counters_comes_from_the_driver_and_the_process(
+    tmp_path: Path, params: str, capabilities: str, good: bool | None
+) -> None:
+    (tmp_path / "params").write_text("EnableMSI: 1\n" + params)
+    (tmp_path / "status").write_text(f"Name:\tpython\nCapEff:\t{capabilities}\n")
+    found = gpu_check.counters(tmp_path / "params", tmp_path / "status")
+    assert found.good is good
+    assert ("NVreg_RestrictProfilingToAdminUsers=0" in found.remedy) == (good is False)
+
+
+def test_doctor_loads_the_cuda_libraries_of_a_made_environment_and_names_the_one_that_fails() -> None:
+    spec = EnvSpec("tf-1-gpu", "tf", "1", "gpu", "3.11", None, libraries=("libm.so.6", "libcupti.so.99"))
+    environment = Environment("tf-1-gpu", "tf", Path(sys.executable), "1", "3.11", {})
+    (broken,) = gpu_check.libraries([spec], [environment])
+    assert (broken.good, broken.remedy) == (False, "dlprof env remove tf-1-gpu; it is made anew on next use")
+    assert "libcupti.so.99" in broken.text
+    (whole,) = gpu_check.libraries([dataclasses.replace(spec, libraries=("libm.so.6",))], [environment])
+    assert whole.good
+
+
+def test_what_has_never_run_on_hardware_stands_in_doctor_and_in_the_guide() -> None:
+    guide = " ".join((Path(__file__).parents[3] / "docs" / "gpu.md").read_text().split())
+    assert all(text in guide for text in gpu_check.NOT_TRIED)
+    assert [finding.text for finding in gpu_check.check([], [])][-1] == gpu_check.NOT_TRIED[-1]
