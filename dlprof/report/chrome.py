@@ -184,7 +184,7 @@ def _groups(events: Any, marker: Bools, counter: Bools) -> Iterator[tuple[Ints, 
 
 def _metadata(placed: _Placed, title: str) -> Iterator[dict[str, object]]:
     for pid, device in enumerate(placed.devices, start=1):
-        yield _meta("process_name", pid, 0, {"name": f"{title} · {device}"})
+        yield _meta("process_name", pid, 0, {"name": f"{title} · {device}" if title else device})
         yield _meta("process_sort_index", pid, 0, {"sort_index": pid})
     ranked = {thread.tid: rank for rank, thread in enumerate(sorted(placed.threads, key=lambda t: (t.order, t.tid)))}
     for thread in placed.threads:

@@ -71,7 +71,7 @@ def export(
         "a_events_outside_them": a.num_rows - parts[0].num_rows,
         "b_events_outside_them": b.num_rows - parts[1].num_rows,
     }
-    return chrome.export(events, "dlprof", links=[matched], colours=COLOURS, told=told)
+    return chrome.export(events, "", links=[matched], colours=COLOURS, told=told)
 
 
 def within(events: pa.Table, first: int, last: int) -> pa.Table:

@@ -47,8 +47,8 @@ def test_a_pair_of_steps_starts_at_the_same_place_after_the_longer_one_before() 
     for number, place in ((7, 0.0), (8, 120.0)):
         a, b = slices(trace, f"dlprof:step={number}")
         assert a["ts"] == b["ts"] == place
-        assert a["process"].startswith("dlprof · A TF")
-        assert b["process"].startswith("dlprof · B MX")
+        assert a["process"].startswith("A TF")
+        assert b["process"].startswith("B MX")
     assert trace["otherData"]["pairs_of_steps"] == 2
     assert trace["otherData"]["a_events_outside_them"] == 1
 
