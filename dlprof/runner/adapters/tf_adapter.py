@@ -21,6 +21,7 @@ ENVIRONMENT = (
     "TF_XLA_FLAGS",
     "XLA_FLAGS",
     "CUDA_VISIBLE_DEVICES",
+    "NVIDIA_TF32_OVERRIDE",
 )
 
 
@@ -132,4 +133,10 @@ def _take_device(tf, device):
             "TensorFlow sees %d GPUs, not gpu:%d" % (len(gpus), device["index"]),
             "use --device cpu, or an environment with a CUDA build and a driver",
         )
+    for gpu in gpus:  # by default the first process takes all memory, and the other side's child lives at the same time
+        config.experimental.set_memory_growth(gpu, True)
+    if os.environ.get("NVIDIA_TF32_OVERRIDE") == "0" and hasattr(
+        config.experimental, "enable_tensor_float_32_execution"
+    ):
+        config.experimental.enable_tensor_float_32_execution(False)  # XLA's own kernels do not read the variable
     return "/GPU:%d" % device["index"]
