@@ -15,7 +15,7 @@ from dlprof.analysis.model import Comparison
 from dlprof.api import equal_work, items
 from dlprof.api.keeping import Keeper, Kept
 from dlprof.api.options import CompareOptions
-from dlprof.api.pacing import Pacing
+from dlprof.api.pacing import Pacing, fitted
 from dlprof.api.progress import Progress
 from dlprof.api.recording import Bench, check_mode, epochs_of, output_folder, record
 from dlprof.api.sides import SideSpec
@@ -38,13 +38,21 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
     with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch:
         bench = Bench(options.run, progress, Path(scratch))
         sides = {"a": bench.side(options.a), "b": bench.side(options.b)}
-        workloads = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
+        asked = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
+        workloads = {name: fitted(options, workload) for name, workload in asked.items()}
         for name, side in sides.items():
             check_mode(side, workloads[name])
             items.check_memory(workloads[name])
         target = output_folder(options.output, f"{workloads['a'].name}-{sides['a'].slug}-vs-{sides['b'].slug}")
         if target.exists():
             raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
+        dropped = items.count(asked["a"]) - items.count(workloads["a"])
+        if dropped:
+            bench.warn(
+                f"{items.count(workloads['a'])} of {items.count(asked['a'])} sizes are measured, the smallest and the largest "
+                f"of each task among them: more do not fit into {options.budget_s:g} s; a longer --budget, --trials or "
+                "--set sizes=… has more"
+            )
         pacing = Pacing(options, workloads["a"], progress.say, bench.warn)
         progress.plan(_estimates(options, sides, pacing))
         with CaptureWriter(target) as writer:
@@ -109,6 +117,7 @@ class _Comparing:
             self._after_trial,
             on_ready=self._check_work,
             on_step=self._show_step,
+            enough=self.pacing.steady,
         )
         if trials.interrupted:
             self.kept.stopped = f"interrupted after {len(trials.trials)} trials"

@@ -7,6 +7,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import psutil
 
@@ -41,6 +42,26 @@ def check_memory(workload: Workload) -> None:
 def count(workload: Workload) -> int:
     """How many items each call variant of an op workload has; 1 for other kinds (their headline)."""
     return sum(1 for _ in _tasks(workload)) or 1
+
+
+def thinned(workload: Workload, most: int) -> Workload:
+    """The workload with so many sizes of each task that it has at most `most` items: the smallest, the largest and evenly
+    between them, two of each task at least. Sizes that were asked for are not touched."""
+    run = workload.description.get("run", {})
+    if workload.kind != "op" or count(workload) <= most or "sizes" in workload.chosen or "size" in workload.chosen:
+        return workload
+    tasks = workload.description["tasks"]
+    each = max(most // len(tasks), 2)
+    slim = [{**task, "sizes": _spread(run.get("sizes") or task["sizes"], each)} for task in tasks]
+    description = {**workload.description, "tasks": slim, "run": {**run, "sizes": []}}
+    return msgspec.structs.replace(workload, description=description)
+
+
+def _spread(sizes: Sequence[int], most: int) -> list[int]:
+    """`most` of the sizes, both ends among them."""
+    if len(sizes) <= most:
+        return list(sizes)
+    return [sizes[round(i * (len(sizes) - 1) / (most - 1))] for i in range(most)]
 
 
 def operand_bytes(task: Mapping[str, Any], size: int, run: Mapping[str, Any]) -> int:

@@ -11,23 +11,27 @@ from dlprof import stats
 from dlprof.analysis.verdicts import HEADLINES
 from dlprof.api import items
 from dlprof.api.options import CompareOptions
-from dlprof.capture.schedule import Plan, Trial
+from dlprof.capture.schedule import Plan, Trial, steady
 from dlprof.workload import Workload
 
 TRIAL_ESTIMATE_S: Final = 20.0
 START_ESTIMATE_S: Final = 15.0
 """Of a trial: starting both workers, first calls, warm-up."""
 
-OP_ROUNDS: Final = (10, 40)
+OP_ROUNDS: Final = (6, 40)
 """Rounds of an op workload's trial: at least, and as many as micro-operations want (docs/statistics.md)."""
 
-OP_WARMUP_CAP: Final = 20
-"""Iterations of an op at most before it is timed, each of them `count` calls: a thousand calls with the default 50."""
+OP_WARMUP: Final = (1, 13)
+"""Iterations of an op before it is timed, at least (four more are needed to see a level) and at most. Each of them is
+`count` calls, 50 unless asked otherwise, so that the least are 250 calls."""
+
+ITEM_S: Final = 1.0
+"""What one item of a family takes in a trial with few rounds: start, warm-up and rounds on both sides."""
 
 FAMILY_TRIALS: Final = 10
 """Trials of a family of items at most: with the first six an effect of 10 % is found in four of five cases."""
 
-OVERDRAFT: Final = 2.0
+OVERDRAFT: Final = 4.0
 """A family finishes its six trials until this multiple of the budget is spent: five of six would decide nothing."""
 
 
@@ -83,8 +87,15 @@ class Pacing:
             target_s=max(share - START_ESTIMATE_S, share / 2),
             min_rounds=many if self.options.trials else few,
             max_rounds=many,
-            warmup_cap=OP_WARMUP_CAP,
+            warmup_floor=OP_WARMUP[0],
+            warmup_cap=OP_WARMUP[1],
         )
+
+    def steady(self, walls_ns: Sequence[int]) -> bool:
+        """Whether an item is warm after iterations of these times."""
+        if self.workload.kind == "op":
+            return stats.warm_up(walls_ns, floor=OP_WARMUP[0]).steady
+        return steady(walls_ns)
 
     def start(self) -> None:
         """The budget begins to run: environments and data are there."""
@@ -162,6 +173,13 @@ class Pacing:
         )
         ratio = f"ratio {result.estimate:.3f}{interval}" if result.estimate is not None else "no ratio"
         self.say(f"  trial {n}: {ratio} so far ({_rounds(trial)}, {trial.wall_s:.0f} s)")
+
+
+def fitted(options: CompareOptions, workload: Workload) -> Workload:
+    """The workload with as many sizes as six trials within the budget can hold; all with a fixed number of trials."""
+    if options.trials is not None:
+        return workload
+    return items.thinned(workload, int(options.budget_s / stats.MIN_TRIALS / ITEM_S))
 
 
 def _rounds(trial: Trial) -> str:

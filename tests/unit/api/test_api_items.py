@@ -43,3 +43,14 @@ def test_a_network_has_one_headline_and_no_items_to_weigh() -> None:
     assert items.count(workload.load("lenet")) == 1
     assert items.count(workload.load("ops")) > 100
     items.check_memory(workload.load("lenet"))
+
+
+def test_a_family_is_thinned_to_what_a_budget_holds_unless_sizes_were_asked_for() -> None:
+    ops = workload.load("ops")
+    slim = items.thinned(ops, 50)
+    tasks = {task["name"]: task["sizes"] for task in slim.description["tasks"]}
+    assert items.count(slim) == 4 * len(tasks) <= 50
+    assert tasks["matmul"] == [50, 200, 400, 550]
+    assert items.thinned(ops, 1000) is ops
+    asked = workload.resolve("matmul", settings={"sizes": "50..550/50"})
+    assert items.thinned(asked, 2) is asked
