@@ -65,7 +65,7 @@ class MXNet:
     label: str = "MXNet"
     aliases: Sequence[str] = ("mx",)
     default_version: str = "1.9.1"
-    modes: Sequence[str] = ("hybrid", "imperative", "symbolic")
+    modes: Sequence[str] = ("hybrid", "hybrid-static", "imperative", "symbolic")
     producer: str = "mxnet"
 
     @property

@@ -15,6 +15,8 @@ def compiled(tf, mode, function):
         return function
     if mode == "graph":
         return tf.function(function, autograph=False)
+    if mode != "xla":
+        raise Unsupported("mode '%s' executes whole networks, not single calls" % mode, "use eager, graph or xla")
     known = inspect.signature(tf.function).parameters
     for keyword in ("jit_compile", "experimental_compile"):  # the older name up to TensorFlow 2.4
         if keyword in known:

@@ -29,6 +29,8 @@ class TensorFlowNetwork(Network):
         self._device = device
         self._layers = layer_list.resolve(description["model"])
         self._loss = _loss(tf, description["loss"])
+        softmax = description["loss"]["op"] == "SoftmaxCrossEntropyLoss"
+        self._loss_kernel = {"SparseSoftmaxCrossEntropyWithLogits": 1} if softmax else {}
         with tf.device(device):
             self._variables = {name: tf.Variable(value, name=name) for name, value in sorted(weights.items())}
             self._optimizer = make_optimizer(tf, description["optimizer"], self._variables)
@@ -158,7 +160,7 @@ class TensorFlowNetwork(Network):
         }
 
     def expected(self):
-        return {self._optimizer.kernel: len(self._variables), "SparseSoftmaxCrossEntropyWithLogits": 1}
+        return {self._optimizer.kernel: len(self._variables), **self._loss_kernel}
 
 
 def _same_or_valid(layer):
@@ -198,9 +200,18 @@ def activate(tf, name, x):
     return functions[name](x)
 
 
+LOSSES = ("SoftmaxCrossEntropyLoss", "SigmoidCrossEntropyLoss")
+
+
 def _loss(tf, spec):
+    if spec["op"] == "SigmoidCrossEntropyLoss":
+        return lambda logits, labels: tf.reduce_mean(
+            tf.nn.sigmoid_cross_entropy_with_logits(
+                labels=tf.cast(tf.reshape(labels, [-1, 1]), logits.dtype), logits=logits
+            )
+        )
     if spec["op"] != "SoftmaxCrossEntropyLoss":
-        raise Unsupported("no training loss '%s'" % spec["op"], "known: SoftmaxCrossEntropyLoss")
+        raise Unsupported("no training loss '%s'" % spec["op"], "known: " + ", ".join(LOSSES))
     return lambda logits, labels: tf.reduce_mean(
         tf.nn.sparse_softmax_cross_entropy_with_logits(logits=logits, labels=labels)
     )

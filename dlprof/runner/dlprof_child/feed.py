@@ -28,8 +28,10 @@ class Feed:
             raise Fault("a batch of %d needs more than %d training images" % (batch_size, self._train.shape[1]))
 
     def batch(self, indices):
-        """(float32 images (n, rows + 2 pad, columns + 2 pad, 1), int32 labels (n,))."""
+        """(float32 images (n, rows + 2 pad, columns + 2 pad, 1), or (n, features) where they are no images; int32 labels)."""
         pixels = self._images[indices]
+        if pixels.ndim != 3:
+            return pixels.astype(np.float32) / self._scale, self._labels[indices]
         n, rows, columns = pixels.shape
         pad = self._pad
         images = np.zeros((n, rows + 2 * pad, columns + 2 * pad, 1), np.float32)
@@ -50,7 +52,8 @@ class Feed:
             yield self.batch(self.train_indices(step))
 
     def has(self, name):
-        return name in self._sets
+        """Whether there is a held-out set of that name with anything in it."""
+        return len(self._sets.get(name, ())) > 0
 
     def evaluation(self, name):
         """Yield (images, labels) over a whole held-out set, the last batch possibly smaller."""
@@ -60,7 +63,7 @@ class Feed:
 
     def infer(self, first, count):
         """Yield image batches of the test set (else of the training set), going round."""
-        indices = self._sets.get("test", self._train[0])
+        indices = self._sets["test"] if self.has("test") else self._train[0]
         batches = max(1, len(indices) // self.batch_size)
         for step in range(first, first + count):
             start = (step % batches) * self.batch_size

@@ -18,8 +18,6 @@ PARITY_STEPS = 3
 class NetworkWork:
     """What the session asks of a workload of kind `network`."""
 
-    items = ("train_block", "train_step_sync", "infer_block")
-
     def __init__(self, request, backend, channel):
         self._request = request
         self._backend = backend
@@ -31,6 +29,8 @@ class NetworkWork:
         with np.load(request["inputs"]["weights"]) as stored:
             self._weights = {name: stored[name] for name in stored.files}
         layer_list.check_weights(layer_list.resolve(self._description["model"]), self._weights)
+        self._trains = self._description.get("task", "train") == "train"
+        self.items = ("train_block", "train_step_sync", "infer_block") if self._trains else ("infer_block",)
         self._net = backend.network(self._description, self._weights)
         self._next = {"train": 0, "infer": 0}
 
@@ -87,10 +87,7 @@ class NetworkWork:
             first = self._next["infer"]
             self._next["infer"] += self._block
             with Stopwatch() as watch:
-                handle = None
-                for images in self._feed.infer(first, self._block):
-                    handle = self._net.infer(self._net.batch(images, None)[0])
-                self._net.sync(handle)
+                self._net.sync(self._infer(first, self._block, no_span)[-1])
             return watch
         count = 1 if item == "train_step_sync" else self._block
         first = self._next["train"]
@@ -98,6 +95,22 @@ class NetworkWork:
         with Stopwatch() as watch:
             self._net.sync(self._net.train(self._feed.train(first, count), no_span)[-1])
         return watch
+
+    def _infer(self, first, count, span):
+        """Forward passes over test batches; returns the handles of their logits."""
+        handles = []
+        for images in self._feed.infer(first, count):
+            with span("dlprof:input"):
+                x = self._net.batch(images, None)[0]
+            with span("dlprof:forward"):
+                handles.append(self._net.infer(x))
+        return handles
+
+    def _steps(self, first, count, span):
+        """What the workload's task makes of `count` steps: training, or forward passes alone."""
+        if self._trains:
+            return self._net.train(self._feed.train(first, count), span)
+        return self._infer(first, count, span)
 
     # trace
 
@@ -129,9 +142,9 @@ class NetworkWork:
         state = self._net.snapshot()
         count = int(self._request["options"].get("warmup_steps", WARMUP_STEPS))
         with Stopwatch() as watch:
-            self._net.sync(self._net.train(self._feed.train(0, 1), no_span)[-1])
+            self._net.sync(self._steps(0, 1, no_span)[-1])
         if count > 1:
-            self._net.sync(self._net.train(self._feed.train(1, count - 1), no_span)[-1])
+            self._net.sync(self._steps(1, count - 1, no_span)[-1])
         self._net.restore(state)
         return watch.wall, max(1, count)
 
@@ -143,12 +156,12 @@ class NetworkWork:
             handles = []
             if epoch == 1:
                 with Stopwatch() as first_watch:
-                    handles += self._net.train(self._feed.train(first, 1), no_span)
+                    handles += self._steps(first, 1, no_span)
                     self._net.sync(handles[-1])
                 first_call_ns = first_watch.wall
             done = len(handles)
             if steps > done:
-                handles += self._net.train(self._feed.train(first + done, steps - done), no_span)
+                handles += self._steps(first + done, steps - done, no_span)
             self._net.sync(handles[-1])
         return self._record(epoch, False, watch, handles), first_call_ns
 
@@ -170,7 +183,7 @@ class NetworkWork:
             "synchronised": exact,
             "wall_ns": watch.wall,
             "epoch": epoch,
-            "expected": self._net.expected() if exact else {},
+            "expected": self._net.expected() if exact and self._trains else {},
             "untraced_step_ns": untraced,
         }
         return self._record(epoch, True, watch, handles), window, artefacts
@@ -184,7 +197,7 @@ class NetworkWork:
         times = []
         for step in range(first, first + REFERENCE_STEPS + 1):
             with Stopwatch() as watch:
-                self._net.sync(self._net.train(self._feed.train(step, 1), no_span)[-1])
+                self._net.sync(self._steps(step, 1, no_span)[-1])
             times.append(watch.wall)
         self._net.restore(state)
         return times[1:]  # the first pays for the snapshot and for the profiler's start or stop
@@ -194,7 +207,7 @@ class NetworkWork:
         marker = "dlprof:step=%d" if exact else "dlprof:unsynced_step=%d"
         for step in range(first, first + steps):
             with backend.span(marker % step, step=step):
-                handles += self._net.train(self._feed.train(step, 1), backend.span)
+                handles += self._steps(step, 1, backend.span)
                 if exact:
                     with backend.span("dlprof:sync"):
                         self._net.sync(handles[-1])
@@ -203,14 +216,14 @@ class NetworkWork:
         return handles
 
     def _record(self, epoch, traced, watch, handles):
-        losses = [float(self._net.numpy(handle)) for handle in handles]
+        losses = [float(self._net.numpy(handle)) for handle in handles] if self._trains else []
         return {
             "epoch": epoch,
             "traced": traced,
             "steps": len(handles),
             "wall_ns": watch.wall,
             "cpu_ns": watch.cpu,
-            "train_loss": float(np.mean(losses)),
+            "train_loss": float(np.mean(losses)) if losses else None,
             "losses": losses,
         }
 
@@ -230,6 +243,8 @@ class NetworkWork:
         right = total = 0
         for images, labels in self._feed.evaluation(name):
             logits = self._net.numpy(self._net.infer(self._net.batch(images, None)[0]))
-            right += int(np.sum(np.argmax(logits, axis=1) == labels))
+            # one logit: its sign decides between two classes
+            guess = (logits[:, 0] > 0) if logits.shape[1] == 1 else np.argmax(logits, axis=1)
+            right += int(np.sum(guess == labels))
             total += len(labels)
         return right / float(total)
