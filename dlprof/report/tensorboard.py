@@ -88,7 +88,12 @@ def write_comparison(folder: Path, found: Comparison, wall_time: float) -> None:
 def _markdown(found: Comparison) -> str:
     """The largest rows, ms over the traced steps."""
     rows = sorted(found.rows, key=lambda row: -abs(row.delta_ns or 0.0))
-    lines = ["| row | A, ms | B, ms | B − A, ms |", "| --- | ---: | ---: | ---: |"]
+    lines = [
+        "Self time, ms over the traced steps:",
+        "",
+        "| row | A, ms | B, ms | B − A, ms |",
+        "| --- | ---: | ---: | ---: |",
+    ]
     for row in rows[:_ROWS]:
         cells = ["–" if ns is None else f"{ns / NS_PER_MS:.3f}" for ns in (row.a_ns, row.b_ns, row.delta_ns)]
         lines.append(f"| {label(row).replace('|', '¦')} | {' | '.join(cells)} |")
