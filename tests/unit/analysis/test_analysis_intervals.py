@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlprof.analysis import intervals
@@ -22,6 +22,7 @@ def owners_by_instant(track, start, end, one, instant):
     return max(holding, key=lambda i: (start[i], -end[i], i), default=None)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(TRIPLES)
 def test_a_union_covers_exactly_the_instants_that_some_interval_holds(triples):
     _, start, end = arrays(triples)
@@ -33,6 +34,7 @@ def test_a_union_covers_exactly_the_instants_that_some_interval_holds(triples):
         assert np.diff(merged.covered(times))[0] == (t in held)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(TRIPLES, TRIPLES)
 def test_gaps_are_what_the_windows_hold_and_the_union_does_not(triples, others):
     merged, frame = (intervals.union(*arrays(t)[1:]) for t in (triples, others))
@@ -43,6 +45,7 @@ def test_gaps_are_what_the_windows_hold_and_the_union_does_not(triples, others):
         assert bool(np.diff(gaps.covered(times))[0]) == free
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(TRIPLES)
 def test_each_instant_of_a_track_belongs_to_the_latest_started_event_even_where_events_do_not_nest(triples):
     track, start, end = arrays(triples)
@@ -56,6 +59,7 @@ def test_each_instant_of_a_track_belongs_to_the_latest_started_event_even_where_
             assert mine == ([] if expected is None else [expected])
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(TRIPLES, TRIPLES)
 def test_exclusive_times_share_each_instant_among_tracks_and_sum_to_the_covered_time(triples, others):
     track, start, end = arrays(triples)
@@ -70,6 +74,7 @@ def test_exclusive_times_share_each_instant_among_tracks_and_sum_to_the_covered_
     assert np.allclose(intervals.exclusive(track, start, end, frame), expected)
 
 
+@settings(deadline=None)  # a busy machine is no failure
 @given(TRIPLES, TRIPLES)
 def test_clipping_keeps_exactly_the_part_inside_the_windows(triples, others):
     _, start, end = arrays(triples)
