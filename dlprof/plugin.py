@@ -37,7 +37,8 @@ class EnvSpec:
     module: what the smoke test imports (more than one with commas); None = as `framework`, or tensorflow for tf.
     environ: variables of the child; `{site}` in a value is the environment's site-packages folder, and one with `*`
     (`{site}/nvidia/*/lib`) becomes the `:`-list of what matches. libraries: shared libraries (sonames) that must load in it.
-    lacks: execution modes of the framework that this release does not have → why.
+    lacks: execution modes of the framework that this release does not have → why. network_modes: modes that execute whole
+    networks and no single calls.
     driver, compute: for GPUs, the oldest driver for its CUDA libraries, and the compute capabilities (first, last; ''
     = no last) that its own kernels run on.
     """
@@ -53,6 +54,7 @@ class EnvSpec:
     module: str | None = None
     libraries: tuple[str, ...] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)
+    network_modes: tuple[str, ...] = ()
     driver: str = ""
     compute: tuple[str, str] | None = None
 

@@ -7,6 +7,7 @@ import difflib
 import importlib.resources
 import tomllib
 from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Any, Literal
 
 import msgspec
@@ -174,13 +175,27 @@ def resolve(
 ) -> Workload:
     """The workload with a preset and `--set` values applied. framework: whose side, where a preset has sides.
 
-    Raises `UsageError` for an unknown workload, preset or setting, or a bad value, saying which exist.
+    name: of a shipped workload, or the path of a TOML file of one's own. Raises `UsageError` for an unknown workload,
+    preset or setting, or a bad value, saying which exist.
     """
+    text, source = _text(name)
+    return parse(text, source, preset=preset, settings=settings or {}, framework=framework)
+
+
+def _text(name: str) -> tuple[str, str]:
+    """A workload's TOML and how errors call it."""
+    if name.endswith(".toml"):
+        try:
+            return Path(name).read_text(encoding="utf-8"), name
+        except OSError as failure:
+            raise UsageError(f"{name}: {failure.strerror}", hint="give the path of a workload's TOML file") from None
+        except UnicodeDecodeError:
+            raise UsageError(f"{name}: not a text file in UTF-8", hint="docs/adding-a-workload.md shows one") from None
     known = names()
     if name not in known:
-        raise UsageError(f"no workload {name!r}", hint=choices_hint(name, known))
-    text = (importlib.resources.files("dlprof") / "workloads" / f"{name}.toml").read_text(encoding="utf-8")
-    return parse(text, f"workloads/{name}.toml", preset=preset, settings=settings or {}, framework=framework)
+        raise UsageError(f"no workload {name!r}", hint=f"{choices_hint(name, known)}; or the path of a TOML file")
+    file = importlib.resources.files("dlprof") / "workloads" / f"{name}.toml"
+    return file.read_text(encoding="utf-8"), f"workloads/{name}.toml"
 
 
 def parse(

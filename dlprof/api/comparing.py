@@ -42,7 +42,7 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
         workloads = {name: fitted(options, workload) for name, workload in asked.items()}
         for name, side in sides.items():
             check_mode(side, workloads[name])
-            items.check_memory(workloads[name])
+            items.check(workloads[name], side.framework.name)
         target = output_folder(options.output, f"{workloads['a'].name}-{sides['a'].slug}-vs-{sides['b'].slug}")
         if target.exists():
             raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")

@@ -1,18 +1,18 @@
-"""The items of op workloads as the parent sees them: what their operands weigh, and which fit into memory together."""
+"""The items of op workloads as the parent sees them: checked, weighed, thinned, and grouped as they fit into memory."""
 
 from __future__ import annotations
 
 import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import msgspec
 import numpy as np
 import psutil
 
 from dlprof.capture.schedule import Grouping
-from dlprof.errors import Unsupported
+from dlprof.errors import Unsupported, UsageError
 from dlprof.units import format_bytes
 from dlprof.workload import Workload
 
@@ -26,7 +26,60 @@ _LIST_ELEMENT: Final = 32
 _ITEM: Final = re.compile(r"(?P<task>\w+)\[(?:[^\]]*,)?size=(?P<size>\d+)\]")
 
 
-def check_memory(workload: Workload) -> None:
+class Operand(msgspec.Struct, frozen=True):
+    """One operand: shape of whole numbers and "n"; `as`: tensor, numpy, list or row_list; range of its values."""
+
+    name: str
+    shape: list[int | str]
+
+
+class Task(msgspec.Struct, frozen=True):
+    """One [[tasks]]. calls: variant (idiomatic, study, …) → framework → expression, or a table with `call`."""
+
+    name: str
+    operands: list[Operand]
+    calls: dict[str, dict[str, Any]]
+    sizes: list[int] = []
+
+
+class OpRun(msgspec.Struct, frozen=True):
+    """[run] of an op workload."""
+
+    sizes: list[int]
+    count: int
+    dtype: Literal["float16", "float32", "float64"]
+
+
+class Ops(msgspec.Struct, frozen=True):
+    """The checked shape of a description of kind `op`."""
+
+    run: OpRun
+    tasks: list[Task]
+
+
+def check(workload: Workload, framework: str) -> None:
+    """That an op workload is whole, has calls for the framework, and fits into memory; other kinds pass.
+
+    Raises `UsageError` for what is wrong in its file, `Unsupported` for what is missing or too large.
+    """
+    if workload.kind != "op":
+        return
+    try:
+        ops = msgspec.convert(workload.description, Ops)
+    except msgspec.ValidationError as failure:
+        raise UsageError(f"{workload.name}: {failure}", hint="docs/adding-a-workload.md shows the format") from None
+    for task in ops.tasks:
+        if framework not in task.calls.get("idiomatic", {}):
+            raise Unsupported(
+                f"{workload.name}: {task.name} has no call for {framework}",
+                hint=f'add one under [tasks.calls.idiomatic]: {framework} = "…"',
+            )
+        if not (ops.run.sizes or task.sizes):
+            raise UsageError(f"{workload.name}: {task.name} has no sizes", hint="give run.sizes, or sizes in the task")
+    _check_memory(workload)
+
+
+def _check_memory(workload: Workload) -> None:
     """Raises `Unsupported` for an item whose operands, once more for results, exceed the memory that is free now."""
     free = psutil.virtual_memory().available
     for task, size in _tasks(workload):

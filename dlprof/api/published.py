@@ -36,7 +36,8 @@ _SIDES: Final = {"a": f"tf@{published.TENSORFLOW}:eager", "b": f"mxnet@{publishe
 def as_published(options: CompareOptions, progress: Progress) -> Comparison:
     """Run it and keep it as a comparison directory. Raises `UsageError` for what the study's method cannot be asked."""
     workload = _workload(options)
-    items.check_memory(workload)
+    for framework in ("tf", "mxnet"):
+        items.check(workload, framework)
     target = output_folder(options.output, f"{workload.name}-as-published")
     if target.exists():
         raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")

@@ -165,6 +165,12 @@ def output_folder(given: Path | None, name: str) -> Path:
 
 def check_mode(side: SideSpec, workload: Workload) -> None:
     """Raises `Unsupported` where the workload says that it has no such mode."""
+    if workload.kind == "op" and side.mode in side.env.network_modes:
+        single = [mode for mode in side.framework.modes if mode not in (*side.env.network_modes, *side.env.lacks)]
+        raise Unsupported(
+            f"mode {side.mode} of {side.framework.label} executes whole networks, not the single calls of {workload.name}",
+            hint=f"its modes: {', '.join(single)}",
+        )
     modes = workload.description.get("modes", {}).get(side.framework.name)
     if modes and side.mode not in modes:
         raise Unsupported(

@@ -28,6 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     import tempfile
 
+    from dlprof.api import items
     from dlprof.api.recording import Bench, check_mode, epochs_of, output_folder, record
     from dlprof.api.sides import parse_side
     from dlprof.cli.options import run_options
@@ -41,6 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
         side = bench.side(arguments.framework)
         workload = options.resolve(side.framework.name)
         check_mode(side, workload)
+        items.check(workload, side.framework.name)
         target = output_folder(arguments.output, f"{workload.name}-{side.slug}")
         if target.exists():
             raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
 def add_run_arguments(parser: argparse.ArgumentParser) -> None:
     """The shared arguments."""
-    parser.add_argument("workload", metavar="WORKLOAD", help="name from `dlprof workloads`")
+    parser.add_argument("workload", metavar="WORKLOAD", help="name from `dlprof workloads`, or the path of a TOML file")
     parser.add_argument("--preset", metavar="P", help="preset of the workload")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; may be repeated"

@@ -33,7 +33,8 @@ class Cuda:
 @dataclass(frozen=True, slots=True)
 class Releases:
     """The release table of one framework. python: version → Python it runs on; requirement: device → pip name; cuda:
-    its newest releases' GPU build, None where it has none; since: mode → first release that has it."""
+    its newest releases' GPU build, None where it has none; since: mode → first release that has it;
+    network_modes: as in EnvSpec."""
 
     framework: str
     python: Mapping[str, str]
@@ -41,6 +42,7 @@ class Releases:
     pins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cuda: Cuda | None = None
     since: Mapping[str, str] = field(default_factory=dict)
+    network_modes: tuple[str, ...] = ()
 
     def locked(self, device: str) -> list[str]:
         return [version for version in self.python if self._lock(version, device).is_file()]
@@ -72,6 +74,7 @@ class Releases:
             driver=checked.driver if checked else "",
             compute=checked.compute if checked else None,
             lacks={mode: f"it came with {first}" for mode, first in self.since.items() if _key(full) < _key(first)},
+            network_modes=self.network_modes,
         )
 
     def _cuda(self, version: str) -> Cuda:

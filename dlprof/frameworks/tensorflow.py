@@ -22,6 +22,7 @@ _RELEASES = Releases(
         "2.10": ("numpy<2",),
         "2.18": (),
     },
+    network_modes=("keras",),
     since={"xla": "2.1"},  # tf.function(experimental_compile=…); 2.0 does not know the argument
     # The sonames that [and-cuda] brings. The import succeeds without them, and then TensorFlow sees no GPU.
     # build_info of 2.21.0: sm_60 to sm_89 and compute_90, which later GPUs translate.

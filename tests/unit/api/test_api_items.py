@@ -6,7 +6,7 @@ import pytest
 
 from dlprof import workload
 from dlprof.api import items
-from dlprof.errors import Unsupported
+from dlprof.errors import Unsupported, UsageError
 
 
 def test_operands_weigh_what_their_shapes_say() -> None:
@@ -35,14 +35,14 @@ def test_variants_of_a_call_are_items_of_their_task() -> None:
 def test_a_size_beyond_the_memory_is_refused_with_both_figures() -> None:
     big = workload.resolve("matmul", settings={"size": "1000000"})
     with pytest.raises(Unsupported, match=r"matmul\[size=1000000\]: .*need about .* TiB, .* of memory are free"):
-        items.check_memory(big)
-    items.check_memory(workload.resolve("matmul", settings={"size": "50"}))
+        items.check(big, "tf")
+    items.check(workload.resolve("matmul", settings={"size": "50"}), "tf")
 
 
 def test_a_network_has_one_headline_and_no_items_to_weigh() -> None:
     assert items.count(workload.load("lenet")) == 1
     assert items.count(workload.load("ops")) > 100
-    items.check_memory(workload.load("lenet"))
+    items.check(workload.load("lenet"), "tf")
 
 
 def test_a_family_is_thinned_to_what_a_budget_holds_unless_sizes_were_asked_for() -> None:
@@ -54,3 +54,29 @@ def test_a_family_is_thinned_to_what_a_budget_holds_unless_sizes_were_asked_for(
     assert items.thinned(ops, 1000) is ops
     asked = workload.resolve("matmul", settings={"sizes": "50..550/50"})
     assert items.thinned(asked, 2) is asked
+
+
+OWN = """
+name = "clip"
+kind = "op"
+title = "t"
+[run]
+sizes = [10]
+count = 5
+dtype = "float32"
+[[tasks]]
+name = "clip"
+operands = [{name = "x", shape = ["n"]}]
+[tasks.calls.idiomatic]
+tf = "tf.clip_by_value(x, 0.2, 0.8)"
+"""
+
+
+def test_a_faulty_or_partial_description_is_named_before_anything_starts() -> None:
+    items.check(workload.parse(OWN, "clip.toml"), "tf")
+    with pytest.raises(Unsupported, match="clip has no call for mxnet"):
+        items.check(workload.parse(OWN, "clip.toml"), "mxnet")
+    with pytest.raises(UsageError, match=r"clip: .*count"):
+        items.check(workload.parse(OWN.replace("count = 5\n", ""), "clip.toml"), "tf")
+    with pytest.raises(UsageError, match="clip has no sizes"):
+        items.check(workload.parse(OWN.replace("[10]", "[]"), "clip.toml"), "tf")
