@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from typing import Final
 
 from dlprof.plugin import Operator, Vocabulary
@@ -28,9 +29,10 @@ def hlo_operator(name: str, vocabulary: Vocabulary) -> Operator | None:
         return known
     if base.startswith("wrapped_"):
         return vocabulary.get(base.removeprefix("wrapped_"))
-    if match := _FUSION.fullmatch(base):
+    fusion = vocabulary.get("fusion")
+    if fusion is not None and (match := _FUSION.fullmatch(base)):
         words = "_".join(part for part in (match["before"], match["after"]) if part).split("_")
-        return Operator("Fusion", fuses=tuple(_known(words, vocabulary)))
+        return replace(fusion, fuses=tuple(_known(words, vocabulary)))
     return None
 
 

@@ -20,6 +20,7 @@ from dlprof.ingest.source import Source
 from dlprof.ingest.wire import BYTES, VARINT, Malformed, signed
 from dlprof.ingest.xargs import Quoter, render
 from dlprof.ingest.xcolumns import StatColumns, without
+from dlprof.ingest.xeager import EagerKernels
 from dlprof.ingest.xevents import EVENT_TAG, Events, parse, windows
 from dlprof.ingest.xnames import device, host_op, is_copy, is_derived
 from dlprof.ingest.xspace import ByteFile, Plane, SkeletonReader, Space
@@ -77,6 +78,7 @@ class _Names:
     lookup: Int32
     op_path: Int32
     level: npt.NDArray[np.int8]
+    eager: EagerKernels
 
     def rows(self, metadata_id: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
         """(position of each id, whether it is known); an unknown id has position len(ids)."""
@@ -153,6 +155,7 @@ class _SpaceReader:
         quoter = Quoter(plane.stat_names, self._decode)
         for start, end in plane.lines:
             line = _Line()
+            names.eager.new_line()
             reader = self._line(line, start, end)
             for events in self._kept(reader):
                 derived = accelerator is not None and is_derived(accelerator[0], line.name)
@@ -207,7 +210,8 @@ class _SpaceReader:
                 level[row] = LEVEL["op"]
                 path[row] = ctx.pool("op_path")[op.path]
                 lookup[row] = ctx.pool("lookup")[op.type or text]
-        return _Names(np.array([key for key, _ in known], dtype=np.int64), name, lookup, path, level)
+        eager = EagerKernels([meta.name for _, meta in known], ctx.pool("lookup"))
+        return _Names(np.array([key for key, _ in known], dtype=np.int64), name, lookup, path, level, eager)
 
     def _track(self, plane: Plane, line: _Line) -> int:
         accelerator = device(plane.name)
@@ -241,6 +245,11 @@ class _SpaceReader:
             ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"]) & (not self._accelerated)
             level[ops] = LEVEL["op"]
             op_path, lookup = np.where(ops, found.op_path, op_path), np.where(ops, found.hlo, lookup)
+            kernel = self._host_kernels(lookup)
+        elif names.eager.any:
+            executed = names.eager.types(at)
+            level[executed != NO_TEXT] = LEVEL["op"]
+            lookup = np.where(executed == NO_TEXT, lookup, executed)
             kernel = self._host_kernels(lookup)
         else:
             kernel = self._host_kernels(lookup)

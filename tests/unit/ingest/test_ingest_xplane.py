@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import zstandard
-from reading import read_bytes
+from reading import read, read_bytes
 from xspace_bytes import PlaneBytes, block, number, space
 
 from dlprof.errors import TraceError
@@ -270,3 +270,35 @@ def test_a_jax_cpu_trace_has_its_hlo_instructions_as_operators(tmp_path: Path) -
     plane.line("tf_XLAEigen/1", [plane.event("dot.3", 0, 50, hlo_op="dot.3", hlo_module="jit_f")])
     rows, _ = read_bytes(space(plane, PlaneBytes("/host:metadata")), tmp_path, operators={"dot": Operator("MatMul")})
     assert (rows[0]["level"], rows[0]["op"], rows[0]["kernel"]) == ("op", "MatMul", "dot")
+
+
+def test_in_eager_mode_the_execution_inside_a_dispatch_is_the_operator(tmp_path: Path) -> None:
+    plane = PlaneBytes("/host:CPU")
+    events = [
+        plane.event("dlprof:forward", 0, 1_000),
+        plane.event("EagerLocalExecute: Conv2D", 10, 100),
+        plane.event("KernelAndDeviceFunc::Run", 40, 50),
+        plane.event("EagerLocalExecute: __inference_step_3", 200, 100),
+        plane.event("KernelAndDeviceFunc::Run", 220, 50),
+    ]
+    rows, _ = read_bytes(space(host(("python", events), plane=plane)), tmp_path, operators=OPERATORS)
+    assert [(row["level"], row["op"], row["kernel"], row["phase"]) for row in rows[1:]] == [
+        ("api", None, None, "forward"),
+        ("op", "Conv", "Conv2D", "forward"),
+        ("api", None, None, "forward"),
+        ("api", None, None, "forward"),
+    ]
+
+
+def test_what_xla_compiled_for_tensorflow_is_looked_up_in_jaxs_table(tmp_path: Path) -> None:
+    plane = PlaneBytes("/host:CPU")
+    names = ("convolution.1", "wrapped_reduce.2", "loop_add_dot_general_fusion.3", "mystery.4")
+    plane.line("w", [plane.event(name, 10 * i, 5, hlo_op=name) for i, name in enumerate(names)])
+    table = {"convolution": Operator("Conv"), "reduce": Operator("Reduce"), "add": Operator("Add"),
+             "fusion": Operator("Fusion"), "dot": Operator("?"), "dot_general": Operator("MatMul")}  # fmt: skip
+    path = tmp_path / "x.pb"
+    path.write_bytes(space(plane))
+    events, info = read(path, {"jax": table})
+    assert events["op"].to_pylist() == ["Conv", "Reduce", "Fusion", None]
+    assert events["fuses"].to_pylist() == [None, None, "Add,MatMul", None]
+    assert info.anomalies == {"unknown_operator": 1}

@@ -1,0 +1,50 @@
+"""Eager TensorFlow: which operator a `KernelAndDeviceFunc::Run` executed.
+
+In eager mode the trace has no `scope/op:Type` events. `EagerLocalExecute: Conv2D` is the dispatch of an operator, and the
+nameless `KernelAndDeviceFunc::Run` inside it, on the same thread, is the execution: that one becomes the operator's row. A call of
+a function (`EagerLocalExecute: __inference_step_12`) runs operators that have events of their own, so it is none.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from dlprof.ingest.batch import NO_TEXT, Int32, Int64, Pool
+
+_RUN: Final = "KernelAndDeviceFunc::Run"
+_DISPATCH: Final = re.compile(r"EagerLocalExecute: ([A-Z_][A-Za-z0-9_]*)")
+_FUNCTION: Final = re.compile(r"__(inference|forward|backward)_.*")
+
+
+class EagerKernels:
+    """names: the event names of a plane by position; one position more stands for unknown names."""
+
+    def __init__(self, names: Sequence[str], lookups: Pool) -> None:
+        self._run = np.array([*(name == _RUN for name in names), False], dtype=bool)
+        self._dispatch = np.zeros(len(names) + 1, dtype=bool)
+        self._type = np.full(len(names) + 1, NO_TEXT, dtype=np.int32)
+        for position, name in enumerate(names):
+            match = _DISPATCH.fullmatch(name)
+            self._dispatch[position] = match is not None
+            if match and not _FUNCTION.fullmatch(match[1]):
+                self._type[position] = lookups[match[1]]
+        self.any = bool(self._run.any() and self._dispatch.any())
+        self._last = NO_TEXT
+
+    def new_line(self) -> None:
+        """Forgets the dispatch of the line before."""
+        self._last = NO_TEXT
+
+    def types(self, at: Int64) -> Int32:
+        """Code of the operator type that each event executed, NO_TEXT for all that is no execution. at: positions of the
+        events' names, in order of start; windows of a line follow each other."""
+        dispatched = self._dispatch[at]
+        latest = np.maximum.accumulate(np.where(dispatched, np.arange(len(at)), -1))
+        current = np.where(latest >= 0, self._type[at[latest]], self._last).astype(np.int32)
+        if len(current):
+            self._last = int(current[-1])
+        return np.where(self._run[at], current, NO_TEXT).astype(np.int32)
