@@ -1,8 +1,9 @@
 """Eager TensorFlow: which operator a `KernelAndDeviceFunc::Run` executed.
 
-In eager mode the trace has no `scope/op:Type` events. `EagerLocalExecute: Conv2D` is the dispatch of an operator, and the
-nameless `KernelAndDeviceFunc::Run` inside it, on the same thread, is the execution: that one becomes the operator's row. A call of
-a function (`EagerLocalExecute: __inference_step_12`) runs operators that have events of their own, so it is none.
+In eager mode the trace has no `scope/op:Type` events. `EagerLocalExecute: Conv2D` is the dispatch of an operator, and
+the nameless `KernelAndDeviceFunc::Run` inside it, on the same thread, is the execution: that one becomes the operator's
+row. A call of a function (`EagerLocalExecute: __inference_step_12`) runs operators that have events of their own, so it
+is none.
 """
 
 from __future__ import annotations

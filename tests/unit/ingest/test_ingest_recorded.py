@@ -1,4 +1,4 @@
-"""Small traces recorded by this project: TensorFlow 2.21 (LeNet, six steps) against xprof's own table, TensorFlow 2.0's local.trace."""
+"""Small traces recorded by this project: LeNet of TensorFlow 2.21 against xprof's own table, local.trace of 2.0."""
 
 from __future__ import annotations
 

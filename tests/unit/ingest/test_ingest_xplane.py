@@ -302,3 +302,13 @@ def test_what_xla_compiled_for_tensorflow_is_looked_up_in_jaxs_table(tmp_path: P
     assert events["op"].to_pylist() == ["Conv", "Reduce", "Fusion", None]
     assert events["fuses"].to_pylist() == [None, None, "Add,MatMul", None]
     assert info.anomalies == {"unknown_operator": 1}
+
+
+def test_damage_told_at_an_events_very_end_drops_that_event_and_ends(tmp_path: Path) -> None:
+    plane = PlaneBytes("/host:CPU")
+    good = plane.event("e", 0, 5)
+    unfinished = number(1, 1) + b"\xf8\x01\x80"
+    plane.line("t", [good, unfinished, good])
+    rows, info = read_bytes(space(plane), tmp_path, repair=True)
+    assert [row["name"] for row in rows] == ["e"]
+    assert info.anomalies["damage_skipped"] == 1
