@@ -12,6 +12,7 @@ from typing import get_args
 
 from matplotlib.figure import Figure
 
+from dlprof import __version__
 from dlprof.analysis import exhibits
 from dlprof.analysis.model import Comparison
 from dlprof.api.loading import CaptureResult, ComparisonResult
@@ -26,13 +27,15 @@ def page(result: ComparisonResult | CaptureResult) -> str:
     """The report page of a comparison, a diff or one capture."""
     if isinstance(result, CaptureResult):
         extras = html.Extras(_capture_exhibits(result), _environment({"a": result}), [_command(result.manifest)],
-                             result.manifest.created)  # fmt: skip
+                             result.manifest.created, __version__)  # fmt: skip
         return html.capture(result.side, [result.view(by) for by in VIEWS], extras)
     shown = result.representative()
     manifests = [one.manifest for one in shown.values()]
     created = max((manifest.created for manifest in manifests), default="")
     commands = list(dict.fromkeys(_command(manifest) for manifest in manifests))
-    return html.comparison(result.found, html.Extras(result.exhibits(), _environment(shown), commands, created))
+    return html.comparison(
+        result.found, html.Extras(result.exhibits(), _environment(shown), commands, created, __version__)
+    )
 
 
 def plot(result: ComparisonResult | CaptureResult, kind: str, form: str) -> bytes:

@@ -27,6 +27,7 @@ from dlprof.errors import ChildFailed, DlprofError, EnvironmentFailed, Unsupport
 
 RUNNER = Path(__file__).parent.parent / "runner" / "run.py"
 _FULL_DISK_BYTES = 65_536
+_GONE_S = 2.0
 _TEARDOWN_S = 30.0
 """Seconds a child may take to exit after its result is in place: frameworks hang or crash in teardown at times."""
 
@@ -280,7 +281,7 @@ class _Child:
 
     def failed(self, how: str) -> ChildFailed:
         """A `ChildFailed` with how it ended, stderr's last lines and the log's path."""
-        code = self.process.poll()
+        code = self._exit_code()
         ended = f" ({process.exit_words(code)})" if code is not None and "crashed" not in how else ""
         tail = process.tail(self.log)
         said = f"\n  its last words:\n{tail}" if tail else ""
@@ -290,6 +291,13 @@ class _Child:
         elif shutil.disk_usage(self.control).free < _FULL_DISK_BYTES:
             hint = f"no space is left on the disk of {self.control.parent}: free some, or choose another place with -o"
         return ChildFailed(f"{self._name} {how}{ended}{said}\n  log: {self._kept_log()}", hint=hint)
+
+    def _exit_code(self) -> int | None:
+        """How it ended; None while it runs. A child whose output has closed may need a moment more to be gone."""
+        try:
+            return self.process.wait(_GONE_S)
+        except subprocess.TimeoutExpired:
+            return None
 
     def explained(self, message: str) -> str:
         return f"{self._name}: {message}\n  log: {self._kept_log()}"
