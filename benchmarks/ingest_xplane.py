@@ -30,11 +30,12 @@ import pyarrow as pa, pyarrow.parquet as pq
 from pathlib import Path
 from dlprof import ingest, schema
 from dlprof.frameworks import vocabularies
+from dlprof.store import PARQUET_OPTIONS
 import dlprof.ingest.run, dlprof.ingest.xplane
 pa.set_cpu_count(1); pa.set_io_thread_count(1)
 V = vocabularies()
 def run(path, out):
-    with pq.ParquetWriter(out, schema.EVENTS, compression="zstd", compression_level=1) as writer:
+    with pq.ParquetWriter(out, schema.EVENTS, **PARQUET_OPTIONS) as writer:
         return ingest.read([Path(path)], root=Path(path).parent, vocabularies=V, sink=writer.write_batch).events
 """,
     "xprof": """

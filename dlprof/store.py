@@ -156,6 +156,21 @@ class Capture:
             raise StoreError(f"{file}: cannot be read: {error}", hint="import the files below raw/ again") from None
 
 
+PARQUET_OPTIONS: Final[dict[str, Any]] = {
+    "compression": "zstd",
+    "compression_level": 1,
+    # Measured on a million rows: half the time of Parquet's defaults and a quarter less space. No dictionary for what hardly
+    # ever repeats; differences for what grows; no statistics, which nobody reads.
+    "use_dictionary": [
+        column.name for column in schema.EVENT_COLUMNS
+        if column.name not in ("id", "start_ps", "duration_ps", "self_ps", "value", "args")
+    ],
+    "column_encoding": {"id": "DELTA_BINARY_PACKED", "start_ps": "DELTA_BINARY_PACKED"},
+    "write_statistics": False,
+}  # fmt: skip
+"""How events.parquet is written."""
+
+
 class CaptureWriter:
     """Writes one directory: `with CaptureWriter(path) as writer: …; writer.commit(manifest)`.
 
@@ -189,9 +204,7 @@ class CaptureWriter:
     def sink(self, batch: pa.RecordBatch) -> None:
         """Append finished events (schema.EVENTS) to events.parquet."""
         if self._events is None:
-            self._events = pq.ParquetWriter(
-                self.partial / EVENTS_FILE, schema.EVENTS, compression="zstd", compression_level=1
-            )
+            self._events = pq.ParquetWriter(self.partial / EVENTS_FILE, schema.EVENTS, **PARQUET_OPTIONS)
         self._events.write_batch(batch)
 
     def close_events(self) -> None:
