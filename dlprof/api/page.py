@@ -10,9 +10,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import get_args
 
+import msgspec
 from matplotlib.figure import Figure
 
-from dlprof import __version__
+from dlprof import __version__, stats
 from dlprof.analysis import exhibits
 from dlprof.analysis.model import Comparison
 from dlprof.api.loading import CaptureResult, ComparisonResult
@@ -40,15 +41,34 @@ def page(result: ComparisonResult | CaptureResult) -> str:
 
 def plot(result: ComparisonResult | CaptureResult, kind: str, form: str) -> bytes:
     """One figure as the bytes of a file. Raises `UsageError` where there is nothing of that kind to draw."""
-    if form not in get_args(figure.Format):
-        raise UsageError(
-            f"no such picture format: {form!r}", hint=f"end the file's name in .{' or .'.join(figure.FORMATS)}"
-        )
+    _check_format(form)
     with figure.style():
         drawn = _draw(result, kind)
         if drawn is None:
             raise UsageError(f"nothing to draw: {_ABSENT.get(kind, 'the recording holds no such data')}")
         return figure.render(drawn, form)  # type: ignore[arg-type]
+
+
+def plot_calibration(path: Path, form: str) -> bytes:
+    """The figure of a calibration.json that `dlprof calibrate` saved. Raises `StoreError` where it is none."""
+    _check_format(form)
+    try:
+        stored = msgspec.json.decode(path.read_bytes())
+        result = msgspec.convert(stored["result"], stats.Calibration)
+        title = f"{stored['workload']}, {stored['side']} against itself"
+    except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+        raise StoreError(
+            f"{path}: not a calibration: {error}", hint="name the calibration.json of `dlprof calibrate`"
+        ) from None
+    with figure.style():
+        return figure.render(plots.calibration(result, title), form)  # type: ignore[arg-type]
+
+
+def _check_format(form: str) -> None:
+    if form not in get_args(figure.Format):
+        raise UsageError(
+            f"no such picture format: {form!r}", hint=f"end the file's name in .{' or .'.join(figure.FORMATS)}"
+        )
 
 
 def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
