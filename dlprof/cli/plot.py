@@ -14,7 +14,7 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "a", type=Path, metavar="A", help="comparison, capture or raw trace; for calibration its calibration.json"
+        "a", type=Path, metavar="A", help="comparison, capture or raw trace; for calibration: calibration.json"
     )
     parser.add_argument("b", type=Path, nargs="?", metavar="B", help="capture directory or raw trace to put beside A")
     parser.add_argument("--kind", choices=KINDS, required=True)
