@@ -26,6 +26,9 @@ EPOCH_US: Final = 10**14
 FAR_US: Final = 10**12
 """A first time above this (12 days) becomes the origin, so that int64 picoseconds suffice."""
 
+SANE_US: Final = 2**56
+"""A time above this (the year 4253) is garbage and no origin."""
+
 _X, _M, _NONE = ord("X"), ord("M"), 0
 _OPEN_CLOSE: Final = np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
 _SINGLE: Final = np.isin(np.arange(256), np.frombuffer(b"iInRC", dtype=np.uint8))
@@ -137,7 +140,8 @@ class ChromeFile:
 
     def _set_origin(self, rows: Sequence[Event]) -> None:
         """The first readable time; far from zero it becomes the origin."""
-        first = next((us for event in rows if (us := _whole_us(event.ts)) is not None), None)
+        times = (_whole_us(event.ts) for event in rows)
+        first = next((us for us in times if us is not None and abs(us) < SANE_US), None)
         if first is None:
             return
         self.origin_us = first if abs(first) > FAR_US else 0

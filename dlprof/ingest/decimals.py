@@ -21,6 +21,7 @@ _NEWLINE, _DOT = 10, 46
 _PLAIN: Final = b"0123456789.\n-"
 _FRACTION_DIGITS: Final = 6
 _INT64_DIGITS: Final = 18
+_INT64_SAFE: Final = 2**62
 
 
 def picoseconds(values: Sequence[Any], origin_us: int) -> Int64:
@@ -37,7 +38,7 @@ def picoseconds(values: Sequence[Any], origin_us: int) -> Int64:
         whole = np.array(values)
     except (ValueError, OverflowError):
         return _one_by_one(values, origin_us)
-    if whole.dtype == np.int64 and whole.min() > MISSING // 2 and abs(origin_us) < 2**62:
+    if whole.dtype == np.int64 and whole.min() > MISSING // 2 and abs(origin_us) < _INT64_SAFE:
         relative: Int64 = whole - origin_us
         return np.where(np.abs(relative) <= LIMIT_US, relative * PS_PER_US, MISSING)
     if whole.dtype == np.float64 and origin_us == 0 and np.abs(whole).max() < DOUBLE_SAFE_US:
@@ -67,6 +68,8 @@ def _from_text(values: Sequence[msgspec.Raw], origin_us: int) -> Int64 | None:
     if (ends - starts).max() > _INT64_DIGITS or places.max() > _FRACTION_DIGITS or len(np.unique(item)) != len(item):
         return None
     if codes[starts].max() == _DOT or (np.diff(starts) < 2).any():
+        return None
+    if abs(origin_us) * 10 ** int(places.max()) >= _INT64_SAFE:
         return None
     relative = mantissa - origin_us * 10**places
     limit = LIMIT_US * 10**places

@@ -28,7 +28,7 @@ def test_epoch_microseconds_with_nanoseconds_survive_as_text_but_not_as_a_double
     assert picoseconds([text], origin).tolist() == [exact]
 
 
-@given(st.lists(_DECIMAL, min_size=1, max_size=20), st.integers(-(10**6), 10**6))
+@given(st.lists(_DECIMAL, min_size=1, max_size=20), st.integers(-LIMIT_US, LIMIT_US) | st.integers(-100, 100))
 def test_plain_decimals_of_up_to_six_places_are_exact(values: list[Decimal], origin: int) -> None:
     kept = [value for value in values if abs(value - origin) <= LIMIT_US]
     texts = [format(value, "f") for value in kept]
@@ -66,3 +66,13 @@ def test_values_of_several_types_in_one_column_are_read_one_by_one() -> None:
         1_000_000, 2_500_000, 3_000_000, MISSING, MISSING, MISSING,
     ]  # fmt: skip
     assert picoseconds([], 0).dtype == np.int64
+
+
+@given(
+    st.lists(st.tuples(st.integers(0, 10**18), st.integers(0, 6)), min_size=1, max_size=20),
+    st.sampled_from([0, 1, 10**12, 1_751_410_836_000_000, 2**56, 2**70, -(10**15)]),
+)
+def test_columns_of_mixed_lengths_are_exact_for_any_origin(parts: list[tuple[int, int]], origin: int) -> None:
+    values = [Decimal(digits).scaleb(-places) for digits, places in parts]
+    expected = [int((v - origin) * 10**6) if abs(v - origin) <= LIMIT_US else MISSING for v in values]
+    assert picoseconds(_raw(*(format(value, "f") for value in values)), origin).tolist() == expected
