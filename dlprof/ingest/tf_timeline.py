@@ -67,7 +67,7 @@ class TimelineDialect(Dialect):
         twin &= ph == ord("X")
         self.ctx.anomalies.count("tf1_duplicate_gpu_record", int(twin.sum()))
         copies = {process for process in twice if places[process].stream == "memcpy"}
-        self.copied.update((event.ts, event.name) for event in compress(events, twin) if event.pid in copies)
+        self.copied.update(_when(event) for event in compress(events, twin) if event.pid in copies)
         return twin
 
     def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
@@ -102,7 +102,7 @@ class TimelineDialect(Dialect):
             return LEVEL["counter"]
         role = place(self.names.processes.get(event.pid, "")).role
         if role in ("stream", "all"):
-            copied = (event.ts, event.name) in self.copied
+            copied = _when(event) in self.copied
             named = (args.op or event.name).upper().startswith(("MEMCPY", "MEMSET"))
             return LEVEL["copy" if copied or named else "kernel"]
         return LEVEL["op"] if role in ("cpu", "scheduling") else NO_TEXT
@@ -117,6 +117,11 @@ class TimelineDialect(Dialect):
             return self.ctx.track(f"gpu:{where.index}", where.stream, f"{process}/{thread}", on_device=True)
         device = f"cpu:{where.index}" if where.role == "cpu" else "host"
         return self.ctx.track(device, f"{name.removesuffix(' Compute')} {thread}", f"{process}/{thread}")
+
+
+def _when(event: Event) -> tuple[Any, str]:
+    """Start and name; a start that came as decimal text by its text."""
+    return (bytes(event.ts) if isinstance(event.ts, msgspec.Raw) else event.ts), event.name
 
 
 def _args(event: Event) -> _Args:
