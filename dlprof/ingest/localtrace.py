@@ -86,6 +86,11 @@ def _parse(window: Window, start: Int64, end: Int64) -> _Events:
     return _Events(window, device, resource, at, length, name_start, name_end, args, unknown)
 
 
+def _marker(name: str) -> str:
+    """A marker under its own name: TensorFlow 2.0 drops what stands before a colon, so the child writes `dlprof;step=3`."""
+    return name.replace("dlprof;", "dlprof:", 1) if name.startswith("dlprof;") else name
+
+
 def _kind(name: str, on_device: bool, executed: bool) -> tuple[int, str | None, str | None, str | None]:
     """(level, operator path, operator type, kernel) of an event. executed: its label names the device it ran on, which the
     executor writes for operators only, whose name is then the bare type in these releases."""
@@ -176,7 +181,7 @@ class _FileReader:
         ctx, data = self._ctx, events.window.data
         ctx.anomalies.count("unknown_field", events.unknown_fields)
         texts = [data[a:b] for a, b in zip(events.name_start.tolist(), events.name_end.tolist(), strict=True)]
-        names = {raw: self._text(raw) for raw in set(texts)}
+        names = {raw: _marker(self._text(raw)) for raw in set(texts)}
         rows = [names[raw] for raw in texts]
         tracks, on_device = self._tracks(events)
         args = self._args(events)
