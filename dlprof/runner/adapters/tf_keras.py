@@ -78,8 +78,9 @@ class KerasNetwork(Network):
             self._thread = threading.Thread(target=self._fit, daemon=True)
             self._thread.start()
         fed = 0
-        for batch in batches:
+        for gather in batches:
             with span("dlprof:input"):
+                batch = gather()
                 self._permits.release()
                 self._queue.put(batch)
             fed += 1

@@ -64,14 +64,15 @@ class Network:
         raise NotImplementedError
 
     def train(self, batches, span):
-        """Run a step for each (images, labels) of `batches` without waiting; returns the loss handles, one a step.
+        """Run a step for each of `batches` without waiting; returns the loss handles, one a step.
 
+        Each of `batches` is a function that gathers and returns (images, labels): input work, so it belongs in that span.
         A mode that owns its loop (Keras fit) overrides this.
         """
         losses = []
-        for images, labels in batches:
+        for gather in batches:
             with span("dlprof:input"):
-                x, y = self.batch(images, labels)
+                x, y = self.batch(*gather())
             losses.append(self.step(x, y, span))
         return losses
 

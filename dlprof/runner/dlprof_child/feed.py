@@ -1,5 +1,7 @@
 """Batches of a network workload: gathered from the parent's files in the parent's order, the same for every framework."""
 
+from functools import partial
+
 import numpy as np
 
 from .faults import Fault
@@ -47,9 +49,15 @@ class Feed:
         return row[within * self.batch_size : (within + 1) * self.batch_size]
 
     def train(self, first, count):
-        """Yield training batches `first` .. `first + count - 1`, each gathered when asked for."""
+        """Yield a function for each training batch `first` .. `first + count - 1`; calling it gathers the batch.
+
+        So that the caller can count the gathering as input work.
+        """
         for step in range(first, first + count):
-            yield self.batch(self.train_indices(step))
+            yield partial(self._train_batch, step)
+
+    def _train_batch(self, step):
+        return self.batch(self.train_indices(step))
 
     def has(self, name):
         """Whether there is a held-out set of that name with anything in it."""
@@ -62,9 +70,12 @@ class Feed:
             yield self.batch(indices[start : start + self.batch_size])
 
     def infer(self, first, count):
-        """Yield image batches of the test set (else of the training set), going round."""
+        """Yield a function for each batch of the test set (else of the training set), going round: its images."""
         indices = self._sets["test"] if self.has("test") else self._train[0]
         batches = max(1, len(indices) // self.batch_size)
         for step in range(first, first + count):
             start = (step % batches) * self.batch_size
-            yield self.batch(indices[start : start + self.batch_size])[0]
+            yield partial(self._images_of, indices[start : start + self.batch_size])
+
+    def _images_of(self, indices):
+        return self.batch(indices)[0]

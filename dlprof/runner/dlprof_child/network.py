@@ -99,9 +99,9 @@ class NetworkWork:
     def _infer(self, first, count, span):
         """Forward passes over test batches; returns the handles of their logits."""
         handles = []
-        for images in self._feed.infer(first, count):
+        for gather in self._feed.infer(first, count):
             with span("dlprof:input"):
-                x = self._net.batch(images, None)[0]
+                x = self._net.batch(gather(), None)[0]
             with span("dlprof:forward"):
                 handles.append(self._net.infer(x))
         return handles
