@@ -206,7 +206,12 @@ def prepare(run: Run) -> None:
     paths = [str(REPOSITORY)]
     if run.carried:
         wheels = str(run.carried / "wheels")
-        run.environ |= {"UV_FIND_LINKS": wheels, "UV_NO_INDEX": "1", "DLPROF_CACHE": str(run.carried / "cache")}
+        run.environ |= {
+            "UV_FIND_LINKS": wheels,
+            "UV_NO_INDEX": "1",
+            "UV_OFFLINE": "1",
+            "DLPROF_CACHE": str(run.carried / "cache"),
+        }
         if (run.carried / "pyenv").is_dir():
             run.environ["PYENV_ROOT"] = str(run.carried / "pyenv")
         paths.insert(0, _site(run, wheels))
