@@ -208,7 +208,6 @@ def prepare(run: Run) -> None:
         wheels = str(run.carried / "wheels")
         run.environ |= {
             "UV_FIND_LINKS": wheels,
-            "UV_NO_INDEX": "1",
             "UV_OFFLINE": "1",
             "DLPROF_CACHE": str(run.carried / "cache"),
         }
