@@ -9,7 +9,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from dlprof.analysis import columns, design, layers, ledger, parity, rows, samework, steps, verdicts
+from dlprof.analysis import columns, design, layers, ledger, parity, rows, samework, steps, tax, verdicts
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
 from dlprof.units import format_ns
 
@@ -24,7 +24,9 @@ class Evidence:
     """One side's traces. exact: event tables (schema.EVENTS), one per traced window of fidelity exact (or whatever
     trace a diff was given); layers: the workload's `model.layers`; anomalies: counters of ingest, summed over the
     windows; runtime: what the child said of itself (threads); untraced: per window, wall times (ns) of synchronised
-    steps without the profiler in the same process, just before and after it."""
+    steps without the profiler in the same process, just before and after it; workload: the resolved description, empty
+    for a trace from elsewhere; stated: how it was recorded, as samework.sides takes it (profiler, synchronised,
+    clock)."""
 
     side: Side
     exact: Sequence[pa.Table] = ()
@@ -33,6 +35,8 @@ class Evidence:
     warnings: Sequence[str] = ()
     runtime: Mapping[str, object] = field(default_factory=dict)
     untraced: Sequence[Sequence[int]] = ()
+    workload: Mapping[str, Any] = field(default_factory=dict)
+    stated: Mapping[str, object] = field(default_factory=dict)
 
 
 def build(
@@ -62,6 +66,8 @@ def build(
     notes = [*warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
     notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(a, b))]
     explanation = _explanation(a, b, _untraced_steps(a, b, timings))
+    if explanation:
+        notes += tax.limits(explanation.ledger, {side: _cost_ns(value) for side, value in profiling.items()})
     return Comparison(
         workload=workload,
         a=a.side,
@@ -89,7 +95,7 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
     explained = _explained(a, b)
     item = _single(a, b, explained)
     explanation = _explanation(a, b, None)
-    differences = _same_work(a, b)
+    differences = (*_same_work(a, b), *samework.workloads(a.workload, b.workload))
     found = [parity.statement(difference) for difference in differences]
     notes = [SINGLE_RUN, *a.warnings, *b.warnings, *_trace_warnings(a, b), *found]
     return Comparison(
@@ -131,8 +137,16 @@ def _explanation(a: Evidence, b: Evidence, untraced_ns: tuple[float, float] | No
 
 
 def _same_work(a: Evidence, b: Evidence) -> tuple[samework.Finding, ...]:
-    """What the first traced window of each side shows of differences in the work."""
-    return samework.traces(a.exact[0], b.exact[0]) if a.exact and b.exact else ()
+    """What the first traced window of each side shows of differences in the work, and what the sides say of their runs.
+
+    A window without waits is named once: by its events, which say how much work lies outside the steps, where they do.
+    """
+    if not (a.exact and b.exact):
+        return ()
+    shown = samework.traces(a.exact[0], b.exact[0])
+    seen = {(finding["what"], finding["where"]) for finding in shown}
+    said = samework.sides(a.side, b.side, a.stated, b.stated)
+    return (*shown, *(finding for finding in said if (finding["what"], finding["where"]) not in seen))
 
 
 def _threads(runtime: Mapping[str, object]) -> str | None:
@@ -235,6 +249,12 @@ def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> dict[str, An
         "untraced_step_ns": untraced,
         "against": against,
     }
+
+
+def _cost_ns(profiling: Mapping[str, Any]) -> float | None:
+    """What profiling added to a step of one side, ns; None where it was not measured."""
+    traced, untraced = profiling["traced_step_ns"], profiling["untraced_step_ns"]
+    return None if traced is None or untraced is None else float(traced - untraced)
 
 
 def _untraced(timings: pa.Table, item: str, side: str, average: Callable[..., Any] = np.median) -> float | None:

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis import cells, columns, steps
+from dlprof.analysis.model import Ledger
 from dlprof.units import PS_PER_NS, format_ns
 
 
@@ -56,6 +57,33 @@ def build(
     costs = [level.cost_ns for level in levels if level.name == "full" and level.cost_ns is not None]
     explains = abs(costs[0]) <= abs(difference_ns) if costs and difference_ns is not None else None
     return Tax(tuple(levels), difference_ns, explains, _statement(levels, difference_ns, explains))
+
+
+def limits(ledger: Ledger, costs_ns: Mapping[str, float | None]) -> tuple[str, ...]:
+    """Why the traces cannot explain the difference under discussion, in words; nothing where they can.
+
+    costs_ns: what profiling added to a synchronised step of each side (None: not measured). Two reasons: the traced gap
+    points the other way than the untraced one, or profiling costs a side more than the whole traced gap.
+    """
+    found = []
+    gap, untraced = ledger.gap_ns, ledger.untraced_gap_ns
+    if untraced is not None and gap * untraced < 0:
+        found.append(
+            f"without profiler B's step is {_compared(untraced)}, with it {_compared(gap)}: "
+            "the traces cannot explain this difference"
+        )
+    known = {side: cost for side, cost in costs_ns.items() if cost is not None}
+    worst = max(known, key=lambda side: abs(known[side]), default=None)
+    if worst is not None and abs(known[worst]) > abs(gap):
+        found.append(
+            f"profiling changes a step of {worst.upper()} by {format_ns(abs(known[worst]))}, and the traced steps differ by "
+            f"{format_ns(abs(gap))} only: the traces cannot explain this difference"
+        )
+    return tuple(found)
+
+
+def _compared(gap_ns: float) -> str:
+    return f"{format_ns(abs(gap_ns))} {'longer' if gap_ns >= 0 else 'shorter'}"
 
 
 def step_ns(events: pa.Table) -> tuple[int, float] | None:

@@ -59,8 +59,17 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
         layers=workload_layers(captures[0]) if captures else (),
         anomalies=anomalies,
         warnings=warnings,
+        runtime=captures[0].manifest.child.get("runtime", {}) if captures else {},
+        workload=captures[0].manifest.workload if captures else {},
+        stated=_stated(captures[0]) if captures else {},
         untraced=[(capture.manifest.child.get("window") or {}).get("untraced_step_ns", []) for capture in captures],
     )
+
+
+def _stated(capture: Capture) -> Mapping[str, object]:
+    """How a window was recorded; of a trace from elsewhere that is not known."""
+    window = capture.manifest.child.get("window") or {}
+    return {"profiler": True, "synchronised": window["synchronised"]} if "synchronised" in window else {}
 
 
 def placed_events(capture: Capture) -> tuple[pa.Table, Mapping[str, int]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from analysis_tables import events, marker, op, step
 
-from dlprof.analysis import tax
+from dlprof.analysis import model, tax
 
 
 def full(conv):
@@ -49,3 +49,24 @@ def test_without_an_untraced_step_there_is_no_cost_and_no_claim():
 def test_an_unsynchronised_window_counts_until_its_work_is_done_even_without_a_recorded_wait():
     steps_, ns = tax.step_ns(events(marker("dlprof:unsynced_step=3", 100, 110), op("Bulk", 105, 400)))
     assert (steps_, ns) == (1, pytest.approx(300.0))
+
+
+def ledger(gap, untraced):
+    return model.Ledger("step", 1, 1, 1, 1000, 1000 + gap, gap, untraced, None, (), 0, "")
+
+
+@pytest.mark.parametrize(
+    ("gap", "untraced", "costs", "said"),
+    [
+        (300, 250, {"a": 100.0, "b": 200.0}, []),
+        (300, None, {"a": None, "b": None}, []),
+        (300, -50, {"a": 100.0, "b": 200.0}, ["without profiler B's step is 50 ns shorter, with it 300 ns longer"]),
+        (-30, -250, {"a": 100.0, "b": None}, ["a step of A by 100 ns, and the traced steps differ by 30 ns only"]),
+        (30, -250, {"a": 10.0, "b": 400.0}, ["without profiler B's step", "a step of B by 400 ns"]),
+    ],
+)
+def test_traces_that_cannot_explain_the_difference_are_said_to_be_such(gap, untraced, costs, said):
+    found = tax.limits(ledger(gap, untraced), costs)
+    assert len(found) == len(said)
+    assert all(text in sentence for text, sentence in zip(said, found, strict=True))
+    assert all("the traces cannot explain this difference" in sentence for sentence in found)
