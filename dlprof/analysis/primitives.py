@@ -189,4 +189,4 @@ def _statement(found: list[Primitive], by_reason: Mapping[Reason, float], absent
     where = f"{top.primitive} {top.prop} {top.problem}".replace("  ", " ")
     kinds = f"{top.a_implementation or 'nothing'} in A, {top.b_implementation or 'nothing'} in B"
     most = f"most in {where} ({kinds}, {top.delta_ns / 1e6:+.3g} ms)"
-    return f"oneDNN's part of the difference per unit: {', '.join(parts)}; {most}"
+    return f"oneDNN's part of the difference per step: {', '.join(parts)}; {most}"

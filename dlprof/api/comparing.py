@@ -12,7 +12,7 @@ from typing import Any, Final
 
 from dlprof.analysis import exhibits, parity
 from dlprof.analysis.model import Comparison
-from dlprof.api import equal_work, items
+from dlprof.api import equal_work, items, reasons
 from dlprof.api.keeping import Keeper, Kept
 from dlprof.api.options import CompareOptions
 from dlprof.api.pacing import Pacing, fitted
@@ -77,6 +77,7 @@ class _Comparing:
             trials = self._trials()
             if not trials.interrupted:
                 self._traces()
+                self._reasons()
         except KeyboardInterrupt:
             self.kept.stopped = "interrupted while tracing"
         except NotComparable:
@@ -178,6 +179,11 @@ class _Comparing:
         if self.options.traces:
             for name in ("a", "b"):
                 self._record(name, "native", 1, 1)
+
+    def _reasons(self) -> None:
+        """What oneDNN says of itself, where traces are wanted at all."""
+        if self.options.reasons and self.options.traces:
+            self.kept.primitives = reasons.find(self.bench, self.sides, self.workloads)
 
     def _record(self, name: str, fidelity: str, k: int, epochs: int) -> None:
         folder = f"{name}-{fidelity}-{k}"

@@ -27,11 +27,13 @@ from dlprof.workload import Workload
 
 @dataclass(slots=True)
 class Kept:
-    """What has been finished so far. differences: of parity. stopped: why it ended early, '' where it did not."""
+    """What has been finished so far. differences: of parity. primitives: what oneDNN said (api.reasons), None where it was
+    not asked. stopped: why it ended early, '' where it did not."""
 
     differences: tuple[Mapping[str, str], ...] = ()
     trials: list[Trial] = field(default_factory=list)
     captures: dict[str, Capture] = field(default_factory=dict)
+    primitives: Mapping[str, Any] | None = None
     stopped: str = ""
 
     @property
@@ -115,6 +117,7 @@ class Keeper:
                 for t in kept.trials
             ],
             "stopped": kept.stopped,
+            "primitives": kept.primitives,
             "folder": str(self.writer.path),
         }
 

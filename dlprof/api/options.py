@@ -45,7 +45,7 @@ class CompareOptions:
     """What `dlprof compare` was asked for. trials: exactly so many (fixed design), else adaptive within budget_s.
 
     allow: kinds of parity differences that do not forbid a verdict (api.equal_work.kinds). method: lockstep, or the way
-    the original study measured (api.published), which is unsound.
+    the original study measured (api.published), which is unsound. reasons: ask oneDNN in a short run a side (api.reasons).
     """
 
     run: RunOptions
@@ -60,3 +60,4 @@ class CompareOptions:
     output: Path | None
     allow: tuple[str, ...] = ()
     method: Method = "lockstep"
+    reasons: bool = True

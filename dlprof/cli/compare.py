@@ -52,6 +52,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--method", choices=["lockstep", "as-published"], default="lockstep",
         help="as-published: the way the original study measured; unsound, only to reproduce its conclusion",
     )  # fmt: skip
+    parser.add_argument(
+        "--no-reasons", action="store_true", help="leave out the short runs that ask oneDNN for its implementations"
+    )
     parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
 
@@ -109,4 +112,5 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
         output=arguments.output,
         allow=tuple(arguments.allow),
         method=arguments.method,
+        reasons=not arguments.no_reasons,
     )

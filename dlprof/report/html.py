@@ -9,7 +9,7 @@ from html import escape
 from dlprof.analysis import parity
 from dlprof.analysis.exhibits import Exhibits
 from dlprof.analysis.model import Comparison, Ledger, Side, View
-from dlprof.report import json, plots, waterfall
+from dlprof.report import json, plots, primitives_html, waterfall
 from dlprof.report.breakdown_text import label
 from dlprof.report.figure import page_style
 from dlprof.report.html_parts import Cell, figure, number, page, paragraphs, section, table
@@ -41,6 +41,7 @@ def comparison(found: Comparison, extras: Extras | None = None) -> str:
         sections = [
             _timings(found, extras),
             _waterfall(found),
+            primitives_html.build(found),
             _breakdown(found),
             _timelines(extras, titles),
             _distributions(extras, titles),

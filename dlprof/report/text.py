@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dlprof.analysis import parity
 from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
 from dlprof.ingest.anomalies import ANOMALIES
-from dlprof.report import breakdown_text, family_text, ledger_text, view_text
+from dlprof.report import breakdown_text, family_text, ledger_text, primitives_text, view_text
 from dlprof.report.layout import Colour, Column, heading, paint, paragraph, table, visible
 from dlprof.report.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
 from dlprof.units import format_ns
@@ -42,6 +42,7 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
         return "\n".join(lines + _captures((), found.facts.get("folder"), colour)) + "\n"
     lines += family_text.lines(found, colour=colour)
     lines += ledger_text.lines(found.ledger, colour=colour)
+    lines += primitives_text.lines(found, colour=colour)
     lines += breakdown_text.lines(found, colour=colour, limit=rows)
     lines += _explained(found, colour)
     lines += _parity(found, colour)
