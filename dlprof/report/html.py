@@ -9,7 +9,7 @@ from html import escape
 from dlprof.analysis import parity
 from dlprof.analysis.exhibits import Exhibits
 from dlprof.analysis.model import Comparison, Ledger, Side, View
-from dlprof.report import json, plots, primitives_html, waterfall
+from dlprof.report import json, ledger_text, plots, primitives_html, waterfall
 from dlprof.report.breakdown_text import label
 from dlprof.report.figure import page_style
 from dlprof.report.html_parts import Cell, figure, number, page, paragraphs, section, table
@@ -116,7 +116,8 @@ def _waterfall(found: Comparison) -> Section:
     caption = f"{built.title}, ms: A {built.start_ms:.3f}, B {built.end_ms:.3f}"
     if found.ledger is not None:
         rows, titles, foot = _ledger_rows(found.ledger)
-        said = paragraphs([found.ledger.statement]) + paragraphs(found.ledger.notes, "note")
+        aligned = [ledger_text.matched_words(found.alignment)] if found.alignment else []
+        said = paragraphs([found.ledger.statement]) + paragraphs([*found.ledger.notes, *aligned], "note")
     else:
         said, titles = "", ["Part", "B − A"]
         rows = [[step.name, number(step.delta_ms, "{:+.3f}")] for step in built.steps]

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
-from dlprof.analysis.model import Ledger, LedgerLine
+from dlprof.analysis.model import Alignment, Ledger, LedgerLine
 from dlprof.report.layout import Column, heading, paragraph, table
 from dlprof.units import NS_PER_MS
 
@@ -37,6 +37,24 @@ def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str
     for note in found.notes:
         out += paragraph(note, first="  ! ")
     return out
+
+
+def matched(found: Alignment | None) -> list[str]:
+    """How much of each side's operator time has no counterpart, and how many names the vocabulary lacks."""
+    return [] if found is None else paragraph(matched_words(found))
+
+
+def matched_words(found: Alignment) -> str:
+    """`Without a counterpart on the other side: 0.4 % of A's operator time, 0.0 % of B's. Unknown names: …`."""
+    text = (
+        f"Without a counterpart on the other side: {100 * found.a_unmatched:.1f} % of A's operator time, "
+        f"{100 * found.b_unmatched:.1f} % of B's."
+    )
+    unknown = dict.fromkeys((*found.a_unknown, *found.b_unknown))
+    if unknown:
+        shown = ", ".join(list(unknown)[:3])
+        text += f" {len(unknown)} operator name{'s' if len(unknown) > 1 else ''} not known, such as {shown}."
+    return text
 
 
 def _split(found: Sequence[LedgerLine], limit: int) -> tuple[Sequence[LedgerLine], Sequence[LedgerLine]]:

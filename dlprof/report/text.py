@@ -42,6 +42,7 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
         return "\n".join(lines + _captures((), found.facts.get("folder"), colour)) + "\n"
     lines += family_text.lines(found, colour=colour)
     lines += ledger_text.lines(found.ledger, colour=colour)
+    lines += ledger_text.matched(found.alignment)
     lines += primitives_text.lines(found, colour=colour)
     lines += breakdown_text.lines(found, colour=colour, limit=rows)
     lines += _explained(found, colour)
