@@ -72,10 +72,10 @@ class MXNetBackend(Backend):
     synchronisation = SYNCHRONISATION
 
     def tensor(self, value, call):
-        return self._ops.tensor(value, call.get("array", "nd"))
+        return self._ops.tensor(value, call.get("array", "nd"), bool(call.get("gradient")))
 
     def compile_call(self, call, names, creates, constants):
-        return self._ops.compile_call(call["call"], names, creates, constants)
+        return self._ops.compile_call(call, names, creates, constants)
 
     def execution(self, call, creates):
         return self._ops.execution(call["call"], creates)

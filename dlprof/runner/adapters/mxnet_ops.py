@@ -4,9 +4,8 @@ A call written with `F` has a symbolic form (F is mx.nd or mx.sym); one written 
 every mode, and the facts say so.
 """
 
+import functools
 import re
-
-from dlprof_child.faults import Unsupported
 
 SYNCHRONISATION = "mx.nd.waitall()"
 
@@ -19,10 +18,13 @@ class MXNetOps:
         self._mode = mode
         self._context = context
 
-    def tensor(self, value, kind):
-        """A NumPy array as an array on the device; kind `np` gives mx.np.ndarray."""
+    def tensor(self, value, kind, gradient):
+        """A NumPy array as an array on the device; kind `np` gives mx.np.ndarray; gradient: it keeps one."""
         array = self._mx.nd.array(value, ctx=self._context, dtype=value.dtype)
-        return array.as_np_ndarray() if kind == "np" else array
+        array = array.as_np_ndarray() if kind == "np" else array
+        if gradient:
+            array.attach_grad()
+        return array
 
     def execution(self, call, creates):
         """imperative | hybrid | hybrid-static | symbolic."""
@@ -30,28 +32,39 @@ class MXNetOps:
         return self._mode if symbolic else "imperative"
 
     def compile_call(self, call, names, creates, constants):
-        """A function of the operands. Raises Unsupported where this release lacks what the call names."""
+        """A function of the operands; with call["gradient"] it gives the gradient by the first of them."""
         mx = self._mx
-        code = compile("lambda F, %s: %s" % (", ".join(names), call), "<call>", "eval")
+        code = compile("lambda F, %s: %s" % (", ".join(names), call["call"]), "<call>", "eval")
         body = eval(code, dict(constants, mx=mx))
-        execution = self.execution(call, creates)
+        execution = self.execution(call["call"], creates)
         if execution == "imperative":
-            return self._imperative(call, body)
-        block = _block(mx, body)  # mode symbolic too: a hybridized block is an executor of its symbol
-        block.hybridize(**({"static_alloc": True, "static_shape": True} if execution == "hybrid-static" else {}))
-        return block
+            function = self._imperative(body)
+        else:  # mode symbolic too: a hybridized block is an executor of its symbol
+            function = _block(mx, body)
+            static = {"static_alloc": True, "static_shape": True} if execution == "hybrid-static" else {}
+            function.hybridize(**static)
+        return self._differentiated(function) if call.get("gradient") else function
 
-    def _imperative(self, call, body):
+    def _imperative(self, body):
         mx, context = self._mx, self._context
+        if context == mx.cpu(0):  # the default: a context scope would add nothing but its own cost
+            return functools.partial(body, mx.nd)
 
         def run(*values):
-            try:
-                with context:
-                    return body(mx.nd, *values)
-            except AttributeError as error:
-                raise Unsupported(
-                    "MXNet %s cannot execute `%s`: %s" % (mx.__version__, call, error), "try another --set variant="
-                ) from None
+            with context:
+                return body(mx.nd, *values)
+
+        return run
+
+    def _differentiated(self, function):
+        """Forward and backward: d(sum of the result)/d(first operand)."""
+        autograd = self._mx.autograd
+
+        def run(*values):
+            with autograd.record():
+                result = function(*values)
+            result.backward()
+            return values[0].grad
 
         return run
 

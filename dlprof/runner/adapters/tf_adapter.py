@@ -84,7 +84,7 @@ class TensorFlowBackend(Backend):
         return self._ops.tensor(value)
 
     def compile_call(self, call, names, creates, constants):
-        return self._ops.compile_call(call["call"], names, creates, constants)
+        return self._ops.compile_call(call, names, creates, constants)
 
     def execution(self, call, creates):
         return self._ops.execution(creates)

@@ -9,14 +9,19 @@ from dlprof_child.faults import Unsupported
 CALLS_WITH_ALL_KERNELS = 64
 
 
+def check_mode(mode):
+    """Raise Unsupported for a mode that executes whole networks only."""
+    if mode not in ("eager", "graph", "xla"):
+        raise Unsupported("mode '%s' executes whole networks, not single calls" % mode, "use eager, graph or xla")
+
+
 def compiled(tf, mode, function):
     """The function as it is (eager), as a tf.function (graph), or compiled with XLA. Raises Unsupported."""
     if mode == "eager":
         return function
     if mode == "graph":
         return tf.function(function, autograph=False)
-    if mode != "xla":
-        raise Unsupported("mode '%s' executes whole networks, not single calls" % mode, "use eager, graph or xla")
+    check_mode(mode)
     known = inspect.signature(tf.function).parameters
     for keyword in ("jit_compile", "experimental_compile"):  # the older name up to TensorFlow 2.4
         if keyword in known:

@@ -1,7 +1,7 @@
 """Single calls in TensorFlow 2: eager, as a tf.function, or compiled with XLA."""
 
-from dlprof_child.faults import Fault, Unsupported
-from tf_modes import CALLS_WITH_ALL_KERNELS, compiled
+from dlprof_child.faults import Fault
+from tf_modes import CALLS_WITH_ALL_KERNELS, check_mode, compiled
 
 
 class TensorFlowOps:
@@ -24,7 +24,8 @@ class TensorFlowOps:
             return self._tf.identity(self._tf.convert_to_tensor(value))
 
     def execution(self, creates):
-        """eager | graph | xla."""
+        """eager | graph | xla. Raises Unsupported for a mode that has no single calls."""
+        check_mode(self._mode)
         return "eager" if creates else self._mode
 
     def copies_for(self, count, creates):
@@ -32,25 +33,31 @@ class TensorFlowOps:
         return -(-count // CALLS_WITH_ALL_KERNELS) if self.execution(creates) == "graph" else 1
 
     def compile_call(self, call, names, creates, constants):
-        """A function of the operands. Raises Unsupported where this release lacks what the call names."""
-        tf = self._tf
-        scope = dict(constants, tf=tf)
-        body = eval(compile("lambda %s: %s" % (", ".join(names), call), "<call>", "eval"), scope)
-        function = compiled(tf, self.execution(creates), body)
-        device = self._device
+        """A function of the operands; with call["gradient"] it gives the gradient by the first of them."""
+        tf, device = self._tf, self._device
+        code = compile("lambda %s: %s" % (", ".join(names), call["call"]), "<call>", "eval")
+        body = eval(code, dict(constants, tf=tf))
+        function = compiled(tf, self.execution(creates), self._differentiated(body) if call.get("gradient") else body)
+        if not self._gpu:
+            return function  # a device scope would add nothing but its own cost to a call of a few microseconds
 
         def run(*values):
-            try:
-                with tf.device(device):
-                    return function(*values)
-            except AttributeError as error:
-                raise Unsupported(
-                    "TensorFlow %s cannot execute `%s`: %s" % (tf.__version__, call, error),
-                    "try another --set variant=",
-                ) from None
+            with tf.device(device):
+                return function(*values)
 
-        # on a CPU the device scope adds nothing but its own cost to a call of a few microseconds
-        return run if self._gpu else function
+        return run
+
+    def _differentiated(self, body):
+        """Forward and backward: d(sum of the result)/d(first operand)."""
+        tf = self._tf
+
+        def run(*values):
+            with tf.GradientTape() as tape:
+                tape.watch(values[0])
+                result = body(*values)
+            return tape.gradient(result, values[0])
+
+        return run
 
     def finish(self, result):
         """Wait for the device."""

@@ -38,6 +38,7 @@ def items_of(description, framework):
                     "%s has no call for %s" % (task["name"], framework), "add one under calls in its description"
                 )
             call = {"call": call} if not isinstance(call, dict) else call
+            call = dict(call, gradient=bool(task.get("differentiate")))
             sizes = run.get("sizes") or task["sizes"]
             found += [Item(task, int(size), variant, call, variant == "idiomatic") for size in sizes]
     return found
@@ -125,12 +126,21 @@ class OpWork:
         arrays = {}
         for name, item in self._items.items():
             values = self._operand_sets(item)[0]
-            result = self._backend.value(self._compile(item)(*values))
+            result = self._backend.value(self._first_call(item, self._compile(item), values))
             # MXNet's mx.nd has no zero-dimensional arrays: a scalar comes out as (1,)
             arrays["out/" + name] = result.reshape(()) if result.size == 1 else result
-            if not item.creates and item.task.get("gradient", True):
+            if not (item.creates or item.call["gradient"]) and item.task.get("gradient", True):
                 arrays["grad/" + name] = self._backend.gradient(self._compile(item), values)
         return arrays
+
+    def _first_call(self, item, function, values):
+        try:
+            return function(*values)
+        except (AttributeError, NotImplementedError) as error:
+            raise Unsupported(
+                "`%s` does not work in %s: %s" % (item.call["call"], self._request["framework"], error),
+                "this release may lack it: choose another --set variant=…, mode or version",
+            ) from error
 
     def run(self, name, iterations):
         """([wall_ns], [cpu_ns], [start_ns], count) of an item."""
@@ -188,7 +198,7 @@ class OpWork:
             for function in functions[name]:
                 for _ in range(WARMUP_CALLS):
                     with Stopwatch() as watch:
-                        self._backend.finish(function(*values))
+                        self._backend.finish(self._first_call(item, function, values))
                     first_call_ns = watch.wall if first_call_ns is None else first_call_ns
         return first_call_ns, functions
 
