@@ -69,12 +69,13 @@ class Output:
         self, track: Track, number: int, ids: Int64, rows: Columns, meanings: Meanings, self_ps: Int64,
         step: Int64, item: Int64, phase: Int32, launch: Int64, shift_ps: int,
     ) -> None:  # fmt: skip
-        """One span of one track, sorted; shapes (n,). An op workload's item is the layer of rows that have none."""
+        """One span of one track, sorted; shapes (n,). An op workload's item is the layer of all rows inside its marker: a
+        scope such as clip_by_value/Minimum is a part of the call, no layer."""
         count = len(ids)
         self.events += count
         if not count:
             return
-        layer = np.where(meanings.layer == NO_TEXT, self._item_layers[item], meanings.layer).astype(np.int32)
+        layer = np.where(item == NO_TEXT, meanings.layer, self._item_layers[item]).astype(np.int32)
         occurrences = rows["occurrences"]
         columns = {
             "id": arrow(ids),

@@ -1,0 +1,144 @@
+"""Writes docs/support-matrix.md: workload × framework × mode × version, each cell by really starting it.
+
+    python docs/support_matrix.py                    # all: makes every environment on first use, about an hour
+    python docs/support_matrix.py tf@2.15.1 mxnet    # these releases alone; the other cells stay as they were
+
+A cell is tried as a comparison would use it: the child starts and runs one timed iteration; a network computes its parity
+arrays before. The tasks of `ops` share one child. What is refused before a child starts is recorded with the reason given
+to a user.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import date
+from pathlib import Path
+
+from dlprof.api import items
+from dlprof.api.options import RunOptions
+from dlprof.api.recording import Bench, check_mode
+from dlprof.capture.launch import Worker
+from dlprof.errors import DlprofError
+from dlprof.frameworks import registry
+from dlprof.workload import load, names
+
+FOLDER = Path(__file__).parent
+TABLE, CELLS = FOLDER / "support-matrix.md", FOLDER / "support-matrix.json"
+TIMEOUT_S = 240.0
+SMALL = {"op": {"count": "2", "sizes": "50"}, "network": {"train": "400", "validation": "100"}}
+"""Enough to see that it runs."""
+
+HEAD = """# What runs where
+
+Written by `python docs/support_matrix.py` ({day}), which really starts every cell: the child computes its parity arrays and
+runs one timed iteration. ✓ works; a number points to the reason below; · was not tried. CPU, Linux x86-64. A cell is a row's
+workload in the column's release and mode.
+"""
+
+
+class Silent:
+    """A progress display that shows nothing."""
+
+    def plan(self, stages: dict[str, float]) -> None: ...
+    def stage(self, name: str, estimate_s: float | None = None) -> None: ...
+    def expect(self, remaining_s: float) -> None: ...
+    def detail(self, text: str) -> None: ...
+    def say(self, text: str) -> None: ...
+
+
+def columns() -> Iterator[tuple[str, str, str]]:
+    """(framework, version, mode) of every locked release."""
+    for framework in registry().values():
+        for version in framework.versions:
+            for mode in framework.modes:
+                yield framework.name, version, mode
+
+
+def attempt(name: str, framework: str, version: str, mode: str) -> dict[str, str]:
+    """Workload (for `ops`: each of its tasks) → '' where it works, else why not, in the words a user gets."""
+    found: dict[str, str] = {}
+    options = RunOptions(name, None, {}, None, "cpu", None, 0, None, None, None, None, TIMEOUT_S)
+    try:
+        with tempfile.TemporaryDirectory(prefix="dlprof-matrix-") as scratch:
+            bench = Bench(options, Silent(), Path(scratch))
+            side = bench.side(f"{framework}@{version}:{mode}")
+            loaded = options.resolve(framework)
+            chosen = {key: value for key, value in SMALL.get(loaded.kind, {}).items() if key in loaded.settings}
+            options.settings.update(chosen)
+            workload = options.resolve(framework)
+            check_mode(side, workload)
+            items.check(workload, framework)
+            environment, made = bench.environment(side), bench.inputs(workload, 1)
+            request = bench.request(side, workload, made, task="serve")
+            with Worker(environment, request, Path(scratch) / "child", TIMEOUT_S) as worker:
+                for item in worker.ready["items"]:
+                    key = item.partition("[")[0] if workload.kind == "op" else name
+                    found[key] = found.get(key) or _run(worker, item, parity=workload.kind != "op")
+    except DlprofError as error:
+        return {name: _first_line(error)}
+    return found
+
+
+def _run(worker: Worker, item: str, *, parity: bool) -> str:
+    try:
+        if parity:
+            worker.parity()
+        worker.run(item, 1)
+    except DlprofError as error:
+        return _first_line(error)
+    return ""
+
+
+def _first_line(error: DlprofError) -> str:
+    return error.message.splitlines()[0]
+
+
+def main(wanted: list[str]) -> None:
+    """Try the wanted releases (all without any) and write both files."""
+    cells: dict[str, str] = json.loads(CELLS.read_text()) if CELLS.exists() else {}
+    tasks = {task["name"] for task in load("ops").description["tasks"]}  # tried together, as the workload `ops`
+    for framework, version, mode in columns():
+        if wanted and not {framework, f"{framework}@{version}", f"{framework}@{version}:{mode}"} & set(wanted):
+            continue
+        for name in (name for name in names() if name not in tasks):
+            for one, why in attempt(name, framework, version, mode).items():
+                cells[f"{framework}@{version}:{mode} {one}"] = why
+                sys.stdout.write(f"{framework}@{version}:{mode} {one}: {why or 'works'}\n")
+                sys.stdout.flush()
+        CELLS.write_text(json.dumps(cells, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+        TABLE.write_text(page(cells), encoding="utf-8")
+
+
+def page(cells: dict[str, str]) -> str:
+    """The tables as Markdown, one a framework release, and the reasons as a numbered list."""
+    reasons: dict[str, int] = {}
+    loads = [name for name in names() if name != "ops"]
+    lines = [HEAD.format(day=date.today().isoformat())]
+    for framework in registry().values():
+        for version in framework.versions:
+            modes = list(framework.modes)
+            lines += [f"\n## {framework.label} {version}\n", f"| workload | {' | '.join(modes)} |"]
+            lines += ["| --- |" + " --- |" * len(modes)]
+            for name in loads:
+                found = [_known(cells, f"{framework.name}@{version}:{mode}", name) for mode in modes]
+                lines.append(f"| {name} | {' | '.join(_cell(one, reasons) for one in found)} |")
+    lines += ["\n## Reasons\n", *(f"{number}. {text}" for text, number in reasons.items())]
+    return "\n".join(lines) + "\n"
+
+
+def _known(cells: dict[str, str], column: str, name: str) -> str | None:
+    """A cell; where no child of `ops` could start at all, its reason holds for every task."""
+    return cells.get(f"{column} {name}", cells.get(f"{column} ops") if load(name).kind == "op" else None)
+
+
+def _cell(found: str | None, reasons: dict[str, int]) -> str:
+    if found is None:
+        return "·"
+    return str(reasons.setdefault(found, len(reasons) + 1)) if found else "✓"
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])

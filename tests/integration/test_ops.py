@@ -1,0 +1,71 @@
+"""Op workloads compared in the real frameworks: all tasks, parity of each item, a row a size, crossover, items without events."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+
+import pytest
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]
+
+TASKS = {"create_numpy", "create_rowlist", "create_list", "dot", "matmul", "sigmoid", "relu", "tanh", "softrelu", "softsign",
+         "flatten", "normalize"}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def all_tasks(dlprof, tmp_path_factory):
+    """`compare ops` with one small size a task and one trial; the finished process and its directory."""
+    target = tmp_path_factory.mktemp("ops") / "out"
+    done = dlprof("compare", "ops", "--set", "sizes=64", "--set", "count=5", "--trials", 1, "-o", target, timeout=1200)
+    assert done.returncode == 0, done.stderr
+    return done, target
+
+
+def test_all_tasks_of_the_study_are_comparable_and_timed_on_both_sides(all_tasks):
+    found = json.loads((all_tasks[1] / "comparison.json").read_text())
+    assert {item["item"] for item in found["items"]} == {f"{task}[size=64]" for task in TASKS}
+    assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
+    assert all(item["ratio"]["estimate"] > 0 and item["a_median_ns"] > 0 for item in found["items"])
+    assert all(item["verdict"] == "inconclusive" for item in found["items"]), "one trial decides nothing"
+    assert found["facts"]["summary"].endswith("12 items: inconclusive for 12")
+
+
+def test_an_item_that_a_framework_records_nothing_of_has_no_event_rather_than_zero_time(all_tasks):
+    done, target = all_tasks
+    found = json.loads((target / "comparison.json").read_text())
+    events = found["facts"]["events_of_items"]
+    assert events["b"]["create_numpy[size=64]"] == 0, "MXNet records no creation of arrays"
+    assert events["a"]["matmul[size=64]"] == events["b"]["matmul[size=64]"] == 5
+    assert "records no event for" in " ".join(done.stdout.split())
+    assert "create_numpy (1 size)" in " ".join(done.stdout.split())
+
+
+@pytest.mark.slow
+def test_a_sweep_gives_a_row_a_size_and_says_where_the_faster_side_changes(dlprof, tmp_path):
+    done = dlprof("compare", "matmul", "--set", "sizes=20..420/200", "--trials", 6, "--traces", 0, "--format", "csv",
+                  "-o", tmp_path / "out", timeout=1400)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    rows = list(csv.DictReader(io.StringIO(done.stdout)))
+    assert [row["item"] for row in rows] == [f"matmul[size={size}]" for size in (20, 220, 420)]
+    assert all(float(row["low"]) < float(row["ratio"]) < float(row["high"]) for row in rows)
+    (sweep,) = json.loads((tmp_path / "out" / "comparison.json").read_text())["facts"]["sweeps"]
+    assert sweep["op"] == "matmul"
+    assert sweep["sizes"] == [20, 220, 420]
+    assert sweep["sentence"].startswith("matmul: ")
+    crossing = sweep["crossover"]
+    assert crossing["trials"] == 6
+    if crossing["size"] is not None:
+        assert crossing["low"] <= crossing["size"] <= crossing["high"]
+        assert "is faster from about n = " in sweep["sentence"]
+    else:
+        assert crossing["why"] in sweep["sentence"] or "is faster wherever" in sweep["sentence"]
+
+
+def test_a_variant_of_the_call_stands_beside_the_idiomatic_one(dlprof, tmp_path):
+    done = dlprof("compare", "matmul", "--set", "size=50", "--set", "variant=all", "--trials", 1, "--traces", 0,
+                  "--format", "json", "-o", tmp_path / "out", timeout=900)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    items = [item["item"] for item in json.loads(done.stdout)["items"]]
+    assert items == ["matmul[size=50]", "matmul[call=study,size=50]", "matmul[call=np,size=50]"]

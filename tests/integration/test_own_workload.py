@@ -1,0 +1,78 @@
+"""A workload from a file of one's own, in the real frameworks; a third party's framework through its entry point."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).parent.parent.parent
+GUIDE = ROOT / "docs" / "adding-a-workload.md"
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
+
+
+def block(language: str, containing: str) -> str:
+    """The first code block of the guide in that language that holds the text: what is tested is what is shown."""
+    parts = GUIDE.read_text(encoding="utf-8").split("```")
+    return next(part.removeprefix(language) for part in parts[1::2] if part.startswith(language) and containing in part)
+
+
+@pytest.fixture
+def clip(tmp_path: Path) -> Path:
+    file = tmp_path / "clip.toml"
+    file.write_text(block("toml", 'name = "clip"'), encoding="utf-8")
+    return file
+
+
+@pytest.fixture
+def plugged(tmp_path: Path) -> dict[str, str]:
+    """An environment in which the fake framework is installed, as far as Python's metadata can tell."""
+    info = tmp_path / "site" / "numpy_framework-1.0.dist-info"
+    info.mkdir(parents=True)
+    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy-framework\nVersion: 1.0\n")
+    (info / "entry_points.txt").write_text("[dlprof.frameworks]\nnp = numpy_framework:NumpyFramework\n")
+    return {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "plugin", info.parent)))}
+
+
+def test_the_op_workload_of_the_guide_is_compared_in_both_frameworks(dlprof, clip, tmp_path):
+    done = dlprof("compare", clip, "--trials", 1, "--set", "sizes=1000,5000", "--format", "json", "-o", tmp_path / "out",
+                  timeout=900)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [item["item"] for item in found["items"]] == ["clip[size=1000]", "clip[size=5000]"]
+    assert all(item["ratio"]["estimate"] > 0 for item in found["items"])
+    assert not [difference for difference in found["parity"] if difference["blocks"] == "yes"]
+    rows = [row for row in found["rows"] if row["layer"] == "clip[size=1000]"]
+    assert {row["op"] for row in rows if row["a_count"] == 50} >= {"Min", "Max"}, "what TensorFlow makes of it"
+    assert {row["op"] for row in rows if row["b_count"] == 50} >= {"Clip"}
+
+
+def test_a_call_that_computes_something_else_is_not_comparable(dlprof, clip, tmp_path):
+    clip.write_text(clip.read_text().replace("F.clip(x, 0.2, 0.8)", "F.clip(x, 0.2, 0.7)"))
+    done = dlprof(
+        "compare", clip, "--trials", 1, "--traces", 0, "--format", "json", "-o", tmp_path / "out", timeout=900
+    )
+    assert done.returncode == 5, done.stderr
+    found = json.loads(done.stdout)
+    assert {item["verdict"] for item in found["items"]} == {"not_comparable"}
+    assert "out/clip[size=1000]" in {difference["where"] for difference in found["parity"]}
+
+
+def test_a_framework_of_a_third_party_is_listed_captured_and_compared(dlprof, clip, plugged, tmp_path):
+    listed = dlprof("frameworks", env=plugged)
+    assert "NumPy" in listed.stdout
+    clip.write_text(clip.read_text() + 'np = "np.clip(x, 0.2, 0.8)"\n')
+    captured = dlprof("capture", clip, "--framework", "np", "-o", tmp_path / "capture", env=plugged, timeout=600)
+    assert captured.returncode == 0, captured.stderr
+    shown = json.loads(dlprof("show", tmp_path / "capture", "--format", "json", env=plugged).stdout)
+    sizes = len(json.loads((tmp_path / "capture" / "manifest.json").read_text())["workload"]["run"]["sizes"])
+    assert [(row["op"], row["calls"]) for row in shown["rows"] if row["op"] == "Clip"] == [("Clip", 50 * sizes)]
+    done = dlprof("compare", clip, "--a", "np:plain", "--b", "np:thrice", "--set", "size=100000", "--trials", 6,
+                  "--traces", 0, "--format", "json", "-o", tmp_path / "out", env=plugged, timeout=600)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    (item,) = json.loads(done.stdout)["items"]
+    assert item["verdict"] == "slower", "three calls take longer than one"
+    assert item["ratio"]["low"] > 1.5

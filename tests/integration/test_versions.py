@@ -1,0 +1,65 @@
+"""Every release of the study and after it: its environment is made, it captures LeNet and an op, and its trace is read."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(1500)]
+
+STEPS = 3
+TENSORFLOW = ("2.21.0", "2.15.1", "2.10.1", "2.1.0", "2.0.0", "1.12.2")
+MXNET = ("1.9.1", "1.5.1", "1.4.1")
+RELEASES = [*(f"tf@{version}" for version in TENSORFLOW), *(f"mxnet@{version}" for version in MXNET)]
+
+UNMARKED = ("tf@2.1.0",)
+"""Releases in whose traces no marker can be had, so that what lies in which step is not known: TensorFlow 2.1's Python
+binding of markers has a recorder of its own."""
+
+
+def captured(dlprof, target: Path, *words: object) -> dict:
+    """The manifest of a capture, and its `show` by op under `rows`."""
+    done = dlprof("capture", *words, "--max-steps", STEPS, "-o", target, timeout=1200)
+    assert done.returncode == 0, done.stderr
+    shown = dlprof("show", target, "--format", "json")
+    assert shown.returncode == 0, shown.stderr
+    return {**json.loads((target / "manifest.json").read_text()), "rows": json.loads(shown.stdout)["rows"]}
+
+
+def calls(capture: dict, op: str, phase: str | None = None) -> int:
+    return sum(row["calls"] for row in capture["rows"] if row["op"] == op and phase in (None, row["phase"]))
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, tmp_path, release):
+    capture = captured(dlprof, tmp_path / "lenet", "lenet", "--framework", release, "--epochs", 1)
+    assert capture["version"] == release.partition("@")[2]
+    forward = None if release in UNMARKED else "forward"
+    backward = calls(capture, "Conv", "backward")
+    assert backward == 2 * STEPS
+    assert calls(capture, "Conv", forward) - (backward if forward is None else 0) == 2 * STEPS
+    assert capture["child"]["epochs"][0]["steps"] == STEPS
+    assert capture["environment"]["locked"] is True
+
+
+@pytest.mark.parametrize("release", RELEASES)
+def test_an_op_is_captured_with_one_call_in_each_marker(dlprof, tmp_path, release):
+    capture = captured(dlprof, tmp_path / "op", "matmul", "--set", "size=50", "--framework", release)
+    assert calls(capture, "MatMul") == STEPS
+    assert capture["child"]["window"]["steps"] == STEPS
+    if release in UNMARKED:
+        return
+    by_layer = json.loads(dlprof("show", tmp_path / "op", "--by", "layer", "--format", "json").stdout)["rows"]
+    assert "matmul[size=50]" in {row["layer"] for row in by_layer}
+
+
+def test_a_release_outside_the_table_is_resolved_on_the_fly_with_a_warning(dlprof, tmp_path):
+    done = dlprof("capture", "matmul", "--set", "size=50", "--framework", "tf@2.16.2", "--max-steps", STEPS,
+                  "-o", tmp_path / "op", timeout=1200)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "no lock file here" in done.stderr
+    manifest = json.loads((tmp_path / "op" / "manifest.json").read_text())
+    assert manifest["version"] == "2.16.2"
+    assert any("no lock file here" in warning for warning in manifest["warnings"])
