@@ -13,6 +13,13 @@ STEPS = 3
 TENSORFLOW = ("2.21.0", "2.15.1", "2.10.1", "2.1.0", "2.0.0", "1.12.2")
 MXNET = ("1.9.1", "1.5.1", "1.4.1")
 RELEASES = [*(f"tf@{version}" for version in TENSORFLOW), *(f"mxnet@{version}" for version in MXNET)]
+NOT_YET = {"tf@1.12.2": "the child has no sessions of TensorFlow 1 yet"}
+TRIED = [
+    pytest.param(release, marks=pytest.mark.xfail(reason=NOT_YET[release], strict=True))
+    if release in NOT_YET
+    else release
+    for release in RELEASES
+]
 
 UNMARKED = ("tf@2.1.0",)
 """Releases in whose traces no marker can be had, so that what lies in which step is not known: TensorFlow 2.1's Python
@@ -32,7 +39,7 @@ def calls(capture: dict, op: str, phase: str | None = None) -> int:
     return sum(row["calls"] for row in capture["rows"] if row["op"] == op and phase in (None, row["phase"]))
 
 
-@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("release", TRIED)
 def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, tmp_path, release):
     capture = captured(dlprof, tmp_path / "lenet", "lenet", "--framework", release, "--epochs", 1)
     assert capture["version"] == release.partition("@")[2]
@@ -44,7 +51,7 @@ def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, tmp_path, re
     assert capture["environment"]["locked"] is True
 
 
-@pytest.mark.parametrize("release", RELEASES)
+@pytest.mark.parametrize("release", TRIED)
 def test_an_op_is_captured_with_one_call_in_each_marker(dlprof, tmp_path, release):
     capture = captured(dlprof, tmp_path / "op", "matmul", "--set", "size=50", "--framework", release)
     assert calls(capture, "MatMul") == STEPS

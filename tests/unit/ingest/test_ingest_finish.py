@@ -112,9 +112,10 @@ def test_steps_of_one_file_do_not_hold_events_of_another() -> None:
     assert {row["name"]: row["step"] for row in trace.finish()}["a"] is None
 
 
-def test_the_item_of_an_op_workload_is_its_step_and_its_layer() -> None:
+@pytest.mark.parametrize("separator", ["@", "#"])  # '#' in captures made before TensorFlow was seen to cut names there
+def test_the_item_of_an_op_workload_is_its_step_and_its_layer(separator: str) -> None:
     trace = Trace()
-    trace.add(HOST, ("dlprof:item=matmul[size=50]#12", 0, 100))
+    trace.add(HOST, (f"dlprof:item=matmul[size=50]{separator}12", 0, 100))
     trace.add(WORKER, ("dot", 10, 10))
     dot = next(row for row in trace.finish({"dot": Operator("MatMul")}) if row["name"] == "dot")
     assert (dot["step"], dot["layer"]) == (12, "matmul[size=50]")
