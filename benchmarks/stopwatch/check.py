@@ -21,9 +21,9 @@ from pathlib import Path
 import numpy as np
 from scipy import stats
 
+from dlprof.api.sides import parse_side
 from dlprof.capture import datasets
 from dlprof.capture.environments import EnvStore
-from dlprof.api.sides import parse_side
 
 HERE = Path(__file__).parent
 
