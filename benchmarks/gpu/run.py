@@ -14,6 +14,7 @@ import hashlib
 import json
 import os
 import platform
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -66,6 +67,11 @@ class Run:
         )
         return done
 
+    def anew(self, folder: str) -> str:
+        """A folder that dlprof is to make: what an earlier go left there goes."""
+        shutil.rmtree(self.out / folder, ignore_errors=True)
+        return folder
+
     def dlprof(self, log: str, *arguments: str) -> subprocess.CompletedProcess[str]:
         return self.call([sys.executable, "-m", "dlprof", *arguments], log)
 
@@ -107,7 +113,7 @@ def machine(run: Run) -> dict[str, Any]:
 
 def capture(run: Run, framework: str) -> dict[str, Any]:
     """One traced LeNet, and where its time went."""
-    folder = f"capture-{framework}"
+    folder = run.anew(f"capture-{framework}")
     steps = ["--max-steps", "10"] if run.dry else []
     arguments = ["lenet", "--framework", framework, "--device", run.device, "--epochs", "1", *steps, "-o", folder]
     done = run.dlprof(folder, "capture", *arguments)
@@ -123,7 +129,7 @@ def capture(run: Run, framework: str) -> dict[str, Any]:
 
 def compare(run: Run, name: str, a: str, b: str) -> dict[str, Any]:
     """A verdict."""
-    folder = f"compare-{name}"
+    folder = run.anew(f"compare-{name}")
     trials = ["--trials", "2", "--max-steps", "10", "--traces", "0"] if run.dry else ["--trials", "10", "--traces", "1"]
     done = run.dlprof(folder, "compare", "lenet", "--a", a, "--b", b, "--epochs", "1", *trials, "-o", folder)
     path = run.out / folder / "comparison.json"
@@ -144,7 +150,7 @@ def plain(run: Run, framework: str) -> dict[str, Any]:
     python = run.pythons[framework]
     if run.call([str(python), "-c", f"import {framework}"], f"import-{framework}").returncode:
         return {"status": "skipped", "why": f"{python} has no {framework}"}
-    folder = run.out / f"plain-{framework}"
+    folder = run.out / run.anew(f"plain-{framework}")
     device = {"torch": {"gpu": "cuda:0"}, "jax": {}}[framework].get(run.device, run.device)
     steps = ["--steps", "3"] if run.dry else []
     script = str(HERE / f"{framework}_lenet.py")
@@ -157,7 +163,7 @@ def plain(run: Run, framework: str) -> dict[str, Any]:
         if framework == "torch"
         else sorted(map(str, folder.glob("plugins/profile/*/*.pb")))
     )
-    kept = run.dlprof(f"import-trace-{framework}", "import", *trace, "-o", f"capture-{framework}")
+    kept = run.dlprof(f"import-trace-{framework}", "import", *trace, "-o", run.anew(f"capture-{framework}"))
     if kept.returncode:
         return outcome(kept)
     shown = run.dlprof(f"show-{framework}", "show", f"capture-{framework}", "--by", "kernel", "--format", "json")
@@ -248,6 +254,8 @@ def main() -> int:
     parser.add_argument("--dry-run", action="store_true", help="on the CPU, as far as that goes")
     given = parser.parse_args()
     out = given.out.absolute()
+    if out.exists() and any(out.iterdir()) and not given.only:
+        parser.error(f"{out} is not empty; name another folder with -o, or single stages with --only")
     (out / "logs").mkdir(parents=True, exist_ok=True)
     pythons = {"torch": given.torch_python.absolute(), "jax": given.jax_python.absolute()}
     run = Run(out, given.dry_run, given.carried and given.carried.absolute(), pythons, given.timeout)
