@@ -130,8 +130,17 @@ def page(cells: dict[str, str]) -> str:
 
 
 def _known(cells: dict[str, str], column: str, name: str) -> str | None:
-    """A cell; where no child of `ops` could start at all, its reason holds for every task."""
-    return cells.get(f"{column} {name}", cells.get(f"{column} ops") if load(name).kind == "op" else None)
+    """A cell; of an op workload the reason why its child could not start, else the first reason of any of its tasks."""
+    loaded = load(name)
+    if loaded.kind != "op":
+        return cells.get(f"{column} {name}")
+    tasks = [task["name"] for task in loaded.description["tasks"]]
+    for whole in (name, "ops"):
+        if cells.get(f"{column} {whole}"):
+            return cells[f"{column} {whole}"]
+    found = {task: cells.get(f"{column} {task}") for task in tasks}
+    failed = [f"{task}: {why}" if len(tasks) > 1 else why for task, why in found.items() if why]
+    return failed[0] if failed else "" if any(why is not None for why in found.values()) else None
 
 
 def _cell(found: str | None, reasons: dict[str, int]) -> str:

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dlprof import __version__, schema
 from dlprof.analysis import compare as analysis
 from dlprof.analysis import families
-from dlprof.analysis.model import Comparison, Side
+from dlprof.analysis.model import Comparison, ItemResult, Side
 from dlprof.api.evidence import evidence_of, side_of
 from dlprof.api.opening import now
 from dlprof.api.options import CompareOptions
@@ -77,6 +77,7 @@ class Keeper:
 
     def _with_family(self, found: Comparison, timings: pa.Table, kept: Kept) -> Comparison:
         """With what the items say together; a family's report starts with it."""
+        found = replace(found, items=self._in_order(found.items, kept))
         names = [item.item for item in found.items]
         events = {
             side: dict(families.events_of_items(kept.captures[f"{side}-exact-1"].events(), names))
@@ -89,6 +90,14 @@ class Keeper:
             "events_of_items": events,
         }
         return replace(found, facts={**found.facts, **facts})
+
+    def _in_order(self, found: Sequence[ItemResult], kept: Kept) -> tuple[ItemResult, ...]:
+        """As the workload lists them, whatever group came first; those that were not comparable at the end."""
+        listed = list(kept.trials[0].ready["a"]["items"]) if kept.trials else []
+        place = {name: at for at, name in enumerate(listed)}
+        return tuple(
+            sorted(found, key=lambda item: (item.verdict == "not_comparable", place.get(item.item, len(listed))))
+        )
 
     def _facts(self, kept: Kept) -> dict[str, object]:
         """Beside the verdict: accuracy per epoch, idle workers, disturbance, why the trials ended."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -181,7 +181,9 @@ def load_comparison(capture: Capture) -> ComparisonResult:
         warnings=capture.manifest.warnings,
         facts={key: value for key, value in stored["facts"].items() if key != "profiling"},
     )
-    return ComparisonResult(capture.path, found, captures, timings)
+    place = {item["item"]: at for at, item in enumerate(stored["items"])}
+    items = tuple(sorted(found.items, key=lambda item: place.get(item.item, len(place))))
+    return ComparisonResult(capture.path, replace(found, items=items), captures, timings)
 
 
 def _published(capture: Capture) -> ComparisonResult:
