@@ -14,6 +14,7 @@ from dlprof import __version__, schema
 from dlprof.analysis import compare as analysis
 from dlprof.analysis import families
 from dlprof.analysis.model import Comparison, ItemResult, Side
+from dlprof.api import costs
 from dlprof.api.evidence import evidence_of, side_of
 from dlprof.api.opening import now
 from dlprof.api.options import CompareOptions
@@ -73,6 +74,8 @@ class Keeper:
             warnings=warnings,
             facts=self._facts(kept),
         )
+        gap = found.ledger.untraced_gap_ns if found.ledger else None
+        found = replace(found, facts={**found.facts, "tax": costs.of(kept.captures, gap)})
         return self._with_family(found, timings, kept) if self.family else found
 
     def _with_family(self, found: Comparison, timings: pa.Table, kept: Kept) -> Comparison:

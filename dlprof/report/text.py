@@ -136,6 +136,9 @@ def _explained(found: Comparison, colour: bool) -> list[str]:
         part = found.explained.get(name)
         cost = found.profiling_overhead.get(name)
         lines += paragraph(f"{_share(part)}; {_cost(cost)}", first=f"  {label}: ")
+        measured = found.facts.get("tax")
+        if isinstance(measured, Mapping) and name in measured:
+            lines += paragraph(str(measured[name]["statement"]), first="     ")
     return lines
 
 
