@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 
 import pytest
-from pytest import approx
 
 pytestmark = pytest.mark.frameworks
 
@@ -15,9 +14,9 @@ def test_each_side_has_its_three_levels_and_their_costs(comparison, side):
     found = json.loads(comparison.stdout)
     levels = {level["name"]: level for level in found["facts"]["tax"][side]["levels"]}
     assert list(levels) == ["off", "light", "full"]
-    assert levels["full"]["step_ns"] == approx(found["ledger"][f"{side}_wall_ns"], abs=1)
+    assert levels["full"]["step_ns"] == pytest.approx(found["ledger"][f"{side}_wall_ns"], abs=1)
     for name in ("light", "full"):
-        assert levels[name]["cost_ns"] == approx(levels[name]["step_ns"] - levels["off"]["step_ns"])
+        assert levels[name]["cost_ns"] == pytest.approx(levels[name]["step_ns"] - levels["off"]["step_ns"])
     classes = levels["full"]["classes"]
     assert min(classes[name] for name in ("forward", "backward", "optimizer")) > 0
     assert sum(classes.values()) <= levels["full"]["step_ns"]
