@@ -71,7 +71,8 @@ class Pacing:
         return whole if self.options.trials else min(self.options.budget_s, whole)
 
     def plan(self) -> Plan:
-        """The schedule's plan. A trial of an op workload takes a sixth of the budget, or 40 rounds if that is less."""
+        """The schedule's plan. A trial of an op workload takes a sixth of the budget (also where the number of trials
+        is fixed: of the default one), or 40 rounds if that is less."""
         trials = self.options.trials or (
             FAMILY_TRIALS if self.family and not self.options.precision else stats.look_schedule()[-1]
         )
@@ -85,7 +86,7 @@ class Pacing:
             seed=seed,
             grouping=items.grouping(self.workload),
             target_s=max(share - START_ESTIMATE_S, share / 2),
-            min_rounds=many if self.options.trials else few,
+            min_rounds=few,
             max_rounds=many,
             warmup_floor=OP_WARMUP[0],
             warmup_cap=OP_WARMUP[1],

@@ -33,7 +33,7 @@ def test_as_published_says_that_mxnet_is_many_times_faster_and_that_this_is_unso
 
 
 def test_the_sound_method_says_the_reverse(dlprof, tmp_path):
-    done = dlprof("compare", "matmul", "--set", "size=550", "--set", "variant=study", "--trials", 6, "--traces", 0,
+    done = dlprof("compare", "matmul", "--set", "size=550", "--set", "variant=study", "--budget", "5m", "--traces", 0,
                   "--a", "tf@2.1.0:eager", "--b", "mxnet@1.5.1:imperative", "--format", "json", "-o", tmp_path / "sound",
                   timeout=1700)  # fmt: skip
     assert done.returncode == 0, done.stderr
