@@ -1,0 +1,34 @@
+"""A planted cause is found in TensorFlow too: real runs with one thing made slow, and the ledger's first line names it."""
+
+from __future__ import annotations
+
+import pytest
+from planted_windows import HERE, rig
+
+from dlprof.analysis import ledger
+
+pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]
+
+PLANTS = {"sleep": "input pipeline", "float64": "conv2"}
+
+
+@pytest.fixture(scope="module")
+def windows(tmp_path_factory):
+    """Six traced windows of the plain network and of each planted one, interleaved so that drift hits all alike."""
+    adapter = HERE / "planted_tf.py"
+    made = rig(tmp_path_factory.mktemp("planted-tf"), "tf", "graph", {"conv2": 192}, adapter)
+    found = {plant: [] for plant in ("", *PLANTS)}
+    for number in range(ledger.MIN_REPLICATES):
+        for plant, tables in found.items():
+            tables.append(made.window(f"{plant or 'plain'}-{number}", options={"plant": plant})[0])
+    return found
+
+
+@pytest.mark.parametrize("plant", PLANTS)
+def test_the_first_line_names_what_was_planted_in_tensorflow(windows, plant):
+    found = ledger.build(windows[""], windows[plant]).ledger
+    first = found.lines[0]
+    assert PLANTS[plant] in first.name, found.statement
+    assert first.low_ns is not None
+    assert 0 < first.low_ns <= first.delta_ns
+    assert sum(line.delta_ns for line in found.lines) == found.gap_ns

@@ -1,0 +1,34 @@
+"""Threads cut to one is found: the same network with two threads and with one, and the ledger's first line says so."""
+
+from __future__ import annotations
+
+import os
+
+import pytest
+from planted_windows import rig
+
+from dlprof.analysis import ledger
+from dlprof.analysis.compare import Evidence, diff
+from dlprof.analysis.model import Side
+
+pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]
+
+
+@pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
+def test_the_first_line_names_the_threads_that_differ_with_an_interval_that_excludes_zero(tmp_path):
+    # convolutions wide enough for a second thread to matter
+    made = rig(tmp_path, "tf", "graph", {"conv1": 32, "conv2": 192})
+    tables = {2: [], 1: []}
+    said = {}
+    for number in range(ledger.MIN_REPLICATES):
+        for threads, windows in tables.items():
+            events, said[threads] = made.window(f"{threads}-threads-{number}", threads=threads)
+            windows.append(events)
+    side = Side("tf", "", "cpu:0", "graph", "", "TensorFlow")
+    found = diff(*(Evidence(side, tables[threads], runtime=said[threads]) for threads in (2, 1))).ledger
+    assert found is not None
+    first = found.lines[0]
+    assert "[threads 2 → 1]" in first.name, found.statement
+    assert "Conv" in first.name
+    assert first.low_ns is not None
+    assert 0 < first.low_ns <= first.delta_ns
