@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 
+import psutil
 import pytest
 from planted_windows import rig
 
@@ -13,9 +14,15 @@ from dlprof.analysis.model import Side
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]
 
+BUSY = 25.0
+
 
 @pytest.mark.skipif(len(os.sched_getaffinity(0)) < 2, reason="needs two cores")
 def test_the_first_line_names_the_threads_that_differ_with_an_interval_that_excludes_zero(tmp_path):
+    # The scheduler shares a busy machine among sessions, whatever their threads: there one thread is as fast as two.
+    taken = psutil.cpu_percent(2.0)
+    if taken > BUSY:
+        pytest.skip(f"needs two idle cores: {taken:.0f} % of the machine's CPU time is taken")
     # convolutions wide enough for a second thread to matter
     made = rig(tmp_path, "tf", "graph", {"conv1": 32, "conv2": 192})
     tables = {2: [], 1: []}
