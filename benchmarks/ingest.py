@@ -1,6 +1,6 @@
 """Both sections of the ingest benchmark, one behind the other: ingest_xplane.py and ingest_json.py with their defaults.
 
-    python benchmarks/ingest.py [--peer xprof=PYTHON] [--peer protobuf=PYTHON]
+python benchmarks/ingest.py [--peer xprof=PYTHON] [--peer protobuf=PYTHON]
 """
 
 from __future__ import annotations

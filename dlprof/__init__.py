@@ -1,10 +1,10 @@
 """dlprof: which deep-learning framework is faster, by how much, how sure that is, and why.
 
-    import dlprof
-    comparison = dlprof.load("my-comparison")     # a directory of `dlprof compare`
-    comparison.verdict, comparison.ratio, comparison.rows.to_pandas()
-    capture = dlprof.load("my-capture")           # of `dlprof capture` or `import`
-    capture.view("layer").table
+import dlprof
+comparison = dlprof.load("my-comparison")     # a directory of `dlprof compare`
+comparison.verdict, comparison.ratio, comparison.rows.to_pandas()
+capture = dlprof.load("my-capture")           # of `dlprof capture` or `import`
+capture.view("layer").table
 """
 
 from typing import TYPE_CHECKING, Any

@@ -15,7 +15,7 @@ on standard input, one JSON line back on standard output, doing nothing (no spin
 
     {"cmd": "parity", "out": "parity.npz"}           -> {"ok": true, "arrays": ["logits", "loss", "grad/conv1/w", …]}
     {"cmd": "run", "item": "train_block", "iterations": 3}
-                                                     -> {"ok": true, "wall_ns": [i64…], "cpu_ns": [i64…], "start_ns": [i64…], "units": 5}
+                                                     -> {"ok": true, "wall_ns": […], "cpu_ns": […], "start_ns": […], "units": 5}
     {"cmd": "quit"}                                  -> {"ok": true}, writes result.json, exits 0
     any failure                                      -> {"ok": false, "status": "failed", "message": …, "hint": …}
 

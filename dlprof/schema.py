@@ -37,10 +37,21 @@ EVENT_COLUMNS: Final = (
     Column("source", _TEXT, "", False, "file the event was read from, relative to the capture's raw/ folder"),
     Column("device", _TEXT, "", False, "where it ran: cpu:0, gpu:4, tpu:0, or host for CPU threads of a GPU trace"),
     Column("stream", _TEXT, "", False, "stream or thread, as the producer named it"),
-    Column("track", pa.int32(), "", False, "small number of the (source, device, stream), unique in the capture; "
-           "raw 64-bit thread ids break viewers"),
-    Column("level", _TEXT, "", False, "api | op | kernel | copy | sync | marker | counter; on a CPU the operator's own "
-           "execution is level op, on a GPU op is the host side and kernel/copy the device side"),
+    Column(
+        "track",
+        pa.int32(),
+        "",
+        False,
+        "small number of the (source, device, stream), unique in the capture; raw 64-bit thread ids break viewers",
+    ),
+    Column(
+        "level",
+        _TEXT,
+        "",
+        False,
+        "api | op | kernel | copy | sync | marker | counter; on a CPU the operator's own "
+        "execution is level op, on a GPU op is the host side and kernel/copy the device side",
+    ),
     Column("name", _TEXT, "", False, "raw name, exactly as recorded"),
     Column("category", _TEXT, "", True, "raw category of the producer (chrome `cat`)"),
     Column("op", _TEXT, "", True, "canonical operator in ONNX terms; null where the vocabulary does not know the name"),
@@ -51,13 +62,27 @@ EVENT_COLUMNS: Final = (
     Column("phase", _TEXT, "", True, "input | forward | loss | backward | optimizer | transfer | bookkeeping"),
     Column("start_ps", pa.int64(), "ps", False, "start, relative to origin_ns"),
     Column("duration_ps", pa.int64(), "ps", False, "end minus start; 0 for instants and counters"),
-    Column("self_ps", pa.int64(), "ps", False, "duration minus the time of the events nested directly inside on its track"),
+    Column(
+        "self_ps", pa.int64(), "ps", False, "duration minus the time of the events nested directly inside on its track"
+    ),
     Column("step", pa.int64(), "", True, "step that a synchronised step marker assigns it to; null = unassigned"),
     Column("correlation", pa.int64(), "", True, "the producer's correlation id (launch ↔ kernel)"),
-    Column("launch", pa.int64(), "", True, "`id` of the event that launched it: for a kernel or copy its op, else its API call"),
+    Column(
+        "launch",
+        pa.int64(),
+        "",
+        True,
+        "`id` of the event that launched it: for a kernel or copy its op, else its API call",
+    ),
     Column("occurrences", pa.int64(), "", False, "executions that the event stands for; 1 except in aggregated traces"),
-    Column("calls", pa.int64(), "", False, "calls of the canonical op that it stands for: 0 for a second part "
-           "(TensorFlow splits one backward Conv into a filter and an input gradient), else = occurrences"),
+    Column(
+        "calls",
+        pa.int64(),
+        "",
+        False,
+        "calls of the canonical op that it stands for: 0 for a second part "
+        "(TensorFlow splits one backward Conv into a filter and an input gradient), else = occurrences",
+    ),
     Column("shape", _TEXT, "", True, "input shapes as recorded"),
     Column("dtype", _TEXT, "", True, "element type as recorded"),
     Column("bytes", pa.int64(), "B", True, "bytes moved or accessed, where recorded"),

@@ -24,7 +24,9 @@ def dlprof() -> Dlprof:
     ) -> subprocess.CompletedProcess[str]:
         environ = {**os.environ, "PYTHONPATH": str(ROOT), **(env or {})}
         command = [sys.executable, "-m", "dlprof", *map(str, words)]
-        return subprocess.run(command, capture_output=True, text=True, env=environ, cwd=cwd, timeout=timeout, check=False)
+        return subprocess.run(
+            command, capture_output=True, text=True, env=environ, cwd=cwd, timeout=timeout, check=False
+        )
 
     return run
 

@@ -3,8 +3,8 @@
     python benchmarks/stopwatch/check.py [--pairs 10] [--trials 6] [-o FILE.json]
 
 Runs `dlprof compare lenet --trials N --traces 0`, then at least ten interleaved pairs of the plain scripts beside this
-file (no dlprof, no profiler) in the same environments. Prints both 95 % intervals of the time ratio MXNet ÷ TensorFlow and whether they
-overlap. The plain pairs run one after the other, so their ratio carries the machine's drift: their interval is wider.
+file (no dlprof, no profiler) in the same environments. Prints both 95 % intervals of the time ratio MXNet ÷ TensorFlow and
+whether they overlap. The plain pairs run one after the other, so their ratio carries the machine's drift: their interval is wider.
 """
 
 from __future__ import annotations
@@ -78,7 +78,8 @@ def main() -> int:
     plain, low, high = interval(plain_pairs(arguments.pairs))
     overlap = low <= ratio["high"] and ratio["low"] <= high
     print(
-        f"dlprof      {ratio['estimate']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}]  {ratio['trials']} trials, verdict {ours['verdict']}"
+        f"dlprof      {ratio['estimate']:.3f} [{ratio['low']:.3f}, {ratio['high']:.3f}]  "
+        f"{ratio['trials']} trials, verdict {ours['verdict']}"
     )
     print(f"stop-watch  {plain:.3f} [{low:.3f}, {high:.3f}]  {arguments.pairs} pairs of fresh processes")
     print(f"the 95 % intervals {'overlap' if overlap else 'DO NOT OVERLAP'}")

@@ -12,7 +12,8 @@ from dlprof.ingest.source import Source
 
 _SIDE_FILES: Final = (
     ".csv", ".txt", ".md", ".log", ".sha256", ".py", ".html", ".nvvp", ".parquet",
-    ".profile-empty", ".memory_profile.json.gz", ".hlo_proto.pb", ".op_stats.pb", ".op_stats_v2.pb", ".cached", ".dcn_collective_stats.pb",
+    ".profile-empty", ".memory_profile.json.gz", ".hlo_proto.pb", ".op_stats.pb", ".op_stats_v2.pb",
+    ".cached", ".dcn_collective_stats.pb",
 )  # fmt: skip
 """Endings of files that lie beside traces and never are one."""
 _TOOL_FILES: Final = (

@@ -4,8 +4,10 @@
     python tests/fuzz/fuzz_xplane.py --runs 500000 --engine own   mutations of written traces, no dependency
     python tests/fuzz/fuzz_xplane.py FILE…                        replays finds
 
-Each input is read, with --repair too if it is refused, and every eighth goes through detection and the finishing pass as a file would.
-A crash, a broken column, a negative self time, damage in spite of --repair or an input that takes over two seconds of CPU is a find: it
+Each input is read, with --repair too if it is refused, and every eighth goes through detection and the
+finishing pass as a file would.
+A crash, a broken column, a negative self time, damage in spite of --repair or an input that takes over two seconds of CPU
+is a find: it
 is kept below tests/fuzz/corpus_xplane, which a test replays. fuzz_json.py does the same for the JSON family.
 """
 
@@ -52,7 +54,8 @@ from xspace_bytes import PlaneBytes, block, number, space  # noqa: E402  path se
 
 KINDS = ("xplane", "tf-local-trace")
 TOKENS = [
-    b"\x0a", b"\x12", b"\x1a", b"\x22", b"\x2a", b"\x08\x01", b"\x10\x05", b"\x18\xff\x01", b"\x22\x80\x01", b"\xff" * 9 + b"\x01",
+    b"\x0a", b"\x12", b"\x1a", b"\x22", b"\x2a", b"\x08\x01", b"\x10\x05", b"\x18\xff\x01",
+    b"\x22\x80\x01", b"\xff" * 9 + b"\x01",
     b"\xff" * 11, b"\x80", b"\x7f", b"\x0a\xff\xff\xff\xff\x7f", b"\x22\x00", b"\x11" + b"\xff" * 8, b"\x11" + bytes(7) + b"\x7f",
     b"\x20" + b"\xff" * 9 + b"\x01", b"\x28\x07", b"\x82\x01\x00", b"\xc3\x28", b"\xef\xbf\xbd", b"\0", b"/device:GPU:0",
     b"Stream #1", b"Steps", b"dlprof:step=1", b"dlprof:item=a#1", b"a/MatMul:MatMul", b"#id=1#",
@@ -150,7 +153,8 @@ def written() -> list[bytes]:
     )
     host.line(
         "tf_Compute/1",
-        [host.event("forward/d/MatMul:MatMul", 30, 50, shape="(f32[2])"), host.event("f/d/BiasAdd:BiasAdd", 90, 5, correlation_id=3),
+        [host.event("forward/d/MatMul:MatMul", 30, 50, shape="(f32[2])"),
+         host.event("f/d/BiasAdd:BiasAdd", 90, 5, correlation_id=3),
          host.event("agg:Op", 0, 9, 4), host.event("hlo.3", 200, 9, hlo_op="dot.3")],
         timestamp_ns=5,
     )  # fmt: skip

@@ -74,10 +74,17 @@ def test_without_a_network_the_missing_environment_is_the_message(dlprof, tmp_pa
 
 
 def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
+    """The command in a session of its own, interruptible even where this test run was started with SIGINT ignored."""
     return subprocess.Popen(
-        [sys.executable, "-m", "dlprof", *words], cwd=cwd, text=True, env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE, stderr=subprocess.PIPE, start_new_session=True,
-    )  # fmt: skip
+        [sys.executable, "-m", "dlprof", *words],
+        cwd=cwd,
+        text=True,
+        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
 
 
 def wait_for(process: subprocess.Popen[str], pattern: str, limit_s: float = 400) -> str:
@@ -107,7 +114,10 @@ def test_ctrl_c_keeps_the_finished_trials_and_ends_all_children(dlprof, tmp_path
     wait_for(process, r"trial 1: ratio")
     alive = children(process)
     process.send_signal(signal.SIGINT)
-    out, err = process.communicate(timeout=60)
+    try:
+        out, err = process.communicate(timeout=60)
+    finally:
+        process.kill()
     assert process.returncode == 130, err
     assert "Traceback" not in err
     assert "1 trial" in out

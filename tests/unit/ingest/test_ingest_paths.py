@@ -88,7 +88,12 @@ def test_planes_and_lines_tell_devices_and_what_is_derived() -> None:
 
 def test_xla_names_lose_their_number_and_fusions_say_what_they_fuse() -> None:
     assert instruction("dot.3") == "dot"
-    table = {"dot": Operator("MatMul"), "fusion": Operator("Fusion"), "tanh": Operator("Tanh"), "reduce": Operator("Reduce")}
+    table = {
+        "dot": Operator("MatMul"),
+        "fusion": Operator("Fusion"),
+        "tanh": Operator("Tanh"),
+        "reduce": Operator("Reduce"),
+    }
     assert hlo_operator("dot.3", table) == Operator("MatMul")
     assert hlo_operator("wrapped_tanh", table) == Operator("Tanh")
     assert hlo_operator("loop_tanh_reduce_fusion_1", table) == Operator("Fusion", fuses=("Tanh", "Reduce"))
