@@ -1,6 +1,7 @@
-"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [compare]` (default: diff).
+"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [page] [compare]` (default: diff).
 
 diff: `dlprof diff` of two recordings of traces/; deterministic, and a test holds README to it.
+page: a screenshot of the report page of the same two recordings (needs Chromium).
 compare: `dlprof compare lenet` with its defaults, for real (minutes); keeps comparison.json and two pictures under docs/example/.
 """
 
@@ -17,14 +18,25 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "docs" / "example"
 DIFF = ["diff", "traces/lenet-tf-exact", "traces/lenet-mxnet-exact"]
-LINES = 22
+LINES = {"dlprof diff": 22, "dlprof compare lenet": 41}
 """Lines of output that README shows; the rest is cut, and said to be."""
+CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1100,1500"]
 
 
 def main() -> int:
     wanted = sys.argv[1:] or ["diff"]
+    if "shorten" in wanted:  # the kept output again, without a new run
+        text = (EXAMPLE / "compare-lenet.txt").read_text()
+        replace("dlprof compare lenet", ["compare", "lenet"], text, full="docs/example/compare-lenet.txt")
     if "diff" in wanted:
         replace("dlprof diff", DIFF, dlprof(*DIFF), full="")
+    if "page" in wanted:
+        with tempfile.TemporaryDirectory(prefix="dlprof-example-") as folder:
+            page = Path(folder) / "report.html"
+            dlprof("report", *DIFF[1:], "-o", str(page))
+            EXAMPLE.mkdir(exist_ok=True)
+            picture = EXAMPLE / "report-page.png"
+            subprocess.run([*CHROMIUM, f"--screenshot={picture}", page.as_uri()], check=True, stderr=subprocess.DEVNULL)
     if "compare" in wanted:
         with tempfile.TemporaryDirectory(prefix="dlprof-example-") as folder:
             made = Path(folder) / "lenet"
@@ -46,11 +58,11 @@ def dlprof(*words: str) -> str:
                           stdout=subprocess.PIPE).stdout  # fmt: skip
 
 
-def block(words: list[str], text: str, full: str) -> str:
+def block(name: str, words: list[str], text: str, full: str) -> str:
     """What stands between the markers: the command and the first lines of its output."""
-    lines = text.splitlines()
-    cut = [f"… ({len(lines) - LINES} more lines{f' in {full}' if full else ''})"] if len(lines) > LINES else []
-    return "```text\n$ dlprof " + " ".join(words) + "\n" + "\n".join([*lines[:LINES], *cut]) + "\n```\n"
+    lines, shown = text.splitlines(), LINES[name]
+    cut = [f"… ({len(lines) - shown} more lines{f' in {full}' if full else ''})"] if len(lines) > shown else []
+    return "```text\n$ dlprof " + " ".join(words) + "\n" + "\n".join([*lines[:shown], *cut]) + "\n```\n"
 
 
 def replace(name: str, words: list[str], text: str, full: str) -> None:
@@ -60,7 +72,7 @@ def replace(name: str, words: list[str], text: str, full: str) -> None:
     pattern = re.compile(rf"(<!-- begin: {re.escape(name)} [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
     if not pattern.search(old):
         raise SystemExit(f"README.md has no block {name!r}")
-    readme.write_text(pattern.sub(lambda m: m[1] + block(words, text, full) + m[2], old, count=1))
+    readme.write_text(pattern.sub(lambda m: m[1] + block(name, words, text, full) + m[2], old, count=1))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,8 @@
 
 Runs `dlprof compare lenet --trials N --traces 0`, then at least ten interleaved pairs of the plain scripts beside this
 file (no dlprof, no profiler) in the same environments. Prints both 95 % intervals of the time ratio MXNet ÷ TensorFlow and
-whether they overlap. The plain pairs run one after the other, so their ratio carries the machine's drift: their interval is wider.
+whether they overlap. The plain pairs run one after the other, so their ratio carries the machine's drift: their interval
+is wider.
 """
 
 from __future__ import annotations

@@ -44,4 +44,11 @@ def test_the_readme_shows_what_diff_prints(dlprof):
     module = regenerate()
     done = dlprof(*module.DIFF, cwd=ROOT, env={"NO_COLOR": "1"})
     assert done.returncode == 0, done.stderr
-    assert module.block(module.DIFF, done.stdout, "") in (ROOT / "README.md").read_text()
+    assert module.block("dlprof diff", module.DIFF, done.stdout, "") in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_shows_the_kept_comparison():
+    module = regenerate()
+    kept = "docs/example/compare-lenet.txt"
+    shown = module.block("dlprof compare lenet", ["compare", "lenet"], (ROOT / kept).read_text(), kept)
+    assert shown in (ROOT / "README.md").read_text()
