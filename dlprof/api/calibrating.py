@@ -11,12 +11,11 @@ from pathlib import Path
 from typing import Any
 
 import msgspec
-import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dlprof import stats
-from dlprof.analysis import columns
+from dlprof.analysis import exhibits
 from dlprof.api.opening import now
 from dlprof.api.options import RunOptions
 from dlprof.api.progress import Progress
@@ -33,7 +32,8 @@ FEWEST_TRIALS = 2 * stats.MIN_TRIALS
 
 @dataclass(frozen=True, slots=True)
 class Calibrated:
-    """A calibration as saved. item: what was timed. seconds: median wall time of a trial, start of processes included."""
+    """A calibration as saved. item: what was timed. seconds: median wall time of a trial, start of processes included.
+    without_ratio: trials that gave none (a side without a usable time) and are left out."""
 
     workload: str
     side: str
@@ -42,6 +42,7 @@ class Calibrated:
     machine: dict[str, Any]
     seconds: float
     log_ratios: list[float]
+    without_ratio: int
     result: stats.Calibration
     path: Path
 
@@ -122,27 +123,18 @@ class _Kept:
 
     def result(self, workload: str, slug: str) -> Calibrated:
         assert self._table is not None
-        table = self._table.filter(pa.array(columns.text(self._table, "stage").where("timed")))
-        item = str(table.column("item").unique().to_pylist()[0])
-        table = table.filter(pa.array(columns.text(table, "item").where(item)))
-        found = stats.trial_ratios(
-            columns.integers(table, "trial"),
-            columns.integers(table, "round"),
-            columns.text(table, "side").where("b"),
-            columns.integers(table, "position"),
-            table.column("kept").to_numpy(),
-            columns.integers(table, "wall_ns") / np.maximum(columns.integers(table, "units"), 1),
-        )
-        ratios = [trial.log_ratio for trial in found.values() if math.isfinite(trial.log_ratio)]
+        timed = exhibits.trials(self._table)[0]
+        ratios = [math.log(ratio) for ratio in timed.ratios if math.isfinite(ratio)]
         seconds = statistics.median(self._seconds)
         calibrated = Calibrated(
             workload=workload,
             side=slug,
-            item=item,
+            item=timed.item,
             created=now(),
             machine=provenance.machine(),
             seconds=seconds,
             log_ratios=ratios,
+            without_ratio=len(timed.ratios) - len(ratios),
             result=stats.calibrate(ratios, seconds),
             path=self.place / "calibration.json",
         )

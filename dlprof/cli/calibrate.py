@@ -46,7 +46,8 @@ def _text(found: Calibrated) -> str:
     result = found.result
     lines = [
         f"{found.workload}, {found.side} against itself, item {found.item}",
-        f"{result.trials} trials of {result.trial_seconds:.1f} s",
+        f"{result.trials} trials of {result.trial_seconds:.1f} s"
+        + (f"; {found.without_ratio} more gave no ratio and are left out" if found.without_ratio else ""),
         "",
         f"SD between trials {result.sd:.3f} [{result.sd_low:.3f}, {result.sd_high:.3f}] on the log scale",
         f"bias {result.bias:+.4f} [{result.bias_low:+.4f}, {result.bias_high:+.4f}] (0 should lie inside)",
