@@ -24,7 +24,7 @@ _SHARES: Final = frozenset({"share", "busy", "compute", "copy_only", "idle"})
 
 
 def json(found: Detail) -> str:
-    """All tables with all columns, as {"kind": "detail", "view", "tables": {title: [row, …]}, "empty"}."""
+    """All tables with all columns, in the terms of schemas/detail.schema.json."""
     head = {"schema_version": report_json.SCHEMA_VERSION, "kind": "detail", "view": found.view, "empty": found.empty}
     return (
         dumps({**head, "tables": report_json.plain(found.tables)}, ensure_ascii=False, indent=1, allow_nan=False) + "\n"
