@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import msgspec
 import pyarrow as pa
 
 from dlprof import __version__, schema
-from dlprof.analysis import compare as analysis
-from dlprof.analysis import families
-from dlprof.analysis.model import Comparison, ItemResult, Side
-from dlprof.api import costs
-from dlprof.api.evidence import evidence_of, side_of
+from dlprof.analysis.model import Comparison, Side
+from dlprof.api import findings
 from dlprof.api.opening import now
 from dlprof.api.options import CompareOptions
 from dlprof.api.sides import SideSpec
@@ -58,48 +55,22 @@ class Keeper:
 
     def findings(self, kept: Kept, warnings: Sequence[str]) -> Comparison:
         """Everything found so far."""
-        evidence, timings = {}, kept.timings
-        for name, spec in self.sides.items():
-            mine = [capture for folder, capture in sorted(kept.captures.items()) if folder.startswith(f"{name}-exact")]
-            path = str(self.writer.path / f"{name}-exact-1")
-            evidence[name] = evidence_of(mine, side_of(mine[0], path=path) if mine else asked_side(spec))
-        found = analysis.build(
-            workload=self.workloads["a"].name,
-            a=evidence["a"],
-            b=evidence["b"],
-            timings=timings,
-            parity_differences=kept.differences,
-            margin=self.options.margin,
-            adaptive=self.adaptive,
-            warnings=warnings,
-            facts=self._facts(kept),
-        )
-        gap = found.ledger.untraced_gap_ns if found.ledger else None
-        found = replace(found, facts={**found.facts, "tax": costs.of(kept.captures, gap)})
-        return self._with_family(found, timings, kept) if self.family else found
-
-    def _with_family(self, found: Comparison, timings: pa.Table, kept: Kept) -> Comparison:
-        """With what the items say together; a family's report starts with it."""
-        found = replace(found, items=self._in_order(found.items, kept))
-        names = [item.item for item in found.items]
-        events = {
-            side: dict(families.events_of_items(kept.captures[f"{side}-exact-1"].events(), names))
-            for side in ("a", "b")
-            if f"{side}-exact-1" in kept.captures
-        }
-        facts = {
-            "summary": families.summary(found.items, found.a, found.b),
-            "sweeps": list(families.sweeps(found, timings)),
-            "events_of_items": events,
-        }
-        return replace(found, facts={**found.facts, **facts})
-
-    def _in_order(self, found: Sequence[ItemResult], kept: Kept) -> tuple[ItemResult, ...]:
-        """As the workload lists them, whatever group came first; those that were not comparable at the end."""
-        listed = list(kept.trials[0].ready["a"]["items"]) if kept.trials else []
-        place = {name: at for at, name in enumerate(listed)}
-        return tuple(
-            sorted(found, key=lambda item: (item.verdict == "not_comparable", place.get(item.item, len(listed))))
+        listed = list(kept.trials[0].ready["a"]["items"]) if self.family and kept.trials else []
+        return findings.build(
+            findings.Parts(
+                workload=self.workloads["a"].name,
+                asked={name: asked_side(spec) for name, spec in self.sides.items()},
+                captures=kept.captures,
+                paths={name: str(self.writer.path / f"{name}-exact-1") for name in self.sides},
+                timings=kept.timings,
+                parity=kept.differences,
+                margin=self.options.margin,
+                adaptive=self.adaptive,
+                warnings=warnings,
+                family=self.family,
+                listed=listed,
+                facts={**self._facts(kept), **({"items_listed": listed} if listed else {})},
+            )
         )
 
     def _facts(self, kept: Kept) -> dict[str, object]:

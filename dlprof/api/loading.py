@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dlprof.analysis import breakdown, compare, exhibits, published
 from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
+from dlprof.api import findings
 from dlprof.api.evidence import completeness_of, evidence_of, placed_events, side_of
 from dlprof.store import Capture
 
@@ -165,25 +166,26 @@ def load_comparison(capture: Capture) -> ComparisonResult:
     captures = capture.captures()
     stored, options = capture.comparison(), capture.manifest.options
     timings = capture.timings() if capture.has("timings.parquet") else None
-    evidence = {}
-    for name in SIDES:
-        mine = [one for folder, one in sorted(captures.items()) if folder.startswith(f"{name}-exact")]
-        side = side_of(mine[0], path=str(mine[0].path)) if mine else _stored_side(stored[name])
-        evidence[name] = evidence_of(mine, side)
-    found = compare.build(
-        workload=stored["workload"],
-        a=evidence["a"],
-        b=evidence["b"],
-        timings=timings if timings is not None else no_timings(),
-        parity_differences=stored["parity"],
-        margin=options["margin"],
-        adaptive=options.get("adaptive", options["trials"] is None),
-        warnings=capture.manifest.warnings,
-        facts={key: value for key, value in stored["facts"].items() if key != "profiling"},
+    family = "summary" in stored["facts"]
+    # A family that does not list its items, of an older dlprof, keeps the order found then.
+    listed = stored["facts"].get("items_listed") or [item["item"] for item in stored["items"]]
+    found = findings.build(
+        findings.Parts(
+            workload=stored["workload"],
+            asked={name: _stored_side(stored[name]) for name in SIDES},
+            captures=captures,
+            paths={name: str(capture.path / f"{name}-exact-1") for name in SIDES},
+            timings=timings if timings is not None else no_timings(),
+            parity=stored["parity"],
+            margin=options["margin"],
+            adaptive=options.get("adaptive", options["trials"] is None),
+            warnings=capture.manifest.warnings,
+            family=family,
+            listed=listed,
+            facts={key: value for key, value in stored["facts"].items() if key not in findings.DERIVED},
+        )
     )
-    place = {item["item"]: at for at, item in enumerate(stored["items"])}
-    items = tuple(sorted(found.items, key=lambda item: place.get(item.item, len(place))))
-    return ComparisonResult(capture.path, replace(found, items=items), captures, timings)
+    return ComparisonResult(capture.path, found, captures, timings)
 
 
 def _published(capture: Capture) -> ComparisonResult:
