@@ -20,7 +20,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -37,7 +37,8 @@ SPIN_S = 3.0
 
 @dataclass(frozen=True)
 class Cell:
-    """One configuration. slower: extra share of work on side B; load: another process on the machine, or ''."""
+    """One configuration. slower: extra share of work on side B; load: another process on the machine, or ''. turns: how
+    many trials it gets for each one of a cell with one. rounds: the same in all trials."""
 
     name: str
     side: str
@@ -46,12 +47,21 @@ class Cell:
     items: tuple[str, ...] | None = ("train_block", "train_step_sync", "infer_block")
     slower: float = 0.0
     load: str = ""
+    turns: int = 2
+    rounds: int = 20
 
 
+OPS = (
+    *("relu[size=500]", "softsign[size=500]", "dot[size=1000]"),  # dispatch-bound: a call is dearer than its arithmetic
+    *("matmul[size=150]", "tanh[size=57500]", "softrelu[size=19500]"),  # compute-bound
+    *("normalize[size=250]", "relu[size=57500]", "dot[size=91000]"),  # memory-bound: 50 operand sets exceed caches
+)
 BLOCK = ("train_block",)
 CELLS = (
-    Cell("lenet tf:graph", "tf:graph"),
-    Cell("lenet mxnet:hybrid", "mxnet:hybrid"),
+    Cell("lenet tf:graph", "tf:graph", turns=4),
+    Cell("lenet mxnet:hybrid", "mxnet:hybrid", turns=4),
+    Cell("ops tf:graph", "tf:graph", workload="ops", items=OPS, turns=4, rounds=12),
+    Cell("ops mxnet:hybrid", "mxnet:hybrid", workload="ops", items=OPS, turns=4, rounds=12),
     Cell("lenet tf:graph +5%", "tf:graph", items=BLOCK, slower=0.05),
     Cell("lenet tf:graph +10%", "tf:graph", items=BLOCK, slower=0.10),
     Cell("lenet mxnet:hybrid +5%", "mxnet:hybrid", items=BLOCK, slower=0.05),
@@ -79,7 +89,7 @@ def collect(arguments: argparse.Namespace) -> None:
             )  # fmt: skip
             benches[cell.name] = _Cell(cell, Bench(options, progress, Path(scratch)), arguments)
         while time.monotonic() < deadline:
-            cell = min(benches.values(), key=lambda c: (c.finished, cells.index(c.cell)))
+            cell = min(benches.values(), key=lambda c: (c.finished / c.cell.turns, cells.index(c.cell)))
             if cell.finished >= arguments.trials:
                 break
             try:
@@ -118,17 +128,22 @@ class _Cell:
 
     def trial(self) -> None:
         """One more trial, written when whole."""
-        from dlprof.capture.schedule import Plan, run_trials
+        from dlprof.api.options import DEFAULT_BUDGET_S
+        from dlprof.api.pacing import enough_of, plan_of
+        from dlprof.capture.schedule import run_trials
         from dlprof.store import atomic
 
         if self.ready is None:
             side = self.bench.side(self.cell.side)
             workload = self.bench.options.resolve(side.framework.name)
             self.ready = side, workload, self.bench.environment(side), self.bench.inputs(workload, 1)
-        number, rounds = self.finished, self.arguments.rounds
-        plan = Plan(trials=1, seed=self.arguments.seed, items=self.cell.items, min_rounds=rounds, max_rounds=rounds)
+        workload = self.ready[1]
+        number, rounds = self.finished, self.cell.rounds
+        plan = plan_of(workload, trials=1, seed=self.arguments.seed, budget_s=DEFAULT_BUDGET_S)
+        plan = replace(plan, items=self.cell.items, min_rounds=rounds, max_rounds=rounds)
+        enough = enough_of(workload)
         with _load(self.cell.load) as on_step:
-            found = run_trials(plan, self._worker, lambda _: True, on_step=on_step, first=number)
+            found = run_trials(plan, self._worker, lambda _: True, on_step=on_step, enough=enough, first=number)
         if found.interrupted:
             raise KeyboardInterrupt
         done = found.trials[0]
@@ -224,7 +239,6 @@ def main() -> int:
     verb = verbs.add_parser("collect", help="measure trials until the time is up")
     verb.add_argument("--minutes", type=float, default=30.0)
     verb.add_argument("--trials", type=int, default=10_000, help="at most so many a cell")
-    verb.add_argument("--rounds", type=int, default=20, help="rounds a trial, the same in all (default 20)")
     verb.add_argument("--cells", nargs="*", help="only cells whose name holds one of these")
     verb.add_argument("--seed", type=int, default=0)
     verb.add_argument("-o", "--output", default="calibration-trials")

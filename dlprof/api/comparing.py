@@ -15,7 +15,7 @@ from dlprof.analysis.model import Comparison
 from dlprof.api import equal_work, items, reasons
 from dlprof.api.keeping import Keeper, Kept
 from dlprof.api.options import CompareOptions
-from dlprof.api.pacing import Pacing, fitted
+from dlprof.api.pacing import Pacing, enough_of, fitted
 from dlprof.api.progress import Progress
 from dlprof.api.recording import Bench, check_mode, epochs_of, output_folder, record
 from dlprof.api.sides import SideSpec
@@ -118,7 +118,7 @@ class _Comparing:
             self._after_trial,
             on_ready=self._check_work,
             on_step=self._show_step,
-            enough=self.pacing.steady,
+            enough=enough_of(self.workloads["a"]),
         )
         if trials.interrupted:
             self.kept.stopped = f"interrupted after {len(trials.trials)} trials"

@@ -11,7 +11,7 @@ from dlprof import stats
 from dlprof.analysis.verdicts import HEADLINES
 from dlprof.api import items
 from dlprof.api.options import CompareOptions
-from dlprof.capture.schedule import Plan, Trial, steady
+from dlprof.capture.schedule import Enough, Plan, Trial, steady
 from dlprof.workload import Workload
 
 TRIAL_ESTIMATE_S: Final = 20.0
@@ -71,32 +71,11 @@ class Pacing:
         return whole if self.options.trials else min(self.options.budget_s, whole)
 
     def plan(self) -> Plan:
-        """The schedule's plan. A trial of an op workload takes a sixth of the budget (also where the number of trials
-        is fixed: of the default one), or 40 rounds if that is less."""
+        """The schedule's plan."""
         trials = self.options.trials or (
             FAMILY_TRIALS if self.family and not self.options.precision else stats.look_schedule()[-1]
         )
-        seed = self.options.run.seed
-        if self.workload.kind != "op":
-            return Plan(trials=trials, seed=seed, items=_items(self.workload))
-        few, many = OP_ROUNDS
-        share = self.options.budget_s / stats.MIN_TRIALS
-        return Plan(
-            trials=trials,
-            seed=seed,
-            grouping=items.grouping(self.workload),
-            target_s=max(share - START_ESTIMATE_S, share / 2),
-            min_rounds=few,
-            max_rounds=many,
-            warmup_floor=OP_WARMUP[0],
-            warmup_cap=OP_WARMUP[1],
-        )
-
-    def steady(self, walls_ns: Sequence[int]) -> bool:
-        """Whether an item is warm after iterations of these times."""
-        if self.workload.kind == "op":
-            return stats.warm_up(walls_ns, floor=OP_WARMUP[0]).steady
-        return steady(walls_ns)
+        return plan_of(self.workload, trials=trials, seed=self.options.run.seed, budget_s=self.options.budget_s)
 
     def start(self) -> None:
         """The budget begins to run: environments and data are there."""
@@ -174,6 +153,32 @@ class Pacing:
         )
         ratio = f"ratio {result.estimate:.3f}{interval}" if result.estimate is not None else "no ratio"
         self.say(f"  trial {n}: {ratio} so far ({_rounds(trial)}, {trial.wall_s:.0f} s)")
+
+
+def plan_of(workload: Workload, *, trials: int, seed: int, budget_s: float) -> Plan:
+    """How trials of this workload run. A trial of an op workload takes a sixth of the budget (also where the number of
+    trials is fixed: of the default one), or 40 rounds if that is less."""
+    if workload.kind != "op":
+        return Plan(trials=trials, seed=seed, items=_items(workload))
+    few, many = OP_ROUNDS
+    share = budget_s / stats.MIN_TRIALS
+    return Plan(
+        trials=trials,
+        seed=seed,
+        grouping=items.grouping(workload),
+        target_s=max(share - START_ESTIMATE_S, share / 2),
+        min_rounds=few,
+        max_rounds=many,
+        warmup_floor=OP_WARMUP[0],
+        warmup_cap=OP_WARMUP[1],
+    )
+
+
+def enough_of(workload: Workload) -> Enough:
+    """When an item of this workload is warm: (its warm-up iterations' wall times in ns) → whether it is."""
+    if workload.kind == "op":
+        return lambda walls_ns: stats.warm_up(walls_ns, floor=OP_WARMUP[0]).steady
+    return steady
 
 
 def fitted(options: CompareOptions, workload: Workload) -> Workload:
