@@ -18,6 +18,7 @@ import pyarrow.parquet as pq
 from scipy import stats as tests
 
 from dlprof import stats
+from dlprof.analysis import lockstep
 from dlprof.stats.calibration import exact_rate
 
 COLUMNS = ("trial", "side", "item", "round", "position", "kept", "units", "wall_ns")
@@ -127,7 +128,7 @@ def _item(cell: str, name: str, rows: pa.Table, walls: Sequence[float]) -> Item:
     trial, kept = rows["trial"].to_numpy(), rows["kept"].to_numpy(zero_copy_only=False)
     is_b = np.array([side == "b" for side in rows["side"].to_pylist()])
     unit_ns = rows["wall_ns"].to_numpy() / np.maximum(rows["units"].to_numpy(), 1)
-    found = stats.trial_ratios(trial, rows["round"].to_numpy(), is_b, rows["position"].to_numpy(), kept, unit_ns)
+    found = lockstep.by_item(rows)[name]
     good = {number: t for number, t in found.items() if math.isfinite(t.log_ratio)}
     a = tuple(unit_ns[(trial == number) & kept & ~is_b] for number in good)
     b = tuple(unit_ns[(trial == number) & kept & is_b] for number in good)

@@ -12,7 +12,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof import stats
-from dlprof.analysis import columns, steps
+from dlprof.analysis import columns, lockstep, steps
 from dlprof.analysis.columns import Bools, Floats
 from dlprof.analysis.model import Comparison, Ratio
 from dlprof.units import PS_PER_NS
@@ -139,24 +139,10 @@ def build(
 
 def trials(timings: pa.Table) -> tuple[Trials, ...]:
     """Each timed item's ratio per trial, by the estimator that the verdict rests on (stats.trial_ratios)."""
-    item, stage = columns.text(timings, "item"), columns.text(timings, "stage")
-    found = []
-    for name in item.values:
-        rows = timings.filter(pa.array(item.where(name) & stage.where("timed", "epoch")))
-        if not rows.num_rows:
-            continue
-        unit_ns = columns.integers(rows, "wall_ns") / np.maximum(columns.integers(rows, "units"), 1)
-        per_trial = stats.trial_ratios(
-            columns.integers(rows, "trial"),
-            columns.integers(rows, "round"),
-            columns.text(rows, "side").where("b"),
-            columns.integers(rows, "position"),
-            rows.column("kept").to_numpy(),
-            unit_ns,
-        )
-        ratios = tuple(math.exp(trial.log_ratio) for trial in per_trial.values())
-        found.append(Trials(name, tuple(per_trial), ratios))
-    return tuple(found)
+    return tuple(
+        Trials(name, tuple(found), tuple(math.exp(trial.log_ratio) for trial in found.values()))
+        for name, found in lockstep.by_item(timings).items()
+    )
 
 
 def _step_times(side: str, item: str | None, timings: pa.Table | None, events: pa.Table) -> StepTimes | None:

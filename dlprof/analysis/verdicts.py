@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
 
-import numpy as np
 import pyarrow as pa
 
 from dlprof import stats
-from dlprof.analysis import columns
+from dlprof.analysis import lockstep
 from dlprof.analysis.model import ItemResult, Ratio, Side
 from dlprof.units import format_change
 
@@ -24,7 +23,6 @@ _UNIT: Final = {
     "infer_block": "an inference step",
     "epoch": "an epoch",
 }
-_STAGES: Final = ("timed", "epoch")
 
 
 def items(
@@ -42,13 +40,10 @@ def items(
     The trial is the unit (stats.trial_ratios, stats.compare). With several items beside the headline their verdicts
     hold together: one that does not survive Benjamini-Hochberg at .05 becomes inconclusive, and says so.
     """
-    item, stage = columns.text(timings, "item"), columns.text(timings, "stage")
-    timed = stage.where(*_STAGES)
-    names = item.decode(np.unique(item.codes[timed]))
-    found = {}
-    for name in sorted((n for n in names if n is not None), key=item.values.index):
-        rows = timed & item.where(name)
-        found[name] = _result(timings.filter(pa.array(rows)), margin, alpha, adaptive)
+    found = {
+        name: _result(list(trials.values()), margin, alpha, adaptive)
+        for name, trials in lockstep.by_item(timings).items()
+    }
     order = sorted(found, key=lambda name: _rank(name, headline))
     results = [found[name] for name in order]
     corrected = _correct([result for result, _ in results], first=1 if order and order[0] in HEADLINES else 0)
@@ -65,24 +60,14 @@ def _rank(name: str, headline: str | None) -> int:
 
 
 def _result(
-    rows: pa.Table, margin: float, alpha: float | None, adaptive: bool
+    trials: Sequence[stats.TrialRatio], margin: float, alpha: float | None, adaptive: bool
 ) -> tuple[stats.Result, tuple[float, float]]:
-    side = columns.text(rows, "side")
-    unit_ns = columns.integers(rows, "wall_ns") / np.maximum(columns.integers(rows, "units"), 1)
-    trials = stats.trial_ratios(
-        columns.integers(rows, "trial"),
-        columns.integers(rows, "round"),
-        side.where("b"),
-        columns.integers(rows, "position"),
-        rows.column("kept").to_numpy(),
-        unit_ns,
-    )
-    result = stats.compare_trials(trials.values(), margin=margin, alpha=alpha, adaptive=adaptive)
-    few = [text for trial in trials.values() for text in trial.warnings if "rounds" in text]
+    result = stats.compare_trials(trials, margin=margin, alpha=alpha, adaptive=adaptive)
+    few = [text for trial in trials for text in trial.warnings if "rounds" in text]
     # A trial's own warning repeats for every trial, so each is shown once.
     result = replace(result, warnings=(*result.warnings, *sorted(set(few) - set(result.warnings))))
-    a_ns = stats.side_time([trial.a_ns for trial in trials.values()]).median_ns
-    b_ns = stats.side_time([trial.b_ns for trial in trials.values()]).median_ns
+    a_ns = stats.side_time([trial.a_ns for trial in trials]).median_ns
+    b_ns = stats.side_time([trial.b_ns for trial in trials]).median_ns
     return result, (a_ns, b_ns)
 
 
