@@ -62,7 +62,11 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """The verdict on one timed item; median_*_ns: wall time of one unit of work (a training step, an op call)."""
+    """The verdict on one timed item; median_*_ns: wall time of one unit of work (a training step, an op call).
+
+    p: of the t test over trials; None where it could not run. q: p adjusted over the items that are judged as one family
+    (Benjamini-Hochberg); None for an item that stands alone.
+    """
 
     item: str
     verdict: VerdictWord
@@ -72,6 +76,8 @@ class ItemResult:
     sentence: str
     more_trials: int | None = None
     warnings: tuple[str, ...] = ()
+    p: float | None = None
+    q: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

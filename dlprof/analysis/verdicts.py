@@ -71,21 +71,22 @@ def _result(
     return result, (a_ns, b_ns)
 
 
-def _correct(results: Sequence[stats.Result], first: int) -> list[tuple[stats.Verdict, tuple[str, ...]]]:
-    """Verdict and further warnings of each result; those from `first` on are judged as one family."""
+def _correct(results: Sequence[stats.Result], first: int) -> list[tuple[stats.Verdict, float | None, tuple[str, ...]]]:
+    """Verdict, q and further warnings of each result; those from `first` on are judged as one family."""
     family = results[first:]
     if len(family) < 2:
-        return [(result.verdict, ()) for result in results]
+        return [(result.verdict, None, ()) for result in results]
     p = [math.nan if result.p is None else result.p for result in family]
     level = family[0].alpha
     adjusted = stats.benjamini_hochberg(p, level)
-    judged: list[tuple[stats.Verdict, tuple[str, ...]]] = [(result.verdict, ()) for result in results[:first]]
+    judged: list[tuple[stats.Verdict, float | None, tuple[str, ...]]]
+    judged = [(result.verdict, None, ()) for result in results[:first]]
     for result, q, holds in zip(family, adjusted.q, adjusted.significant, strict=True):
         if result.significant and not holds:
             why = f"q = {q:.3g} over {len(family)} items: not a difference once all items are judged together"
-            judged.append(("inconclusive", (why,)))
+            judged.append(("inconclusive", float(q), (why,)))
         else:
-            judged.append((result.verdict, ()))
+            judged.append((result.verdict, float(q) if math.isfinite(q) else None, ()))
     return judged
 
 
@@ -93,11 +94,11 @@ def _item(
     name: str,
     result: stats.Result,
     medians: tuple[float, float],
-    judged: tuple[stats.Verdict, tuple[str, ...]],
+    judged: tuple[stats.Verdict, float | None, tuple[str, ...]],
     a: Side,
     b: Side,
 ) -> ItemResult:
-    verdict, further = judged
+    verdict, q, further = judged
     ratio = None
     if result.estimate is not None:
         ratio = Ratio(result.estimate, result.low, result.high, result.confidence, result.trials, result.method)
@@ -112,6 +113,8 @@ def _item(
         sentence=sentence(verdict, ratio, a, b, unit=_UNIT.get(name, name), margin=result.margin, more=more),
         more_trials=more,
         warnings=(*result.warnings, *further),
+        p=result.p,
+        q=q,
     )
 
 

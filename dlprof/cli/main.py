@@ -29,6 +29,7 @@ VERBS: Final = {
     "plot": ("plot", "draw one figure as a file"),
     "view": ("view", "look at a result: its report page on loopback, or TensorBoard"),
     "import": ("import_", "read trace files into a capture directory"),
+    "verify": ("verify", "compute a result anew from its stored tables, and compare with what it states"),
     "export": ("export", "write a result for Perfetto/Chrome, TensorBoard, Parquet, CSV or JSON"),
     "env": ("env", "list, create or remove framework environments"),
     "doctor": ("doctor", "say what works on this machine, what is missing and how to mend it"),

@@ -14,7 +14,7 @@ from dlprof.report.breakdown_text import label
 from dlprof.report.figure import page_style
 from dlprof.report.html_parts import Cell, figure, number, page, paragraphs, section, table
 from dlprof.report.layout import unbroken
-from dlprof.report.text import RECORDED, anomaly_meaning, anomaly_name, complete_words
+from dlprof.report.text import RECORDED, anomaly_meaning, anomaly_name, complete_words, imported
 from dlprof.report.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
 from dlprof.units import NS_PER_MS, format_ns
 
@@ -98,6 +98,7 @@ def _timings(found: Comparison, extras: Extras) -> Section:
     ]  # fmt: skip
     recorded = all(item.item in RECORDED for item in found.items)
     caption = "From the recordings: profiled, one run each" if recorded else "Median of one unit of work, profiler off"
+    caption = f"Times as {imported(found)} has them (median of one)" if imported(found) else caption
     titles = ("One", "A, ms", "B, ms", "B ÷ A", "Interval of the change", "Verdict on B")
     warned = [f"{item_words(item.item)}: {text}" for item in found.items for text in item.warnings]
     drawn = ""
@@ -230,6 +231,7 @@ def _same_work(found: Comparison) -> Section:
         return section("parity", "Same work?", table("Differences", ("Difference", "Forbids a verdict"), rows))
     recorded = bool(found.items) and found.items[0].item in RECORDED
     text = "Not checked: these are two recordings." if recorded else "No difference was found in what was compared."
+    text = "Not checked: these are others' numbers." if imported(found) else text
     return section("parity", "Same work?", paragraphs([text]))
 
 

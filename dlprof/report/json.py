@@ -28,7 +28,7 @@ _BATCH: Final = 20_000
 
 def comparison(found: Comparison) -> str:
     """A comparison in the terms of schemas/comparison.schema.json, indented, with a final newline."""
-    return _dump(comparison_value(found))
+    return dump(comparison_value(found))
 
 
 def comparison_value(found: Comparison) -> dict[str, Any]:
@@ -62,7 +62,7 @@ def _side(side: Side) -> dict[str, Any]:
 
 def view(found: View) -> str:
     """One `show` table in the terms of schemas/view.schema.json: a row a group, times in ns."""
-    return _dump(
+    return dump(
         {
             "schema_version": SCHEMA_VERSION,
             "kind": "view",
@@ -90,7 +90,7 @@ def events(table: pa.Table, title: str) -> Iterator[bytes]:
         "origin_ns": None if origin is None else int(origin),
         "columns": described,
     }
-    yield _dump(head).rstrip("}\n").rstrip().encode() + b',\n "rows": ['
+    yield dump(head).rstrip("}\n").rstrip().encode() + b',\n "rows": ['
     separator = b"\n"
     for batch in table.to_batches(max_chunksize=_BATCH):
         rows = [json.dumps(plain(row), ensure_ascii=False, allow_nan=False) for row in batch.to_pylist()]
@@ -130,5 +130,6 @@ def plain(value: object) -> Any:
     raise TypeError(f"{type(value).__name__} has no JSON form")
 
 
-def _dump(value: object) -> str:
+def dump(value: object) -> str:
+    """Indented JSON with a final newline; raises `ValueError` for NaN, which callers make null with `plain`."""
     return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=False) + "\n"

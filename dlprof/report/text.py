@@ -40,6 +40,10 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     if found.facts.get("unsound"):  # the study's own method: nothing was traced and no parity checked
         lines += messages(found.warnings, "Warnings", colour)
         return "\n".join(lines + _captures((), found.facts.get("folder"), colour)) + "\n"
+    if imported(found):  # others' table: no trace, no parity, only their numbers
+        lines += family_text.lines(found, colour=colour)
+        lines += messages(found.warnings, "Warnings", colour)
+        return "\n".join(lines + _captures((), found.facts.get("folder"), colour, traced=False)) + "\n"
     lines += family_text.lines(found, colour=colour)
     lines += ledger_text.lines(found.ledger, colour=colour)
     lines += ledger_text.matched(found.alignment)
@@ -52,6 +56,12 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     lines += anomalies(found.anomalies, colour)
     lines += _captures((("A", found.a), ("B", found.b)), found.facts.get("folder"), colour)
     return "\n".join(lines) + "\n"
+
+
+def imported(found: Comparison) -> str:
+    """The file that others' timings were read from (`dlprof import --csv`); '' where dlprof measured."""
+    source = found.facts.get("imported")
+    return str(source["file"]) if isinstance(source, Mapping) else ""
 
 
 def view(found: View, *, colour: bool = False, rows: int | None = None) -> str:
@@ -74,8 +84,9 @@ def _verdict(found: Comparison, colour: bool) -> list[str]:
     lines.append("")
     if found.workload:
         lines += paragraph(f"Workload: {found.workload}")
-    lines += paragraph(f"A = {found.a.label}, {found.a.device}")
-    lines += paragraph(f"B = {found.b.label}, {found.b.device}")
+    for name, side in (("A", found.a), ("B", found.b)):
+        where = f", {side.device}" if side.device != "unknown" else ""
+        lines += paragraph(f"{name} = {side.label}{where}")
     if found.items and (ratio := found.items[0].ratio) is not None:
         lines += paragraph(f"time of B ÷ time of A = {factor_words(ratio)}; {ratio.method}")
     return lines
@@ -106,6 +117,7 @@ def _items(found: Comparison, colour: bool) -> list[str]:
     recorded = all(item.item in RECORDED for item in found.items)
     title = "From the recordings (profiled, one run each)" if recorded else _TIMINGS
     title = _UNSOUND if found.facts.get("unsound") else title
+    title = f"Times as {imported(found)} has them (median of one)" if imported(found) else title
     lines = heading(title, colour=colour)
     lines += table(columns, body)
     for at, item in enumerate(found.items):
@@ -193,7 +205,7 @@ def anomaly_meaning(name: str) -> str:
     return f"{declared.severity}: {declared.meaning}" if declared else "no description"
 
 
-def _captures(sides: Iterable[tuple[str, Side]], folder: object, colour: bool) -> list[str]:
+def _captures(sides: Iterable[tuple[str, Side]], folder: object, colour: bool, *, traced: bool = True) -> list[str]:
     kept = [(label, side.capture) for label, side in sides if side.capture]
     if folder:
         kept.insert(0, ("All", str(folder)))
@@ -201,6 +213,8 @@ def _captures(sides: Iterable[tuple[str, Side]], folder: object, colour: bool) -
         return []
     lines = heading("Captures", colour=colour)
     lines += [f"  {label}: {visible(path)}" for label, path in kept]
+    if not traced:
+        return lines
     lines += paragraph(
         "Look inside with `dlprof show CAPTURE`. For Perfetto (ui.perfetto.dev) or chrome://tracing: "
         "`dlprof export CAPTURE --to chrome -o trace.json`.",
