@@ -19,7 +19,7 @@ from dlprof.ingest.batch import LEVEL, Int32, Int64, RawBatch
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
 from dlprof.ingest.wire import BYTES, VARINT, Malformed, Window, fields
-from dlprof.ingest.xevents import EVENT_TAG, Frame, sizes, skip_unknown, windows
+from dlprof.ingest.xevents import EVENT_TAG, Frame, by_tag, sizes, skip_unknown, windows
 from dlprof.ingest.xnames import OpName, host_op, is_copy
 from dlprof.ingest.xspace import ByteFile
 from dlprof.plugin import Operator, Vocabulary
@@ -63,24 +63,19 @@ def _parse(window: Window, start: Int64, end: Int64) -> _Events:
     frame = Frame(start, end)
     while len(frame.rows):
         tag, value, after = window.field(frame.at)
-        for code, column in columns.items():
-            here = tag == code
-            column[frame.rows[here]] = value[here].astype(np.int64)
-        for code in (_NAME_TAG, _ARG_TAG):
-            here = tag == code
-            if not here.any():
-                continue
-            rows, body = frame.rows[here], after[here]
-            after[here] = body + sizes(value[here], frame.at[here])
-            if code == _NAME_TAG:
-                name_start[rows], name_end[rows] = body, after[here]
+        for code, here in by_tag(tag):
+            rows = frame.rows[here]
+            if code in columns:
+                columns[code][rows] = value[here].view(np.int64)
+            elif code in (_NAME_TAG, _ARG_TAG):
+                body = after[here].copy()
+                after[here] = body + sizes(value[here], frame.at[here])
+                if code == _NAME_TAG:
+                    name_start[rows], name_end[rows] = body, after[here]
+                else:
+                    args.extend(zip(rows.tolist(), body.tolist(), after[here].tolist(), strict=True))
             else:
-                args.extend(zip(rows.tolist(), body.tolist(), after[here].tolist(), strict=True))
-        known = (*_NUMBER_TAGS, _NAME_TAG, _ARG_TAG)
-        strange = int(np.count_nonzero(~np.isin(tag, known)))
-        if strange:
-            unknown += strange
-            skip_unknown(window, frame, tag, known, after)
+                unknown += skip_unknown(window, frame, here, after)
         frame.advance(after, "an event")
     device, resource, at, length = (columns[tag] for tag in _NUMBER_TAGS)
     return _Events(window, device, resource, at, length, name_start, name_end, args, unknown)

@@ -13,6 +13,7 @@ from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.batch import Pools
 from dlprof.ingest.detect import kind_of, reader_for
 from dlprof.ingest.finish import Finisher
+from dlprof.ingest.heap import kept_warm
 from dlprof.ingest.reader import Context, Damaged, Reader
 from dlprof.ingest.source import Source
 from dlprof.plugin import Operator, Vocabulary
@@ -50,10 +51,11 @@ def read_run(
     run = _Run(repair)
     finisher = Finisher(run.pools, run.anomalies)
     try:
-        for path in find(paths):
-            _read_file(run, path, root, finisher)
-        origin, shifts = _origins(run.reads, finisher.first_start)
-        events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink)
+        with kept_warm():
+            for path in find(paths):
+                _read_file(run, path, root, finisher)
+            origin, shifts = _origins(run.reads, finisher.first_start)
+            events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink)
     finally:
         finisher.close()
     return _info(run, origin, events)

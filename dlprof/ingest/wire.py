@@ -110,6 +110,9 @@ class Window:
         A varint of over 10 bytes raises `Malformed`; that it ends inside its message is the caller's to check. For a
         fixed64 field the varint and the offset mean nothing; `fixed64` reads it.
         """
+        short = self.bytes[at + 1]
+        if len(at) and short.max() < 0x80:
+            return self.bytes[at], short.astype(np.uint64), at + 2
         word = self.words[at]
         tag = word.astype(np.uint8)
         body = word >> _U[8]

@@ -7,7 +7,6 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
@@ -15,6 +14,8 @@ from dlprof.ingest.batch import Arrow, Int64, arrow
 from dlprof.ingest.wire import Uint64
 from dlprof.ingest.xevents import BYTES_VALUE, DOUBLE, INT64, REF, STR, UINT64, Stats
 
+_LONGEST_COMPARED: Final = 64
+"""Bytes of texts that are held against each other; longer ones hardly ever repeat."""
 _MIX: Final = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -62,8 +63,7 @@ def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> Arrow | No
     counts = np.diff(first, append=len(stats.event))
     parts, rows = [], []
     for group in _groups(stats, first, counts):
-        where = first[group][:, None] + np.arange(counts[group[0]])
-        parts.append(_group(stats, where, data, quoter))
+        parts.append(_group(stats, first[group], int(counts[group[0]]), data, quoter))
         rows.append(owner[group])
     position = np.full(events, -1, dtype=np.int64)
     position[np.concatenate(rows)] = np.arange(len(owner))
@@ -74,14 +74,16 @@ def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> Arrow | No
 def _groups(stats: Stats, first: Int64, counts: Int64) -> list[Int64]:
     """Positions in `first` of the events that carry the same sequence of (id, kind), one array per sequence."""
     codes = (stats.id.astype(np.uint64) << np.uint64(3)) | stats.kind
-    total = counts.astype(np.uint64)
+    place = np.arange(len(codes)) - np.repeat(first, counts)
     with np.errstate(over="ignore"):
-        for position in range(int(counts.max())):
-            has = np.flatnonzero(counts > position) if position else slice(None)
-            total[has] = (total[has] ^ codes[first[has] + position]) * _MIX
-            total[has] ^= total[has] >> np.uint64(29)
+        mixed = codes * (_MIX * (place.astype(np.uint64) * np.uint64(2) + np.uint64(1)))
+        mixed ^= mixed >> np.uint64(29)
+        total = np.add.reduceat(mixed, first)
     numbers = arrow(total).dictionary_encode().indices.to_numpy()
-    small = numbers.astype(np.uint16) if int(numbers.max()) < 65_536 else numbers
+    most = int(numbers.max())
+    if not most:
+        return _same(codes, first, counts, np.arange(len(first)))
+    small = numbers.astype(np.uint8 if most < 256 else np.uint16) if most < 65_536 else numbers
     order = np.argsort(small, kind="stable")
     groups = np.split(order, np.flatnonzero(np.diff(small[order])) + 1)
     return [part for group in groups for part in _same(codes, first[group], counts[group], group)]
@@ -99,19 +101,42 @@ def _same(codes: Uint64, first: Int64, counts: Int64, group: Int64) -> list[Int6
     return [group[alike], *_same(codes, first[rest], counts[rest], group[rest])]
 
 
-def _group(stats: Stats, where: npt.NDArray[np.int64], data: bytes, quoter: Quoter) -> Arrow:
+def _group(stats: Stats, first: Int64, count: int, data: bytes, quoter: Quoter) -> Arrow:
+    """The objects of events that begin at `first` and have the same `count` stats. Values that all share join the text around
+    them: each further piece costs a row as much as a number."""
     pieces: list[Arrow] = []
-    separator = "{"
-    for column in range(where.shape[1]):
-        at = where[:, column]
-        pieces.append(pa.scalar(separator + quoter.key(int(stats.id[at[0]])), pa.string()))
-        pieces.append(_values(stats, at, data, quoter))
-        separator = ","
-    pieces.append(pa.scalar("}", pa.string()))
-    return _join(*pieces)
+    fixed = "{"
+    for column in range(count):
+        at = first + column
+        fixed += ("," if column else "") + quoter.key(int(stats.id[at[0]]))
+        if _alike(stats, at, data):
+            fixed += _values(stats, at[:1], data, quoter)[0].as_py()
+        else:
+            pieces += [pa.scalar(fixed, pa.string()), _values(stats, at, data, quoter)]
+            fixed = ""
+    if not pieces:
+        return arrow([fixed + "}"]).take(arrow(np.zeros(len(first), dtype=np.int64)))
+    return _join(*pieces, pa.scalar(fixed + "}", pa.string()))
+
+
+def _alike(stats: Stats, at: Int64, data: bytes) -> bool:
+    """Whether one stat of all these events has one value."""
+    bits = stats.value[at]
+    if not (bits == bits[0]).all():
+        return False
+    kind = int(stats.kind[at[0]])
+    if kind not in (STR, BYTES_VALUE):
+        return True
+    size = int(bits[0])
+    if size > _LONGEST_COMPARED:
+        return len(at) == 1
+    view = np.frombuffer(data, dtype=np.uint8)
+    place = stats.at[at]
+    return all(bool((byte == byte[0]).all()) for byte in (view[place + offset] for offset in range(size)))
 
 
 def _values(stats: Stats, at: Int64, data: bytes, quoter: Quoter) -> Arrow:
+    """The values of one stat of these events as JSON texts."""
     kind = int(stats.kind[at[0]])
     bits = stats.value[at]
     if kind == INT64:
@@ -124,8 +149,8 @@ def _values(stats: Stats, at: Int64, data: bytes, quoter: Quoter) -> Arrow:
         finite = np.isfinite(numbers)
         return texts if finite.all() else pc.if_else(arrow(finite), texts, _quoted(texts))
     if kind == REF:
-        targets, inverse = np.unique(bits, return_inverse=True)
-        return arrow([quoter.ref(int(target)) for target in targets]).take(arrow(inverse))
+        coded = arrow(bits).dictionary_encode()
+        return arrow([quoter.ref(target) for target in coded.dictionary.to_pylist()]).take(coded.indices)
     if kind not in (STR, BYTES_VALUE):
         raise ValueError(f"not a kind of stat: {kind}")
     starts, sizes = stats.at[at].tolist(), bits.tolist()

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import Int64
-from dlprof.ingest.lanes import extents
+from dlprof.ingest.chain import extents
 from dlprof.ingest.wire import Malformed, Uint64, Window, fields
 from dlprof.ingest.xspace import ByteFile
 
@@ -70,51 +70,47 @@ class Frame:
 def parse(window: Window, start: Int64, end: Int64) -> Events:
     """The events with bodies [start, end) in the window. Raises `Malformed` with an offset in the window."""
     count = len(start)
-    columns = {tag: np.zeros(count, dtype=np.int64) for tag in (0x08, 0x10, 0x18, 0x28)}
+    columns = {tag: np.zeros(count, dtype=np.int64) for tag in _EVENT_NUMBERS}
     aggregated = np.zeros(count, dtype=bool)
     found: list[tuple[Int64, Int64, Int64]] = []
     unknown = 0
     frame = Frame(start, end)
     while len(frame.rows):
         tag, value, after = window.field(frame.at)
-        rest = len(tag)
-        for code, column in columns.items():
-            here = tag == code
-            hits = int(np.count_nonzero(here))
-            if not hits:
-                continue
-            rest -= hits
-            rows = frame.rows if hits == len(tag) else frame.rows[here]
-            column[rows] = (value if hits == len(tag) else value[here]).astype(np.int64)
-            if code == 0x28:
-                aggregated[rows] = True
-        if rest:
-            here = tag == EVENT_TAG
-            body, size = after[here], sizes(value[here], frame.at[here])
-            after[here] = body + size
-            found.append((frame.rows[here], body, after[here]))
-            rest -= len(body)
-            if rest:
-                unknown += rest
-                skip_unknown(window, frame, tag, (*columns, EVENT_TAG), after)
+        for code, here in by_tag(tag):
+            if code in columns:
+                columns[code][frame.rows[here]] = value[here].view(np.int64)
+                aggregated[frame.rows[here]] |= code == _OCCURRENCES
+            elif code == EVENT_TAG:
+                body = after[here].copy()
+                after[here] = body + sizes(value[here], frame.at[here])
+                found.append((frame.rows[here], body, after[here]))
+            else:
+                unknown += skip_unknown(window, frame, here, after)
         frame.advance(after, "an event")
-    stats, more_unknown = _stats(window, found)
-    return Events(window, columns[0x08], columns[0x10], columns[0x18], np.where(aggregated, columns[0x28], 1),
-                  aggregated, stats, unknown + more_unknown)  # fmt: skip
+    stats, more_unknown = _stats(window, found, count)
+    return Events(window, columns[0x08], columns[0x10], columns[0x18],
+                  np.where(aggregated, columns[_OCCURRENCES], 1), aggregated, stats, unknown + more_unknown)  # fmt: skip
 
 
-_STAT_TAGS: Final = {0x18: UINT64, 0x20: INT64, 0x2A: STR, 0x32: BYTES_VALUE, 0x38: REF}
+_OCCURRENCES: Final = 0x28
+_EVENT_NUMBERS: Final = (0x08, 0x10, 0x18, _OCCURRENCES)
 
 
-def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]]) -> tuple[Stats, int]:
-    if not found:
-        empty = np.empty(0, dtype=np.int64)
-        return Stats(empty, empty, empty.astype(np.uint8), empty.astype(np.uint64), empty), 0
-    event, start, end = (np.concatenate(column) for column in zip(*found, strict=True))
-    if len(found) > 1:
-        # Stats of one event lie in order of offset, and so do the events themselves.
-        order = np.argsort(start, kind="stable")
-        event, start, end = event[order], start[order], end[order]
+def by_tag(tag: npt.NDArray[np.uint8]) -> Iterator[tuple[int, slice | Int64]]:
+    """(tag, where it stands) for each distinct one. Messages of one kind are written alike, so that mostly it is one, and
+    then a slice of all spares the gathers."""
+    first = int(tag[0])
+    others = np.flatnonzero(tag != first)
+    if not len(others):
+        yield first, slice(None)
+        return
+    for code in np.flatnonzero(np.bincount(tag, minlength=256)).tolist():
+        yield code, np.flatnonzero(tag == code)
+
+
+def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]], events: int) -> tuple[Stats, int]:
+    event, start, end = _in_order(found, events)
     count = len(event)
     ids = np.zeros(count, dtype=np.int64)
     kind = np.full(count, _NO_VALUE, dtype=np.uint8)
@@ -124,38 +120,69 @@ def _stats(window: Window, found: list[tuple[Int64, Int64, Int64]]) -> tuple[Sta
     frame = Frame(start, end)
     while len(frame.rows):
         tag, value, after = window.field(frame.at)
-        here = tag == 0x08
-        rest = len(tag) - int(np.count_nonzero(here))
-        ids[frame.rows[here]] = value[here].astype(np.int64)
-        for code, meaning in _STAT_TAGS.items():
-            if not rest:
-                break
-            here = tag == code
-            hits = int(np.count_nonzero(here))
-            if not hits:
-                continue
-            rest -= hits
+        kinds = _STAT_KINDS[tag]
+        for role, here in by_tag(np.minimum(kinds, _VALUE)):
             rows = frame.rows[here]
-            kind[rows] = meaning
-            bits[rows] = value[here]
-            if meaning in (STR, BYTES_VALUE):
-                at[rows] = after[here]
-                after[here] += sizes(value[here], frame.at[here])
-        if rest:
-            here = tag == 0x11
-            rows = frame.rows[here]
-            kind[rows] = DOUBLE
-            bits[rows] = window.fixed64(frame.at[here])
-            after[here] = frame.at[here] + 9
-            rest -= len(rows)
-            if rest:
-                unknown += rest
-                skip_unknown(window, frame, tag, (0x08, 0x11, *_STAT_TAGS), after)
+            if role == _ID:
+                ids[rows] = value[here].view(np.int64)
+            elif role == _VALUE:
+                kind[rows] = kinds[here]
+                bits[rows], at[rows] = _values(window, frame.at[here], kinds[here], value[here], after, here)
+            else:
+                unknown += skip_unknown(window, frame, here, after)
         frame.advance(after, "a stat")
     valued = kind != _NO_VALUE
     if not valued.all():
         event, ids, kind, bits, at = (column[valued] for column in (event, ids, kind, bits, at))
     return Stats(event, ids, kind, bits, at), unknown
+
+
+_ID, _VALUE = 1, 2
+_STAT_KINDS: Final = np.zeros(256, dtype=np.uint8)
+"""Tag of a stat's field → _ID, the kind of value it holds (all ≥ _VALUE), or 0 for an unknown one."""
+for _tag, _kind in (
+    (0x08, _ID),
+    (0x11, DOUBLE),
+    (0x18, UINT64),
+    (0x20, INT64),
+    (0x2A, STR),
+    (0x32, BYTES_VALUE),
+    (0x38, REF),
+):
+    _STAT_KINDS[_tag] = _kind
+
+
+def _values(window: Window, at: Int64, kinds: npt.NDArray[np.uint8], value: Uint64, after: Int64,
+            here: slice | Int64) -> tuple[Uint64, Int64]:  # fmt: skip
+    """(bits, offset of the text) of stats' values at `at`; moves the cursors in after[here] behind texts and doubles."""
+    behind = after[here]
+    texts = np.flatnonzero((kinds == STR) | (kinds == BYTES_VALUE))
+    doubles = np.flatnonzero(kinds == DOUBLE)
+    place = behind
+    if len(texts):
+        place = behind.copy()
+        behind[texts] += sizes(value[texts], at[texts])
+    if len(doubles):
+        value[doubles] = window.fixed64(at[doubles])
+        behind[doubles] = at[doubles] + 9
+    after[here] = behind
+    return value, place
+
+
+def _in_order(found: list[tuple[Int64, Int64, Int64]], events: int) -> tuple[Int64, Int64, Int64]:
+    """(event, start, end) of all stats, those of an event together in the order they are written. found: rows, body starts
+    and ends, of at most one stat per event each."""
+    seen = np.zeros(events, dtype=np.int64)
+    numbers = []
+    for rows, _, _ in found:
+        numbers.append(seen[rows])
+        seen[rows] += 1
+    first = np.cumsum(seen) - seen
+    start, end = np.empty((2, int(seen.sum())), dtype=np.int64)
+    for (rows, starts, ends), number in zip(found, numbers, strict=True):
+        place = first[rows] + number
+        start[place], end[place] = starts, ends
+    return np.repeat(np.arange(events), seen), start, end
 
 
 def sizes(value: Uint64, at: Int64) -> Int64:
@@ -166,12 +193,14 @@ def sizes(value: Uint64, at: Int64) -> Int64:
     return value.astype(np.int64)
 
 
-def skip_unknown(window: Window, frame: Frame, tag: npt.NDArray[np.uint8], known: tuple[int, ...],
-                  after: Int64) -> None:  # fmt: skip
-    """Moves the cursor of messages at a field that we do not know behind it. One at a time: they are rare or damage."""
-    for row in np.flatnonzero(~np.isin(tag, known)).tolist():
+def skip_unknown(window: Window, frame: Frame, here: slice | Int64, after: Int64) -> int:
+    """Moves the cursors of messages at a field that we do not know behind it, and tells how many there are. One at a time:
+    they are rare or damage."""
+    rows = np.arange(len(after))[here].tolist()
+    for row in rows:
         at, end = int(frame.at[row]), int(frame.end[row])
         after[row] = next(fields(window.data, at, min(end, window.size))).end
+    return len(rows)
 
 
 def windows(
