@@ -176,22 +176,28 @@ class CaptureWriter:
 
     Everything goes to a temporary name in the same parent; `commit` renames it. Leaving the block without commit, or by an
     exception, removes it, unless `keep_partial` was set (then it stays under its temporary name and is named in errors).
+    resume: `path` is there, its files are taken over (as hard links where the file system has them), and `commit`
+    replaces it.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path = path
+        self.resume = resume
         self.partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
         self.keep_partial = False
         self._events: pq.ParquetWriter | None = None
         self._committed = False
 
     def __enter__(self) -> Self:
-        if self.path.exists():
+        if self.path.exists() and not self.resume:
             raise StoreError(f"{self.path}: exists already", hint="choose another -o, or remove it")
         try:
             self.partial.parent.mkdir(parents=True, exist_ok=True)
-            self.partial.mkdir()
-            (self.partial / "raw").mkdir()
+            if self.resume:
+                shutil.copytree(self.path, self.partial, copy_function=_linked)
+            else:
+                self.partial.mkdir()
+            (self.partial / "raw").mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be made: {error.strerror}", hint="choose another -o") from None
         return self
@@ -232,7 +238,7 @@ class CaptureWriter:
         with atomic(self.partial / MANIFEST_FILE) as temporary:
             temporary.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
         try:
-            self.partial.rename(self.path)
+            self._rename()
         except OSError as error:
             self.keep_partial = True
             raise StoreError(
@@ -240,6 +246,27 @@ class CaptureWriter:
             ) from None
         self._committed = True
         return Capture(self.path, manifest)
+
+    def _rename(self) -> None:
+        """Into place; a directory that is replaced steps aside first, and back where the new one cannot come."""
+        before = self.path.with_name(f".{self.path.name}.before-{os.getpid()}")
+        if self.resume:
+            self.path.rename(before)
+        try:
+            self.partial.rename(self.path)
+        except OSError:
+            if self.resume:
+                before.rename(self.path)
+            raise
+        shutil.rmtree(before, ignore_errors=True)
+
+
+def _linked(source: str, target: str) -> None:
+    """A hard link, which takes no space and leaves the source alone when the target is replaced; else a copy."""
+    try:
+        os.link(source, target)
+    except OSError:
+        shutil.copy2(source, target)
 
 
 class atomic:  # noqa: N801  (reads as a verb at the call site)

@@ -2,25 +2,25 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 import time
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
-from dlprof.analysis import exhibits, parity
+from dlprof.analysis import lockstep, parity
 from dlprof.analysis.model import Comparison
-from dlprof.api import equal_work, items, reasons
+from dlprof.api import equal_work, items, reasons, resuming
 from dlprof.api.keeping import Keeper, Kept
+from dlprof.api.opening import now
 from dlprof.api.options import CompareOptions
 from dlprof.api.pacing import Pacing, enough_of, fitted
 from dlprof.api.progress import Progress
 from dlprof.api.recording import Bench, check_mode, epochs_of, output_folder, record
 from dlprof.api.sides import SideSpec
 from dlprof.capture.launch import Worker
-from dlprof.capture.schedule import Trial, Trials, run_trials
+from dlprof.capture.schedule import Trial, run_trials
 from dlprof.errors import DlprofError, Interrupted, NotComparable, StoreError
 from dlprof.protocol import Inputs
 from dlprof.store import CaptureWriter
@@ -44,7 +44,13 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
             check_mode(side, workloads[name])
             items.check(workloads[name], side.framework.name)
         target = output_folder(options.output, f"{workloads['a'].name}-{sides['a'].slug}-vs-{sides['b'].slug}")
-        if target.exists():
+        kept = Kept()
+        if options.resume is not None:
+            kept, bench.warnings = resuming.kept(options.resume, sides, workloads)
+            progress.say(
+                f"going on with {target}: {len(kept.trials)} trials, {len(kept.captures)} traced runs are there"
+            )
+        elif target.exists():
             raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
         dropped = items.count(asked["a"]) - items.count(workloads["a"])
         if dropped:
@@ -55,9 +61,9 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
             )
         pacing = Pacing(options, workloads["a"], progress.say, bench.warn)
         progress.plan(_estimates(options, sides, pacing))
-        with CaptureWriter(target) as writer:
+        with CaptureWriter(target, resume=options.resume is not None) as writer:
             keeper = Keeper(options, sides, workloads, writer, pacing.adaptive, pacing.family)
-            return _Comparing(options, bench, sides, workloads, keeper, pacing).run()
+            return _Comparing(options, bench, sides, workloads, keeper, pacing, kept).run()
 
 
 @dataclass(slots=True)
@@ -70,12 +76,15 @@ class _Comparing:
     workloads: Mapping[str, Workload]
     keeper: Keeper
     pacing: Pacing
-    kept: Kept = field(default_factory=Kept)
+    kept: Kept
+    first: int = 0
+
+    def __post_init__(self) -> None:
+        self.first = len(self.kept.trials)
 
     def run(self) -> tuple[Comparison, int]:
         try:
-            trials = self._trials()
-            if not trials.interrupted:
+            if self._trials():
                 self._traces()
                 self._reasons()
         except KeyboardInterrupt:
@@ -93,8 +102,9 @@ class _Comparing:
 
     def _keep(self) -> tuple[Comparison, Path]:
         self.bench.progress.stage("putting it together")
-        found = self.keeper.findings(self.kept, self.bench.warnings)
-        return found, self.keeper.commit(found, self.kept, self.bench.warnings).path
+        warnings = [*self.bench.warnings, *([self.kept.ended] if self.kept.ended else []), *_sessions(self.kept)]
+        found = self.keeper.findings(self.kept, warnings)
+        return found, self.keeper.commit(found, self.kept, warnings).path
 
     def _keep_finished(self, error: DlprofError) -> None:
         """A worker failed: what was finished before is kept as an incomplete comparison, and the error says where."""
@@ -102,28 +112,42 @@ class _Comparing:
         if not finished:
             return
         self.kept.stopped = f"failed: {error.message.splitlines()[0]}"
-        self.bench.warn(f"stopped by a failure after {finished} trials")
+        self.kept.ended = f"stopped by a failure after {finished} trials"
         _, path = self._keep()
         error.hint = f"{error.hint + '; ' if error.hint else ''}the {finished} finished trials are in {path}"
 
-    def _trials(self) -> Trials:
+    def _trials(self) -> bool:
+        """Trials until enough is known; False where the user stopped them."""
         for side in self.sides.values():
             self.bench.environment(side)
         made = {name: self.bench.inputs(workload, 1) for name, workload in self.workloads.items()}
         self.bench.progress.stage("trials")
         self.pacing.start()
+        self.kept.sessions.append({"created": now(), "trials": 0})
+        plan = self.pacing.plan()
+        if self.first and not self._go_on_after_earlier(plan.trials):
+            return True
         trials = run_trials(
-            self.pacing.plan(),
+            replace(plan, trials=plan.trials - self.first),
             lambda side, number: self._worker(side, number, made[side]),
             self._after_trial,
             on_ready=self._check_work,
             on_step=self._show_step,
             enough=enough_of(self.workloads["a"]),
+            first=self.first,
+            rounds=self.kept.trials[0].group_rounds if self.first else None,
         )
+        self.kept.ended = self.pacing.ended
         if trials.interrupted:
-            self.kept.stopped = f"interrupted after {len(trials.trials)} trials"
-            self.bench.warn(f"{self.kept.stopped}: the verdict rests on those alone")
-        return trials
+            self.kept.stopped = f"interrupted after {len(self.kept.trials)} trials"
+            self.kept.ended = f"{self.kept.stopped}: the verdict rests on those alone"
+            self.bench.progress.say(f"warning: {self.kept.ended}")
+        return not trials.interrupted
+
+    def _go_on_after_earlier(self, most: int) -> bool:
+        """Whether the trials of earlier sessions leave anything to measure."""
+        self.pacing.durations = [trial.wall_s for trial in self.kept.trials[:-1]]
+        return self.pacing.go_on(self.kept.trials[-1], self._ratios()) and self.first < most
 
     def _worker(self, side: str, number: int, made: Inputs) -> Worker:
         spec = self.sides[side]
@@ -132,11 +156,11 @@ class _Comparing:
         return Worker(self.bench.environment(spec), request, control, self.options.run.timeout_s)
 
     def _check_work(self, number: int, workers: Mapping[Any, Worker]) -> Collection[str]:
-        """In the first trial, before anything is timed: same outputs from the same inputs, and what else differs.
+        """In the first trial of a session, before anything is timed: same outputs from the same inputs, and what else differs.
 
         Returns the items that are not comparable. Raises `NotComparable` where none is.
         """
-        if number:
+        if number != self.first:
             return ()
         work = equal_work.check(workers["a"], workers["b"], self.workloads, self.options.allow)
         self.kept.differences = work.differences
@@ -153,17 +177,24 @@ class _Comparing:
     def _after_trial(self, trial: Trial) -> bool:
         """Persist the trial, say where things stand, and decide whether to go on."""
         self.kept.trials.append(trial)
-        timings = self.kept.timings
-        self.keeper.writer.timings(timings)
+        self.kept.listed = self.kept.listed or tuple(trial.ready["a"]["items"])
+        self.kept.sessions[-1]["trials"] += 1
+        self.keeper.writer.timings(self.kept.timings)
         for warning in _folded(trial):
             self.bench.warn(warning)
-        ratios = {one.item: [math.log(ratio) for ratio in one.ratios] for one in exhibits.trials(timings)}
-        go_on = self.pacing.go_on(trial, ratios)
+        go_on = self.pacing.go_on(trial, self._ratios())
         self.bench.progress.expect(self.pacing.left_s(len(self.kept.trials), 1.0) if go_on else 0.0)
         return go_on
 
+    def _ratios(self) -> dict[str, list[float]]:
+        """Item → log-ratio of each trial so far."""
+        found = lockstep.by_item(self.kept.timings)
+        return {item: [trial.log_ratio for trial in trials.values()] for item, trials in found.items()}
+
     def _show_step(self, number: int, stage: str, fraction: float) -> None:
-        self.bench.progress.detail(f"trial {number + 1}: {stage}{f' {fraction:.0%}' if fraction else ''}")
+        done = f" {fraction:.0%}" if fraction else ""
+        standing = f" · {self.pacing.standing}" if self.pacing.standing else ""
+        self.bench.progress.detail(f"trial {number + 1}: {stage}{done}{standing}")
         if stage == "start":
             self.pacing.began = time.monotonic()
         elif fraction > 0:
@@ -182,11 +213,13 @@ class _Comparing:
 
     def _reasons(self) -> None:
         """What oneDNN says of itself, where traces are wanted at all."""
-        if self.options.reasons and self.options.traces:
+        if self.options.reasons and self.options.traces and self.kept.primitives is None:
             self.kept.primitives = reasons.find(self.bench, self.sides, self.workloads)
 
     def _record(self, name: str, fidelity: str, k: int, epochs: int) -> None:
         folder = f"{name}-{fidelity}-{k}"
+        if folder in self.kept.captures:  # of an earlier session
+            return
         self.kept.captures[folder] = record(
             self.bench,
             self.sides[name],
@@ -208,6 +241,12 @@ class _Comparing:
             return 4
         limit = 1 + self.options.gate
         return 3 if ratio.low > limit else 0 if ratio.high <= limit else 4
+
+
+def _sessions(kept: Kept) -> list[str]:
+    """That the trials are of several sittings: the machine may have been in another state in each."""
+    counts = [str(session["trials"]) for session in kept.sessions if session["trials"]]
+    return [f"measured in {len(counts)} sessions of {' + '.join(counts)} trials"] if len(counts) > 1 else []
 
 
 def _folded(trial: Trial, most: int = 4) -> Sequence[str]:

@@ -26,13 +26,17 @@ from dlprof.workload import Workload
 @dataclass(slots=True)
 class Kept:
     """What has been finished so far. differences: of parity. primitives: what oneDNN said (api.reasons), None where it was
-    not asked. stopped: why it ended early, '' where it did not."""
+    not asked. stopped: why it ended early, '' where it did not; ended: the warning that says so, or that the budget was
+    spent. listed: the workload's items. sessions: start and number of trials of each; more than one where it was resumed."""
 
     differences: tuple[Mapping[str, str], ...] = ()
     trials: list[Trial] = field(default_factory=list)
     captures: dict[str, Capture] = field(default_factory=dict)
     primitives: Mapping[str, Any] | None = None
     stopped: str = ""
+    ended: str = ""
+    listed: tuple[str, ...] = ()
+    sessions: list[dict[str, Any]] = field(default_factory=list)
 
     @property
     def timings(self) -> pa.Table:
@@ -55,7 +59,7 @@ class Keeper:
 
     def findings(self, kept: Kept, warnings: Sequence[str]) -> Comparison:
         """Everything found so far."""
-        listed = list(kept.trials[0].ready["a"]["items"]) if self.family and kept.trials else []
+        listed = kept.listed if self.family else ()
         return findings.build(
             findings.Parts(
                 workload=self.workloads["a"].name,
@@ -69,7 +73,7 @@ class Keeper:
                 warnings=warnings,
                 family=self.family,
                 listed=listed,
-                facts={**self._facts(kept), **({"items_listed": listed} if listed else {})},
+                facts={**self._facts(kept), **({"items_listed": list(listed)} if listed else {})},
             )
         )
 
@@ -100,6 +104,7 @@ class Keeper:
                 for t in kept.trials
             ],
             "stopped": kept.stopped,
+            "sessions": kept.sessions,
             "primitives": kept.primitives,
             "folder": str(self.writer.path),
         }
@@ -122,7 +127,13 @@ class Keeper:
                 machine=provenance.machine(),
                 sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.sides.items()},
                 trials=[
-                    {"number": t.number, "wall_s": t.wall_s, "idle": dict(t.idle), "machine": dict(t.machine)}
+                    {
+                        "number": t.number,
+                        "rounds": list(t.group_rounds),
+                        "wall_s": t.wall_s,
+                        "idle": dict(t.idle),
+                        "machine": dict(t.machine),
+                    }
                     for t in kept.trials
                 ],
                 warnings=list(warnings),
@@ -130,9 +141,18 @@ class Keeper:
         )
 
     def _options(self, kept: Kept) -> dict[str, Any]:
+        """The options; what `--resume` needs beside them (api.resuming)."""
         given = asdict(self.options)
         chosen = ("budget_s", "trials", "precision", "margin", "traces", "allow", "method")
-        return {**{key: given[key] for key in chosen}, "adaptive": self.adaptive, "stopped": kept.stopped}
+        return {
+            **{key: given[key] for key in chosen},
+            "adaptive": self.adaptive,
+            "stopped": kept.stopped,
+            "ended": kept.ended,
+            "listed": list(kept.listed),
+            "sessions": kept.sessions,
+            "asked": msgspec.to_builtins(self.options.absolute(), enc_hook=str),
+        }
 
 
 def asked_side(spec: SideSpec) -> Side:

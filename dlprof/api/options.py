@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final, Literal
 
@@ -46,6 +46,8 @@ class CompareOptions:
 
     allow: kinds of parity differences that do not forbid a verdict (api.equal_work.kinds). method: lockstep, or the way
     the original study measured (api.published), which is unsound. reasons: ask oneDNN in a short run a side (api.reasons).
+    resume: the comparison directory to go on with (api.resuming); time_s: time for the trials of this session, where it
+    is not budget_s, which then stays that of the first one: the rounds and the number of items were chosen by it.
     """
 
     run: RunOptions
@@ -61,3 +63,12 @@ class CompareOptions:
     allow: tuple[str, ...] = ()
     method: Method = "lockstep"
     reasons: bool = True
+    resume: Path | None = None
+    time_s: float | None = None
+
+    def absolute(self) -> CompareOptions:
+        """With absolute paths, so that they mean the same wherever a later session is started."""
+        run = self.run
+        workload = str(Path(run.workload).absolute()) if run.workload.endswith(".toml") else run.workload
+        python, data = (None if one is None else one.absolute() for one in (run.python, run.data))
+        return replace(self, run=replace(run, workload=workload, python=python, data=data))

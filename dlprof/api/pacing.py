@@ -49,6 +49,8 @@ class Pacing:
     say: Callable[[str], None]
     warn: Callable[[str], None]
     deadline: float = 0.0
+    ended: str = ""
+    standing: str = ""
     began: float = 0.0
     durations: list[float] = field(default_factory=list)
 
@@ -79,7 +81,18 @@ class Pacing:
 
     def start(self) -> None:
         """The budget begins to run: environments and data are there."""
-        self.deadline = time.monotonic() + self.options.budget_s
+        self.deadline = time.monotonic() + self._time_s
+
+    @property
+    def _time_s(self) -> float:
+        """Time for the trials of this session."""
+        return self.options.budget_s if self.options.time_s is None else self.options.time_s
+
+    def _end(self, why: str) -> bool:
+        """Ends the trials without a verdict, with a warning; goes with the comparison as its `ended`."""
+        self.ended = f"the budget of {self._time_s:g} s is {why}"
+        self.say(f"warning: {self.ended}")
+        return False
 
     def go_on(self, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> bool:
         """Whether another trial is wanted, after `trial`; ratios: item → log-ratio of each trial so far."""
@@ -117,9 +130,8 @@ class Pacing:
                 )
         if n >= wanted:
             return False
-        if n < stats.MIN_TRIALS and time.monotonic() > self.deadline + (OVERDRAFT - 1) * self.options.budget_s:
-            self.warn(f"the budget of {self.options.budget_s:g} s is too small for {stats.MIN_TRIALS} trials")
-            return False
+        if n < stats.MIN_TRIALS and time.monotonic() > self.deadline + (OVERDRAFT - 1) * self._time_s:
+            return self._end(f"too small for {stats.MIN_TRIALS} trials")
         return True
 
     def _look(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> bool:
@@ -134,25 +146,32 @@ class Pacing:
         # A look is planned at even numbers from six on: stop between looks only when the budget cannot reach the next.
         to_next = (decisions[0].next_look or n + 1) - n
         if n >= stats.MIN_TRIALS and left < trial.wall_s * to_next and n in stats.look_schedule():
-            self.warn(f"the budget of {self.options.budget_s:g} s is spent after {n} trials without a verdict")
-            return False
+            return self._end(f"spent after {n} trials without a verdict")
         if n < stats.MIN_TRIALS and left < 0:
-            self.warn(f"the budget of {self.options.budget_s:g} s is too small for {stats.MIN_TRIALS} trials")
-            return False
+            return self._end(f"too small for {stats.MIN_TRIALS} trials")
         return True
 
     def _say_trial(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> None:
         if len(ratios) > 1 and self.family:
+            self.standing = f"{n} of {self._wanted(n, self.durations[0])} trials done"
             self.say(f"  trial {n}: {len(ratios)} items ({_rounds(trial)}, {trial.wall_s:.0f} s)")
             return
+        self.standing = self._standing(ratios)
+        self.say(f"  trial {n}: {self.standing} ({_rounds(trial)}, {trial.wall_s:.0f} s)")
+
+    def _standing(self, ratios: Mapping[str, Sequence[float]]) -> str:
+        """The headline's ratio and interval so far, and what it would take."""
         chosen = ratios[_headline(ratios)] if ratios else []
         alpha = stats.LOOK_ALPHA if self.adaptive else None
         result = stats.compare(chosen, margin=self.options.margin, alpha=alpha)
-        interval = (
-            f" [{result.low:.3f}, {result.high:.3f}]" if result.low is not None and result.high is not None else ""
-        )
-        ratio = f"ratio {result.estimate:.3f}{interval}" if result.estimate is not None else "no ratio"
-        self.say(f"  trial {n}: {ratio} so far ({_rounds(trial)}, {trial.wall_s:.0f} s)")
+        if result.estimate is None:
+            return "no ratio so far"
+        known = result.low is not None and result.high is not None
+        text = f"ratio {result.estimate:.3f}{f' [{result.low:.3f}, {result.high:.3f}]' if known else ''} so far"
+        if result.verdict != "inconclusive":
+            return f"{text}, {result.verdict}"
+        more = max(result.more_trials or 0, stats.MIN_TRIALS - len(chosen))
+        return f"{text}, about {more} more trials to a verdict" if self.adaptive and known else text
 
 
 def plan_of(workload: Workload, *, trials: int, seed: int, budget_s: float) -> Plan:

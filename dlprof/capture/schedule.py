@@ -139,14 +139,15 @@ def run_trials(
     on_step: OnStep = _no_display,
     enough: Enough = steady,
     first: int = 0,
+    rounds: tuple[int, ...] | None = None,
 ) -> Trials:
-    """Run up to `plan.trials` trials, numbered from `first` (a resumed run goes on with fresh numbers and seeds).
+    """Run up to `plan.trials` trials, numbered from `first` (a resumed run goes on with fresh numbers and seeds, and with
+    the `rounds` of each group that its first trial chose).
 
     Ctrl-C stops the workers and returns the finished trials with `interrupted`. Any other error of a worker is raised
     after both are stopped; `on_trial` has been given all trials finished before.
     """
     done: list[Trial] = []
-    rounds: tuple[int, ...] | None = None
     interrupted = False
     skipped: set[str] = set()
 

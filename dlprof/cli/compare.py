@@ -17,6 +17,7 @@ EXAMPLES = """examples:
   dlprof compare lenet --a tf:graph/cpu --b tf:graph/gpu
   dlprof compare matmul --set sizes=50..550/50
   dlprof compare ops --budget 20m
+  dlprof compare --resume my-comparison --budget 10m
 
 SIDE = framework[@version][:mode][/device]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A.
 Many items (an op workload) are judged as one family: as many trials as fit into the budget, six to ten."""
@@ -25,7 +26,7 @@ Many items (an op workload) are judged as one family: as many trials as fit into
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from dlprof.cli.options import add_run_arguments
 
-    add_run_arguments(parser)
+    add_run_arguments(parser, workload="?")
     parser.add_argument("--frameworks", metavar="A,B", help="the two sides; default tf,mxnet")
     parser.add_argument("--a", metavar="SIDE", help="side A, such as tf@2.21:graph")
     parser.add_argument("--b", metavar="SIDE", help="side B, such as mxnet:hybrid")
@@ -55,11 +56,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--no-reasons", action="store_true", help="leave out the short runs that ask oneDNN for its implementations"
     )
+    parser.add_argument(
+        "--resume", type=Path, metavar="DIR",
+        help="go on with a comparison that was interrupted or ran out of time, with its options; "
+        "--budget is the time for more trials",
+    )  # fmt: skip
     parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from dlprof.api import resuming
     from dlprof.api.comparing import compare
     from dlprof.cli.output import deliver
     from dlprof.cli.show import colour
@@ -67,6 +74,8 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.report import csv, json, text
 
     options = compare_options(arguments)
+    if arguments.resume is not None:
+        options = resuming.options(arguments.resume, options, _defaults(arguments))
     with Progress() as progress:
         found, code = compare(options, progress)
     if arguments.format == "text":
@@ -74,6 +83,13 @@ def run(arguments: argparse.Namespace) -> int:
     else:
         deliver(json.comparison(found) if arguments.format == "json" else csv.comparison(found), None)
     return code
+
+
+def _defaults(arguments: argparse.Namespace) -> CompareOptions:
+    """The options of a command line that gives none but the directory to go on with."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return compare_options(parser.parse_args(["--resume", str(arguments.resume)]))
 
 
 def compare_options(arguments: argparse.Namespace) -> CompareOptions:
@@ -85,6 +101,8 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
     from dlprof.units import parse_duration, parse_percent
     from dlprof.workload import choices_hint
 
+    if arguments.workload is None and arguments.resume is None:
+        raise UsageError("no workload was named", hint="`dlprof workloads` lists them; --resume DIR needs none")
     if arguments.frameworks and (arguments.a or arguments.b):
         raise UsageError("--frameworks and --a/--b say the same thing", hint="use one of them")
     named = (arguments.frameworks or "tf,mxnet").split(",")

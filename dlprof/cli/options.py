@@ -12,9 +12,11 @@ if TYPE_CHECKING:
     from dlprof.api.options import RunOptions
 
 
-def add_run_arguments(parser: argparse.ArgumentParser) -> None:
-    """The shared arguments."""
-    parser.add_argument("workload", metavar="WORKLOAD", help="name from `dlprof workloads`, or the path of a TOML file")
+def add_run_arguments(parser: argparse.ArgumentParser, *, workload: str | None = None) -> None:
+    """The shared arguments. workload: nargs of the workload's name, where it may be left out."""
+    parser.add_argument(
+        "workload", metavar="WORKLOAD", nargs=workload, help="name from `dlprof workloads`, or the path of a TOML file"
+    )
     parser.add_argument("--preset", metavar="P", help="preset of the workload")
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; may be repeated"
@@ -49,7 +51,7 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
     if arguments.seed < 0:
         raise UsageError(f"--seed must not be negative: {arguments.seed}")
     return RunOptions(
-        workload=arguments.workload,
+        workload=arguments.workload or "",
         preset=arguments.preset,
         settings=dict(_setting(text) for text in arguments.set),
         epochs=arguments.epochs,

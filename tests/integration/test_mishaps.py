@@ -37,6 +37,8 @@ def assert_told(done: subprocess.CompletedProcess[str], code: int, *words: str) 
         (["compare", "lenet", "--trials", "6", "--budget", "5m"], 2, "--trials"),
         (["compare", "lenet", "--budget", "soon"], 2, "not a duration"),
         (["diff", "missing.json", "missing.pb"], 1, "missing.json"),
+        (["compare"], 2, "no workload"),
+        (["compare", "--resume", "missing"], 1, "missing"),
         (["frobnicate"], 2, "frobnicate"),
     ],
 )
