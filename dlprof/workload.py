@@ -241,14 +241,19 @@ def parse(
     )
 
 
-def _included(others: Iterable[str], source: str) -> list[dict[str, Any]]:
-    """The tasks of other shipped op workloads; each brings the sizes of its own file along."""
+def _included(others: Iterable[str | Mapping[str, Any]], source: str) -> list[dict[str, Any]]:
+    """The tasks of other shipped op workloads, each with the sizes of its own file, or those given: `{name, sizes}`."""
     tasks = []
-    for name in others:
+    for entry in others:
+        given = {"name": entry} if isinstance(entry, str) else dict(entry)
+        name = str(given.pop("name", ""))
+        sizes = given.pop("sizes", None)
         if name not in names():
             raise UsageError(f"{source}: include: no workload {name!r}", hint=choices_hint(name, names()))
+        if given:
+            raise UsageError(f"{source}: include {name}: no such key {min(given)!r}", hint="there are: name, sizes")
         other = load(name).description
-        tasks += [{**task, "sizes": task.get("sizes") or other["run"]["sizes"]} for task in other["tasks"]]
+        tasks += [{**task, "sizes": sizes or task.get("sizes") or other["run"]["sizes"]} for task in other["tasks"]]
     return tasks
 
 

@@ -177,3 +177,33 @@ def test_a_faulty_file_is_named_with_what_is_wrong(text: str, says: str | None) 
         return
     with pytest.raises(UsageError, match=says):
         parse(text)
+
+
+INCLUDING = """
+name = "some"
+kind = "op"
+title = "Some of the study's tasks"
+include = [{entry}, "relu"]
+
+[run]
+sizes = []
+count = 5
+dtype = "float32"
+variant = "idiomatic"
+"""
+
+
+def test_an_op_workload_includes_others_with_sizes_of_its_own() -> None:
+    found = workload.parse(INCLUDING.format(entry='{name = "matmul", sizes = [50, 550]}'), "some.toml")
+    sizes = {task["name"]: task["sizes"] for task in found.description["tasks"]}
+    assert sizes["matmul"] == [50, 550]
+    assert len(sizes["relu"]) == 20
+
+
+@pytest.mark.parametrize(
+    ("entry", "says"),
+    [('"matmull"', "no workload 'matmull'"), ('{name = "matmul", size = 5}', "include matmul: no such key 'size'")],
+)
+def test_a_faulty_include_is_named(entry: str, says: str) -> None:
+    with pytest.raises(UsageError, match=says):
+        workload.parse(INCLUDING.format(entry=entry), "some.toml")
