@@ -33,15 +33,15 @@ class Cuda:
 @dataclass(frozen=True, slots=True)
 class Releases:
     """The release table of one framework. python: version → Python it runs on; requirement: device → pip name; cuda:
-    its newest releases' GPU build, None where it has none; since: mode → first release that has it;
-    network_modes: as in EnvSpec."""
+    its newest releases' GPU build, None where it has none; since: mode → (first release that has it, why earlier
+    ones have not); network_modes: as in EnvSpec."""
 
     framework: str
     python: Mapping[str, str]
     requirement: Mapping[str, str]
     pins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cuda: Cuda | None = None
-    since: Mapping[str, str] = field(default_factory=dict)
+    since: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     network_modes: tuple[str, ...] = ()
 
     def locked(self, device: str) -> list[str]:
@@ -73,7 +73,7 @@ class Releases:
             libraries=checked.libraries if checked else (),
             driver=checked.driver if checked else "",
             compute=checked.compute if checked else None,
-            lacks={mode: f"it came with {first}" for mode, first in self.since.items() if _key(full) < _key(first)},
+            lacks={mode: why for mode, (first, why) in self.since.items() if _key(full) < _key(first)},
             network_modes=self.network_modes,
         )
 

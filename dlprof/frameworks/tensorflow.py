@@ -23,7 +23,10 @@ _RELEASES = Releases(
         "2.18": (),
     },
     network_modes=("keras",),
-    since={"xla": "2.1"},  # tf.function(experimental_compile=…); 2.0 does not know the argument
+    since={
+        "xla": ("2.1", "it came with 2.1"),  # tf.function(experimental_compile=…); 2.0 does not know the argument
+        "keras": ("2.0", "dlprof runs Keras' fit from 2.0 on; before, fit hides the sessions that would be traced"),
+    },
     # The sonames that [and-cuda] brings. The import succeeds without them, and then TensorFlow sees no GPU.
     # build_info of 2.21.0: sm_60 to sm_89 and compute_90, which later GPUs translate.
     cuda=Cuda(

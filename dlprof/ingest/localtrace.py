@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -86,14 +86,18 @@ def _marker(name: str) -> str:
     return name.replace("dlprof;", "dlprof:", 1) if name.startswith("dlprof;") else name
 
 
-def _kind(name: str, on_device: bool, executed: bool) -> tuple[int, str | None, str | None, str | None]:
-    """(level, operator path, operator type, kernel) of an event. executed: its label names the device it ran on, which the
-    executor writes for operators only, whose name is then the bare type in these releases."""
+def _kind(name: str, on_device: bool, args: Mapping[str, str]) -> tuple[int, str | None, str | None, str | None]:
+    """(level, operator path, operator type, kernel) of an event.
+
+    Its name is the bare type in these releases. 2.1 writes `scope/op:Type` as the argument `long name`; in 2.0 a label that
+    names the device it ran on tells an operator, for the executor writes that for operators only.
+    """
     if on_device:
         return LEVEL["copy" if is_copy(name) else "kernel"], None, None, name
     if name.startswith("dlprof:"):
         return LEVEL["marker"], None, None, None
-    operator = host_op(name) or (OpName("", name) if executed else None)
+    executed = _ON_DEVICE in args.get("label", "")
+    operator = host_op(args.get("long name", name)) or (OpName("", name) if executed else None)
     if operator is None:
         return LEVEL["api"], None, None, None
     return LEVEL["op"], operator.path or None, operator.type, operator.type
@@ -180,8 +184,8 @@ class _FileReader:
         rows = [names[raw] for raw in texts]
         tracks, on_device = self._tracks(events)
         args = self._args(events)
-        executed = [text is not None and _ON_DEVICE in text for text in args] if args else [False] * len(rows)
-        kinds = [_kind(name, gpu, ran) for name, gpu, ran in zip(rows, on_device.tolist(), executed, strict=True)]
+        known: list[dict[str, str]] = args or [{}] * len(rows)
+        kinds = [_kind(name, gpu, each) for name, gpu, each in zip(rows, on_device.tolist(), known, strict=True)]
         pools = {column: ctx.pool(column) for column in ("op_path", "lookup", "kernel")}
         return RawBatch(
             track=tracks, name=ctx.pool("name").encode(rows), start_ps=self._start(events),
@@ -189,7 +193,7 @@ class _FileReader:
             op_path=pools["op_path"].encode(kind[1] for kind in kinds),
             lookup=pools["lookup"].encode(kind[2] for kind in kinds),
             kernel=pools["kernel"].encode(kind[3] for kind in kinds),
-            args=args,
+            args=[json.dumps(each, ensure_ascii=False) if each else None for each in args] if args else None,
         )  # fmt: skip
 
     def _start(self, events: _Events) -> Int64:
@@ -214,17 +218,16 @@ class _FileReader:
         inverse = inverse.reshape(-1)
         return np.array(codes, dtype=np.int32)[inverse], np.array(on_device, dtype=bool)[inverse]
 
-    def _args(self, events: _Events) -> list[str | None] | None:
+    def _args(self, events: _Events) -> list[dict[str, str]]:
+        """The arguments of each event; empty where no event has any."""
         if not events.args:
-            return None
+            return []
         found: dict[int, dict[str, str]] = {}
         data = events.window.data
         for row, start, end in events.args:
             texts = {part.number: self._text(data[part.start : part.end]) for part in fields(data, start, end)}
             found.setdefault(row, {})[texts.get(1, "")] = texts.get(2, "")
-        return [
-            json.dumps(found[row], ensure_ascii=False) if row in found else None for row in range(len(events.device))
-        ]
+        return [found.get(row, {}) for row in range(len(events.device))]
 
     def _text(self, raw: bytes) -> str:
         try:

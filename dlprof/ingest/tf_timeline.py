@@ -3,6 +3,7 @@
 GPU work stands in the file twice: on `/gpu:N/stream:all` (kernels) and `/gpu:N/memcpy` (copies), and again on the single
 streams `/gpu:N/stream:S`. The streams are taken, the other side is left out and counted; where a file has no single streams,
 the other side is all there is and is taken. `/job:…/gpu:0 Compute` is the host scheduling what the GPU runs.
+dlprof's own markers stand in a process `dlprof`, or beside eager operators (runner/adapters/tf1_trace.py).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ import numpy.typing as npt
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
 from dlprof.ingest.chrome_file import Dialect, Mask
 from dlprof.ingest.json_elements import Event
+from dlprof.ingest.markers import PREFIX
 from dlprof.ingest.rows import argument_texts, category_codes, counter_value, keyed, name_codes
 
 _GPU: Final = re.compile(r"(?:.*/)?(?:device:)?gpu:(\d+)/(stream:all|stream:(\d+)|memcpy)(?: Compute)?", re.IGNORECASE)
@@ -40,6 +42,16 @@ class Place:
 class _Args(msgspec.Struct, gc=False):
     name: str | None = None
     op: str | None = None
+
+    @property
+    def type(self) -> str | None:
+        """Eager execution leaves no label, so that the op is `unknown` and the node's name is the operator's."""
+        return self.name if self.op == "unknown" else self.op
+
+    @property
+    def path(self) -> str | None:
+        """The node's name, where it is one."""
+        return None if self.op == "unknown" else self.name
 
 
 def place(process: str) -> Place:
@@ -75,7 +87,7 @@ class TimelineDialect(Dialect):
         args = [_args(event) for event in rows]
         pool = self.ctx.pool
         level = np.array([self._level(event, a) for event, a in zip(rows, args, strict=True)], dtype=np.int8)
-        types = [a.op or event.name for event, a in zip(rows, args, strict=True)]
+        types = [a.type or event.name for event, a in zip(rows, args, strict=True)]
         works = (level == LEVEL["op"]) | (level == LEVEL["kernel"]) | (level == LEVEL["copy"])
         kernels = [
             t if work and kind != LEVEL["copy"] else None for t, work, kind in zip(types, works, level, strict=True)
@@ -90,7 +102,7 @@ class TimelineDialect(Dialect):
             duration_ps=duration,
             level=level,
             lookup=pool("lookup").encode([t if work else None for t, work in zip(types, works, strict=True)]),
-            op_path=pool("op_path").encode([a.name if work else None for a, work in zip(args, works, strict=True)]),
+            op_path=pool("op_path").encode([a.path if work else None for a, work in zip(args, works, strict=True)]),
             kernel=pool("kernel").encode(kernels),
             category=category_codes(self.ctx, rows),
             value=value,
@@ -100,6 +112,8 @@ class TimelineDialect(Dialect):
     def _level(self, event: Event, args: _Args) -> int:
         if event.ph == "C":
             return LEVEL["counter"]
+        if event.name.startswith(PREFIX):
+            return LEVEL["marker"]
         role = place(self.names.processes.get(event.pid, "")).role
         if role in ("stream", "all"):
             copied = _when(event) in self.copied

@@ -1,28 +1,15 @@
-"""TensorFlow's half of the child: device and threads. Networks are in tf_network.py, profilers in tf_trace.py."""
+"""TensorFlow's half of the child: device and threads. Networks are in tf_network.py, profilers in tf_trace.py,
+TensorFlow 1 in tf1_backend.py."""
 
 import os
 
 from dlprof_child.backend import Backend
 from dlprof_child.faults import FrameworkMissing, Unsupported
 from tf_ops import TensorFlowOps
+from tf_process import cores, environment, has_functions
 from tf_trace import make_tracer
 
 MODES = ("graph", "eager", "xla", "keras")
-
-# Read by TensorFlow, oneDNN or OpenMP at import; recorded so that two sides can be compared.
-ENVIRONMENT = (
-    "OMP_NUM_THREADS",
-    "OMP_WAIT_POLICY",
-    "KMP_BLOCKTIME",
-    "KMP_AFFINITY",
-    "TF_ENABLE_ONEDNN_OPTS",
-    "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS",
-    "TF_XLA_FLAGS",
-    "XLA_FLAGS",
-    "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_TF32_OVERRIDE",
-)
 
 
 def create(request):
@@ -34,6 +21,10 @@ def create(request):
         raise FrameworkMissing(
             "TensorFlow cannot be imported: %s" % error, "see the log for the environment's Python"
         ) from None
+    if not has_functions(tf):
+        from tf1_backend import TensorFlow1Backend
+
+        return TensorFlow1Backend(tf, request)
     if request["mode"] not in MODES:
         raise Unsupported("TensorFlow has no mode '%s'" % request["mode"], "modes: " + ", ".join(MODES))
     return TensorFlowBackend(tf, request)
@@ -65,9 +56,9 @@ class TensorFlowBackend(Backend):
             "mode": self._mode,
             "device": self.device,
             # 0 = TensorFlow decides: as many as there are cores
-            "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads() or _cores(),
-            "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads() or _cores(),
-            "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            "intra_op_threads": tf.config.threading.get_intra_op_parallelism_threads() or cores(),
+            "inter_op_threads": tf.config.threading.get_inter_op_parallelism_threads() or cores(),
+            "environment": environment(),
             "build": {key: str(value) for key, value in _build_info(tf).items()},
         }
 
@@ -109,10 +100,6 @@ class TensorFlowBackend(Backend):
 
     def stop_trace(self):
         return self._tracer.stop()
-
-
-def _cores():
-    return len(os.sched_getaffinity(0))
 
 
 def _build_info(tf):

@@ -4,6 +4,8 @@ Name scopes carry phase and layer into every op's path: forward/conv1/Conv2D, lo
 optimizer/conv1/w/ResourceApplyAdam.
 """
 
+import re
+
 import numpy as np
 from dlprof_child import layers as layer_list
 from dlprof_child.backend import Network, no_span
@@ -28,9 +30,8 @@ class TensorFlowNetwork(Network):
         self._mode = mode
         self._device = device
         self._layers = layer_list.resolve(description["model"])
-        self._loss = _loss(tf, description["loss"])
-        softmax = description["loss"]["op"] == "SoftmaxCrossEntropyLoss"
-        self._loss_kernel = {"SparseSoftmaxCrossEntropyWithLogits": 1} if softmax else {}
+        self._loss = make_loss(tf, description["loss"])
+        self._loss_kernel = softmax_kernel(description["loss"])
         with tf.device(device):
             self._variables = {name: tf.Variable(value, name=name) for name, value in sorted(weights.items())}
             self._optimizer = make_optimizer(tf, description["optimizer"], self._variables)
@@ -49,10 +50,7 @@ class TensorFlowNetwork(Network):
     def _logits(self, x):
         tf = self._tf
         with tf.name_scope("forward"):
-            for layer in self._layers:
-                with tf.name_scope(layer.name):
-                    x = _apply(tf, layer, x, self._variables)
-        return x
+            return apply_layers(tf, self._layers, x, self._variables)
 
     def _forward_body(self, x):
         return self._logits(x)
@@ -167,16 +165,29 @@ def _same_or_valid(layer):
     return str(layer.get("padding", "valid")).upper()
 
 
+def _window(value):
+    """3 -> [1, 3, 3, 1]: the form that all releases take."""
+    return [1, *layer_list.pair(value), 1]
+
+
+def apply_layers(tf, layers, x, variables):
+    """Logits of the layers, each in a name scope of its own."""
+    for layer in layers:
+        with tf.name_scope(layer.name):
+            x = _apply(tf, layer, x, variables)
+    return x
+
+
 def _apply(tf, layer, x, variables):
     if layer.op == "Conv":
-        x = tf.nn.conv2d(
-            x, variables[layer.name + "/w"], layer_list.pair(layer.get("stride", 1)), _same_or_valid(layer)
-        )
+        x = tf.nn.conv2d(x, variables[layer.name + "/w"], _window(layer.get("stride", 1)), _same_or_valid(layer))
         x = tf.nn.bias_add(x, variables[layer.name + "/b"])
     elif layer.op in ("AveragePool", "MaxPool"):
-        pool = tf.nn.avg_pool2d if layer.op == "AveragePool" else tf.nn.max_pool2d
-        window, stride = layer_list.pair(layer.get("kernel")), layer_list.pair(layer.get("stride", 1))
-        x = pool(x, window, stride, _same_or_valid(layer))
+        average = layer.op == "AveragePool"
+        pool = getattr(tf.nn, "avg_pool2d" if average else "max_pool2d", None)
+        if pool is None:  # TensorFlow 1.12
+            pool = tf.nn.avg_pool if average else tf.nn.max_pool
+        x = pool(x, _window(layer.get("kernel")), _window(layer.get("stride", 1)), _same_or_valid(layer))
     elif layer.op == "Flatten":
         x = tf.reshape(x, [-1, layer.shape_out[0]])
     elif layer.op == "Gemm":
@@ -200,10 +211,16 @@ def activate(tf, name, x):
     return functions[name](x)
 
 
+def softmax_kernel(spec):
+    """{raw op name: executions a step} of the loss, where one kernel is the loss."""
+    return {"SparseSoftmaxCrossEntropyWithLogits": 1} if spec["op"] == "SoftmaxCrossEntropyLoss" else {}
+
+
 LOSSES = ("SoftmaxCrossEntropyLoss", "SigmoidCrossEntropyLoss")
 
 
-def _loss(tf, spec):
+def make_loss(tf, spec):
+    """Mean loss of logits and labels, as a function, of a `[loss]` table."""
     if spec["op"] == "SigmoidCrossEntropyLoss":
         return lambda logits, labels: tf.reduce_mean(
             tf.nn.sigmoid_cross_entropy_with_logits(
@@ -223,6 +240,15 @@ def make_optimizer(tf, spec, variables):
     if spec["op"] not in makers:
         raise Unsupported("no optimizer '%s'" % spec["op"], "known: " + ", ".join(sorted(makers)))
     return makers[spec["op"]](tf, spec, variables)
+
+
+def _fused(tf, kernel):
+    """The operator of an optimizer's fused kernel, such as ResourceApplyAdam; before 1.15 there is no tf.raw_ops."""
+    if hasattr(tf, "raw_ops"):
+        return getattr(tf.raw_ops, kernel)
+    from tensorflow.python.training import gen_training_ops
+
+    return getattr(gen_training_ops, re.sub(r"(?<!^)(?=[A-Z])", "_", kernel).lower())
 
 
 class Adam:
@@ -247,7 +273,7 @@ class Adam:
         power1, power2 = self._power1.read_value(), self._power2.read_value()
         for name, variable in self._variables.items():
             with tf.name_scope(name):
-                tf.raw_ops.ResourceApplyAdam(
+                _fused(tf, self.kernel)(
                     var=variable.handle,
                     m=self._m[name].handle,
                     v=self._v[name].handle,
@@ -282,9 +308,7 @@ class Sgd:
         tf = self._tf
         for name, variable in self._variables.items():
             with tf.name_scope(name):
-                tf.raw_ops.ResourceApplyGradientDescent(
-                    var=variable.handle, alpha=self._rate, delta=gradients[name], use_locking=False
-                )
+                _fused(tf, self.kernel)(var=variable.handle, alpha=self._rate, delta=gradients[name], use_locking=False)
 
     def state(self):
         return []

@@ -1,4 +1,4 @@
-"""TensorFlow's profilers: XPlane through tf.profiler.experimental (2.2 and later), local.trace (2.0 and 2.1)."""
+"""TensorFlow's profilers: XPlane through tf.profiler.experimental (2.2 and later); 2.0 and 2.1: tf_local_trace.py."""
 
 import glob
 import os
@@ -15,7 +15,9 @@ def make_tracer(tf):
     """The tracer that this release has."""
     if hasattr(getattr(tf, "profiler", None), "experimental"):
         return XplaneTracer(tf.profiler.experimental)
-    return LocalTraceTracer()
+    from tf_local_trace import make_local_tracer
+
+    return make_local_tracer(tf)
 
 
 def newest(directory, pattern, kind):
@@ -56,53 +58,3 @@ class XplaneTracer:
         if step is None:
             return self._profiler.Trace(name)
         return self._profiler.Trace(name, step_num=step, _r=1)
-
-
-class LocalTraceTracer:
-    """tensorflow.python.eager.profiler of TensorFlow 2.0 and 2.1, with the TraceMe that it records."""
-
-    def __init__(self):
-        from tensorflow.python.eager import profiler
-
-        self._profiler = profiler
-        self._directory = None
-        self._trace_me = _python_trace_me()
-
-    def start(self, directory, options):
-        self._directory = directory
-        self._profiler.start()
-
-    def stop(self):
-        self._profiler.save(self._directory, self._profiler.stop())
-        return newest(self._directory, "local.trace", "tf-local-trace")
-
-    def span(self, name, step):
-        """A marker. TensorFlow 2.0 drops what stands before a colon, so it gets a semicolon, which the reader knows; in 2.1
-        the Python binding has a recorder of its own, and no marker of it reaches the trace."""
-        return _TraceMe(self._trace_me(name.replace(":", ";", 1)))
-
-
-def _python_trace_me():
-    """The C++ TraceMe class: in 2.1 a module of its own, in 2.0 inside the large wrapper."""
-    try:
-        from tensorflow.python import _pywrap_traceme
-
-        return _pywrap_traceme.PythonTraceMe
-    except ImportError:
-        from tensorflow.python import pywrap_tensorflow
-
-        return pywrap_tensorflow.PythonTraceMe
-
-
-class _TraceMe:
-    """PythonTraceMe as a context manager."""
-
-    def __init__(self, trace_me):
-        self._trace_me = trace_me
-
-    def __enter__(self):
-        self._trace_me.Enter()
-
-    def __exit__(self, *exc):
-        self._trace_me.Exit()
-        return False

@@ -1,4 +1,5 @@
-"""Small traces recorded by this project: LeNet of TensorFlow 2.21 against xprof's own table, local.trace of 2.0."""
+"""Small traces recorded by this project: LeNet of TensorFlow 2.21 against xprof's own table, local.trace of 2.0
+and 2.1, timelines of 1.12."""
 
 from __future__ import annotations
 
@@ -16,6 +17,8 @@ from dlprof.errors import TraceError
 DATA = Path(__file__).parent / "data"
 LENET = DATA / "lenet-tf-2.21.xplane.pb"
 LOCAL = DATA / "tf-2.0.0.local.trace"
+LOCAL_2_1 = DATA / "lenet-tf-2.1.0.local.trace"
+TIMELINES = ("autodiff-tf-1.12.2-graph.timeline.json", "autodiff-tf-1.12.2-eager.timeline.json")
 STEPS = 6
 
 
@@ -71,6 +74,31 @@ def test_local_trace_of_tensorflow_2_0_names_operators_by_their_type() -> None:
         ("op", "MatMul", "MatMul", "cpu:0")
     ] * 5
     assert all("device:CPU:0" in row["args"] for row in products)
+
+
+def test_local_trace_of_tensorflow_2_1_has_paths_and_the_markers_that_the_child_added() -> None:
+    events, _ = read(LOCAL_2_1, frameworks.vocabularies())
+    rows = events.to_pylist()
+    (step,) = (row for row in rows if row["name"] == "dlprof:step=0")
+    work = [row for row in rows if row["level"] == "op"]
+    assert {row["step"] for row in work} == {0}
+    assert step["duration_ps"] > max(row["duration_ps"] for row in work)
+    convolutions = sorted((row["phase"], row["layer"] or "") for row in work if row["op"] == "Conv" and row["calls"])
+    assert convolutions == [("backward", ""), ("backward", ""), ("forward", "conv1"), ("forward", "conv2")]
+    assert not [row for row in rows if row["name"] == "Neg"], "the calls that placed the trace's zero are taken out"
+
+
+@pytest.mark.parametrize("name", TIMELINES)
+def test_timelines_of_tensorflow_1_give_each_item_its_operators(name: str) -> None:
+    events, info = read(DATA / name, frameworks.vocabularies())
+    assert info.kinds[name] == "tf1-timeline"
+    work = [row for row in events.to_pylist() if row["level"] == "op"]
+    assert {row["layer"] for row in work if row["op"] == "MatMul"} == {
+        "network_forward[size=2]",
+        "network_gradient[size=2]",
+    }
+    assert {row["step"] for row in work} == {0}
+    assert info.anomalies == {}
 
 
 def test_local_trace_cut_anywhere_is_refused_or_with_repair_keeps_what_came_before(tmp_path: Path) -> None:
