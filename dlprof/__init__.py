@@ -5,21 +5,24 @@ comparison = dlprof.load("my-comparison")     # a directory of `dlprof compare`
 comparison.verdict, comparison.ratio, comparison.rows.to_pandas()
 capture = dlprof.load("my-capture")           # of `dlprof capture` or `import`
 capture.view("layer").table
+study = dlprof.load("my-study")               # of `dlprof run`
+study.items.to_pandas(), study.cells[0].load()
 """
 
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
-__all__ = ["CaptureResult", "ComparisonResult", "Records", "__version__", "load"]
+__all__ = ["CaptureResult", "ComparisonResult", "Records", "StudyCell", "StudyResult", "__version__", "load"]
 
 if TYPE_CHECKING:
     from dlprof.api.loading import CaptureResult, ComparisonResult, Records, load
+    from dlprof.api.study_results import StudyCell, StudyResult
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: `dlprof --help` must not pay for pyarrow.
     if name in __all__:
-        from dlprof.api import loading
+        from dlprof.api import loading, study_results
 
-        return getattr(loading, name)
+        return getattr(study_results if name.startswith("Study") else loading, name)
     raise AttributeError(f"module 'dlprof' has no attribute {name!r}")

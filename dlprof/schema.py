@@ -107,6 +107,27 @@ TIMING_COLUMNS: Final = (
     Column("start_ns", pa.int64(), "ns", False, "start of the iteration, Unix epoch"),
 )
 
+MONITOR_COLUMNS: Final = (
+    Column("t_ns", pa.int64(), "ns", False, "time of the sample since the start of the cell"),
+    Column(
+        "process", _TEXT, "", False, "child: name of its folder, trial-0-a, a-exact-1, …; its pid where it tells none"
+    ),
+    Column("pid", pa.int32(), "", False, "process id of the child; the figures are of it and all its descendants"),
+    Column("cpu_percent", pa.float64(), "%", True, "CPU time since its last sample, 100 = one core; null in its first"),
+    Column("rss_bytes", pa.int64(), "B", True, "resident memory"),
+    Column("read_bytes", pa.int64(), "B", True, "bytes fetched from storage so far, page cache excluded"),
+    Column("write_bytes", pa.int64(), "B", True, "bytes sent to storage so far"),
+    Column(
+        "gpu_percent",
+        pa.float64(),
+        "%",
+        True,
+        "time in which a kernel ran on the GPU, of all its users; null without NVML",
+    ),
+    Column("gpu_memory_bytes", pa.int64(), "B", True, "memory in use on the GPU, of all its users; null without NVML"),
+    Column("gpu_power_w", pa.float64(), "W", True, "power drawn by the GPU; null where it does not tell"),
+)
+
 
 def _schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in columns])
@@ -114,3 +135,4 @@ def _schema(columns: tuple[Column, ...]) -> pa.Schema:
 
 EVENTS: Final = _schema(EVENT_COLUMNS)
 TIMINGS: Final = _schema(TIMING_COLUMNS)
+MONITORS: Final = _schema(MONITOR_COLUMNS)

@@ -227,7 +227,7 @@ def parse(
     differs = _apply_preset(description, overrides.get(chosen, {}), framework, f"{source}: preset {chosen}")
     table = _settings(description, own, source)
     values = _apply_settings(description, table, settings or {})
-    _check(description, source)
+    check(description, source)
     return Workload(
         name=description["name"],
         kind=description["kind"],
@@ -375,7 +375,7 @@ def _sizes(text: str) -> list[int]:
     return [int(part) for part in text.split(",")]
 
 
-def _check(description: dict[str, Any], source: str) -> None:
+def check(description: dict[str, Any], source: str) -> None:
     """Type and sense of what a description says. Other kinds than `network` are read by their adapters alone."""
     if description["kind"] != "network":
         return

@@ -14,9 +14,12 @@ from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, S
 from dlprof.api import findings
 from dlprof.api.evidence import completeness_of, evidence_of, placed_events, side_of
 from dlprof.store import Capture
+from dlprof.study import STUDY_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
+
+    from dlprof.api.study_results import StudyResult
 
 SIDES = ("a", "b")
 
@@ -153,9 +156,18 @@ class ComparisonResult:
         return html.notebook(self.found)
 
 
-def load(path: str | Path) -> ComparisonResult | CaptureResult:
-    """What `dlprof compare`, `capture` or `import` wrote at `path`. Raises `StoreError` where it is none of these."""
-    capture = Capture.open(Path(path))
+def load(path: str | Path) -> ComparisonResult | CaptureResult | StudyResult:
+    """What `dlprof compare`, `capture`, `import` or `run` wrote at `path`. Raises `StoreError` where it is none of these."""
+    if (Path(path) / STUDY_FILE).is_file():
+        from dlprof.api import study_results
+
+        return study_results.load(Path(path))
+    return load_run(Path(path))
+
+
+def load_run(path: Path) -> ComparisonResult | CaptureResult:
+    """One comparison or capture. Raises `StoreError`."""
+    capture = Capture.open(path)
     return load_comparison(capture) if capture.manifest.kind == "compare" else CaptureResult(capture)
 
 

@@ -16,6 +16,7 @@ from dlprof.api.loading import CaptureResult, ComparisonResult
 from dlprof.capture.provenance import invocation
 from dlprof.errors import StoreError, TraceError
 from dlprof.store import MANIFEST_FILE, Capture, CaptureWriter, Manifest, TraceFacts
+from dlprof.study import STUDY_FILE
 
 
 @contextmanager
@@ -23,6 +24,10 @@ def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
     """The capture at `path`; for a raw trace file or folder, a temporary import that lives as long as the block."""
     if not path.exists():
         raise TraceError(f"{path}: no such file or directory", hint="give a capture directory or a trace file")
+    if (path / STUDY_FILE).is_file():
+        raise StoreError(
+            f"{path}: a study, not one run", hint=f"name one of its cells, such as those in {path / 'cells'}"
+        )
     if (path / MANIFEST_FILE).is_file():
         capture = Capture.open(path)
         if capture.manifest.kind == "compare":
@@ -50,7 +55,7 @@ def opened_result(a: Path, b: Path | None) -> Iterator[ComparisonResult | Captur
         with opened_pair(a, b) as pair:
             yield pair
     elif (a / MANIFEST_FILE).is_file():
-        yield loading.load(a)
+        yield loading.load_run(a)
     else:
         with opened(a) as capture:
             yield CaptureResult(capture)

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Final, Literal
+from typing import Any, Final, Literal
 
 from dlprof import workload
+from dlprof.study import overlay
 from dlprof.workload import Workload
 
 DEFAULT_BUDGET_S: Final = 300.0
@@ -17,7 +19,8 @@ Method = Literal["lockstep", "as-published"]
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What to run and how, the same for both sides. timeout_s: for one child process."""
+    """What to run and how, the same for both sides. timeout_s: for one child process. changes: tables that a study lays over
+    the workload (study.overlay), which is called `changed_name` where that makes another network of it."""
 
     workload: str
     preset: str | None
@@ -31,13 +34,16 @@ class RunOptions:
     threads: int | None
     max_steps: int | None
     timeout_s: float
+    changes: Mapping[str, Any] = field(default_factory=dict)
+    changed_name: str = ""
 
     def resolve(self, framework: str) -> Workload:
         """The workload as this framework runs it (a preset may differ by framework). Raises `UsageError`."""
         settings = dict(self.settings)
         if self.epochs is not None:
             settings["epochs"] = str(self.epochs)
-        return workload.resolve(self.workload, preset=self.preset, settings=settings, framework=framework)
+        found = workload.resolve(self.workload, preset=self.preset, settings=settings, framework=framework)
+        return overlay.changed(found, self.changes, self.changed_name)
 
 
 @dataclass(frozen=True, slots=True)

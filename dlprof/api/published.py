@@ -30,14 +30,12 @@ from dlprof.workload import Workload
 RUNNER: Final = launch.RUNNER.with_name("published.py")
 REPETITIONS: Final = 7
 
-_SIDES: Final = {"a": f"tf@{published.TENSORFLOW}:eager", "b": f"mxnet@{published.MXNET}:imperative"}
+SIDES: Final = {"a": f"tf@{published.TENSORFLOW}:eager", "b": f"mxnet@{published.MXNET}:imperative"}
 
 
 def as_published(options: CompareOptions, progress: Progress) -> Comparison:
     """Run it and keep it as a comparison directory. Raises `UsageError` for what the study's method cannot be asked."""
-    workload = _workload(options)
-    for framework in ("tf", "mxnet"):
-        items.check(workload, framework)
+    workload = checked(options)
     target = output_folder(options.output, f"{workload.name}-as-published")
     if target.exists():
         raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
@@ -49,7 +47,7 @@ def as_published(options: CompareOptions, progress: Progress) -> Comparison:
         result = _measured(environment, workload, options, Path(scratch), progress)
         timings = _table(result.runtime["timings"])
         writer.timings(timings)
-        sides = {name: _side(text, result) for name, text in _SIDES.items()}
+        sides = {name: _side(text, result) for name, text in SIDES.items()}
         facts = {"kind": "op", "folder": str(writer.path), "repetitions": REPETITIONS}
         found = analysis.build(workload=workload.name, a=sides["a"], b=sides["b"], timings=timings, facts=facts)
         with atomic(writer.partial / COMPARISON_FILE) as temporary:
@@ -59,12 +57,13 @@ def as_published(options: CompareOptions, progress: Progress) -> Comparison:
     return found
 
 
-def _workload(options: CompareOptions) -> Workload:
+def checked(options: CompareOptions) -> Workload:
+    """The workload as the study's method can measure it. Raises `UsageError`, `Unsupported` for anything else."""
     asked = {"a": options.a, "b": options.b}
     for name, default in zip(asked, DEFAULT_SIDES, strict=True):
-        if asked[name] not in (default, _SIDES[name]):
+        if asked[name] not in (default, SIDES[name]):
             raise UsageError(
-                f"--method as-published measures {_SIDES['a']} and {_SIDES['b']} in one process, not {asked[name]}",
+                f"--method as-published measures {SIDES['a']} and {SIDES['b']} in one process, not {asked[name]}",
                 hint="leave --a, --b and --frameworks away",
             )
     if options.run.device != "cpu" or options.run.python is not None:
@@ -76,6 +75,8 @@ def _workload(options: CompareOptions) -> Workload:
             f"--method as-published is known for the study's tasks, not for {options.run.workload}",
             hint="try: dlprof compare matmul --set size=550 --method as-published",
         )
+    for framework in ("tf", "mxnet"):
+        items.check(workload, framework)
     return workload
 
 

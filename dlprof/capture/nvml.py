@@ -31,6 +31,34 @@ def gpus() -> list[dict[str, Any]]:
         pynvml.nvmlShutdown()
 
 
+class Watch:
+    """One GPU (index in the order of the PCI bus) asked again and again, without opening the library each time."""
+
+    def __init__(self, index: int) -> None:
+        import pynvml
+
+        self._nvml = pynvml
+        self._gpu: Any = None
+        try:
+            pynvml.nvmlInit()
+            self._gpu = pynvml.nvmlDeviceGetHandleByIndex(index)
+        except pynvml.NVMLError:
+            return
+
+    def read(self) -> dict[str, Any]:
+        """utilisation_percent, memory_used_bytes, power_w: those that can be had; {} without a driver."""
+        if self._gpu is None:
+            return {}
+        wanted = ("utilisation_percent", "memory_used_bytes", "power_w")
+        asked = _moment(self._nvml, self._gpu)
+        return _read(self._nvml, {name: asked[name] for name in wanted})
+
+    def close(self) -> None:
+        if self._gpu is not None:
+            self._nvml.nvmlShutdown()
+            self._gpu = None
+
+
 def _of_machine(pynvml: Any) -> dict[str, Callable[[], Any]]:
     return {
         "driver": lambda: _text(pynvml.nvmlSystemGetDriverVersion()),

@@ -21,6 +21,7 @@ from dlprof.errors import DlprofError
 # verb → (module, one line of help). Order = order of `dlprof --help`.
 VERBS: Final = {
     "compare": ("compare", "run a workload on two sides in lockstep and say which is faster, how surely, and why"),
+    "run": ("run", "run a study: many comparisons or captures that one file declares"),
     "calibrate": ("calibrate", "measure how far verdicts can be trusted on this machine"),
     "capture": ("capture", "run a workload once under a framework's own profiler"),
     "diff": ("diff", "compare two recorded traces or captures, of either framework"),
