@@ -6,7 +6,7 @@ A reader never builds Arrow strings row by row. It interns each string once (`Po
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeAlias
 
@@ -84,7 +84,7 @@ class RawBatch:
     `correlation` int64 (launch ↔ kernel). `link` int64: the producer's own id of an operator (Kineto `External id`): on a
     level-op event its own id, elsewhere the id of the op that launched it.
     `bytes`, `flops` int64; `value` float64, NaN = none; `occurrences` int64 (default 1).
-    `args`: JSON object of all further arguments per event, or None; not pooled, since it hardly ever repeats.
+    `args` (texts.Texts): JSON object of all further arguments per event, or None; not pooled, since it hardly ever repeats.
     """
 
     track: Int32
@@ -104,7 +104,7 @@ class RawBatch:
     flops: Int64 | None = None
     value: npt.NDArray[np.float64] | None = None
     occurrences: Int64 | None = None
-    args: Sequence[str | None] | Arrow | None = None
+    args: Any = None
 
     def __len__(self) -> int:
         return len(self.start_ps)

@@ -10,7 +10,7 @@ from typing import Any, Final
 import numpy as np
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int64, RawBatch
-from dlprof.ingest.chrome_file import ChromeFile, Dialect
+from dlprof.ingest.chrome_file import INSTANT, ChromeFile, Dialect, Phases
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.reader import Context
 from dlprof.ingest.rows import argument_texts, category_codes, counter_value, keyed, name_codes
@@ -26,15 +26,18 @@ class ChromeDialect(Dialect):
 
     tracks: dict[tuple[Any, Any], int] = field(default_factory=dict)
 
-    def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
+    def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
-        level = keyed([(event.ph, event.name.startswith("dlprof:")) for event in rows], _level).astype(np.int8)
-        counters = level == LEVEL["counter"]
+        name = name_codes(self.ctx, rows)
+        markers = np.array([*(text.startswith("dlprof:") for text in self.ctx.pool("name").values_list), False])
+        level = np.where(markers[name] | INSTANT[ph], LEVEL["marker"], NO_TEXT).astype(np.int8)
+        counters = ph == ord("C")
+        level[counters] = LEVEL["counter"]
         value = np.full(len(rows), np.nan)
         value[counters] = [counter_value(event) for event in compress(rows, counters)]
         return RawBatch(
             track=keyed([(event.pid, event.tid) for event in rows], self._track),
-            name=name_codes(self.ctx, rows),
+            name=name,
             start_ps=start,
             duration_ps=duration,
             level=level,
@@ -49,12 +52,6 @@ class ChromeDialect(Dialect):
             name = self.names.threads.get((process, thread)) or str(thread)
             code = self.tracks[process, thread] = self.ctx.track(HOST, name, f"{process}/{thread}")
         return code
-
-
-def _level(ph: str, marker: bool) -> int:
-    if ph == "C":
-        return LEVEL["counter"]
-    return LEVEL["marker"] if marker or ph in ("i", "I", "n", "R") else NO_TEXT
 
 
 class ChromeReader:

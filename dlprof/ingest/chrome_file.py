@@ -31,9 +31,11 @@ SANE_US: Final = 2**56
 
 _X, _M, _NONE = ord("X"), ord("M"), 0
 _OPEN_CLOSE: Final = np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
+INSTANT: Final = np.isin(np.arange(256), np.frombuffer(b"iInR", dtype=np.uint8))
 _SINGLE: Final = np.isin(np.arange(256), np.frombuffer(b"iInRC", dtype=np.uint8))
 
 Mask = npt.NDArray[np.bool_]
+Phases = npt.NDArray[np.uint8]
 
 
 @dataclass(slots=True)
@@ -56,8 +58,8 @@ class Dialect:
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """Events to leave out (counting them is the dialect's duty); None for none."""
 
-    def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
-        """The columns of rows whose times (ps) are known."""
+    def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
+        """The columns of rows whose phases (`phases`) and times (ps) are known."""
         raise NotImplementedError
 
     def finish(self) -> None:
@@ -94,28 +96,34 @@ class ChromeFile:
             events, ph = list(compress(events, ~dropped)), ph[~dropped]
         paired = _OPEN_CLOSE[ph]
         opened, closed = pairer.pair(list(compress(events, paired)), ph[paired]) if paired.any() else ([], [])
-        whole = list(compress(events, ph == _X))
-        single = list(compress(events, _SINGLE[ph]))
-        rows = [*whole, *opened, *single]
+        whole = ph == _X
+        instant = _SINGLE[ph]
+        complete = int(whole.sum())
+        if complete == len(events):
+            rows = events
+        else:
+            rows = [*compress(events, whole), *opened, *compress(events, instant)]
+            ph = np.concatenate([ph[whole], phases(opened), ph[instant]])
         if self.origin_us is None and rows:
             self._set_origin(rows)
-        return self._timed(rows, whole, closed)
+        return self._timed(rows, ph, complete, closed)
 
-    def _timed(self, rows: list[Event], whole: list[Event], closed: list[Event]) -> RawBatch:
-        """rows: complete events, then spans (closed by `closed`), then instants."""
+    def _timed(self, rows: list[Event], ph: Phases, complete: int, closed: list[Event]) -> RawBatch:
+        """rows: `complete` events with a duration, then spans (closed by `closed`), then instants."""
         origin = self.origin_us or 0
         start = picoseconds([event.ts for event in rows], origin)
         duration = np.zeros(len(rows), dtype=np.int64)
-        duration[: len(whole)] = picoseconds([event.dur for event in whole], 0)
+        duration[:complete] = picoseconds([event.dur for event in rows[:complete]], 0)
         end = picoseconds([event.ts for event in closed], origin)
-        spans = slice(len(whole), len(whole) + len(closed))
+        spans = slice(complete, complete + len(closed))
         duration[spans] = np.where(end == MISSING, MISSING, end - start[spans])
-        known = (start != MISSING) & (duration != MISSING)
+        # An end beyond int64 has wrapped round.
+        known = (start != MISSING) & (duration != MISSING) & ((duration <= 0) | (start + duration > start))
         self.dialect.ctx.anomalies.count("no_time", int((~known).sum()))
         self.dialect.ctx.anomalies.count("negative_duration", int((duration[known] < 0).sum()))
         if not known.all():
-            rows, start, duration = list(compress(rows, known)), start[known], duration[known]
-        return self.dialect.batch(rows, start, np.maximum(duration, 0))
+            rows, ph, start, duration = list(compress(rows, known)), ph[known], start[known], duration[known]
+        return self.dialect.batch(rows, ph, start, np.maximum(duration, 0))
 
     def _learn(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> None:
         names = self.dialect.names

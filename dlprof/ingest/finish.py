@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from dlprof.ingest import nesting
 from dlprof.ingest.anomalies import Anomalies
+from dlprof.ingest.background import Background
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int64, Pools, RawBatch, Track, arrow
 from dlprof.ingest.launches import NO_EVENT, Launches
 from dlprof.ingest.markers import MarkerLog, Windows
@@ -47,7 +48,8 @@ class _Open:
 class Finisher:
     """Takes raw batches with `add`, writes finished ones with `finish`."""
 
-    def __init__(self, pools: Pools, anomalies: Anomalies) -> None:
+    def __init__(self, pools: Pools, anomalies: Anomalies, background: Background | None = None) -> None:
+        self._background = background or Background(overlap=False)
         self._pools = pools
         self._anomalies = anomalies
         self._spill = Spill()
@@ -55,6 +57,7 @@ class Finisher:
         self._launches: dict[str, Launches] = {}
         self._windows: dict[str, Windows] = {}
         self.first_start: dict[str, int] = {}
+        self.last_start: dict[str, int] = {}
 
     def add(self, batch: RawBatch, source: str) -> None:
         """Takes a batch of one file."""
@@ -63,7 +66,9 @@ class Finisher:
         self._markers.look(batch, source)
         low = int(batch.start_ps.min())
         self.first_start[source] = min(low, self.first_start.get(source, low))
-        self._spill.add(batch)
+        high = int(batch.start_ps.max())
+        self.last_start[source] = max(high, self.last_start.get(source, high))
+        self._background.call(self._spill.add, batch)
 
     def close(self) -> None:
         """Frees the temporary file."""
@@ -76,12 +81,14 @@ class Finisher:
         sink: Callable[[pa.RecordBatch], None],
     ) -> int:
         """Writes all events; returns their number. shift_ps: added to the times of each file to reach the common origin."""
+        self._background.drain()
         meaning = Meaning(self._pools, resolve)
-        output = Output(self._pools, meaning, self._markers.items, sink)
+        output = Output(self._pools, meaning, self._markers.items, lambda batch: self._background.call(sink, batch))
         tracks = sorted(self._spill.tracks(), key=lambda code: (self._pools.tracks[code].on_device, code))
         for number, code in enumerate(tracks):
             self._finish_track(code, number, meaning, shift_ps, output)
         output.flush()
+        self._background.drain()
         return output.events
 
     def _finish_track(
@@ -112,13 +119,14 @@ class Finisher:
 
     def _sorted(self, code: int, span: Span) -> Columns:
         """The rows of a span sorted for nesting; `args` is left in under its name as an Arrow array or absent."""
-        rows = self._spill.read(code, span, tuple(DEFAULTS))
+        pieces = self._spill.pick(code, span)
+        rows = self._spill.read(pieces, tuple(DEFAULTS))
         start = rows["start_ps"].astype(np.int64, copy=False)
         order = nesting.order(start, start + rows["duration_ps"])
         if not (np.diff(order) == 1).all():
             rows = {name: values[order] for name, values in rows.items()}
             rows["order"] = order
-        args = self._spill.read_args(code, span)
+        args = self._spill.read_args(pieces)
         if args is not None:
             rows["args"] = args.take(arrow(order)) if "order" in rows else args
         return rows
@@ -129,7 +137,7 @@ class Finisher:
         carried = _Open.none()
         done = 0
         for span in spans:
-            rows = self._spill.read(code, span, _NESTED_KEYS)
+            rows = self._spill.read(self._spill.pick(code, span), _NESTED_KEYS)
             start, duration = (rows[name].astype(np.int64, copy=False) for name in _NESTED_KEYS)
             order = nesting.order(start, start + duration)
             start, duration = start[order], duration[order]

@@ -12,10 +12,11 @@ import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, BinaryIO, Final
+from typing import Any, Final
 
 import msgspec
 
+from dlprof.ingest.background import Background
 from dlprof.ingest.json_elements import Event, EventDecoder
 from dlprof.ingest.json_envelope import ends_of_events, find_events, footer_values, header_values, time_base
 from dlprof.ingest.mend import mend
@@ -54,36 +55,41 @@ class JsonStream:
     ctx: Context
     mxnet: bool = False
     header: dict[str, Any] = field(default_factory=dict)
+    _pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
     _buffer: bytes = b""
     _tail: bytes = b""
     _base: int = 0
     _grown: int = 0
     _eof: bool = False
+    _stuck: bool = False
     _closed: bool = False
     _object: bool = False
 
     def chunks(self) -> Iterator[list[Event]]:
         """Lists of events, in file order. Raises `TraceError` on damage; under repair ends there."""
         try:
-            with self.source.open() as stream:
-                if self._open(stream):
-                    yield from self._elements(stream)
+            with Background() as background:
+                self._pieces = background.ahead(self.source.chunks(CHUNK))
+                if self._open():
+                    yield from self._elements()
                 if self._closed:
-                    self._footer(stream)
+                    self._footer()
         except Damaged:
             return
 
     # --- bytes
 
-    def _fill(self, stream: BinaryIO, size: int) -> None:
-        """Appends up to `size` bytes to the buffer, as valid UTF-8: bad bytes become U+FFFD and are counted."""
-        piece = stream.read(size)
-        self._eof = len(piece) < size
-        piece = self._tail + piece
-        self._tail = b""
-        if not piece.isascii():
-            piece = self._utf8(piece)
-        self._buffer += piece
+    def _fill(self, size: int = 1) -> None:
+        """Appends pieces of at least `size` bytes in all to the buffer, as valid UTF-8: bad bytes become U+FFFD, counted."""
+        parts = [self._buffer]
+        while size > 0 and not self._eof:
+            piece = next(self._pieces, b"")
+            self._eof = not piece
+            size -= len(piece)
+            piece = self._tail + piece
+            self._tail = b""
+            parts.append(piece if piece.isascii() else self._utf8(piece))
+        self._buffer = b"".join(parts)
 
     def _utf8(self, piece: bytes) -> bytes:
         try:
@@ -107,16 +113,16 @@ class JsonStream:
 
     # --- what surrounds the events
 
-    def _open(self, stream: BinaryIO) -> bool:
+    def _open(self) -> bool:
         """Moves to the first event; False where there is none."""
-        self._fill(stream, CHUNK)
+        self._fill()
         if self._buffer.startswith(b"\xef\xbb\xbf"):
             self._drop(3)
         while True:
             found = find_events(self._buffer)
             if found.start is not None or self._eof or len(self._buffer) > MAX_ELEMENT:
                 break
-            self._fill(stream, len(self._buffer))
+            self._fill(len(self._buffer))
         if found.start is None:
             expected = "a trace object with a traceEvents list, or a list of events"
             self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
@@ -129,17 +135,17 @@ class JsonStream:
         self._drop(found.start)
         return not self._closed
 
-    def _footer(self, stream: BinaryIO) -> None:
+    def _footer(self) -> None:
         """Reads the top-level values behind the events; of a footer too large to keep, only the time base."""
         parts, size = [self._buffer], len(self._buffer)
         while not self._eof and size <= MAX_FOOTER:
             self._buffer = b""
-            self._fill(stream, CHUNK)
+            self._fill()
             parts.append(self._buffer)
             size += len(self._buffer)
         if not self._eof:
             self.ctx.anomalies.count("json_footer_skipped")
-            self._learn(time_base(self._last(stream)))
+            self._learn(time_base(self._last()))
             return
         self._buffer = b"".join(parts)
         found = footer_values(self._buffer)
@@ -150,11 +156,10 @@ class JsonStream:
             self.ctx.anomalies.count("json_unclosed")
         self._learn(found.values)
 
-    @staticmethod
-    def _last(stream: BinaryIO) -> bytes:
+    def _last(self) -> bytes:
         """The last bytes of the file."""
         last = b""
-        while piece := stream.read(CHUNK):
+        for piece in self._pieces:
             last = (last + piece)[-CHUNK:]
         return last
 
@@ -166,11 +171,11 @@ class JsonStream:
 
     # --- events
 
-    def _elements(self, stream: BinaryIO) -> Iterator[list[Event]]:
+    def _elements(self) -> Iterator[list[Event]]:
         decoder = EventDecoder(self.ctx)
         while not self._closed:
             if not self._eof:
-                self._fill(stream, max(CHUNK - len(self._buffer), len(self._buffer)))
+                self._fill(len(self._buffer) if self._stuck else 1)
             self._skip_lead()
             if self._eof and not self._buffer:
                 self.ctx.anomalies.count("json_unclosed")
@@ -191,16 +196,18 @@ class JsonStream:
             return
         for cut in self._cuts():
             try:
-                events, used = self._decode(decoder, self._buffer[:cut])
+                events, used = self._decode(decoder, memoryview(self._buffer)[:cut])
             except _Malformed as error:
                 if error.at is not None:
                     yield from self._damaged(decoder, cut, error)
                 continue
+            self._stuck = False
             self._drop(used)
             yield events
             return
         if self._eof:
             yield from self._damaged(decoder, len(self._buffer), _Malformed(None, "truncated"))
+        self._stuck = True
         if len(self._buffer) > MAX_ELEMENT:
             expected = f"an event of at most {MAX_ELEMENT >> 20} MiB"
             self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
@@ -219,14 +226,14 @@ class JsonStream:
         if guesses:
             yield from ends_of_events(self._buffer)[-1:]
 
-    def _decode(self, decoder: EventDecoder, text: bytes) -> tuple[list[Event], int]:
+    def _decode(self, decoder: EventDecoder, text: bytes | memoryview) -> tuple[list[Event], int]:
         """The events of `text` and how many of its bytes they take (less than all where the list ends in it)."""
         try:
             return self._closing(decoder, text)
         except _Malformed as error:
             if error.at is None:
                 raise
-        mended = mend(text, mxnet=self.mxnet)
+        mended = mend(bytes(text), mxnet=self.mxnet)
         try:
             events, used = self._closing(decoder, mended.text)
         except _Malformed as error:
@@ -236,10 +243,10 @@ class JsonStream:
             self.ctx.anomalies.count(name, times)
         return events, mended.offset(used)
 
-    def _closing(self, decoder: EventDecoder, text: bytes) -> tuple[list[Event], int]:
+    def _closing(self, decoder: EventDecoder, text: bytes | memoryview) -> tuple[list[Event], int]:
         """Decodes `text`, which may hold the bracket that ends the list."""
         try:
-            return decoder.decode(b"[" + text + b"]"), len(text)
+            return decoder.decode(b"".join((b"[", text, b"]"))), len(text)
         except msgspec.DecodeError as error:
             reason = str(error)
         found = _BYTE.search(reason)
@@ -248,6 +255,7 @@ class JsonStream:
         at = int(found[1]) - 1
         if "trailing characters" not in reason:
             raise _Malformed(max(at, 0), reason)
+        text = bytes(text)
         end = text.rindex(b"]", 0, at - 1)
         self._closed = True
         return decoder.decode(b"[" + text[:end] + b"]"), end + 1

@@ -15,16 +15,17 @@ NONE: Final = msgspec.Raw(b"")
 
 
 class Args(msgspec.Struct, gc=False):
-    """Arguments with a column; the 2020 schema writes `external id` and `Input dims`, AMD `size` for `bytes`."""
+    """Arguments with a column, NO_INT where the event has none; the 2020 schema writes `external id` and `Input dims`, AMD
+    `size` for `bytes`."""
 
-    correlation: int | None = None
-    external: int | None = msgspec.field(default=None, name="External id")
-    external_old: int | None = msgspec.field(default=None, name="external id")
+    correlation: int | None = NO_INT
+    external: int | None = msgspec.field(default=NO_INT, name="External id")
+    external_old: int | None = msgspec.field(default=NO_INT, name="external id")
     device: int | str | None = None
     stream: int | str | None = None
     bytes: int | str | None = None
-    size: int | str | None = None
-    flops: int | None = None
+    size: int | str | None = NO_INT
+    flops: int | None = NO_INT
     allocated: int | None = msgspec.field(default=None, name="Total Allocated")
     dims: msgspec.Raw = msgspec.field(default=NONE, name="Input Dims")
     dims_old: msgspec.Raw = msgspec.field(default=NONE, name="Input dims")

@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask, phases
+from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask, Phases
 from dlprof.ingest.json_columns import Codes
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.mxnet_names import HOST, TRANSFERS, backward_operator, bulk_operator, device_of
@@ -48,11 +48,11 @@ class MXNetDialect(Dialect):
         self.twins += int((ph[twins] == _B).sum())
         return twins
 
-    def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
+    def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
         name = name_codes(self.ctx, rows)
         category = category_codes(self.ctx, rows)
-        is_counter = phases(rows) == _C
+        is_counter = ph == _C
         level = self._levels(name, category, is_counter)
         works = (level == LEVEL["op"]) | (level == LEVEL["copy"])
         self.operators += int(works.sum())

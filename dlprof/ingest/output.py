@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,10 @@ from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Arrow, Int32, Int6
 from dlprof.ingest.meaning import Meaning, Meanings
 from dlprof.ingest.spill import Columns
 
-_LARGE_POOL = 16_384
+_LARGE_POOL: Final = 16_384
+_LARGE_ROWS: Final = 32_768
+_LARGE_BYTES: Final = 8 << 20
+_ARGS: Final = schema.EVENTS.get_field_index("args")
 
 
 class _Texts:
@@ -57,7 +60,7 @@ class Output:
         self.events = 0
         self._sink = sink
         self._waiting: list[pa.RecordBatch] = []
-        self._waiting_rows = 0
+        self._waiting_rows = self._waiting_bytes = 0
         self._texts = {name: _Texts(pool.values_list) for name, pool in pools.text.items()}
         self._item_layers = np.array([*(meaning.layers[item] for item in items), NO_TEXT], dtype=np.int32)
         for name, pool in (("op", meaning.ops), ("fuses", meaning.fused), ("layer", meaning.layers)):
@@ -108,17 +111,21 @@ class Output:
         if not self._waiting:
             return
         table = pa.Table.from_batches(self._waiting).unify_dictionaries().combine_chunks()
-        self._waiting, self._waiting_rows = [], 0
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
         for batch in table.to_batches():
             self._sink(batch)
 
     def _push(self, batch: pa.RecordBatch) -> None:
-        if len(batch) >= TARGET_ROWS and not self._waiting:
+        """Large batches go on as they are: joining them would copy all their texts."""
+        size = batch.column(_ARGS).nbytes
+        if len(batch) >= _LARGE_ROWS or size >= _LARGE_BYTES:
+            self.flush()
             self._sink(batch)
             return
         self._waiting.append(batch)
         self._waiting_rows += len(batch)
-        if self._waiting_rows >= TARGET_ROWS:
+        self._waiting_bytes += size
+        if self._waiting_rows >= TARGET_ROWS or self._waiting_bytes >= 2 * _LARGE_BYTES:
             self.flush()
 
 

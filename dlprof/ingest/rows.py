@@ -8,12 +8,12 @@ from typing import Any, Final
 
 import msgspec
 import numpy as np
-import pyarrow as pa
 
 from dlprof.ingest.batch import NO_TEXT, Int32, Pool
 from dlprof.ingest.json_columns import Codes
 from dlprof.ingest.json_elements import EMPTY, Event
 from dlprof.ingest.reader import Context
+from dlprof.ingest.texts import RawTexts
 
 _LAST_NUMBER: Final = re.compile(rb'\{\s*"[^"\\]*"\s*:\s*(-?\d+(?:\.\d+)?)\s*\}')
 
@@ -69,18 +69,9 @@ def keyed(keys: Sequence[Any], value: Callable[..., int]) -> Int32:
     return np.array([value(*key) for key in codes.keys_list], dtype=np.int32)[code]
 
 
-def argument_texts(rows: Sequence[Event]) -> pa.Array[Any] | None:
-    """The arguments of each event as recorded (JSON text), null where there are none."""
-    texts = [event.args for event in rows]
-    present = np.fromiter((text is not EMPTY for text in texts), dtype=bool, count=len(texts))
-    if not present.any():
-        return None
-    lengths = np.zeros(len(texts) + 1, dtype=np.int64)
-    lengths[1:] = [memoryview(text).nbytes for text in texts]
-    offsets = np.cumsum(lengths).tobytes()
-    data = b"".join(texts)
-    valid = np.packbits(present, bitorder="little").tobytes()
-    return pa.LargeStringArray.from_buffers(len(texts), pa.py_buffer(offsets), pa.py_buffer(data), pa.py_buffer(valid))
+def argument_texts(rows: Sequence[Event]) -> RawTexts:
+    """The arguments of each event as recorded (JSON text), none where there are none."""
+    return RawTexts([event.args for event in rows], EMPTY)
 
 
 def counter_value(event: Event) -> float:

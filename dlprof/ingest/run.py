@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 
+from dlprof.errors import TraceError
 from dlprof.ingest import TraceInfo
 from dlprof.ingest.anomalies import Anomalies
+from dlprof.ingest.background import Background
 from dlprof.ingest.batch import Pools
 from dlprof.ingest.detect import kind_of, reader_for
 from dlprof.ingest.finish import Finisher
@@ -18,6 +22,10 @@ from dlprof.ingest.reader import Context, Damaged, Reader
 from dlprof.ingest.source import Source
 from dlprof.plugin import Operator, Vocabulary
 from dlprof.units import PS_PER_NS
+
+LAST_PS: Final = 2**63 - 1
+"""106 days: the latest time that int64 picoseconds hold."""
+NS_PER_DAY: Final = 86_400 * 10**9
 
 
 @dataclass(slots=True)
@@ -49,15 +57,13 @@ def read_run(
 ) -> TraceInfo:
     """See `dlprof.ingest.read`."""
     run = _Run(repair)
-    finisher = Finisher(run.pools, run.anomalies)
-    try:
-        with kept_warm():
-            for path in find(paths):
-                _read_file(run, path, root, finisher)
-            origin, shifts = _origins(run.reads, finisher.first_start)
-            events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink)
-    finally:
-        finisher.close()
+    background = Background()
+    # Left in this order: nothing may still write to the finisher's file when it is closed.
+    with closing(Finisher(run.pools, run.anomalies, background)) as finisher, background, kept_warm():
+        for path in find(paths):
+            _read_file(run, path, root, finisher)
+        origin, shifts = _origins(run.reads, finisher.first_start, finisher.last_start)
+        events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink)
     return _info(run, origin, events)
 
 
@@ -90,7 +96,9 @@ def _read_file(run: _Run, path: Path, root: Path, finisher: Finisher) -> None:
         run.anomalies.count("empty_file")
 
 
-def _origins(reads: list[_Read], first_start: Mapping[str, int]) -> tuple[int | None, dict[str, int]]:
+def _origins(
+    reads: list[_Read], first_start: Mapping[str, int], last_start: Mapping[str, int]
+) -> tuple[int | None, dict[str, int]]:
     """The run's origin (Unix ns, so that no start is negative) and what to add to each file's times, in ps.
 
     Files without absolute time start at the origin of the others.
@@ -108,6 +116,12 @@ def _origins(reads: list[_Read], first_start: Mapping[str, int]) -> tuple[int | 
             shifts[name] = -min(first_start.get(name, 0), 0) if len(reads) == 1 else -first_start.get(name, 0)
         else:
             shifts[name] = (read.context.origin_ns - origin) * PS_PER_NS
+            if shifts[name] + last_start.get(name, 0) > LAST_PS:
+                days = (read.context.origin_ns - origin) // NS_PER_DAY
+                raise TraceError(
+                    f"{read.context.label}: recorded {days} days after another file of the same run",
+                    hint="files read together are one run, at most 106 days long: import them one by one",
+                )
     return origin, shifts
 
 

@@ -35,14 +35,19 @@ class _Guarded(io.RawIOBase):
         return True
 
     def readinto(self, target) -> int:  # type: ignore[no-untyped-def]  # the buffer protocol has no type before 3.12
+        data = self.read(len(target))
+        target[: len(data)] = data
+        return len(data)
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes, none at the end."""
         try:
-            data = self._inner.read(len(target))
+            data = self._inner.read(size)
         except _COMPRESSION_ERRORS as error:
             self._source.compression_damage(self._offset, error)
-            return 0
-        target[: len(data)] = data
+            return b""
         self._offset += len(data)
-        return len(data)
+        return data
 
     def close(self) -> None:
         self._inner.close()

@@ -1,35 +1,41 @@
 """Raw batches on their way to the finishing pass: columns in a temporary file, found again by track and time range.
 
-Small inputs never leave memory. Each batch is split by track; a slice remembers where its columns lie and the span of its
-starts, so that a track can be read back in ranges of bounded size even if it is larger than memory.
+Each batch is split by track and sorted by start; a slice remembers where it lies and a sample of its starts. A range of time is
+then a run of rows of each slice, so that a track can be read back in ranges of bounded size, each byte once, even if it is
+larger than memory.
 """
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import pairwise
+from functools import cache
+from itertools import accumulate, pairwise
 from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from dlprof.ingest.batch import NO_INT, NO_TEXT, POOLED, Arrow, Int64, RawBatch, arrow
+from dlprof.ingest.batch import NO_INT, NO_TEXT, POOLED, Arrow, Int64, RawBatch
+from dlprof.ingest.texts import NULL, Lengths, gathered, strings
 
-MEMORY_BYTES: Final = 32 << 20
-"""Spilled bytes that are kept in memory before they go to a file."""
-RANGE_ROWS: Final = 262_144
+RANGE_ROWS: Final = 131_072
 """Rows of one track that are finished at a time."""
+RANGE_BYTES: Final = 16 << 20
+"""Bytes of arguments that are finished at a time."""
 _SAMPLE: Final = 512
+_VIEWS: Final = 1024
+"""Buffers that one system call takes (IOV_MAX on Linux)."""
 
 Columns = dict[str, npt.NDArray[Any]]
 
 DEFAULTS: Final[dict[str, tuple[str, object]]] = {
-    "name": ("i4", NO_TEXT),
+    # What the finishing pass reads by itself comes first.
     "start_ps": ("i8", 0),
     "duration_ps": ("i8", 0),
+    "name": ("i4", NO_TEXT),
     "level": ("i1", NO_TEXT),
     **{column: ("i4", NO_TEXT) for column in POOLED if column != "name"},
     "correlation": ("i8", NO_INT),
@@ -44,11 +50,15 @@ DEFAULTS: Final[dict[str, tuple[str, object]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
+    """Rows of one track, sorted by start. sample: every _SAMPLE-th start. at: first byte of the columns, which lie one behind
+    the other; behind them, unless `text` is NULL, an int32 length a row and `text` bytes."""
+
     rows: int
-    first: int
     last: int
-    offsets: dict[str, int]
-    text: tuple[int, int] | None
+    sample: Int64
+    at: int
+    columns: tuple[str, ...]
+    text: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +67,17 @@ class Span:
 
     low: int
     high: int
-    rows: int
+
+
+_Piece = tuple[_Slice, int, int]
+"""Rows [first, behind) of a slice."""
 
 
 class Spill:
     """Keeps the rows of each track until they are finished."""
 
     def __init__(self) -> None:
-        self._file = tempfile.SpooledTemporaryFile(max_size=MEMORY_BYTES)  # noqa: SIM115  closed by close()
+        self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed by close()
         self._end = 0
         self._slices: dict[int, list[_Slice]] = {}
 
@@ -74,17 +87,21 @@ class Spill:
             return
         columns = {name: np.ascontiguousarray(getattr(batch, name), dtype=DEFAULTS[name][0])
                    for name in DEFAULTS if getattr(batch, name) is not None}  # fmt: skip
-        args = None if batch.args is None else _strings(batch.args)
         track = batch.track
-        if track[0] == track[-1] and (track == track[0]).all():
-            self._put(int(track[0]), columns, args)
-            return
-        order = np.argsort(track, kind="stable")
-        grouped = track[order]
-        edges = np.flatnonzero(np.diff(grouped)) + 1
-        for rows in np.split(order, edges):
-            part = {name: values[rows] for name, values in columns.items()}
-            self._put(int(track[rows[0]]), part, None if args is None else args.take(arrow(rows)))
+        order = _order(track, columns["start_ps"])
+        if order is not None:
+            track = track[order]
+            columns = {name: values[order] for name, values in columns.items()}
+        lengths, text = gathered(batch.args, order)
+        ends = None if lengths is None else np.cumsum(np.maximum(lengths, 0))
+        edges = [0, *(np.flatnonzero(np.diff(track)) + 1).tolist(), len(track)]
+        for first, behind in pairwise(edges):
+            part = {name: values[first:behind] for name, values in columns.items()}
+            if lengths is None or ends is None or (lengths[first:behind] == NULL).all():
+                self._put(int(track[first]), part, None, memoryview(b""))
+            else:
+                low = int(ends[first - 1]) if first else 0
+                self._put(int(track[first]), part, lengths[first:behind], text[low : int(ends[behind - 1])])
 
     def tracks(self) -> list[int]:
         """Codes of the tracks that have rows."""
@@ -94,93 +111,166 @@ class Spill:
         return sum(part.rows for part in self._slices[track])
 
     def spans(self, track: int) -> list[Span]:
-        """Time ranges that cover the track in order, of about RANGE_ROWS rows unless many rows share one start."""
-        total = self.rows(track)
-        if total <= RANGE_ROWS * 2:
-            return [Span(-(2**63), 2**63 - 1, total)]
-        step = max(1, RANGE_ROWS // _SAMPLE)
-        sample = np.sort(np.concatenate([self._starts(part)[::step] for part in self._slices[track]]))
-        cuts = np.unique(sample[_SAMPLE::_SAMPLE]).tolist()
-        edges = [-(2**63), *cuts, 2**63 - 1]
-        return [Span(low, high, 0) for low, high in pairwise(edges)]
+        """Time ranges that cover the track in order, of about RANGE_ROWS rows or RANGE_BYTES of arguments, whichever is less,
+        unless many rows share one start."""
+        slices = self._slices[track]
+        starts = np.concatenate([part.sample for part in slices])
+        cost = np.concatenate([_costs(part) for part in slices])
+        if cost.sum() <= 2:
+            return [Span(-(2**63), 2**63 - 1)]
+        order = np.argsort(starts, kind="stable")
+        filled = np.floor(np.cumsum(cost[order]))
+        cuts = np.unique(starts[order][np.flatnonzero(np.diff(filled)) + 1]).tolist()
+        return [Span(low, high) for low, high in pairwise([-(2**63), *cuts, 2**63 - 1])]
 
-    def read(self, track: int, span: Span, columns: Sequence[str]) -> Columns:
-        """The rows of a span, concatenated in the order they came; `args` gives an object under the key `args`."""
-        picked = list(self._pick(track, span))
-        return {name: np.concatenate([self._column(part, name, rows) for part, rows in picked]) if picked
-                else np.empty(0, DEFAULTS[name][0]) for name in columns}  # fmt: skip
-
-    def read_args(self, track: int, span: Span) -> Arrow | None:
-        """The args of a span as an Arrow large_string array, or None where no row has any."""
-        parts: list[Arrow] = []
-        found = False
-        for part, rows in self._pick(track, span):
-            if part.text is None:
-                parts.append(pa.nulls(part.rows if rows is None else len(rows), pa.large_string()))
+    def pick(self, track: int, span: Span) -> list[_Piece]:
+        """The rows of a span, in the order they came, for `read` and `read_args`."""
+        pieces = []
+        for part in self._slices[track]:
+            first = int(part.sample[0])
+            if part.last < span.low or first >= span.high:
                 continue
-            found = True
-            strings = self._text(part)
-            parts.append(strings if rows is None else strings.take(arrow(rows)))
-        return pa.concat_arrays(parts) if found else None
+            if first >= span.low and part.last < span.high:
+                pieces.append((part, 0, part.rows))
+                continue
+            low, high = np.searchsorted(self._values(part, "start_ps"), [span.low, span.high]).tolist()
+            pieces.append((part, low, high))
+        return pieces
+
+    def read(self, pieces: Sequence[_Piece], columns: Sequence[str]) -> Columns:
+        """The columns of picked rows, one piece behind the other."""
+        total = sum(behind - first for _, first, behind in pieces)
+        result: Columns = {name: np.empty(total, DEFAULTS[name][0]) for name in columns}
+        wanted = []
+        at = 0
+        for part, first, behind in pieces:
+            there = _offsets(part.columns)
+            for name in columns:
+                target = result[name][at : at + behind - first]
+                if name in there:
+                    wanted.append((part.at + part.rows * there[name] + first * target.itemsize, target))
+                else:
+                    target[:] = DEFAULTS[name][1]
+            at += behind - first
+        self._load(wanted)
+        return result
+
+    def read_args(self, pieces: Sequence[_Piece]) -> Arrow | None:
+        """The arguments of picked rows as an Arrow string array, or None where no row has any."""
+        if all(part.text == NULL for part, _, _ in pieces):
+            return None
+        lengths = np.full(sum(behind - first for _, first, behind in pieces), NULL, dtype=np.int32)
+        places = []
+        at = 0
+        for part, first, behind in pieces:
+            if part.text != NULL:
+                every = self._lengths(part)
+                ends = np.cumsum(np.maximum(every, 0), dtype=np.int64)
+                low, high = (int(ends[row - 1]) if row else 0 for row in (first, behind))
+                lengths[at : at + behind - first] = every[first:behind]
+                places.append((part.at + part.rows * (_width(part.columns) + every.itemsize) + low, high - low))
+            at += behind - first
+        data = np.empty(sum(size for _, size in places), dtype=np.uint8)
+        ends_in_data = [0, *accumulate(size for _, size in places)]
+        self._load((at, data[low:high]) for (at, _), (low, high) in zip(places, pairwise(ends_in_data), strict=True))
+        return strings(lengths, data)
 
     def close(self) -> None:
         self._file.close()
 
-    def _put(self, track: int, columns: Columns, args: Arrow | None) -> None:
+    def _put(self, track: int, columns: Columns, lengths: Lengths | None, text: memoryview) -> None:
         starts = columns["start_ps"]
-        offsets = {name: self._write(values.tobytes()) for name, values in columns.items()}
-        text = None
-        if args is not None and args.null_count < len(args):
-            text = self._write_text(args)
-        first, last = int(starts.min()), int(starts.max())
-        self._slices.setdefault(track, []).append(_Slice(len(starts), first, last, offsets, text))
+        views = [values.data.cast("B") for values in columns.values()]
+        size = NULL
+        if lengths is not None:
+            views += [lengths.data.cast("B"), text]
+            size = len(text)
+        part = _Slice(len(starts), int(starts[-1]), starts[::_SAMPLE].copy(), self._end, tuple(columns), size)
+        self._slices.setdefault(track, []).append(part)
+        for view in _written(self._file.fileno(), views, self._end):
+            self._end += view
 
-    def _write(self, data: bytes | memoryview) -> int:
-        offset = self._end
-        self._file.seek(offset)
-        self._file.write(data)
-        self._end += len(data)
-        return offset
+    def _values(self, part: _Slice, name: str) -> npt.NDArray[Any]:
+        values = np.empty(part.rows, DEFAULTS[name][0])
+        self._load([(part.at + part.rows * _offsets(part.columns)[name], values)])
+        return values
 
-    def _write_text(self, args: Arrow) -> tuple[int, int]:
-        sink = pa.BufferOutputStream()
-        with pa.ipc.new_stream(sink, pa.schema([("args", pa.large_string())])) as writer:
-            writer.write_batch(pa.record_batch([args], names=["args"]))
-        data = sink.getvalue()
-        return self._write(memoryview(data)), data.size
+    def _lengths(self, part: _Slice) -> Lengths:
+        lengths = np.empty(part.rows, dtype=np.int32)
+        self._load([(part.at + part.rows * _width(part.columns), lengths)])
+        return lengths
 
-    def _text(self, part: _Slice) -> Arrow:
-        offset, size = part.text or (0, 0)
-        self._file.seek(offset)
-        return pa.ipc.open_stream(self._file.read(size)).read_next_batch().column(0)
-
-    def _starts(self, part: _Slice) -> Int64:
-        return self._column(part, "start_ps", None).astype(np.int64, copy=False)
-
-    def _column(self, part: _Slice, name: str, rows: Int64 | None) -> npt.NDArray[Any]:
-        kind, default = DEFAULTS[name]
-        offset = part.offsets.get(name)
-        if offset is None:
-            return np.full(part.rows if rows is None else len(rows), default, dtype=kind)
-        self._file.seek(offset)
-        size = np.dtype(kind).itemsize * part.rows
-        values: npt.NDArray[Any] = np.frombuffer(self._file.read(size), dtype=kind)
-        return values if rows is None else values[rows]
-
-    def _pick(self, track: int, span: Span) -> Iterator[tuple[_Slice, Int64 | None]]:
-        for part in self._slices[track]:
-            if part.last < span.low or part.first >= span.high:
-                continue
-            if part.first >= span.low and part.last < span.high:
-                yield part, None
-                continue
-            starts = self._starts(part)
-            yield part, np.flatnonzero((starts >= span.low) & (starts < span.high))
+    def _load(self, wanted: Iterable[tuple[int, npt.NDArray[Any]]]) -> None:
+        """Fills arrays from their places in the file; what lies side by side is read at once."""
+        run: list[memoryview] = []
+        begin = end = 0
+        for at, target in wanted:
+            if run and (at != end or len(run) == _VIEWS):
+                _filled(self._file.fileno(), run, begin)
+                run = []
+            if not run:
+                begin = end = at
+            if target.nbytes:
+                run.append(target.data.cast("B"))
+                end += target.nbytes
+        _filled(self._file.fileno(), run, begin)
 
 
-def _strings(args: Sequence[str | None] | Arrow) -> Arrow:
-    if isinstance(args, pa.ChunkedArray):
-        args = args.combine_chunks()
-    if isinstance(args, pa.Array):
-        return args.cast(pa.large_string())
-    return pa.array(args, pa.large_string())
+def _order(track: npt.NDArray[np.int32], start: Int64) -> Int64 | None:
+    """Sorts rows by track and start, ties in the order given; None where they are so already."""
+    step = np.diff(track)
+    if not step.any():
+        return None if (np.diff(start) >= 0).all() else np.argsort(start, kind="stable")
+    # A radix sort for 16 bits; few runs have as many tracks as would take more.
+    order = np.argsort(track.astype(np.uint16) if track.max() < 2**16 else track, kind="stable")
+    grouped, starts = track[order], start[order]
+    if ((np.diff(starts) < 0) & (np.diff(grouped) == 0)).any():
+        return np.lexsort((start, track))
+    return order
+
+
+def _costs(part: _Slice) -> npt.NDArray[np.float64]:
+    """How much of a range the rows of each sampled start take up."""
+    rows = np.full(len(part.sample), float(_SAMPLE))
+    rows[-1] = part.rows - _SAMPLE * (len(rows) - 1)
+    return rows * max(1 / RANGE_ROWS, max(part.text, 0) / part.rows / RANGE_BYTES)
+
+
+@cache
+def _offsets(columns: tuple[str, ...]) -> dict[str, int]:
+    """Where each column of a slice begins, in bytes per row."""
+    widths = [np.dtype(DEFAULTS[name][0]).itemsize for name in columns]
+    return dict(zip(columns, accumulate([0, *widths]), strict=False))
+
+
+@cache
+def _width(columns: tuple[str, ...]) -> int:
+    return sum(np.dtype(DEFAULTS[name][0]).itemsize for name in columns)
+
+
+def _written(file: int, views: list[memoryview], at: int) -> Iterable[int]:
+    """Writes all views one behind the other from `at` on; yields the bytes of each call."""
+    while views:
+        done = os.pwritev(file, views[:_VIEWS], at)
+        at += done
+        yield done
+        views = _behind(views, done)
+
+
+def _filled(file: int, views: list[memoryview], at: int) -> None:
+    """Fills all views from the bytes at `at` on."""
+    while views:
+        done = os.preadv(file, views, at)
+        if not done:
+            raise OSError(f"temporary file ends at byte {at}")
+        at += done
+        views = _behind(views, done)
+
+
+def _behind(views: list[memoryview], count: int) -> list[memoryview]:
+    """What of the views lies behind their first `count` bytes; a system call may stop anywhere."""
+    for index, view in enumerate(views):
+        if count < len(view):
+            return [view[count:], *views[index + 1 :]]
+        count -= len(view)
+    return []

@@ -11,7 +11,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask
+from dlprof.ingest.chrome_file import ChromeFile, Dialect, Mask, Phases
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.reader import Context
 from dlprof.ingest.rows import argument_texts, category_codes, keyed, name_codes
@@ -55,8 +55,8 @@ class TraceJsonDialect(Dialect):
         place = device(self.names.processes.get(process, ""))
         return place is not None and is_derived(place[0], self.names.threads.get((process, thread), ""))
 
-    def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
-        """Columns of a chunk."""
+    def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:  # noqa: ARG002
+        """Columns of a chunk. ph: TensorFlow writes nothing but complete events."""
         on_device = keyed([(event.pid,) for event in rows], self._on_device).astype(bool)
         args = [_args(event) if there else None for event, there in zip(rows, on_device, strict=True)]
         path, lookup, level = (np.full(len(rows), NO_TEXT, dtype=np.int32) for _ in range(3))

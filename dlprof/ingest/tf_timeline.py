@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.chrome_file import Dialect, Mask
+from dlprof.ingest.chrome_file import Dialect, Mask, Phases
 from dlprof.ingest.json_elements import Event
 from dlprof.ingest.markers import PREFIX
 from dlprof.ingest.rows import argument_texts, category_codes, counter_value, keyed, name_codes
@@ -82,11 +82,12 @@ class TimelineDialect(Dialect):
         self.copied.update(_when(event) for event in compress(events, twin) if event.pid in copies)
         return twin
 
-    def batch(self, rows: list[Event], start: Int64, duration: Int64) -> RawBatch:
+    def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
         args = [_args(event) for event in rows]
         pool = self.ctx.pool
         level = np.array([self._level(event, a) for event, a in zip(rows, args, strict=True)], dtype=np.int8)
+        level[ph == ord("C")] = LEVEL["counter"]
         types = [a.type or event.name for event, a in zip(rows, args, strict=True)]
         works = (level == LEVEL["op"]) | (level == LEVEL["kernel"]) | (level == LEVEL["copy"])
         kernels = [
@@ -110,8 +111,6 @@ class TimelineDialect(Dialect):
         )
 
     def _level(self, event: Event, args: _Args) -> int:
-        if event.ph == "C":
-            return LEVEL["counter"]
         if event.name.startswith(PREFIX):
             return LEVEL["marker"]
         role = place(self.names.processes.get(event.pid, "")).role

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -14,6 +15,8 @@ from dlprof.ingest import spill
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.batch import LEVEL, NO_INT, Pools, RawBatch, Track
 from dlprof.ingest.finish import Finisher
+from dlprof.ingest.json_elements import EMPTY
+from dlprof.ingest.texts import RawTexts
 from dlprof.plugin import Operator
 
 HOST = Track("a.json", "cpu:0", "main", "1", False)
@@ -187,8 +190,31 @@ def test_a_track_larger_than_a_span_is_finished_as_if_it_were_one(seed: int, mon
     assert part_counts == counts
 
 
-def test_large_inputs_go_through_a_file_and_come_back_the_same(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(spill, "MEMORY_BYTES", 16)
-    trace = Trace()
-    trace.add(HOST, ("a", 0, 10), ("b", 2, 3))
-    assert column(trace.finish(), "self_ps") == [7, 3]
+@pytest.mark.parametrize("as_raw", [False, True])
+def test_arguments_come_back_with_their_events_however_small_the_pieces(
+    monkeypatch: pytest.MonkeyPatch, as_raw: bool
+) -> None:
+    rng = np.random.default_rng(5)
+    monkeypatch.setattr(spill, "RANGE_BYTES", 100)
+    monkeypatch.setattr(spill, "_SAMPLE", 4)
+    monkeypatch.setattr(spill, "_VIEWS", 2)
+    pools = Pools()
+    finisher = Finisher(pools, Anomalies())
+    codes = np.array([pools.track(track) for track in (HOST, WORKER, STREAM)], dtype=np.int32)
+    expected = []
+    for _ in range(12):
+        start = rng.integers(0, 1_000, 40)
+        track = rng.integers(0, 3, 40)
+        texts = [None if s % 5 == 0 else f'{{"ü": "{t}/{s}"}}' for t, s in zip(track, start, strict=True)]
+        expected += zip(track.tolist(), start.tolist(), texts, strict=True)
+        raws = [EMPTY if text is None else msgspec.Raw(text) for text in texts]
+        batch = RawBatch(codes[track], pools.text["name"].encode(["n"] * 40), start, np.ones(40, dtype=np.int64),
+                         args=RawTexts(raws, EMPTY) if as_raw else texts)  # fmt: skip
+        finisher.add(batch, "a.json")
+    batches: list[pa.RecordBatch] = []
+    finisher.finish({}.get, {"a.json": 0}, batches.append)
+    finisher.close()
+    rows = pa.Table.from_batches(batches, schema=schema.EVENTS).to_pylist()
+    found = [(row["track"], row["start_ps"], row["args"]) for row in rows]
+    assert sorted(found, key=repr) == sorted(expected, key=repr)
+    assert [row[:2] for row in found] == sorted(row[:2] for row in found)

@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from json_reading import VOCABULARIES, Row, recorded, rows, rows_of
+from json_reading import VOCABULARIES, Row, recorded, rows, rows_of, table
 
+from dlprof.errors import TraceError
 from dlprof.ingest import kineto_names
 from dlprof.ingest.mxnet_names import device_of, specialised
 from dlprof.ingest.sniff import json_kind
@@ -366,3 +367,11 @@ def test_a_header_of_any_length_does_not_hide_the_events(tmp_path: Path) -> None
     }
     events, info = rows_of(json.dumps(content), tmp_path)
     assert (info.producer, _only(events, "name")) == ("chrome", [("a",)])
+
+
+def test_files_of_one_run_that_lie_years_apart_are_refused(tmp_path: Path) -> None:
+    for name, ts in (("old.json", 1_500_000_000_000_000), ("new.json", 1_600_000_000_000_000)):
+        text = f'{{"schemaVersion": 1, "traceEvents": [{{"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": {ts}, "dur": 5}}]}}'
+        (tmp_path / name).write_text(text)
+    with pytest.raises(TraceError, match=r"new\.json: recorded 1157 days after another file of the same run"):
+        table(tmp_path)

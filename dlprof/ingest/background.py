@@ -1,0 +1,67 @@
+"""One thread beside the reader's: what does not need Python's lock (decompressing, files, Parquet) overlaps with what does."""
+
+from __future__ import annotations
+
+import os
+from collections import deque
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Any, Final, Self, TypeVar
+
+DEPTH: Final = 2
+"""Calls that may wait: enough to smooth the two sides' pace, few enough for flat memory."""
+
+T = TypeVar("T")
+
+
+class Background:
+    """`with Background() as background:` calls are run in order by one thread; an error comes out of the next call.
+
+    On a single core, or without `overlap`, calls are run at once.
+    """
+
+    def __init__(self, *, overlap: bool = True) -> None:
+        overlap &= len(os.sched_getaffinity(0)) > 1
+        self._pool = ThreadPoolExecutor(1, "dlprof-ingest") if overlap else None
+        self._waiting: deque[Future[Any]] = deque()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        if self._pool is None:
+            return
+        if kind is None:
+            self.drain()
+        self._pool.shutdown(wait=True, cancel_futures=True)
+
+    def call(self, function: Callable[..., object], *arguments: object) -> None:
+        """Runs a function later; waits where DEPTH calls wait already."""
+        if self._pool is None:
+            function(*arguments)
+            return
+        while len(self._waiting) >= DEPTH:
+            self._waiting.popleft().result()
+        self._waiting.append(self._pool.submit(function, *arguments))
+
+    def drain(self) -> None:
+        """Waits until all calls are done."""
+        while self._waiting:
+            self._waiting.popleft().result()
+
+    def ahead(self, items: Iterator[T]) -> Iterator[T]:
+        """The items, each one fetched while the one before it is used."""
+        if self._pool is None:
+            yield from items
+            return
+        coming = self._pool.submit(_next, items)
+        while found := coming.result():
+            coming = self._pool.submit(_next, items)
+            yield found[0]
+
+
+def _next(items: Iterator[T]) -> tuple[T] | None:
+    for item in items:
+        return (item,)
+    return None

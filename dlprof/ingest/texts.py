@@ -1,0 +1,89 @@
+"""Texts that hardly ever repeat (arguments), on their way between JSON, the spill file and Arrow: one copy a step."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import itemgetter
+from typing import Any, Final
+
+import msgspec
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dlprof.ingest.batch import Arrow, Int64, arrow
+
+NULL: Final = -1
+"""Length of a text that is missing."""
+
+Lengths = npt.NDArray[np.int32]
+_INT32_MAX: Final = 2**31 - 1
+_EMPTY: Final = memoryview(b"")
+
+
+@dataclass(frozen=True, slots=True)
+class RawTexts:
+    """Texts as a decoder left them: UTF-8 in buffers; `missing` stands for no text wherever that very object occurs."""
+
+    parts: Sequence[Any]
+    missing: msgspec.Raw
+
+    def __len__(self) -> int:
+        return len(self.parts)
+
+
+Texts = Sequence[str | None] | RawTexts | Arrow
+
+
+def gathered(texts: Texts | None, order: Int64 | None) -> tuple[Lengths | None, memoryview]:
+    """Length of each text (NULL for none) in the given order, and their bytes one behind the other; None where no row has any."""
+    if texts is None:
+        return None, _EMPTY
+    if isinstance(texts, RawTexts):
+        return _of_raw(texts, order)
+    array = _large(texts)
+    if array.null_count == len(array):
+        return None, _EMPTY
+    if order is not None or array.null_count:
+        # Taking also drops what may stand in the bytes of a null.
+        array = array.take(arrow(np.arange(len(array)) if order is None else order))
+    offsets = np.frombuffer(array.buffers()[1], dtype=np.int64)[array.offset : array.offset + len(array) + 1]
+    lengths = np.diff(offsets).astype(np.int32)
+    if array.null_count:
+        lengths[array.is_null().to_numpy(zero_copy_only=False)] = NULL
+    data = array.buffers()[2]
+    return lengths, _EMPTY if data is None else memoryview(data)[int(offsets[0]) : int(offsets[-1])]
+
+
+def strings(lengths: Lengths, data: npt.NDArray[np.uint8]) -> Arrow:
+    """The Arrow array of texts that lie one behind the other in `data`."""
+    null = lengths == NULL
+    kind = pa.string() if len(data) <= _INT32_MAX else pa.large_string()
+    offsets = np.zeros(len(lengths) + 1, dtype=np.int32 if len(data) <= _INT32_MAX else np.int64)
+    np.cumsum(np.where(null, 0, lengths), out=offsets[1:])
+    valid = pa.py_buffer(np.packbits(~null, bitorder="little").data) if null.any() else None
+    return pa.Array.from_buffers(kind, len(lengths), [valid, pa.py_buffer(offsets.data), pa.py_buffer(data.data)])
+
+
+def _of_raw(texts: RawTexts, order: Int64 | None) -> tuple[Lengths | None, memoryview]:
+    parts = texts.parts
+    if order is not None and len(order) > 1:
+        parts = itemgetter(*order.tolist())(parts)
+    lengths = np.fromiter(map(len, parts), dtype=np.int32, count=len(parts))
+    short = np.flatnonzero(lengths == len(texts.missing)).tolist()
+    missing = [row for row in short if parts[row] is texts.missing]
+    if missing:
+        if len(missing) == len(parts):
+            return None, _EMPTY
+        parts = [b"" if part is texts.missing else part for part in parts]
+        lengths[missing] = NULL
+    return lengths, memoryview(b"".join(parts))
+
+
+def _large(texts: Sequence[str | None] | Arrow) -> Arrow:
+    if isinstance(texts, pa.ChunkedArray):
+        texts = texts.combine_chunks()
+    if isinstance(texts, pa.Array):
+        return texts.cast(pa.large_string())
+    return pa.array(texts, pa.large_string())
