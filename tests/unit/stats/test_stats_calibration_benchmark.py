@@ -143,50 +143,28 @@ def test_a_comparison_directory_and_a_collection_read_the_same(tmp_path):
     assert (one.cell, many.cell, many.trial_s) == ("one", "lenet", 21.0)
 
 
-class FakeNetwork:
-    """A network whose blocks take exactly as long as the fake clock says."""
+class CountingNetwork:
+    """A network that only counts the steps that it is asked for."""
 
-    def __init__(self, clock):
-        self.clock = clock
+    def __init__(self):
+        self.steps = []
 
     def train(self, batches, span):
+        self.steps.append(len(batches))
         return batches
-
-    def sync(self, handle):
-        self.clock.now += 0.1
 
     def facts(self):
         return {"parameters": 7}
 
 
-class FakeClock:
-    def __init__(self):
-        self.now = 0.0
-
-    def perf_counter(self):
-        return self.now
-
-
-def test_the_extra_work_is_a_fixed_share_of_the_block_once_the_base_is_known(monkeypatch):
+@pytest.mark.parametrize(
+    ("permille", "steps"), [(100, [11] * 6), (50, [10, 11, 10, 11, 10, 11]), (200, [12] * 6), (0, [10] * 6)]
+)
+def test_a_slowed_network_trains_its_share_of_steps_too_many(permille, steps):
     slowed = module("slowed_adapter", RUNNER)
-    clock = FakeClock()
-    monkeypatch.setattr(slowed, "time", clock)
-    network = slowed.SlowedNetwork(FakeNetwork(clock), 0.10)
-
-    def work(count):
-        clock.now += count * 1e-5
-
-    monkeypatch.setattr(network, "_work", work)
-    spent = []
-    for _ in range(20):
-        began = clock.now
-        network.sync(network.train([1], None))
-        spent.append(clock.now - began)
-    assert spent[:4] == pytest.approx([0.1] * 4)
-    assert spent[12:] == pytest.approx([0.11] * 8)
+    inner = CountingNetwork()
+    network = slowed.SlowedNetwork(inner, permille)
+    for _ in range(6):
+        network.train(iter(range(10)), None)
+    assert inner.steps == steps
     assert network.facts() == {"parameters": 7}
-
-
-def test_the_extra_work_does_something():
-    slowed = module("slowed_adapter", RUNNER)
-    assert slowed.SlowedNetwork(None, 0.1)._probe() > 0
