@@ -27,6 +27,11 @@ def parse_duration(text: str) -> float:
     return seconds
 
 
+def format_minutes(seconds: float) -> str:
+    """Whole minutes, rounded up, as `parse_duration` reads them: `7m`."""
+    return f"{max(math.ceil(seconds / 60), 1)}m"
+
+
 def parse_percent(text: str) -> float:
     """A fraction from `5`, `5%` or `0.5%` (all percent). Raises `UsageError` outside (0, 100)."""
     try:

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from dlprof.analysis import lockstep, parity
 from dlprof.analysis.model import Comparison
-from dlprof.api import equal_work, items, reasons, resuming
+from dlprof.api import equal_work, items, reasons, resuming, trusting
 from dlprof.api.keeping import Keeper, Kept
 from dlprof.api.opening import now
 from dlprof.api.options import CompareOptions
@@ -60,6 +60,10 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
                 "--set sizes=… has more"
             )
         pacing = Pacing(options, workloads["a"], progress.say, bench.warn)
+        trust = trusting.of(options, sides, workloads, pacing)
+        if note := trusting.check_gate(options, workloads["a"], trust):
+            progress.say(f"note: {note}")
+        kept.calibration = trusting.plain(trust)
         progress.plan(_estimates(options, sides, pacing))
         with CaptureWriter(target, resume=options.resume is not None) as writer:
             keeper = Keeper(options, sides, workloads, writer, pacing.adaptive, pacing.family)

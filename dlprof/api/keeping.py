@@ -27,7 +27,8 @@ from dlprof.workload import Workload
 class Kept:
     """What has been finished so far. differences: of parity. primitives: what oneDNN said (api.reasons), None where it was
     not asked. stopped: why it ended early, '' where it did not; ended: the warning that says so, or that the budget was
-    spent. listed: the workload's items. sessions: start and number of trials of each; more than one where it was resumed."""
+    spent. listed: the workload's items. sessions: start and number of trials of each; more than one where it was resumed.
+    calibration: what is known of this comparison's errors here (api.trusting), None where nothing is."""
 
     differences: tuple[Mapping[str, str], ...] = ()
     trials: list[Trial] = field(default_factory=list)
@@ -37,6 +38,7 @@ class Kept:
     ended: str = ""
     listed: tuple[str, ...] = ()
     sessions: list[dict[str, Any]] = field(default_factory=list)
+    calibration: Mapping[str, Any] | None = None
 
     @property
     def timings(self) -> pa.Table:
@@ -105,6 +107,7 @@ class Keeper:
             ],
             "stopped": kept.stopped,
             "sessions": kept.sessions,
+            "calibration": kept.calibration,
             "primitives": kept.primitives,
             "folder": str(self.writer.path),
         }

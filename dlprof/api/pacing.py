@@ -72,6 +72,15 @@ class Pacing:
         whole = (self.options.trials or stats.MIN_TRIALS) * TRIAL_ESTIMATE_S
         return whole if self.options.trials else min(self.options.budget_s, whole)
 
+    def trials_within(self, seconds: float) -> int:
+        """Trials that this comparison may make, if one takes so many seconds; a family makes six at least."""
+        if self.options.trials is not None:
+            return self.options.trials
+        fit = int(self.options.budget_s / seconds)
+        if self.family and not self.adaptive:
+            return min(max(fit, stats.MIN_TRIALS), FAMILY_TRIALS)
+        return max((look for look in stats.look_schedule() if look <= fit), default=fit)
+
     def plan(self) -> Plan:
         """The schedule's plan."""
         trials = self.options.trials or (
@@ -117,7 +126,7 @@ class Pacing:
             return self.options.trials
         if self.adaptive:
             return next((look for look in stats.look_schedule() if look > n), n + 1)
-        return min(max(int(self.options.budget_s / max(whole_s, 1e-3)), stats.MIN_TRIALS), FAMILY_TRIALS)
+        return self.trials_within(max(whole_s, 1e-3))
 
     def _family(self, n: int, trial: Trial) -> bool:
         wanted = self._wanted(n, self.durations[0])

@@ -13,9 +13,10 @@ from typing import get_args
 import msgspec
 from matplotlib.figure import Figure
 
-from dlprof import __version__, stats
+from dlprof import __version__
 from dlprof.analysis import exhibits
 from dlprof.analysis.model import Comparison
+from dlprof.api import calibrating
 from dlprof.api.loading import CaptureResult, ComparisonResult
 from dlprof.errors import StoreError, UsageError
 from dlprof.report import figure, html, plots, tensorboard, waterfall
@@ -53,13 +54,15 @@ def plot_calibration(path: Path, form: str) -> bytes:
     """The figure of a calibration.json that `dlprof calibrate` saved. Raises `StoreError` where it is none."""
     _check_format(form)
     try:
-        stored = msgspec.json.decode(path.read_bytes())
-        result = msgspec.convert(stored["result"], stats.Calibration)
-        title = f"{stored['workload']}, {stored['side']} against itself"
-    except (OSError, msgspec.MsgspecError, KeyError, TypeError) as error:
+        stored = calibrating.read(path)
+    except (OSError, msgspec.MsgspecError) as error:
         raise StoreError(
             f"{path}: not a calibration: {error}", hint="name the calibration.json of `dlprof calibrate`"
         ) from None
+    result = next((item.result for item in stored.items.values() if item.result is not None), None)
+    if result is None:
+        raise UsageError(f"{path}: too few usable trials", hint="run `dlprof calibrate` again to add to them")
+    title = f"{stored.workload}, {stored.label}"
     with figure.style():
         return figure.render(plots.calibration(result, title), form)  # type: ignore[arg-type]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import math
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
@@ -19,49 +20,58 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
     add_run_arguments(parser)
     parser.add_argument("--side", default="tf", metavar="SIDE", help="framework[@version][:mode] (default tf)")
-    parser.add_argument("--time", default="15m", metavar="TIME", help="how long to run trials (default 15m)")
+    parser.add_argument(
+        "--time", default="15m", metavar="TIME", help="how long to run trials (default 15m); a later run adds to them"
+    )
     parser.add_argument("--format", choices=["text", "json"], default="text")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.api.calibrating import calibrate, plain
+    from dlprof.api.calibrating import calibrate
     from dlprof.cli.options import run_options
     from dlprof.cli.output import deliver
     from dlprof.cli.terminal import Progress
-    from dlprof.report.json import plain as values
+    from dlprof.errors import Interrupted
     from dlprof.units import parse_duration
 
     with Progress() as progress:
-        found = calibrate(run_options(arguments), arguments.side, parse_duration(arguments.time), progress)
+        found, stopped = calibrate(run_options(arguments), arguments.side, parse_duration(arguments.time), progress)
     if arguments.format == "json":
-        import json
+        import msgspec
 
-        deliver(json.dumps(values(plain(found)), indent=1, allow_nan=False) + "\n", None)
+        deliver(msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n", None)
     else:
         deliver(_text(found), None)
-    return 0
+    return Interrupted.exit_code if stopped else 0
 
 
 def _text(found: Calibrated) -> str:
-    result = found.result
-    lines = [
-        f"{found.workload}, {found.side} against itself, item {found.item}",
-        f"{result.trials} trials of {result.trial_seconds:.1f} s"
-        + (f"; {found.without_ratio} more gave no ratio and are left out" if found.without_ratio else ""),
-        "",
-        f"SD between trials {result.sd:.3f} [{result.sd_low:.3f}, {result.sd_high:.3f}] on the log scale",
-        f"bias {result.bias:+.4f} [{result.bias_low:+.4f}, {result.bias_high:+.4f}] (0 should lie inside)",
-        "",
-        "called different although nothing differs      rate  95 % interval   comparisons",
-        *_rates(result),
-        "",
-        "smallest slow-down seen with 80 % power in",
-    ]
-    lines += [
-        f"  {minutes:4.0f} min   {'none: too few trials' if e is None else f'{e:+.1%}'}"
-        for minutes, e in result.detectable
-    ]
+    from dlprof.report.verdict import item_words
+
+    lines = [f"{found.workload}, {found.label} against itself: {found.trials} trials of {found.seconds:.1f} s"]
+    for name, item in found.items.items():
+        lines += ["", item_words(name) if len(found.items) > 1 else f"item: {item_words(name)}"]
+        if item.without_ratio:
+            lines.append(f"  {item.without_ratio} trials gave no ratio and are left out")
+        lines += _item(item.result) if item.result else ["  too few usable trials"]
     return "\n".join([*lines, "", f"saved: {found.path}"]) + "\n"
+
+
+def _item(result: Calibration) -> list[str]:
+    ratio = "mean ratio {:.4f} [{:.4f}, {:.4f}]".format(
+        *(math.exp(value) for value in (result.bias, result.bias_low, result.bias_high))
+    )
+    return [
+        f"  SD between trials {result.sd:.3f} [{result.sd_low:.3f}, {result.sd_high:.3f}] on the log scale",
+        f"  {ratio} (1 should lie inside)",
+        "  called different although nothing differs    rate  95 % interval   comparisons",
+        *_rates(result),
+        "  smallest slow-down found with 80 % power, fixed number of trials",
+        *(
+            f"    in {minutes:3.0f} min   {'none: fewer than six trials fit' if e is None else f'{e:+.1%}'}"
+            for minutes, e in result.detectable
+        ),
+    ]
 
 
 def _rates(result: Calibration) -> list[str]:
@@ -72,8 +82,8 @@ def _rates(result: Calibration) -> list[str]:
         "adaptive, resampled": result.adaptive.significant,
     }
     return [
-        f"  {name:43} {rate.rate:6.1%}  [{rate.low:.1%}, {rate.high:.1%}]  {rate.comparisons:6}"
+        f"    {name:39} {rate.rate:6.1%}  [{rate.low:.1%}, {rate.high:.1%}]  {rate.comparisons:6}"
         if rate
-        else f"  {name:43}  too few trials for one comparison"
+        else f"    {name:39}  too few trials for one comparison"
         for name, rate in rates.items()
     ]

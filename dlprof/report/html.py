@@ -9,7 +9,7 @@ from html import escape
 from dlprof.analysis import parity
 from dlprof.analysis.exhibits import Exhibits
 from dlprof.analysis.model import Comparison, Ledger, Side, View
-from dlprof.report import json, ledger_text, plots, primitives_html, waterfall
+from dlprof.report import json, ledger_text, plots, primitives_html, trust_text, waterfall
 from dlprof.report.breakdown_text import label
 from dlprof.report.figure import page_style
 from dlprof.report.html_parts import Cell, figure, number, page, paragraphs, section, table
@@ -105,7 +105,8 @@ def _timings(found: Comparison, extras: Extras) -> Section:
     if extras.exhibits.trials:
         drawn = figure(plots.trials(extras.exhibits.trials, found), "trials",
                        "Every trial's ratio of the time of B to the time of A, with the interval.")  # fmt: skip
-    return section("timings", "Timings", table(caption, titles, rows), paragraphs(warned, "note"), drawn)
+    return section("timings", "Timings", table(caption, titles, rows), paragraphs(warned, "note"), drawn,
+                   paragraphs(trust_text.sentences(found), "note"))  # fmt: skip
 
 
 def _waterfall(found: Comparison) -> Section:

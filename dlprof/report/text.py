@@ -13,7 +13,7 @@ from collections.abc import Iterable, Mapping
 from dlprof.analysis import parity
 from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
 from dlprof.ingest.anomalies import ANOMALIES
-from dlprof.report import breakdown_text, family_text, ledger_text, primitives_text, view_text
+from dlprof.report import breakdown_text, family_text, ledger_text, primitives_text, trust_text, view_text
 from dlprof.report.layout import Colour, Column, heading, paint, paragraph, table, visible
 from dlprof.report.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
 from dlprof.units import format_ns
@@ -44,6 +44,7 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
         lines += family_text.lines(found, colour=colour)
         lines += messages(found.warnings, "Warnings", colour)
         return "\n".join(lines + _captures((), found.facts.get("folder"), colour, traced=False)) + "\n"
+    lines += _trust(found, colour)
     lines += family_text.lines(found, colour=colour)
     lines += ledger_text.lines(found.ledger, colour=colour)
     lines += ledger_text.matched(found.alignment)
@@ -123,6 +124,11 @@ def _items(found: Comparison, colour: bool) -> list[str]:
     for at, item in enumerate(found.items):
         lines += _item_notes(item, headline=at == 0)
     return lines
+
+
+def _trust(found: Comparison, colour: bool) -> list[str]:
+    said = [line for text in trust_text.sentences(found) for line in paragraph(text, first="  ")]
+    return [*heading("How far to trust it", colour=colour), *said] if said else []
 
 
 def _item_notes(item: ItemResult, *, headline: bool) -> list[str]:

@@ -1,0 +1,60 @@
+"""How far the verdict can be trusted here: what the machine did during the trials, and what a calibration says of it."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from typing import Any, Final
+
+from dlprof.analysis.model import Comparison
+
+BUSY: Final = 0.10
+"""Share of all cores that other processes used, above which the machine counts as disturbed."""
+
+STEAL: Final = 0.02
+"""Share of all cores that the hypervisor took away, above which it does."""
+
+
+def sentences(found: Comparison) -> list[str]:
+    """The calibration's statement and the machine's, as far as they are known."""
+    calibration = found.facts.get("calibration")
+    said = [_first_upper(str(calibration["statement"]))] if isinstance(calibration, Mapping) else []
+    trials = found.facts.get("trials")
+    measured = [trial["machine"] for trial in trials if trial.get("machine")] if isinstance(trials, Sequence) else []
+    return [*said, machine(measured)] if measured else said
+
+
+def machine(measured: Sequence[Mapping[str, Any]]) -> str:
+    """Load, steal, context switches, clock and temperature over the trials (capture.disturbance.between), medians and the
+    worst; whether that is a disturbed machine."""
+    busy, steal = ([float(one[name]) for one in measured] for name in ("other_cpu", "steal"))
+    disturbed = [n for n, (b, s) in enumerate(zip(busy, steal, strict=True), 1) if b > BUSY or s > STEAL]
+    state = (
+        f"The machine was disturbed in {len(disturbed)} of {len(measured)} trials"
+        if disturbed
+        else "The machine was quiet during the trials"
+    )
+    return f"{state}: {', '.join(_measures(measured, busy, steal))}."
+
+
+def _measures(measured: Sequence[Mapping[str, Any]], busy: Sequence[float], steal: Sequence[float]) -> Iterator[str]:
+    """Each as the median over trials and the worst."""
+    yield f"other processes used {_usual(busy, '{:.1%}')} of all cores"
+    yield f"steal {_usual(steal, '{:.1%}')}"
+    yield f"load {_usual([max(one['load_1m']) for one in measured], '{:.1f}')}"
+    yield f"{_usual([one['context_switches_per_s'] for one in measured], '{:.0f}')} context switches a second"
+    clocks = [min(one["frequency_mhz"]) for one in measured if "frequency_mhz" in one]
+    if clocks:
+        yield f"clock {_usual(clocks, '{:.0f} MHz', worst=min)}"
+    temperatures = [max(one["temperature_c"]) for one in measured if "temperature_c" in one]
+    if temperatures:
+        yield f"CPU at {_usual(temperatures, '{:.0f} °C')}"
+
+
+def _usual(values: Sequence[float], form: str, worst: Callable[[Sequence[float]], float] = max) -> str:
+    median, extreme = form.format(statistics.median(values)), form.format(worst(values))
+    return median if median == extreme else f"{median} ({'up' if worst is max else 'down'} to {extreme})"
+
+
+def _first_upper(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."

@@ -1,0 +1,111 @@
+"""A saved calibration speaks of the comparisons that it was made for, and a gate that it cannot decide is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pytest
+
+from dlprof import schema
+from dlprof.api import calibrating, trusting
+from dlprof.api.options import CompareOptions, RunOptions
+from dlprof.api.pacing import Pacing
+from dlprof.api.sides import parse_side
+from dlprof.capture.schedule import Trial
+from dlprof.errors import UsageError
+
+SECONDS = 20.0
+
+
+def run_options(**changed) -> RunOptions:
+    given = {
+        "workload": "lenet", "preset": None, "settings": {}, "epochs": None, "device": "cpu", "mode": None, "seed": 0,
+        "python": None, "data": None, "threads": None, "max_steps": None, "timeout_s": 60.0,
+    }  # fmt: skip
+    return RunOptions(**(given | changed))
+
+
+def compare_options(run: RunOptions, **changed) -> CompareOptions:
+    given = {"a": "tf", "b": "mxnet", "budget_s": 600.0, "trials": None, "precision": None, "margin": 0.05, "traces": 0,
+             "gate": None, "output": None}  # fmt: skip
+    return CompareOptions(run=run, **(given | changed))
+
+
+def trial(number: int, log_ratio: float) -> Trial:
+    """A trial of ten rounds in which B takes exp(log_ratio) times as long as A."""
+    rows = [
+        (number, side, "train_block", "timed", r, at, i, i > 0, 5, int(1e6 * np.exp(log_ratio * at)), 0, r)
+        for r in range(10)
+        for at, side in enumerate("ab")
+        for i in range(3)
+    ]
+    columns = [pa.array(list(c), f.type) for c, f in zip(zip(*rows, strict=True), schema.TIMINGS, strict=True)]
+    table = pa.Table.from_arrays(columns, schema=schema.TIMINGS)
+    return Trial(number, table, 10, {"a": 0.0, "b": 0.0}, {}, {}, (), SECONDS, (), (10,))
+
+
+@pytest.fixture
+def calibrated(tmp_path, monkeypatch):
+    """Thirty trials of tf against itself with an SD of about .05, saved as `dlprof calibrate` saves them."""
+    monkeypatch.setenv("DLPROF_CACHE", str(tmp_path))
+    options, side = run_options(), parse_side("tf")
+    workload = options.resolve("tf")
+    kept = calibrating._Kept(calibrating.folder(workload, side, options))
+    for number, ratio in enumerate(0.05 * np.random.default_rng(5).normal(size=30)):
+        kept.add(trial(number, ratio))
+    return kept.result(workload, side, options)
+
+
+def asked(options: CompareOptions):
+    sides = {"a": parse_side(options.a), "b": parse_side(options.b)}
+    workloads = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
+    pacing = Pacing(options, workloads["a"], lambda _: None, lambda _: None)
+    return trusting.of(options, sides, workloads, pacing), workloads["a"]
+
+
+def test_a_calibration_is_read_back_as_it_was_saved(calibrated):
+    assert calibrating.read(Path(calibrated.path)) == calibrated
+    assert calibrated.items["train_block"].result.sd == pytest.approx(0.05, rel=0.3)
+    assert (calibrated.trials, calibrated.seconds) == (30, SECONDS)
+
+
+def test_a_verdict_knows_the_rate_and_the_smallest_effect_of_its_own_design(calibrated):
+    trust, _ = asked(compare_options(run_options()))
+    assert trust.trials == 30  # 600 s, 20 s a trial
+    assert trust.false_positives == calibrated.items["train_block"].result.adaptive.significant
+    short, _ = asked(compare_options(run_options(), budget_s=180.0))
+    fixed, _ = asked(compare_options(run_options(), trials=8))
+    assert (short.trials, fixed.trials) == (8, 8)
+    assert short.smallest > fixed.smallest > trust.smallest
+    assert f"{trust.smallest:.1%}" in trust.statement
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        compare_options(run_options(settings={"batch_size": "100"})),
+        compare_options(run_options(threads=1)),
+        compare_options(run_options(), a="tf:eager"),
+    ],
+)
+def test_a_calibration_of_other_conditions_says_nothing(calibrated, other):
+    assert asked(other)[0] is None
+
+
+def test_a_gate_tighter_than_what_can_be_seen_is_refused_with_the_figure(calibrated):
+    options = compare_options(run_options(), gate=0.001)
+    trust, workload = asked(options)
+    with pytest.raises(UsageError, match=rf"tighter than what can be seen here: .* is {trust.smallest:.1%}") as refused:
+        trusting.check_gate(options, workload, trust)
+    assert "--trials" in refused.value.hint
+    wide = compare_options(run_options(), gate=trust.smallest + 0.001)
+    assert trusting.check_gate(wide, workload, trust) == ""
+
+
+def test_a_gate_without_a_calibration_passes_with_a_note(tmp_path, monkeypatch):
+    monkeypatch.setenv("DLPROF_CACHE", str(tmp_path))
+    options = compare_options(run_options(), gate=0.001)
+    trust, workload = asked(options)
+    assert "dlprof calibrate lenet --side tf" in trusting.check_gate(options, workload, trust)
