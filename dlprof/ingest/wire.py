@@ -22,7 +22,7 @@ PAD: Final = 16
 """Zero bytes behind a buffer, so that a gather at its last byte stays inside."""
 
 _STOPS: Final = np.uint64(0x0080808080808080)
-_LOW7: Final = np.uint64(0x007F7F7F7F7F7F7F)
+_LOW7: Final = np.uint64(0x7F7F7F7F7F7F7F7F)
 _U: Final = tuple(np.uint64(n) for n in range(64))
 
 
@@ -121,10 +121,7 @@ class Window:
         # The stop byte's highest bit is a power of two, exact as float64, whose exponent then tells the byte.
         length = ((stop.astype(np.float64).view(np.int64) >> 52) - 1015) >> 3
         body &= (stop << _U[1]) - _U[1]
-        body &= _LOW7
-        value = (body & np.uint64(0x007F007F007F007F)) | ((body & np.uint64(0x7F007F007F007F00)) >> _U[1])
-        value = (value & np.uint64(0x00003FFF00003FFF)) | ((value & np.uint64(0x3FFF00003FFF0000)) >> _U[2])
-        value = (value & np.uint64(0x000000000FFFFFFF)) | ((value & np.uint64(0x0FFFFFFF00000000)) >> _U[4])
+        value = _packed(body)
         after = at + 1 + length
         long = np.flatnonzero(stop == 0)
         if len(long):
@@ -137,21 +134,24 @@ class Window:
 
     def _long(self, at: Int64, rows: Int64, value: Uint64, after: Int64) -> None:
         """Varints of 8 to 10 bytes, in place."""
-        cursor = at[rows] + 1
-        total = np.zeros(len(rows), dtype=np.uint64)
-        running = np.ones(len(rows), dtype=bool)
-        limit = len(self.bytes) - 1
-        for shift in range(0, 70, 7):
-            byte = self.bytes[np.minimum(cursor, limit)]
-            total[running] |= (byte[running] & np.uint8(0x7F)).astype(np.uint64) << np.uint64(shift)
-            cursor[running] += 1
-            running &= byte >= 0x80
-            if not running.any():
-                break
-        else:
-            # A fixed64 field is read here too, before its tag is looked at; only a real varint is an error.
-            running &= (self.bytes[at[rows]] & 7) != FIXED64
-            if running.any():
-                raise Malformed(int(at[rows][running][0]), "a varint of at most 10 bytes")
+        start = at[rows] + 1
+        eighth, ninth, tenth = (self.bytes[start + place] for place in (7, 8, 9))
+        more = eighth >= 0x80
+        most = more & (ninth >= 0x80)
+        # A fixed64 field is read here too, before its tag is looked at; only a real varint is an error.
+        endless = most & (tenth >= 0x80) & ((self.bytes[at[rows]] & 7) != FIXED64)
+        if endless.any():
+            raise Malformed(int(at[rows][endless][0]), "a varint of at most 10 bytes")
+        total = _packed(self.words[start])
+        total |= (ninth & np.uint8(0x7F)).astype(np.uint64) * more << _U[56]
+        total |= tenth.astype(np.uint64) * most << _U[63]
         value[rows] = total
-        after[rows] = cursor
+        after[rows] = start + 8 + more + most
+
+
+def _packed(words: Uint64) -> Uint64:
+    """The low 7 bits of each byte, one behind the other: 56 bits."""
+    value = words & _LOW7
+    value = (value & np.uint64(0x007F007F007F007F)) | ((value & np.uint64(0x7F007F007F007F00)) >> _U[1])
+    value = (value & np.uint64(0x00003FFF00003FFF)) | ((value & np.uint64(0x3FFF00003FFF0000)) >> _U[2])
+    return (value & np.uint64(0x000000000FFFFFFF)) | ((value & np.uint64(0x0FFFFFFF00000000)) >> _U[4])
