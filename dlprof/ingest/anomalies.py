@@ -43,6 +43,7 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
         "warning", "warnings that the profiler itself recorded in the trace (XSpace.warnings)"
     ),
     "unknown_event_metadata": Anomaly("error", "events whose metadata id the file does not define; named event#ID"),
+    "large_stat": Anomaly("info", "stats of metadata of over 16 MiB, as of compiled modules; not read"),
     "unknown_field": Anomaly("info", "protobuf fields that this version of dlprof does not know; skipped"),
     # chrome trace-event JSON, any dialect
     "json_unclosed": Anomaly(

@@ -145,7 +145,7 @@ class _FileReader:
                     continue
                 part = next(self._file.walk(at, self._file.size))
                 if part.number == 1 and part.wire == BYTES:
-                    self._device(self._file.at(part.start, part.end - part.start), part.start)
+                    self._device(self._file.content(part), part.start)
                 at = part.end
         except Malformed as error:
             self._ctx.damage(error.offset, error.expected, lost=self._file.size - error.offset)

@@ -15,6 +15,8 @@ from dlprof.ingest.wire import Malformed, Uint64, Window, fields
 from dlprof.ingest.xspace import ByteFile
 
 WINDOW_BYTES: Final = 1 << 21
+_LARGEST: Final = 1 << 26
+"""No event needs a window of this size; a length that says so lies."""
 EVENT_TAG: Final = 0x22
 DOUBLE, UINT64, INT64, STR, BYTES_VALUE, REF = 2, 3, 4, 5, 6, 7
 """Kinds of a stat's value: field numbers of XStat's oneof."""
@@ -231,6 +233,8 @@ def windows(
         if at + len(data) >= end:
             raise Malformed(at, "an event that ends inside its line")
         size *= 4
+        if size > _LARGEST:
+            raise Malformed(at, f"an event of less than {_LARGEST // 4} bytes")
     return at
 
 

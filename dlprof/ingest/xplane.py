@@ -22,6 +22,7 @@ from dlprof.ingest.xargs import Quoter, render
 from dlprof.ingest.xcolumns import StatColumns, without
 from dlprof.ingest.xeager import EagerKernels
 from dlprof.ingest.xevents import EVENT_TAG, Events, parse, windows
+from dlprof.ingest.xmeta import SharedStats
 from dlprof.ingest.xnames import device, host_op, is_copy, is_derived
 from dlprof.ingest.xspace import ByteFile, Plane, SkeletonReader, Space
 from dlprof.plugin import Operator, Vocabulary
@@ -79,6 +80,7 @@ class _Names:
     op_path: Int32
     level: npt.NDArray[np.int8]
     eager: EagerKernels
+    shared: SharedStats
 
     def rows(self, metadata_id: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
         """(position of each id, whether it is known); an unknown id has position len(ids)."""
@@ -128,6 +130,7 @@ class _SpaceReader:
         ctx, space = self._ctx, self._space
         ctx.anomalies.count("profiler_errors", len(space.errors))
         ctx.anomalies.count("profiler_warnings", len(space.warnings))
+        ctx.anomalies.count("large_stat", space.large_stats)
         for word, texts in (("errors", space.errors), ("warnings", space.warnings)):
             if texts:
                 ctx.completeness[f"profiler {word}"] = "; ".join(texts)
@@ -177,7 +180,7 @@ class _SpaceReader:
                 elif part.number == 3 and part.wire == VARINT:
                     line.timestamp_ns = signed(part.value)
                 elif part.wire == BYTES and (part.number == 2 or (part.number == 11 and not line.name)):
-                    line.name = self._decode(self._file.at(part.start, part.end - part.start))
+                    line.name = self._decode(self._file.content(part))
                 at = part.end
         except Malformed as error:
             if self._damage is not None and end == self._damage_end:
@@ -211,7 +214,8 @@ class _SpaceReader:
                 path[row] = ctx.pool("op_path")[op.path]
                 lookup[row] = ctx.pool("lookup")[op.type or text]
         eager = EagerKernels([meta.name for _, meta in known], ctx.pool("lookup"))
-        return _Names(np.array([key for key, _ in known], dtype=np.int64), name, lookup, path, level, eager)
+        shared = SharedStats(plane, [meta for _, meta in known] if on_device else [], ctx)
+        return _Names(np.array([key for key, _ in known], dtype=np.int64), name, lookup, path, level, eager, shared)
 
     def _track(self, plane: Plane, line: _Line) -> int:
         accelerator = device(plane.name)
@@ -235,9 +239,14 @@ class _SpaceReader:
         rest = without(events.stats, columns.roles)
         found = columns.read(events.stats, events.window.data, count)
         level = names.level[at]
-        op_path, lookup = names.op_path[at], names.lookup[at]
+        op_path, lookup, category = names.op_path[at], names.lookup[at], None
+        moved, flops = found.bytes, found.flops
         if device(plane.name) is not None:
-            op_path, lookup = found.op_path, found.lookup
+            op_path = names.shared.texts("op_path", at, found.op_path)
+            lookup = names.shared.texts("lookup", at, found.lookup)
+            category = names.shared.texts("category", at, None)
+            moved = names.shared.numbers("bytes", at, moved)
+            flops = names.shared.numbers("flops", at, flops)
             kernel = self._kernel_codes()[name]
             level[found.is_copy] = LEVEL["copy"]
         elif found.hlo is not None:
@@ -257,7 +266,7 @@ class _SpaceReader:
             track=np.full(count, self._track(plane, line), dtype=np.int32),
             name=name, start_ps=start, duration_ps=duration, level=level, lookup=lookup,
             op_path=op_path, kernel=kernel, shape=found.shape, dtype=found.dtype,
-            correlation=found.correlation, bytes=found.bytes, flops=found.flops,
+            correlation=found.correlation, bytes=moved, flops=flops, category=category,
             occurrences=events.occurrences if events.aggregated.any() else None,
             args=render(rest, events.window.data, count, quoter),
         )  # fmt: skip

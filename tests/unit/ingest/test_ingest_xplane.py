@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -312,3 +313,52 @@ def test_damage_told_at_an_events_very_end_drops_that_event_and_ends(tmp_path: P
     rows, info = read_bytes(space(plane), tmp_path, repair=True)
     assert [row["name"] for row in rows] == ["e"]
     assert info.anomalies["damage_skipped"] == 1
+
+
+def test_a_tpus_instructions_have_operator_flops_and_bytes_from_their_metadata(tmp_path: Path) -> None:
+    plane = PlaneBytes("/device:TPU:0")
+    plane.line("XLA Ops", [plane.event("%fusion.1 = f32[8]", 10, 5), plane.event("%copy.2", 20, 5, flops=7)])
+    named = block(2, "%fusion.1 = f32[8]")
+    told = {"tf_op": "jit(f)/jit(main)/dot_general:", "hlo_category": "fusion", "flops": 1024, "bytes_accessed": 96}
+    facts = b"".join(block(5, plane.stat(name, value)) for name, value in told.items())
+    data = block(2, "/device:TPU:0") + block(3, plane.lines[0])
+    data += block(4, number(1, 1) + block(2, number(1, 1) + named + block(4, "fusion.1") + facts))
+    data += block(4, number(1, 2) + block(2, number(1, 2) + block(2, "%copy.2") + block(5, plane.stat("flops", 3))))
+    for name, id_ in plane.stats.items():
+        data += block(5, number(1, id_) + block(2, number(1, id_) + block(2, name)))
+    rows, _ = read_bytes(block(1, data), tmp_path, operators={"dot_general": Operator("MatMul", level="kernel")})
+    assert [(row["flops"], row["bytes"], row["category"]) for row in rows] == [(1024, 96, "fusion"), (7, None, None)]
+    assert rows[0]["op_path"] == "jit(f)/jit(main)/dot_general"
+    assert rows[0]["op"] == "MatMul"
+
+
+# Name of a plane, name of a line, event, stat of an event, metadata of events and stats, stat of a plane, error.
+@pytest.mark.parametrize("place", ["1 2", "1 3 2", "1 3 4", "1 3 4 4", "1 4 2 2", "1 5", "1 6", "2"])
+def test_a_length_of_10_gb_that_a_sparse_file_bears_out_is_damage_and_costs_little(tmp_path: Path, place: str) -> None:
+    plane = PlaneBytes("/host:CPU")
+    plane.line("t", [plane.event("e", 0, 5)])
+    lie, size = b"", 10**10
+    for tag in reversed(place.split()):
+        head = block(int(tag), b"")[:1] + number(0, size)[1:]
+        lie, size = head + lie, size + len(head)
+    path = tmp_path / "t.xplane.pb"
+    with path.open("wb") as file:
+        file.write(space(plane) + lie)
+        file.truncate(len(space(plane)) + size)
+    tracemalloc.start()
+    with pytest.raises(TraceError, match="damaged at byte .* expected"):
+        read(path)
+    table, _ = read(path, repair=True)
+    assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
+    tracemalloc.stop()
+    assert table.num_rows == 1
+
+
+def test_a_module_in_metadata_that_is_too_large_to_be_read_is_left_where_it_is(tmp_path: Path) -> None:
+    plane = PlaneBytes("/host:CPU")
+    plane.line("t", [plane.event("e", 0, 5)])
+    module = block(5, number(1, 1) + block(6, bytes(17 << 20)))
+    data = block(2, plane.name) + block(3, plane.lines[0]) + block(4, number(1, 1) + block(2, block(2, "e") + module))
+    rows, info = read_bytes(block(1, data), tmp_path)
+    assert rows[0]["name"] == "e"
+    assert info.anomalies["large_stat"] == 1
