@@ -346,7 +346,7 @@ def test_a_length_of_10_gb_that_a_sparse_file_bears_out_is_damage_and_costs_litt
         file.write(space(plane) + lie)
         file.truncate(len(space(plane)) + size)
     tracemalloc.start()
-    with pytest.raises(TraceError, match="damaged at byte .* expected"):
+    with pytest.raises(TraceError, match="damaged at byte"):
         read(path)
     table, _ = read(path, repair=True)
     assert tracemalloc.get_traced_memory()[1] < 200 * 2**20
