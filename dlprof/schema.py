@@ -108,7 +108,13 @@ TIMING_COLUMNS: Final = (
 )
 
 MONITOR_COLUMNS: Final = (
-    Column("t_ns", pa.int64(), "ns", False, "time of the sample since the start of the cell"),
+    Column(
+        "t_ns",
+        pa.int64(),
+        "ns",
+        False,
+        "time of the sample since the run began; a resumed one goes on after its last sample",
+    ),
     Column(
         "process", _TEXT, "", False, "child: name of its folder, trial-0-a, a-exact-1, …; its pid where it tells none"
     ),

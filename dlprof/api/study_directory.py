@@ -102,11 +102,22 @@ def _taken_up(path: Path, plan: Plan) -> Directory:
         cells=[_found(path, known.get(cell.id, cell)) for cell in planned],
     )
     directory = Directory(path, record)
-    with atomic(path / SPEC_FILE) as temporary:
-        temporary.write_text(plan.study.text, encoding="utf-8")
+    _copy(path, plan)
     with atomic(path / STUDY_FILE) as temporary:
         temporary.write_bytes(record.encoded())
     return directory
+
+
+def _copy(path: Path, plan: Plan) -> None:
+    """The study file, and the workload files that lie beside or below it: the directory can be run by itself."""
+    with atomic(path / SPEC_FILE) as temporary:
+        temporary.write_text(plan.study.text, encoding="utf-8")
+    for name in {cell.record.workload for cell in plan.cells if cell.record.workload.endswith(".toml")}:
+        source, target = plan.study.path.parent / name, path / name
+        if target.resolve().is_relative_to(path.resolve()) and source.resolve() != target.resolve():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(target) as temporary:
+                shutil.copyfile(source, temporary)
 
 
 def _check_same(path: Path, old: StudyRecord, planned: Sequence[CellRecord], *, quick: bool) -> None:
@@ -150,6 +161,16 @@ def headline(folder: Path) -> dict[str, Any]:
         return {"verdict": None, "sentence": summary}
     first = found["items"][0] if found["items"] else None
     return {"verdict": found["verdict"], "sentence": first["sentence"] if first else "nothing was timed"}
+
+
+def can_go_on(place: Path) -> bool:
+    """Whether a cell left a comparison that was stopped after some trials (api.resuming)."""
+    if not (place / MANIFEST_FILE).is_file():
+        return False
+    manifest = Capture.open(place).manifest
+    return (
+        manifest.kind == "compare" and not manifest.complete and bool(manifest.trials) and "asked" in manifest.options
+    )
 
 
 def _sweep(cells: Path) -> None:

@@ -6,11 +6,13 @@ import statistics
 import tempfile
 import time
 import traceback
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
+import pyarrow.parquet as pq
 
 from dlprof.api import study_directory
 from dlprof.api.comparing import compare
@@ -20,7 +22,7 @@ from dlprof.api.recording import Bench, epochs_of, record
 from dlprof.api.study_directory import Directory
 from dlprof.api.study_plan import Plan, PlannedCell, restricted
 from dlprof.capture.monitors import MONITORS_FILE, Monitors
-from dlprof.errors import DlprofError, Interrupted, NotComparable, Unsupported
+from dlprof.errors import DlprofError, Interrupted, NotComparable, Unsupported, UsageError
 from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.study import CellRecord, StudyRecord
 from dlprof.study.record import FINISHED, Failure, Status
@@ -77,20 +79,7 @@ def _cell(planned: PlannedCell, cell: CellRecord, directory: Directory, progress
     """Run one cell; its new state. Whatever goes wrong in it is its own failure."""
     began, started = time.monotonic(), now()
     place = directory.place(cell)
-    error: Failure | None = None
-    status: Status = "failed"
-    with study_directory.put_aside(place):
-        try:
-            status = _measured(planned, place, progress)
-        except (KeyboardInterrupt, Interrupted):
-            status = "interrupted"
-        except DlprofError as failure:
-            error = Failure(failure.message, failure.hint)
-        except Exception as failure:  # noqa: BLE001  a bug that one cell meets must not cost the night's other cells
-            report = place.with_name(f"{place.name}.error.txt")
-            report.write_text("".join(traceback.format_exception(failure)), encoding="utf-8")
-            message = f"dlprof itself failed: {type(failure).__name__}: {failure}"
-            error = Failure(message, f"this is a bug; please report it with {report}")
+    status, error = _tried(planned, place, progress)
     left = (place / MANIFEST_FILE).is_file() and status != "failed"
     if status == "interrupted" and not left:
         error = Failure("interrupted before anything of it was finished", "run again to take it up")
@@ -104,27 +93,57 @@ def _cell(planned: PlannedCell, cell: CellRecord, directory: Directory, progress
     )
 
 
-def _measured(planned: PlannedCell, place: Path, progress: Progress) -> Status:
-    """Run the comparison or the capture of a cell, with its monitors. Returns how it ended."""
-    if planned.hindrance:
-        raise Unsupported(planned.hindrance)
+def _tried(planned: PlannedCell, place: Path, progress: Progress) -> tuple[Status, Failure | None]:
+    """Run the comparison or the capture of a cell: how it ended. One that left finished trials is gone on with."""
+    resumed = study_directory.can_go_on(place)
+    try:
+        with (
+            nullcontext() if resumed else study_directory.put_aside(place),
+            _monitored(planned, place, resumed=resumed),
+        ):
+            return _measured(planned, place, progress, resumed=resumed), None
+    except (KeyboardInterrupt, Interrupted):
+        return "interrupted", None
+    except UsageError as failure:
+        # All options were checked when the study was planned, so this is about what the trials so far were made with.
+        return "failed", Failure(failure.message, f"remove {place} to begin the cell anew" if resumed else failure.hint)
+    except DlprofError as failure:
+        return "failed", Failure(failure.message, failure.hint)
+    except Exception as failure:  # noqa: BLE001  a bug that one cell meets must not cost the night's other cells
+        report = place.with_name(f"{place.name}.error.txt")
+        report.write_text("".join(traceback.format_exception(failure)), encoding="utf-8")
+        message = f"dlprof itself failed: {type(failure).__name__}: {failure}"
+        return "failed", Failure(message, f"this is a bug; please report it with {report}")
+
+
+@contextmanager
+def _monitored(planned: PlannedCell, place: Path, *, resumed: bool) -> Iterator[None]:
+    """Monitors of a cell while it runs, written where it was left: beside its place where that is not there, for what a
+    cell used until it failed may say why."""
     kinds = planned.record.options.monitors
     if not kinds:
-        return _run(planned, place, progress)
-    with Monitors(kinds, gpu=planned.gpu) as monitors:
+        yield
+        return
+    inside, beside = place / MONITORS_FILE, place.with_name(f"{place.name}.{MONITORS_FILE}")
+    if resumed and inside.exists():
+        inside.rename(beside)  # out of the directory, whose manifest is written anew with the digests of its files
+    earlier = pq.read_table(beside) if resumed and beside.exists() else None
+    with Monitors(kinds, gpu=planned.gpu, earlier=earlier) as monitors:
         try:
-            return _run(planned, place, progress)
+            yield
         finally:
-            # A cell that failed has no directory, and what it used until then may say why.
-            file = place / MONITORS_FILE if place.is_dir() else place.with_name(f"{place.name}.{MONITORS_FILE}")
-            monitors.write(file)
+            monitors.write(inside if place.is_dir() else beside)
+            if place.is_dir():
+                beside.unlink(missing_ok=True)
 
 
-def _run(planned: PlannedCell, place: Path, progress: Progress) -> Status:
+def _measured(planned: PlannedCell, place: Path, progress: Progress, *, resumed: bool) -> Status:
+    if planned.hindrance:
+        raise Unsupported(planned.hindrance)
     if planned.compare is None:
         _capture(planned, place, progress)
         return "done"
-    _, code = compare(replace(planned.compare, output=place), progress)
+    _, code = compare(replace(planned.compare, output=place, resume=place if resumed else None), progress)
     if code == Interrupted.exit_code:
         return "interrupted"
     return "not_comparable" if code == NotComparable.exit_code else "done"

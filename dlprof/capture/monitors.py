@@ -13,6 +13,7 @@ from typing import Any, Final, Self
 
 import psutil
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dlprof import schema
@@ -28,17 +29,22 @@ one percent, and each file says how much it was."""
 
 class Monitors:
     """`with Monitors(kinds) as monitors: …; monitors.write(path)`. kinds: of cpu, memory, disk, gpu; others stay null.
+    earlier: the table of an earlier session, after whose last sample this one goes on.
 
     It looks at the child processes that `capture.launch` started from here, each with its descendants.
     """
 
-    def __init__(self, kinds: Collection[str], *, gpu: int = 0, period_s: float = PERIOD_S) -> None:
+    def __init__(
+        self, kinds: Collection[str], *, gpu: int = 0, period_s: float = PERIOD_S, earlier: pa.Table | None = None
+    ) -> None:
         self._kinds = frozenset(kinds)
         self._period_s = period_s
         self._watch = Watch(gpu) if "gpu" in self._kinds else None
         self._rows: list[dict[str, Any]] = []
         self._last: dict[int, tuple[int, float]] = {}
         self._names: dict[int, str] = {}
+        self._earlier = earlier
+        self._offset_ns = int(pc.max(earlier["t_ns"]).as_py() or 0) if earlier is not None else 0
         self._began_ns = time.monotonic_ns()
         self._cpu_ns = 0
         self._samples = 0
@@ -59,7 +65,12 @@ class Monitors:
     def table(self) -> pa.Table:
         """What was sampled so far (schema.MONITORS); metadata: period_s, samples, and cost_cpu_s, what sampling itself took."""
         table = pa.Table.from_pylist(self._rows, schema=schema.MONITORS)
-        facts = {"period_s": self._period_s, "samples": self._samples, "cost_cpu_s": round(self._cpu_ns / 1e9, 3)}
+        samples, cost_s = self._samples, self._cpu_ns / 1e9
+        if self._earlier is not None:
+            table = pa.concat_tables([self._earlier.cast(schema.MONITORS), table]).unify_dictionaries()
+            before = self._earlier.schema.metadata
+            samples, cost_s = samples + int(before[b"samples"]), cost_s + float(before[b"cost_cpu_s"])
+        facts = {"period_s": self._period_s, "samples": samples, "cost_cpu_s": round(cost_s, 3)}
         return table.replace_schema_metadata({key: str(value) for key, value in facts.items()})
 
     def write(self, path: Path) -> None:
@@ -81,7 +92,11 @@ class Monitors:
     def _row(self, child: psutil.Process, graphics: dict[str, Any]) -> dict[str, Any]:
         now = time.monotonic_ns()
         tree = [child, *child.children(recursive=True)]
-        row: dict[str, Any] = {"t_ns": now - self._began_ns, "process": self._name(child), "pid": child.pid}
+        row: dict[str, Any] = {
+            "t_ns": self._offset_ns + now - self._began_ns,
+            "process": self._name(child),
+            "pid": child.pid,
+        }
         if "cpu" in self._kinds:
             row["cpu_percent"] = self._cpu_percent(child.pid, now, sum(_cpu_s(one) for one in tree))
         if "memory" in self._kinds:

@@ -136,7 +136,7 @@ def test_a_study_that_changed_is_refused_and_one_that_grew_goes_on(ran, dlprof, 
 
 
 def test_ctrl_c_ends_the_study_and_the_next_run_takes_it_up(dlprof, tmp_path) -> None:
-    file = write(tmp_path, MATMUL.replace('"matmul"', '["matmul", "dot"]') + "trials = 4\n")
+    file = write(tmp_path, MATMUL.replace('"matmul"', '["matmul", "dot"]') + 'trials = 4\nmonitors = ["cpu"]\n')
     process = start("run", str(file), "-o", "out", cwd=tmp_path)
     try:
         # of the first trial's line the study has its second cell
@@ -158,7 +158,13 @@ def test_ctrl_c_ends_the_study_and_the_next_run_takes_it_up(dlprof, tmp_path) ->
     assert "1 of 2 cells are finished already" in again.stderr
     assert states(tmp_path / "out") == dict.fromkeys(names, "done")
     assert (tmp_path / "out" / "cells" / names[0] / "manifest.json").stat().st_mtime_ns == finished
-    assert package.load(tmp_path / "out").cell(names[1]).load().items[0].ratio.trials == 4
+    whole = package.load(tmp_path / "out").cell(names[1])
+    assert whole.load().items[0].ratio.trials == 4
+    assert "1 trials, 0 traced runs are there" in again.stderr, "the trials of the first run count"
+    children = whole.monitors()["process"].to_pylist()
+    assert {"trial-0-a", "trial-3-a"} <= set(children), "the samples of both runs are there"
+    checked = dlprof("verify", tmp_path / "out")
+    assert checked.returncode == 0, checked.stdout
 
 
 def test_a_killed_run_leaves_its_finished_cells_and_the_next_clears_up(dlprof, tmp_path) -> None:
