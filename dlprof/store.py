@@ -147,7 +147,9 @@ class Capture:
     def _table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         file = self.path / name
         try:
-            return pq.read_table(file, columns=list(columns) if columns is not None else None)
+            # Not pq.read_table: it loads Arrow's data sets first, a third of the time of `dlprof show`.
+            with pq.ParquetFile(file) as parquet:
+                return parquet.read(columns=list(columns) if columns is not None else None)
         except FileNotFoundError:
             raise StoreError(
                 f"{self.path}: has no {name}", hint="was the run interrupted before it was written?"

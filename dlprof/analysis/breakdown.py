@@ -29,6 +29,13 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 """Key columns of each view. A kernel is always shown with its device: the same kernel on two devices is two rows."""
 
 
+COLUMNS: Final = (
+    "id", "device", "stream", "track", "level", "name", "op", "kernel", "layer", "phase", "start_ps", "duration_ps", "self_ps",
+    "step", "launch", "occurrences", "calls",
+)  # fmt: skip
+"""What `view`, and what it needs from steps, layers and completeness, reads of schema.EVENTS."""
+
+
 def view(events: pa.Table, by: str) -> pa.Table:
     """Executed work (steps.work) grouped by KEYS[by], largest self time first.
 

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
 from dlprof import frameworks
 from dlprof.analysis import completeness, layers
-from dlprof.analysis.compare import Evidence
 from dlprof.analysis.model import Completeness, Side
 from dlprof.errors import UsageError
 from dlprof.store import Capture
+
+if TYPE_CHECKING:
+    from dlprof.analysis.compare import Evidence
 
 
 def side_of(capture: Capture, *, path: str | None) -> Side:
@@ -44,6 +46,10 @@ def workload_layers(capture: Capture) -> Sequence[Mapping[str, Any]]:
 
 def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
     """The evidence of one side from its captures of fidelity exact (or the one trace that a diff was given)."""
+    from dlprof.analysis.compare import (
+        Evidence,
+    )  # with it comes SciPy, half a second that a breakdown need not wait for
+
     anomalies: dict[str, int] = {}
     warnings: list[str] = []
     for capture in captures:
@@ -72,9 +78,9 @@ def _stated(capture: Capture) -> Mapping[str, object]:
     return {"profiler": True, "synchronised": window["synchronised"]} if "synchronised" in window else {}
 
 
-def placed_events(capture: Capture) -> tuple[pa.Table, Mapping[str, int]]:
-    """The event table with layers and phases filled in from the workload, and what that counted."""
-    assigned = layers.assign(capture.events(), workload_layers(capture))
+def placed_events(capture: Capture, names: Sequence[str] | None = None) -> tuple[pa.Table, Mapping[str, int]]:
+    """The event table, or the named columns of it, with layers and phases filled in from the workload, and what that counted."""
+    assigned = layers.assign(capture.events(names), workload_layers(capture))
     return assigned.events, assigned.anomalies
 
 

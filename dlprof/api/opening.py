@@ -9,14 +9,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dlprof import __version__, frameworks, ingest
-from dlprof.api import loading
-from dlprof.api.loading import CaptureResult, ComparisonResult
-from dlprof.capture.provenance import invocation
 from dlprof.errors import StoreError, TraceError
 from dlprof.store import MANIFEST_FILE, Capture, CaptureWriter, Manifest, TraceFacts
 from dlprof.study import STUDY_FILE
+
+if TYPE_CHECKING:
+    from dlprof.api.loading import CaptureResult, ComparisonResult
 
 
 @contextmanager
@@ -44,6 +45,8 @@ def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
 @contextmanager
 def opened_pair(a: Path, b: Path, *, repair: bool = False) -> Iterator[ComparisonResult]:
     """Two captures or raw traces side by side."""
+    from dlprof.api import loading  # late: comparing takes SciPy, opening does not
+
     with opened(a, repair=repair) as left, opened(b, repair=repair) as right:
         yield loading.diff(left, right, kept=[(path / MANIFEST_FILE).is_file() for path in (a, b)])
 
@@ -51,6 +54,8 @@ def opened_pair(a: Path, b: Path, *, repair: bool = False) -> Iterator[Compariso
 @contextmanager
 def opened_result(a: Path, b: Path | None) -> Iterator[ComparisonResult | CaptureResult]:
     """A comparison directory, two captures or traces, or one."""
+    from dlprof.api import loading
+
     if b is not None:
         with opened_pair(a, b) as pair:
             yield pair
@@ -58,11 +63,13 @@ def opened_result(a: Path, b: Path | None) -> Iterator[ComparisonResult | Captur
         yield loading.load_run(a)
     else:
         with opened(a) as capture:
-            yield CaptureResult(capture)
+            yield loading.CaptureResult(capture)
 
 
 def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: bool = True) -> Capture:
     """Read trace files into a new capture directory; with `copy` the files themselves go below its raw/."""
+    from dlprof.capture.provenance import invocation
+
     with CaptureWriter(target) as writer:
         if copy:
             _copy_raw(paths, writer.partial / "raw")

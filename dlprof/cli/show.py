@@ -40,9 +40,9 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.report import csv, json, text
 
     with opened(arguments.capture, repair=arguments.repair) as capture:
-        events, counted = placed_events(capture)
         if arguments.view:
-            return _detail(events, arguments)
+            return _detail(placed_events(capture)[0], arguments)
+        events, counted = placed_events(capture, breakdown.COLUMNS)
         trace = capture.manifest.trace
         found = View(
             by=arguments.by,

@@ -81,3 +81,13 @@ def test_items_of_an_op_workload_are_steps_and_their_sizes_stay_apart():
     found = ledger.build([placed("matmul-tf-exact")], [placed("matmul-mxnet-exact")]).ledger
     sizes = [line.name for line in found.lines if line.name.startswith("MatMul")]
     assert sorted(sizes) == ["MatMul matmul[size=100]", "MatMul matmul[size=400]"]
+
+
+@pytest.mark.parametrize("name", ["lenet-tf-exact", "lenet-mxnet-exact", "matmul-tf-exact"])
+@pytest.mark.parametrize("by", list(breakdown.KEYS))
+def test_a_breakdown_needs_no_more_columns_than_it_says(name, by):
+    capture = Capture.open(TRACES / name)
+    workload = capture.manifest.workload.get("model", {}).get("layers", [])
+    few = layers.assign(capture.events(breakdown.COLUMNS), workload).events
+    assert breakdown.view(few, by).equals(breakdown.view(placed(name), by))
+    assert steps.table(few).equals(steps.table(placed(name)))
