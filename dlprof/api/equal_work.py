@@ -116,8 +116,9 @@ def _kind(difference: Difference) -> str:
 def _placed(difference: Difference) -> Difference:
     """With the item that it concerns, where it is an array of one item."""
     where = difference["where"]
-    if difference["what"] != "fact" and where.startswith(_OF_ITEM) and where.endswith("]"):
-        return {**difference, "item": where.partition("/")[2]}
+    item = where.partition("/")[2].partition(" by ")[0]  # grad/dense[size=32] by w
+    if difference["what"] != "fact" and where.startswith(_OF_ITEM) and item.endswith("]"):
+        return {**difference, "item": item}
     return difference
 
 

@@ -27,19 +27,31 @@ _ITEM: Final = re.compile(r"(?P<task>\w+)\[(?:[^\]]*,)?size=(?P<size>\d+)\]")
 
 
 class Operand(msgspec.Struct, frozen=True):
-    """One operand: shape of whole numbers and "n"; `as`: tensor, numpy, list or row_list; range of its values."""
+    """One operand. shape: of whole numbers and "n". as: tensor, variable (the call may change it), numpy, list or row_list
+    (the call makes the tensor). range: of its values. dtype: where it is not the workload's. is: image, filter or matrix,
+    whose layout differs between frameworks."""
 
     name: str
     shape: list[int | str]
+    form: Literal["tensor", "variable", "numpy", "list", "row_list"] = msgspec.field(default="tensor", name="as")
+    kind: Literal["image", "filter", "matrix"] | None = msgspec.field(default=None, name="is")
 
 
 class Task(msgspec.Struct, frozen=True):
-    """One [[tasks]]. calls: variant (idiomatic, study, …) → framework → expression, or a table with `call`."""
+    """One [[tasks]]. calls: variant (idiomatic, study, …) → framework → expression, or a table with `call` and `layout`.
+
+    differentiate: what is timed is value and gradient. by: operands that gradients are taken by, else the first. in_place:
+    the call changes its first operand, which is its result. result_is: as an operand's `is`.
+    """
 
     name: str
     operands: list[Operand]
     calls: dict[str, dict[str, Any]]
     sizes: list[int] = []
+    differentiate: bool = False
+    by: list[str] = []
+    in_place: bool = False
+    result_is: Literal["image", "filter", "matrix"] | None = None
 
 
 class OpRun(msgspec.Struct, frozen=True):
@@ -74,6 +86,9 @@ def check(workload: Workload, framework: str) -> None:
                 f"{workload.name}: {task.name} has no call for {framework}",
                 hint=f'add one under [tasks.calls.idiomatic]: {framework} = "…"',
             )
+        strangers = set(task.by) - {operand.name for operand in task.operands}
+        if strangers:
+            raise UsageError(f"{workload.name}: {task.name}: by names no operand: {', '.join(sorted(strangers))}")
         if not (ops.run.sizes or task.sizes):
             raise UsageError(f"{workload.name}: {task.name} has no sizes", hint="give run.sizes, or sizes in the task")
     _check_memory(workload)
@@ -122,7 +137,8 @@ def operand_bytes(task: Mapping[str, Any], size: int, run: Mapping[str, Any]) ->
     total = 0
     for operand in task["operands"]:
         elements = math.prod(size if part == "n" else int(part) for part in operand["shape"])
-        each = _LIST_ELEMENT if operand.get("as") == "list" else np.dtype(run["dtype"]).itemsize
+        element = np.dtype(operand.get("dtype", run["dtype"])).itemsize
+        each = _LIST_ELEMENT if operand.get("as") == "list" else element
         total += elements * each
     return total * int(run["count"])
 

@@ -69,3 +69,26 @@ def test_a_variant_of_the_call_stands_beside_the_idiomatic_one(dlprof, tmp_path)
     assert done.returncode == 0, done.stderr
     items = [item["item"] for item in json.loads(done.stdout)["items"]]
     assert items == ["matmul[size=50]", "matmul[call=study,size=50]", "matmul[call=np,size=50]"]
+
+
+LAYERS = {"conv2d", "conv2d_gradient", "conv2d_resnet", "max_pool", "average_pool", "softmax", "batch_norm", "dense", "embedding",
+          "batch_norm_training", "dense_gradient", "sum", "mean", "max", "add", "mul", "transpose", "sgd", "adam"}  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("a", "b"),
+    [
+        ("tf:graph", "mxnet:hybrid"),
+        pytest.param("tf:eager", "mxnet:imperative", marks=pytest.mark.slow),
+        pytest.param("tf:xla", "mxnet:symbolic", marks=pytest.mark.slow),
+        pytest.param("tf@2.1.0", "mxnet@1.5.1:hybrid-static", marks=pytest.mark.slow),
+    ],
+)
+def test_layers_and_updates_give_the_same_values_and_gradients_in_every_mode(dlprof, tmp_path, a, b):
+    done = dlprof("compare", "layers", "--a", a, "--b", b, "--set", "sizes=2", "--set", "count=2", "--trials", 1, "--traces", 0,
+                  "--format", "json", "-o", tmp_path / "out", timeout=900)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
+    assert {item["item"] for item in found["items"]} == {f"{layer}[size=2]" for layer in LAYERS}
+    assert all(item["ratio"]["estimate"] > 0 for item in found["items"])

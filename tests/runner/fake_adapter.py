@@ -77,15 +77,15 @@ class NumpyBackend(Backend):
     def value(self, result):
         return np.asarray(result)
 
-    def gradient(self, function, values):
-        """By central differences, element by element."""
+    def gradient(self, function, values, by):
+        """Of the first operand, by central differences, element by element."""
         x, found = values[0].astype(np.float64), np.zeros(values[0].shape)
         for index in np.ndindex(x.shape):
             step = np.zeros_like(x)
             step[index] = 1e-6
             rest = values[1:]
             found[index] = (np.sum(function(x + step, *rest)) - np.sum(function(x - step, *rest))) / 2e-6
-        return found
+        return [found]
 
     def network(self, description, weights):
         return NumpyNetwork(description, weights, self)

@@ -86,8 +86,8 @@ class MXNetBackend(Backend):
     def value(self, result):
         return self._ops.value(result)
 
-    def gradient(self, function, values):
-        return self._ops.gradient(function, values)
+    def gradient(self, function, values, by):
+        return self._ops.gradient(function, values, by)
 
     def span(self, name, step=None):
         return _Task(self._domain.new_task(name))

@@ -43,7 +43,7 @@ class MXNetOps:
             function = _block(mx, body)
             static = {"static_alloc": True, "static_shape": True} if execution == "hybrid-static" else {}
             function.hybridize(**static)
-        return self._differentiated(function) if call.get("gradient") else function
+        return self._differentiated(function, call["gradient"]) if call.get("gradient") else function
 
     def _imperative(self, body):
         mx, context = self._mx, self._context
@@ -56,15 +56,15 @@ class MXNetOps:
 
         return run
 
-    def _differentiated(self, function):
-        """Forward and backward: d(sum of the result)/d(first operand)."""
+    def _differentiated(self, function, by):
+        """Forward and backward: d(sum of the result)/d(operand) for the operands at the positions `by`."""
         autograd = self._mx.autograd
 
         def run(*values):
             with autograd.record():
                 result = function(*values)
             result.backward()
-            return values[0].grad
+            return [values[position].grad for position in by]
 
         return run
 
@@ -76,14 +76,15 @@ class MXNetOps:
         """The result as a NumPy array."""
         return result.asnumpy()
 
-    def gradient(self, function, values):
-        """d(sum)/d(first operand)."""
-        first = values[0]
-        first.attach_grad()
+    def gradient(self, function, values, by):
+        """d(sum)/d(operand) for the operands at the positions `by`."""
+        wanted = [values[position] for position in by]
+        for value in wanted:
+            value.attach_grad()
         with self._mx.autograd.record():
             result = function(*values)
         result.backward()  # from ones, that is of the sum
-        return first.grad.asnumpy()
+        return [value.grad.asnumpy() for value in wanted]
 
 
 def _block(mx, body):

@@ -66,6 +66,9 @@ class TensorFlow1Backend(Backend):
     def tensor(self, value, call):
         return self._ops.tensor(value)
 
+    def variable(self, value, call):
+        return self._ops.variable(value)
+
     def compile_call(self, call, names, creates, constants):
         return self._ops.compile_call(call, names, creates, constants)
 
@@ -81,8 +84,8 @@ class TensorFlow1Backend(Backend):
     def value(self, result):
         return self._ops.value(result)
 
-    def gradient(self, function, values):
-        return self._ops.gradient(function, values)
+    def gradient(self, function, values, by):
+        return self._ops.gradient(function, values, by)
 
     def span(self, name, step=None):
         return self._recorder.span(name)

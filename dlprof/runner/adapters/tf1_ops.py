@@ -43,31 +43,41 @@ class SessionOps:
         self.execution(creates)
         code = compile("lambda %s: %s" % (", ".join(names), call["call"]), "<call>", "eval")
         body = eval(code, dict(constants, tf=self._tf))
-        if call.get("gradient"):
-            return _Call(self._tf, self._recorder, self._device, self._config, self._differentiated(body))
-        return _Call(self._tf, self._recorder, self._device, self._config, body)
+        by = call.get("gradient")
+        results = self._differentiated(body, by)
+        return _Call(self._tf, self._recorder, self._device, self._config, results, several=bool(by))
 
-    def _differentiated(self, body):
+    def _differentiated(self, body, by):
+        """The results as a list: that of the body, or its gradients by the operands at the positions `by`."""
         tf = self._tf
-        return lambda *values: tf.gradients(body(*values), values[0])[0]
+        if not by:
+            return lambda *values: [body(*values)]
+        return lambda *values: tf.gradients(body(*values), [values[position] for position in by])
+
+    def variable(self, value):
+        """Raises Unsupported: what a session changes in place is a part of its graph."""
+        raise Unsupported(
+            "mode graph of TensorFlow 1 feeds operands, and a fed value cannot be updated", "use mode eager"
+        )
 
     def finish(self, result):
         """Nothing: Session.run has waited."""
 
     def value(self, result):
         """The result as a NumPy array, computed once more and fetched."""
-        call, values = result
-        return call.fetch(values)
+        call, values, position = result
+        return call.fetch(values, position)
 
-    def gradient(self, function, values):
-        """d(sum)/d(first operand)."""
-        return function.gradient(values)
+    def gradient(self, function, values, by):
+        """d(sum)/d(operand) for the operands at the positions `by`."""
+        return function.gradient(values, by)
 
 
 class _Call:
     """One expression as a graph with its session, built at the first call, from the operands' types and shapes."""
 
-    def __init__(self, tf, recorder, device, config, body):
+    def __init__(self, tf, recorder, device, config, body, several):
+        self._several = several
         self._tf = tf
         self._recorder = recorder
         self._device = device
@@ -76,31 +86,34 @@ class _Call:
         self._session = None
 
     def __call__(self, *values):
-        if self._session is None:
-            self._build(values)
-        self._recorder.run(self._session, self._target, dict(zip(self._places, values)))
-        return self, values
+        """Runs it; a handle for `value`, or a list of them where it gives several results."""
+        self._build(values)
+        self._recorder.run(self._session, self._targets, dict(zip(self._places, values)))
+        handles = [(self, values, position) for position in range(len(self._results))]
+        return handles if self._several else handles[0]
 
     def _build(self, values):
+        if self._session is not None:
+            return
         tf = self._tf
         graph = tf.Graph()
         with graph.as_default(), tf.device(self._device):
             self._places = [tf.placeholder(value.dtype, value.shape) for value in values]
-            self._result = self._body(*self._places)
-        self._target = self._result.op  # fetching the operator, not its result: nothing is copied out
+            self._results = self._body(*self._places)
+        # fetching operators, not their results: nothing is copied out
+        self._targets = [result.op for result in self._results]
         self._session = tf.Session(graph=graph, config=self._config)
 
-    def fetch(self, values):
-        if self._session is None:
-            self._build(values)
-        return np.asarray(self._session.run(self._result, feed_dict=dict(zip(self._places, values))))
+    def fetch(self, values, position):
+        self._build(values)
+        return np.asarray(self._session.run(self._results[position], feed_dict=dict(zip(self._places, values))))
 
-    def gradient(self, values):
-        if self._session is None:
-            self._build(values)
+    def gradient(self, values, by):
+        self._build(values)
         tf = self._tf
         with self._session.graph.as_default(), tf.device(self._device):
-            (gradient,) = tf.gradients(self._result, self._places[:1])
-        if gradient is None:
-            raise Fault("TensorFlow gives no gradient for this call", "set gradient = false in the task")
-        return self._session.run(gradient, feed_dict=dict(zip(self._places, values)))
+            found = tf.gradients(self._results[0], [self._places[position] for position in by])
+            if any(gradient is None for gradient in found):
+                raise Fault("TensorFlow gives no gradient for this call", "set gradient = false in the task")
+            found = [tf.convert_to_tensor(gradient) for gradient in found]
+        return self._session.run(found, feed_dict=dict(zip(self._places, values)))

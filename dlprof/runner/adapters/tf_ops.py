@@ -23,6 +23,11 @@ class TensorFlowOps:
         with self._tf.device(self._device):
             return self._tf.identity(self._tf.convert_to_tensor(value))
 
+    def variable(self, value):
+        """The same as a variable."""
+        with self._tf.device(self._device):
+            return self._tf.Variable(value)
+
     def execution(self, creates):
         """eager | graph | xla. Raises Unsupported for a mode that has no single calls."""
         check_mode(self._mode)
@@ -37,7 +42,11 @@ class TensorFlowOps:
         tf, device = self._tf, self._device
         code = compile("lambda %s: %s" % (", ".join(names), call["call"]), "<call>", "eval")
         body = eval(code, dict(constants, tf=tf))
-        function = compiled(tf, self.execution(creates), self._differentiated(body) if call.get("gradient") else body)
+        if call.get("gradient"):
+            body = self._differentiated(body, call["gradient"])
+        elif call.get("in_place"):
+            body = _without_result(body)
+        function = compiled(tf, self.execution(creates), body)
         if not self._gpu:
             return function  # a device scope would add nothing but its own cost to a call of a few microseconds
 
@@ -47,15 +56,16 @@ class TensorFlowOps:
 
         return run
 
-    def _differentiated(self, body):
-        """Forward and backward: d(sum of the result)/d(first operand)."""
+    def _differentiated(self, body, by):
+        """Forward and backward: d(sum of the result)/d(operand) for the operands at the positions `by`."""
         tf = self._tf
 
         def run(*values):
+            wanted = [values[position] for position in by]
             with tf.GradientTape() as tape:
-                tape.watch(values[0])
+                tape.watch(wanted)
                 result = body(*values)
-            return tape.gradient(result, values[0])
+            return tape.gradient(result, wanted)
 
         return run
 
@@ -66,19 +76,29 @@ class TensorFlowOps:
         if hasattr(self._tf.test, "experimental") and hasattr(self._tf.test.experimental, "sync_devices"):
             self._tf.test.experimental.sync_devices()
         elif result is not None:
-            result.numpy()
+            (result[-1] if isinstance(result, list) else result).numpy()
 
     def value(self, result):
         """The result as a NumPy array."""
         return result.numpy()
 
-    def gradient(self, function, values):
-        """d(sum)/d(first operand)."""
+    def gradient(self, function, values, by):
+        """d(sum)/d(operand) for the operands at the positions `by`."""
         tf = self._tf
+        wanted = [values[position] for position in by]
         with tf.GradientTape() as tape:
-            tape.watch(values[0])
+            tape.watch(wanted)
             total = tf.reduce_sum(function(*values))
-        gradient = tape.gradient(total, values[0])
-        if gradient is None:
+        found = tape.gradient(total, wanted)
+        if any(gradient is None for gradient in found):
             raise Fault("TensorFlow gives no gradient for this call", "set gradient = false in the task")
-        return gradient.numpy()
+        return [tf.convert_to_tensor(gradient).numpy() for gradient in found]  # a gather's gradient is sparse
+
+
+def _without_result(body):
+    """An update gives an Operation while a tf.function is traced, which that may not return; it is run all the same."""
+
+    def run(*values):
+        body(*values)
+
+    return run

@@ -114,11 +114,17 @@ class Backend:
     synchronisation = ""  # how `finish` waits, in words
 
     def tensor(self, value, call):
-        """A NumPy array as a tensor on the device; `call` is the call's description (it may ask for a kind of array)."""
+        """A NumPy array as a tensor on the device; `call` is the call's description (it may ask for a kind of array), its
+        `gradient` true where this operand needs one."""
         raise NotImplementedError
 
+    def variable(self, value, call):
+        """The same as something that a call may change in place."""
+        return self.tensor(value, call)
+
     def compile_call(self, call, names, creates, constants):
-        """A function of the operands `names` that executes call["call"], a Python expression, in the mode asked for.
+        """A function of the operands `names` that executes call["call"], a Python expression, in the mode asked for; where
+        call["gradient"] lists positions, it gives a list: the gradients of the sum of the result by those operands.
 
         creates: the call itself makes tensors from NumPy values or lists, so it cannot be part of a graph.
         constants: further names in the expression (n, dtype).
@@ -141,8 +147,8 @@ class Backend:
         """The result as a NumPy array."""
         raise NotImplementedError
 
-    def gradient(self, function, values):
-        """Gradient of the sum of function(*values) by the first operand, as a NumPy array."""
+    def gradient(self, function, values, by):
+        """Gradients of the sum of function(*values) by the operands at the positions `by`, a list of NumPy arrays."""
         raise NotImplementedError
 
     def span(self, name, step=None):

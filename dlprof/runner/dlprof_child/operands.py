@@ -21,7 +21,8 @@ def bytes_of(task, size, count, dtype):
     total = 0
     for operand in task["operands"]:
         elements = int(np.prod([float(n) for n in shape_of(operand, size)]))
-        total += elements * (LIST_ELEMENT_BYTES if operand.get("as") == "list" else np.dtype(dtype).itemsize)
+        element = np.dtype(operand.get("dtype", dtype)).itemsize
+        total += elements * (LIST_ELEMENT_BYTES if operand.get("as") == "list" else element)
     return total * count
 
 
@@ -60,10 +61,29 @@ def make(task, size, count, dtype, seed):
         values = []
         for operand in task["operands"]:
             low, high = operand.get("range", (0.0, 1.0))
-            array = random.uniform(low, high, shape_of(operand, size)).astype(dtype)
+            array = random.uniform(low, high, shape_of(operand, size)).astype(operand.get("dtype", dtype))
             values.append(_as(array, operand.get("as", "tensor")))
         sets.append(tuple(values))
     return sets
+
+
+_CHANNELS_FIRST = {"image": (0, 3, 1, 2), "filter": (3, 2, 0, 1), "matrix": (1, 0)}
+
+
+def laid_out(array, kind, layout):
+    """An operand as a call of that layout wants it. Descriptions are NHWC: an image is (n, rows, columns, channels), a
+    filter (rows, columns, in, out), a matrix of a dense layer (in, out). NCHW: (n, c, h, w), (out, in, h, w), (out, in).
+    """
+    if layout != "NCHW" or kind is None:
+        return array
+    return np.ascontiguousarray(array.transpose(_CHANNELS_FIRST[kind]))
+
+
+def described(array, kind, layout):
+    """A result of such a call in the layout of the description."""
+    if layout != "NCHW" or kind is None:
+        return array
+    return array.transpose(np.argsort(_CHANNELS_FIRST[kind]))
 
 
 def _as(array, form):

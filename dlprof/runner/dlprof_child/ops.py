@@ -10,6 +10,7 @@ from .clock import Stopwatch
 from .faults import Fault, Unsupported
 
 WARMUP_CALLS = 3
+TENSORS = ("tensor", "variable")  # operands that are on the device before the call; a variable may be changed by it
 
 
 class Item:
@@ -20,7 +21,7 @@ class Item:
         self.size = size
         self.call = call
         self.name = "%s[%ssize=%d]" % (task["name"], "" if plain else "call=%s," % variant, size)
-        self.creates = any(operand.get("as", "tensor") != "tensor" for operand in task["operands"])
+        self.creates = any(operand.get("as", "tensor") not in TENSORS for operand in task["operands"])
 
 
 def items_of(description, framework):
@@ -38,10 +39,17 @@ def items_of(description, framework):
                     "%s has no call for %s" % (task["name"], framework), "add one under calls in its description"
                 )
             call = {"call": call} if not isinstance(call, dict) else call
-            call = dict(call, gradient=bool(task.get("differentiate")))
+            gradient = _by(task) if task.get("differentiate") else []
+            call = dict(call, gradient=gradient, in_place=bool(task.get("in_place")))
             sizes = run.get("sizes") or task["sizes"]
             found += [Item(task, int(size), variant, call, variant == "idiomatic") for size in sizes]
     return found
+
+
+def _by(task):
+    """Positions of the operands that gradients are taken by: those of `by`, else the first."""
+    names = [operand["name"] for operand in task["operands"]]
+    return [names.index(name) for name in task.get("by", names[:1])]
 
 
 class OpWork:
@@ -111,27 +119,55 @@ class OpWork:
         def build():
             sets = operands.make(item.task, item.size, self._count, self._dtype, int(self._request["seed"]))
             if not item.creates:
-                sets = [tuple(self._backend.tensor(value, item.call) for value in values) for values in sets]
+                sets = [self._tensors(item, values) for values in sets]
             self._backend.finish(None)
             return sets
 
         size = operands.bytes_of(item.task, item.size, self._count, self._dtype)
         return self._operands.get(item.name, size, build)
 
+    def _tensors(self, item, values):
+        """An operand set on the device, in the layout that the call wants."""
+        made = []
+        for position, (operand, value) in enumerate(zip(item.task["operands"], values)):
+            value = operands.laid_out(value, operand.get("is"), item.call.get("layout"))
+            call = dict(item.call, gradient=position in item.call["gradient"])
+            variable = operand.get("as") == "variable"
+            made.append(self._backend.variable(value, call) if variable else self._backend.tensor(value, call))
+        return tuple(made)
+
     def close(self):
         """Nothing keeps running."""
 
     def parity(self):
-        """out/<item>: the result on the first operand set; grad/<item>: d(sum of the result)/d(first operand)."""
+        """out/<item>: the result on the first operand set (of a call that changes its first operand: that one afterwards);
+        grad/<item>: d(sum of the result)/d(operand). Several gradients: grad/<item> by <operand>. Layouts as described."""
         arrays = {}
         for name, item in self._items.items():
             values = self._operand_sets(item)[0]
-            result = self._backend.value(self._first_call(item, self._compile(item), values))
+            result = self._first_call(item, self._compile(item), values)
+            if item.call["gradient"]:
+                arrays.update(self._gradients("out/" + name, item, [self._backend.value(one) for one in result]))
+                continue
+            result = self._backend.value(values[0] if item.task.get("in_place") else result)
+            result = operands.described(result, item.task.get("result_is"), item.call.get("layout"))
             # MXNet's mx.nd has no zero-dimensional arrays: a scalar comes out as (1,)
             arrays["out/" + name] = result.reshape(()) if result.size == 1 else result
-            if not (item.creates or item.call["gradient"]) and item.task.get("gradient", True):
-                arrays["grad/" + name] = self._backend.gradient(self._compile(item), values)
+            if not item.creates and item.task.get("gradient", not item.task.get("in_place")):
+                found = self._backend.gradient(self._compile(item), values, _by(item.task))
+                arrays.update(self._gradients("grad/" + name, item, found))
         return arrays
+
+    @staticmethod
+    def _gradients(name, item, found):
+        """{array name: gradient} in the described layout."""
+        by = [item.task["operands"][position] for position in _by(item.task)]
+        return {
+            name if len(by) == 1 else "%s by %s" % (name, operand["name"]): operands.described(
+                gradient, operand.get("is"), item.call.get("layout")
+            )
+            for operand, gradient in zip(by, found)
+        }
 
     def _first_call(self, item, function, values):
         try:
