@@ -2,6 +2,8 @@
 
     python docs/support_matrix.py                    # all: makes every environment on first use, about an hour
     python docs/support_matrix.py tf@2.15.1 mxnet    # these releases alone; the other cells stay as they were
+    python docs/support_matrix.py --resume           # cells not tried yet alone: after an interruption
+    python docs/support_matrix.py --table            # only the page, from the cells as they are
 
 A cell is tried as a comparison would use it: the child starts and runs one timed iteration; a network computes its parity
 arrays before. The tasks of `ops` share one child. What is refused before a child starts is recorded with the reason given
@@ -97,50 +99,56 @@ def _first_line(error: DlprofError) -> str:
 
 
 def main(wanted: list[str]) -> None:
-    """Try the wanted releases (all without any) and write both files."""
+    """Try the wanted releases (all without any) and write both files; cells are kept as they come."""
     cells: dict[str, str] = json.loads(CELLS.read_text()) if CELLS.exists() else {}
-    tasks = {task["name"] for task in load("ops").description["tasks"]}  # tried together, as the workload `ops`
-    for framework, version, mode in columns():
-        if wanted and not {framework, f"{framework}@{version}", f"{framework}@{version}:{mode}"} & set(wanted):
+    resume, table = "--resume" in wanted, "--table" in wanted
+    chosen = {word for word in wanted if not word.startswith("--")}
+    for framework, version, mode in [] if table else columns():
+        column = f"{framework}@{version}:{mode}"
+        if chosen and not {framework, f"{framework}@{version}", column} & chosen:
             continue
-        for name in (name for name in names() if name not in tasks):
-            for one, why in attempt(name, framework, version, mode).items():
-                cells[f"{framework}@{version}:{mode} {one}"] = why
-                sys.stdout.write(f"{framework}@{version}:{mode} {one}: {why or 'works'}\n")
+        for name in started_alone():
+            if resume and all(f"{column} {cell}" in cells for cell in cells_of(name)):
+                continue
+            found = attempt(name, framework, version, mode)
+            # one refusal before a child started stands for all tasks of a workload
+            found = dict.fromkeys(cells_of(name), found[name]) if name in found else found
+            for cell, why in found.items():
+                cells[f"{column} {cell}"] = why
+                sys.stdout.write(f"{column} {cell}: {why or 'works'}\n")
                 sys.stdout.flush()
-        CELLS.write_text(json.dumps(cells, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
-        TABLE.write_text(page(cells), encoding="utf-8")
+            CELLS.write_text(json.dumps(cells, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    TABLE.write_text(page(cells), encoding="utf-8")
+
+
+def started_alone() -> list[str]:
+    """The workloads but for the tasks of `ops`, which are tried together as that."""
+    tasks = set(cells_of("ops"))
+    return [name for name in names() if name not in tasks]
+
+
+def cells_of(name: str) -> list[str]:
+    """The cells that trying a workload fills: of an op workload its tasks."""
+    loaded = load(name)
+    return [task["name"] for task in loaded.description["tasks"]] if loaded.kind == "op" else [name]
 
 
 def page(cells: dict[str, str]) -> str:
-    """The tables as Markdown, one a framework release, and the reasons as a numbered list."""
+    """The tables as Markdown, one a framework release, a row a network or a task, and the reasons as a numbered list."""
     reasons: dict[str, int] = {}
-    loads = [name for name in names() if name != "ops"]
     lines = [HEAD.format(day=date.today().isoformat())]
     for framework in registry().values():
         for version in framework.versions:
             modes = list(framework.modes)
             lines += [f"\n## {framework.label} {version}\n", f"| workload | {' | '.join(modes)} |"]
             lines += ["| --- |" + " --- |" * len(modes)]
-            for name in loads:
-                found = [_known(cells, f"{framework.name}@{version}:{mode}", name) for mode in modes]
-                lines.append(f"| {name} | {' | '.join(_cell(one, reasons) for one in found)} |")
+            for name in started_alone():
+                for cell in cells_of(name):
+                    row = cell if cell == name or name == "ops" else f"{name}: {cell}"
+                    found = [cells.get(f"{framework.name}@{version}:{mode} {cell}") for mode in modes]
+                    lines.append(f"| {row} | {' | '.join(_cell(one, reasons) for one in found)} |")
     lines += ["\n## Reasons\n", *(f"{number}. {text}" for text, number in reasons.items())]
     return "\n".join(lines) + "\n"
-
-
-def _known(cells: dict[str, str], column: str, name: str) -> str | None:
-    """A cell; of an op workload the reason why its child could not start, else the first reason of any of its tasks."""
-    loaded = load(name)
-    if loaded.kind != "op":
-        return cells.get(f"{column} {name}")
-    tasks = [task["name"] for task in loaded.description["tasks"]]
-    for whole in (name, "ops"):
-        if cells.get(f"{column} {whole}"):
-            return cells[f"{column} {whole}"]
-    found = {task: cells.get(f"{column} {task}") for task in tasks}
-    failed = [f"{task}: {why}" if len(tasks) > 1 else why for task, why in found.items() if why]
-    return failed[0] if failed else "" if any(why is not None for why in found.values()) else None
 
 
 def _cell(found: str | None, reasons: dict[str, int]) -> str:
