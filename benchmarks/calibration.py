@@ -2,7 +2,7 @@
 
     python3 benchmarks/calibration.py collect --minutes 60 -o calibration-trials     (resumes; run it as often as you like)
     python3 benchmarks/calibration.py pack calibration-trials -o benchmarks/data/calibration.parquet
-    python3 benchmarks/calibration.py report benchmarks/data/calibration.parquet
+    python3 benchmarks/calibration.py report benchmarks/data/calibration.parquet --into docs/calibration.md
 
 A cell is one configuration: A against A, A against A slowed by a known share (slowed_adapter.py), or A against A on a
 disturbed machine. Cells take turns, one trial each, so that all see the same weather. Each finished trial is one Parquet
@@ -199,22 +199,25 @@ def _spin(rest_s: float) -> None:
 
 def pack(arguments: argparse.Namespace) -> None:
     """All trials of a collection as one Parquet file: the timed iterations, and the columns that the report needs."""
-    tables, walls, failures = [], {}, {}
+    import calibration_rates as rates
+
+    tables, trials, failures = [], {}, {}
     for folder in sorted(p for p in Path(arguments.source).iterdir() if p.is_dir()):
         log = folder / "failures.jsonl"
         failures[folder.name] = len(log.read_text().splitlines()) if log.is_file() else 0
         for file in sorted(folder.glob("trial-*.parquet")):
-            facts = json.loads(file.with_suffix(".json").read_text())
+            facts = rates.facts_of(file)
             table = pq.read_table(file)
             timed = table.filter(pa.compute.equal(table["stage"].cast(pa.string()), "timed"))
             plain = timed.select(PACKED).cast(pa.schema([(n, _plain(timed.schema.field(n).type)) for n in PACKED]))
-            tables.append(plain.append_column("cell", pa.array([facts["cell"]] * len(plain))))
-            walls.setdefault(facts["cell"], []).append(round(facts["wall_s"], 2))
-    metadata = {"wall_s": json.dumps(walls), "failures": json.dumps(failures)}
+            cell = facts.pop("cell")
+            tables.append(plain.append_column("cell", pa.array([cell] * len(plain))))
+            trials.setdefault(cell, {})[int(file.stem.split("-")[1])] = facts
+    metadata = {"trials": json.dumps(trials), "failures": json.dumps(failures)}
     whole = pa.concat_tables(tables).replace_schema_metadata(metadata)
     Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
     pq.write_table(whole, arguments.output, compression="zstd", compression_level=19)
-    done, failed = sum(map(len, walls.values())), sum(failures.values())
+    done, failed = sum(map(len, trials.values())), sum(failures.values())
     size = Path(arguments.output).stat().st_size / 1e6
     print(f"{arguments.output}: {len(whole)} iterations, {done} trials, {failed} failed, {size:.1f} MB")
 
@@ -226,9 +229,12 @@ def _plain(kind: pa.DataType) -> pa.DataType:
 def report(arguments: argparse.Namespace) -> int:
     """Print the table; exit status 1 if a criterion is not met and --check was given."""
     import calibration_rates as rates
+    import calibration_table as table
 
     found = rates.evaluate(rates.load([Path(p) for p in arguments.sources]), comparisons=arguments.comparisons)
-    print(rates.text(found))
+    print(table.text(found))
+    if arguments.into:
+        table.into(Path(arguments.into), found)
     if arguments.json:
         Path(arguments.json).write_text(json.dumps(rates.plain(found), indent=1) + "\n")
     return int(arguments.check and not all(c.met for c in found.criteria if c.met is not None))
@@ -251,6 +257,7 @@ def main() -> int:
     verb = verbs.add_parser("report", help="the table")
     verb.add_argument("sources", nargs="+", help="packed files, collections or comparison directories")
     verb.add_argument("--comparisons", type=int, default=20_000, help="resampled comparisons a rate (default 20000)")
+    verb.add_argument("--into", help="also put the tables between the markers of this document")
     verb.add_argument("--json", help="also write the numbers here")
     verb.add_argument("--check", action="store_true", help="exit 1 where a criterion is not met")
     verb.set_defaults(run=report)
