@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis import columns, exhibits
+from dlprof.analysis.intervals import union
 from dlprof.analysis.model import Comparison, ItemResult, Side
 from dlprof.analysis.steps import work
+
+DISPATCH_BOUND: Final = 0.25
+"""Share of a call that executed operators cover, below which its time is the framework's way to them. Measured here: 81 to
+94 % for heavy operators, 0 to 17 % for tiny ones, little between."""
 
 
 def summary(items: Sequence[ItemResult], a: Side, b: Side) -> str:
@@ -87,4 +92,24 @@ def events_of_items(events: pa.Table, items: Sequence[str]) -> Mapping[str, int]
         here = layer.where(item)
         if (here & marked).any():
             found[item] = int(np.sum(occurrences[here & executed]))
+    return found
+
+
+def explained_of_items(events: pa.Table, items: Sequence[str]) -> Mapping[str, float]:
+    """Item → share of its traced calls' wall time that executed operators cover (0 to 1); absent without a marker.
+
+    Below `DISPATCH_BOUND` a kernel's speed hardly matters: most of the call is Python, dispatch and memory management.
+    """
+    layer = columns.text(events, "layer")
+    marked = columns.text(events, "level").where("marker")
+    executed = work(events) & ~columns.text(events, "phase").where("bookkeeping")
+    start = columns.integers(events, "start_ps")
+    end = start + columns.integers(events, "duration_ps")
+    found = {}
+    for item in items:
+        here = layer.where(item)
+        calls = union(start[here & marked], end[here & marked])
+        if calls.length:
+            busy = union(start[here & executed], end[here & executed])
+            found[item] = busy.within(calls).length / calls.length
     return found

@@ -15,7 +15,7 @@ from dlprof.api.evidence import evidence_of, side_of
 from dlprof.store import Capture
 
 SIDES: Final = ("a", "b")
-DERIVED: Final = ("profiling", "tax", "summary", "sweeps", "events_of_items")
+DERIVED: Final = ("profiling", "tax", "summary", "sweeps", "events_of_items", "explained_of_items")
 """Comparison.facts that `build` computes; all others are told to it."""
 
 
@@ -59,7 +59,19 @@ def build(parts: Parts) -> Comparison:
     )
     gap = found.ledger.untraced_gap_ns if found.ledger else None
     found = replace(found, facts={**found.facts, "tax": costs.of(parts.captures, gap)})
+    if parts.facts.get("kind") == "op":
+        found = replace(found, facts={**found.facts, "explained_of_items": _explained_of_items(found, parts)})
     return _with_family(found, parts) if parts.family else found
+
+
+def _explained_of_items(found: Comparison, parts: Parts) -> dict[str, dict[str, float]]:
+    """Side → item → share of its traced calls that operators cover."""
+    names = [item.item for item in found.items]
+    return {
+        side: dict(families.explained_of_items(parts.captures[f"{side}-exact-1"].events(), names))
+        for side in SIDES
+        if f"{side}-exact-1" in parts.captures
+    }
 
 
 def _with_family(found: Comparison, parts: Parts) -> Comparison:

@@ -1,21 +1,22 @@
-"""What many items say together, as text: the crossover of each operator's sizes, and items without a recorded event."""
+"""What items of an op workload say, as text: the crossover of each operator's sizes, what traces hold and explain of each."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 
+from dlprof.analysis.families import DISPATCH_BOUND
 from dlprof.analysis.model import Comparison
 from dlprof.report.layout import heading, paragraph
 
 
 def lines(found: Comparison, *, colour: bool) -> list[str]:
-    """Nothing for a comparison of one item."""
+    """Nothing for a comparison that is not of an op workload."""
     said = []
     sweeps = found.facts.get("sweeps")
     for sweep in sweeps if isinstance(sweeps, list | tuple) else []:
         said += paragraph(str(sweep["sentence"]), first="  ", rest="    ")
     result = [*heading("Over the sizes", colour=colour), *said] if said else []
-    silent = _without_events(found)
+    silent = [*_without_events(found), *_dispatch_bound(found)]
     return [*result, *heading("Traces of the items", colour=colour), *silent] if silent else result
 
 
@@ -28,6 +29,23 @@ def _without_events(found: Comparison) -> list[str]:
         silent = [item for item, count in events.items() if not count]
         if silent:
             text = f"{side.label} records no event for {len(silent)} of {len(events)} items: {_listed(silent)}"
+            told += paragraph(text, first="  ", rest="    ")
+    return told
+
+
+def _dispatch_bound(found: Comparison) -> list[str]:
+    """Items whose operators cover so little of a call that its time is the framework's way to them."""
+    shares = found.facts.get("explained_of_items")
+    told: list[str] = []
+    for name, side in (("a", found.a), ("b", found.b)):
+        known: Mapping[str, float] = shares.get(name, {}) if isinstance(shares, Mapping) else {}
+        bound = {item: share for item, share in known.items() if share < DISPATCH_BOUND}
+        if bound:
+            least, most = f"{min(bound.values()):.0%}", f"{max(bound.values()):.0%}"
+            text = (
+                f"{side.label}: {len(bound)} of {len(known)} items are dispatch-bound, operators cover "
+                f"{least if least == most else f'{least} to {most}'} of a call: {_listed(list(bound))}"
+            )
             told += paragraph(text, first="  ", rest="    ")
     return told
 

@@ -40,6 +40,8 @@ def test_an_item_that_a_framework_records_nothing_of_has_no_event_rather_than_ze
     assert events["a"]["matmul[size=64]"] == events["b"]["matmul[size=64]"] == 5
     assert "records no event for" in " ".join(done.stdout.split())
     assert "create_numpy (1 size)" in " ".join(done.stdout.split())
+    assert found["facts"]["explained_of_items"]["a"]["relu[size=64]"] < 0.25, "64 numbers: the call is dispatch"
+    assert "items are dispatch-bound, operators cover" in " ".join(done.stdout.split())
 
 
 @pytest.mark.slow
