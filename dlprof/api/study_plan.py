@@ -35,19 +35,15 @@ Fidelity = Literal["exact", "native"]
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """A cell that was checked. hindrance: why it cannot run on this machine, '' where it can. environments: it needs to run."""
+    """A cell that was checked. hindrance: why it cannot run on this machine, '' where it can. environments: it needs to run.
+    gpu: number of the GPU that it uses, 0 where it uses none."""
 
     record: CellRecord
     run: RunOptions
     compare: CompareOptions | None
     environments: tuple[EnvSpec, ...]
     hindrance: str = ""
-
-    @property
-    def gpu(self) -> int:
-        """Number of the GPU that the cell uses, 0 where it uses none."""
-        kind, index = parse_device(self.record.device)
-        return index if kind == "gpu" else 0
+    gpu: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,7 +105,8 @@ def _planned(study: Study, planned: Planned) -> PlannedCell:
         work_sha256=_digest(work),
     )
     environments = tuple(side.env for side in sides) or (PUBLISHED,)
-    return PlannedCell(record, run, compare, () if hindrance else environments, hindrance)
+    gpu = next((side.index for side in sides if side.device == "gpu"), 0)
+    return PlannedCell(record, run, compare, () if hindrance else environments, hindrance, gpu)
 
 
 class _Wrong(Exception):

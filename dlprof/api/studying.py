@@ -61,14 +61,14 @@ def run_study(plan: Plan, output: Path, only: Sequence[str], progress: Progress)
             progress.say(f"{finished} of {len(wanted)} cells are finished already")
         stopped = False
         for at, planned in enumerate(waiting):
-            record = known[planned.record.id]
-            told = _CellProgress(progress, f"{finished + at + 1}/{len(wanted)}", _left_s(directory, waiting[at + 1 :]))
-            progress.say(f"cell {finished + at + 1} of {len(wanted)}: {record.id}")
-            after = _cell(planned, record, directory, told)
+            number = f"{finished + at + 1}/{len(wanted)}"
+            rest_s = sum(_factor(directory, one) * one.record.estimate_s for one in waiting[at + 1 :])
+            told = _CellProgress(progress, number, _factor(directory, planned), rest_s)
+            told.stage(planned.record.id)
+            after = _cell(planned, known[planned.record.id], directory, told)
             directory.update(after)
-            progress.say(
-                f"  {after.status.replace('_', ' ')}: {after.error.message if after.error else after.sentence}"
-            )
+            said = after.error.message if after.error else after.sentence
+            progress.say(f"  {after.status.replace('_', ' ')}: {said}")
             if after.status == "interrupted":
                 stopped = True
                 break
@@ -143,6 +143,8 @@ def _measured(planned: PlannedCell, place: Path, progress: Progress, *, resumed:
     if planned.compare is None:
         _capture(planned, place, progress)
         return "done"
+    if planned.compare.method == "as-published":
+        progress.plan({"measuring as published": planned.record.estimate_s})
     _, code = compare(replace(planned.compare, output=place, resume=place if resumed else None), progress)
     if code == Interrupted.exit_code:
         return "interrupted"
@@ -152,35 +154,36 @@ def _measured(planned: PlannedCell, place: Path, progress: Progress, *, resumed:
 def _capture(planned: PlannedCell, place: Path, progress: Progress) -> Capture:
     """As `dlprof capture` records."""
     with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch:
+        fidelity = planned.record.options.fidelity or "exact"
         bench = Bench(planned.run, progress, Path(scratch))
         assert planned.record.a is not None
         side = bench.side(planned.record.a)
+        progress.plan({f"tracing {side.label}, fidelity {fidelity}": planned.record.estimate_s})
         workload = planned.run.resolve(side.framework.name)
-        fidelity = planned.record.options.fidelity or "exact"
         return record(bench, side, workload, fidelity=fidelity, epochs=epochs_of(planned.run, workload), target=place)
 
 
-def _left_s(directory: Directory, waiting: Sequence[PlannedCell]) -> float:
-    """Seconds for the cells to come: guesses, corrected by how wrong they were for the cells that are done."""
+def _factor(directory: Directory, planned: PlannedCell) -> float:
+    """How wrong guesses were so far: median of time taken ÷ time guessed, of the experiment's cells that are done, or of all."""
     done = [one for one in directory.record.cells if one.status == "done" and one.seconds]
-    total = 0.0
-    for planned in waiting:
-        alike = [one for one in done if one.experiment == planned.record.experiment] or done
-        factor = statistics.median((one.seconds or 0.0) / one.estimate_s for one in alike) if alike else 1.0
-        total += planned.record.estimate_s * factor
-    return total
+    alike = [one for one in done if one.experiment == planned.record.experiment] or done
+    return statistics.median((one.seconds or 0.0) / one.estimate_s for one in alike) if alike else 1.0
 
 
 class _CellProgress:
-    """A cell's stages as part of the study's: numbered, and with the time of the cells after it (api.progress.Progress)."""
+    """A cell's stages as part of the study's: numbered, and with the time of the cells after it (api.progress.Progress).
 
-    def __init__(self, progress: Progress, number: str, rest_s: float) -> None:
+    factor: what the cell's own guesses are multiplied by. rest_s: seconds for the cells to come.
+    """
+
+    def __init__(self, progress: Progress, number: str, factor: float, rest_s: float) -> None:
         self._progress = progress
         self._number = number
+        self._factor = factor
         self._rest = {"cells to come": rest_s} if rest_s else {}
 
     def plan(self, stages: dict[str, float]) -> None:
-        named = {self._named(name): seconds for name, seconds in stages.items()}
+        named = {self._named(name): seconds * self._factor for name, seconds in stages.items()}
         self._progress.plan({**named, **self._rest})
 
     def stage(self, name: str, estimate_s: float | None = None) -> None:

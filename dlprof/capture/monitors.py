@@ -17,6 +17,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from dlprof import schema
+from dlprof.capture.devices import nvidia_gpus
 from dlprof.capture.launch import RUNNER
 from dlprof.capture.nvml import Watch
 from dlprof.store import atomic
@@ -29,7 +30,7 @@ one percent, and each file says how much it was."""
 
 class Monitors:
     """`with Monitors(kinds) as monitors: …; monitors.write(path)`. kinds: of cpu, memory, disk, gpu; others stay null.
-    earlier: the table of an earlier session, after whose last sample this one goes on.
+    gpu: which one, as children count them. earlier: the table of an earlier session, after whose last sample this one goes on.
 
     It looks at the child processes that `capture.launch` started from here, each with its descendants.
     """
@@ -39,7 +40,7 @@ class Monitors:
     ) -> None:
         self._kinds = frozenset(kinds)
         self._period_s = period_s
-        self._watch = Watch(gpu) if "gpu" in self._kinds else None
+        self._watch = Watch(_identity(gpu)) if "gpu" in self._kinds else None
         self._rows: list[dict[str, Any]] = []
         self._last: dict[int, tuple[int, float]] = {}
         self._names: dict[int, str] = {}
@@ -122,6 +123,12 @@ class Monitors:
             folder = Path(child.cwd()).name or str(child.pid)
             self._names[child.pid] = folder.removeprefix(".").partition(".partial-")[0]
         return self._names[child.pid]
+
+
+def _identity(gpu: int) -> str | int:
+    """The UUID of the GPU that children call number `gpu`, which is another number where CUDA_VISIBLE_DEVICES hides some."""
+    known = [one.uuid for one in nvidia_gpus() if one.index == gpu and one.uuid]
+    return known[0] if known else gpu
 
 
 def _children() -> list[psutil.Process]:

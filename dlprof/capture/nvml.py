@@ -32,16 +32,18 @@ def gpus() -> list[dict[str, Any]]:
 
 
 class Watch:
-    """One GPU (index in the order of the PCI bus) asked again and again, without opening the library each time."""
+    """One GPU (by its UUID, or by its index in the order of the PCI bus) asked again and again, without opening the
+    library each time."""
 
-    def __init__(self, index: int) -> None:
+    def __init__(self, gpu: str | int) -> None:
         import pynvml
 
         self._nvml = pynvml
         self._gpu: Any = None
         try:
             pynvml.nvmlInit()
-            self._gpu = pynvml.nvmlDeviceGetHandleByIndex(index)
+            by_uuid = isinstance(gpu, str)
+            self._gpu = (pynvml.nvmlDeviceGetHandleByUUID if by_uuid else pynvml.nvmlDeviceGetHandleByIndex)(gpu)
         except pynvml.NVMLError:
             return
 

@@ -139,8 +139,7 @@ def test_ctrl_c_ends_the_study_and_the_next_run_takes_it_up(dlprof, tmp_path) ->
     file = write(tmp_path, MATMUL.replace('"matmul"', '["matmul", "dot"]') + 'trials = 4\nmonitors = ["cpu"]\n')
     process = start("run", str(file), "-o", "out", cwd=tmp_path)
     try:
-        # of the first trial's line the study has its second cell
-        wait_for(process, r"cell 2 of 2")
+        wait_for(process, r"\[2/2\] product-dot")
         wait_for(process, r"trial 1:")
         process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=60)
@@ -171,8 +170,7 @@ def test_a_killed_run_leaves_its_finished_cells_and_the_next_clears_up(dlprof, t
     file = write(tmp_path, MATMUL + "runs = 2\n")
     process = start("run", str(file), "-o", "out", cwd=tmp_path)
     try:
-        wait_for(process, r"cell 2 of 2")
-        wait_for(process, r"trials")
+        wait_for(process, r"\[2/2\] trials")
         process.kill()
         process.communicate(timeout=60)
     finally:

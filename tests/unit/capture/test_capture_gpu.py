@@ -37,6 +37,9 @@ int nvmlSystemGetDriverVersion(char *s, unsigned n) { strcpy(s, "580.159.03"); r
 int nvmlSystemGetCudaDriverVersion_v2(int *v) { *v = 13000; return 0; }
 int nvmlDeviceGetCount_v2(unsigned *n) { *n = 1; return 0; }
 int nvmlDeviceGetHandleByIndex_v2(unsigned i, void **d) { *d = (void *)8; return 0; }
+int nvmlDeviceGetHandleByUUID(const char *u, void **d) { if (strcmp(u, "GPU-1234")) return 6; *d = (void *)8; return 0; }
+typedef struct { unsigned gpu, memory; } utilisation_t;
+int nvmlDeviceGetUtilizationRates(void *d, utilisation_t *u) { u->gpu = 37; u->memory = 5; return 0; }
 int nvmlDeviceGetName(void *d, char *s, unsigned n) { strcpy(s, "NVIDIA H200"); return 0; }
 int nvmlDeviceGetUUID(void *d, char *s, unsigned n) { strcpy(s, "GPU-1234"); return 0; }
 int nvmlDeviceGetCudaComputeCapability(void *d, int *a, int *b) { *a = 9; *b = 0; return 0; }
@@ -127,15 +130,27 @@ def test_a_gpu_that_the_build_has_no_code_for_is_told_before_anything_is_made() 
     assert devices.misfits(Gpu(0, "unknown"), mxnet) == []
 
 
-@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler to make an NVML library with")
-def test_nvml_facts_are_told_and_those_that_the_gpu_refuses_are_left_out(tmp_path: Path) -> None:
-    (tmp_path / "nvml.c").write_text(NVML)
-    library = tmp_path / "libnvidia-ml.so.1"
-    subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", library, tmp_path / "nvml.c"], check=True)
-    code = "import json; from dlprof.capture import provenance; print(json.dumps(provenance.gpus()))"
-    env = {**os.environ, "LD_LIBRARY_PATH": str(tmp_path), "PYTHONPATH": str(Path(__file__).parents[3])}
+def told_with_nvml(folder: Path, expression: str) -> object:
+    """The value of an expression in a process that has the NVML library of above."""
+    if shutil.which("cc") is None:
+        pytest.skip("no C compiler to make an NVML library with")
+    (folder / "nvml.c").write_text(NVML)
+    subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", folder / "libnvidia-ml.so.1", folder / "nvml.c"], check=True)
+    code = f"import json; from dlprof.capture import monitors, nvml, provenance; print(json.dumps({expression}))"
+    env = {**os.environ, "LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    assert json.loads(done.stdout) == [
+    return json.loads(done.stdout)
+
+
+def test_a_watched_gpu_tells_what_it_can(tmp_path: Path) -> None:
+    wanted = {"utilisation_percent": 37, "memory_used_bytes": 1024}  # this one does not tell its power
+    assert told_with_nvml(tmp_path, "nvml.Watch('GPU-1234').read()") == wanted
+    assert told_with_nvml(tmp_path, "nvml.Watch(monitors._identity(0)).read()") == wanted
+    assert told_with_nvml(tmp_path, "nvml.Watch('GPU-other').read()") == {}
+
+
+def test_nvml_facts_are_told_and_those_that_the_gpu_refuses_are_left_out(tmp_path: Path) -> None:
+    assert told_with_nvml(tmp_path, "provenance.gpus()") == [
         {
             "index": 0,
             "name": "NVIDIA H200",
@@ -150,6 +165,7 @@ def test_nvml_facts_are_told_and_those_that_the_gpu_refuses_are_left_out(tmp_pat
             "memory_clock_mhz": 3201,
             "power_limit_w": 700.0,
             "temperature_c": 31,
+            "utilisation_percent": 37,
             "mig": False,
             "clock_held_down_by": ["GpuIdle", "SwPowerCap"],
         }
