@@ -80,8 +80,10 @@ class JsonStream:
     # --- bytes
 
     def _fill(self, size: int = 1) -> None:
-        """Appends pieces of at least `size` bytes in all to the buffer, as valid UTF-8: bad bytes become U+FFFD, counted."""
+        """Appends pieces of at least `size` bytes in all to the buffer, one at the least, as valid UTF-8: bad bytes become
+        U+FFFD, counted."""
         parts = [self._buffer]
+        size = max(size, 1)
         while size > 0 and not self._eof:
             piece = next(self._pieces, b"")
             self._eof = not piece

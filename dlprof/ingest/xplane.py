@@ -13,6 +13,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
+from dlprof.ingest.background import Background
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
 from dlprof.ingest.hlonames import hlo_operator
 from dlprof.ingest.reader import Context, Damaged
@@ -21,7 +22,7 @@ from dlprof.ingest.wire import BYTES, VARINT, Malformed, signed
 from dlprof.ingest.xargs import Quoter, render
 from dlprof.ingest.xcolumns import StatColumns, without
 from dlprof.ingest.xeager import EagerKernels
-from dlprof.ingest.xevents import EVENT_TAG, Events, parse, windows
+from dlprof.ingest.xevents import EVENT_TAG, WINDOW_BYTES, Events, parse, windows
 from dlprof.ingest.xmeta import SharedStats
 from dlprof.ingest.xnames import device, host_op, is_copy, is_derived
 from dlprof.ingest.xspace import ByteFile, Plane, SkeletonReader, Space
@@ -100,6 +101,21 @@ class _Line:
     timestamp_ns: int = 0
 
 
+def _ahead(run: Generator[Events, None, int], size: int) -> Generator[Events, None, int]:
+    """The same, but of a long run each window is parsed while the one before it is turned into rows."""
+    if size < 4 * WINDOW_BYTES:
+        return (yield from run)
+    stopped_at = 0
+
+    def noted() -> Iterator[Events]:
+        nonlocal stopped_at
+        stopped_at = yield from run
+
+    with Background() as background:
+        yield from background.ahead(noted())
+    return stopped_at
+
+
 class _SpaceReader:
     """Turns the planes of one file into raw batches."""
 
@@ -172,7 +188,7 @@ class _SpaceReader:
         try:
             while at < end:
                 if self._file.at(at, 1) == bytes([EVENT_TAG]):
-                    at = yield from windows(self._file, at, end, parse)
+                    at = yield from _ahead(windows(self._file, at, end, parse), end - at)
                     continue
                 part = next(self._file.walk(at, end))
                 if part.number == 1 and part.wire == VARINT:

@@ -21,6 +21,8 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+from engine import keep
+
 HERE = Path(__file__).resolve().parent
 LOG = HERE / "log.json"
 HARNESSES = ("json", "xplane")
@@ -43,6 +45,9 @@ def run(harness: str, seconds: int, seed: int) -> dict[str, Any]:
         took = time.monotonic() - begin
         said.seek(0)
         text = said.read()
+    for artifact in work.parent.glob(f"{harness}-artifact-*"):  # hangs and exhausted memory, which end the process
+        keep(corpus, artifact.read_bytes())
+        artifact.unlink()
     status = _STATUS.findall(text)
     if not status:
         raise SystemExit(f"{harness}: libFuzzer reported nothing:\n{text[-3000:]}")
@@ -61,7 +66,9 @@ def run(harness: str, seconds: int, seed: int) -> dict[str, Any]:
 
 def _commit() -> str:
     """The state of the code under test; `+` where it is not committed."""
-    show = subprocess.run(["git", "log", "-1", "--format=%h", "--", "dlprof"], cwd=HERE, capture_output=True, text=True)
+    show = subprocess.run(
+        ["git", "log", "-1", "--format=%h", "--", "../../dlprof"], cwd=HERE, capture_output=True, text=True
+    )
     dirty = subprocess.run(["git", "diff", "--quiet", "HEAD", "--", "../../dlprof"], cwd=HERE)
     return show.stdout.strip() + ("+" if dirty.returncode else "")
 

@@ -60,9 +60,14 @@ class Harness:
             took = time.process_time() - begin
             assert took < SLOW_S, f"took {took:.1f} s of CPU"
         except Exception:
-            self.corpus.mkdir(exist_ok=True)
-            (self.corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
+            keep(self.corpus, data)
             raise
+
+
+def keep(corpus: Path, data: bytes) -> None:
+    """Puts a find into the corpus that tests replay."""
+    corpus.mkdir(exist_ok=True)
+    (corpus / hashlib.sha256(data).hexdigest()[:16]).write_bytes(data)
 
 
 def coverage_guided() -> bool:
@@ -101,7 +106,7 @@ def run_atheris(harness: Harness, options: argparse.Namespace) -> None:
     arguments = [
         f"-runs={options.runs}", f"-max_total_time={options.seconds}", f"-seed={options.seed}",
         f"-max_len={harness.largest}", "-timeout=30", f"-rss_limit_mb={MEMORY_MB}", "-print_final_stats=1",
-        f"-artifact_prefix={options.work.parent}/", str(options.work),
+        f"-artifact_prefix={options.work}-artifact-", str(options.work),
     ]  # fmt: skip
     atheris.Setup([sys.argv[0], *arguments], harness.checked, custom_mutator=mutate)
     atheris.Fuzz()
