@@ -8,9 +8,13 @@ from typing import Final
 
 from dlprof.analysis.model import Comparison, Row
 from dlprof.report.layout import Column, heading, paragraph, table
+from dlprof.report.verdict import percent
 from dlprof.units import NS_PER_MS
 
 ROWS: Final = 20
+LEVEL: Final = 0.05
+"""False discovery rate at which a row counts as different."""
+
 SMALL: Final = 0.002
 """A row whose share stays below this on both sides is folded even where there is room."""
 
@@ -42,10 +46,13 @@ def lines(found: Comparison, *, colour: bool, limit: int = ROWS) -> list[str]:
         return [*title, "  Neither trace holds an operator."]
     a, b = _scale(found, "a"), _scale(found, "b")
     shown, folded = _split(found.rows, a, b, limit)
-    body = [_cells(row, a, b) for row in shown]
+    sums: list[tuple[str, Sequence[Row]]] = [("all rows", found.rows)]
     if folded:
-        body.append(_sum(f"{len(folded)} smaller row{'s' if len(folded) > 1 else ''}", folded, a, b))
-    body.append(_sum("all rows", found.rows, a, b))
+        sums.insert(0, (f"{len(folded)} smaller row{'s' if len(folded) > 1 else ''}", folded))
+    if any(row.low_ns is not None for row in found.rows):
+        body = [_tested_cells(row, a, b) for row in shown] + [(*_sum(*one, a, b)[:4], "", "") for one in sums]
+        return title + table(_tested_columns(), body) + _tested_legend(found)
+    body = [_cells(row, a, b) for row in shown] + [_sum(*one, a, b) for one in sums]
     return title + table(_columns(), body) + _legend(found, a, b)
 
 
@@ -59,6 +66,18 @@ def _columns() -> list[Column]:
         Column("B %", 5),
         Column("nA", 4),
         Column("nB", 4),
+    ]
+
+
+def _tested_columns() -> list[Column]:
+    """With traced replicates: interval and q in place of shares and calls, which the other forms of output keep."""
+    return [
+        Column("op · phase · layer", 28, right=False),
+        Column("A ms", 8),
+        Column("B ms", 8),
+        Column("B−A ms", 8),
+        Column("interval of B−A", 16),
+        Column("q", 7),
     ]
 
 
@@ -94,6 +113,36 @@ def _cells(row: Row, a: _Scale, b: _Scale) -> tuple[str, ...]:
         "–" if row.a_ns is None else a.calls(row.a_count),
         "–" if row.b_ns is None else b.calls(row.b_count),
     )
+
+
+def _tested_cells(row: Row, a: _Scale, b: _Scale) -> tuple[str, ...]:
+    known = row.low_ns is not None and row.high_ns is not None
+    interval = f"[{a.ms(row.low_ns):+.3f}, {a.ms(row.high_ns):+.3f}]" if known else "–"
+    return (*_cells(row, a, b)[:4], interval, "–" if row.q is None else _q(row.q))
+
+
+def _q(q: float) -> str:
+    mark = "*" if q <= LEVEL else ""
+    return f"{mark}<.001" if q < 0.001 else f"{mark}{q:.3f}".replace("0.", ".", 1)
+
+
+def _tested_legend(found: Comparison) -> list[str]:
+    costs = [
+        f"{name} step by {percent(1 + cost)}"
+        for name, side in (("A's", "a"), ("B's", "b"))
+        if (cost := found.profiling_overhead.get(side)) is not None
+    ]
+    tested = [row for row in found.rows if row.q is not None]
+    differ = sum(row.q <= LEVEL for row in tested if row.q is not None)
+    text = (
+        "ms: self time per traced step, mean of the traced runs; interval: 95 %, row by row; q: Benjamini-Hochberg over "
+        f"the table, * where at most .05: {differ} of {len(tested)} rows differ."
+    )
+    if len(tested) < len(found.rows):
+        text += f" {len(found.rows) - len(tested)} rows could not be tested."
+    if costs:
+        text += f" All under the profiler, which changes {' and '.join(costs)}."
+    return paragraph(text)
 
 
 def _sum(name: str, rows: Sequence[Row], a: _Scale, b: _Scale) -> tuple[str, ...]:

@@ -163,3 +163,22 @@ def test_intervals_of_a_ledger_take_the_place_of_bars() -> None:
 )
 def test_a_bar_grows_from_the_middle(delta: float, expected: str) -> None:
     assert ledger_text.bar(delta, 10) == expected
+
+
+def test_traced_replicates_show_interval_and_q_of_each_row_and_what_profiling_cost():
+    tested = [
+        Row("Conv", "forward", "conv1", 9e6, 12e6, 3e6, 10, 10, 10, 10, 2e6, 4e6, 0.0004),
+        Row("Gemm", "forward", "dense1", 5e6, 5.5e6, 5e5, 10, 10, 10, 10, -1e6, 2e6, 0.41),
+        Row("Copy", None, None, None, 2e6, 2e6, 0, 10, 0, 10),
+    ]
+    found = replace(comparison(), rows=tuple(tested), profiling_overhead={"a": 0.04, "b": None})
+    shown = text.comparison(found)
+    for line in shown.splitlines():
+        assert cells(line) <= 80
+    conv = next(line for line in shown.splitlines() if line.startswith("Conv · forward"))
+    assert conv.split()[-3:] == ["[+0.200,", "+0.400]", "*<.001"]
+    gemm = next(line for line in shown.splitlines() if line.startswith("Gemm · forward"))
+    assert gemm.split()[-1] == ".410"
+    said = " ".join(shown.split())
+    assert "1 of 2 rows differ. 1 rows could not be tested." in said
+    assert "All under the profiler, which changes A's step by +4.0 %." in said
