@@ -22,6 +22,7 @@ from dlprof.ingest.wire import BYTES, VARINT, Malformed, Window, fields
 from dlprof.ingest.xevents import EVENT_TAG, Frame, by_tag, sizes, skip_unknown, windows
 from dlprof.ingest.xnames import OpName, host_op, is_copy
 from dlprof.ingest.xspace import ByteFile
+from dlprof.ingest.xtimes import in_range, moved
 from dlprof.plugin import Operator, Vocabulary
 from dlprof.units import PS_PER_NS
 
@@ -141,7 +142,7 @@ class _FileReader:
                         except StopIteration as stop:
                             at = stop.value
                             break
-                        yield self._batch(events)
+                        yield in_range(self._batch(events), self._ctx.anomalies)
                     continue
                 part = next(self._file.walk(at, self._file.size))
                 if part.number == 1 and part.wire == BYTES:
@@ -202,7 +203,7 @@ class _FileReader:
             low = int(events.start_ps.min()) // PS_PER_NS
             if low > 10**15:
                 self._ctx.origin_ns = low
-        return events.start_ps - (self._ctx.origin_ns or 0) * PS_PER_NS
+        return moved(events.start_ps, -(self._ctx.origin_ns or 0))
 
     def _tracks(self, events: _Events) -> tuple[Int32, npt.NDArray[np.bool_]]:
         pairs, inverse = np.unique(np.stack([events.device, events.resource]), axis=1, return_inverse=True)

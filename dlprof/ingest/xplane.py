@@ -26,8 +26,8 @@ from dlprof.ingest.xevents import EVENT_TAG, WINDOW_BYTES, Events, parse, window
 from dlprof.ingest.xmeta import SharedStats
 from dlprof.ingest.xnames import device, host_op, is_copy, is_derived
 from dlprof.ingest.xspace import ByteFile, Plane, SkeletonReader, Space
+from dlprof.ingest.xtimes import in_range, moved
 from dlprof.plugin import Operator, Vocabulary
-from dlprof.units import PS_PER_NS
 
 _EPOCH_NS: Final = 10**17
 """A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
@@ -181,7 +181,7 @@ class _SpaceReader:
                 if derived:
                     self._ctx.anomalies.count("derived_line_events", len(events.metadata_id))
                     continue
-                yield self._batch(plane, line, events, names, columns, quoter)
+                yield in_range(self._batch(plane, line, events, names, columns, quoter), self._ctx.anomalies)
 
     def _line(self, line: _Line, start: int, end: int) -> Generator[Events, None, None]:
         at = start
@@ -311,4 +311,4 @@ class _SpaceReader:
         if negative.any():
             ctx.anomalies.count("negative_duration", int(np.count_nonzero(negative)))
             duration = np.where(negative, 0, duration)
-        return events.offset_ps + base * PS_PER_NS, duration
+        return moved(events.offset_ps, base), duration

@@ -4,9 +4,9 @@
     python tests/fuzz/fuzz_json.py --runs 500000             the same mutations without guidance or dependency
     python tests/fuzz/fuzz_json.py FILE…                     replays finds
 
-Each input is read, with --repair too if it is refused or its first byte says so. A crash, a row with a negative duration, an event lost without a counter,
-or an input that takes over two seconds is a find: it is kept below tests/fuzz/corpus_json, which tests replay. campaign.py
-runs this and fuzz_xplane.py and keeps the log.
+Each input is read, with --repair too if it is refused or its first byte says so. A crash, a row with a negative duration, an
+event lost without a counter, or an input that takes over two seconds is a find: it is kept below tests/fuzz/corpus_json, which
+tests replay. campaign.py runs this and fuzz_xplane.py and keeps the log.
 """
 
 from __future__ import annotations
@@ -97,7 +97,7 @@ def seeds() -> list[bytes]:
         data = path.read_bytes()
         data = gzip.decompress(data) if path.suffix == ".gz" else data
         events = data.find(b'"ph"')
-        found += [b"\x80" + data[:3000] + data[-300:], b"\x00" + data[max(events - 100, 0) : events + 2500]]
+        found += [b"\x80" + data[:900] + data[-200:], b"\x00" + data[max(events - 100, 0) : events + 900]]
     for dialect in range(len(KINDS)):
         found.append(
             bytes([3 * dialect])
@@ -162,7 +162,7 @@ def mutated(pool: list[bytes], chance: random.Random) -> bytes:
     return bytes(data[:LARGEST])
 
 
-LARGEST = 40_000
+LARGEST = 6_000
 HARNESS = Harness(HERE / "corpus_json", LARGEST, one_input, seeds, mutated)
 
 if __name__ == "__main__":

@@ -264,7 +264,7 @@ def mutated(pool: list[bytes], chance: random.Random) -> bytes:
     return bytes(data[:LARGEST])
 
 
-LARGEST = 20_000
+LARGEST = 4_000
 HARNESS = Harness(HERE / "corpus_xplane", LARGEST, one_input, seeds, mutated)
 
 if __name__ == "__main__":

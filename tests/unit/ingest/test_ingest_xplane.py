@@ -362,3 +362,13 @@ def test_a_module_in_metadata_that_is_too_large_to_be_read_is_left_where_it_is(t
     rows, info = read_bytes(block(1, data), tmp_path)
     assert rows[0]["name"] == "e"
     assert info.anomalies["large_stat"] == 1
+
+
+@pytest.mark.parametrize("timestamp_ns", [-(2**62), 2**53 + 1])
+def test_events_of_a_line_at_an_impossible_time_are_left_out_and_counted(tmp_path: Path, timestamp_ns: int) -> None:
+    plane = PlaneBytes("/host:CPU")
+    plane.line("far", [plane.event("e", 0, 5, n=1)], timestamp_ns=timestamp_ns)
+    plane.line("near", [plane.event("e", 0, 5, n=1), plane.event("e", 2**63 - 1, 5), plane.event("e", 7, 2**63 - 1)])
+    rows, info = read_bytes(space(plane), tmp_path)
+    assert [(row["stream"], row["start_ps"], row["args"]) for row in rows] == [("near", 0, '{"n":1}')]
+    assert info.anomalies["time_out_of_range"] == 3

@@ -1,0 +1,42 @@
+"""Which events of a protobuf trace have times that int64 picoseconds can hold, with room to add a duration and an origin."""
+
+from __future__ import annotations
+
+from dataclasses import fields, replace
+from typing import Final
+
+import numpy as np
+
+from dlprof.ingest.anomalies import Anomalies
+from dlprof.ingest.batch import Int64, RawBatch, arrow
+from dlprof.units import PS_PER_NS
+
+_FURTHEST_PS: Final = 2**61
+"""27 days: sums of four such times fit."""
+
+
+def moved(offset_ps: Int64, base_ns: int) -> Int64:
+    """offset_ps + base_ns in ps, exact; where it does not fit, a time that `in_range` leaves out."""
+    base = base_ns * PS_PER_NS
+    if abs(base) > _FURTHEST_PS:
+        return np.full_like(offset_ps, 2 * _FURTHEST_PS)
+    return np.clip(offset_ps, -2 * _FURTHEST_PS, 2 * _FURTHEST_PS) + base
+
+
+def in_range(batch: RawBatch, anomalies: Anomalies) -> RawBatch:
+    """The batch without events whose start or duration cannot be real; these are counted."""
+    fits = (np.abs(batch.start_ps) <= _FURTHEST_PS) & (batch.duration_ps <= _FURTHEST_PS)
+    if fits.all():
+        return batch
+    rows = np.flatnonzero(fits)
+    anomalies.count("time_out_of_range", len(fits) - len(rows))
+    kept = {}
+    for column in fields(batch):
+        values = getattr(batch, column.name)
+        if isinstance(values, np.ndarray):
+            kept[column.name] = values[rows]
+        elif isinstance(values, list):
+            kept[column.name] = [values[row] for row in rows.tolist()]
+        elif values is not None:
+            kept[column.name] = values.take(arrow(rows))
+    return replace(batch, **kept)
