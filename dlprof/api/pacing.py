@@ -51,6 +51,7 @@ class Pacing:
     deadline: float = 0.0
     ended: str = ""
     standing: str = ""
+    more: int = 0
     began: float = 0.0
     durations: list[float] = field(default_factory=list)
 
@@ -125,7 +126,8 @@ class Pacing:
         if self.options.trials is not None:
             return self.options.trials
         if self.adaptive:
-            return next((look for look in stats.look_schedule() if look > n), n + 1)
+            looks = stats.look_schedule()
+            return next((look for look in looks if look > n and look >= n + self.more), max(looks[-1], n + 1))
         return self.trials_within(max(whole_s, 1e-3))
 
     def _family(self, n: int, trial: Trial) -> bool:
@@ -175,12 +177,17 @@ class Pacing:
         result = stats.compare(chosen, margin=self.options.margin, alpha=alpha)
         if result.estimate is None:
             return "no ratio so far"
-        known = result.low is not None and result.high is not None
+        n = len(chosen)
+        known = n >= 3 and result.low is not None and result.high is not None
         text = f"ratio {result.estimate:.3f}{f' [{result.low:.3f}, {result.high:.3f}]' if known else ''} so far"
         if result.verdict != "inconclusive":
             return f"{text}, {result.verdict}"
-        more = max(result.more_trials or 0, stats.MIN_TRIALS - len(chosen))
-        return f"{text}, about {more} more trials to a verdict" if self.adaptive and known else text
+        if not self.adaptive:
+            return text
+        if n < stats.MIN_TRIALS:
+            return f"{text}, first verdict at {stats.MIN_TRIALS} trials"
+        self.more = result.more_trials or 0
+        return f"{text}, about {self.more} more trials to a verdict" if self.more else text
 
 
 def plan_of(workload: Workload, *, trials: int, seed: int, budget_s: float) -> Plan:
