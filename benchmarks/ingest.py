@@ -1,23 +1,193 @@
-"""Both sections of the ingest benchmark, one behind the other: ingest_xplane.py and ingest_json.py with their defaults.
+"""The ingest benchmark: dlprof and other readers on the same large traces, one table. For every reader an environment of its own.
 
-python benchmarks/ingest.py [--peer xprof=PYTHON] [--peer protobuf=PYTHON]
+    python benchmarks/ingest.py [speed] [memory] [show] [--mb 200] [--inputs DIR] [--keep FILE] [--docs]
+
+speed: MB/s (of the decompressed file, from opening it to the stored table, file warm, libraries loaded) on one core and on two,
+readers taking turns; each up to three times, as many as fit in six seconds; the median is shown. memory: dlprof's peak on inputs
+of growing size. show: `dlprof show` of a capture of a million events, the whole command. Inputs are made first, from the recorded
+traces of ../shared/traces, and stay in --inputs. The machine's load is part of the table: a busy one makes all figures too small.
+--keep: JSON file that sections run one by one are collected in. --docs: puts its table into docs/formats.md.
 """
 
 from __future__ import annotations
 
+import argparse
+import json
+import os
+import re
+import statistics
 import subprocess
 import sys
+import tempfile
+import time
 from pathlib import Path
+from typing import Any
 
-HERE = Path(__file__).resolve().parent
+from ingest_inputs import SOURCES, made
+from ingest_readers import JSON, READERS, Reader, once
+
+ROOT = Path(__file__).resolve().parent.parent
+DOCUMENT = ROOT / "docs" / "formats.md"
+SECTIONS = ("speed", "memory", "show")
+ENOUGH_S, LIMIT_S = 6, 180
+MEMORY = (("kineto-2021", 100), ("kineto-2021", 400), ("kineto-2021", 2000), ("kineto-2021.gz", 2000), ("mxnet", 2000))
+SHOW_MB = 620
+"""A million events of kineto-2021."""
+
+
+def speed(inputs: Path, mb: float, names: list[str]) -> list[dict[str, Any]]:
+    """All readers on all inputs, on one core and on two."""
+    rows = []
+    for name in names:
+        path = made(inputs, name, mb)
+        size = made(inputs, name.partition(".")[0], mb).stat().st_size / 1e6
+        for cores in (1, 2):
+            readers = [reader for reader in READERS if name in reader.kinds]
+            runs: dict[str, list[dict[str, Any]]] = {reader.name: [] for reader in readers}
+            failed: dict[str, str] = {}
+            for _ in range(3):
+                for reader in readers:
+                    _again(reader, path, cores, runs[reader.name], failed)
+            rows += [_row(reader, name, cores, size, runs[reader.name], failed) for reader in readers]
+            print(table(rows[-len(readers) :], []), flush=True)
+    return rows
+
+
+def _again(reader: Reader, path: Path, cores: int, runs: list[dict[str, Any]], failed: dict[str, str]) -> None:
+    if reader.name in failed or sum(run["wall_s"] for run in runs) > ENOUGH_S:
+        return
+    answer = once(reader, path, cores, LIMIT_S)
+    if isinstance(answer, str):
+        failed[reader.name] = answer
+    else:
+        runs.append(answer)
+
+
+def _row(
+    reader: Reader, name: str, cores: int, mb: float, runs: list[dict[str, Any]], failed: dict[str, str]
+) -> dict[str, Any]:
+    row: dict[str, Any] = {"input": name, "mb": mb, "cores": cores, "reader": reader.name, "does": reader.does,
+                           "load": os.getloadavg()[0]}  # fmt: skip
+    if reader.name in failed:
+        return {**row, "failed": failed[reader.name]}
+    wall = statistics.median(run["wall_s"] for run in runs)
+    cpu = statistics.median(run["cpu_s"] for run in runs)
+    peak = max(run["peak_mb"] for run in runs)
+    return {**row, "mb_s": mb / wall, "mb_cpu_s": mb / cpu, "peak_mb": peak, "rows": runs[0]["rows"], "runs": len(runs)}
+
+
+def memory(inputs: Path) -> list[dict[str, Any]]:
+    """dlprof's peak memory by size of the input."""
+    rows = []
+    for name, mb in MEMORY:
+        path = made(inputs, name, mb)
+        size = made(inputs, name.partition(".")[0], mb).stat().st_size / 1e6
+        for cores in (1, 2):
+            answer = once(READERS[0], path, cores, LIMIT_S)
+            if isinstance(answer, str):
+                raise SystemExit(f"{path}: {answer}")
+            rows.append({"input": name, "mb": size, "cores": cores, "mb_s": size / answer["wall_s"], **answer,
+                         "load": os.getloadavg()[0]})  # fmt: skip
+            print(rows[-1], flush=True)
+    return rows
+
+
+def show(inputs: Path) -> dict[str, Any]:
+    """Seconds that `dlprof show` takes on an ingested capture of a million events."""
+    path = made(inputs, "kineto-2021", SHOW_MB)
+    command = [sys.executable, "-m", "dlprof"]
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    # Compiled modules are kept, as they are where dlprof is installed.
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    with tempfile.TemporaryDirectory(dir=inputs) as folder:
+        capture = f"{folder}/capture"
+        subprocess.run(
+            [*command, "import", str(path), "-o", capture], check=True, env=environ, stdout=subprocess.DEVNULL
+        )
+        seconds = []
+        for _ in range(6):
+            begin = time.perf_counter()
+            subprocess.run([*command, "show", capture], check=True, env=environ, stdout=subprocess.DEVNULL)
+            seconds.append(time.perf_counter() - begin)
+        events = json.loads((Path(capture) / "manifest.json").read_bytes())["trace"]["events"]
+    found = {"events": events, "seconds": statistics.median(seconds[1:]), "load": os.getloadavg()[0]}
+    print(found, flush=True)
+    return found
+
+
+def table(speeds: list[dict[str, Any]], memories: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = []
+    if speeds:
+        lines += [
+            "| input | cores | reader | MB/s | × slower | MB per CPU s | peak MB | rows | load |",
+            "| - " * 9 + "|",
+        ]
+    ours = {(row["input"], row["cores"]): row["mb_s"] for row in speeds if row["reader"] == "dlprof" and "mb_s" in row}
+    for row in speeds:
+        start = f"| {row['input']}, {row['mb']:.0f} MB | {row['cores']} | {row['reader']} ({row['does']}) |"
+        if "failed" in row:
+            lines.append(f"{start} fails: {row['failed'].replace('|', '/')} | | | | | {row['load']:.1f} |")
+            continue
+        best = ours.get((row["input"], row["cores"]))
+        slower = "" if row["reader"] == "dlprof" or best is None else f"{best / row['mb_s']:.1f}"
+        rows = "" if row["rows"] is None else row["rows"]
+        lines.append(f"{start} {row['mb_s']:.1f} | {slower} | {row['mb_cpu_s']:.1f} | {row['peak_mb']:.0f} | {rows} "
+                     f"| {row['load']:.1f} |")  # fmt: skip
+    if memories:
+        lines += ["", "| input (dlprof) | cores | MB/s | peak MB | rows | load |", "| - " * 6 + "|"]
+    for row in memories:
+        lines.append(f"| {row['input']}, {row['mb']:.0f} MB | {row['cores']} | {row['mb_s']:.1f} | {row['peak_mb']:.0f} "
+                     f"| {row['rows']} | {row['load']:.1f} |")  # fmt: skip
+    return "\n".join(lines)
+
+
+def document(found: dict[str, Any]) -> None:
+    """Puts the tables between the markers of docs/formats.md."""
+    parts = [table(found.get("speed", []), found.get("memory", []))]
+    if "show" in found:
+        show = found["show"]
+        parts.append(f"`dlprof show` of a capture of {show['events']} events, the whole command: {show['seconds']:.2f} s "
+                     f"(load {show['load']:.1f}).")  # fmt: skip
+    old = DOCUMENT.read_text()
+    new = re.sub(r"(<!-- begin: benchmarks/ingest.py [^\n]*-->\n).*?(<!-- end -->)",
+                 lambda m: m[1] + "\n" + "\n\n".join(parts) + "\n\n" + m[2], old, count=1, flags=re.DOTALL)  # fmt: skip
+    if new == old and parts[0] not in old:
+        raise SystemExit(f"{DOCUMENT} has no block for the table")
+    DOCUMENT.write_text(new)
 
 
 def main() -> int:
-    print("XPlane", flush=True)
-    xplane = subprocess.run([sys.executable, str(HERE / "ingest_xplane.py"), *sys.argv[1:]], check=False)
-    print("\nJSON", flush=True)
-    json = subprocess.run([sys.executable, str(HERE / "ingest_json.py")], check=False)
-    return xplane.returncode or json.returncode
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("sections", nargs="*", metavar="section", help="speed, memory, show (default: all)")
+    parser.add_argument("--mb", type=float, default=200)
+    parser.add_argument("--input", action="append", choices=[*JSON, "xplane"], help="speed: only this input")
+    parser.add_argument("--inputs", type=Path, default=Path(tempfile.gettempdir()) / "dlprof-benchmark-inputs")
+    parser.add_argument("--keep", type=Path, default=ROOT / "docs" / "example" / "ingest.json")
+    parser.add_argument("--docs", action="store_true")
+    options = parser.parse_args()
+    if not all(source.exists() for source in SOURCES.values()):
+        print("no recorded traces to make inputs from (../shared/traces)", file=sys.stderr)
+        return 1
+    found: dict[str, Any] = json.loads(options.keep.read_text()) if options.keep.exists() else {}
+    wanted = options.sections or ([] if options.docs else SECTIONS)
+    if "speed" in wanted:
+        names = options.input or [*JSON, "xplane"]
+        rows = [row for row in found.get("speed", []) if row["input"] not in names]
+        rows += speed(options.inputs, options.mb, names)
+        found["speed"] = sorted(rows, key=lambda row: [*JSON, "xplane"].index(row["input"]))
+    if "memory" in wanted:
+        found["memory"] = memory(options.inputs)
+    if "show" in wanted:
+        found["show"] = show(options.inputs)
+    if "inputs" in wanted:
+        for name, mb in [*((name, options.mb) for name in (*JSON, "xplane")), *MEMORY, ("kineto-2021", SHOW_MB)]:
+            print(made(options.inputs, name, mb))
+    options.keep.write_text(json.dumps(found, indent=1) + "\n")
+    if options.docs:
+        document(found)
+    print(table(found.get("speed", []), found.get("memory", [])))
+    return 0
 
 
 if __name__ == "__main__":

@@ -9,8 +9,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
-DEPTH: Final = 2
-"""Calls that may wait: enough to smooth the two sides' pace, few enough for flat memory."""
+DEPTH: Final = 1
+"""Calls that may wait, besides the one that runs: few, for each holds a batch."""
 
 T = TypeVar("T")
 

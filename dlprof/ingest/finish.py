@@ -110,7 +110,8 @@ class Finisher:
             else:
                 self_ps, carried = self._nest(track, rows, meanings, ids, carried)
                 if late is not None:
-                    self_ps = self_ps - late[done : done + count]
+                    first, behind = np.searchsorted(late[0], [done, done + count])
+                    self_ps[late[0][first:behind] - done] -= late[1][first:behind]
                 launch = np.full(count, NO_EVENT, dtype=np.int64)
             done += count
             step, item = self._steps(track, rows)
@@ -131,9 +132,9 @@ class Finisher:
             rows["args"] = args.take(arrow(order)) if "order" in rows else args
         return rows
 
-    def _late_children(self, code: int, spans: list[Span]) -> Int64:
-        """Time of children that lie in later spans than their parent, per event in sorted order. Shape (rows of track,)."""
-        late = np.zeros(self._spill.rows(code), dtype=np.int64)
+    def _late_children(self, code: int, spans: list[Span]) -> tuple[Int64, Int64]:
+        """Events, by their place in the sorted track, that have children in later spans, and the time of those."""
+        parents, times = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
         carried = _Open.none()
         done = 0
         for span in spans:
@@ -147,10 +148,12 @@ class Finisher:
             head = len(carried.start)
             inner = parent[head:]
             from_before = (inner >= 0) & (inner < head)
-            np.add.at(late, every.id[inner[from_before]], duration[from_before])
+            found, time = _summed(every.id[inner[from_before]], duration[from_before])
+            parents.append(found)
+            times.append(time)
             done += len(start)
             carried = _still_open(every, start)
-        return late
+        return _summed(np.concatenate(parents), np.concatenate(times))
 
     def _nest(self, track: Track, rows: Columns, meanings: Meanings, ids: Int64, carried: _Open) -> tuple[Int64, _Open]:
         """Self time of the rows (children in this span only) and what stays open; notes launches on the way."""
@@ -222,6 +225,14 @@ def _join(carried: _Open, start: Int64, end: Int64, ids: Int64, is_op: npt.NDArr
         np.concatenate((carried.id, ids)),
         np.concatenate((carried.is_op, is_op)),
     )
+
+
+def _summed(ids: Int64, times: Int64) -> tuple[Int64, Int64]:
+    """Distinct ids in order, and the sum of the times of each."""
+    distinct, inverse = np.unique(ids, return_inverse=True)
+    total = np.zeros(len(distinct), dtype=np.int64)
+    np.add.at(total, inverse, times)
+    return distinct, total
 
 
 def _still_open(every: _Open, start: Int64) -> _Open:

@@ -32,11 +32,22 @@ class _Index:
         if not self.keys:
             return np.full(len(keys), NO_EVENT, dtype=np.int64)
         if self.table is None:
-            known, first = np.unique(np.concatenate(self.keys), return_index=True)
-            self.table = known, np.concatenate(self.ids)[first]
+            self.table = self._sorted()
         known, ids = self.table
         at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
         return np.where((known[at] == keys) & (keys != NO_INT), ids[at], NO_EVENT)
+
+    def _sorted(self) -> tuple[Int64, Int64]:
+        """Distinct keys in order with the first id of each. Copies are let go one by one: there may be millions."""
+        self.keys, self.ids = [np.concatenate(self.keys)], [np.concatenate(self.ids)]
+        if not (np.diff(self.keys[0]) > 0).all():
+            order = np.argsort(self.keys[0], kind="stable")
+            self.keys[0] = self.keys[0][order]
+            self.ids[0] = self.ids[0][order]
+            del order
+            first = np.diff(self.keys[0], prepend=self.keys[0][0] - 1) != 0
+            self.keys[0], self.ids[0] = self.keys[0][first], self.ids[0][first]
+        return self.keys[0], self.ids[0]
 
 
 @dataclass(slots=True)

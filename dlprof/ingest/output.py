@@ -16,7 +16,7 @@ from dlprof.ingest.spill import Columns
 
 _LARGE_POOL: Final = 16_384
 _LARGE_ROWS: Final = 32_768
-_LARGE_BYTES: Final = 8 << 20
+_LARGE_BYTES: Final = 4 << 20
 _ARGS: Final = schema.EVENTS.get_field_index("args")
 
 

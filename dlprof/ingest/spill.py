@@ -23,7 +23,7 @@ from dlprof.ingest.texts import NULL, Lengths, gathered, strings
 
 RANGE_ROWS: Final = 131_072
 """Rows of one track that are finished at a time."""
-RANGE_BYTES: Final = 16 << 20
+RANGE_BYTES: Final = 8 << 20
 """Bytes of arguments that are finished at a time."""
 _SAMPLE: Final = 512
 _VIEWS: Final = 1024
@@ -106,9 +106,6 @@ class Spill:
     def tracks(self) -> list[int]:
         """Codes of the tracks that have rows."""
         return list(self._slices)
-
-    def rows(self, track: int) -> int:
-        return sum(part.rows for part in self._slices[track])
 
     def spans(self, track: int) -> list[Span]:
         """Time ranges that cover the track in order, of about RANGE_ROWS rows or RANGE_BYTES of arguments, whichever is less,
