@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import fields, replace
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 
@@ -30,7 +30,7 @@ def in_range(batch: RawBatch, anomalies: Anomalies) -> RawBatch:
         return batch
     rows = np.flatnonzero(fits)
     anomalies.count("time_out_of_range", len(fits) - len(rows))
-    kept = {}
+    kept: dict[str, Any] = {}
     for column in fields(batch):
         values = getattr(batch, column.name)
         if isinstance(values, np.ndarray):
