@@ -13,7 +13,8 @@ redirected to standard error, which the parent keeps as CONTROL_DIR/stderr.log):
 task `trace` runs the workload to its end under the profiler and exits. task `serve` answers commands, one JSON line each
 on standard input, one JSON line back on standard output, doing nothing (no spinning threads) in between:
 
-    {"cmd": "parity", "out": "parity.npz"}           -> {"ok": true, "arrays": ["logits", "loss", "grad/conv1/w", …]}
+    {"cmd": "parity", "out": "parity.npz"}           -> {"ok": true, "arrays": ["logits", "loss", "grad/conv1/w", …],
+                                                        "missing": {item: why it cannot run}}
     {"cmd": "run", "item": "train_block", "iterations": 3}
                                                      -> {"ok": true, "wall_ns": […], "cpu_ns": […], "start_ns": […], "units": 5}
     {"cmd": "quit"}                                  -> {"ok": true}, writes result.json, exits 0
@@ -125,7 +126,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaptureResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child did (result.json). runtime: threads used, build features, environment variables that matter."""
+    """What the child did (result.json). runtime: threads used, build features, environment variables that matter, seeds.
+    left_out: item of an op workload → why it could not be run."""
 
     protocol: int = PROTOCOL_VERSION
     status: Status
@@ -139,6 +141,7 @@ class CaptureResult(msgspec.Struct, frozen=True, kw_only=True):
     window: Window | None = None
     first_call_ns: int | None = None
     warmup_steps: int = 0
+    left_out: dict[str, str] = {}
 
 
 def encode(message: msgspec.Struct) -> bytes:

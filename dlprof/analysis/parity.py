@@ -64,6 +64,17 @@ def check(
     return tuple(found)
 
 
+def distances(a: Mapping[str, NDArray[Any]], b: Mapping[str, NDArray[Any]]) -> dict[str, float]:
+    """Name → largest |a − b| ÷ largest |a| of every array that both have in the same shape and finite; 0 where equal."""
+    found = {}
+    for name in sorted(a.keys() & b.keys()):
+        x, y = np.asarray(a[name], dtype=np.float64), np.asarray(b[name], dtype=np.float64)
+        if x.shape == y.shape and x.size and np.isfinite(x).all() and np.isfinite(y).all():
+            scale, gap = float(np.abs(x).max()), float(np.abs(x - y).max())
+            found[name] = gap / scale if scale else gap
+    return found
+
+
 def _compare(
     name: str, x: NDArray[np.float64], y: NDArray[np.float64], accepted: Tolerance
 ) -> Mapping[str, str] | None:

@@ -59,6 +59,8 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
                 f"of each task among them: more do not fit into {options.budget_s:g} s; a longer --budget, --trials or "
                 "--set sizes=… has more"
             )
+        for framework, alone in items.unmatched(workloads["a"]).items():
+            bench.warn(f"only {framework} has, and so not compared: {', '.join(alone)}")
         pacing = Pacing(options, workloads["a"], progress.say, bench.warn)
         trust = trusting.of(options, sides, workloads, pacing)
         if note := trusting.check_gate(options, workloads["a"], trust):
@@ -167,7 +169,7 @@ class _Comparing:
         if number != self.first:
             return ()
         work = equal_work.check(workers["a"], workers["b"], self.workloads, self.options.allow)
-        self.kept.differences = work.differences
+        self.kept.differences, self.kept.agreement = work.differences, work.agreement
         for block in parity.blocking(work.differences):
             self.bench.progress.say(f"not the same work: {parity.statement(block)}")
         if work.blocks or work.refused >= set(workers["a"].ready["items"]):

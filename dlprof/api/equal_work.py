@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, Final, Protocol
 
 import numpy as np
@@ -14,6 +14,9 @@ from dlprof.workload import Workload
 Difference = Mapping[str, str]
 
 _ARRAYS: Final = ("outputs", "loss", "gradients", "weights")
+_THREADS: Final = ("intra_op_threads", "openmp_threads", "threads")
+"""Keys of a child's runtime that state how many threads one operator may use: TensorFlow's, MXNet's, anyone's."""
+
 _OF_ITEM: Final = ("out/", "grad/")
 _IMPLIED: Final[Mapping[str, frozenset[str]]] = {
     "model": frozenset({*_ARRAYS, "layers"}),
@@ -31,16 +34,20 @@ class Answers(Protocol):
 
     @property
     def ready(self) -> Mapping[str, Any]: ...
+    @property
+    def missing(self) -> Mapping[str, str]: ...
     def parity(self) -> Mapping[str, np.ndarray[Any, Any]]: ...
 
 
 @dataclass(frozen=True, slots=True)
 class Work:
     """What was found. differences: all, those that block with blocks = yes; one that concerns a single item of an op
-    workload names it under `item`. compared: arrays that were held against each other."""
+    workload names it under `item`. compared: arrays that were held against each other. agreement: Comparison.facts
+    ['agreement'], how closely they agree, within what, and the facts that are the same on both sides."""
 
     differences: tuple[Difference, ...]
     compared: int
+    agreement: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def blocks(self) -> tuple[Difference, ...]:
@@ -61,12 +68,37 @@ def kinds() -> tuple[str, ...]:
 def check(a: Answers, b: Answers, workloads: Mapping[str, Workload], allow: Collection[str] = ()) -> Work:
     """Compare both workers' outputs from the same inputs, and what each says of itself."""
     arrays = [dict(worker.parity()) for worker in (a, b)]
-    found = parity.check(arrays[0], arrays[1], dtype=dtype_of(workloads["a"]))
-    facts = parity.facts(_facts(a.ready), _facts(b.ready))
+    dtype = dtype_of(workloads["a"])
+    found = (_placed(one) for one in parity.check(arrays[0], arrays[1], dtype=dtype))
+    unable = tuple(_unable(a.missing, b.missing))
+    named = {one["item"] for one in unable}
+    stated = _facts(a.ready), _facts(b.ready)
     designed = by_design(workloads["a"], workloads["b"])
     reasons = _reasons(allow, workloads["a"], designed)
-    judged = (_judged(_placed(difference), reasons) for difference in (*found, *facts))
-    return Work((*designed, *judged), len(arrays[0].keys() & arrays[1].keys()))
+    rest = (one for one in (*found, *parity.facts(*stated)) if one.get("item") not in named)
+    differences = (*designed, *unable, *(_judged(one, reasons) for one in rest))
+    agreement = {
+        "dtype": dtype,
+        "tolerance": asdict(parity.tolerance(dtype)),
+        "largest_relative_difference": parity.distances(*arrays),
+        "same_facts": {name: value for name, value in stated[0].items() if stated[1].get(name) == value},
+    }
+    return Work(differences, len(arrays[0].keys() & arrays[1].keys()), agreement)
+
+
+def _unable(a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[Difference]:
+    """Items that a side cannot run at all, with its reason."""
+    for item in dict.fromkeys([*a, *b]):
+        sides = " and ".join(name for name, missing in (("A", a), ("B", b)) if item in missing)
+        yield {
+            "what": "unsupported",
+            "where": f"out/{item}",
+            "item": item,
+            "a": a.get(item, "works"),
+            "b": b.get(item, "works"),
+            "blocks": "yes",
+            "sentence": f"{item} does not run on {sides}: {a.get(item) or b.get(item)}",
+        }
 
 
 def dtype_of(workload: Workload) -> str:
@@ -138,6 +170,7 @@ def _facts(ready: Mapping[str, Any]) -> dict[str, object]:
     """What a worker says of itself, flat, for parity."""
     versions, runtime = ready.get("versions", {}), ready.get("runtime", {})
     stated: dict[str, object] = {"python": versions.get("python"), "numpy": versions.get("numpy")}
+    stated["compute_threads"] = next((runtime[key] for key in _THREADS if key in runtime), None)
     stated.update(runtime.get("facts", {}))
     return {name: str(value) for name, value in stated.items() if value is not None}
 

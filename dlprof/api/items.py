@@ -107,6 +107,12 @@ def _check_memory(workload: Workload) -> None:
             )
 
 
+def unmatched(workload: Workload) -> Mapping[str, Sequence[str]]:
+    """What a framework has and the other has not, by framework, where a workload says so (losses)."""
+    found: Mapping[str, Sequence[str]] = workload.description.get("unmatched", {})
+    return found
+
+
 def count(workload: Workload) -> int:
     """How many items each call variant of an op workload has; 1 for other kinds (their headline)."""
     return sum(1 for _ in _tasks(workload)) or 1

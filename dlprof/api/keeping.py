@@ -25,12 +25,14 @@ from dlprof.workload import Workload
 
 @dataclass(slots=True)
 class Kept:
-    """What has been finished so far. differences: of parity. primitives: what oneDNN said (api.reasons), None where it was
-    not asked. stopped: why it ended early, '' where it did not; ended: the warning that says so, or that the budget was
-    spent. listed: the workload's items. sessions: start and number of trials of each; more than one where it was resumed.
-    calibration: what is known of this comparison's errors here (api.trusting), None where nothing is."""
+    """What has been finished so far. differences: of parity; agreement: how closely the sides agree (equal_work.Work).
+    primitives: what oneDNN said (api.reasons), None where it was not asked. stopped: why it ended early, '' where it did
+    not; ended: the warning that says so, or that the budget was spent. listed: the workload's items. sessions: start and
+    number of trials of each; more than one where it was resumed. calibration: what is known of this comparison's errors
+    here (api.trusting), None where nothing is."""
 
     differences: tuple[Mapping[str, str], ...] = ()
+    agreement: Mapping[str, Any] = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
     captures: dict[str, Capture] = field(default_factory=dict)
     primitives: Mapping[str, Any] | None = None
@@ -106,6 +108,7 @@ class Keeper:
                 for t in kept.trials
             ],
             "stopped": kept.stopped,
+            "agreement": kept.agreement,
             "sessions": kept.sessions,
             "calibration": kept.calibration,
             "primitives": kept.primitives,

@@ -133,6 +133,8 @@ def record(bench: Bench, side: SideSpec, workload: Workload, *, fidelity: str, e
         result = launch.run_trace(
             environment, request, writer.partial, bench.options.timeout_s, lambda event: _report(bench.progress, event)
         )
+        for item, why in result.left_out.items():
+            bench.warn(f"{side.label}: {item} is not in the trace: {why}")
         bench.progress.detail("reading the trace")
         files = [writer.partial / artefact.path for artefact in result.artefacts]
         if not files:

@@ -91,6 +91,7 @@ def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Work
     ended = manifest.options["ended"]
     found = Kept(
         differences=tuple(held["parity"]),
+        agreement=held["facts"].get("agreement", {}),
         trials=[_trial(row, timings) for row in manifest.trials if timings is not None],
         captures=before.captures(),
         primitives=held["facts"].get("primitives"),

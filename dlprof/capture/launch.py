@@ -94,6 +94,7 @@ class Worker:
         self._timeout_s = timeout_s
         self._on_event = on_event
         self._ready: dict[str, Any] | None = None
+        self.missing: dict[str, str] = {}
         self._child = _Child(environment, request, control_dir, timeout_s, runner)
 
     @property
@@ -128,8 +129,8 @@ class Worker:
         return burst
 
     def parity(self, out: str = "parity.npz") -> dict[str, np.ndarray[Any, Any]]:
-        """Outputs on one batch from the common weights: logits, loss, grad/<layer>/w, …"""
-        self._ask({"cmd": "parity", "out": out})
+        """Outputs on one batch from the common weights: logits, loss, grad/<layer>/w, … Sets `missing`."""
+        self.missing = dict(self._ask({"cmd": "parity", "out": out}).get("missing", {}))
         with np.load(self._control / out, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 

@@ -21,6 +21,12 @@ def add_run_arguments(parser: argparse.ArgumentParser, *, workload: str | None =
     parser.add_argument(
         "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; may be repeated"
     )
+    task = parser.add_mutually_exclusive_group()
+    task.add_argument(
+        "--train", dest="task", action="store_const", const="train", help="train (default); --set task=train"
+    )
+    task.add_argument("--infer", dest="task", action="store_const", const="infer", help="forward passes alone")
+    parser.add_argument("--batch-size", metavar="N", help="examples in a step; --set batch_size=N")
     parser.add_argument("--epochs", type=int, metavar="N", help="epochs of a traced run; the last one is traced")
     parser.add_argument("--device", default="cpu", metavar="cpu|gpu[:N]", help="default cpu")
     parser.add_argument("--mode", metavar="M", help="execution mode, from `dlprof frameworks`")
@@ -53,7 +59,7 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
     return RunOptions(
         workload=arguments.workload or "",
         preset=arguments.preset,
-        settings=dict(_setting(text) for text in arguments.set),
+        settings=_settings(arguments),
         epochs=arguments.epochs,
         device=arguments.device,
         mode=arguments.mode,
@@ -64,6 +70,18 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
         max_steps=arguments.max_steps,
         timeout_s=parse_duration(arguments.timeout),
     )
+
+
+def _settings(arguments: argparse.Namespace) -> dict[str, str]:
+    """Those of --set, and those that have an option of their own."""
+    settings = dict(_setting(text) for text in arguments.set)
+    for key, value, option in (
+        ("task", arguments.task, f"--{arguments.task}"),
+        ("batch_size", arguments.batch_size, "--batch-size"),
+    ):
+        if value is not None and settings.setdefault(key, value) != value:
+            raise UsageError(f"{option} and --set {key}={settings[key]} contradict each other", hint="use one of them")
+    return settings
 
 
 def _setting(text: str) -> tuple[str, str]:

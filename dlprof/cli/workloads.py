@@ -15,6 +15,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof import workload
+    from dlprof.api import items
 
     for name in [arguments.name] if arguments.name else workload.names():
         loaded = workload.load(name)
@@ -24,4 +25,8 @@ def run(arguments: argparse.Namespace) -> int:
         if arguments.name:
             for setting in loaded.settings.values():
                 print(f"{'':12} --set {setting.describe()}")  # noqa: T201
+            for task in loaded.description.get("tasks", []):
+                print(f"{'':12} task {task['name']} ({task['op']})")  # noqa: T201
+            for framework, alone in items.unmatched(loaded).items():
+                print(f"{'':12} only {framework}: {', '.join(alone)}")  # noqa: T201
     return 0

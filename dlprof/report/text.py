@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from dlprof.analysis import parity
 from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
@@ -174,7 +175,7 @@ def _cost(cost: float | None) -> str:
 
 
 def _parity(found: Comparison, colour: bool) -> list[str]:
-    lines = heading("Same work?", colour=colour)
+    lines = heading("Same work?", colour=colour) + _agreement(found)
     for difference in found.parity:
         mark = "! " if difference.get("blocks") == "yes" else "  "
         lines += paragraph(parity.statement(difference), first=f"  {mark}")
@@ -183,6 +184,22 @@ def _parity(found: Comparison, colour: bool) -> list[str]:
     if found.items and found.items[0].item in RECORDED:
         return lines + paragraph("Not checked: these are two recordings; compare the counts above.", first="  ")
     return lines + paragraph("No difference was found in what was compared.", first="  ")
+
+
+def _agreement(found: Comparison) -> list[str]:
+    """How closely the two sides' arrays agree, and which facts are the same."""
+    agreement = cast(Mapping[str, Any], found.facts.get("agreement") or {})
+    distances = agreement.get("largest_relative_difference", {})
+    if not distances:
+        return []
+    worst = max(distances, key=distances.__getitem__)
+    text = (
+        f"{len(distances)} arrays compared; largest difference {distances[worst]:.1g} of an array's scale ({worst}); "
+        f"allowed for {agreement['dtype']}: {agreement['tolerance']['relative']:g}"
+    )
+    named = [f"{name} {value}" for name, value in agreement["same_facts"].items() if len(value) <= 24]
+    same = paragraph(f"same on both sides: {', '.join(named)}", first="  ", rest="    ") if named else []
+    return [*paragraph(text, first="  ", rest="    "), *same]
 
 
 def messages(texts: Iterable[str], title: str, colour: bool) -> list[str]:

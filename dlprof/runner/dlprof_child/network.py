@@ -16,7 +16,9 @@ PARITY_STEPS = 3
 
 
 class NetworkWork:
-    """What the session asks of a workload of kind `network`."""
+    """What the session asks of a workload of kind `network`. missing: items that cannot run; there are none."""
+
+    missing = ()
 
     def __init__(self, request, backend, channel):
         self._request = request

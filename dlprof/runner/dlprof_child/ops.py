@@ -53,7 +53,7 @@ def _by(task):
 
 
 class OpWork:
-    """What the session asks of a workload of kind `op`."""
+    """What the session asks of a workload of kind `op`. missing: item -> why it cannot run, as far as that has shown."""
 
     def __init__(self, request, backend, channel):
         self._request = request
@@ -65,6 +65,7 @@ class OpWork:
         self._items = {item.name: item for item in items_of(request["workload"], request["framework"])}
         for item in self._items.values():
             operands.check_memory(item.task, item.size, self._count, self._dtype)
+        self.missing = {}
         self._functions = {}
         self._operands = operands.Cache()
         self.items = tuple(self._items)
@@ -81,10 +82,19 @@ class OpWork:
             "dtype": [self._dtype],
             "count": self._count,
             "calls": calls,
-            "execution": {name: self._backend.execution(item.call, item.creates) for name, item in self._some()},
-            "input_aliased": {name: self._aliased(item) for name, item in self._some() if item.creates},
+            "execution": {name: self._stated(self._execution, item) for name, item in self._some()},
+            "input_aliased": {name: self._stated(self._aliased, item) for name, item in self._some() if item.creates},
             "synchronisation": self._backend.synchronisation,
         }
+
+    def _stated(self, fact, item):
+        try:
+            return fact(item)
+        except Unsupported as error:
+            return "none: " + error.message
+
+    def _execution(self, item):
+        return self._backend.execution(item.call, item.creates)
 
     def _some(self):
         """One item of each task."""
@@ -143,19 +153,37 @@ class OpWork:
         """out/<item>: the result on the first operand set (of a call that changes its first operand: that one afterwards);
         grad/<item>: d(sum of the result)/d(operand). Several gradients: grad/<item> by <operand>. Layouts as described."""
         arrays = {}
-        for name, item in self._items.items():
-            values = self._operand_sets(item)[0]
-            result = self._first_call(item, self._compile(item), values)
-            if item.call["gradient"]:
-                arrays.update(self._gradients("out/" + name, item, [self._backend.value(one) for one in result]))
-                continue
-            result = self._backend.value(values[0] if item.task.get("in_place") else result)
-            result = operands.described(result, item.task.get("result_is"), item.call.get("layout"))
-            # MXNet's mx.nd has no zero-dimensional arrays: a scalar comes out as (1,)
-            arrays["out/" + name] = result.reshape(()) if result.size == 1 else result
-            if not item.creates and item.task.get("gradient", not item.task.get("in_place")):
-                found = self._backend.gradient(self._compile(item), values, _by(item.task))
-                arrays.update(self._gradients("grad/" + name, item, found))
+        for name in self._items:
+            arrays.update(self._unless_missing(self._parity_of, name) or {})
+        return self._some_of(arrays)
+
+    def _unless_missing(self, function, name):
+        """function(name), or None where the item turns out to be unsupported, which is noted."""
+        try:
+            return function(name)
+        except Unsupported as error:
+            self.missing[name] = error.message
+            return None
+
+    def _some_of(self, found):
+        """What was found; raises Unsupported where no item at all can run."""
+        if not found:
+            raise Unsupported(next(iter(self.missing.values())), "choose another mode or version")
+        return found
+
+    def _parity_of(self, name):
+        item = self._items[name]
+        values = self._operand_sets(item)[0]
+        result = self._first_call(item, self._compile(item), values)
+        if item.call["gradient"]:
+            return self._gradients("out/" + name, item, [self._backend.value(one) for one in result])
+        result = self._backend.value(values[0] if item.task.get("in_place") else result)
+        result = operands.described(result, item.task.get("result_is"), item.call.get("layout"))
+        # MXNet's mx.nd has no zero-dimensional arrays: a scalar comes out as (1,)
+        arrays = {"out/" + name: result.reshape(()) if result.size == 1 else result}
+        if not item.creates and item.task.get("gradient", not item.task.get("in_place")):
+            found = self._backend.gradient(self._compile(item), values, _by(item.task))
+            arrays.update(self._gradients("grad/" + name, item, found))
         return arrays
 
     @staticmethod
@@ -208,12 +236,13 @@ class OpWork:
         backend.start_trace(directory, "exact" if exact else "native", self._request["options"])
         with Stopwatch() as watch, backend.span("dlprof:epoch=1"):
             for name, item in self._items.items():
-                self._traced_item(name, functions[name], self._operand_sets(item)[:count], exact)
+                if name in functions:
+                    self._traced_item(name, functions[name], self._operand_sets(item)[:count], exact)
         artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
         return {
             "epochs": [],
             "window": {
-                "steps": count * len(self._items),
+                "steps": count * len(functions),
                 "synchronised": exact,
                 "wall_ns": watch.wall,
                 "epoch": None,
@@ -222,21 +251,28 @@ class OpWork:
             "artefacts": artefacts,
             "first_call_ns": first_call_ns,
             "warmup_steps": WARMUP_CALLS,
+            "left_out": self.missing,
         }
 
     def _warm_up(self, count):
         """(time of the very first call, {item: functions that take turns}), all called before."""
-        functions, first_call_ns = {}, None
-        for name, item in self._items.items():
-            values = self._operand_sets(item)[0]
-            copies = self._backend.copies_for(count, item.creates)
-            functions[name] = [self._compile(item) for _ in range(copies)]
-            for function in functions[name]:
-                for _ in range(WARMUP_CALLS):
-                    with Stopwatch() as watch:
-                        self._backend.finish(self._first_call(item, function, values))
-                    first_call_ns = watch.wall if first_call_ns is None else first_call_ns
-        return first_call_ns, functions
+        times = []
+
+        def warmed(name):
+            item = self._items[name]
+            return [self._warm(item, times) for _ in range(self._backend.copies_for(count, item.creates))]
+
+        functions = {name: self._unless_missing(warmed, name) for name in self._items}
+        return times[0] if times else None, self._some_of({name: made for name, made in functions.items() if made})
+
+    def _warm(self, item, times):
+        """A function of the item, called before; the calls' wall times are added to `times`."""
+        function, values = self._compile(item), self._operand_sets(item)[0]
+        for _ in range(WARMUP_CALLS):
+            with Stopwatch() as watch:
+                self._backend.finish(self._first_call(item, function, values))
+            times.append(watch.wall)
+        return function
 
     def _traced_item(self, name, functions, sets, exact):
         backend = self._backend

@@ -4,6 +4,7 @@ import importlib.util
 import json
 import os
 import platform
+import random
 import sys
 import traceback
 
@@ -71,12 +72,13 @@ class Session:
         with open(os.path.join(self._control, "request.json")) as stream:
             request = check(json.load(stream))
         self._channel.send({"event": "phase", "name": "import"})
+        seeds = _seed(int(request["seed"]))
         backend = load_adapter(request["adapter"]).create(request)
         self._result["versions"] = dict(backend.versions(), python=platform.python_version(), numpy=np.__version__)
         self._result["runtime"] = backend.runtime()
         self._channel.send({"event": "phase", "name": "prepare"})
         work = KINDS[request["workload"]["kind"]](request, backend, self._channel)
-        self._result["runtime"] = dict(backend.runtime(), facts=work.facts(), pid=os.getpid())
+        self._result["runtime"] = dict(backend.runtime(), facts=work.facts(), pid=os.getpid(), seeds=seeds)
         if request["task"] == "trace":
             self._trace(work)
         else:
@@ -119,11 +121,18 @@ class Session:
             if command.get("cmd") == "parity":
                 arrays = work.parity()
                 np.savez(os.path.join(self._control, command["out"]), **arrays)
-                return {"ok": True, "arrays": sorted(arrays)}
+                return {"ok": True, "arrays": sorted(arrays), "missing": dict(work.missing)}
             raise Fault("no command '%s'" % command.get("cmd"), "commands: parity, run, quit")
         except Exception as error:  # noqa: BLE001 - the answer carries it; its traceback goes to the log
             traceback.print_exc()
             return dict(describe(error), ok=False)
+
+
+def _seed(seed):
+    """Seed Python and NumPy; the adapter seeds its framework with the same number. What goes to the manifest."""
+    random.seed(seed)
+    np.random.seed(seed % 2**32)
+    return {"python": seed, "numpy": seed % 2**32, "framework": seed}
 
 
 def check(request):

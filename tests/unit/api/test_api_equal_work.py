@@ -21,6 +21,7 @@ class Answer:
 
     def __init__(self, facts: Mapping[str, Any], **arrays: float) -> None:
         self.ready = {"versions": {"python": "3.11.1"}, "runtime": {"facts": dict(facts)}}
+        self.missing: dict[str, str] = {}
         self.arrays = {name.replace("__", "/"): np.full((2, 2), value, np.float32) for name, value in arrays.items()}
 
     def parity(self) -> Mapping[str, np.ndarray[Any, Any]]:
@@ -108,3 +109,28 @@ def test_a_preset_allows_what_follows_from_its_design_and_no_more(arrays: dict[s
     assert [d["where"] for d in work.blocks] == blocked
     designed = {d["where"]: (d["a"], d["b"]) for d in work.differences if d["what"] == "design"}
     assert designed == {"optimizer.op": ("Adam", "SGD"), "optimizer.learning_rate": ("0.001", "0.02")}
+
+
+def test_an_item_that_one_side_cannot_run_is_refused_with_its_reason_and_the_others_stay() -> None:
+    a, b = Answer({}), Answer({})
+    a.arrays = {"out/matmul[size=50]": np.ones(3), "out/matmul[size=90]": np.ones(3)}
+    b.arrays = {"out/matmul[size=50]": np.ones(3)}
+    b.missing = {"matmul[size=90]": "no such call in this release"}
+    work = check(a, b, MATMUL)
+    assert work.refused == {"matmul[size=90]"}
+    (difference,) = work.differences
+    assert difference["sentence"] == "matmul[size=90] does not run on B: no such call in this release"
+
+
+def test_how_closely_the_arrays_agree_and_what_is_the_same_is_stated() -> None:
+    a, b = (
+        Answer({"batch_size": 200, "layout": "NHWC"}, logits=2),
+        Answer({"batch_size": 200, "layout": "NCHW"}, logits=2.0001),
+    )
+    for side, key in ((a, "intra_op_threads"), (b, "openmp_threads")):
+        side.ready["runtime"][key] = 2
+    agreement = check(a, b).agreement
+    assert agreement["largest_relative_difference"]["logits"] == pytest.approx(5e-5, rel=1e-2)
+    assert agreement["same_facts"] == {"python": "3.11.1", "compute_threads": "2", "batch_size": "200"}
+    b.ready["runtime"]["openmp_threads"] = 1
+    assert {"compute_threads", "layout"} == {d["where"] for d in check(a, b).differences}
