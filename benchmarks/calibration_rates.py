@@ -324,7 +324,7 @@ def criteria_of(
         rate = as_they_ran(nulls, design)
         if rate is not None:
             hits = round(rate.rate * rate.comparisons)
-            text = f"headlines of all cells as they ran, {name}: {hits} of {rate.comparisons}, {rate_text(rate)}"
+            text = f"first item of every cell as they ran, {name}: {hits} of {rate.comparisons}, {rate_text(rate)}"
             found.append(Criterion(text, rate.low <= 0.05))
     return tuple(found)
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
+from statistics import fmean
 
 import calibration_others as others
 import calibration_rates as rates
@@ -15,16 +16,17 @@ BEGIN, END = "<!-- calibration: begin -->", "<!-- calibration: end -->"
 
 
 def text(report: rates.Report) -> str:
-    """All tables, then each promise that is not kept or cannot be judged, and how many are."""
+    """All tables, then how many of the promises are kept, and each that is not."""
     parts = [
         ("Distinct real trials", _trials(report)),
-        ("A against A: false positives and coverage", _nulls(report)),
+        ("A against A: false positives and coverage", _nulls(report, ("all",))),
+        ("The same, quiet and loaded trials apart", _nulls(report, ("quiet", "loaded"))),
         ("A against A, as they ran", _as_they_ran(report)),
         ("Several items at once, 6 trials", _families(report)),
         ("Real slow-downs", _powers(report)),
         ("Slow-downs added to the trials of A against A", _scaled(report)),
         ("Others' methods on the same iterations: share called different although nothing differs", _pooled(report)),
-        ("Promises", list(_promises(report))),
+        ("Promises", [*_counts(report), "", *_promises(report)]),
     ]
     return "\n\n".join(f"### {title}\n\n" + "\n".join(lines) for title, lines in parts if lines) + "\n"
 
@@ -49,7 +51,7 @@ def _trials(report: rates.Report) -> list[str]:
     return [*_table(("cell", *rates.STRATA), rows), f"| **{len(rows)} cells** | **{whole}** | | |"]
 
 
-def _nulls(report: rates.Report) -> list[str]:
+def _nulls(report: rates.Report, strata: Sequence[str]) -> list[str]:
     titles = (
         "cell",
         "item",
@@ -62,13 +64,24 @@ def _nulls(report: rates.Report) -> list[str]:
         "covered",
         "mean n",
     )
+    found = {key: n for key, n in report.nulls.items() if key[2] in strata}
     rows = [
         (cell, item, _count(n.found.trials, stratum), _percent(n.busy), f"{n.found.sd:.3f}",
          rates.rate_text(n.found.fixed.significant), _percent(n.found.fixed.covered.rate),
          rates.rate_text(n.found.adaptive.significant), _percent(n.found.adaptive.covered.rate),
          f"{n.found.adaptive.mean_trials:.0f}")
-        for (cell, item, stratum), n in report.nulls.items()
+        for (cell, item, stratum), n in found.items()
     ]  # fmt: skip
+    for stratum in strata:
+        mine = [n.found for key, n in found.items() if key[2] == stratum]
+        if len(mine) > 1:
+            fixed, adaptive = [f.fixed for f in mine], [f.adaptive for f in mine]
+            means = [
+                _percent(fmean(getattr(r, part).rate for r in design))
+                for design in (fixed, adaptive)
+                for part in ("significant", "covered")
+            ]
+            rows.append((f"**mean of {len(mine)} rows, {stratum}**", "", "", "", "", *means, ""))
     return _table(titles, rows)
 
 
@@ -142,24 +155,49 @@ def _detectable(found: stats.Calibration, n: int) -> str:
 
 
 def _pooled(report: rates.Report) -> list[str]:
-    methods = list(others.METHODS)
+    """Over all items of a cell: mean of the rates, sum of the disjoint comparisons."""
+    grouped: dict[tuple[str, str], list[others.Pooled]] = {}
+    for (cell, _, stratum), found in report.pooled.items():
+        for p in found if stratum == "all" else ():
+            grouped.setdefault((cell, f"{p.processes} a side, {p.design}"), []).append(p)
     rows = [
-        (cell, item, f"{p.processes} a side, {p.design}",
-         *(f"{p.rates[m][0]:.0%} ({p.rates[m][1]} of {p.rates[m][2]})" for m in methods))
-        for (cell, item, stratum), found in report.pooled.items()
-        if stratum == "all"
-        for p in found
-    ]  # fmt: skip
-    return _table(("cell", "item", "processes", *methods), rows)
+        (cell, design, *(_called([p.rates[m] for p in found]) for m in others.METHODS))
+        for (cell, design), found in grouped.items()
+    ]
+    return _table(("cell", "processes", *others.METHODS), rows)
+
+
+def _called(found: Sequence[tuple[float, int, int]]) -> str:
+    hits, comparisons = (sum(one[at] for one in found) for at in (1, 2))
+    return f"{fmean(one[0] for one in found):.0%} ({hits} of {comparisons})"
+
+
+def _counts(report: rates.Report) -> list[str]:
+    """Kept, broken and open promises of each kind."""
+    kinds = (
+        "false positives",
+        "coverage",
+        "any false with BH",
+        "trials find an added",
+        "trials find",
+        "as they ran",
+        "need ≥",
+    )
+    rows = []
+    for kind in kinds:
+        mine = [c.met for c in report.criteria if kind_of(c.text, kinds) == kind]
+        rows.append((kind, *(str(mine.count(state)) for state in (True, False, None))))
+    return _table(("promise", "kept", "not kept", "open"), rows)
+
+
+def kind_of(text: str, kinds: Sequence[str]) -> str | None:
+    """The first of `kinds` that stands in a promise's text."""
+    return next((kind for kind in kinds if kind in text), None)
 
 
 def _promises(report: rates.Report) -> Iterator[str]:
-    kept = sum(c.met is True for c in report.criteria)
-    broken = [c.text for c in report.criteria if c.met is False]
-    open_ = [c.text for c in report.criteria if c.met is None]
-    yield f"{kept} of {kept + len(broken)} kept."
-    yield from (f"- not kept: {text}" for text in broken)
-    yield from (f"- open: {text}" for text in open_)
+    yield from (f"- not kept: {c.text}" for c in report.criteria if c.met is False)
+    yield from (f"- open: {c.text}" for c in report.criteria if c.met is None)
     yield from (f"- lost, no usable ratio: {cell}, {item}: {n} trials" for (cell, item), n in report.lost.items())
 
 
