@@ -11,6 +11,7 @@ from dlprof.ingest.reader import Context
 
 EMPTY: Final = msgspec.Raw(b"{}")
 NOTHING: Final = msgspec.Raw(b"")
+TOO_DEEP: Final = "nested too deeply"
 
 DOUBLE_SAFE_US: Final = 2.0**31
 """Below it (36 minutes) a double tells neighbouring picoseconds apart; above it only the decimal text does."""
@@ -84,7 +85,7 @@ class EventDecoder:
         try:
             parts = self._parts.decode(text)
         except RecursionError:
-            raise msgspec.DecodeError("nested too deeply") from None
+            raise msgspec.DecodeError(TOO_DEEP) from None
         for part in parts:
             try:
                 events += decoder.decode(b"[" + bytes(part) + b"]")

@@ -17,7 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from dlprof.ingest.background import Background
-from dlprof.ingest.json_elements import Event, EventDecoder
+from dlprof.ingest.json_elements import TOO_DEEP, Event, EventDecoder
 from dlprof.ingest.json_envelope import ends_of_events, find_events, footer_values, header_values, time_base
 from dlprof.ingest.mend import mend
 from dlprof.ingest.reader import Context, Damaged
@@ -179,7 +179,7 @@ class JsonStream:
             if not self._eof:
                 self._fill(len(self._buffer) if self._stuck else 1)
             self._skip_lead()
-            if self._eof and not self._buffer:
+            if self._eof and not self._buffer and not self._closed:
                 self.ctx.anomalies.count("json_unclosed")
                 return
             yield from self._next(decoder)
@@ -196,10 +196,12 @@ class JsonStream:
         """Decodes what the buffer holds whole; keeps the rest."""
         if self._closed:
             return
+        reason = "truncated"
         for cut in self._cuts():
             try:
                 events, used = self._decode(decoder, memoryview(self._buffer)[:cut])
             except _Malformed as error:
+                reason = error.reason
                 if error.at is not None:
                     yield from self._damaged(decoder, cut, error)
                 continue
@@ -208,7 +210,7 @@ class JsonStream:
             yield events
             return
         if self._eof:
-            yield from self._damaged(decoder, len(self._buffer), _Malformed(None, "truncated"))
+            yield from self._damaged(decoder, len(self._buffer), _Malformed(None, reason))
         self._stuck = True
         if len(self._buffer) > MAX_ELEMENT:
             expected = f"an event of at most {MAX_ELEMENT >> 20} MiB"
@@ -273,5 +275,6 @@ class JsonStream:
                 continue
             yield events
             break
-        expected = "the rest of the event that starts here" if error.at is None else f"valid JSON, but: {error.reason}"
+        rest = "an event less deeply nested" if error.reason == TOO_DEEP else "the rest of the event that starts here"
+        expected = rest if error.at is None else f"valid JSON, but: {error.reason}"
         self.ctx.damage(self._offset(start if error.at is None else at), expected, lost=len(self._buffer) - start)

@@ -7,8 +7,9 @@ import tempfile
 import zlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final, cast
+from typing import Any, BinaryIO, Final, cast
 
 import zstandard
 from isal import igzip
@@ -19,6 +20,7 @@ from dlprof.ingest.anomalies import Anomalies
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 CHUNK: Final = 1 << 20
+_SALVAGE: Final = 4096
 _COMPRESSION_ERRORS: Final = (EOFError, zlib.error, OSError, zstandard.ZstdError)
 
 
@@ -30,6 +32,7 @@ class _Guarded(io.RawIOBase):
         self._file = file
         self._source = source
         self._offset = 0
+        self._rest: Iterator[bytes] | None = None
 
     def readable(self) -> bool:
         return True
@@ -42,10 +45,16 @@ class _Guarded(io.RawIOBase):
     def read(self, size: int = -1) -> bytes:
         """Up to `size` bytes, none at the end."""
         try:
-            data = self._inner.read(size)
+            data = self._inner.read(size) if self._rest is None else next(self._rest, b"")
         except _COMPRESSION_ERRORS as error:
             self._source.compression_damage(self._offset, error)
-            return b""
+            # What the failed call had decompressed is lost with it: read once more, to the very byte.
+            self._rest = (
+                salvaged(self._source.path, self._offset) if isinstance(self._inner, igzip.IGzipFile) else iter(())
+            )
+            data = next(self._rest, b"")
+        if self._rest is not None and 0 <= size < len(data):
+            self._rest, data = chain([data[size:]], self._rest), data[:size]
         self._offset += len(data)
         return data
 
@@ -53,6 +62,34 @@ class _Guarded(io.RawIOBase):
         self._inner.close()
         self._file.close()
         super().close()
+
+
+def salvaged(path: Path, offset: int) -> Iterator[bytes]:
+    """Decompressed bytes of a damaged gzip file from `offset` on, as far as its first stream can be decompressed."""
+    decompressor = zlib.decompressobj(wbits=31)
+    with path.open("rb") as file:
+        while (piece := file.read(_SALVAGE)) and not decompressor.eof:
+            before = decompressor.copy()
+            try:
+                data = decompressor.decompress(piece)
+            except zlib.error:
+                yield from _bytewise(before, piece, offset)
+                return
+            if data[offset:]:
+                yield data[offset:]
+            offset = max(offset - len(data), 0)
+
+
+def _bytewise(decompressor: Any, piece: bytes, offset: int) -> Iterator[bytes]:
+    """The bytes that come out before the damage in `piece`."""
+    found = b""
+    for at in range(len(piece)):
+        try:
+            found += decompressor.decompress(piece[at : at + 1])
+        except zlib.error:
+            break
+    if found[offset:]:
+        yield found[offset:]
 
 
 def _gzip(file: BinaryIO) -> BinaryIO:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import json
+import random
+import zlib
 from pathlib import Path
 
 import pytest
@@ -217,3 +220,39 @@ def test_a_recorded_file_with_bytes_overwritten_is_read_or_refused_but_never_cra
 def test_the_recorded_files_are_where_these_tests_look() -> None:
     if TRACES.exists():
         assert all((TRACES / name).exists() for name in RECORDED)
+
+
+@pytest.mark.parametrize("damage", ["no trailer", "cut", "flipped"])
+def test_with_repair_all_that_a_damaged_gzip_file_still_gives_is_kept(damage: str, tmp_path: Path) -> None:
+    rng = random.Random(3)
+    whole = _trace(*(SPAN % (f"{rng.getrandbits(64):x}", 10 * k) for k in range(20_000))).encode()
+    packed = bytearray(gzip.compress(whole, 1))
+    if damage == "no trailer":
+        del packed[-8:]
+    elif damage == "cut":
+        del packed[len(packed) * 2 // 3 :]
+    else:
+        packed[len(packed) * 2 // 3 :] = b"\xff" * (len(packed) // 3)
+    path = tmp_path / "trace.json.gz"
+    path.write_bytes(packed)
+    with pytest.raises(TraceError, match="damaged"):
+        rows(path)
+    events, info = rows(path, repair=True)
+    # zlib itself, a byte at a time, says how far the file can be decompressed.
+    decompressor, readable = zlib.decompressobj(wbits=31), b""
+    with contextlib.suppress(zlib.error):
+        for at in range(len(packed)):
+            readable += decompressor.decompress(packed[at : at + 1])
+    assert len(events) == readable.count(b"}", 0, whole.rindex(b"]"))
+    assert info.anomalies["compressed_tail_damaged"] == 1
+
+
+def test_an_event_that_is_nested_too_deeply_is_said_to_be(tmp_path: Path) -> None:
+    deep = '{"ph": "X", "name": "b", "ts": 1, "dur": 1, "args": {"x": ' + "[" * 100_000 + "]" * 100_000 + "}}"
+    with pytest.raises(TraceError, match="less deeply nested"):
+        rows_of(_trace(SPAN % ("a", 1), deep), tmp_path)
+    assert len(rows_of(_trace(SPAN % ("a", 1), deep), tmp_path, repair=True)[0]) == 1
+
+
+def test_an_empty_list_of_events_is_whole(tmp_path: Path) -> None:
+    assert rows_of("[]", tmp_path)[1].anomalies == {"empty_file": 1}
