@@ -44,6 +44,22 @@ def test_an_item_that_a_framework_records_nothing_of_has_no_event_rather_than_ze
     assert "items are dispatch-bound, operators cover" in " ".join(done.stdout.split())
 
 
+def test_what_profiling_costs_a_call_is_measured_beside_the_traced_ones(all_tasks):
+    found = json.loads((all_tasks[1] / "comparison.json").read_text())
+    assert all(isinstance(found["profiling_overhead"][side], float) for side in "ab")
+    for side in "ab":
+        child = json.loads((all_tasks[1] / f"{side}-exact-1" / "manifest.json").read_text())["child"]
+        assert len(child["window"]["untraced_step_ns"]) == 2 * child["window"]["steps"]
+    assert "profiling overhead unknown" not in all_tasks[0].stdout
+
+
+def test_how_closely_each_task_agrees_is_stated(all_tasks):
+    agreement = json.loads((all_tasks[1] / "comparison.json").read_text())["facts"]["agreement"]
+    distances = agreement["largest_relative_difference"]
+    assert {name.partition("/")[2] for name in distances if name.startswith("out/")} == {f"{t}[size=64]" for t in TASKS}
+    assert max(distances.values()) <= agreement["tolerance"]["relative"]
+
+
 @pytest.mark.slow
 def test_a_sweep_gives_a_row_a_size_and_says_where_the_faster_side_changes(dlprof, tmp_path):
     done = dlprof("compare", "matmul", "--set", "sizes=20..420/200", "--trials", 6, "--traces", 0, "--format", "csv",

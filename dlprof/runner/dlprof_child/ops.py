@@ -233,12 +233,14 @@ class OpWork:
         channel.send({"event": "phase", "name": "warm-up"})
         first_call_ns, functions = self._warm_up(count)
         channel.send({"event": "phase", "name": "traced items"})
+        untraced = self._reference(functions, count)
         backend.start_trace(directory, "exact" if exact else "native", self._request["options"])
         with Stopwatch() as watch, backend.span("dlprof:epoch=1"):
             for name, item in self._items.items():
                 if name in functions:
                     self._traced_item(name, functions[name], self._operand_sets(item)[:count], exact)
         artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
+        untraced += self._reference(functions, count)
         return {
             "epochs": [],
             "window": {
@@ -247,12 +249,30 @@ class OpWork:
                 "wall_ns": watch.wall,
                 "epoch": None,
                 "expected": {},
+                "untraced_step_ns": untraced,
             },
             "artefacts": artefacts,
             "first_call_ns": first_call_ns,
             "warmup_steps": WARMUP_CALLS,
             "left_out": self.missing,
         }
+
+    def _reference(self, names, count):
+        """Wall times (ns) of synchronised calls without the profiler, in this process and at this moment: what profiling costs.
+
+        As many of each item as are traced, so that both are the same mixture, and by functions of their own: those traced
+        must not have been called so often that the profiler leaves their kernels out (Backend.copies_for).
+        """
+        times = []
+        for name in names:
+            item = self._items[name]
+            sets, function = self._operand_sets(item)[:count], self._function(item)
+            self._backend.finish(function(*sets[0]))  # the first may compile
+            for values in sets:
+                with Stopwatch() as watch:
+                    self._backend.finish(function(*values))
+                times.append(watch.wall)
+        return times
 
     def _warm_up(self, count):
         """(time of the very first call, {item: functions that take turns}), all called before."""
