@@ -49,9 +49,8 @@ class _Guarded(io.RawIOBase):
         except _COMPRESSION_ERRORS as error:
             self._source.compression_damage(self._offset, error)
             # What the failed call had decompressed is lost with it: read once more, to the very byte.
-            self._rest = (
-                salvaged(self._source.path, self._offset) if isinstance(self._inner, igzip.IGzipFile) else iter(())
-            )
+            gzipped = self._source.compression() == "gzip"
+            self._rest = salvaged(self._source.path, self._offset) if gzipped else iter(())
             data = next(self._rest, b"")
         if self._rest is not None and 0 <= size < len(data):
             self._rest, data = chain([data[size:]], self._rest), data[:size]
