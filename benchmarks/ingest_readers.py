@@ -64,7 +64,7 @@ def run(path, out):
     command = ["node", {str(PERFETTO)!r}, WASM, path, "select count(*) as n from slice"]
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(done.stderr.strip().splitlines()[-1][:200])
+        raise SystemExit(next(line for line in done.stderr.splitlines() if "Error" in line)[:200])
     return json.loads(done.stdout)[0][0]["n"]
 """),
     Reader("orjson + pandas", "to Parquet, all as text", ("orjson", "pandas", "pyarrow"), JSON, _BYTES + """
