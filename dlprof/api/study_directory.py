@@ -149,18 +149,19 @@ def _found(path: Path, cell: CellRecord) -> CellRecord:
 
 
 def headline(folder: Path) -> dict[str, Any]:
-    """verdict and sentence of what a cell left: of a family of items the summary, of a capture how much was recorded."""
+    """verdict and sentence of what a cell left: of a family of items the summary, and `mixed` where their verdicts differ; of a
+    capture how much was recorded."""
     capture = Capture.open(folder)
     manifest = capture.manifest
     if manifest.kind != "compare":
         events = manifest.trace.events if manifest.trace else 0
         return {"verdict": None, "sentence": f"{events} events recorded"}
     found = capture.comparison()
-    summary = found["facts"].get("summary")
+    items, summary = found["items"], found["facts"].get("summary")
     if summary:
-        return {"verdict": None, "sentence": summary}
-    first = found["items"][0] if found["items"] else None
-    return {"verdict": found["verdict"], "sentence": first["sentence"] if first else "nothing was timed"}
+        verdicts = {item["verdict"] for item in items}
+        return {"verdict": verdicts.pop() if len(verdicts) == 1 else "mixed", "sentence": summary}
+    return {"verdict": found["verdict"], "sentence": items[0]["sentence"] if items else "nothing was timed"}
 
 
 def can_go_on(place: Path) -> bool:

@@ -23,6 +23,7 @@ from dlprof.errors import Unsupported, UsageError
 from dlprof.frameworks.published import ENVIRONMENT as PUBLISHED
 from dlprof.plugin import EnvSpec
 from dlprof.study import Cell, CellRecord, Planned, Study, expand
+from dlprof.study.spec import Choices
 from dlprof.workload import Workload, choices_hint
 
 PUBLISHED_ESTIMATE_S: Final = 30.0
@@ -66,6 +67,8 @@ class Plan:
 
 def plan(study: Study, *, quick: bool = False) -> Plan:
     """Expand and check. Raises `UsageError` with file, line and key for what is wrong whatever the machine."""
+    if quick and all(one == Choices() for one in (study.spec.quick, *(each.quick for each in study.spec.experiments))):
+        raise UsageError(f"{study.path}: --quick would change nothing", hint="say in [quick] what is smaller")
     cells = tuple(_planned(study, one) for one in expand(study, quick=quick))
     there = {environment.name for environment in EnvStore().list()}
     needed = {spec.name: spec.name in there for cell in cells for spec in cell.environments}

@@ -10,8 +10,8 @@ from dlprof.report.layout import Colour, Column, heading, paint, paragraph, tabl
 from dlprof.study import CellRecord, StudyRecord
 from dlprof.units import format_ns
 
-_PLANNED: Final = (Column("About", 12), Column("Cell", 66, right=False))
-_RAN: Final = (Column("State", 14, right=False), Column("Took", 12), Column("Cell", 52, right=False))
+_PLANNED: Final = (Column("About", 12),)
+_RAN: Final = (Column("State", 14, right=False), Column("Verdict", 14, right=False), Column("Took", 10))
 _COLOURS: Final[Mapping[str, Colour]] = {
     "done": "good",
     "failed": "bad",
@@ -24,7 +24,7 @@ def plan(
     cells: Sequence[tuple[CellRecord, str]], environments: Mapping[str, bool], estimate_s: float, *, colour: bool
 ) -> str:
     """cells: with what stands against each on this machine. environments: name → whether it is there."""
-    lines = table(_PLANNED, [(_time(cell.estimate_s), cell.id) for cell, _ in cells])
+    lines = _table(_PLANNED, [(_time(cell.estimate_s), cell.id) for cell, _ in cells])
     for cell, hindrance in cells:
         if hindrance:
             lines += paragraph(f"{cell.id} cannot run here: {hindrance}", first="  ! ")
@@ -38,14 +38,27 @@ def plan(
 
 
 def summary(study: StudyRecord, folder: str, *, colour: bool) -> str:
-    """A table of the cells: state and time; then what each found, or why it found nothing."""
-    rows = [(_words(cell.status), "" if cell.seconds is None else _time(cell.seconds), cell.id) for cell in study.cells]
-    lines = [*paragraph(study.title), "", *table(_RAN, rows)]
+    """A table of the cells: state, verdict and time; then what each found, or why it found nothing."""
+    rows = [
+        (
+            _words(cell.status),
+            _words(cell.verdict or ""),
+            "" if cell.seconds is None else _time(cell.seconds),
+            cell.id,
+        )
+        for cell in study.cells
+    ]
+    lines = [*paragraph(study.title), "", *_table(_RAN, rows)]
     for cell in study.cells:
         lines += _told(cell, colour)
     count = Counter(cell.status for cell in study.cells)
     counted = ", ".join(f"{number} {_words(status)}" for status, number in count.items())
     return "\n".join([*lines, "", *paragraph(f"{counted}: {folder}")]) + "\n"
+
+
+def _table(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> list[str]:
+    """A table whose last column, the ids, is as wide as it must be: an id that is cut cannot be used."""
+    return table([*columns, Column("Cell", max(len(row[-1]) for row in rows), right=False)], rows)
 
 
 def _told(cell: CellRecord, colour: bool) -> list[str]:
@@ -65,7 +78,7 @@ def _words(status: str) -> str:
 
 
 def _time(seconds: float) -> str:
-    return format_ns(round(seconds, 1) * 1e9)
+    return f"{seconds:.1f} s" if seconds < 120 else format_ns(seconds * 1e9)
 
 
 def _listed(names: Iterable[str]) -> str:

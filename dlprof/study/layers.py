@@ -30,7 +30,7 @@ MEANINGLESS: Final[Mapping[Method, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """The keys of one experiment in force. origin: key → its place in the file. near: keys that the experiment says itself."""
+    """The keys of one experiment in force. at: its number in the file. origin: key → its place in the file."""
 
     study: Study
     at: int
@@ -44,6 +44,7 @@ class Laid:
         return self.values.get(key, UNSET)
 
     def has(self, key: str) -> bool:
+        """Whether the key is said anywhere."""
         return key in self.values
 
     def own(self, key: str) -> bool:

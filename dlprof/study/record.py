@@ -27,7 +27,8 @@ class Failure(msgspec.Struct, frozen=True):
 
 class CellRecord(Cell, frozen=True, kw_only=True):
     """A cell and how it went. path: its directory, relative to the study's. work_sha256: of the resolved workload of both
-    sides. verdict, sentence: of its headline (of many items the sentence alone). started: UTC; seconds: how long it ran."""
+    sides. verdict, sentence: of its headline; of many items what they say together, `mixed` where they differ. started:
+    UTC; seconds: how long it ran."""
 
     status: Status = "pending"
     error: Failure | None = None

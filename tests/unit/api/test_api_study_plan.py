@@ -91,6 +91,12 @@ def test_a_pattern_chooses_cells_and_one_that_chooses_none_is_told(tmp_path) -> 
         restricted(whole, ["x"])
 
 
+def test_quick_without_anything_quicker_is_told(tmp_path) -> None:
+    with pytest.raises(UsageError, match="--quick would change nothing"):
+        planned(tmp_path, 'workloads = "matmul"', quick=True)
+    assert planned(tmp_path, 'workloads = "matmul"\nquick = { trials = 1 }', quick=True).cells
+
+
 def test_a_changed_study_is_seen_cell_by_cell(tmp_path) -> None:
     old = [cell.record for cell in planned(tmp_path, 'workloads = ["matmul", "dot"]\nsizes = 50').cells]
     more = [cell.record for cell in planned(tmp_path, 'workloads = ["matmul", "dot", "relu"]\nsizes = 50').cells]

@@ -72,7 +72,7 @@ def test_a_done_cell_whose_directory_is_gone_is_to_be_run_again(tmp_path) -> Non
 
 
 def test_quick_and_full_runs_are_not_mixed(tmp_path) -> None:
-    begin(tmp_path, planned(tmp_path))
+    begin(tmp_path, planned(tmp_path, STUDY + "[quick]\ntrials = 1\n"))
     with pytest.raises(UsageError, match="was begun without --quick, and this run is with --quick"):
         begin(tmp_path, plan(read(tmp_path / "s.toml"), quick=True))
 
