@@ -22,6 +22,8 @@ _RELEASES = Releases(
         "1.4.1": "3.7",
     },
     requirement={"cpu": "mxnet", "gpu": "mxnet-cu117"},
+    network_modes=("estimator",),
+    since={"estimator": ("1.5", "it came with 1.5")},
     pins={"1.0": ("numpy<1.20",), "1.9": ("numpy==1.23.5",)},
     # What libmxnet.so of mxnet-cu117 1.9.1 links (readelf -d), but for the driver's libcuda.so.1; its wheel asks for none
     # of it. Its machine code is for 5.0, 6.0, 7.0, 8.0 and 8.6, with no PTX: nothing for 9.0 and later to translate.
@@ -65,7 +67,7 @@ class MXNet:
     label: str = "MXNet"
     aliases: Sequence[str] = ("mx",)
     default_version: str = "1.9.1"
-    modes: Sequence[str] = ("hybrid", "hybrid-static", "imperative", "symbolic")
+    modes: Sequence[str] = ("hybrid", "hybrid-static", "imperative", "symbolic", "estimator")
     producer: str = "mxnet"
 
     @property

@@ -42,6 +42,15 @@ def test_modes_train_the_same_lenet(dlprof, tmp_path, a, b):
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("estimator", ["mxnet:estimator", "mxnet@1.5.1:estimator"])
+def test_the_mlp_of_the_study_is_compared_between_keras_and_gluons_estimator(dlprof, tmp_path, estimator):
+    found = compared(dlprof, tmp_path, "mlp", "--a", "tf:keras", "--b", estimator)
+    assert (found["a"]["mode"], found["b"]["mode"]) == ("keras", "estimator")
+    assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
+    assert "once for each block" in facts(found)["fit"][1]
+
+
+@pytest.mark.slow
 def test_two_releases_of_one_framework_are_compared(dlprof, tmp_path):
     found = compared(dlprof, tmp_path, "lenet", "--a", "tf@2.15", "--b", "tf@2.21")
     assert [found[side]["version"] for side in "ab"] == ["2.15.1", "2.21.0"]

@@ -6,7 +6,7 @@ from dlprof_child.backend import Backend
 from dlprof_child.faults import Fault, FrameworkMissing, Unsupported
 from mxnet_ops import SYNCHRONISATION, MXNetOps
 
-MODES = ("hybrid", "hybrid-static", "imperative", "symbolic")
+MODES = ("hybrid", "hybrid-static", "imperative", "symbolic", "estimator")
 
 # Read by MXNet, oneDNN or OpenMP at import; recorded so that two sides can be compared.
 ENVIRONMENT = (

@@ -14,6 +14,10 @@ def make_network(mx, mode, context, description, weights):
         from mxnet_symbolic import SymbolicNetwork
 
         return SymbolicNetwork(mx, context, description, weights)
+    if mode == "estimator":
+        from mxnet_estimator import EstimatorNetwork
+
+        return EstimatorNetwork(mx, context, description, weights)
     return GluonNetwork(mx, mode, context, description, weights)
 
 
