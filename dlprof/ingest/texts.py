@@ -33,7 +33,22 @@ class RawTexts:
         return len(self.parts)
 
 
-Texts = Sequence[str | None] | RawTexts | Arrow
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """Texts one behind the other in `data`, in the order of the rows; length NULL where a row has none."""
+
+    lengths: Lengths
+    data: memoryview
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def array(self) -> Arrow:
+        """The same as an Arrow array."""
+        return strings(self.lengths, np.frombuffer(self.data, dtype=np.uint8))
+
+
+Texts = Sequence[str | None] | RawTexts | Packed | Arrow
 
 
 def gathered(texts: Texts | None, order: Int64 | None) -> tuple[Lengths | None, memoryview]:
@@ -42,6 +57,10 @@ def gathered(texts: Texts | None, order: Int64 | None) -> tuple[Lengths | None, 
         return None, _EMPTY
     if isinstance(texts, RawTexts):
         return _of_raw(texts, order)
+    if isinstance(texts, Packed):
+        if order is None:
+            return texts.lengths, texts.data
+        texts = texts.array()
     array = _large(texts)
     if array.null_count == len(array):
         return None, _EMPTY

@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlprof.ingest.batch import Arrow, Int64, arrow
+from dlprof.ingest.texts import NULL, Packed
 from dlprof.ingest.wire import Uint64
 from dlprof.ingest.xevents import BYTES_VALUE, DOUBLE, INT64, REF, STR, UINT64, Stats
 
@@ -50,8 +51,8 @@ class Quoter:
         return quoted
 
 
-def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> Arrow | None:
-    """JSON objects, one per event of the window, null for an event without stats; None if no event has any.
+def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> Packed | None:
+    """JSON objects, one per event of the window, none for an event without stats; None if no event has any.
 
     stats: sorted by event. Grouping turns what would be a Python step per stat into a few column operations per distinct
     set of stats, of which a trace has dozens.
@@ -65,10 +66,14 @@ def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> Arrow | No
     for group in _groups(stats, first, counts):
         parts.append(_group(stats, first[group], int(counts[group[0]]), data, quoter))
         rows.append(owner[group])
-    position = np.full(events, -1, dtype=np.int64)
+    position = np.empty(events, dtype=np.int64)
     position[np.concatenate(rows)] = np.arange(len(owner))
-    texts = parts[0] if len(parts) == 1 else pa.concat_arrays(parts)
-    return texts.take(arrow(position, mask=position < 0))
+    texts = parts[0] if len(parts) == 1 else pa.concat_arrays(parts).take(arrow(position[owner]))
+    _, offsets, content = texts.buffers()
+    edges = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    lengths = np.full(events, NULL, dtype=np.int32)
+    lengths[owner] = np.diff(edges)
+    return Packed(lengths, memoryview(content)[int(edges[0]) : int(edges[-1])])
 
 
 def _groups(stats: Stats, first: Int64, counts: Int64) -> list[Int64]:

@@ -9,6 +9,7 @@ import numpy as np
 
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.batch import Int64, RawBatch, arrow
+from dlprof.ingest.texts import Packed
 from dlprof.units import PS_PER_NS
 
 _FURTHEST_PS: Final = 2**61
@@ -37,6 +38,6 @@ def in_range(batch: RawBatch, anomalies: Anomalies) -> RawBatch:
             kept[column.name] = values[rows]
         elif isinstance(values, list):
             kept[column.name] = [values[row] for row in rows.tolist()]
-        elif values is not None:
-            kept[column.name] = values.take(arrow(rows))
+        elif isinstance(values, Packed):
+            kept[column.name] = values.array().take(arrow(rows))
     return replace(batch, **kept)

@@ -37,6 +37,7 @@ with instrument:
     from dlprof.ingest.finish import Finisher
     from dlprof.ingest.protosniff import proto_kind
     from dlprof.ingest.reader import Context, Damaged
+    from dlprof.ingest.texts import Packed
 
 from xspace_bytes import PlaneBytes, block, number, space, varint  # noqa: E402  path set above
 
@@ -65,9 +66,10 @@ def check(batch: RawBatch, context: Context) -> None:
         if column in POOLED:
             assert values.min() >= -1, column
             assert values.max() < len(context.pools.text[column].values_list), column
-    if batch.args is not None and hasattr(batch.args, "validate"):
+    if batch.args is not None:
         assert len(batch.args) == rows
-        batch.args.validate(full=True)
+        if isinstance(batch.args, Packed):
+            batch.args.array().validate(full=True)
 
 
 def read_one(data: bytes, kind: str, repair: bool, finish: bool) -> bool:
