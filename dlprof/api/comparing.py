@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
@@ -52,15 +52,8 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
             )
         elif target.exists():
             raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
-        dropped = items.count(asked["a"]) - items.count(workloads["a"])
-        if dropped:
-            bench.warn(
-                f"{items.count(workloads['a'])} of {items.count(asked['a'])} sizes are measured, the smallest and the largest "
-                f"of each task among them: more do not fit into {options.budget_s:g} s; a longer --budget, --trials or "
-                "--set sizes=… has more"
-            )
-        for framework, alone in items.unmatched(workloads["a"]).items():
-            bench.warn(f"only {framework} has, and so not compared: {', '.join(alone)}")
+        for text in _left_out(asked["a"], workloads["a"], options.budget_s):
+            bench.warn(text)
         pacing = Pacing(options, workloads["a"], progress.say, bench.warn)
         trust = trusting.of(options, sides, workloads, pacing)
         if note := trusting.check_gate(options, workloads["a"], trust):
@@ -70,6 +63,17 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
         with CaptureWriter(target, resume=options.resume is not None) as writer:
             keeper = Keeper(options, sides, workloads, writer, pacing.adaptive, pacing.family)
             return _Comparing(options, bench, sides, workloads, keeper, pacing, kept).run()
+
+
+def _left_out(asked: Workload, chosen: Workload, budget_s: float) -> Iterator[str]:
+    """What of the workload is not measured, and why."""
+    if items.count(chosen) < items.count(asked):
+        yield (
+            f"{items.count(chosen)} of {items.count(asked)} sizes are measured, the smallest and the largest of each task "
+            f"among them: more do not fit into {budget_s:g} s; a longer --budget, --trials or --set sizes=… has more"
+        )
+    for framework, alone in items.unmatched(chosen).items():
+        yield f"only {framework} has, and so not compared: {', '.join(alone)}"
 
 
 @dataclass(slots=True)
@@ -108,7 +112,7 @@ class _Comparing:
 
     def _keep(self) -> tuple[Comparison, Path]:
         self.bench.progress.stage("putting it together")
-        warnings = [*self.bench.warnings, *([self.kept.ended] if self.kept.ended else []), *_sessions(self.kept)]
+        warnings = [*self.bench.warnings, *self.kept.notes]
         found = self.keeper.findings(self.kept, warnings)
         return found, self.keeper.commit(found, self.kept, warnings).path
 
@@ -247,12 +251,6 @@ class _Comparing:
             return 4
         limit = 1 + self.options.gate
         return 3 if ratio.low > limit else 0 if ratio.high <= limit else 4
-
-
-def _sessions(kept: Kept) -> list[str]:
-    """That the trials are of several sittings: the machine may have been in another state in each."""
-    counts = [str(session["trials"]) for session in kept.sessions if session["trials"]]
-    return [f"measured in {len(counts)} sessions of {' + '.join(counts)} trials"] if len(counts) > 1 else []
 
 
 def _folded(trial: Trial, most: int = 4) -> Sequence[str]:

@@ -43,6 +43,14 @@ class Kept:
     calibration: Mapping[str, Any] | None = None
 
     @property
+    def notes(self) -> list[str]:
+        """Warnings on how the trials came about, which a further session makes anew: their end, and that they are of
+        several sittings, in each of which the machine may have been in another state."""
+        counts = [str(session["trials"]) for session in self.sessions if session["trials"]]
+        several = f"measured in {len(counts)} sessions of {' + '.join(counts)} trials"
+        return [*([self.ended] if self.ended else []), *([several] if len(counts) > 1 else [])]
+
+    @property
     def timings(self) -> pa.Table:
         """All trials' rows (schema.TIMINGS)."""
         if not self.trials:

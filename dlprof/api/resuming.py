@@ -88,7 +88,6 @@ def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Work
                 hint="trials of different conditions cannot be one comparison; start a new one",
             )
     timings = before.timings() if before.has("timings.parquet") else None
-    ended = manifest.options["ended"]
     found = Kept(
         differences=tuple(held["parity"]),
         agreement=held["facts"].get("agreement", {}),
@@ -98,7 +97,8 @@ def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Work
         listed=tuple(manifest.options["listed"]),
         sessions=list(manifest.options["sessions"]),
     )
-    warnings = [text for text in manifest.warnings if text != ended]
+    outdated = Kept(ended=manifest.options["ended"], sessions=found.sessions).notes
+    warnings = [text for text in manifest.warnings if text not in outdated]
     if manifest.dlprof_version != __version__:
         warnings.append(f"begun with dlprof {manifest.dlprof_version}, gone on with {__version__}")
     return found, warnings
