@@ -99,8 +99,7 @@ class Finisher:
         late = self._late_children(code, spans) if len(spans) > 1 and not track.on_device else None
         carried = _Open.none()
         done = 0
-        for span in spans:
-            rows = self._sorted(code, span)
+        for rows in self._background.ahead(self._sorted(code, span) for span in spans):
             count = len(rows["start_ps"])
             meanings = meaning.of(rows)
             self._anomalies.count("unknown_operator", meanings.unknown)
