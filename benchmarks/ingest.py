@@ -35,14 +35,16 @@ SHOW_MB = 620
 """A million events of kineto-2021."""
 
 
-def speed(inputs: Path, mb: float, names: list[str]) -> list[dict[str, Any]]:
-    """All readers on all inputs, on one core and on two."""
+def speed(inputs: Path, mb: float, names: list[str], peers: bool) -> list[dict[str, Any]]:
+    """All readers on all inputs, on one core and on two; without `peers` on two only dlprof."""
     rows = []
     for name in names:
         path = made(inputs, name, mb)
         size = made(inputs, name.partition(".")[0], mb).stat().st_size / 1e6
         for cores in (1, 2):
-            readers = [reader for reader in READERS if name in reader.kinds]
+            readers = [
+                reader for reader in READERS if name in reader.kinds and (cores == 1 or not reader.packages or peers)
+            ]
             runs: dict[str, list[dict[str, Any]]] = {reader.name: [] for reader in readers}
             failed: dict[str, str] = {}
             for _ in range(3):
@@ -164,6 +166,7 @@ def main() -> int:
     parser.add_argument("--input", action="append", choices=[*JSON, "xplane"], help="speed: only this input")
     parser.add_argument("--inputs", type=Path, default=Path(tempfile.gettempdir()) / "dlprof-benchmark-inputs")
     parser.add_argument("--keep", type=Path, default=ROOT / "docs" / "example" / "ingest.json")
+    parser.add_argument("--peers-on-one", action="store_true", help="speed: peers on one core only")
     parser.add_argument("--docs", action="store_true")
     options = parser.parse_args()
     if not all(source.exists() for source in SOURCES.values()):
@@ -174,7 +177,7 @@ def main() -> int:
     if "speed" in wanted:
         names = options.input or [*JSON, "xplane"]
         rows = [row for row in found.get("speed", []) if row["input"] not in names]
-        rows += speed(options.inputs, options.mb, names)
+        rows += speed(options.inputs, options.mb, names, not options.peers_on_one)
         found["speed"] = sorted(rows, key=lambda row: [*JSON, "xplane"].index(row["input"]))
     if "memory" in wanted:
         found["memory"] = memory(options.inputs)
