@@ -1,18 +1,21 @@
-"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [page] [compare]` (default: diff).
+"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [page] [compare] [audit]` (default: diff).
 
 diff: `dlprof diff` of two recordings of traces/; deterministic, and a test holds README to it.
 page: a screenshot of the report page of the same two recordings (needs Chromium).
+audit: the headline of analysis/audit/audit.json, which `analysis/regenerate.py audit` made; a test holds README to it.
 compare: `dlprof compare lenet` with its defaults, for real (minutes); keeps comparison.json and two pictures under docs/example/.
 """
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tempfile
+import tomllib
 from pathlib import Path
 
 ROOT = Path(__file__).parent.parent
@@ -30,6 +33,8 @@ def main() -> int:
         replace("dlprof compare lenet", ["compare", "lenet"], text, full="docs/example/compare-lenet.txt")
     if "diff" in wanted:
         replace("dlprof diff", DIFF, dlprof(*DIFF), full="")
+    if "audit" in wanted:
+        put("audit", audit())
     if "page" in wanted:
         with tempfile.TemporaryDirectory(prefix="dlprof-example-") as folder:
             page = Path(folder) / "report.html"
@@ -65,14 +70,49 @@ def block(name: str, words: list[str], text: str, full: str) -> str:
     return "```text\n$ dlprof " + " ".join(words) + "\n" + "\n".join([*lines[:shown], *cut]) + "\n```\n"
 
 
+def audit() -> str:
+    """The audit's headline and a line for each of the study's tasks."""
+    found = json.loads((ROOT / "analysis" / "audit" / "audit.json").read_text())
+    published = tomllib.loads((ROOT / "analysis" / "audit" / "published.toml").read_text())["tasks"]
+    claims = [claim for claim in found["claims"] if claim["id"] in published]
+    count = {word: sum(claim["verdict"] == word for claim in claims) for word in ("stands", "falls", "cannot_tell")}
+    told = f", {count['cannot_tell']} cannot be told" if count["cannot_tell"] else ""
+    lines = [
+        f"Of the study's {len(claims)} conclusions on single operations, {count['stands']} stand, {count['falls']} fall{told}, "
+        "on the same versions with the same calls (time of TensorFlow ÷ time of MXNet; above 1 MXNet is faster):",
+        "",
+        "| operation | published | its method, run here | measured soundly | the conclusion |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    for claim in claims:
+        sound = [one["ratio"] for one in claim["sound"] if one["ratio"]]
+        spans = [span(values) for values in (claim["original_ratio"], claim["ratio_by_original_method_here"], sound)]
+        lines.append(
+            f"| {published[claim['id']]['title']} | {' | '.join(spans)} | {claim['verdict'].replace('_', ' ')} |"
+        )
+    return "\n".join(lines) + "\n"
+
+
+def span(values: list[float] | None) -> str:
+    """Smallest to largest, two significant digits."""
+    return (
+        "–".join(f"{one:.3g}" if one >= 10 else f"{one:.2g}" for one in (min(values), max(values))) if values else "–"
+    )
+
+
 def replace(name: str, words: list[str], text: str, full: str) -> None:
-    """Put the block between README's markers of that name."""
+    """Put the command's output between README's markers of that name."""
+    put(name, block(name, words, text, full))
+
+
+def put(name: str, content: str) -> None:
+    """Put the content between README's markers of that name."""
     readme = ROOT / "README.md"
     old = readme.read_text()
     pattern = re.compile(rf"(<!-- begin: {re.escape(name)} [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
     if not pattern.search(old):
         raise SystemExit(f"README.md has no block {name!r}")
-    readme.write_text(pattern.sub(lambda m: m[1] + block(name, words, text, full) + m[2], old, count=1))
+    readme.write_text(pattern.sub(lambda m: m[1] + content + m[2], old, count=1))
 
 
 if __name__ == "__main__":

@@ -12,12 +12,13 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
-from dlprof.api import loading
+from dlprof.api import loading, study_directory
 from dlprof.errors import DlprofError, StoreError
 from dlprof.report import json
 from dlprof.store import COMPARISON_FILE, MANIFEST_FILE, Capture, sha256
+from dlprof.study import STUDY_FILE, CellRecord
+from dlprof.study.record import FINISHED, SPEC_FILE
 
-STUDY_FILE: Final = "study.json"
 RENDERED_FILE: Final = "rendered.json"
 TOLERANCE: Final = 1e-9
 """Relative difference of numbers that counts as agreement: another release of NumPy or SciPy may round otherwise."""
@@ -39,13 +40,6 @@ class Check:
     where: str
     outcome: Outcome
     detail: str
-
-
-class Study(msgspec.Struct, frozen=True):
-    """What verify needs of study.json."""
-
-    cells: list[dict[str, Any]]
-    spec_sha256: str = ""
 
 
 class Rendered(msgspec.Struct, frozen=True):
@@ -152,21 +146,31 @@ def _short(value: object, most: int = 60) -> str:
 
 
 def _study(path: Path, prefix: str = "") -> Iterator[Check]:
-    """Every finished cell; the others are named."""
-    study = _read(path / STUDY_FILE, Study)
-    spec = path / "study.toml"
-    if study.spec_sha256 and spec.is_file():
+    """The specification, and every cell that left a result; the others are named."""
+    study = study_directory.read(path)
+    spec = path / SPEC_FILE
+    if spec.is_file():
         same = sha256(spec) == study.spec_sha256
-        yield Check(f"{prefix}study.toml", "agrees" if same else "differs",
-                    "is the specification that was run" if same else "is not the specification that was run")  # fmt: skip
+        yield Check(f"{prefix}{SPEC_FILE}", "agrees" if same else "differs",
+                    f"is {'' if same else 'not '}the specification that {STUDY_FILE} names")  # fmt: skip
     for cell in study.cells:
-        folder = path / cell["path"]
+        folder = path / cell.path
         if (folder / MANIFEST_FILE).is_file():
-            yield from _directory(Capture.open(folder), f"{prefix}{cell['path']}/")
-        elif cell["status"] in ("done", "not_comparable"):
-            yield Check(f"{prefix}{cell['path']}", "differs", f"stated as {cell['status']}, and not there")
+            yield from _directory(Capture.open(folder), f"{prefix}{cell.path}/")
+            yield _told(cell, folder, prefix)
+        elif cell.status in FINISHED:
+            yield Check(f"{prefix}{cell.path}", "differs", f"stated as {cell.status}, and not there")
         else:
-            yield Check(f"{prefix}{cell['path']}", "unchecked", f"{cell['status']}: there is no result")
+            yield Check(f"{prefix}{cell.path}", "unchecked", f"{cell.status}: there is no result")
+
+
+def _told(cell: CellRecord, folder: Path, prefix: str) -> Check:
+    """What study.json says of a cell against the cell itself."""
+    where = f"{prefix}{STUDY_FILE}: {cell.id}"
+    if cell.status not in FINISHED:
+        return Check(where, "unchecked", f"{cell.status}: no verdict is stated")
+    found = list(differences({"verdict": cell.verdict, "sentence": cell.sentence}, study_directory.headline(folder)))
+    return Check(where, "differs" if found else "agrees", "; ".join(found) or "states what the cell states")
 
 
 def _rendered(path: Path, render: bool) -> Iterator[Check]:
