@@ -169,7 +169,10 @@ def _told(cell: CellRecord, folder: Path, prefix: str) -> Check:
     where = f"{prefix}{STUDY_FILE}: {cell.id}"
     if cell.status not in FINISHED:
         return Check(where, "unchecked", f"{cell.status}: no verdict is stated")
-    found = list(differences({"verdict": cell.verdict, "sentence": cell.sentence}, study_directory.headline(folder)))
+    stated = {"sentence": cell.sentence}
+    if cell.verdict is not None:  # an older dlprof stated none of a family of items
+        stated["verdict"] = cell.verdict
+    found = list(differences(stated, study_directory.headline(folder)))
     return Check(where, "differs" if found else "agrees", "; ".join(found) or "states what the cell states")
 
 
