@@ -197,6 +197,10 @@ def time(ns: float | None) -> str:
 # --- LeNet -------------------------------------------------------------------------------------------------------------------
 
 
+DOUBTFUL = ("cannot explain", "steps are not synchronised", "the trace is incomplete")
+"""A comparison with a warning that says so has traces that do not explain its ratio."""
+
+
 @dataclass(frozen=True)
 class Trained:
     """One side of a run. step_ns: median time of a training step without profiler. epochs: those without profiler."""
@@ -215,7 +219,7 @@ class Trained:
 @dataclass(frozen=True)
 class Run:
     """One comparison of LeNet. ratio: time of a step on A ÷ on B with its interval. steps: of an epoch. why: the largest
-    lines of the ledger, (name, ns that B takes beyond A)."""
+    lines of the ledger, (name, ns that B takes beyond A). caution: why the traces cannot explain the ratio, '' where they can."""
 
     cell: str
     experiment: str
@@ -228,6 +232,14 @@ class Run:
     verdict: str
     steps: int
     why: Sequence[tuple[str, float]] = field(default=())
+    caution: str = ""
+
+    def reason(self) -> str:
+        """What the traces say of the ratio; '' where there are none."""
+        if self.caution:
+            return f"the traces do not explain it ({self.caution})"
+        parts = "; ".join(f"{name} {delta / 1e6:+.2f} ms" for name, delta in self.why)
+        return f"in the traced steps {self.sides[1].label} takes {parts}" if parts else ""
 
     def row(self) -> dict[str, Any]:
         """As a line of tables/steps.csv."""
@@ -300,6 +312,7 @@ def _run(cell: Any, found: Any) -> Run:
         verdict=item.verdict,
         steps=steps,
         why=[(line["name"], line["delta_ns"]) for line in lines[:4]],
+        caution=next((text for text in found.found.warnings if any(word in text for word in DOUBTFUL)), ""),
     )
 
 
@@ -345,11 +358,10 @@ def _faster(name: str, text: str, original: Sequence[float], run: Run | None) ->
     word = {"faster": "stands", "slower": "falls", "equivalent": "falls", "negligible": "falls"}.get(
         run.verdict, "cannot_tell"
     )
-    parts = "; ".join(f"{part} {delta / 1e6:+.2f} ms" for part, delta in run.why)
     a, b = (side.label for side in run.sides)
     interval = f" [{factor(run.low)}, {factor(run.high)}]" if run.low and run.high else ""
     ratio = f"{factor(run.ratio)}{interval}" if run.ratio else "unknown"
-    why = f"time of {a} ÷ time of {b} = {ratio} a step" + (f"; the traces: {b} takes {parts}" if parts else "")
+    why = f"time of {a} ÷ time of {b} = {ratio} a step" + (f"; {run.reason()}" if run.reason() else "")
     return Claim(name, text, original, [], _sound(run), word, why, NO_METHOD if name == "lenet_time" else "")
 
 

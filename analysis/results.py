@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -133,7 +133,7 @@ def verdict_words(item: Item) -> str:
         return "not comparable"
     if item.ratio is None:
         return "no usable time"
-    q = "" if item.q is None else ", q < .001" if item.q < 0.001 else f", q = {item.q:.3f}".replace("0.", ".")
+    q = q_words(item)
     if item.faster is None:
         interval = f" [{factor(item.low)}, {factor(item.high)}]" if item.low and item.high else ""
         return f"{item.verdict}: A ÷ B = {factor(item.ratio)}{interval}{q}"
@@ -157,17 +157,52 @@ def framework(item: Item, side: str) -> str:
 
 
 def verdict_table(found: Sequence[Item]) -> list[str]:
-    """Markdown: operation × size band, each size on a line of its own."""
-    lines = ["| operation | small | middle | large |", "| --- | --- | --- | --- |"]
+    """Markdown: operation × size band, each size on a line of its own; bands in which nothing was measured are left out."""
+    rows = {}
     for task in tasks_of(found):
         mine = sorted((item for item in found if item.task == task), key=lambda item: item.size)
         sizes = [item.size for item in mine]
-        cells = {
+        rows[task] = {
             name: "<br>".join(f"{item.size}: {verdict_words(item)}" for item in mine if band(item, sizes) == name)
             for name in BANDS
         }
-        lines.append(f"| {TASKS.get(task, task)} | {' | '.join(cells[name] or '–' for name in BANDS)} |")
+    bands = [name for name in BANDS if any(row[name] for row in rows.values())]
+    lines = [f"| operation | {' | '.join(bands)} |", "| --- |" + " --- |" * len(bands)]
+    return lines + [
+        f"| {TASKS.get(task, task)} | {' | '.join(row[name] or '–' for name in bands)} |" for task, row in rows.items()
+    ]
+
+
+def change_table(groups: Mapping[str, Sequence[Item]]) -> list[str]:
+    """Markdown: operation and size × pair of releases; what the newer one (B) changed."""
+    every = [item for found in groups.values() for item in found]
+    lines = [f"| operation | size | {' | '.join(groups)} |", "| --- | --- |" + " --- |" * len(groups)]
+    for task in tasks_of(every):
+        for size in sorted({item.size for item in every if item.task == task}):
+            cells = [
+                next((change_words(item) for item in found if (item.task, item.size) == (task, size)), "–")
+                for found in groups.values()
+            ]
+            lines.append(f"| {TASKS.get(task, task)} | {size} | {' | '.join(cells)} |")
     return lines
+
+
+def change_words(item: Item) -> str:
+    """`**1.6× faster** [1.5, 1.7]`, q behind; what was not shown in plain type."""
+    if item.ratio is None or not item.low or not item.high:
+        return item.verdict.replace("_", " ")
+    value, low, high = item.ratio, item.low, item.high
+    word = "faster" if item.faster == "b" else "slower" if item.faster == "a" else item.verdict
+    if item.faster == "a":
+        value, low, high = 1 / value, 1 / high, 1 / low
+    told = f"{factor(value)}× {word}" if item.faster else f"{word} {factor(value)}×"
+    return f"{f'**{told}**' if item.faster else told} [{factor(low)}, {factor(high)}]{q_words(item)}"
+
+
+def q_words(item: Item) -> str:
+    if item.q is None:
+        return ""
+    return ", q < .001" if item.q < 0.001 else f", q = {item.q:.3f}".replace("0.", ".")
 
 
 def count_words(found: Sequence[Item]) -> str:

@@ -73,7 +73,8 @@ def readme(study: dlprof.StudyResult, groups: dict[str, list[results.Item]], pro
         "",
         f"Each cell: size, the faster framework, by what factor, the 95 % interval of the factor over trials, and q (the p-value "
         f"adjusted over all items of the table, Benjamini-Hochberg). {tasks['run']['count']} vectors or matrices of each size, as in "
-        "the study; sizes are elements of a vector or rows of a square matrix. A is TensorFlow, B MXNet. `inconclusive`: no "
+        "the study; sizes are elements of a vector or rows of a square matrix, and where a table has fewer of them than tasks.toml, the "
+        "budget of a cell held no more (the warnings below say so). A is TensorFlow, B MXNet. `inconclusive`: no "
         "difference was shown, which is not the same as none.",
     ]
     for title, found in groups.items():

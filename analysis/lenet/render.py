@@ -113,12 +113,8 @@ def epoch_table(run: claims.Run, published: dict[str, dict[str, object]]) -> lis
 
 
 def explained(run: claims.Run) -> list[str]:
-    """The largest lines of the ledger, which explains and does not decide."""
-    if not run.why:
+    """The largest lines of the ledger, which explains and does not decide; or why it cannot."""
+    if not run.reason():
         return []
-    parts = "; ".join(f"{name} {delta / 1e6:+.2f} ms" for name, delta in run.why)
-    ratio = f"{factor(run.ratio)}" if run.ratio else "?"
-    return [
-        "",
-        f"Why ({run.sides[0].label} ÷ {run.sides[1].label} = {ratio}): in the traced steps B takes, against A, {parts}.",
-    ]
+    ratio = factor(run.ratio) if run.ratio else "?"
+    return ["", f"Why {run.sides[0].label} ÷ {run.sides[1].label} = {ratio}: {run.reason()}."]
