@@ -32,7 +32,14 @@ def ratio_axis(axis: object, label: str) -> None:
     axis.axvline(1, color="black", linewidth=0.8)
     axis.set_xlabel(label)
     axis.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.xaxis.set_minor_formatter(FuncFormatter(lambda value, _: between(axis, value)))
     axis.grid(axis="x", alpha=0.25, linewidth=0.5)
+
+
+def between(axis: object, value: float) -> str:
+    """Label of a tick between powers of ten: 2s and 5s where the axis spans little more than a decade, as numbers."""
+    low, high = axis.get_xlim()
+    return f"{value:g}" if high / low < 30 and f"{value:.0e}"[0] in "25" else ""
 
 
 @styled
@@ -93,7 +100,7 @@ def audit(rows: Sequence[Mapping[str, object]], title: str) -> Figure:
         axis.plot(row["by_its_method"], [at] * len(row["by_its_method"]), "x", color=ORANGE, markersize=5,
                   label="its method, here" if at == 0 else None)  # fmt: skip
         for place, item in enumerate(row["sound"]):
-            mark(axis, item, at + 0.18 + 0.1 * place, 4)
+            mark(axis, item, at + 0.15 + 0.3 * place / max(len(row["sound"]) - 1, 1), 4)
     axis.plot([], [], "o-", color=BLUE, markersize=4, label="sound, with 95 % interval (hollow: no difference shown)")
     ratio_axis(axis, "time of TensorFlow ÷ time of MXNet (right of 1: MXNet is faster)")
     axis.set_yticks(range(len(rows)), [f"{row['title']}: {row['verdict'].replace('_', ' ')}" for row in rows])

@@ -18,13 +18,14 @@ import subprocess
 import sys
 from pathlib import Path
 
+from publishing import publish
+
 HERE = Path(__file__).resolve().parent
 STUDIES = ("fundamental-operations", "lenet", "audit", "versions")
 USES = {"audit": ("fundamental-operations", "lenet")}
 """Studies whose data another one reads."""
 MADE = ("data", "tables", "charts", "README.md", "rendered.json", "audit.json")
 """What is generated in a study's folder."""
-LEFT_OUT = ("raw", "logs", ".lock", "parity")
 
 
 def main() -> int:
@@ -56,8 +57,8 @@ def measure(name: str, arguments: argparse.Namespace, out: Path) -> None:
     done = subprocess.run(words, env={**os.environ, "PYTHONPATH": path}, check=False)
     if not (target / "study.json").is_file():
         raise SystemExit(done.returncode or 1)
-    shutil.rmtree(out / name / "data", ignore_errors=True)
-    shutil.copytree(target, out / name / "data", ignore=shutil.ignore_patterns(*LEFT_OUT, ".*"))
+    places = {str(target.absolute()): f"dlprof-out/analysis/{name}", f"{HERE.parent}/": ""}
+    publish(target, out / name / "data", places)
 
 
 def render(folder: Path) -> None:

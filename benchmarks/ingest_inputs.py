@@ -32,9 +32,9 @@ def made(folder: Path, name: str, mb: float) -> Path:
             while piece := plain.read(1 << 24):
                 target.write(piece)
     elif base == "xplane":
-        from ingest_xplane import grown
+        from ingest_xplane import grow
 
-        path.write_bytes(grown(next(XPLANE.rglob("*.xplane.pb")), mb))
+        grow(next(XPLANE.rglob("*.xplane.pb")), mb, path)
     else:
         _repeated(SOURCES[base], path, mb)
     return path
