@@ -46,7 +46,9 @@ def test_the_captures_of_a_comparison_break_down(comparison):
 def test_the_public_names_are_those_in_all():
     import dlprof
 
-    assert sorted(dlprof.__all__) == ["CaptureResult", "ComparisonResult", "Records", "__version__", "load"]
+    assert sorted(dlprof.__all__) == [
+        "CaptureResult", "ComparisonResult", "Records", "StudyCell", "StudyResult", "__version__", "load",
+    ]  # fmt: skip
     for name in dlprof.__all__:
         assert getattr(dlprof, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'compute'"):
