@@ -178,8 +178,8 @@ class CaptureWriter:
 
     Everything goes to a temporary name in the same parent; `commit` renames it. Leaving the block without commit, or by an
     exception, removes it, unless `keep_partial` was set (then it stays under its temporary name and is named in errors).
-    resume: `path` is there, its files are taken over (as hard links where the file system has them), and `commit`
-    replaces it.
+    resume: `path` is there, its files are taken over (as hard links where the file system has them) but for captures that
+    an interruption left under their temporary name, and `commit` replaces it.
     """
 
     def __init__(self, path: Path, *, resume: bool = False) -> None:
@@ -196,7 +196,9 @@ class CaptureWriter:
         try:
             self.partial.parent.mkdir(parents=True, exist_ok=True)
             if self.resume:
-                shutil.copytree(self.path, self.partial, copy_function=_linked)
+                # A traced run that was cut short is made again as a whole: what is left of it stays behind.
+                unfinished = shutil.ignore_patterns(".*.partial-*")
+                shutil.copytree(self.path, self.partial, copy_function=_linked, ignore=unfinished)
             else:
                 self.partial.mkdir()
             (self.partial / "raw").mkdir(exist_ok=True)
