@@ -37,8 +37,8 @@ HEAD = """# What runs where
 
 Written by `python docs/support_matrix.py` ({day}), which really starts a cell: the child computes its parity arrays and
 runs one timed iteration. ✓ works; a number points to the reason below; · was not tried yet. Cells may be from
-earlier runs (`--resume` tries what is missing), and refusals known without a start are not started. CPU, Linux x86-64. A cell is a row's
-workload in the column's release and mode.
+earlier runs (`--resume` tries what is missing), and refusals known without a start are not started.
+CPU, Linux x86-64. A cell is a row's workload in the column's release and mode.
 """
 
 
