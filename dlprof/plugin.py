@@ -40,7 +40,8 @@ class EnvSpec:
     lacks: execution modes of the framework that this release does not have → why. network_modes: modes that execute whole
     networks and no single calls.
     driver, compute: for GPUs, the oldest driver for its CUDA libraries, and the compute capabilities (first, last; ''
-    = no last) that its own kernels run on.
+    = no last) that its own kernels run on. alternatives: the same release on other Pythons, for a comparison whose sides
+    would otherwise run on different ones.
     """
 
     name: str
@@ -57,6 +58,7 @@ class EnvSpec:
     network_modes: tuple[str, ...] = ()
     driver: str = ""
     compute: tuple[str, str] | None = None
+    alternatives: tuple[EnvSpec, ...] = ()
 
 
 @runtime_checkable

@@ -18,7 +18,7 @@ from dlprof.api.options import CompareOptions
 from dlprof.api.pacing import Pacing, enough_of, fitted
 from dlprof.api.progress import Progress
 from dlprof.api.recording import Bench, check_mode, epochs_of, output_folder, record
-from dlprof.api.sides import SideSpec
+from dlprof.api.sides import SideSpec, on_one_python
 from dlprof.capture.launch import Worker
 from dlprof.capture.schedule import Trial, run_trials
 from dlprof.errors import DlprofError, Interrupted, NotComparable, StoreError
@@ -37,7 +37,7 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
         return as_published(options, progress), 0
     with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch:
         bench = Bench(options.run, progress, Path(scratch))
-        sides = {"a": bench.side(options.a), "b": bench.side(options.b)}
+        sides = dict(zip("ab", on_one_python(bench.side(options.a), bench.side(options.b)), strict=True))
         asked = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
         workloads = {name: fitted(options, workload) for name, workload in asked.items()}
         for name, side in sides.items():

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dlprof import frameworks
 from dlprof.errors import UsageError
@@ -55,6 +55,21 @@ def parse_side(text: str, *, device: str = "cpu", mode: str | None = None) -> Si
             hint=f"its modes: {', '.join(having)}",
         )
     return SideSpec(framework=framework, env=spec, mode=chosen, device=kind, index=index)
+
+
+def on_one_python(a: SideSpec, b: SideSpec) -> tuple[SideSpec, SideSpec]:
+    """Both sides on the same Python where there is one for both, the nearest to what each would get alone; else as given."""
+    choices = [
+        (replace(a, env=one), replace(b, env=other))
+        for one in (a.env, *a.env.alternatives)
+        for other in (b.env, *b.env.alternatives)
+        if one.python == other.python
+    ]
+
+    def moved(pair: tuple[SideSpec, SideSpec]) -> int:
+        return (pair[0].env is not a.env) + (pair[1].env is not b.env)
+
+    return min(choices, key=moved, default=(a, b))
 
 
 def parse_device(text: str) -> tuple[str, int]:

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlprof.errors import Unsupported, UsageError
@@ -61,7 +61,7 @@ class Releases:
         cuda = self._cuda(full) if device == "gpu" else None
         further = cuda.requirements if cuda else ()
         checked = cuda if lock.is_file() else None
-        return EnvSpec(
+        spec = EnvSpec(
             name=f"{self.framework}-{full}-{device}",
             framework=self.framework,
             version=full,
@@ -76,6 +76,13 @@ class Releases:
             lacks={mode: why for mode, (first, why) in self.since.items() if _key(full) < _key(first)},
             network_modes=self.network_modes,
         )
+        return replace(spec, alternatives=tuple(self._alternatives(spec)))
+
+    def _alternatives(self, spec: EnvSpec) -> Iterator[EnvSpec]:
+        """The release on the other Pythons that it has a lock file for (NAME-py3.7.txt), newest first."""
+        locks = {lock.stem.rpartition("-py")[2]: lock for lock in LOCKS.glob(f"{spec.name}-py*.txt")}
+        for python in sorted(locks, key=_key, reverse=True):
+            yield replace(spec, name=locks[python].stem, python=python, requirements=locks[python])
 
     def _cuda(self, version: str) -> Cuda:
         if self.cuda is None or _key(version) < _key(self.cuda.oldest):

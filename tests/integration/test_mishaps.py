@@ -2,18 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import re
 import signal
 import subprocess
-import sys
 import time
 from pathlib import Path
 
 import psutil
 import pytest
-
-ROOT = Path(__file__).parent.parent.parent
+from processes import start, wait_for
 
 
 def assert_told(done: subprocess.CompletedProcess[str], code: int, *words: str) -> None:
@@ -73,35 +69,6 @@ def test_without_a_network_the_missing_environment_is_the_message(dlprof, tmp_pa
     done = dlprof("capture", "lenet", "--framework", "mxnet", cwd=tmp_path, env=env)
     assert_told(done, 1, "mxnet")
     assert not (tmp_path / "cache" / "envs" / "mxnet-1.9.1-cpu").exists()
-
-
-def start(*words: str, cwd: Path) -> subprocess.Popen[str]:
-    """The command in a session of its own, interruptible even where this test run was started with SIGINT ignored."""
-    return subprocess.Popen(
-        [sys.executable, "-m", "dlprof", *words],
-        cwd=cwd,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-
-
-def wait_for(process: subprocess.Popen[str], pattern: str, limit_s: float = 400) -> str:
-    """Read standard error until a line matches; returns what was read."""
-    assert process.stderr is not None
-    seen = ""
-    deadline = time.monotonic() + limit_s
-    while time.monotonic() < deadline:
-        line = process.stderr.readline()
-        seen += line
-        if re.search(pattern, line):
-            return seen
-        if not line:
-            break
-    raise AssertionError(f"never said {pattern!r}:\n{seen}")
 
 
 def children(process: subprocess.Popen[str]) -> list[psutil.Process]:

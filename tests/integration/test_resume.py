@@ -3,38 +3,22 @@
 from __future__ import annotations
 
 import json
-import os
-import re
 import signal
 import subprocess
-import sys
-import time
 from pathlib import Path
 
 import pytest
+from processes import start, wait_for
 
-ROOT = Path(__file__).parent.parent.parent
 WORDS = ("mlp", "--trials", "2", "--max-steps", "8", "--no-reasons", "--epochs", "1")
 
 
 def interrupt(cwd: Path, *words: str, after: str) -> subprocess.CompletedProcess[str]:
-    """The command, sent SIGINT when its standard error says `after`."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dlprof", "compare", *words],
-        cwd=cwd,
-        text=True,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        start_new_session=True,
-        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
-    )
-    assert process.stderr is not None
-    seen, deadline = "", time.monotonic() + 400
-    while not re.search(after, seen) and time.monotonic() < deadline and (line := process.stderr.readline()):
-        seen += line
-    process.send_signal(signal.SIGINT)
+    """`dlprof compare`, sent SIGINT when its standard error says `after`."""
+    process = start("compare", *words, cwd=cwd)
     try:
+        seen = wait_for(process, after)
+        process.send_signal(signal.SIGINT)
         out, err = process.communicate(timeout=120)
     finally:
         process.kill()

@@ -8,7 +8,7 @@ import signal
 from pathlib import Path
 
 import pytest
-from test_mishaps import start, wait_for
+from processes import start, wait_for
 
 import dlprof as package
 

@@ -11,7 +11,7 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(1500
 
 STEPS = 3
 TENSORFLOW = ("2.21.0", "2.15.1", "2.10.1", "2.1.0", "2.0.0", "1.12.2")
-MXNET = ("1.9.1", "1.5.1", "1.4.1")
+MXNET = ("1.9.1", "1.8.0.post0", "1.7.0.post2", "1.6.0", "1.5.1", "1.4.1")
 RELEASES = [*(f"tf@{version}" for version in TENSORFLOW), *(f"mxnet@{version}" for version in MXNET)]
 
 
@@ -31,7 +31,7 @@ def calls(capture: dict, op: str, phase: str | None = None) -> int:
 @pytest.mark.parametrize("release", [*RELEASES, "tf@1.12.2:eager", "tf@2.1.0:eager"])
 def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, tmp_path, release):
     capture = captured(dlprof, tmp_path / "lenet", "lenet", "--framework", release, "--epochs", 1)
-    assert f"{capture['framework']}@{capture['version']}" == release.partition(":")[0]
+    assert f"{capture['framework']}@{capture['version']}" == release.partition(":")[0].partition(".post")[0]
     assert calls(capture, "Conv", "backward") == calls(capture, "Conv", "forward") == 2 * STEPS
     assert capture["child"]["epochs"][0]["steps"] == STEPS
     assert capture["environment"]["locked"] is True
@@ -53,7 +53,9 @@ def test_sessions_of_tensorflow_1_do_the_same_work_as_the_mxnet_of_their_time(dl
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
-    assert {d["where"] for d in found["parity"] if d["what"] == "fact"} >= {"python", "layout", "synchronisation"}
+    facts = {d["where"] for d in found["parity"] if d["what"] == "fact"}
+    assert facts >= {"layout", "synchronisation"}
+    assert "python" not in facts  # both on 3.6, the only one that TensorFlow 1.12.2 runs on here; MXNet alone gets 3.7
     rows = {(row["op"], row["layer"]): row for row in found["rows"] if row["phase"] == "forward"}
     assert all(rows["Conv", layer]["a_ns"] > 0 and rows["Conv", layer]["b_ns"] > 0 for layer in ("conv1", "conv2"))
 

@@ -7,6 +7,8 @@ every mode, and the facts say so.
 import functools
 import re
 
+from dlprof_child.faults import OTHER_CALL, Unsupported
+
 SYNCHRONISATION = "mx.nd.waitall()"
 
 
@@ -21,7 +23,10 @@ class MXNetOps:
     def tensor(self, value, kind, gradient):
         """A NumPy array as an array on the device; kind `np` gives mx.np.ndarray; gradient: it keeps one."""
         array = self._mx.nd.array(value, ctx=self._context, dtype=value.dtype)
-        array = array.as_np_ndarray() if kind == "np" else array
+        if kind == "np":
+            if not hasattr(array, "as_np_ndarray"):
+                raise Unsupported("MXNet %s has no mx.np, which came with 1.6" % self._mx.__version__, OTHER_CALL)
+            array = array.as_np_ndarray()
         if gradient:
             array.attach_grad()
         return array

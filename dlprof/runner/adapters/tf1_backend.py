@@ -1,16 +1,16 @@
 """TensorFlow 1: sessions (mode `graph`), or eager execution as `tf.enable_eager_execution()` gave it (mode `eager`)."""
 
-from dlprof_child.backend import Backend
 from dlprof_child.faults import Unsupported
 from tf1_ops import SessionOps
 from tf1_trace import Recorder
+from tf_calls import TensorFlowCalls
 from tf_ops import TensorFlowOps
 from tf_process import cores, environment
 
 MODES = ("graph", "eager")
 
 
-class TensorFlow1Backend(Backend):
+class TensorFlow1Backend(TensorFlowCalls):
     """TensorFlow 1 on a CPU."""
 
     def __init__(self, tf, request):
@@ -37,9 +37,6 @@ class TensorFlow1Backend(Backend):
         else:
             self._ops = SessionOps(tf, self._recorder, self.device, self._config)
 
-    def versions(self):
-        return {"tensorflow": self._tf.__version__}
-
     def runtime(self):
         return {
             "mode": self._mode,
@@ -58,34 +55,6 @@ class TensorFlow1Backend(Backend):
         from tf1_network import SessionNetwork
 
         return SessionNetwork(self._tf, self._recorder, self.device, self._config, self._seed, description, weights)
-
-    @property
-    def synchronisation(self):
-        return self._ops.synchronisation
-
-    def tensor(self, value, call):
-        return self._ops.tensor(value)
-
-    def variable(self, value, call):
-        return self._ops.variable(value)
-
-    def compile_call(self, call, names, creates, constants):
-        return self._ops.compile_call(call, names, creates, constants)
-
-    def execution(self, call, creates):
-        return self._ops.execution(creates)
-
-    def copies_for(self, count, creates):
-        return self._ops.copies_for(count, creates)
-
-    def finish(self, result):
-        self._ops.finish(result)
-
-    def value(self, result):
-        return self._ops.value(result)
-
-    def gradient(self, function, values, by):
-        return self._ops.gradient(function, values, by)
 
     def span(self, name, step=None):
         return self._recorder.span(name)

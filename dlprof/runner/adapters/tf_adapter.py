@@ -3,8 +3,8 @@ TensorFlow 1 in tf1_backend.py."""
 
 import os
 
-from dlprof_child.backend import Backend
 from dlprof_child.faults import FrameworkMissing, Unsupported
+from tf_calls import TensorFlowCalls
 from tf_ops import TensorFlowOps
 from tf_process import cores, environment, has_functions
 from tf_trace import make_tracer
@@ -30,7 +30,7 @@ def create(request):
     return TensorFlowBackend(tf, request)
 
 
-class TensorFlowBackend(Backend):
+class TensorFlowBackend(TensorFlowCalls):
     """TensorFlow 2 on one device."""
 
     def __init__(self, tf, request):
@@ -46,9 +46,6 @@ class TensorFlowBackend(Backend):
         tf.random.set_seed(int(request["seed"]))
         with tf.device(self.device):
             tf.constant(0.0).numpy()  # the device and its thread pools come up here, not in the first timed call
-
-    def versions(self):
-        return {"tensorflow": self._tf.__version__}
 
     def runtime(self):
         tf = self._tf
@@ -66,34 +63,6 @@ class TensorFlowBackend(Backend):
         from tf_network import make_network
 
         return make_network(self._tf, self._mode, self.device, description, weights)
-
-    @property
-    def synchronisation(self):
-        return self._ops.synchronisation
-
-    def tensor(self, value, call):
-        return self._ops.tensor(value)
-
-    def variable(self, value, call):
-        return self._ops.variable(value)
-
-    def compile_call(self, call, names, creates, constants):
-        return self._ops.compile_call(call, names, creates, constants)
-
-    def execution(self, call, creates):
-        return self._ops.execution(creates)
-
-    def copies_for(self, count, creates):
-        return self._ops.copies_for(count, creates)
-
-    def finish(self, result):
-        self._ops.finish(result)
-
-    def value(self, result):
-        return self._ops.value(result)
-
-    def gradient(self, function, values, by):
-        return self._ops.gradient(function, values, by)
 
     def span(self, name, step=None):
         return self._tracer.span(name, step)

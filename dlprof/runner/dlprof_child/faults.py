@@ -1,5 +1,8 @@
 """What can go wrong in the child, each with the status that result.json will carry, a message and a hint."""
 
+# hint for a call that this release lacks
+OTHER_CALL = "this release may lack it: choose another --set variant=…, mode or version"
+
 
 class Fault(Exception):
     """A failure the child can explain."""

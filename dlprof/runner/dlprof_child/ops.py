@@ -7,7 +7,7 @@ import numpy as np
 
 from . import operands
 from .clock import Stopwatch
-from .faults import Fault, Unsupported
+from .faults import OTHER_CALL, Fault, Unsupported
 
 WARMUP_CALLS = 3
 TENSORS = ("tensor", "variable")  # operands that are on the device before the call; a variable may be changed by it
@@ -203,7 +203,7 @@ class OpWork:
         except (AttributeError, NotImplementedError) as error:
             raise Unsupported(
                 "`%s` does not work in %s: %s" % (item.call["call"], self._request["framework"], error),
-                "this release may lack it: choose another --set variant=…, mode or version",
+                OTHER_CALL,
             ) from error
 
     def run(self, name, iterations):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlprof.api.sides import parse_side
+from dlprof.api.sides import on_one_python, parse_side
 from dlprof.errors import UsageError
 
 
@@ -38,3 +38,21 @@ def test_what_cannot_be_is_answered_with_what_can(text: str, says: str, hint: st
     assert says in error.value.message
     assert error.value.hint is not None
     assert hint in error.value.hint
+
+
+@pytest.mark.parametrize(
+    ("a", "b", "environments"),
+    [
+        ("tf", "mxnet", ("tf-2.21.0-cpu", "mxnet-1.9.1-cpu")),
+        ("tf@1.12.2", "mxnet@1.4.1", ("tf-1.12.2-cpu", "mxnet-1.4.1-cpu-py3.6")),
+        ("mxnet@1.5.1", "tf@1.12.2", ("mxnet-1.5.1-cpu-py3.6", "tf-1.12.2-cpu")),
+        ("tf@2.1.0", "mxnet", ("tf-2.1.0-cpu", "mxnet-1.9.1-cpu-py3.7")),
+        ("tf@2.10", "mxnet", ("tf-2.10.1-cpu", "mxnet-1.9.1-cpu-py3.10")),
+        ("tf@2.10", "mxnet@1.5", ("tf-2.10.1-cpu-py3.7", "mxnet-1.5.1-cpu")),
+        ("tf@2.21", "mxnet@1.5.1", ("tf-2.21.0-cpu", "mxnet-1.5.1-cpu")),
+    ],
+)
+def test_two_sides_get_one_python_where_there_is_one_for_both(a: str, b: str, environments: tuple[str, str]) -> None:
+    sides = on_one_python(parse_side(a), parse_side(b))
+    assert tuple(side.env.name for side in sides) == environments
+    assert [side.slug for side in sides] == [parse_side(a).slug, parse_side(b).slug]
