@@ -77,18 +77,18 @@ def attempt(name: str, framework: str, version: str, mode: str) -> dict[str, str
             environment, made = bench.environment(side), bench.inputs(workload, 1)
             request = bench.request(side, workload, made, task="serve")
             with Worker(environment, request, Path(scratch) / "child", TIMEOUT_S) as worker:
+                if workload.kind != "op":
+                    worker.parity()
                 for item in worker.ready["items"]:
                     key = item.partition("[")[0] if workload.kind == "op" else name
-                    found[key] = found.get(key) or _run(worker, item, parity=workload.kind != "op")
+                    found[key] = found.get(key) or _run(worker, item)
     except DlprofError as error:
         return {name: _first_line(error)}
     return found
 
 
-def _run(worker: Worker, item: str, *, parity: bool) -> str:
+def _run(worker: Worker, item: str) -> str:
     try:
-        if parity:
-            worker.parity()
         worker.run(item, 1)
     except DlprofError as error:
         return _first_line(error)

@@ -5,8 +5,14 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
+import subprocess
 
 import pytest
+
+from dlprof.api.sides import parse_side
+from dlprof.capture.environments import EnvStore
+from dlprof.workload import load
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]
 
@@ -110,3 +116,21 @@ def test_layers_and_updates_give_the_same_values_and_gradients_in_every_mode(dlp
     assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
     assert {item["item"] for item in found["items"]} == {f"{layer}[size=2]" for layer in LAYERS}
     assert all(item["ratio"]["estimate"] > 0 for item in found["items"])
+
+
+LISTS = {
+    "tf": "import tensorflow as tf\nk = tf.keras.losses\n"
+    "print(*(n for n, c in vars(k).items() if isinstance(c, type) and issubclass(c, k.Loss) and c is not k.Loss))",
+    "mxnet": "import mxnet as mx\nl = mx.gluon.loss\n"
+    "print(*{vars(l)[n].__name__ for n in l.__all__} - {'Loss'})",  # the set: some have two names
+}
+
+
+@pytest.mark.parametrize("framework", LISTS)
+def test_every_loss_of_both_frameworks_is_matched_or_named(framework):
+    python = EnvStore().ensure(parse_side(framework).env).python
+    listed = subprocess.run([python, "-c", LISTS[framework]], capture_output=True, text=True, check=True)
+    losses = load("losses").description
+    calls = " ".join(task["calls"]["idiomatic"][framework] for task in losses["tasks"])
+    matched = set(re.findall(r"\.loss(?:es)?\.([A-Z]\w*)", calls))
+    assert set(listed.stdout.split()) == matched | set(losses["unmatched"][framework])

@@ -58,7 +58,11 @@ class KerasNetwork(Network):
         ):
             signature = tuple(tf.TensorSpec(shape, kind) for shape, kind in zip(shapes, types))
             return tf.data.Dataset.from_generator(self._batches, output_signature=signature)
-        return tf.data.Dataset.from_generator(self._batches, types, shapes)
+        options = tf.data.Options()
+        # TensorFlow of that time runs the generator on the threads of its ops: while it waits for a batch, none may be left
+        # for the step, and both wait for each other.
+        options.experimental_threading.private_threadpool_size = 2
+        return tf.data.Dataset.from_generator(self._batches, types, shapes).with_options(options)
 
     def _fit(self):
         notify = self._tf.keras.callbacks.LambdaCallback(
