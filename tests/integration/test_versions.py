@@ -73,5 +73,7 @@ def test_a_release_outside_the_table_is_resolved_on_the_fly_with_a_warning(dlpro
 @pytest.mark.parametrize("release", ["tf@2.0.0", "tf@2.1.0"])
 def test_fit_of_early_tensorflow_2_trains_with_one_thread(dlprof, tmp_path, release):
     """Its input generator, waiting, once held the only thread that the step needed."""
-    capture = captured(dlprof, tmp_path / "fit", "mlp", "--framework", f"{release}:keras", "--threads", 1, "--epochs", 1)
+    capture = captured(
+        dlprof, tmp_path / "fit", "mlp", "--framework", f"{release}:keras", "--threads", 1, "--epochs", 1
+    )
     assert capture["child"]["epochs"][0]["steps"] == STEPS
