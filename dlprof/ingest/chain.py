@@ -25,6 +25,7 @@ _FIRST_STEPS: Final = 16
 
 Bytes = npt.NDArray[np.uint8]
 
+_NONE: Final = np.empty(0, dtype=np.int64)
 _HEADS: Final = np.isin(np.arange(256), (0x08, 0x10, 0x1A))
 """Bytes that an event begins with as it is written: XEvent's metadata_id or offset_ps, TraceEvent's device, thread or name."""
 
@@ -32,29 +33,45 @@ _HEADS: Final = np.isin(np.arange(256), (0x08, 0x10, 0x1A))
 def extents(data: bytes, view: Bytes, at: int, end: int) -> tuple[Int64, Int64, int]:
     """Bodies [start, end) of the run of events that begins at `at`, and where it stops: at another field, or at an event
     that is cut by `end`. view: `data` with padding. Raises `wire.Malformed` for a length that is no varint."""
-    if end - at < _FEW:
-        few, stop = _walk(data, at, end, len(data))
-        return _bodies(view, np.array(few, dtype=np.int64), stop)
-    starts, ends = _candidates(view, at, end)
-    breaks = np.append(np.flatnonzero(ends[:-1] != starts[1:]), len(starts) - 1)
-    pieces: list[Int64] = []
-    position, steps = at, _FIRST_STEPS
-    while True:
-        row = int(np.searchsorted(starts, position))
-        if row < len(starts) and starts[row] == position:
-            last = int(breaks[np.searchsorted(breaks, row)])
-            pieces.append(starts[row : last + 1])
-            position, steps = int(ends[last]), _FIRST_STEPS
-        few, stop = _walk(data, position, end, steps)
-        walked = np.array(few, dtype=np.int64)
-        met = np.flatnonzero(np.isin(walked, starts[np.searchsorted(starts, position) :], assume_unique=True))
-        if len(met):
-            stop = few[met[0]]
-            walked = walked[: met[0]]
-        pieces.append(walked)
-        if not len(met) and len(few) < steps:
-            return _bodies(view, np.concatenate(pieces), stop)
-        position, steps = stop, 2 * steps
+    starts, stop = Chain(data, view, at, end).run(at, end)
+    return bodies(view, starts), ends(starts, stop), stop
+
+
+class Chain:
+    """The runs of events in data[low:high]; candidates are looked for once, whatever the number of runs."""
+
+    def __init__(self, data: bytes, view: Bytes, low: int, high: int) -> None:
+        self._data = data
+        self._starts, self._ends = _candidates(view, low, high) if high - low >= _FEW else (_NONE, _NONE)
+        self._breaks = np.append(np.flatnonzero(self._ends[:-1] != self._starts[1:]), len(self._starts) - 1)
+
+    def run(self, at: int, end: int) -> tuple[Int64, int]:
+        """Where the events of the run from `at` on begin, each where the one before it ends, and where it stops (see
+        `extents`)."""
+        if end - at < _FEW:
+            few, stop = _walk(self._data, at, end, len(self._data))
+            return np.array(few, dtype=np.int64), stop
+        # What reaches beyond the end is no event of this run.
+        behind = int(np.searchsorted(self._ends, end, side="right"))
+        starts, breaks = self._starts[:behind], self._breaks
+        pieces: list[Int64] = []
+        position, steps = at, _FIRST_STEPS
+        while True:
+            row = int(np.searchsorted(starts, position))
+            if row < behind and starts[row] == position:
+                last = min(int(breaks[np.searchsorted(breaks, row)]), behind - 1)
+                pieces.append(starts[row : last + 1])
+                position, steps = int(self._ends[last]), _FIRST_STEPS
+            few, stop = _walk(self._data, position, end, steps)
+            walked = np.array(few, dtype=np.int64)
+            met = np.flatnonzero(np.isin(walked, starts[np.searchsorted(starts, position) :], assume_unique=True))
+            if len(met):
+                stop = few[met[0]]
+                walked = walked[: met[0]]
+            pieces.append(walked)
+            if not len(met) and len(few) < steps:
+                return np.concatenate(pieces), stop
+            position, steps = stop, 2 * steps
 
 
 def _walk(data: bytes, at: int, end: int, most: int) -> tuple[list[int], int]:
@@ -75,15 +92,19 @@ def _walk(data: bytes, at: int, end: int, most: int) -> tuple[list[int], int]:
     return starts, at
 
 
-def _bodies(view: Bytes, starts: Int64, stop: int) -> tuple[Int64, Int64, int]:
-    """The bodies of events whose tags are at `starts`, one behind the other up to `stop`."""
-    ends = np.append(starts[1:], stop) if len(starts) else starts
+def bodies(view: Bytes, starts: Int64) -> Int64:
+    """Where the bodies begin of events whose tags are at `starts`."""
     body = starts + 2
     long = np.flatnonzero(view[starts + 1] >= 0x80)
     while len(long):
         body[long] += 1
         long = long[view[body[long] - 1] >= 0x80]
-    return body, ends, stop
+    return body
+
+
+def ends(starts: Int64, stop: int) -> Int64:
+    """Where the events of a run end: each where the next one begins."""
+    return np.append(starts[1:], stop) if len(starts) else starts
 
 
 def _candidates(view: Bytes, at: int, end: int) -> tuple[Int64, Int64]:

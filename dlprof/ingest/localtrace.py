@@ -203,7 +203,7 @@ class _FileReader:
             low = int(events.start_ps.min()) // PS_PER_NS
             if low > 10**15:
                 self._ctx.origin_ns = low
-        return moved(events.start_ps, -(self._ctx.origin_ns or 0))
+        return moved(events.start_ps, [-(self._ctx.origin_ns or 0)], [len(events.start_ps)])
 
     def _tracks(self, events: _Events) -> tuple[Int32, npt.NDArray[np.bool_]]:
         pairs, inverse = np.unique(np.stack([events.device, events.resource]), axis=1, return_inverse=True)

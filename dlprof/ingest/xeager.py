@@ -40,12 +40,14 @@ class EagerKernels:
         """Forgets the dispatch of the line before."""
         self._last = NO_TEXT
 
-    def types(self, at: Int64) -> Int32:
+    def types(self, at: Int64, begun: Int64 | None = None) -> Int32:
         """Code of the operator type that each event executed, NO_TEXT for all that is no execution. at: positions of the
-        events' names, in order of start; windows of a line follow each other."""
+        events' names, in order of start; windows of a line follow each other. begun: the first row of each one's line,
+        where there are several."""
         dispatched = self._dispatch[at]
         latest = np.maximum.accumulate(np.where(dispatched, np.arange(len(at)), -1))
-        current = np.where(latest >= 0, self._type[at[latest]], self._last).astype(np.int32)
+        told = latest >= (0 if begun is None else begun)
+        current = np.where(told, self._type[at[latest]], self._last).astype(np.int32)
         if len(current):
             self._last = int(current[-1])
         return np.where(self._run[at], current, NO_TEXT).astype(np.int32)

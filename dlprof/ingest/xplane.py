@@ -6,7 +6,7 @@ Times: event start = line.timestamp_ns + offset_ps / 1000, relative to the profi
 
 from __future__ import annotations
 
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
 
@@ -23,6 +23,7 @@ from dlprof.ingest.xargs import Quoter, render
 from dlprof.ingest.xcolumns import StatColumns, without
 from dlprof.ingest.xeager import EagerKernels
 from dlprof.ingest.xevents import EVENT_TAG, WINDOW_BYTES, Events, parse, windows
+from dlprof.ingest.xlines import Extent, Line, begun, groups, together
 from dlprof.ingest.xmeta import SharedStats
 from dlprof.ingest.xnames import device, host_op, is_copy, is_derived
 from dlprof.ingest.xspace import ByteFile, Plane, SkeletonReader, Space
@@ -90,15 +91,6 @@ class _Names:
         at = np.minimum(np.searchsorted(self.ids, metadata_id), len(self.ids) - 1)
         known = self.ids[at] == metadata_id
         return np.where(known, at, len(self.ids)), known
-
-
-@dataclass(slots=True)
-class _Line:
-    """A line while it is read."""
-
-    id: int = 0
-    name: str = ""
-    timestamp_ns: int = 0
 
 
 def _ahead(run: Generator[Events, None, int], size: int) -> Generator[Events, None, int]:
@@ -172,18 +164,52 @@ class _SpaceReader:
         names = self._names(plane, accelerator is not None)
         columns = StatColumns(plane, self._ctx, on_device=accelerator is not None)
         quoter = Quoter(plane.stat_names, self._decode)
-        for start, end in plane.lines:
-            line = _Line()
-            names.eager.new_line()
-            reader = self._line(line, start, end)
-            for events in self._kept(reader):
-                derived = accelerator is not None and is_derived(accelerator[0], line.name)
-                if derived:
-                    self._ctx.anomalies.count("derived_line_events", len(events.metadata_id))
-                    continue
-                yield in_range(self._batch(plane, line, events, names, columns, quoter), self._ctx.anomalies)
 
-    def _line(self, line: _Line, start: int, end: int) -> Generator[Events, None, None]:
+        def batch(lines: list[Line], rows: list[int], events: Events, begun: Int64 | None) -> RawBatch:
+            made = self._batch(plane, lines, rows, events, names, columns, quoter, begun)
+            return in_range(made, self._ctx.anomalies)
+
+        def derived(line: Line) -> bool:
+            return accelerator is not None and is_derived(accelerator[0], line.text)
+
+        for extents in groups(plane.lines):
+            names.eager.new_line()
+            try:
+                read = self._together(extents, derived)
+            except Malformed:
+                for start, end in extents:
+                    names.eager.new_line()
+                    line = Line()
+                    for events in self._kept(self._line(line, start, end)):
+                        count = len(events.metadata_id)
+                        if derived(line):
+                            self._ctx.anomalies.count("derived_line_events", count)
+                        else:
+                            yield batch([line], [count], events, None)
+            else:
+                if read is not None:
+                    yield batch(*read)
+
+    def _together(
+        self, extents: list[Extent], derived: Callable[[Line], bool]
+    ) -> tuple[list[Line], list[int], Events, Int64] | None:
+        """Lines that fit one window: the line and number of the events of each run, the events, and where the line of each
+        begins among them; None where there are none. Raises `Malformed` where a line has to be read by itself."""
+        group = together(self._file, extents)
+        kept = [run for run in group.runs if not derived(run.line)]
+        left = [run for run in group.runs if derived(run.line)]
+        if left:
+            parse(group.window, *group.events(left))
+        events = parse(group.window, *group.events(kept)) if kept else None
+        self._ctx.anomalies.count("derived_line_events", sum(len(run.starts) for run in left))
+        for raw in group.names:
+            self._decode(raw)
+        if events is None:
+            return None
+        rows = [len(run.starts) for run in kept]
+        return [run.line for run in kept], rows, events, begun(kept)
+
+    def _line(self, line: Line, start: int, end: int) -> Generator[Events, None, None]:
         at = start
         try:
             while at < end:
@@ -196,7 +222,8 @@ class _SpaceReader:
                 elif part.number == 3 and part.wire == VARINT:
                     line.timestamp_ns = signed(part.value)
                 elif part.wire == BYTES and (part.number == 2 or (part.number == 11 and not line.name)):
-                    line.name = self._decode(self._file.content(part))
+                    line.name = self._file.content(part)
+                    self._decode(line.name)
                 at = part.end
         except Malformed as error:
             if self._damage is not None and end == self._damage_end:
@@ -233,15 +260,16 @@ class _SpaceReader:
         shared = SharedStats(plane, [meta for _, meta in known] if on_device else [], ctx)
         return _Names(np.array([key for key, _ in known], dtype=np.int64), name, lookup, path, level, eager, shared)
 
-    def _track(self, plane: Plane, line: _Line) -> int:
+    def _track(self, plane: Plane, line: Line) -> int:
         accelerator = device(plane.name)
-        stream = line.name or f"line {line.id}"
+        stream = line.text or f"line {line.id}"
         if accelerator is not None:
             return self._ctx.track(f"{accelerator[0]}:{accelerator[1]}", stream, line.id, on_device=True)
         return self._ctx.track("host" if self._accelerated else "cpu:0", stream, line.id)
 
-    def _batch(self, plane: Plane, line: _Line, events: Events, names: _Names, columns: StatColumns,
-               quoter: Quoter) -> RawBatch:  # fmt: skip
+    def _batch(self, plane: Plane, lines: list[Line], rows: list[int], events: Events, names: _Names,
+               columns: StatColumns, quoter: Quoter, begun: Int64 | None) -> RawBatch:  # fmt: skip
+        """The events of one or more lines, each with its number of rows. begun: see `EagerKernels.types`."""
         ctx = self._ctx
         count = len(events.metadata_id)
         ctx.anomalies.count("unknown_field", events.unknown_fields)
@@ -251,7 +279,7 @@ class _SpaceReader:
             missing = np.flatnonzero(~known)
             ctx.anomalies.count("unknown_event_metadata", len(missing))
             name[missing] = ctx.pool("name").encode(f"event#{events.metadata_id[row]}" for row in missing.tolist())
-        start, duration = self._times(line, events)
+        start, duration = self._times(lines, rows, events)
         rest = without(events.stats, columns.roles)
         found = columns.read(events.stats, events.window.data, count)
         level = names.level[at]
@@ -265,21 +293,19 @@ class _SpaceReader:
             flops = names.shared.numbers("flops", at, flops)
             kernel = self._kernel_codes()[name]
             level[found.is_copy] = LEVEL["copy"]
-        elif found.hlo is not None:
-            # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
-            ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"]) & (not self._accelerated)
-            level[ops] = LEVEL["op"]
-            op_path, lookup = np.where(ops, found.op_path, op_path), np.where(ops, found.hlo, lookup)
-            kernel = self._host_kernels(lookup)
-        elif names.eager.any:
-            executed = names.eager.types(at)
-            level[executed != NO_TEXT] = LEVEL["op"]
-            lookup = np.where(executed == NO_TEXT, lookup, executed)
-            kernel = self._host_kernels(lookup)
         else:
+            if names.eager.any:
+                executed = names.eager.types(at, begun)
+                level[executed != NO_TEXT] = LEVEL["op"]
+                lookup = np.where(executed == NO_TEXT, lookup, executed)
+            if found.hlo is not None:
+                # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
+                ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"]) & (not self._accelerated)
+                level[ops] = LEVEL["op"]
+                op_path, lookup = np.where(ops, found.op_path, op_path), np.where(ops, found.hlo, lookup)
             kernel = self._host_kernels(lookup)
         return RawBatch(
-            track=np.full(count, self._track(plane, line), dtype=np.int32),
+            track=np.repeat(np.array([self._track(plane, line) for line in lines], dtype=np.int32), rows),
             name=name, start_ps=start, duration_ps=duration, level=level, lookup=lookup,
             op_path=op_path, kernel=kernel, shape=found.shape, dtype=found.dtype,
             correlation=found.correlation, bytes=moved, flops=flops, category=category,
@@ -299,16 +325,19 @@ class _SpaceReader:
         self._types.extend(kernels[text] for text in types[len(self._types) :])
         return np.array([*self._types, NO_TEXT], dtype=np.int32)[lookup]
 
-    def _times(self, line: _Line, events: Events) -> tuple[Int64, Int64]:
+    def _times(self, lines: list[Line], rows: list[int], events: Events) -> tuple[Int64, Int64]:
         ctx = self._ctx
-        base = line.timestamp_ns
-        if base > _EPOCH_NS:
-            if ctx.origin_ns is None:
-                ctx.origin_ns = base
-            base -= ctx.origin_ns
+        bases = []
+        for line in lines:
+            base = line.timestamp_ns
+            if base > _EPOCH_NS:
+                if ctx.origin_ns is None:
+                    ctx.origin_ns = base
+                base -= ctx.origin_ns
+            bases.append(base)
         duration = events.duration_ps
         negative = duration < 0
         if negative.any():
             ctx.anomalies.count("negative_duration", int(np.count_nonzero(negative)))
             duration = np.where(negative, 0, duration)
-        return moved(events.offset_ps, base), duration
+        return moved(events.offset_ps, bases, rows), duration

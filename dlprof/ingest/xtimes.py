@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from typing import Any, Final
 
@@ -16,12 +17,14 @@ _FURTHEST_PS: Final = 2**61
 """27 days: sums of four such times fit."""
 
 
-def moved(offset_ps: Int64, base_ns: int) -> Int64:
-    """offset_ps + base_ns in ps, exact; where it does not fit, a time that `in_range` leaves out."""
-    base = base_ns * PS_PER_NS
-    if abs(base) > _FURTHEST_PS:
-        return np.full_like(offset_ps, 2 * _FURTHEST_PS)
-    return np.clip(offset_ps, -2 * _FURTHEST_PS, 2 * _FURTHEST_PS) + base
+def moved(offset_ps: Int64, base_ns: Sequence[int], rows: Sequence[int]) -> Int64:
+    """offset_ps + base_ns in ps, exact, each base for as many rows; where it does not fit, a time that `in_range` leaves out."""
+    fits = [abs(base) * PS_PER_NS <= _FURTHEST_PS for base in base_ns]
+    start = np.clip(offset_ps, -2 * _FURTHEST_PS, 2 * _FURTHEST_PS)
+    start += np.repeat([base * PS_PER_NS if fit else 0 for base, fit in zip(base_ns, fits, strict=True)], rows)
+    if not all(fits):
+        start[~np.repeat(fits, rows)] = 2 * _FURTHEST_PS
+    return start
 
 
 def in_range(batch: RawBatch, anomalies: Anomalies) -> RawBatch:
