@@ -30,6 +30,10 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "orphan_kernel": Anomaly(
         "info", "kernels or copies with no recorded launch, such as those launched before the window"
     ),
+    "kernel_before_launch": Anomaly(
+        "warning",
+        "kernels or copies that begin before the call that launched them: the device's and the host's clocks disagree",
+    ),
     "partial_overlap": Anomaly("info", "events of a CPU thread that overlap a neighbour without nesting in it"),
     "empty_file": Anomaly("warning", "trace files without a single event"),
     # XPlane
@@ -42,6 +46,7 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "profiler_warnings": Anomaly(
         "warning", "warnings that the profiler itself recorded in the trace (XSpace.warnings)"
     ),
+    "profiler_dropped_events": Anomaly("error", "events that the profiler says it dropped, in its errors or warnings"),
     "unknown_event_metadata": Anomaly("error", "events whose metadata id the file does not define; named event#ID"),
     "large_stat": Anomaly("info", "stats of metadata of over 16 MiB, as of compiled modules; not read"),
     "unknown_field": Anomaly("info", "protobuf fields that this version of dlprof does not know; skipped"),

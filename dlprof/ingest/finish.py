@@ -171,7 +171,7 @@ class Finisher:
             return np.where(here >= 0, every.id[here], NO_EVENT)
 
         launches = self._launches.setdefault(track.source, Launches())
-        launches.add(ids, meanings.level, _int64(rows["correlation"]), _int64(rows["link"]), operator_above)
+        launches.add(ids, meanings.level, _int64(rows["correlation"]), _int64(rows["link"]), start, operator_above)
         return self_ps, _still_open(every, start)
 
     def _resolve(self, track: Track, rows: Columns, meanings: Meanings) -> Int64:
@@ -179,6 +179,8 @@ class Finisher:
         launch = launches.resolve(_int64(rows["correlation"]), _int64(rows["link"]))
         work = (meanings.level == LEVEL["kernel"]) | (meanings.level == LEVEL["copy"])
         self._anomalies.count("orphan_kernel", int(np.count_nonzero(work & (launch == NO_EVENT))))
+        early = launches.too_early(_int64(rows["correlation"])[work], _int64(rows["start_ps"])[work])
+        self._anomalies.count("kernel_before_launch", early)
         return np.where(work, launch, NO_EVENT)
 
     def _steps(self, track: Track, rows: Columns) -> tuple[Int64, Int64]:

@@ -57,18 +57,21 @@ class Launches:
     calls: _Index = field(default_factory=_Index)
     operators: _Index = field(default_factory=_Index)
     linked: _Index = field(default_factory=_Index)
+    begun: _Index = field(default_factory=_Index)
+    """When each call began, ps, in the place of its id."""
 
     def add(
-        self, ids: Int64, level: npt.NDArray[np.int8], correlation: Int64, link: Int64,
+        self, ids: Int64, level: npt.NDArray[np.int8], correlation: Int64, link: Int64, start: Int64,
         operator_above: Callable[[Int64], Int64],
     ) -> None:  # fmt: skip
-        """Host rows. ids: their event ids. operator_above: row indices → id of the innermost enclosing op, or NO_EVENT."""
+        """Host rows. ids: event ids. start: ps. operator_above: row indices → id of the innermost op around, or NO_EVENT."""
         own = (level == LEVEL["op"]) & (link != NO_INT)
         self.linked.add(link[own], ids[own])
         rows = np.flatnonzero((correlation != NO_INT) & (correlation != 0))
         if not len(rows):
             return
         self.calls.add(correlation[rows], ids[rows])
+        self.begun.add(correlation[rows], start[rows])
         above = operator_above(rows)
         found = above != NO_EVENT
         self.operators.add(correlation[rows][found], above[found])
@@ -81,3 +84,8 @@ class Launches:
             if missing.any():
                 launch[missing] = index.find(correlation[missing])
         return launch
+
+    def too_early(self, correlation: Int64, start: Int64) -> int:
+        """Device rows that begin before the call that launched them (none does where the two clocks agree)."""
+        begun = self.begun.find(correlation)
+        return int(np.count_nonzero((begun != NO_EVENT) & (start < begun)))

@@ -6,6 +6,7 @@ Times: event start = line.timestamp_ns + offset_ps / 1000, relative to the profi
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Generator, Iterator
 from dataclasses import dataclass
 from typing import Final
@@ -32,6 +33,8 @@ from dlprof.plugin import Operator, Vocabulary
 
 _EPOCH_NS: Final = 10**17
 """A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
+_DROPPED: Final = re.compile(r"(\d{1,18}) events dropped")
+"""As CUPTI's collector tells it, in a warning: `7 events dropped because total device(activity) events reaches max;`."""
 
 
 class XPlaneReader:
@@ -138,6 +141,8 @@ class _SpaceReader:
         ctx, space = self._ctx, self._space
         ctx.anomalies.count("profiler_errors", len(space.errors))
         ctx.anomalies.count("profiler_warnings", len(space.warnings))
+        dropped = _DROPPED.findall(" ".join((*space.errors, *space.warnings)))
+        ctx.anomalies.count("profiler_dropped_events", sum(map(int, dropped)))
         ctx.anomalies.count("large_stat", space.large_stats)
         for word, texts in (("errors", space.errors), ("warnings", space.warnings)):
             if texts:
