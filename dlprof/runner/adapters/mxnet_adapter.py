@@ -1,4 +1,4 @@
-"""MXNet's half of the child: device, threads, profiler and markers. The networks are in mxnet_network.py."""
+"""MXNet's half of the child: device, threads, profiler and markers. The networks are in mxnet_modes.py."""
 
 import os
 
@@ -65,7 +65,7 @@ class MXNetBackend(Backend):
         }
 
     def network(self, description, weights):
-        from mxnet_network import make_network
+        from mxnet_modes import make_network
 
         return make_network(self._mx, self._mode, self.context, description, weights)
 

@@ -8,19 +8,6 @@ from dlprof_child.faults import Unsupported
 _ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softrelu", "Softsign": "softsign"}
 
 
-def make_network(mx, mode, context, description, weights):
-    """A Network for the mode."""
-    if mode == "symbolic":
-        from mxnet_symbolic import SymbolicNetwork
-
-        return SymbolicNetwork(mx, context, description, weights)
-    if mode == "estimator":
-        from mxnet_estimator import EstimatorNetwork
-
-        return EstimatorNetwork(mx, context, description, weights)
-    return GluonNetwork(mx, mode, context, description, weights)
-
-
 class GluonNetwork(Network):
     """A HybridSequential with a Trainer. Canonical weights are permuted on their way in and out."""
 
