@@ -52,19 +52,19 @@ class Chain:
             few, stop = _walk(self._data, at, end, len(self._data))
             return np.array(few, dtype=np.int64), stop
         # What reaches beyond the end is no event of this run.
-        behind = int(np.searchsorted(self._ends, end, side="right"))
+        behind = int(self._ends.searchsorted(end, side="right"))
         starts, breaks = self._starts[:behind], self._breaks
         pieces: list[Int64] = []
         position, steps = at, _FIRST_STEPS
         while True:
-            row = int(np.searchsorted(starts, position))
+            row = int(starts.searchsorted(position))
             if row < behind and starts[row] == position:
-                last = min(int(breaks[np.searchsorted(breaks, row)]), behind - 1)
+                last = min(int(breaks[breaks.searchsorted(row)]), behind - 1)
                 pieces.append(starts[row : last + 1])
                 position, steps = int(self._ends[last]), _FIRST_STEPS
             few, stop = _walk(self._data, position, end, steps)
             walked = np.array(few, dtype=np.int64)
-            met = np.flatnonzero(np.isin(walked, starts[np.searchsorted(starts, position) :], assume_unique=True))
+            met = np.flatnonzero(starts.take(starts.searchsorted(walked), mode="clip") == walked) if behind else _NONE
             if len(met):
                 stop = few[met[0]]
                 walked = walked[: met[0]]

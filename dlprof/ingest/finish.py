@@ -143,13 +143,14 @@ class Finisher:
             start, duration = start[order], duration[order]
             ids = np.arange(done, done + len(start), dtype=np.int64)
             every = _join(carried, start, start + duration, ids, np.zeros(len(start), dtype=bool))
-            parent = nesting.parents(every.start, every.end)
-            head = len(carried.start)
-            inner = parent[head:]
-            from_before = (inner >= 0) & (inner < head)
-            found, time = _summed(every.id[inner[from_before]], duration[from_before])
-            parents.append(found)
-            times.append(time)
+            if head := len(carried.start):
+                # No row that begins after all of these have ended lies in one of them.
+                behind = head + int(start.searchsorted(carried.end.max(), side="right"))
+                inner = nesting.parents(every.start[:behind], every.end[:behind])[head:]
+                from_before = np.flatnonzero((inner >= 0) & (inner < head))
+                found, time = _summed(every.id[inner[from_before]], duration[from_before])
+                parents.append(found)
+                times.append(time)
             done += len(start)
             carried = _still_open(every, start)
         return _summed(np.concatenate(parents), np.concatenate(times))

@@ -23,6 +23,11 @@ PAD: Final = 16
 
 _STOPS: Final = np.uint64(0x0080808080808080)
 _LOW7: Final = np.uint64(0x7F7F7F7F7F7F7F7F)
+_HALVES: Final = tuple(
+    (np.uint64(shift), np.uint64(mask))
+    for shift, mask in ((1, 0x7F007F007F007F00), (2, 0x3FFF00003FFF0000), (4, 0x0FFFFFFF00000000))
+)
+"""Shift and place of the upper half of each pair: of bytes, then of pairs, then of fours."""
 _U: Final = tuple(np.uint64(n) for n in range(64))
 
 
@@ -113,17 +118,22 @@ class Window:
         short = self.bytes[at + 1]
         if len(at) and short.max() < 0x80:
             return self.bytes[at], short.astype(np.uint64), at + 2
-        word = self.words[at]
-        tag = word.astype(np.uint8)
-        body = word >> _U[8]
-        stop = ~body & _STOPS
-        stop &= ~stop + _U[1]
+        body = self.words[at]
+        tag = body.astype(np.uint8)
+        body >>= _U[8]
+        stop = ~body
+        stop &= _STOPS
+        stop &= -stop
         # The stop byte's highest bit is a power of two, exact as float64, whose exponent then tells the byte.
-        length = ((stop.astype(np.float64).view(np.int64) >> 52) - 1015) >> 3
-        body &= (stop << _U[1]) - _U[1]
-        value = _packed(body)
-        after = at + 1 + length
+        after = stop.astype(np.float64).view(np.int64)
+        after >>= 52
+        after -= 1007
+        after >>= 3
+        after += at
         long = np.flatnonzero(stop == 0)
+        stop -= _U[1]
+        body &= stop
+        value = _packed(body)
         if len(long):
             self._long(at, long, value, after)
         return tag, value, after
@@ -150,8 +160,14 @@ class Window:
 
 
 def _packed(words: Uint64) -> Uint64:
-    """The low 7 bits of each byte, one behind the other: 56 bits."""
-    value = words & _LOW7
-    value = (value & np.uint64(0x007F007F007F007F)) | ((value & np.uint64(0x7F007F007F007F00)) >> _U[1])
-    value = (value & np.uint64(0x00003FFF00003FFF)) | ((value & np.uint64(0x3FFF00003FFF0000)) >> _U[2])
-    return (value & np.uint64(0x000000000FFFFFFF)) | ((value & np.uint64(0x0FFFFFFF00000000)) >> _U[4])
+    """The low 7 bits of each byte, one behind the other: 56 bits, in place. A step that no word needs is left out."""
+    words &= _LOW7
+    largest = int(words.max()) if len(words) else 0
+    for step, (shift, mask) in enumerate(_HALVES):
+        if largest < 1 << (8 << step):
+            break
+        high = words & mask
+        words ^= high
+        high >>= shift
+        words |= high
+    return words

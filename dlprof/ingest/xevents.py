@@ -62,8 +62,8 @@ class Frame:
         over = after > self.end
         if over.any():
             raise Malformed(int(self.at[over][0]), f"a field of {expected} that ends inside it")
-        left = after < self.end
-        if left.all():
+        left = np.flatnonzero(after < self.end)
+        if len(left) == len(after):
             self.at = after
             return
         self.rows, self.at, self.end = self.rows[left], after[left], self.end[left]

@@ -13,7 +13,7 @@ import pytest
 from dlprof import schema
 from dlprof.ingest import spill
 from dlprof.ingest.anomalies import Anomalies
-from dlprof.ingest.batch import LEVEL, NO_INT, Pools, RawBatch, Track
+from dlprof.ingest.batch import LEVEL, NO_INT, Pools, RawBatch, Track, arrow
 from dlprof.ingest.finish import Finisher
 from dlprof.ingest.json_elements import EMPTY
 from dlprof.ingest.texts import RawTexts
@@ -218,3 +218,14 @@ def test_arguments_come_back_with_their_events_however_small_the_pieces(
     found = [(row["track"], row["start_ps"], row["args"]) for row in rows]
     assert sorted(found, key=repr) == sorted(expected, key=repr)
     assert [row[:2] for row in found] == sorted(row[:2] for row in found)
+
+
+@pytest.mark.parametrize("masked", [False, True])
+@pytest.mark.parametrize("dtype", ["i1", "u1", "i4", "i8", "u8", "f8", "?"])
+def test_an_arrow_column_is_the_numpy_column_with_its_nulls(dtype: str, masked: bool) -> None:
+    values = np.arange(-4, 33).astype(dtype)
+    for column in (values, values[5:], values[::3], values[:0]):
+        mask = np.arange(len(column)) % 3 == 0 if masked else None
+        made = arrow(column, mask)
+        made.validate(full=True)
+        assert made.equals(pa.array(column, mask=mask))
