@@ -119,7 +119,10 @@ def once(reader: Reader, path: Path, cores: int, limit_s: float) -> dict[str, An
         extra = [word for package in reader.packages for word in ("--with", package)]
         command = [sys.executable, "-m", "uv", "run", "-q", "--no-project", "--python", "3.11", *extra, "python"]
     with tempfile.TemporaryDirectory() as folder:
-        words = ["-c", _CHILD, reader.code, str(path), f"{folder}/out.parquet", str(cores)]
+        # A name of its own for each reading: xprof keeps its result beside the file and would not read it a second time.
+        link = Path(folder) / path.name
+        link.symlink_to(path.absolute())
+        words = ["-c", _CHILD, reader.code, str(link), f"{folder}/out.parquet", str(cores)]
         try:
             done = subprocess.run(
                 [*command, *words], capture_output=True, text=True, check=False, timeout=limit_s, cwd=folder

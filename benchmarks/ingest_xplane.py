@@ -195,7 +195,10 @@ def heads(data: bytes, line: Field) -> Iterator[Field]:
 def measure(python: str, reader: str, path: Path, cores: int) -> tuple[float, float, float, int]:
     """(wall s, CPU s, peak MB above start, rows) of one reading in a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        constants = f"ROOT = {str(ROOT)!r}; PATH = {str(path)!r}; OUT = {folder + '/o.parquet'!r}; CORES = {cores}\n"
+        # A name of its own for each reading: xprof keeps its result beside the file and would not read it a second time.
+        link = Path(folder) / path.name
+        link.symlink_to(path.absolute())
+        constants = f"ROOT = {str(ROOT)!r}; PATH = {str(link)!r}; OUT = {folder + '/o.parquet'!r}; CORES = {cores}\n"
         run = subprocess.run(
             [python, "-c", constants + READERS[reader] + TIMER], capture_output=True, text=True, check=False
         )
