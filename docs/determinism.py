@@ -35,8 +35,8 @@ Written by `python docs/determinism.py` ({day}): LeNet, batch 200, {steps} train
 fresh processes on a CPU with {cores} cores (Linux x86-64). The seed sets Python's, NumPy's and the framework's generators
 (manifest.json: `child.runtime.seeds`); data, order and initial weights are files that both processes read.
 
-*strays by*: largest |difference| between the two losses of a step, as a share of the loss. Where losses are not identical,
-sums were added up in another order by other threads; the workload is the same.
+*strays by*: largest |difference| between the two losses of a step, as a share of the loss. A share above 0 would mean sums that
+threads added up in another order; GPUs, where that is known to happen, were not tried.
 
 | framework | mode | losses | strays by | first at step |
 | --- | --- | --- | --- | --- |

@@ -5,9 +5,8 @@
     python docs/support_matrix.py --resume           # cells not tried yet alone: after an interruption
     python docs/support_matrix.py --table            # only the page, from the cells as they are
 
-A cell is tried as a comparison would use it: the child starts and runs one timed iteration; a network computes its parity
-arrays before. The tasks of `ops` share one child. What is refused before a child starts is recorded with the reason given
-to a user.
+A cell is tried as a comparison would use it: the child starts, computes its parity arrays and runs one timed iteration. The
+tasks of an op workload share one child. What is refused before a child starts is recorded with the reason given to a user.
 """
 
 from __future__ import annotations
@@ -16,6 +15,7 @@ import json
 import sys
 import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
@@ -23,7 +23,7 @@ from dlprof.api import items
 from dlprof.api.options import RunOptions
 from dlprof.api.recording import Bench, check_mode
 from dlprof.capture.launch import Worker
-from dlprof.errors import DlprofError
+from dlprof.errors import DlprofError, Unsupported
 from dlprof.frameworks import registry
 from dlprof.workload import load, names
 
@@ -35,10 +35,9 @@ SMALL = {"op": {"count": "2", "sizes": "50"}, "network": {"train": "400", "valid
 
 HEAD = """# What runs where
 
-Written by `python docs/support_matrix.py` ({day}), which really starts a cell: the child computes its parity arrays and
-runs one timed iteration. ✓ works; a number points to the reason below; · was not tried yet. Cells may be from
-earlier runs (`--resume` tries what is missing), and refusals known without a start are not started.
-CPU, Linux x86-64. A cell is a row's workload in the column's release and mode.
+Written by `python docs/support_matrix.py` ({day}), which really starts every cell: the child computes its parity arrays and
+runs one timed iteration. ✓ works; a number points to the reason below, as a user gets it{untried}. What can be refused without
+a child is refused without one. CPU, Linux x86-64. A cell is a row's workload in the column's release and mode.
 """
 
 
@@ -77,11 +76,11 @@ def attempt(name: str, framework: str, version: str, mode: str) -> dict[str, str
             environment, made = bench.environment(side), bench.inputs(workload, 1)
             request = bench.request(side, workload, made, task="serve")
             with Worker(environment, request, Path(scratch) / "child", TIMEOUT_S) as worker:
-                if workload.kind != "op":
+                with suppress(Unsupported):  # none of them runs: each says why below
                     worker.parity()
                 for item in worker.ready["items"]:
                     key = item.partition("[")[0] if workload.kind == "op" else name
-                    found[key] = found.get(key) or _run(worker, item)
+                    found[key] = found.get(key) or worker.missing.get(item) or _run(worker, item)
     except DlprofError as error:
         return {name: _first_line(error)}
     return found
@@ -137,7 +136,7 @@ def cells_of(name: str) -> list[str]:
 def page(cells: dict[str, str]) -> str:
     """The tables as Markdown, one a framework release, a row a network or a task, and the reasons as a numbered list."""
     reasons: dict[str, int] = {}
-    lines = [HEAD.format(day=date.today().isoformat())]
+    lines = [HEAD]
     for framework in registry().values():
         for version in framework.versions:
             modes = list(framework.modes)
@@ -149,7 +148,9 @@ def page(cells: dict[str, str]) -> str:
                     found = [cells.get(f"{framework.name}@{version}:{mode} {cell}") for mode in modes]
                     lines.append(f"| {row} | {' | '.join(_cell(one, reasons) for one in found)} |")
     lines += ["\n## Reasons\n", *(f"{number}. {text}" for text, number in reasons.items())]
-    return "\n".join(lines) + "\n"
+    text = "\n".join(lines) + "\n"
+    untried = "; · was not tried yet" if "| · " in text else ""
+    return text.replace("{day}", date.today().isoformat()).replace("{untried}", untried)
 
 
 def _cell(found: str | None, reasons: dict[str, int]) -> str:
