@@ -130,3 +130,18 @@ def test_a_full_disk_is_told_and_leaves_nothing_under_the_final_name(dlprof, tmp
         assert not (small / "capture").exists()
     finally:
         subprocess.run(["umount", str(small)], check=True)
+
+
+def test_ctrl_c_while_a_trace_is_read_leaves_nothing(tmp_path):
+    event = '{"ph": "X", "name": "Conv", "pid": 1, "tid": 2, "ts": %d, "dur": 5},\n'
+    with (tmp_path / "trace.json").open("w") as file:
+        file.write('{"traceEvents": [\n')
+        file.writelines(event % (10 * number) for number in range(800_000))
+        file.write("{}]}")
+    process = start("import", "trace.json", "-o", "never", cwd=tmp_path)
+    while process.poll() is None and len(list(tmp_path.iterdir())) == 1:
+        time.sleep(0.001)
+    process.send_signal(signal.SIGINT)
+    out, err = process.communicate(timeout=60)
+    assert (process.returncode, out, err) == (130, "", "error: interrupted\n")
+    assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
