@@ -36,7 +36,7 @@ SMALL = {"op": {"count": "2", "sizes": "50"}, "network": {"train": "400", "valid
 HEAD = """# What runs where
 
 Written by `python docs/support_matrix.py` ({day}), which really starts every cell: the child computes its parity arrays and
-runs one timed iteration. ✓ works; a number points to the reason below, as a user gets it{untried}. What can be refused without
+runs one timed iteration. ✓ works; a number points to the reason below{untried}. What can be refused without
 a child is refused without one. CPU, Linux x86-64. A cell is a row's workload in the column's release and mode.
 """
 
