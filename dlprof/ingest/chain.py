@@ -9,6 +9,7 @@ walked step by step until it meets a candidate. The result is exact whatever the
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
@@ -25,6 +26,10 @@ _FIRST_STEPS: Final = 16
 
 Bytes = npt.NDArray[np.uint8]
 
+_COMMON: Final = 1 << 22
+"""Larger windows are for single events of many MiB, where `_as_written` would cost memory."""
+_ODD: Final = 256
+"""Steps in a row after which events seem to be shaped otherwise than `_as_written` looks for."""
 _NONE: Final = np.empty(0, dtype=np.int64)
 _HEADS: Final = np.isin(np.arange(256), (0x08, 0x10, 0x1A))
 """Bytes that an event begins with as it is written: XEvent's metadata_id or offset_ps, TraceEvent's device, thread or name."""
@@ -41,8 +46,16 @@ class Chain:
     """The runs of events in data[low:high]; candidates are looked for once, whatever the number of runs."""
 
     def __init__(self, data: bytes, view: Bytes, low: int, high: int) -> None:
-        self._data = data
-        self._starts, self._ends = _candidates(view, low, high) if high - low >= _FEW else (_NONE, _NONE)
+        self._data, self._view, self._low, self._high = data, view, low, high
+        self._any_shape = high - low > _COMMON
+        self._look(_tags if self._any_shape else _as_written)
+
+    def _look(self, tags: Callable[[Bytes, int, int], Int64]) -> None:
+        """Finds the candidates among what `tags` takes for an event's tag."""
+        few = self._high - self._low < _FEW
+        self._starts, self._ends = (
+            (_NONE, _NONE) if few else _candidates(self._view, self._high, tags(self._view, self._low, self._high))
+        )
         self._breaks = np.append(np.flatnonzero(self._ends[:-1] != self._starts[1:]), len(self._starts) - 1)
 
     def run(self, at: int, end: int) -> tuple[Int64, int]:
@@ -72,6 +85,11 @@ class Chain:
             if not len(met) and len(few) < steps:
                 return np.concatenate(pieces), stop
             position, steps = stop, 2 * steps
+            if steps > _ODD and not met.size and not self._any_shape:
+                self._any_shape = True
+                self._look(_tags)
+                rest, stop = self.run(position, end)
+                return np.concatenate([*pieces, rest]), stop
 
 
 def _walk(data: bytes, at: int, end: int, most: int) -> tuple[list[int], int]:
@@ -107,9 +125,26 @@ def ends(starts: Int64, stop: int) -> Int64:
     return np.append(starts[1:], stop) if len(starts) else starts
 
 
-def _candidates(view: Bytes, at: int, end: int) -> tuple[Int64, Int64]:
-    """Starts and ends of what looks like an event in [at, end), lengths of one or two bytes."""
-    start = np.flatnonzero(view[at : end - 1] == TAG) + at
+def _tags(view: Bytes, at: int, end: int) -> Int64:
+    """Every byte in [at, end) that could be an event's tag; one in ten, for a stat has the same tag."""
+    return np.flatnonzero(view[at : end - 1] == TAG) + at
+
+
+def _as_written(view: Bytes, at: int, end: int) -> Int64:
+    """Those behind whose length a first field stands as producers write it, metadata_id, and behind that offset_ps."""
+    size = end - 1 - at
+    first, second = (view[at : end + 8] == tag for tag in (0x08, 0x10))
+    likely = view[at : end - 1] == TAG
+    likely &= first[2 : size + 2] | first[3 : size + 3]
+    near = second[4 : size + 4] | second[5 : size + 5]
+    near |= second[6 : size + 6]
+    near |= second[7 : size + 7]
+    likely &= near
+    return np.flatnonzero(likely) + at
+
+
+def _candidates(view: Bytes, end: int, start: Int64) -> tuple[Int64, Int64]:
+    """Starts and ends of what looks like an event before `end`, lengths of one or two bytes. start: possible tags."""
     size = view[start + 1]
     body = start + 2
     after = body + size

@@ -117,3 +117,15 @@ def test_arbitrary_bytes_are_parsed_or_malformed_and_nothing_else(data: bytes) -
         parse(window, np.array([0]), np.array([len(data)]))
     except Malformed as error:
         assert 0 <= error.offset <= len(data)  # noqa: PT017  most inputs raise nothing
+
+
+@pytest.mark.parametrize("head", [b"\x08\x05\x18\x07", b"\x10\x07", b"\x18\x07", b"\x28\x03\x08\x01", b""])
+def test_events_of_a_shape_that_no_producer_writes_are_found_too(head: bytes) -> None:
+    usual = [block(4, b"\x08\x05\x10" + bytes([n % 128]) + block(4, b"\x08\x01\x18\x02")) for n in range(900)]
+    odd = [block(4, head + block(4, b"\x08\x01\x20" + bytes([n % 128]))) for n in range(900)]
+    data = b"".join([*usual, *odd, *usual]) + b"\x52\x00"
+    starts, ends, stop = extents(data, Window(data, 0).bytes, 0, len(data))
+    assert stop == len(data) - 2
+    assert [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)] == [
+        event[2:] for event in [*usual, *odd, *usual]
+    ]
