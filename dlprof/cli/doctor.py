@@ -88,8 +88,9 @@ def _pythons() -> Iterator[Finding]:
     wanted: dict[str, list[str]] = {}
     for framework in registry().values():
         for version in framework.versions:
-            spec = framework.env(version, "cpu")
-            wanted.setdefault(spec.python, []).append(f"{framework.name} {version}")
+            usual = framework.env(version, "cpu")
+            for spec in (usual, *usual.alternatives):
+                wanted.setdefault(spec.python, []).append(f"{framework.name} {version}")
     for version, users in sorted(wanted.items(), key=lambda item: [int(part) for part in item[0].split(".")]):
         found = pythons.find(version)
         where = str(found) if found else "not on this machine"
