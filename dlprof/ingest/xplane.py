@@ -278,12 +278,7 @@ class _SpaceReader:
         ctx = self._ctx
         count = len(events.metadata_id)
         ctx.anomalies.count("unknown_field", events.unknown_fields)
-        at, known = names.rows(events.metadata_id)
-        name = names.name[at]
-        if not known.all():
-            missing = np.flatnonzero(~known)
-            ctx.anomalies.count("unknown_event_metadata", len(missing))
-            name[missing] = ctx.pool("name").encode(f"event#{events.metadata_id[row]}" for row in missing.tolist())
+        at, name = self._named(names, events)
         start, duration = self._times(lines, rows, events)
         rest = without(events.stats, columns.roles)
         found = columns.read(events.stats, events.window.data, count)
@@ -317,6 +312,17 @@ class _SpaceReader:
             occurrences=events.occurrences if events.aggregated.any() else None,
             args=render(rest, events.window.data, count, quoter),
         )  # fmt: skip
+
+    def _named(self, names: _Names, events: Events) -> tuple[Int64, Int32]:
+        """Position and name code of each event's name; one without metadata is named by its number."""
+        at, known = names.rows(events.metadata_id)
+        name = names.name[at]
+        if not known.all():
+            missing = np.flatnonzero(~known)
+            self._ctx.anomalies.count("unknown_event_metadata", len(missing))
+            numbers = events.metadata_id[missing].tolist()
+            name[missing] = self._ctx.pool("name").encode(f"event#{number}" for number in numbers)
+        return at, name
 
     def _kernel_codes(self) -> Int32:
         """Name code → kernel code: on a device the event's name is the kernel's."""
