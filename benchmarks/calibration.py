@@ -57,6 +57,8 @@ OPS = (
     *("normalize[size=250]", "relu[size=57500]", "dot[size=91000]"),  # memory-bound: 50 operand sets exceed caches
 )
 BLOCK = ("train_block",)
+CALLS = {"count": "60"}  # one call in twenty made twice is 5 % of each iteration
+TWICE = ("matmul[size=150]", "dot[size=1000]")
 STEPS = {"block_steps": "10"}  # one step more is 10 %; rounds are halved, so that trials are as long as the others
 CELLS = (
     Cell("lenet tf:graph", "tf:graph", turns=4),
@@ -67,6 +69,10 @@ CELLS = (
     Cell("lenet tf:graph, steps +10%", "tf:graph", settings=STEPS, items=BLOCK, slower=0.10, rounds=10),
     Cell("lenet mxnet:hybrid, steps +5%", "mxnet:hybrid", settings=STEPS, items=BLOCK, slower=0.05, rounds=10),
     Cell("lenet mxnet:hybrid, steps +10%", "mxnet:hybrid", settings=STEPS, items=BLOCK, slower=0.10, rounds=10),
+    Cell("ops tf:graph, calls +5%", "tf:graph", "ops", CALLS, TWICE, slower=0.05, rounds=12),
+    Cell("ops tf:graph, calls +10%", "tf:graph", "ops", CALLS, TWICE, slower=0.10, rounds=12),
+    Cell("ops mxnet:hybrid, calls +5%", "mxnet:hybrid", "ops", CALLS, TWICE, slower=0.05, rounds=12),
+    Cell("ops mxnet:hybrid, calls +10%", "mxnet:hybrid", "ops", CALLS, TWICE, slower=0.10, rounds=12),
     Cell("lenet tf:graph loaded half the time", "tf:graph", items=BLOCK, load="half"),
     Cell("lenet tf:graph load switched on midway", "tf:graph", items=BLOCK, load="midway"),
 )

@@ -120,6 +120,7 @@ def _families(report: rates.Report) -> list[str]:
 def _powers(report: rates.Report) -> list[str]:
     titles = (
         "cell",
+        "item",
         "trials",
         "others' CPU",
         "achieved",
@@ -130,10 +131,10 @@ def _powers(report: rates.Report) -> list[str]:
         "80 % at 6 / 14 trials",
     )
     rows = [
-        (cell, _count(p.seen[6].trials, stratum), _percent(p.busy),
+        (cell, item, _count(p.seen[6].trials, stratum), _percent(p.busy),
          f"{p.effect:+.1%} [{p.effect_low:+.1%}, {p.effect_high:+.1%}]", f"{p.sd:.3f}", rates.rate_text(p.seen[6]),
          rates.rate_text(p.seen[14]), _percent(p.covered.rate), f"{p.detectable[6]:.1%} / {p.detectable[14]:.1%}")
-        for (cell, _, stratum), p in report.powers.items()
+        for (cell, item, stratum), p in report.powers.items()
     ]  # fmt: skip
     return _table(titles, rows)
 

@@ -196,3 +196,13 @@ def test_a_slowed_network_trains_its_share_of_steps_too_many(permille, steps):
         network.train(iter(range(10)), None)
     assert inner.steps == steps
     assert network.facts() == {"parameters": 7}
+
+
+@pytest.mark.parametrize(("permille", "calls"), [(100, 66), (50, 63), (0, 60)])
+def test_a_slowed_call_is_made_twice_in_its_share(permille, calls):
+    made = []
+    call = module("slowed_adapter", RUNNER).repeating(lambda *values: made.append(values), permille)
+    for number in range(60):
+        call(number, "b")
+    assert len(made) == calls
+    assert len(set(made)) == 60
