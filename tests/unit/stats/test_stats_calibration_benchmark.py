@@ -128,8 +128,8 @@ def test_what_the_data_cannot_say_is_open_and_not_met(report):
 
 def test_the_table_names_every_cell_and_the_numbers_go_to_json(report):
     shown = table.text(report)
-    for row in ("| lenet | 60 | 30 | 30 |", "| lenet | train_block | 30 loaded | 50.0% |", "| lenet +10% | train_block | 40 | – | +",
-                "- open: few, train_block: 8 trials, need ≥ 12"):  # fmt: skip
+    for row in ("| lenet | 60 | 30 | 30 |", "| lenet | train_block | 30 loaded | 50.0% |",
+                "| lenet +10% | train_block | 40 | – | +", "- open: few, train_block: 8 trials, need ≥ 12"):  # fmt: skip
         assert row in shown
     again = json.loads(json.dumps(rates.plain(report)))
     assert again["nulls"]["lenet | train_block | all"]["found"]["trials"] == 60
