@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from dlprof import stats
 from dlprof.analysis import lockstep
 from dlprof.analysis.verdicts import HEADLINES
-from dlprof.api.opening import now
+from dlprof.api.ingesting import now
 from dlprof.api.options import DEFAULT_BUDGET_S, RunOptions
 from dlprof.api.pacing import enough_of, plan_of
 from dlprof.api.progress import Progress

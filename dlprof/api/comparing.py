@@ -12,8 +12,8 @@ from typing import Any, Final
 from dlprof.analysis import lockstep, parity
 from dlprof.analysis.model import Comparison
 from dlprof.api import equal_work, items, reasons, resuming, trusting
+from dlprof.api.ingesting import now
 from dlprof.api.keeping import Keeper, Kept
-from dlprof.api.opening import now
 from dlprof.api.options import CompareOptions
 from dlprof.api.pacing import Pacing, enough_of, fitted
 from dlprof.api.progress import Progress

@@ -10,7 +10,7 @@ from typing import Final
 from dlprof import __version__
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api import findings
-from dlprof.api.opening import now
+from dlprof.api.ingesting import now
 from dlprof.capture.provenance import invocation
 from dlprof.ingest import timings_csv
 from dlprof.ingest.timings_csv import Layout, Read

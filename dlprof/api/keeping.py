@@ -13,7 +13,7 @@ import pyarrow as pa
 from dlprof import __version__, schema
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api import findings
-from dlprof.api.opening import now
+from dlprof.api.ingesting import now
 from dlprof.api.options import CompareOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture import provenance

@@ -14,12 +14,10 @@ from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, S
 from dlprof.api import findings
 from dlprof.api.evidence import completeness_of, evidence_of, placed_events, side_of
 from dlprof.store import Capture
-from dlprof.study import STUDY_FILE
 
 if TYPE_CHECKING:
     import pandas as pd
 
-    from dlprof.api.study_results import StudyResult
 
 SIDES = ("a", "b")
 
@@ -154,15 +152,6 @@ class ComparisonResult:
         from dlprof.report import html
 
         return html.notebook(self.found)
-
-
-def load(path: str | Path) -> ComparisonResult | CaptureResult | StudyResult:
-    """What `dlprof compare`, `capture`, `import` or `run` wrote at `path`. Raises `StoreError` where it is none of these."""
-    if (Path(path) / STUDY_FILE).is_file():
-        from dlprof.api import study_results
-
-        return study_results.load(Path(path))
-    return load_run(Path(path))
 
 
 def load_run(path: Path) -> ComparisonResult | CaptureResult:

@@ -1,23 +1,32 @@
-"""Opens what a user names as a trace: a capture directory, or raw trace files, which are imported into a temporary one."""
+"""Opens what a user names: a directory that dlprof wrote, or raw trace files, which are imported into a temporary one."""
 
 from __future__ import annotations
 
-import os
-import shutil
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlprof import __version__, frameworks, ingest
+from dlprof.api.ingesting import import_files
 from dlprof.errors import StoreError, TraceError
-from dlprof.store import MANIFEST_FILE, Capture, CaptureWriter, Manifest, TraceFacts
+from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.study import STUDY_FILE
 
 if TYPE_CHECKING:
     from dlprof.api.loading import CaptureResult, ComparisonResult
+    from dlprof.api.study_results import StudyResult
+
+
+def load(path: str | Path) -> ComparisonResult | CaptureResult | StudyResult:
+    """What `dlprof compare`, `capture`, `import` or `run` wrote at `path`. Raises `StoreError` where it is none of these."""
+    if (Path(path) / STUDY_FILE).is_file():
+        from dlprof.api import study_results
+
+        return study_results.load(Path(path))
+    from dlprof.api import loading
+
+    return loading.load_run(Path(path))
 
 
 @contextmanager
@@ -64,56 +73,3 @@ def opened_result(a: Path, b: Path | None) -> Iterator[ComparisonResult | Captur
     else:
         with opened(a) as capture:
             yield loading.CaptureResult(capture)
-
-
-def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: bool = True) -> Capture:
-    """Read trace files into a new capture directory; with `copy` the files themselves go below its raw/."""
-    from dlprof.capture.provenance import invocation
-
-    with CaptureWriter(target) as writer:
-        if copy:
-            _copy_raw(paths, writer.partial / "raw")
-        facts = ingest_into(writer, paths, root=_root(paths), repair=repair)
-        manifest = Manifest(
-            kind="import",
-            dlprof_version=__version__,
-            created=now(),
-            command=invocation()["command"],
-            trace=facts,
-            framework=facts.producer,
-            options={"sources": [path.name for path in paths], "repair": repair},
-        )
-        return writer.commit(manifest)
-
-
-def ingest_into(writer: CaptureWriter, paths: Sequence[Path], *, root: Path, repair: bool = False) -> TraceFacts:
-    """Stream the events of trace files into the writer's event table."""
-    info = ingest.read(paths, root=root, vocabularies=frameworks.vocabularies(), sink=writer.sink, repair=repair)
-    writer.close_events()
-    return TraceFacts(
-        kinds=dict(info.kinds),
-        producer=info.producer,
-        origin_ns=info.origin_ns,
-        events=info.events,
-        anomalies=dict(info.anomalies),
-        completeness=dict(info.completeness),
-        facts=dict(info.facts),
-    )
-
-
-def now() -> str:
-    """The current time in UTC, ISO 8601."""
-    return datetime.now(UTC).isoformat(timespec="seconds")
-
-
-def _root(paths: Sequence[Path]) -> Path:
-    """The folder that sources are named relative to: that of the one path, or the deepest that holds all."""
-    return Path(os.path.commonpath([path.resolve().parent for path in paths]))
-
-
-def _copy_raw(paths: Sequence[Path], raw: Path) -> None:
-    for path in paths:
-        if path.is_dir():
-            shutil.copytree(path, raw / path.name, dirs_exist_ok=True)
-        else:
-            shutil.copy2(path, raw / path.name)

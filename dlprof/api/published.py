@@ -13,7 +13,7 @@ from dlprof import __version__, schema
 from dlprof.analysis import published as analysis
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api import items
-from dlprof.api.opening import now
+from dlprof.api.ingesting import now
 from dlprof.api.options import DEFAULT_SIDES, CompareOptions
 from dlprof.api.progress import Progress
 from dlprof.api.recording import output_folder

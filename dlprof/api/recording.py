@@ -12,7 +12,7 @@ from typing import Any
 import msgspec
 
 from dlprof import __version__
-from dlprof.api.opening import ingest_into, now
+from dlprof.api.ingesting import ingest_into, now
 from dlprof.api.options import RunOptions
 from dlprof.api.progress import Progress
 from dlprof.api.sides import SideSpec, parse_side

@@ -14,7 +14,7 @@ import msgspec
 import psutil
 
 from dlprof import __version__
-from dlprof.api.opening import now
+from dlprof.api.ingesting import now
 from dlprof.api.study_plan import Plan
 from dlprof.capture import provenance
 from dlprof.errors import StoreError, UsageError

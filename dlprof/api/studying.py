@@ -16,7 +16,7 @@ import pyarrow.parquet as pq
 
 from dlprof.api import study_directory
 from dlprof.api.comparing import compare
-from dlprof.api.opening import now
+from dlprof.api.ingesting import now
 from dlprof.api.progress import Progress
 from dlprof.api.recording import Bench, epochs_of, record
 from dlprof.api.study_directory import Directory

@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _traces(arguments: argparse.Namespace) -> int:
-    from dlprof.api.opening import import_files
+    from dlprof.api.ingesting import import_files
     from dlprof.errors import TraceError
 
     for path in arguments.traces:

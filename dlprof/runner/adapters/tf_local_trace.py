@@ -9,7 +9,7 @@ to what the profiler has written.
 
 from dlprof_child.clock import unix_ns
 from dlprof_child.faults import Fault
-from tf_trace import newest
+from tf_written import newest
 
 _ANCHORS = 16  # calls whose times are known on both clocks; together they place the trace's zero to a few microseconds
 _PS_PER_NS = 1000

@@ -1,9 +1,6 @@
 """TensorFlow's profilers: XPlane through tf.profiler.experimental (2.2 and later); 2.0 and 2.1: tf_local_trace.py."""
 
-import glob
-import os
-
-from dlprof_child.faults import Fault
+from tf_written import newest
 
 # Level 2 records every kernel the executor takes for expensive; tf_network.py sees to it that in `exact` it takes all
 # real work for that. Level 3 would add the bookkeeping (Const, Identity, Reshape) in old releases only: 2.21 ignores the
@@ -18,14 +15,6 @@ def make_tracer(tf):
     from tf_local_trace import make_local_tracer
 
     return make_local_tracer(tf)
-
-
-def newest(directory, pattern, kind):
-    """[(kind, path)] of what the profiler has just written. Raises Fault if it wrote nothing."""
-    found = sorted(glob.glob(os.path.join(directory, "plugins", "profile", "*", pattern)))
-    if not found:
-        raise Fault("TensorFlow's profiler wrote no %s" % pattern, "look below %s" % directory)
-    return [(kind, path) for path in found]
 
 
 class XplaneTracer:
