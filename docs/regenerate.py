@@ -48,7 +48,8 @@ def main() -> int:
             text = dlprof("compare", "lenet", "-o", str(made)).replace(str(made), "lenet")
             EXAMPLE.mkdir(exist_ok=True)
             (EXAMPLE / "compare-lenet.txt").write_text(text)
-            shutil.copy(made / "comparison.json", EXAMPLE / "compare-lenet.json")
+            found = (made / "comparison.json").read_text().replace(str(made), "lenet")
+            (EXAMPLE / "compare-lenet.json").write_text(found)
             shutil.copy(made / "timings.parquet", EXAMPLE / "compare-lenet-timings.parquet")
             for kind in ("waterfall", "trials"):
                 dlprof("plot", str(made), "--kind", kind, "-o", str(EXAMPLE / f"compare-lenet-{kind}.svg"))
