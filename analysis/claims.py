@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from results import TASKS, Item, factor, loaded
+from results import TASKS, Item, factor, loaded, turned
 
 SAME_ACCURACY = 0.006
 """Accuracies on 10 000 test images that differ by less are not told apart: three standard errors of a difference at .98."""
@@ -283,7 +283,7 @@ def lenet(study: Any) -> list[Run]:
 
 
 def _run(cell: Any, found: Any) -> Run:
-    item, ratio = found.items[0], found.items[0].ratio
+    item = found.items[0]
     shown = found.representative()
     medians = {"a": item.a_median_ns, "b": item.b_median_ns}
     sides = []
@@ -304,12 +304,7 @@ def _run(cell: Any, found: Any) -> Run:
         cell=cell.id,
         experiment=cell.record.experiment,
         sides=(sides[0], sides[1]),
-        ratio=1 / ratio.estimate if ratio else None,
-        low=1 / ratio.high if ratio and ratio.high else None,
-        high=1 / ratio.low if ratio and ratio.low else None,
-        confidence=ratio.confidence if ratio else 0.0,
-        trials=ratio.trials if ratio else 0,
-        verdict=item.verdict,
+        **turned(item),
         steps=steps,
         why=[(line["name"], line["delta_ns"]) for line in lines[:4]],
         caution=next((text for text in found.found.warnings if any(word in text for word in DOUBTFUL)), ""),

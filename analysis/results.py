@@ -80,7 +80,6 @@ def items(study: Any, experiment: str | None = None) -> list[Item]:
         comparison = loaded(cell)
         for item in comparison.items:
             match = ITEM.fullmatch(item.item)
-            ratio = item.ratio
             found.append(
                 Item(
                     cell=cell.id,
@@ -89,12 +88,7 @@ def items(study: Any, experiment: str | None = None) -> list[Item]:
                     b=short(comparison.found.b.label),
                     task=match["task"] if match else item.item,
                     size=int(match["size"]) if match else 0,
-                    ratio=1 / ratio.estimate if ratio else None,
-                    low=1 / ratio.high if ratio and ratio.high else None,
-                    high=1 / ratio.low if ratio and ratio.low else None,
-                    confidence=ratio.confidence if ratio else 0.0,
-                    trials=ratio.trials if ratio else 0,
-                    verdict=item.verdict,
+                    **turned(item),
                     q=item.q,
                     a_ns=item.a_median_ns,
                     b_ns=item.b_median_ns,
@@ -102,6 +96,19 @@ def items(study: Any, experiment: str | None = None) -> list[Item]:
                 )
             )
     return found
+
+
+def turned(item: Any) -> dict[str, Any]:
+    """What a comparison found of an item, as time of A ÷ time of B: ratio, low, high, confidence, trials, verdict."""
+    ratio = item.ratio
+    return {
+        "ratio": 1 / ratio.estimate if ratio else None,
+        "low": 1 / ratio.high if ratio and ratio.high else None,
+        "high": 1 / ratio.low if ratio and ratio.low else None,
+        "confidence": ratio.confidence if ratio else 0.0,
+        "trials": ratio.trials if ratio else 0,
+        "verdict": item.verdict,
+    }
 
 
 def short(label: str) -> str:

@@ -18,7 +18,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from support_matrix import Silent, columns
+from support_matrix import Silent, chosen, columns
 
 from dlprof.api.options import RunOptions
 from dlprof.api.recording import Bench, check_mode, record
@@ -87,11 +87,8 @@ def page(found: Mapping[str, Any], cores: int) -> str:
 def main(wanted: list[str]) -> None:
     """Measure the wanted releases (all without any); what is measured is kept as it comes."""
     kept: dict[str, Any] = json.loads(FOUND.read_text()) if FOUND.exists() else {}
-    chosen = {word for word in wanted if not word.startswith("--")}
-    for framework, version, mode in [] if "--table" in wanted else columns():
+    for framework, version, mode in chosen(wanted):
         side = f"{framework}@{version}:{mode}"
-        if chosen and not {framework, f"{framework}@{version}", side} & chosen:
-            continue
         kept[side] = measure(side)
         sys.stdout.write(f"{side}: {kept[side]}\n")
         sys.stdout.flush()

@@ -59,6 +59,16 @@ def columns() -> Iterator[tuple[str, str, str]]:
                 yield framework.name, version, mode
 
 
+def chosen(wanted: list[str]) -> Iterator[tuple[str, str, str]]:
+    """The columns that the words of a command line name (framework, framework@version, with :mode): all without any, none
+    with --table."""
+    named = {word for word in wanted if not word.startswith("--")}
+    for framework, version, mode in [] if "--table" in wanted else columns():
+        release = f"{framework}@{version}"
+        if not named or {framework, release, f"{release}:{mode}"} & named:
+            yield framework, version, mode
+
+
 def attempt(name: str, framework: str, version: str, mode: str) -> dict[str, str]:
     """Workload (for `ops`: each of its tasks) → '' where it works, else why not, in the words a user gets."""
     found: dict[str, str] = {}
@@ -68,8 +78,8 @@ def attempt(name: str, framework: str, version: str, mode: str) -> dict[str, str
             bench = Bench(options, Silent(), Path(scratch))
             side = bench.side(f"{framework}@{version}:{mode}")
             loaded = options.resolve(framework)
-            chosen = {key: value for key, value in SMALL.get(loaded.kind, {}).items() if key in loaded.settings}
-            options.settings.update(chosen)
+            small = {key: value for key, value in SMALL.get(loaded.kind, {}).items() if key in loaded.settings}
+            options.settings.update(small)
             workload = options.resolve(framework)
             check_mode(side, workload)
             items.check(workload, framework)
@@ -101,14 +111,10 @@ def _first_line(error: DlprofError) -> str:
 def main(wanted: list[str]) -> None:
     """Try the wanted releases (all without any) and write both files; cells are kept as they come."""
     cells: dict[str, str] = json.loads(CELLS.read_text()) if CELLS.exists() else {}
-    resume, table = "--resume" in wanted, "--table" in wanted
-    chosen = {word for word in wanted if not word.startswith("--")}
-    for framework, version, mode in [] if table else columns():
+    for framework, version, mode in chosen(wanted):
         column = f"{framework}@{version}:{mode}"
-        if chosen and not {framework, f"{framework}@{version}", column} & chosen:
-            continue
         for name in started_alone():
-            if resume and all(f"{column} {cell}" in cells for cell in cells_of(name)):
+            if "--resume" in wanted and all(f"{column} {cell}" in cells for cell in cells_of(name)):
                 continue
             found = attempt(name, framework, version, mode)
             # one refusal before a child started stands for all tasks of a workload
