@@ -81,7 +81,7 @@ CELLS = (
 def collect(arguments: argparse.Namespace) -> None:
     """Trials in turn until the time is up; what is finished is on disk."""
     from dlprof.api.options import RunOptions
-    from dlprof.api.recording import Bench
+    from dlprof.api.record import Bench
     from dlprof.cli.terminal import Progress
     from dlprof.errors import DlprofError
 
@@ -135,9 +135,9 @@ class _Cell:
 
     def trial(self) -> None:
         """One more trial, written when whole."""
+        from dlprof.api.compare.plan import enough_of, plan_of
         from dlprof.api.options import DEFAULT_BUDGET_S
-        from dlprof.api.pacing import enough_of, plan_of
-        from dlprof.capture.schedule import run_trials
+        from dlprof.capture.workers.schedule import run_trials
         from dlprof.store import atomic
 
         if self.ready is None:
@@ -164,7 +164,7 @@ class _Cell:
         self.in_a_row = 0
 
     def _worker(self, name: str, number: int) -> Any:
-        from dlprof.capture.launch import Worker
+        from dlprof.capture.workers.launch import Worker
 
         assert self.ready is not None
         side, workload, environment, made = self.ready

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from dlprof import stats
-from dlprof.analysis import lockstep
+from dlprof.analysis.timing import lockstep
 from dlprof.stats.calibration import exact_rate
 
 COLUMNS = ("trial", "side", "item", "round", "position", "kept", "units", "wall_ns")

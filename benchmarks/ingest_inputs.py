@@ -6,7 +6,7 @@ import gzip
 import re
 from pathlib import Path
 
-from dlprof.ingest.json_envelope import ends_of_events
+from dlprof.ingest.json.envelope import ends_of_events
 
 ROOT = Path(__file__).resolve().parent.parent
 TRACES = ROOT.parent / "shared" / "traces"

@@ -41,7 +41,7 @@ from dlprof import ingest, schema
 from dlprof.frameworks import vocabularies
 from dlprof.store import PARQUET_OPTIONS
 import dlprof.ingest.run
-from dlprof.ingest.detect import READERS as FORMATS, reader_for
+from dlprof.ingest.dialects.registry import READERS as FORMATS, reader_for
 for kind in FORMATS: reader_for(kind)
 pa.set_cpu_count(CORES); pa.set_io_thread_count(1)
 V = vocabularies()

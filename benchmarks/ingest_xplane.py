@@ -28,7 +28,7 @@ from typing import Any
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
 
-from dlprof.ingest.wire import Field, fields  # noqa: E402  path set above
+from dlprof.ingest.protobuf.wire import Field, fields  # noqa: E402  path set above
 
 KEPT = ROOT / "docs" / "example" / "ingest-xplane.json"
 PAGE = ROOT / "docs" / "formats.md"
@@ -98,7 +98,7 @@ from pathlib import Path
 from dlprof import ingest, schema
 from dlprof.frameworks import vocabularies
 from dlprof.store import PARQUET_OPTIONS
-import dlprof.ingest.run, dlprof.ingest.xplane
+import dlprof.ingest.run, dlprof.ingest.dialects.xplane
 pa.set_cpu_count(CORES); pa.set_io_thread_count(1)
 V = vocabularies()
 def run(path, out):

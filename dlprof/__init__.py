@@ -15,16 +15,17 @@ __version__ = "0.1.0"
 __all__ = ["CaptureResult", "ComparisonResult", "Records", "StudyCell", "StudyResult", "__version__", "load"]
 
 if TYPE_CHECKING:
-    from dlprof.api.loading import CaptureResult, ComparisonResult, Records
-    from dlprof.api.opening import load
-    from dlprof.api.study_results import StudyCell, StudyResult
+    from dlprof.api.load import load
+    from dlprof.api.results import CaptureResult, ComparisonResult, Records
+    from dlprof.api.study.results import StudyCell, StudyResult
 
 
 def __getattr__(name: str) -> Any:
     # Loaded when asked for: `dlprof --help` must not pay for pyarrow.
     if name in __all__:
-        from dlprof.api import loading, opening, study_results
+        from dlprof.api import load, results
+        from dlprof.api.study import results as study_results
 
-        home = opening if name == "load" else study_results if name.startswith("Study") else loading
+        home = load if name == "load" else study_results if name.startswith("Study") else results
         return getattr(home, name)
     raise AttributeError(f"module 'dlprof' has no attribute {name!r}")

@@ -21,7 +21,7 @@ from typing import Any
 from support_matrix import Silent, chosen, columns
 
 from dlprof.api.options import RunOptions
-from dlprof.api.recording import Bench, check_mode, record
+from dlprof.api.record import Bench, check_mode, record
 from dlprof.errors import DlprofError
 from dlprof.frameworks import registry
 

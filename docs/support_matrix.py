@@ -19,10 +19,10 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
-from dlprof.api import items
+from dlprof.api.compare import items
 from dlprof.api.options import RunOptions
-from dlprof.api.recording import Bench, check_mode
-from dlprof.capture.launch import Worker
+from dlprof.api.record import Bench, check_mode
+from dlprof.capture.workers.launch import Worker
 from dlprof.errors import DlprofError, Unsupported
 from dlprof.frameworks import registry
 from dlprof.workload import load, names

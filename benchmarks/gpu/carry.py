@@ -77,7 +77,7 @@ def main() -> int:
     (to / "dlprof-needs.txt").write_text("\n".join(needs) + "\n")
     for lock in locks(given.frameworks):
         download(pip, wheels, "3.11", "--no-deps", "--require-hashes", "-r", str(lock))
-    code = "from dlprof.capture import datasets; print(datasets.mnist().source)"
+    code = "from dlprof.capture.data import datasets; print(datasets.mnist().source)"
     environ = {**os.environ, "DLPROF_CACHE": str(to / "cache"), "PYTHONPATH": str(REPOSITORY)}
     subprocess.run([sys.executable, "-c", code], env=environ, check=True)
     if given.pyenv:

@@ -17,7 +17,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlprof.api.opening import opened
+from dlprof.api.load import opened
 
 TOLERANCE = 0.02
 

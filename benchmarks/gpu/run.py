@@ -104,7 +104,7 @@ def outcome(done: subprocess.CompletedProcess[str], **more: Any) -> dict[str, An
 def machine(run: Run) -> dict[str, Any]:
     """What dlprof sees of machine and GPUs, and its doctor's words."""
     doctor = run.dlprof("doctor", "doctor")
-    code = "import json; from dlprof.capture import provenance; print(json.dumps(provenance.machine()))"
+    code = "import json; from dlprof.capture.machine import provenance; print(json.dumps(provenance.machine()))"
     facts = run.call([sys.executable, "-c", code], "machine")
     more = {"machine": json.loads(facts.stdout)} if facts.returncode == 0 else {}
     # doctor's exit code 1 means that something which every comparison needs is missing: told, not fatal here.

@@ -23,8 +23,8 @@ import numpy as np
 from scipy import stats
 
 from dlprof.api.sides import parse_side
-from dlprof.capture import datasets
-from dlprof.capture.environments import EnvStore
+from dlprof.capture.data import datasets
+from dlprof.capture.environments.env_store import EnvStore
 
 HERE = Path(__file__).parent
 

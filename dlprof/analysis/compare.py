@@ -9,8 +9,12 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
-from dlprof.analysis import columns, design, layers, ledger, parity, rows, samework, steps, tax, verdicts
+from dlprof.analysis import columns
+from dlprof.analysis.explain import ledger, rows, tax
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
+from dlprof.analysis.same_work import parity, traced_work
+from dlprof.analysis.timing import design, verdicts
+from dlprof.analysis.trace import layers, steps
 from dlprof.units import format_ns
 
 SINGLE_RUN: Final = (
@@ -25,7 +29,7 @@ class Evidence:
     trace a diff was given); layers: the workload's `model.layers`; anomalies: counters of ingest, summed over the
     windows; runtime: what the child said of itself (threads); untraced: per window, wall times (ns) of synchronised
     steps without the profiler in the same process, just before and after it; workload: the resolved description, empty
-    for a trace from elsewhere; stated: how it was recorded, as samework.sides takes it (profiler, synchronised,
+    for a trace from elsewhere; stated: how it was recorded, as traced_work.sides takes it (profiler, synchronised,
     clock)."""
 
     side: Side
@@ -95,7 +99,7 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
     explained = _explained(a, b)
     item = _single(a, b, explained)
     explanation = _explanation(a, b, None)
-    differences = (*_same_work(a, b), *samework.workloads(a.workload, b.workload))
+    differences = (*_same_work(a, b), *traced_work.workloads(a.workload, b.workload))
     found = [parity.statement(difference) for difference in differences]
     notes = [SINGLE_RUN, *a.warnings, *b.warnings, *_trace_warnings(a, b), *found]
     return Comparison(
@@ -136,16 +140,16 @@ def _explanation(a: Evidence, b: Evidence, untraced_ns: tuple[float, float] | No
     return ledger.build(a.exact, b.exact, untraced_ns=untraced_ns, contrasts=contrasts)
 
 
-def _same_work(a: Evidence, b: Evidence) -> tuple[samework.Finding, ...]:
+def _same_work(a: Evidence, b: Evidence) -> tuple[traced_work.Finding, ...]:
     """What the first traced window of each side shows of differences in the work, and what the sides say of their runs.
 
     A window without waits is named once: by its events, which say how much work lies outside the steps, where they do.
     """
     if not (a.exact and b.exact):
         return ()
-    shown = samework.traces(a.exact[0], b.exact[0])
+    shown = traced_work.traces(a.exact[0], b.exact[0])
     seen = {(finding["what"], finding["where"]) for finding in shown}
-    said = samework.sides(a.side, b.side, a.stated, b.stated)
+    said = traced_work.sides(a.side, b.side, a.stated, b.stated)
     return (*shown, *(finding for finding in said if (finding["what"], finding["where"]) not in seen))
 
 

@@ -12,9 +12,11 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof import stats
-from dlprof.analysis import columns, lockstep, steps
+from dlprof.analysis import columns
 from dlprof.analysis.columns import Bools, Floats
 from dlprof.analysis.model import Comparison, Ratio
+from dlprof.analysis.timing import lockstep
+from dlprof.analysis.trace import steps
 from dlprof.units import PS_PER_NS
 
 _SIZED: Final = re.compile(r"(?P<stem>[^\[\]]+)\[(?P<fixed>(?:\w+=\w+,)*)(?P<key>\w+)=(?P<value>[0-9.]+)\]")

@@ -50,9 +50,9 @@ class RunOptions:
 class CompareOptions:
     """What `dlprof compare` was asked for. trials: exactly so many (fixed design), else adaptive within budget_s.
 
-    allow: kinds of parity differences that do not forbid a verdict (api.equal_work.kinds). method: lockstep, or the way
+    allow: kinds of parity differences that do not forbid a verdict (analysis.same_work.rules.kinds). method: lockstep, or the way
     the original study measured (api.published), which is unsound. reasons: ask oneDNN in a short run a side (api.reasons).
-    resume: the comparison directory to go on with (api.resuming); time_s: time for the trials of this session, where it
+    resume: the comparison directory to go on with (api.compare.resume); time_s: time for the trials of this session, where it
     is not budget_s, which then stays that of the first one: the rounds and the number of items were chosen by it.
     """
 

@@ -100,7 +100,7 @@ def build_parser(verb: str | None = None) -> Parser:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         if name == verb:
-            loaded = importlib.import_module(f"dlprof.cli.{module}")
+            loaded = importlib.import_module(f"dlprof.cli.verbs.{module}")
             sub.epilog = loaded.EXAMPLES
             loaded.add_arguments(sub)
             sub.set_defaults(run=loaded.run)

@@ -11,39 +11,24 @@ from typing import Final, cast
 
 from dlprof.errors import TraceError
 from dlprof.ingest.anomalies import Anomalies
-from dlprof.ingest.reader import Reader
 from dlprof.ingest.source import Source
-
-READERS: Final = {
-    "xplane": "dlprof.ingest.xplane:READER",
-    "tf-local-trace": "dlprof.ingest.localtrace:READER",
-    "mxnet-profile": "dlprof.ingest.mxnet:READER",
-    "kineto": "dlprof.ingest.kineto:READER",
-    "tf-trace-json": "dlprof.ingest.tf_json:READER",
-    "tf1-timeline": "dlprof.ingest.tf_json:TIMELINE_READER",
-    "chrome-trace": "dlprof.ingest.chrome:READER",
-}
-"""Kind → module:attribute, imported on use so that reading one format does not load the others."""
 
 _JSON_STARTS: Final = frozenset(b"{[,]}\xef \t\r\n")
 
 
-def reader_for(kind: str) -> Reader:
-    """The reader of a kind."""
-    module, attribute = READERS[kind].split(":")
-    return cast(Reader, getattr(import_module(module), attribute))
-
-
 def kind_of(source: Source) -> str:
-    """The kind of a trace file, a key of READERS. Raises `TraceError` for anything else, saying what it looks like."""
+    """The kind of a trace file, a key of `dialects.registry.READERS`.
+
+    Raises `TraceError` for anything else, saying what it looks like.
+    """
     head = source.head()
     if not head:
         raise TraceError(f"{source.label}: the file is empty", hint="record the trace again")
     if head[0] in _JSON_STARTS:
-        json_kind = import_module("dlprof.ingest.sniff").json_kind(head)
+        json_kind = import_module("dlprof.ingest.json.sniff").json_kind(head)
         if json_kind is not None:
             return cast(str, json_kind)
-    return import_module("dlprof.ingest.protosniff").proto_kind(head, source)  # type: ignore[no-any-return]
+    return import_module("dlprof.ingest.protobuf.sniff").proto_kind(head, source)  # type: ignore[no-any-return]
 
 
 def detect(path: Path) -> str:

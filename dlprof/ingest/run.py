@@ -11,12 +11,12 @@ from typing import Final
 import pyarrow as pa
 
 from dlprof.errors import TraceError
-from dlprof.ingest import TraceInfo
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.background import Background
 from dlprof.ingest.batch import Pools
-from dlprof.ingest.detect import kind_of, reader_for
-from dlprof.ingest.finish import Finisher
+from dlprof.ingest.detect import kind_of
+from dlprof.ingest.dialects.registry import reader_for
+from dlprof.ingest.finish.finisher import Finisher
 from dlprof.ingest.heap import kept_warm
 from dlprof.ingest.reader import Context, Damaged, Reader
 from dlprof.ingest.source import Source
@@ -26,6 +26,20 @@ from dlprof.units import PS_PER_NS
 LAST_PS: Final = 2**63 - 1
 """106 days: the latest time that int64 picoseconds hold."""
 NS_PER_DAY: Final = 86_400 * 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class TraceInfo:
+    """What was read. kinds: kind of each file by source. anomalies: count by name (ANOMALIES says what each means).
+    completeness: name → statement about what the trace may lack. origin_ns: Unix ns of start_ps 0, None if unknown."""
+
+    kinds: Mapping[str, str]
+    producer: str
+    origin_ns: int | None
+    events: int
+    anomalies: Mapping[str, int]
+    completeness: Mapping[str, str]
+    facts: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -47,15 +61,20 @@ class _Run:
     reads: list[_Read] = field(default_factory=list)
 
 
-def read_run(
+def read(
     paths: Sequence[Path],
     *,
     root: Path,
     vocabularies: Mapping[str, Vocabulary],
     sink: Callable[[pa.RecordBatch], None],
-    repair: bool,
+    repair: bool = False,
 ) -> TraceInfo:
-    """See `dlprof.ingest.read`."""
+    """Reads trace files, or directories of them (a TensorBoard logdir, a folder of ranks), as one run.
+
+    root: sources are stored relative to it. vocabularies: producer → raw operator names. sink: gets schema.EVENTS batches,
+    ordered by track and start. Raises `TraceError` for what cannot be read; with repair keeps all before the damage.
+    """
+    root = Path(root)
     run = _Run(repair)
     background = Background()
     # Left in this order: nothing may still write to the finisher's file when it is closed.

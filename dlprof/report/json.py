@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis.model import Comparison, Side, View
-from dlprof.report.verdict import verdict_word
+from dlprof.report.text.verdict import verdict_word
 
 SCHEMA_VERSION: Final = 1
 """Version of the JSON that `--format json` writes; it rises when a key is renamed, removed or changes its meaning."""

@@ -33,12 +33,13 @@ if coverage_guided():
 
 with instrument:
     from dlprof.errors import TraceError
-    from dlprof.ingest import chrome, json_stream, kineto, mxnet, tf_json  # noqa: F401  loaded here to be instrumented
     from dlprof.ingest.anomalies import Anomalies
     from dlprof.ingest.batch import Pools
-    from dlprof.ingest.detect import reader_for
+    from dlprof.ingest.dialects import chrome, kineto, mxnet, tf_json  # noqa: F401  loaded here to be instrumented
+    from dlprof.ingest.dialects.registry import reader_for
+    from dlprof.ingest.json import stream
+    from dlprof.ingest.json.sniff import json_kind
     from dlprof.ingest.reader import Context, Damaged
-    from dlprof.ingest.sniff import json_kind
 
 KINDS = ("mxnet-profile", "kineto", "tf-trace-json", "tf1-timeline", "chrome-trace")
 TOKENS = [
@@ -82,7 +83,7 @@ def one_input(data: bytes) -> None:
     """The first byte chooses chunk size and reader; the rest is the file."""
     choice = data[0] if data else 0
     body = data[1:]
-    json_stream.CHUNK = (64, 1024, 4 << 20)[choice % 3]  # type: ignore[misc]
+    stream.CHUNK = (64, 1024, 4 << 20)[choice % 3]  # type: ignore[misc]
     kind = json_kind(body) if choice & 128 else KINDS[choice // 3 % len(KINDS)]
     if kind is None:
         return

@@ -30,12 +30,12 @@ if coverage_guided():
 
 with instrument:
     from dlprof.errors import TraceError
-    from dlprof.ingest import localtrace, xplane  # noqa: F401  loaded here to be instrumented
     from dlprof.ingest.anomalies import Anomalies
     from dlprof.ingest.batch import NULLABLE_INTS, POOLED, Pools, RawBatch
-    from dlprof.ingest.detect import reader_for
-    from dlprof.ingest.finish import Finisher
-    from dlprof.ingest.protosniff import proto_kind
+    from dlprof.ingest.dialects import local_trace, xplane  # noqa: F401  loaded here to be instrumented
+    from dlprof.ingest.dialects.registry import reader_for
+    from dlprof.ingest.finish.finisher import Finisher
+    from dlprof.ingest.protobuf.sniff import proto_kind
     from dlprof.ingest.reader import Context, Damaged
     from dlprof.ingest.texts import Packed
 

@@ -11,7 +11,7 @@ import subprocess
 import pytest
 
 from dlprof.api.sides import parse_side
-from dlprof.capture.environments import EnvStore
+from dlprof.capture.environments.env_store import EnvStore
 from dlprof.workload import load
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]

@@ -30,7 +30,7 @@ def test_every_recorded_file_has_the_digest_it_is_listed_with():
 
 @pytest.mark.parametrize("name", NAMES)
 def test_reading_the_raw_file_again_gives_the_stored_events(name, tmp_path):
-    from dlprof.api.ingesting import import_files
+    from dlprof.api.import_traces import import_files
     from dlprof.store import Capture
 
     stored = Capture.open(TRACES / name)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.capture import pythons
+from dlprof.capture.environments import pythons
 
 RUNNER = Path(__file__).resolve().parents[2] / "dlprof" / "runner"
 FILES = sorted(RUNNER.rglob("*.py"))

@@ -11,10 +11,11 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof import frameworks, ingest, protocol, schema, workload
-from dlprof.analysis import layers
-from dlprof.capture import inputs, launch
-from dlprof.capture.datasets import Dataset
-from dlprof.capture.environments import Environment, EnvStore
+from dlprof.analysis.trace import layers
+from dlprof.capture.data import inputs
+from dlprof.capture.data.datasets import Dataset
+from dlprof.capture.environments.env_store import Environment, EnvStore
+from dlprof.capture.workers import launch
 
 HERE = Path(__file__).parent
 STEPS = 8

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from analysis_tables import events, op, step
 
-from dlprof.analysis import instances
-from dlprof.analysis.align import align
-from dlprof.analysis.cells import gather
+from dlprof.analysis.explain import instances
+from dlprof.analysis.explain.align import align
+from dlprof.analysis.trace.cells import gather
 
 
 def aligned(a, b):

@@ -7,7 +7,7 @@ import pytest
 from analysis_tables import events, marker, op, step
 
 from dlprof import schema
-from dlprof.analysis import breakdown, steps
+from dlprof.analysis.trace import breakdown, steps
 from dlprof.errors import UsageError
 
 

@@ -8,8 +8,9 @@ import pytest
 from analysis_tables import events, op, step
 
 from dlprof import schema
-from dlprof.analysis import compare, parity
+from dlprof.analysis import compare
 from dlprof.analysis.model import Side
+from dlprof.analysis.same_work import parity
 
 A = Side("tf", "2.21.0", "cpu:0", "graph", "3.11.9", "TensorFlow 2.21.0 (graph)")
 B = Side("mxnet", "1.9.1", "cpu:0", "hybrid", "3.11.9", "MXNet 1.9.1 (hybrid)")

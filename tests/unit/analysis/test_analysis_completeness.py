@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis_tables import events, op, step
 
-from dlprof.analysis import completeness
+from dlprof.analysis.trace import completeness
 
 
 def trace(*counts):

@@ -3,7 +3,7 @@
 import pytest
 from analysis_tables import events, marker, op
 
-from dlprof.analysis import families
+from dlprof.analysis.timing import families
 
 
 def test_the_share_of_a_call_that_its_operators_cover_counts_overlap_once_and_bookkeeping_never():

@@ -15,9 +15,10 @@ import pytest
 from analysis_tables import events, op
 
 from dlprof import ingest, schema
-from dlprof.analysis import breakdown, compare, details, gaps, launches, occupancy, steps
+from dlprof.analysis import compare
 from dlprof.analysis.compare import Evidence
 from dlprof.analysis.model import Side
+from dlprof.analysis.trace import breakdown, details, gaps, launches, occupancy, steps
 from dlprof.errors import UsageError
 from dlprof.frameworks import vocabulary
 

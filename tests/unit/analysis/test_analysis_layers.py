@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from analysis_tables import events, op, step
 
-from dlprof.analysis import layers
+from dlprof.analysis.trace import layers
 
 LENET = [
     {"name": "conv1", "op": "Conv", "activation": "Relu"},

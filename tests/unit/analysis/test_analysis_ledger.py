@@ -8,7 +8,7 @@ from analysis_tables import events, marker, op, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlprof.analysis import ledger
+from dlprof.analysis.explain import ledger
 
 CALL = {"level": "api", "track": 50, "calls": 0}
 

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dlprof import schema
-from dlprof.analysis import lockstep, verdicts
 from dlprof.analysis.model import Side
+from dlprof.analysis.timing import lockstep, verdicts
 
 A = Side("tf", "2.21.0", "cpu:0", "graph", "3.11", "A")
 B = replace(A, label="B")

@@ -7,7 +7,9 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.analysis import breakdown, completeness, layers, ledger, samework, steps
+from dlprof.analysis.explain import ledger
+from dlprof.analysis.same_work import traced_work
+from dlprof.analysis.trace import breakdown, completeness, layers, steps
 from dlprof.store import Capture
 
 TRACES = Path(__file__).parents[3] / "traces"
@@ -68,10 +70,10 @@ def test_every_layer_of_the_workload_is_found_on_both_sides():
 
 
 def test_a_native_recording_of_mxnet_is_said_to_be_unsynchronised_and_to_hide_its_operators():
-    found = {finding["what"] for finding in samework.traces(placed("lenet-tf-exact"), placed("lenet-mxnet-native"))}
+    found = {finding["what"] for finding in traced_work.traces(placed("lenet-tf-exact"), placed("lenet-mxnet-native"))}
     assert {"unsynchronised", "bulks"} <= found
     assert "unsynchronised" not in {
-        f["what"] for f in samework.traces(placed("lenet-tf-exact"), placed("lenet-mxnet-exact"))
+        f["what"] for f in traced_work.traces(placed("lenet-tf-exact"), placed("lenet-mxnet-exact"))
     }
 
 

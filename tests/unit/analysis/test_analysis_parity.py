@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlprof.analysis import parity
+from dlprof.analysis.same_work import parity
 
 
 def arrays(**changes):

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from planted_windows import HERE, rig
 
-from dlprof.analysis import ledger
+from dlprof.analysis.explain import ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]
 

@@ -8,8 +8,8 @@ import psutil
 import pytest
 from planted_windows import rig
 
-from dlprof.analysis import ledger
 from dlprof.analysis.compare import Evidence, diff
+from dlprof.analysis.explain import ledger
 from dlprof.analysis.model import Side
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]

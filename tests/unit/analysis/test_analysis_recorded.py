@@ -9,7 +9,10 @@ import pyarrow as pa
 import pytest
 
 from dlprof import ingest, schema
-from dlprof.analysis import breakdown, columns, launches, ledger, occupancy, samework, steps
+from dlprof.analysis import columns
+from dlprof.analysis.explain import ledger
+from dlprof.analysis.same_work import traced_work
+from dlprof.analysis.trace import breakdown, launches, occupancy, steps
 from dlprof.frameworks import vocabularies
 
 TRACES = Path(__file__).parents[4] / "shared" / "traces"
@@ -123,5 +126,5 @@ def test_pairs_align_with_a_small_unmatched_share_and_a_ledger_that_adds_up(a, b
 
 def test_a_timeline_against_itself_has_no_findings_and_an_even_ledger():
     table = read("tf1-timeline/GPU/timeline_02_step_1.json")
-    assert samework.traces(table, table) == ()
+    assert traced_work.traces(table, table) == ()
     assert all(line.delta_ns == 0 for line in ledger.build([table], [table]).ledger.lines)

@@ -9,8 +9,10 @@ import pyarrow as pa
 from analysis_tables import events, marker, op, step
 
 from dlprof import schema
-from dlprof.analysis import compare, design, samework
+from dlprof.analysis import compare
 from dlprof.analysis.model import Side
+from dlprof.analysis.same_work import traced_work
+from dlprof.analysis.timing import design
 
 A = Side("tf", "2.0.0", "cpu:0", "graph", "3.7.16", "TensorFlow 2.0.0 (graph)")
 B = Side("mxnet", "1.4.1", "cpu:0", "hybrid", "3.7.16", "MXNet 1.4.1 (hybrid)")
@@ -34,51 +36,51 @@ def named(findings):
 
 
 def test_the_same_work_has_no_findings():
-    assert samework.traces(training(), training()) == ()
+    assert traced_work.traces(training(), training()) == ()
 
 
 def test_study_defect_other_optimizers_are_named():
-    found = named(samework.traces(training(optimizer="Adam"), training(optimizer="SGD")))
+    found = named(traced_work.traces(training(optimizer="Adam"), training(optimizer="SGD")))
     assert found["optimizer"]["sentence"] == "the optimizers differ: Adam in A, SGD in B"
     assert found["optimizer"]["blocks"] == "yes"
 
 
 def test_study_defect_maximum_against_average_pooling_is_named_with_its_layer():
-    found = named(samework.traces(training("MaxPool"), training("AveragePool")))
+    found = named(traced_work.traces(training("MaxPool"), training("AveragePool")))
     assert found["operator"]["sentence"] == "forward pool1: A runs MaxPool, B runs AveragePool"
     assert found["operator"]["blocks"] == "yes"
 
 
 def test_study_defect_no_wait_for_the_asynchronous_engine_is_named():
-    found = named(samework.traces(training(), training(late=True)))
+    found = named(traced_work.traces(training(), training(late=True)))
     assert found["unsynchronised"]["where"] == "B"
     assert found["unsynchronised"]["blocks"] == "yes"
     assert "a step's time is that of queueing it" in found["unsynchronised"]["sentence"]
 
 
 def test_a_side_that_says_it_did_not_wait_is_named():
-    found = named(samework.sides(A, B, {"synchronised": True}, {"synchronised": False}))
+    found = named(traced_work.sides(A, B, {"synchronised": True}, {"synchronised": False}))
     assert "MXNet 1.4.1 (hybrid) was timed without waiting" in found["unsynchronised"]["sentence"]
 
 
 def test_study_defect_the_profiler_on_one_side_only_is_named():
-    (found,) = samework.sides(A, B, {"profiler": False}, {"profiler": True})
+    (found,) = traced_work.sides(A, B, {"profiler": False}, {"profiler": True})
     assert found["sentence"].startswith("the profiler was on for MXNet 1.4.1 (hybrid) only")
 
 
 def test_study_defect_one_process_for_both_sides_is_named():
-    (found,) = samework.sides(A, B, {"pid": 4711}, {"pid": 4711})
+    (found,) = traced_work.sides(A, B, {"pid": 4711}, {"pid": 4711})
     assert found["what"] == "one_process"
-    assert samework.sides(A, B, {"pid": 4711}, {"pid": 4712}) == ()
+    assert traced_work.sides(A, B, {"pid": 4711}, {"pid": 4712}) == ()
 
 
 def test_study_defect_cpu_seconds_instead_of_elapsed_time_are_named_from_the_stated_clock():
-    (found,) = samework.sides(A, B, {"clock": "perf_counter"}, {"clock": "process_time"})
+    (found,) = traced_work.sides(A, B, {"clock": "perf_counter"}, {"clock": "process_time"})
     assert (found["what"], found["where"]) == ("cpu_clock", "B")
 
 
 def test_what_a_side_does_not_state_is_no_difference():
-    assert samework.sides(A, B, {}, {"profiler": True, "pid": 3}) == ()
+    assert traced_work.sides(A, B, {}, {"profiler": True, "pid": 3}) == ()
 
 
 def test_study_defect_other_hyperparameters_layers_and_sizes_are_named_from_the_descriptions():
@@ -92,7 +94,7 @@ def test_study_defect_other_hyperparameters_layers_and_sizes_are_named_from_the_
         "optimizer": {"op": "SGD", "learning_rate": 0.02},
         "model": {"input": [32, 32, 1], "layers": [{**layers[0], "op": "MaxPool"}]},
     }
-    found = {finding["where"]: finding["blocks"] for finding in samework.workloads(a, b)}
+    found = {finding["where"]: finding["blocks"] for finding in traced_work.workloads(a, b)}
     assert found == {
         "model.input": "yes",
         "model.layers.pool1.op": "yes",
@@ -100,27 +102,27 @@ def test_study_defect_other_hyperparameters_layers_and_sizes_are_named_from_the_
         "optimizer.op": "yes",
         "title": "no",
     }
-    assert samework.workloads(a, {}) == ()
+    assert traced_work.workloads(a, {}) == ()
 
 
 def test_work_that_one_side_does_more_often_or_alone_is_listed_without_forbidding_the_comparison():
-    found = named(samework.traces(training(), training(copies=2)))
+    found = named(traced_work.traces(training(), training(copies=2)))
     assert found["unmatched"]["where"] == "copies (Copy) (B only)"
     assert found["unmatched"]["blocks"] == "no"
-    counted = named(samework.traces(training(copies=1), training(copies=2)))
+    counted = named(traced_work.traces(training(copies=1), training(copies=2)))
     assert counted["calls"]["sentence"] == "copies (Copy): 1 calls per step in A, 2 in B"
 
 
 def test_other_element_types_are_named_where_both_sides_record_them():
     single = events(op("Gemm", 0, 50, dtype="float"), op("Shape", 50, 51, dtype="int32"))
     double = events(op("Gemm", 0, 90, dtype="double"))
-    (found,) = [f for f in samework.traces(single, double) if f["what"] == "dtype"]
+    (found,) = [f for f in traced_work.traces(single, double) if f["what"] == "dtype"]
     assert (found["a"], found["b"], found["blocks"]) == ("float32", "float64", "yes")
-    assert "dtype" not in named(samework.traces(single, events(op("Gemm", 0, 90))))
+    assert "dtype" not in named(traced_work.traces(single, events(op("Gemm", 0, 90))))
 
 
 def test_bulks_are_said_to_hide_their_operators_instead_of_listing_all_as_missing():
-    found = samework.traces(
+    found = traced_work.traces(
         training(), events(step(0, 0, 90), op("Bulk", 5, 80, step=0), step(1, 100, 190), op("Bulk", 110, 180, step=1))
     )
     assert [finding["what"] for finding in found] == ["bulks"]

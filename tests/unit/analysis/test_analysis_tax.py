@@ -5,7 +5,8 @@ from __future__ import annotations
 import pytest
 from analysis_tables import events, marker, op, step
 
-from dlprof.analysis import model, tax
+from dlprof.analysis import model
+from dlprof.analysis.explain import tax
 
 
 def full(conv):

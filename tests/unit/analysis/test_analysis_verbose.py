@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dlprof.analysis import primitives, verbose
+from dlprof.analysis.explain import primitives, verbose
 
 MXNET = """
 some framework chatter

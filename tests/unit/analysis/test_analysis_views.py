@@ -9,7 +9,7 @@ from analysis_tables import events, marker, op, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlprof.analysis import launches, memory, occupancy, outliers
+from dlprof.analysis.trace import launches, memory, occupancy, outliers
 
 
 def test_concurrency_sums_to_the_frame_and_counts_tracks_not_nested_events():

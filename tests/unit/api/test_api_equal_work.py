@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from dlprof import workload
-from dlprof.api import equal_work
+from dlprof.analysis.same_work import rules
 from dlprof.workload import Workload
 
 LENET = workload.load("lenet")
@@ -28,8 +28,8 @@ class Answer:
         return self.arrays
 
 
-def check(a: Answer, b: Answer, loads: Workload = LENET, **more: Any) -> equal_work.Work:
-    return equal_work.check(a, b, {"a": loads, "b": loads}, **more)
+def check(a: Answer, b: Answer, loads: Workload = LENET, **more: Any) -> rules.Work:
+    return rules.check(a, b, {"a": loads, "b": loads}, **more)
 
 
 def test_the_same_arrays_and_facts_leave_nothing() -> None:
@@ -105,7 +105,7 @@ def test_a_preset_allows_what_follows_from_its_design_and_no_more(arrays: dict[s
         for name, framework in (("a", "tf"), ("b", "mxnet"))
     }
     a = Answer({"optimizer": "Adam"}, **dict.fromkeys(arrays, 1.0))
-    work = equal_work.check(a, Answer({"optimizer": "SGD"}, **arrays), sides)
+    work = rules.check(a, Answer({"optimizer": "SGD"}, **arrays), sides)
     assert [d["where"] for d in work.blocks] == blocked
     designed = {d["where"]: (d["a"], d["b"]) for d in work.differences if d["what"] == "design"}
     assert designed == {"optimizer.op": ("Adam", "SGD"), "optimizer.learning_rate": ("0.001", "0.02")}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlprof import workload
-from dlprof.api import items
+from dlprof.api.compare import items
 from dlprof.errors import Unsupported, UsageError
 
 

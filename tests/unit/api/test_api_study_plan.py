@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.api.study_plan import plan, restricted
+from dlprof.api.study.plan import plan, restricted
 from dlprof.errors import UsageError
 from dlprof.study import read
 from dlprof.study.record import differing

@@ -9,11 +9,12 @@ import pyarrow as pa
 import pytest
 
 from dlprof import schema
-from dlprof.api import calibrating, trusting
+from dlprof.api import calibrate
+from dlprof.api.compare import known_error
+from dlprof.api.compare.plan import Pacing
 from dlprof.api.options import CompareOptions, RunOptions
-from dlprof.api.pacing import Pacing
 from dlprof.api.sides import parse_side
-from dlprof.capture.schedule import Trial
+from dlprof.capture.workers.schedule import Trial
 from dlprof.errors import UsageError
 
 SECONDS = 20.0
@@ -52,7 +53,7 @@ def calibrated(tmp_path, monkeypatch):
     monkeypatch.setenv("DLPROF_CACHE", str(tmp_path))
     options, side = run_options(), parse_side("tf")
     workload = options.resolve("tf")
-    kept = calibrating._Kept(calibrating.folder(workload, side, options))
+    kept = calibrate._Kept(calibrate.folder(workload, side, options))
     for number, ratio in enumerate(0.05 * np.random.default_rng(5).normal(size=30)):
         kept.add(trial(number, ratio))
     return kept.result(workload, side, options)
@@ -62,11 +63,11 @@ def asked(options: CompareOptions):
     sides = {"a": parse_side(options.a), "b": parse_side(options.b)}
     workloads = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
     pacing = Pacing(options, workloads["a"], lambda _: None, lambda _: None)
-    return trusting.of(options, sides, workloads, pacing), workloads["a"]
+    return known_error.of(options, sides, workloads, pacing), workloads["a"]
 
 
 def test_a_calibration_is_read_back_as_it_was_saved(calibrated):
-    assert calibrating.read(Path(calibrated.path)) == calibrated
+    assert calibrate.read(Path(calibrated.path)) == calibrated
     assert calibrated.items["train_block"].result.sd == pytest.approx(0.05, rel=0.3)
     assert (calibrated.trials, calibrated.seconds) == (30, SECONDS)
 
@@ -98,14 +99,14 @@ def test_a_gate_tighter_than_what_can_be_seen_is_refused_with_the_figure(calibra
     options = compare_options(run_options(), gate=0.001)
     trust, workload = asked(options)
     with pytest.raises(UsageError, match=rf"tighter than what can be seen here: .* is {trust.smallest:.1%}") as refused:
-        trusting.check_gate(options, workload, trust)
+        known_error.check_gate(options, workload, trust)
     assert "--trials" in refused.value.hint
     wide = compare_options(run_options(), gate=trust.smallest + 0.001)
-    assert trusting.check_gate(wide, workload, trust) == ""
+    assert known_error.check_gate(wide, workload, trust) == ""
 
 
 def test_a_gate_without_a_calibration_passes_with_a_note(tmp_path, monkeypatch):
     monkeypatch.setenv("DLPROF_CACHE", str(tmp_path))
     options = compare_options(run_options(), gate=0.001)
     trust, workload = asked(options)
-    assert "dlprof calibrate lenet --side tf" in trusting.check_gate(options, workload, trust)
+    assert "dlprof calibrate lenet --side tf" in known_error.check_gate(options, workload, trust)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from dlprof.capture import datasets, idx
+from dlprof.capture.data import datasets, idx
 from dlprof.errors import DataError
 
 

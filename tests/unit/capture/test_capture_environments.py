@@ -15,8 +15,8 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.capture import pythons
-from dlprof.capture.environments import EnvStore, user_environment
+from dlprof.capture.environments import pythons
+from dlprof.capture.environments.env_store import EnvStore, user_environment
 from dlprof.errors import EnvironmentFailed, UsageError
 from dlprof.plugin import EnvSpec
 
@@ -230,7 +230,7 @@ def ensure_elsewhere(store: EnvStore, spec: EnvSpec, on_progress: str) -> subpro
     """Another process that ensures the same; `on_progress`: the body of a function of `line`."""
     code = f"""
     import os, pathlib, signal
-    from dlprof.capture.environments import EnvStore
+    from dlprof.capture.environments.env_store import EnvStore
     from dlprof.plugin import EnvSpec
     def on_progress(line):
         {on_progress}

@@ -12,10 +12,11 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.capture import devices, environments, gpu_check, probe
-from dlprof.capture.devices import Gpu
-from dlprof.capture.environments import Environment
-from dlprof.capture.launch_env import child_environ
+from dlprof.capture.environments import env_store
+from dlprof.capture.environments.env_store import Environment
+from dlprof.capture.machine import devices, gpu_check, probe
+from dlprof.capture.machine.devices import Gpu
+from dlprof.capture.workers.launch_env import child_environ
 from dlprof.errors import EnvironmentFailed, Unsupported
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow
@@ -136,7 +137,9 @@ def told_with_nvml(folder: Path, expression: str) -> object:
         pytest.skip("no C compiler to make an NVML library with")
     (folder / "nvml.c").write_text(NVML)
     subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", folder / "libnvidia-ml.so.1", folder / "nvml.c"], check=True)
-    code = f"import json; from dlprof.capture import monitors, nvml, provenance; print(json.dumps({expression}))"
+    code = (
+        f"import json; from dlprof.capture.machine import monitors, nvml, provenance; print(json.dumps({expression}))"
+    )
     env = {**os.environ, "LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(Path(__file__).parents[3])}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
@@ -192,7 +195,7 @@ def test_library_folders_are_found_where_the_environment_lies(tmp_path: Path) ->
     site = tmp_path / "lib" / "python3.11" / "site-packages"
     for name in ("cudnn", "cublas"):
         (site / "nvidia" / name / "lib").mkdir(parents=True)
-    placed = environments.placed({"LD_LIBRARY_PATH": "{site}/nvidia/*/lib", "X": "{site}/y", "Z": "1"}, tmp_path)
+    placed = env_store.placed({"LD_LIBRARY_PATH": "{site}/nvidia/*/lib", "X": "{site}/y", "Z": "1"}, tmp_path)
     assert placed == {
         "LD_LIBRARY_PATH": f"{site}/nvidia/cublas/lib:{site}/nvidia/cudnn/lib",
         "X": f"{site}/y",

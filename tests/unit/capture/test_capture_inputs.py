@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dlprof import workload
-from dlprof.capture import inputs
-from dlprof.capture.datasets import Dataset
+from dlprof.capture.data import inputs
+from dlprof.capture.data.datasets import Dataset
 from dlprof.errors import UsageError
 from dlprof.protocol import Inputs
 

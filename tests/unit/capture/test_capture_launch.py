@@ -16,9 +16,9 @@ import numpy as np
 import psutil
 import pytest
 
-from dlprof.capture.environments import Environment
-from dlprof.capture.launch import Worker, run_trace
-from dlprof.capture.launch_env import child_environ
+from dlprof.capture.environments.env_store import Environment
+from dlprof.capture.workers.launch import Worker, run_trace
+from dlprof.capture.workers.launch_env import child_environ
 from dlprof.errors import ChildFailed, EnvironmentFailed, Unsupported
 from dlprof.protocol import CaptureRequest
 
@@ -173,8 +173,8 @@ def test_a_child_dies_with_a_parent_that_is_killed(stage: Stage) -> None:
     code = f"""
     import os, signal, sys
     from pathlib import Path
-    from dlprof.capture.environments import Environment
-    from dlprof.capture.launch import run_trace
+    from dlprof.capture.environments.env_store import Environment
+    from dlprof.capture.workers.launch import run_trace
     from dlprof.protocol import CaptureRequest
     env = Environment("fake", "fake", Path(sys.executable), "1", "3", {{}})
     request = CaptureRequest(task="trace", framework="fake", adapter="", mode="m", workload={{}})

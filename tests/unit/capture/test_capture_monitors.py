@@ -10,9 +10,9 @@ import psutil
 import pyarrow.parquet as pq
 
 from dlprof import schema
-from dlprof.capture import process
-from dlprof.capture.launch import RUNNER
-from dlprof.capture.monitors import Monitors
+from dlprof.capture.machine.monitors import Monitors
+from dlprof.capture.workers import process
+from dlprof.capture.workers.launch import RUNNER
 
 SPIN = "while True: pass"
 WORK = """

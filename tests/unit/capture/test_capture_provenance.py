@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.capture import devices, disturbance, provenance
-from dlprof.capture.environments import Environment
+from dlprof.capture.environments.env_store import Environment
+from dlprof.capture.machine import devices, disturbance, provenance
 from dlprof.errors import Unsupported
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.capture.environments import EnvStore
+from dlprof.capture.environments.env_store import EnvStore
 from dlprof.errors import EnvironmentFailed
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow

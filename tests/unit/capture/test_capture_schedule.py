@@ -12,9 +12,9 @@ import pyarrow.compute as pc
 import pytest
 
 from dlprof import schema
-from dlprof.capture import schedule
-from dlprof.capture.launch import Burst
-from dlprof.capture.schedule import Plan, Trial, run_trials
+from dlprof.capture.workers import schedule
+from dlprof.capture.workers.launch import Burst
+from dlprof.capture.workers.schedule import Plan, Trial, run_trials
 from dlprof.errors import ChildFailed, UsageError
 
 

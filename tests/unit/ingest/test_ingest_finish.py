@@ -11,11 +11,11 @@ import pyarrow as pa
 import pytest
 
 from dlprof import schema
-from dlprof.ingest import spill
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.batch import LEVEL, NO_INT, Pools, RawBatch, Track, arrow
-from dlprof.ingest.finish import Finisher
-from dlprof.ingest.json_elements import EMPTY
+from dlprof.ingest.finish import spill
+from dlprof.ingest.finish.finisher import Finisher
+from dlprof.ingest.json.elements import EMPTY
 from dlprof.ingest.texts import RawTexts
 from dlprof.plugin import Operator
 

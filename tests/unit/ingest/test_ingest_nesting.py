@@ -6,7 +6,7 @@ import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlprof.ingest import nesting
+from dlprof.ingest.finish import nesting
 
 intervals = st.lists(st.tuples(st.integers(0, 60), st.integers(0, 30)), max_size=40)
 

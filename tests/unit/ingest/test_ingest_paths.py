@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from dlprof.ingest.hlonames import hlo_operator, instruction
-from dlprof.ingest.layerparts import Scopes, refine
-from dlprof.ingest.markers import parse
-from dlprof.ingest.paths import place
-from dlprof.ingest.xnames import annotation, device, dtype, host_op, is_copy, is_derived
+from dlprof.ingest.finish.layer_parts import Scopes, refine
+from dlprof.ingest.finish.markers import parse
+from dlprof.ingest.finish.paths import place
+from dlprof.ingest.protobuf.hlo_names import hlo_operator, instruction
+from dlprof.ingest.protobuf.plane_names import annotation, device, dtype, host_op, is_copy, is_derived
 from dlprof.plugin import Operator
 
 

@@ -8,10 +8,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from xspace_bytes import block, double, number, varint
 
-from dlprof.ingest import wire
-from dlprof.ingest.chain import extents
-from dlprof.ingest.wire import Malformed, Window
-from dlprof.ingest.xevents import DOUBLE, INT64, REF, STR, UINT64, parse
+from dlprof.ingest.protobuf import wire
+from dlprof.ingest.protobuf.chain import extents
+from dlprof.ingest.protobuf.event_windows import DOUBLE, INT64, REF, STR, UINT64, parse
+from dlprof.ingest.protobuf.wire import Malformed, Window
 
 uint64 = st.integers(0, 2**64 - 1)
 

@@ -10,8 +10,8 @@ import pytest
 from reading import read_bytes
 from xspace_bytes import PlaneBytes, block, number, space
 
-from dlprof.ingest import xplane
-from dlprof.ingest.wire import Malformed
+from dlprof.ingest.dialects import xplane
+from dlprof.ingest.protobuf.wire import Malformed
 
 EPOCH = 1_700_000_000_000_000_000
 

@@ -8,7 +8,7 @@ from types import ModuleType
 
 import pytest
 
-from dlprof.ingest import json_stream
+from dlprof.ingest.json import stream
 
 FUZZ = Path(__file__).resolve().parents[2] / "fuzz"
 FINDS = sorted(path for path in (FUZZ / "corpus_json").glob("*") if path.is_file())
@@ -25,7 +25,7 @@ def _harness() -> ModuleType:
 
 @pytest.mark.parametrize("find", FINDS, ids=[path.name for path in FINDS])
 def test_a_find_of_the_fuzzer_is_read_or_refused(find: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(json_stream, "CHUNK", json_stream.CHUNK)  # the harness sets it; put back afterwards
+    monkeypatch.setattr(stream, "CHUNK", stream.CHUNK)  # the harness sets it; put back afterwards
     _harness().one_input(find.read_bytes())
 
 

@@ -156,7 +156,7 @@ def test_a_chunk_boundary_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
     whole, _ = rows_of(text, tmp_path)
     assert len(whole) == 200
     for size in (100, 150, 333, 4001):
-        monkeypatch.setattr("dlprof.ingest.json_stream.CHUNK", size)
+        monkeypatch.setattr("dlprof.ingest.json.stream.CHUNK", size)
         assert rows_of(text, tmp_path)[0] == whole
 
 

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dlprof.ingest.decimals import LIMIT_US, MISSING, picoseconds
+from dlprof.ingest.json.decimals import LIMIT_US, MISSING, picoseconds
 
 _DECIMAL = st.decimals(-LIMIT_US, LIMIT_US, allow_nan=False, allow_infinity=False, places=6)
 

@@ -10,9 +10,9 @@ import pytest
 from json_reading import VOCABULARIES, Row, recorded, rows, rows_of, table
 
 from dlprof.errors import TraceError
-from dlprof.ingest import kineto_names
-from dlprof.ingest.mxnet_names import device_of, specialised
-from dlprof.ingest.sniff import json_kind
+from dlprof.ingest.dialects import kineto_names
+from dlprof.ingest.dialects.mxnet_names import device_of, specialised
+from dlprof.ingest.json.sniff import json_kind
 from dlprof.plugin import Operator
 
 
@@ -138,7 +138,7 @@ def test_devices_of_mxnet(process: str, device: str | None) -> None:
     ],
 )
 def test_a_bulk_lists_what_it_fuses_and_is_never_split(name: str, fuses: tuple[str, ...], phase: str | None) -> None:
-    from dlprof.ingest.mxnet import READER
+    from dlprof.ingest.dialects.mxnet import READER
 
     assert READER.operator(name, VOCABULARIES["mxnet"]) == Operator("Bulk", phase=phase, fuses=fuses)
 
@@ -161,7 +161,7 @@ TASKS = "dot _linalg_gemm2 norm broadcast_div relu sigmoid tanh exp _backward_br
 
 @pytest.mark.parametrize("name", f"{LENET} {MLP} {TASKS}".split())
 def test_every_operator_that_the_workloads_run_in_mxnet_has_a_meaning(name: str) -> None:
-    from dlprof.ingest.mxnet import READER
+    from dlprof.ingest.dialects.mxnet import READER
 
     assert READER.operator(name, VOCABULARIES["mxnet"]) is not None
 
@@ -311,7 +311,7 @@ def test_gpu_lines_of_a_tf_trace_are_taken_once(tmp_path: Path) -> None:
 
 
 def test_a_full_trace_json_says_that_later_steps_are_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("dlprof.ingest.tf_json.CAP", 2)
+    monkeypatch.setattr("dlprof.ingest.dialects.tf_json.CAP", 2)
     span = {"ph": "X", "pid": 1, "tid": 1, "ts": 1, "dur": 1, "name": "tf_Compute"}
     _, info = rows_of(json.dumps({"metadata": {"highres-ticks": True}, "traceEvents": [span, span]}), tmp_path)
     assert "later steps are missing" in info.completeness["cap"]

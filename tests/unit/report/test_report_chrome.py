@@ -12,7 +12,8 @@ from conftest import event, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlprof.report import chrome, lanes
+from dlprof.report.html import lanes
+from dlprof.report.traces import chrome
 
 US = 1_000_000
 PARENT = event(name="step", level="op", start_ps=10 * US, duration_ps=5 * US)

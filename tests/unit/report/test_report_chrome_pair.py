@@ -11,7 +11,7 @@ import pytest
 from conftest import event, table
 
 from dlprof.errors import TraceError
-from dlprof.report import chrome_pair
+from dlprof.report.traces import chrome_pair
 
 US = 1_000_000
 

@@ -9,9 +9,9 @@ import jsonschema
 import pytest
 
 import dlprof
-from dlprof.analysis import details
+from dlprof.analysis.trace import details
 from dlprof.report import json as report_json
-from dlprof.report import views_text
+from dlprof.report.text import views_text
 
 ROOT = Path(__file__).parents[3]
 SCHEMA = report_json.json_schema("detail")

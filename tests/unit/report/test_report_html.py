@@ -14,9 +14,10 @@ import pytest
 from conftest import ROWS, TF, comparison, event, exhibits, table, view
 
 from dlprof.analysis import exhibits as exhibit_room
-from dlprof.report import html, json, waterfall
+from dlprof.report import json
+from dlprof.report.html import document, waterfall
 
-EXTRAS = html.Extras(
+EXTRAS = document.Extras(
     exhibits=exhibits(),
     environment=(("python", "3.11.7", "3.11.7"), ("threads", "2", "1")),
     commands=("dlprof compare lenet --trials 6",),
@@ -68,7 +69,7 @@ def outline(page: str) -> Outline:
 @functools.cache
 def full_page() -> str:
     """The page with everything on it; drawing takes a second or two."""
-    return html.comparison(comparison(), EXTRAS)
+    return document.comparison(comparison(), EXTRAS)
 
 
 def embedded(page: str) -> dict[str, Any]:
@@ -89,7 +90,7 @@ def test_everything_the_page_refers_to_is_in_the_page() -> None:
 
 def test_the_page_embeds_exactly_the_json_of_the_comparison() -> None:
     found = comparison()
-    assert embedded(html.comparison(found, EXTRAS)) == stdlib_json.loads(json.comparison(found))
+    assert embedded(document.comparison(found, EXTRAS)) == stdlib_json.loads(json.comparison(found))
 
 
 def test_the_verdict_stands_first() -> None:
@@ -102,7 +103,7 @@ def test_names_cannot_break_out_of_the_page() -> None:
     found = comparison(
         rows=[ROWS[0].__class__(evil, evil, evil, 1e6, 2e6, 1e6, 1, 1, 1, 1)], warnings=(evil,), workload=evil
     )
-    page = html.comparison(found, html.Extras(commands=(evil,), environment=((evil, evil, "b"),)))
+    page = document.comparison(found, document.Extras(commands=(evil,), environment=((evil, evil, "b"),)))
     assert page.count("<script") == 2
     assert "alert(1)</script>" not in page
     assert embedded(page)["warnings"] == [evil]
@@ -119,7 +120,7 @@ def test_the_waterfall_sums_from_a_to_b_and_folds_without_loss() -> None:
 
 def test_what_was_not_recorded_has_no_section() -> None:
     bare = comparison(items=(), rows=(), explained={}, profiling_overhead={}, parity=(), warnings=(), anomalies={})
-    page = html.comparison(bare)
+    page = document.comparison(bare)
     outline(page)
     assert 'id="timeline"' not in page
     assert "Nothing was timed." in page
@@ -127,20 +128,20 @@ def test_what_was_not_recorded_has_no_section() -> None:
 
 
 def test_the_same_findings_give_the_same_page() -> None:
-    assert html.comparison(comparison(), EXTRAS) == full_page()
+    assert document.comparison(comparison(), EXTRAS) == full_page()
 
 
 def test_one_capture_has_a_page_of_its_own() -> None:
     row = {"phase": "forward", "count": 3, "total_ns": 2.5e6, "self_ns": 2.5e6}
-    extras = html.Extras(environment=(("mode", "graph", "graph"),))
-    page = html.capture(TF, [view(), view("phase", ("phase",), [row])], extras)
+    extras = document.Extras(environment=(("mode", "graph", "graph"),))
+    page = document.capture(TF, [view(), view("phase", ("phase",), [row])], extras)
     outline(page)
     assert "Complete: all 240 steps hold every expected operator" in page
     assert "2.500" in page
 
 
 def test_a_notebook_shows_the_verdict() -> None:
-    piece = html.notebook(comparison())
+    piece = document.notebook(comparison())
     assert piece.startswith("<p><strong>MXNet 1.9.1 (hybrid) is slower")
     outline(piece)
 
@@ -209,7 +210,7 @@ def test_sorting_and_searching_work_and_the_waterfall_tells_the_json(tmp_path: P
     ]
     found = comparison(rows=many)
     page = tmp_path / "report.html"
-    page.write_text(html.comparison(found), encoding="utf-8")
+    page.write_text(document.comparison(found), encoding="utf-8")
     seen = browser.opened(page, tmp_path / "profile", DRIVE)
     match = re.search(r'<pre id="out">(.*?)</pre>', seen.dom, re.DOTALL)
     assert match, seen.console

@@ -10,7 +10,7 @@ from conftest import MX, TF, comparison, exhibits, ledger
 from matplotlib.figure import Figure
 
 from dlprof import frameworks
-from dlprof.report import figure, palette, plots, waterfall
+from dlprof.report.html import figure, palette, plots, waterfall
 from dlprof.stats import Calibration, Rate, Resampled
 
 TITLES = {"a": TF.label, "b": MX.label}

@@ -7,7 +7,8 @@ from dataclasses import replace
 from conftest import comparison
 
 from dlprof.analysis.model import Comparison
-from dlprof.report import html, primitives_text, text
+from dlprof.report.html import document
+from dlprof.report.text import comparison_text, primitives_text
 
 
 def one(problem: str, reason: str, a: float | None, b: float | None) -> dict[str, object]:
@@ -31,7 +32,7 @@ def made(said: object) -> Comparison:
 
 
 def test_the_text_sums_by_reason_and_names_the_problems() -> None:
-    lines = text.comparison(made(SAID)).splitlines()
+    lines = comparison_text.comparison(made(SAID)).splitlines()
     start = lines.index(primitives_text.TITLE)
     assert [line.split("  ")[0] for line in lines[start + 3 : start + 5]] == ["other algorithm", "primitives of B only"]
     assert lines[start + 3].endswith("+3.000")
@@ -43,18 +44,18 @@ def test_the_text_sums_by_reason_and_names_the_problems() -> None:
 
 def test_a_side_that_printed_nothing_is_said_to_be_silent_and_nothing_is_summed() -> None:
     silent = "A printed no oneDNN lines: nothing can be said about its primitives"
-    found = text.comparison(made({**SAID, "absent": ["A"], "statement": silent}))
+    found = comparison_text.comparison(made({**SAID, "absent": ["A"], "statement": silent}))
     assert silent in " ".join(found.split())
     assert "other algorithm" not in found
 
 
 def test_without_the_question_there_is_no_section() -> None:
-    assert primitives_text.TITLE not in text.comparison(made(None))
-    assert 'id="primitives"' not in html.comparison(made(None))
+    assert primitives_text.TITLE not in comparison_text.comparison(made(None))
+    assert 'id="primitives"' not in document.comparison(made(None))
 
 
 def test_the_page_has_every_problem_and_escapes_it() -> None:
-    page = html.comparison(made(SAID))
+    page = document.comparison(made(SAID))
     assert 'id="primitives"' in page
     assert "mb2&lt;ic1&gt;" in page
     assert "jit:avx512_core → gemm:jit" in page

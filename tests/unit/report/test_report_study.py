@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from msgspec.structs import replace
 
-from dlprof.report import study_text
+from dlprof.report.text import study_text
 from dlprof.study import CellRecord, StudyRecord
 from dlprof.study.record import Failure
 

@@ -13,7 +13,7 @@ import pytest
 from conftest import comparison, event, exhibits, table
 
 from dlprof.errors import Unsupported
-from dlprof.report import protobuf_wire, tensorboard, xplane
+from dlprof.report.traces import protobuf_wire, tensorboard, xplane
 
 US = 1_000_000
 

@@ -11,8 +11,8 @@ import pytest
 from conftest import ROWS, comparison, ledger, view
 
 from dlprof.analysis.model import Completeness, ItemResult, Ratio, Row, View
-from dlprof.report import ledger_text, text
-from dlprof.report.layout import cells, fit
+from dlprof.report.text import comparison_text, ledger_text
+from dlprof.report.text.layout import cells, fit
 
 GOLDEN = Path(__file__).parents[2] / "golden" / "report"
 
@@ -32,19 +32,19 @@ def single() -> ItemResult:
 
 
 def test_a_comparison_reads_as_its_golden_file() -> None:
-    golden("comparison.txt", text.comparison(comparison()))
+    golden("comparison.txt", comparison_text.comparison(comparison()))
 
 
 def test_a_comparison_with_a_ledger_reads_as_its_golden_file() -> None:
-    golden("ledger.txt", text.comparison(comparison(ledger=ledger())))
+    golden("ledger.txt", comparison_text.comparison(comparison(ledger=ledger())))
 
 
 def test_a_diff_reads_as_its_golden_file() -> None:
-    golden("diff.txt", text.comparison(comparison(workload="", items=(single(),), parity=(), anomalies={})))
+    golden("diff.txt", comparison_text.comparison(comparison(workload="", items=(single(),), parity=(), anomalies={})))
 
 
 def test_a_view_reads_as_its_golden_file() -> None:
-    golden("view.txt", text.view(view()))
+    golden("view.txt", comparison_text.view(view()))
 
 
 LONG = [replace(row, op=row.op * 9, layer="a_very_long_layer_name" * 3) for row in ROWS]
@@ -53,14 +53,14 @@ LONG = [replace(row, op=row.op * 9, layer="a_very_long_layer_name" * 3) for row 
 @pytest.mark.parametrize(
     "found",
     [
-        text.comparison(comparison()),
-        text.comparison(comparison(rows=LONG, warnings=("word " * 60,))),
-        text.view(view()),
-        text.view(view("device", ("device", "stream"), [
+        comparison_text.comparison(comparison()),
+        comparison_text.comparison(comparison(rows=LONG, warnings=("word " * 60,))),
+        comparison_text.view(view()),
+        comparison_text.view(view("device", ("device", "stream"), [
             {"device": "gpu:4", "stream": "Stream #134(Compute) " * 3, "count": 10**7, "calls": 1, "total_ns": 1e14,
              "self_ns": 1e14, "share": 1.0, "wall_ns": None, "busy_ns": 1e14, "span_ns": 1e14},
         ])),
-        text.view(view("kernel", ("kernel", "device"), [
+        comparison_text.view(view("kernel", ("kernel", "device"), [
             {"kernel": "void cudnn::detail::implicit_convolve_sgemm<float, float, 1024>" * 2, "device": "gpu:4",
              "count": 3, "calls": 3, "total_ns": 5.0, "self_ns": 5.0, "share": 1.0, "wall_ns": 5.0},
         ])),
@@ -71,27 +71,27 @@ def test_no_line_is_wider_than_80_cells(found: str) -> None:
 
 
 def test_the_verdict_comes_first_and_names_both_sides() -> None:
-    first = " ".join(text.comparison(comparison()).splitlines()[:3])
+    first = " ".join(comparison_text.comparison(comparison()).splitlines()[:3])
     assert first.startswith("MXNet 1.9.1 (hybrid) is slower than TensorFlow 2.21.0 (graph): +111.3 %")
     assert "6 trials" in first
 
 
 def test_colour_changes_no_word() -> None:
-    coloured = text.comparison(comparison(), colour=True)
+    coloured = comparison_text.comparison(comparison(), colour=True)
     assert "\x1b[" in coloured
-    assert re.sub(r"\x1b\[[0-9]+m", "", coloured) == text.comparison(comparison())
+    assert re.sub(r"\x1b\[[0-9]+m", "", coloured) == comparison_text.comparison(comparison())
 
 
 def test_control_characters_of_a_trace_do_not_reach_the_terminal() -> None:
     evil = replace(ROWS[0], op="\x1b]0;owned\x07")
-    found = text.comparison(comparison(rows=[evil], warnings=("\x1b[2J",)))
+    found = comparison_text.comparison(comparison(rows=[evil], warnings=("\x1b[2J",)))
     assert "\x1b" not in found
     assert "\\x1b]0;owned" in found
 
 
 def test_folded_rows_and_shown_rows_sum_to_all_rows() -> None:
     many = [Row(f"Op{i}", "forward", None, 1e6 * i, 2e6 * i, 1e6 * i, 10, 10, 10, 10) for i in range(1, 41)]
-    lines = text.comparison(comparison(rows=many), rows=5).splitlines()
+    lines = comparison_text.comparison(comparison(rows=many), rows=5).splitlines()
     total = next(line for line in lines if line.startswith("all rows"))
     folded = next(line for line in lines if line.startswith("35 smaller rows"))
     shown = [line for line in lines if line.startswith("Op")]
@@ -105,13 +105,15 @@ def test_folded_rows_and_shown_rows_sum_to_all_rows() -> None:
 def test_times_are_per_step_where_the_sides_traced_different_numbers_of_steps() -> None:
     halved = comparison(rows=[Row("Conv", "forward", None, 10e6, 10e6, 0.0, 10, 10, 10, 10)])
     explained = {"a": replace(halved.explained["a"], steps=5), "b": halved.explained["b"]}
-    line = next(row for row in text.comparison(replace(halved, explained=explained)).splitlines() if "Conv" in row)
+    line = next(
+        row for row in comparison_text.comparison(replace(halved, explained=explained)).splitlines() if "Conv" in row
+    )
     assert line.split()[-7:] == ["2.000", "1.000", "-1.000", "100.0", "100.0", "2", "1"]
 
 
 def test_what_is_not_known_is_said() -> None:
     bare = comparison(items=(), rows=(), explained={}, profiling_overhead={}, parity=(), warnings=(), anomalies={})
-    found = text.comparison(bare)
+    found = comparison_text.comparison(bare)
     assert found.startswith("No verdict on MXNet 1.9.1 (hybrid) against TensorFlow 2.21.0 (graph): nothing\nwas timed.")
     assert "Neither trace holds an operator" in found
     assert found.count("its share of the steps' time is unknown") == 2
@@ -120,17 +122,17 @@ def test_what_is_not_known_is_said() -> None:
 
 def test_a_blocking_parity_difference_is_marked() -> None:
     difference = {"what": "shape", "where": "logits", "a": "(2,)", "b": "(3,)", "blocks": "yes"}
-    assert "! logits has other shapes: A (2,), B (3,)" in text.comparison(comparison(parity=(difference,)))
+    assert "! logits has other shapes: A (2,), B (3,)" in comparison_text.comparison(comparison(parity=(difference,)))
 
 
 def test_an_incomplete_trace_says_so_in_capitals() -> None:
     shown = view()
     broken = View(shown.by, shown.keys, shown.table, {}, Completeness(False, "12 steps lack operators"))
-    assert "INCOMPLETE: 12 steps lack operators" in text.view(broken)
+    assert "INCOMPLETE: 12 steps lack operators" in comparison_text.view(broken)
 
 
 def test_rows_beyond_the_limit_are_counted() -> None:
-    assert "1 more row" in text.view(view(), rows=1)
+    assert "1 more row" in comparison_text.view(view(), rows=1)
 
 
 def test_text_is_cut_to_cells_not_characters() -> None:
@@ -172,7 +174,7 @@ def test_traced_replicates_show_interval_and_q_of_each_row_and_what_profiling_co
         Row("Copy", None, None, None, 2e6, 2e6, 0, 10, 0, 10),
     ]
     found = replace(comparison(), rows=tuple(tested), profiling_overhead={"a": 0.04, "b": None})
-    shown = text.comparison(found)
+    shown = comparison_text.comparison(found)
     for line in shown.splitlines():
         assert cells(line) <= 80
     conv = next(line for line in shown.splitlines() if line.startswith("Conv · forward"))

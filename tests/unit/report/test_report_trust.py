@@ -4,7 +4,7 @@ from dataclasses import replace
 
 from conftest import comparison
 
-from dlprof.report import text, trust_text
+from dlprof.report.text import comparison_text, trust_text
 
 QUIET = {
     "load_1m": [0.3, 0.4], "steal": 0.0, "other_cpu": 0.02, "context_switches_per_s": 900, "frequency_mhz": [2600.0, 2600.0],
@@ -36,6 +36,6 @@ def test_a_disturbed_machine_says_in_how_many_trials_and_by_how_much():
 
 def test_the_report_holds_the_calibration_and_the_machine_and_nothing_where_neither_is_known():
     facts = {"calibration": {"statement": "on this machine …"}, "trials": [{"number": 0, "machine": BUSY}]}
-    shown = text.comparison(replace(comparison(), facts=facts))
+    shown = comparison_text.comparison(replace(comparison(), facts=facts))
     assert "How far to trust it\n  On this machine ….\n  The machine was disturbed in 1 of 1 trials" in shown
-    assert "How far to trust it" not in text.comparison(comparison())
+    assert "How far to trust it" not in comparison_text.comparison(comparison())

@@ -7,7 +7,7 @@ import json
 import pyarrow as pa
 
 from dlprof.analysis.model import Detail
-from dlprof.report import views_text
+from dlprof.report.text import views_text
 
 GAPS = Detail(
     view="gaps",

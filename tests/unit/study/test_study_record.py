@@ -10,8 +10,8 @@ import msgspec
 import pytest
 
 import dlprof
-from dlprof.api import study_directory
-from dlprof.api.study_plan import plan
+from dlprof.api.study import result_directory
+from dlprof.api.study.plan import plan
 from dlprof.errors import StoreError, UsageError
 from dlprof.report.json import json_schema
 from dlprof.study import StudyRecord, read
@@ -25,7 +25,7 @@ def planned(folder: Path, text: str = STUDY):
 
 
 def begin(folder: Path, made) -> None:
-    with study_directory.opened(folder / "out", made):
+    with result_directory.opened(folder / "out", made):
         pass
 
 
@@ -48,7 +48,7 @@ def test_a_new_study_has_only_pending_cells_and_matches_its_schema(tmp_path) -> 
 
 def test_two_runs_cannot_work_on_one_study(tmp_path) -> None:
     made = planned(tmp_path)
-    with study_directory.opened(tmp_path / "out", made):
+    with result_directory.opened(tmp_path / "out", made):
         with pytest.raises(StoreError, match="another `dlprof run` is at work"):
             begin(tmp_path, made)
         begin(tmp_path / "other", made)
@@ -64,10 +64,10 @@ def test_a_folder_that_is_no_study_is_left_alone(tmp_path) -> None:
 
 def test_a_done_cell_whose_directory_is_gone_is_to_be_run_again(tmp_path) -> None:
     made = planned(tmp_path)
-    with study_directory.opened(tmp_path / "out", made) as directory:
+    with result_directory.opened(tmp_path / "out", made) as directory:
         done = msgspec.structs.replace(directory.record.cells[0], status="done", sentence="faster")
         directory.update(done)
-    with study_directory.opened(tmp_path / "out", made) as directory:
+    with result_directory.opened(tmp_path / "out", made) as directory:
         assert (directory.record.cells[0].status, directory.record.cells[0].sentence) == ("pending", None)
 
 
@@ -80,10 +80,10 @@ def test_quick_and_full_runs_are_not_mixed(tmp_path) -> None:
 def test_what_a_killed_run_had_put_aside_comes_back(tmp_path) -> None:
     made = planned(tmp_path)
     cells = tmp_path / "out" / "cells"
-    with study_directory.opened(tmp_path / "out", made):
+    with result_directory.opened(tmp_path / "out", made):
         (cells / ".e-dot-tf-vs-mxnet.before").mkdir()
         (cells / ".e-dot-tf-vs-mxnet.partial-999999999").mkdir()
-    with study_directory.opened(tmp_path / "out", made):
+    with result_directory.opened(tmp_path / "out", made):
         assert [path.name for path in cells.iterdir()] == ["e-dot-tf-vs-mxnet"]
 
 

@@ -1,0 +1,288 @@
+"""Same work? What traces, timings and descriptions of two sides show of differences in the work or in how it was
+measured.
+
+Each finding is a mapping like those of parity: what, where, a, b, blocks ('yes' where the sides cannot be
+compared), and `sentence`. Nothing is inferred from a fact that a side does not record. Several of the checks name
+what went wrong in the study that dlprof redoes: times of CPU instead of the clock, no wait for the asynchronous
+engine, one side wholly before the other, one process, no replication, a profiler on one side only, other optimizers
+and layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from dlprof.analysis import columns
+from dlprof.analysis.columns import NULL
+from dlprof.analysis.explain import align
+from dlprof.analysis.model import Side
+from dlprof.analysis.trace import cells, steps
+from dlprof.analysis.trace.cells import Cell
+from dlprof.analysis.trace.layers import family
+
+Finding = Mapping[str, str]
+
+OUTSIDE: Final = 0.05
+"""Share of executed work outside its steps from which on a window is called unsynchronised. A synchronised window has
+none; without waits only 0–4 % of MXNet's work lies inside."""
+
+_SHARE: Final = 0.01
+"""Operators below this share of a side's time are not worth a finding of their own."""
+
+_WORK_KEYS: Final = ("model", "optimizer", "loss", "data", "run.batch_size", "task", "kind", "op", "items")
+
+
+def traces(a: pa.Table, b: pa.Table) -> tuple[Finding, ...]:
+    """What two event tables (layers assigned where the workload is known) show."""
+    found = [*_windows(a, b), *_optimizers(a, b), *_dtypes(a, b), *_flops(a, b)]
+    gathered = [cells.gather(table).cells for table in (a, b)]
+    bulks = _bulks(*gathered)
+    by_step = (steps.table(a).num_rows > 0) == (steps.table(b).num_rows > 0)
+    found += bulks or _operators(gathered[0], gathered[1], (_units(a), _units(b)) if by_step else None)
+    return tuple(found)
+
+
+def _bulks(a: Sequence[Cell], b: Sequence[Cell]) -> list[Finding]:
+    """Work that a trace records as bulks without saying what is in them: its operators cannot be compared."""
+    shares = [
+        sum(cell.ns for cell in side if cell.op in cells.OPAQUE) / max(sum(c.ns for c in side), 1e-9) for side in (a, b)
+    ]
+    if max(shares) <= OUTSIDE:
+        return []
+    names = " and ".join(name for name, share in zip("AB", shares, strict=True) if share > OUTSIDE)
+    texts = [f"{share:.0%}" for share in shares]
+    text = (
+        f"{names} runs much of its work in bulks that do not say what they hold ({texts[0]} of A's, {texts[1]} of B's): "
+        "operators cannot be compared; record with fidelity exact"
+    )
+    return [_finding("bulks", names, texts[0], texts[1], text)]
+
+
+def _finding(what: str, where: str, a: object, b: object, sentence: str, *, blocks: bool = False) -> Finding:
+    texts = {"what": what, "where": where, "a": str(a), "b": str(b), "blocks": "yes" if blocks else "no"}
+    return {**texts, "sentence": sentence}
+
+
+def _units(events: pa.Table) -> int:
+    return max(steps.table(events).num_rows, 1)
+
+
+def _windows(a: pa.Table, b: pa.Table) -> list[Finding]:
+    found = []
+    counts = [steps.table(table).num_rows for table in (a, b)]
+    if counts[0] != counts[1]:
+        text = f"the traces hold {counts[0]} (A) and {counts[1]} (B) synchronised steps: compare per step"
+        found.append(_finding("steps", "window", counts[0], counts[1], text))
+    outside = [outside_steps(table) for table in (a, b)]
+    for name, share in zip("AB", outside, strict=True):
+        if share is not None and share > OUTSIDE:
+            text = (
+                f"{name}'s steps are not synchronised: {share:.0%} of the executed work lies outside the steps that asked "
+                "for it, so a step's time is that of queueing it"
+            )
+            found.append(
+                _finding("unsynchronised", name, _percent(outside[0]), _percent(outside[1]), text, blocks=True)
+            )
+    return found
+
+
+def outside_steps(events: pa.Table) -> float | None:
+    """Share of executed work (self time) that does not lie inside any marked step, synchronised or not; None without
+    marked steps. Work outside the span of the marked steps (validation after the epoch) counts too if it began
+    before the last step ended: that is the tail of what the steps asked for."""
+    name, level = columns.text(events, "name"), columns.text(events, "level")
+    marked = level.where("marker") & name.flags([_is_step(value) for value in name.values])
+    if not marked.any():
+        return None
+    times, work = steps.Times.of(events), np.flatnonzero(steps.work(events))
+    start, end = np.sort(times.start[marked]), np.sort(times.end[marked])
+    begun = work[(times.start[work] >= start[0]) & (times.start[work] < _horizon(events, int(end[-1])))]
+    own = columns.integers(events, "self_ps")[begun]
+    at = np.searchsorted(start, times.start[begun], side="right") - 1
+    inside = times.end[begun] <= end[at]
+    total = int(own.sum())
+    return float(own[~inside].sum()) / total if total else 0.0
+
+
+def _horizon(events: pa.Table, last_end: int) -> int:
+    """The end of the wait that follows the last step, if there is one: until then the steps' work is still running."""
+    times = steps.Times.of(events)
+    waits = columns.text(events, "name").where("dlprof:sync") & (times.end >= last_end)
+    return int(times.end[waits].min()) if waits.any() else last_end
+
+
+def _is_step(name: str) -> bool:
+    return name.startswith(("dlprof:step=", "dlprof:unsynced_step=", "ProfilerStep#"))
+
+
+def _percent(share: float | None) -> str:
+    return "not marked" if share is None else f"{share:.1%}"
+
+
+def _optimizers(a: pa.Table, b: pa.Table) -> list[Finding]:
+    rules = [_rules(table) for table in (a, b)]
+    if not all(rules) or rules[0] & rules[1]:
+        return []
+    left, right = (", ".join(sorted(rule)) for rule in rules)
+    text = f"the optimizers differ: {left} in A, {right} in B"
+    return [_finding("optimizer", "optimizer", left, right, text, blocks=True)]
+
+
+_RULES: Final = frozenset(
+    {
+        "Adam",
+        "AdamW",
+        "SGD",
+        "Momentum",
+        "Adagrad",
+        "Adadelta",
+        "RMSProp",
+        "Ftrl",
+        "LAMB",
+        "NAG",
+        "Nadam",
+        "Signum",
+        "FTML",
+    }
+)
+
+
+def _rules(events: pa.Table) -> set[str]:
+    """Update rules that the trace's optimizer operators name."""
+    op = columns.text(events, "op")
+    rows = steps.work(events) & columns.text(events, "phase").where("optimizer")
+    return {op.values[code] for code in np.unique(op.codes[rows]).tolist() if code != NULL} & _RULES
+
+
+def _dtypes(a: pa.Table, b: pa.Table) -> list[Finding]:
+    main = [_main_dtype(table) for table in (a, b)]
+    if None in main or main[0] == main[1]:
+        return []
+    text = f"most of the work is in {main[0]} in A and in {main[1]} in B"
+    return [_finding("dtype", "work", main[0], main[1], text, blocks=True)]
+
+
+_DTYPES: Final = {"float": "float32", "f32": "float32", "double": "float64", "f64": "float64", "half": "float16",
+                  "f16": "float16", "c10::BFloat16": "bfloat16", "c10::Half": "float16", "bf16": "bfloat16"}  # fmt: skip
+
+
+def _main_dtype(events: pa.Table) -> str | None:
+    """The floating-point type of the operators that take the most time; None where types are not recorded."""
+    dtype = columns.text(events, "dtype")
+    rows = (columns.text(events, "level").where("op", "kernel")) & (dtype.codes != NULL)
+    if not rows.any():
+        return None
+    time = np.bincount(dtype.codes[rows], columns.integers(events, "self_ps")[rows], minlength=len(dtype.values))
+    totals: dict[str, float] = {}
+    for value, spent in zip(dtype.values, time.tolist(), strict=True):
+        for part in value.strip("[]()").replace('"', "").split(","):
+            name = _DTYPES.get(part.strip(), part.strip())
+            if name.startswith(("float", "bfloat")):
+                totals[name] = totals.get(name, 0.0) + spent
+                break
+    return max(totals, key=lambda name: totals[name]) if totals else None
+
+
+def _flops(a: pa.Table, b: pa.Table) -> list[Finding]:
+    totals = []
+    for table in (a, b):
+        flops = columns.integers(table, "flops")
+        rows = steps.work(table) & (flops != NULL)
+        totals.append(int(flops[rows].sum()) / _units(table) if rows.any() else None)
+    left, right = totals
+    if left is None or right is None or not left or abs(right / left - 1) <= _SHARE:
+        return []
+    text = f"recorded floating-point operations per step differ: {left:.4g} in A, {right:.4g} in B"
+    return [_finding("flops", "step", f"{left:.4g}", f"{right:.4g}", text)]
+
+
+def _operators(a: Sequence[Cell], b: Sequence[Cell], units: tuple[int, int] | None) -> list[Finding]:
+    """Other kinds of layers, other call counts (per step; None: the traces have no common unit), one side's work."""
+    found: list[Finding] = []
+    aligned = align.align(a, b)
+    whole = [max(sum(cell.ns for cell in side), 1e-9) for side in (a, b)]
+    for match, in_a, in_b in zip(aligned.alignment.matches, aligned.a_groups, aligned.b_groups, strict=True):
+        found += _kinds([a[i] for i in in_a], [b[i] for i in in_b])
+        calls = [
+            (count or 0) / unit for count, unit in zip((match.a_calls, match.b_calls), units or (1, 1), strict=True)
+        ]
+        if units and match.a_calls is not None and calls[0] != calls[1]:
+            text = f"{match.name}: {calls[0]:g} calls per step in A, {calls[1]:g} in B"
+            found.append(_finding("calls", match.name, f"{calls[0]:g}", f"{calls[1]:g}", text))
+        share = max(match.a_ns / whole[0], match.b_ns / whole[1])
+        if match.confidence == 0 and share > _SHARE:
+            shares = f"{match.a_ns / whole[0]:.1%}", f"{match.b_ns / whole[1]:.1%}"
+            text = f"only one side runs {match.name.rsplit(' (', 1)[0]}: {shares[0]} of A's, {shares[1]} of B's work"
+            found.append(_finding("unmatched", match.name, shares[0], shares[1], text))
+    return found
+
+
+def _kinds(a: Sequence[Cell], b: Sequence[Cell]) -> list[Finding]:
+    """Layers of one family but of another kind: maximum against average pooling, tanh against ReLU."""
+    found = []
+    for kind in ("Pool", "Activation"):
+        left, right = ({c.op for c in side if family(c.op) == kind and c.op != kind} for side in (a, b))
+        if left and right and not left & right:
+            where = " ".join(part for part in (a[0].phase, a[0].layer) if part)
+            names = ", ".join(sorted(left)), ", ".join(sorted(right))
+            text = f"{where or kind}: A runs {names[0]}, B runs {names[1]}"
+            found.append(_finding("operator", where or kind, names[0], names[1], text, blocks=True))
+    return found
+
+
+def workloads(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Differences of two resolved workload descriptions; those in model, optimizer, loss, data or batch size block.
+
+    A description that is absent (a trace from elsewhere) states nothing, so nothing differs.
+    """
+    if not a or not b:
+        return ()
+    left, right = dict(_flat("", a)), dict(_flat("", b))
+    found = []
+    for key in sorted({*left, *right}):
+        x, y = left.get(key, "absent"), right.get(key, "absent")
+        if x != y:
+            blocks = key.startswith(_WORK_KEYS)
+            found.append(
+                _finding("workload", key, x, y, f"the workloads differ in {key}: {x} in A, {y} in B", blocks=blocks)
+            )
+    return tuple(found)
+
+
+def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
+    if isinstance(value, Mapping):
+        return [pair for key, inner in value.items() for pair in _flat(f"{prefix}.{key}".lstrip("."), inner)]
+    if isinstance(value, list | tuple) and any(isinstance(inner, Mapping) for inner in value):
+        named = [
+            (inner.get("name", index) if isinstance(inner, Mapping) else index, inner)
+            for index, inner in enumerate(value)
+        ]
+        return [pair for name, inner in named for pair in _flat(f"{prefix}.{name}", inner)]
+    return [(prefix, str(value))]
+
+
+def sides(a: Side, b: Side, facts_a: Mapping[str, object], facts_b: Mapping[str, object]) -> tuple[Finding, ...]:
+    """Differences in how the two sides were run, from what each states: profiler (on, off), synchronisation, clock, pid."""
+    found: list[Finding] = []
+    profiler = [facts.get("profiler") for facts in (facts_a, facts_b)]
+    if None not in profiler and bool(profiler[0]) != bool(profiler[1]):
+        slow = a if profiler[0] else b
+        text = f"the profiler was on for {slow.label} only, and profiling costs time"
+        found.append(_finding("profiler", "one side", profiler[0], profiler[1], text, blocks=True))
+    for name, side, facts in (("A", a, facts_a), ("B", b, facts_b)):
+        if facts.get("synchronised") is False:
+            text = f"{side.label} was timed without waiting for its work: that is the time of queueing it"
+            found.append(_finding("unsynchronised", name, facts_a.get("synchronised"), facts_b.get("synchronised"), text,
+                                  blocks=True))  # fmt: skip
+        if facts.get("clock") in ("process_time", "cpu", "thread_time"):
+            text = f"{side.label} was timed in CPU seconds summed over all threads, not in elapsed time"
+            found.append(_finding("cpu_clock", name, facts_a.get("clock"), facts_b.get("clock"), text, blocks=True))
+    pids = [facts.get("pid") for facts in (facts_a, facts_b)]
+    if None not in pids and pids[0] == pids[1]:
+        text = "both sides ran in one process: the first one's threads, memory and unfinished work weigh on the second"
+        found.append(_finding("one_process", "process", pids[0], pids[1], text, blocks=True))
+    return tuple(found)

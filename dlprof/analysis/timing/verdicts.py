@@ -1,0 +1,139 @@
+"""Verdicts: the timing table of lockstep trials in, one result per timed item out, in the words of the report."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import replace
+from typing import Final
+
+import pyarrow as pa
+
+from dlprof import stats
+from dlprof.analysis.model import ItemResult, Ratio, Side
+from dlprof.analysis.timing import lockstep
+from dlprof.units import format_change
+
+HEADLINES: Final = ("train_block", "infer_block", "train_step_sync")
+"""Items that may head a comparison, the best first: blocks are timed as people train, one wait at the end of each."""
+
+_UNIT: Final = {
+    "train_block": "a training step",
+    "train_step_sync": "a training step, each synchronised",
+    "infer_block": "an inference step",
+    "epoch": "an epoch",
+}
+
+
+def items(
+    timings: pa.Table,
+    a: Side,
+    b: Side,
+    *,
+    margin: float = 0.05,
+    alpha: float | None = None,
+    adaptive: bool = False,
+    headline: str | None = None,
+) -> tuple[ItemResult, ...]:
+    """The verdict on each timed item of the table (schema.TIMINGS), headline first, then in the table's order.
+
+    The trial is the unit (stats.trial_ratios, stats.compare). With several items beside the headline their verdicts
+    hold together: one that does not survive Benjamini-Hochberg at .05 becomes inconclusive, and says so.
+    """
+    found = {
+        name: _result(list(trials.values()), margin, alpha, adaptive)
+        for name, trials in lockstep.by_item(timings).items()
+    }
+    order = sorted(found, key=lambda name: _rank(name, headline))
+    results = [found[name] for name in order]
+    corrected = _correct([result for result, _ in results], first=1 if order and order[0] in HEADLINES else 0)
+    return tuple(
+        _item(name, result, medians, extra, a, b)
+        for name, (result, medians), extra in zip(order, results, corrected, strict=True)
+    )
+
+
+def _rank(name: str, headline: str | None) -> int:
+    if name == headline:
+        return -1
+    return HEADLINES.index(name) if name in HEADLINES else len(HEADLINES)
+
+
+def _result(
+    trials: Sequence[stats.TrialRatio], margin: float, alpha: float | None, adaptive: bool
+) -> tuple[stats.Result, tuple[float, float]]:
+    result = stats.compare_trials(trials, margin=margin, alpha=alpha, adaptive=adaptive)
+    few = [text for trial in trials for text in trial.warnings if "rounds" in text]
+    # A trial's own warning repeats for every trial, so each is shown once.
+    result = replace(result, warnings=(*result.warnings, *sorted(set(few) - set(result.warnings))))
+    a_ns = stats.side_time([trial.a_ns for trial in trials]).median_ns
+    b_ns = stats.side_time([trial.b_ns for trial in trials]).median_ns
+    return result, (a_ns, b_ns)
+
+
+def _correct(results: Sequence[stats.Result], first: int) -> list[tuple[stats.Verdict, float | None, tuple[str, ...]]]:
+    """Verdict, q and further warnings of each result; those from `first` on are judged as one family."""
+    family = results[first:]
+    if len(family) < 2:
+        return [(result.verdict, None, ()) for result in results]
+    p = [math.nan if result.p is None else result.p for result in family]
+    level = family[0].alpha
+    adjusted = stats.benjamini_hochberg(p, level)
+    judged: list[tuple[stats.Verdict, float | None, tuple[str, ...]]]
+    judged = [(result.verdict, None, ()) for result in results[:first]]
+    for result, q, holds in zip(family, adjusted.q, adjusted.significant, strict=True):
+        if result.significant and not holds:
+            why = f"q = {q:.3g} over {len(family)} items: not a difference once all items are judged together"
+            judged.append(("inconclusive", float(q), (why,)))
+        else:
+            judged.append((result.verdict, float(q) if math.isfinite(q) else None, ()))
+    return judged
+
+
+def _item(
+    name: str,
+    result: stats.Result,
+    medians: tuple[float, float],
+    judged: tuple[stats.Verdict, float | None, tuple[str, ...]],
+    a: Side,
+    b: Side,
+) -> ItemResult:
+    verdict, q, further = judged
+    ratio = None
+    if result.estimate is not None:
+        ratio = Ratio(result.estimate, result.low, result.high, result.confidence, result.trials, result.method)
+    a_ns, b_ns = (None if math.isnan(ns) else ns for ns in medians)
+    more = result.more_trials if verdict == "inconclusive" else None
+    return ItemResult(
+        item=name,
+        verdict=verdict,
+        ratio=ratio,
+        a_median_ns=a_ns,
+        b_median_ns=b_ns,
+        sentence=sentence(verdict, ratio, a, b, unit=_UNIT.get(name, name), margin=result.margin, more=more),
+        more_trials=more,
+        warnings=(*result.warnings, *further),
+        p=result.p,
+        q=q,
+    )
+
+
+def sentence(
+    verdict: str, ratio: Ratio | None, a: Side, b: Side, *, unit: str, margin: float = 0.05, more: int | None = None
+) -> str:
+    """The verdict in words, naming both sides in full; ratios as change of time, so −58 % means B takes 58 % less."""
+    if ratio is None:
+        return f"{b.label} against {a.label}: no usable measurement of {unit}"
+    change = format_change(ratio.estimate)
+    if ratio.low is not None and ratio.high is not None:
+        change += f" [{format_change(ratio.low)}, {format_change(ratio.high)}]"
+    evidence = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}, {ratio.confidence:.0%} confidence"
+    time = f"{change} time for {unit} ({evidence})"
+    if verdict in ("faster", "slower"):
+        return f"{b.label} is {verdict} than {a.label}: {time}"
+    if verdict == "equivalent":
+        return f"{b.label} and {a.label} are equivalent within ±{margin:.0%}: {time}"
+    if verdict == "negligible":
+        return f"{b.label} and {a.label} differ, but by less than {margin:.0%}: {time}"
+    hint = f"; about {more} more trials would decide" if more else ""
+    return f"{b.label} against {a.label}: inconclusive, {time}{hint}"

@@ -1,0 +1,1 @@
+"""One event table in, one finding out: what a single trace says."""

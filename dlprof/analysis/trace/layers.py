@@ -1,0 +1,184 @@
+"""Layers and phases of events that carry none: found from the order of operators within a step and the workload's
+layers.
+
+MXNet records no layer names, but the runner knows which operators it asked for: in a synchronised step the k-th
+forward Conv belongs to the k-th Conv layer, and in the backward pass the order is reversed. An operator whose
+number of calls in the steps is not what the workload asks for gets no layer (and is counted): nothing is guessed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from dlprof.analysis import columns
+from dlprof.analysis.columns import NULL, Ints, Text
+from dlprof.analysis.trace import steps
+
+_ACTIVATIONS: Final = ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "LeakyRelu", "Elu", "Gelu", "Selu")
+_POOLS: Final = ("AveragePool", "MaxPool", "LpPool", "GlobalAveragePool", "GlobalMaxPool")
+_FAMILY: Final = {
+    **dict.fromkeys(_ACTIVATIONS, "Activation"),
+    **dict.fromkeys(_POOLS, "Pool"),
+    "MatMul": "Gemm",
+    "Reshape": "Flatten",
+}
+"""Operators that producers name alike (MXNet's Activation and Pooling say no type), matched as one family."""
+
+_MOVES: Final = frozenset(
+    {"Bulk", "Cast", "Concat", "ConstantOfShape", "Copy", "Expand", "Identity", "Pad", "Reorder", "Reshape", "Slice"}
+    | {"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
+)
+"""Operators that make or move data anywhere in a step: their kind tells no phase."""
+
+UNASSIGNED: Final = "layer_unassigned"
+
+
+@dataclass(frozen=True, slots=True)
+class Assigned:
+    """The events with layer, phase and op filled in, and counters of what could not be (UNASSIGNED: rows of a layer's
+    operator family whose calls per step are not what the workload asks for)."""
+
+    events: pa.Table
+    anomalies: Mapping[str, int]
+
+
+def family(op: str | None) -> str | None:
+    """The family under which an operator is matched with a layer."""
+    return _FAMILY.get(op, op) if op is not None else None
+
+
+def sequence(layers: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, str]]]:
+    """Operator family → (layer, canonical op) in forward order; an activation is an operator of its layer."""
+    order: dict[str, list[tuple[str, str]]] = {}
+    for layer in layers:
+        for op in (layer.get("op"), layer.get("activation")):
+            if op:
+                order.setdefault(_FAMILY.get(op, op), []).append((str(layer.get("name") or op), op))
+    return order
+
+
+def assign(events: pa.Table, layers: Sequence[Mapping[str, Any]]) -> Assigned:
+    """Fill in layer, phase and (for a generic name such as Pool) op of the work inside steps, where they are null.
+
+    layers: the workload's `model.layers` (name, op, activation). Rows outside steps, and layers already known
+    (TensorFlow's op paths name them), stay as they are.
+    """
+    if not layers or not events.num_rows:
+        return Assigned(events, {})
+    state = _State.of(events)
+    order = sequence(layers)
+    state.forward_or_loss(order)
+    missed = 0
+    for name, places in order.items():
+        for phase, ordered in (("forward", places), ("backward", places[::-1])):
+            missed += state.place(name, phase, ordered)
+    return Assigned(state.table(events), {UNASSIGNED: missed} if missed else {})
+
+
+@dataclass(slots=True)
+class _Column:
+    """A text column that is being filled in."""
+
+    codes: Ints
+    values: list[str]
+
+    def code(self, value: str) -> int:
+        if value not in self.values:
+            self.values.append(value)
+        return self.values.index(value)
+
+    def set(self, rows: Ints, value: str) -> None:
+        self.codes[rows] = self.code(value)
+
+
+@dataclass(slots=True)
+class _State:
+    """The columns while they are filled in; `order` lists the work rows inside steps by step, then time."""
+
+    op: _Column
+    phase: _Column
+    layer: _Column
+    family: Ints
+    families: list[str]
+    step: Ints
+    calls: Ints
+    order: Ints
+
+    @classmethod
+    def of(cls, events: pa.Table) -> _State:
+        op, phase, layer = (columns.text(events, name) for name in ("op", "phase", "layer"))
+        step, start = columns.integers(events, "step"), columns.integers(events, "start_ps")
+        rows = np.flatnonzero(steps.work(events) & (step != NULL))
+        families = sorted({family(value) or "" for value in op.values})
+        codes = np.array([families.index(family(value) or "") for value in op.values] + [NULL], dtype=np.int64)
+        return cls(
+            op=_column(op),
+            phase=_column(phase),
+            layer=_column(layer),
+            family=codes[op.codes],
+            families=families,
+            step=step,
+            calls=columns.integers(events, "calls"),
+            order=rows[np.lexsort((rows, start[rows], step[rows]))],
+        )
+
+    def table(self, events: pa.Table) -> pa.Table:
+        for name, column in (("op", self.op), ("phase", self.phase), ("layer", self.layer)):
+            index = events.schema.get_field_index(name)
+            events = events.set_column(
+                index, events.schema.field(index), columns.encode(Text(column.codes, column.values))
+            )
+        return events
+
+    def rows(self, name: str, phase: str) -> Ints:
+        """Work rows of a family and phase, by step and time."""
+        if name not in self.families or phase not in self.phase.values:
+            return np.zeros(0, dtype=np.int64)
+        chosen = (self.family == self.families.index(name)) & (self.phase.codes == self.phase.code(phase))
+        found: Ints = self.order[chosen[self.order]]
+        return found
+
+    def place(self, name: str, phase: str, places: Sequence[tuple[str, str]]) -> int:
+        """Give the calls of a family their layers in the given order; returns the rows that could not be placed."""
+        rows = self.rows(name, phase)
+        rows = rows[self.layer.codes[rows] == NULL]
+        if not len(rows):
+            return 0
+        # A second part (calls 0) belongs to the call before it, so positions count calls, not events.
+        new_step = np.append(True, np.diff(self.step[rows]) != 0)
+        call = np.cumsum(self.calls[rows] > 0)
+        base = (call - (self.calls[rows] > 0))[new_step]
+        number = np.cumsum(new_step) - 1
+        position = call - base[number] - 1
+        last = np.maximum.reduceat(position, np.flatnonzero(new_step))
+        fits = (last[number] == len(places) - 1) & (position >= 0)
+        for index, (layer, op) in enumerate(places):
+            here = rows[fits & (position == index)]
+            self.layer.set(here, layer)
+            # Only a generic name is made precise; a recorded MaxPool must never be renamed to the
+            # expected AveragePool.
+            generic = self.op.codes[here] == self.op.code(name)
+            self.op.set(here[generic], op)
+        return int((~fits).sum())
+
+    def forward_or_loss(self, order: Mapping[str, Sequence[tuple[str, str]]]) -> None:
+        """Phase of work that nothing else tells: an operator of the model is forward, any other that computes is loss.
+
+        By kind and not by place: MXNet's engine runs what is ready, so a step's `mean` may come after its optimizer.
+        """
+        unknown = self.order[self.phase.codes[self.order] == NULL]
+        named = unknown[self.op.codes[unknown] != NULL]
+        model = [number for number, name in enumerate(self.families) if name in order]
+        forward = np.isin(self.family[named], model)
+        self.phase.set(named[forward], "forward")
+        moves = [code for code, value in enumerate(self.op.values) if value in _MOVES]
+        self.phase.set(named[~forward & ~np.isin(self.op.codes[named], moves)], "loss")
+
+
+def _column(text: Text) -> _Column:
+    return _Column(text.codes.copy(), list(text.values))

@@ -1,0 +1,161 @@
+"""Memory: recorded allocation over time, its peak, and what ran and was live at the peak.
+
+MXNet records counters of bytes in use per device (`Memory: cpu/0`); TensorFlow records each allocation and release
+with the allocator's total. What a producer did not record is absent here, never estimated.
+"""
+
+from __future__ import annotations
+
+import io
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+from pyarrow import json as arrow_json
+
+from dlprof.analysis import columns
+from dlprof.analysis.columns import NULL, Bools, Ints
+from dlprof.analysis.trace import breakdown, steps
+from dlprof.units import PS_PER_NS
+
+_ALLOCATE, _RELEASE = "MemoryAllocation", "MemoryDeallocation"
+
+
+@dataclass(frozen=True, slots=True)
+class Live:
+    """Memory that was live at a peak, by what ran when it was allocated (None: nothing recorded ran)."""
+
+    op: str | None
+    bytes: int
+    allocations: int
+
+
+@dataclass(frozen=True, slots=True)
+class Series:
+    """Bytes in use of one allocator or device: time_ns (from the trace's origin) and bytes of each sample, in order
+    of time.
+
+    peak_bytes at peak_ns, in peak_step (None outside steps), while `running` executed. live: what was allocated and
+    not yet released at the peak, most first; empty where the producer records totals only.
+    """
+
+    name: str
+    time_ns: tuple[float, ...]
+    bytes: tuple[int, ...]
+    peak_bytes: int
+    peak_ns: float
+    peak_step: int | None
+    running: tuple[str, ...]
+    live: tuple[Live, ...]
+
+
+def series(events: pa.Table) -> tuple[Series, ...]:
+    """All recorded series of memory in use, the largest peak first; empty where nothing was recorded."""
+    found = [*_counters(events), *_allocators(events)]
+    return tuple(sorted(found, key=lambda one: -one.peak_bytes))
+
+
+def _counters(events: pa.Table) -> Iterator[Series]:
+    name, start = columns.text(events, "name"), columns.integers(events, "start_ps")
+    memory = columns.text(events, "level").where("counter")
+    memory &= name.flags([value.startswith("Memory") for value in name.values])
+    values = events.column("value").to_numpy(zero_copy_only=False)
+    for code in np.unique(name.codes[memory]).tolist():
+        rows = np.flatnonzero(memory & (name.codes == code))
+        yield _finish(events, name.values[code], start[rows], values[rows].astype(np.int64), ())
+
+
+def _allocators(events: pa.Table) -> Iterator[Series]:
+    name, start = columns.text(events, "name"), columns.integers(events, "start_ps")
+    rows = np.flatnonzero(name.where(_ALLOCATE, _RELEASE))
+    rows = rows[np.argsort(start[rows], kind="stable")]
+    facts = _parsed(events, rows)
+    if facts is None:
+        return
+    allocator = facts["allocator_name"]
+    total, size, address = (facts[key] for key in ("bytes_allocated", "allocation_bytes", "addr"))
+    taken = name.where(_ALLOCATE)[rows]
+    for one in sorted(set(allocator.tolist())):
+        mine = np.flatnonzero(allocator == one)
+        peak = int(total[mine].argmax())
+        live = _live(events, rows[mine], taken[mine], address[mine], size[mine], peak)
+        yield _finish(events, str(one), start[rows[mine]], total[mine], live)
+
+
+def _parsed(events: pa.Table, rows: Ints) -> dict[str, Ints] | None:
+    """The recorded arguments of allocation events as columns; None where there are none."""
+    args = columns.text(events, "args")
+    codes = args.codes[rows]
+    if not len(rows) or (codes == NULL).any():
+        return None
+    lines = "\n".join(args.values[code] for code in codes.tolist())
+    read = arrow_json.read_json(io.BytesIO(lines.encode()), read_options=arrow_json.ReadOptions(block_size=1 << 26))
+    wanted = ("allocator_name", "bytes_allocated", "allocation_bytes", "addr")
+    if not set(wanted) <= set(read.column_names):
+        return None
+    return {name: read[name].to_numpy() for name in wanted}
+
+
+def _live(events: pa.Table, rows: Ints, taken: Bools, address: Ints, size: Ints, peak: int) -> tuple[Live, ...]:
+    """Allocations up to the peak whose address was not released in between, by the operator that ran when they were made."""
+    last: dict[int, int] = {}
+    for index, (where, new) in enumerate(zip(address[: peak + 1].tolist(), taken[: peak + 1].tolist(), strict=True)):
+        if new:
+            last[where] = index
+        else:
+            last.pop(where, None)
+    kept = np.array(sorted(last.values()), dtype=np.int64)
+    if not len(kept):
+        return ()
+    makers = _running_at(
+        events, columns.integers(events, "start_ps")[rows[kept]], columns.integers(events, "track")[rows[kept]]
+    )
+    totals: dict[str | None, tuple[int, int]] = {}
+    for maker, count in zip(makers, size[kept].tolist(), strict=True):
+        before = totals.get(maker, (0, 0))
+        totals[maker] = (before[0] + count, before[1] + 1)
+    found = [Live(op, *amount) for op, amount in totals.items()]
+    return tuple(sorted(found, key=lambda live: -live.bytes))
+
+
+def _running_at(events: pa.Table, times: Ints, tracks: Ints) -> list[str | None]:
+    """Label of the latest started work on each track that holds each time, None where none does."""
+    mask = steps.work(events)
+    rows = np.flatnonzero(mask)
+    when, track = steps.Times.of(events), columns.integers(events, "track")
+    labels = [breakdown.key(events, mask, name) for name in ("op", "phase", "layer")]
+    order = np.lexsort((when.start[rows], track[rows]))
+    rows_sorted = rows[order]
+    found: list[str | None] = []
+    for time, place in zip(times.tolist(), tracks.tolist(), strict=True):
+        low = np.searchsorted(track[rows_sorted], place, side="left")
+        high = np.searchsorted(track[rows_sorted], place, side="right")
+        at = low + int(np.searchsorted(when.start[rows_sorted[low:high]], time, side="right")) - 1
+        if at < low or when.end[rows_sorted[at]] <= time:
+            found.append(None)
+            continue
+        parts = [text.values[text.codes[order[at]]] for text in labels if text.codes[order[at]] != NULL]
+        found.append(" ".join(parts))
+    return found
+
+
+def _finish(events: pa.Table, name: str, start: Ints, values: Ints, live: tuple[Live, ...]) -> Series:
+    order = np.argsort(start, kind="stable")
+    start, values = start[order], values[order]
+    at = int(values.argmax())
+    found = steps.table(events)
+    window = int(np.searchsorted(columns.integers(found, "start_ps"), start[at], side="right")) - 1
+    inside = window >= 0 and int(start[at]) < int(columns.integers(found, "end_ps")[window])
+    tracks = np.unique(columns.integers(events, "track")[steps.work(events)])
+    running = _running_at(events, np.full(len(tracks), start[at]), tracks)
+    return Series(
+        name=name,
+        time_ns=tuple((start / PS_PER_NS).tolist()),
+        bytes=tuple(int(value) for value in values),
+        peak_bytes=int(values[at]),
+        peak_ns=float(start[at]) / PS_PER_NS,
+        peak_step=int(columns.integers(found, "step")[window]) if inside else None,
+        running=tuple(label for label in running if label),
+        live=live,
+    )

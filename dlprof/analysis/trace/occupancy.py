@@ -1,0 +1,124 @@
+"""Occupancy: how busy devices and threads were over time, how much ran at once, copies beside computation, idle by
+cause.
+
+Every table is over the frame (steps.span): the synchronised steps, or first start to last end where there are none.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+import pyarrow as pa
+
+from dlprof.analysis import columns, intervals
+from dlprof.analysis.columns import Bools, Ints
+from dlprof.analysis.trace import host, steps
+from dlprof.units import PS_PER_NS
+
+
+def concurrency(events: pa.Table) -> pa.Table:
+    """Time at each number of tracks (threads, streams) at work: active (0, 1, 2, …), ns, share; ns sum to the frame."""
+    frame, low, high = _busy(events)
+    times = np.concatenate([low, high])
+    order = np.argsort(times, kind="stable")
+    active = np.cumsum(np.where(order < len(low), 1, -1))[:-1]
+    spans = np.diff(times[order])
+    ns = np.bincount(active, weights=spans) if len(active) else np.zeros(1)
+    ns[0] = frame.length - ns[1:].sum()
+    return pa.table(
+        {
+            "active": pa.array(np.arange(len(ns))),
+            "ns": pa.array(ns / PS_PER_NS),
+            "share": pa.array(ns / max(frame.length, 1)),
+        }
+    )
+
+
+def over_time(events: pa.Table, bins: int = 100) -> pa.Table:
+    """The frame in equal bins: start_ns, end_ns (from the frame's start), busy (share of the bin in which any work
+    ran), active (mean number of tracks at work). Between steps nothing counts as busy. Raises `ValueError` for bins
+    < 1."""
+    if bins < 1:
+        raise ValueError(f"expected at least one bin, got {bins}")
+    frame, low, high = _busy(events)
+    if not frame.length:
+        return pa.table({name: pa.array([], pa.float64()) for name in ("start_ns", "end_ns", "busy", "active")})
+    first, last = int(frame.start[0]), int(frame.end[-1])
+    edges = np.linspace(first, last, bins + 1).round().astype(np.int64)
+    width = np.maximum(np.diff(edges), 1)
+    covered = np.diff(intervals.union(low, high).covered(edges))
+    tracks = np.diff(_elapsed(low, edges) - _elapsed(high, edges))
+    return pa.table(
+        {
+            "start_ns": pa.array((edges[:-1] - first) / PS_PER_NS),
+            "end_ns": pa.array((edges[1:] - first) / PS_PER_NS),
+            "busy": pa.array(covered / width),
+            "active": pa.array(tracks / width),
+        }
+    )
+
+
+def _elapsed(since: Ints, times: Ints) -> Ints:
+    """Sum over `since` of the time passed since then, at each of `times`."""
+    ordered = np.sort(since)
+    count = np.searchsorted(ordered, times, side="right")
+    passed: Ints = count * times - np.append(0, np.cumsum(ordered))[count]
+    return passed
+
+
+def _busy(events: pa.Table) -> tuple[intervals.Union, Ints, Ints]:
+    """The frame, and pieces of work inside it that do not overlap on their own track."""
+    frame, mask, times = steps.span(events), steps.work(events), steps.Times.of(events)
+    parts = intervals.leaves(columns.integers(events, "track")[mask], times.start[mask], times.end[mask])
+    _, low, high = intervals.clip(parts.start, parts.end, frame)
+    return frame, low, high
+
+
+def devices(events: pa.Table) -> pa.Table:
+    """Each device over its own span (first start to last end of its work), longest first.
+
+    Columns: device; span_ns; compute_ns and copy_ns (unions); overlap_ns (both at once: copies hidden behind
+    computation); idle_ns (neither); compute, copy_only, idle: shares of the span, summing to 1.
+    """
+    mask, times, device = steps.work(events), steps.Times.of(events), columns.text(events, "device")
+    copies = columns.text(events, "level").where("copy")
+    rows: list[tuple[str, float, float, float, float, float, float, float, float]] = []
+    for code in np.unique(device.codes[mask]).tolist():
+        here = mask & (device.codes == code)
+        compute, copy = _union(times, here & ~copies), _union(times, here & copies)
+        span = int(times.end[here].max() - times.start[here].min())
+        overlap = compute.within(copy).length
+        busy = compute.length + copy.length - overlap
+        times_ps = (span, compute.length, copy.length, overlap, span - busy)
+        shares = (compute.length / max(span, 1), (copy.length - overlap) / max(span, 1), (span - busy) / max(span, 1))
+        rows.append((device.values[code], *(ps / PS_PER_NS for ps in times_ps), *shares))
+    rows.sort(key=lambda row: -row[1])
+    names = ("device", "span_ns", "compute_ns", "copy_ns", "overlap_ns", "idle_ns", "compute", "copy_only", "idle")
+    return pa.table(
+        {
+            name: pa.array([row[at] for row in rows], pa.string() if name == "device" else pa.float64())
+            for at, name in enumerate(names)
+        }
+    )
+
+
+def _union(times: steps.Times, rows: Bools) -> intervals.Union:
+    return intervals.union(times.start[rows], times.end[rows])
+
+
+def idle(events: pa.Table) -> pa.Table:
+    """The frame's time without work by cause (host.split): cause, reason, ns, share of the frame, gaps, longest_ns."""
+    split = host.split(events)
+    parts = sorted(
+        ((name, part) for name, part in split.parts.items() if part.length), key=lambda item: -item[1].length
+    )
+    lengths = [part.length for _, part in parts]
+    return pa.table(
+        {
+            "cause": pa.array([name for name, _ in parts], pa.string()),
+            "reason": pa.array([host.REASONS[name] for name, _ in parts], pa.string()),
+            "ns": pa.array([ps / PS_PER_NS for ps in lengths], pa.float64()),
+            "share": pa.array([ps / max(split.frame.length, 1) for ps in lengths], pa.float64()),
+            "gaps": pa.array([len(part.start) for _, part in parts], pa.int64()),
+            "longest_ns": pa.array([int((p.end - p.start).max()) / PS_PER_NS for _, p in parts], pa.float64()),
+        }
+    )

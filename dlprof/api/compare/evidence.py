@@ -1,0 +1,103 @@
+"""From captures on disk to what analysis takes: events with layers, the side's name, completeness."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dlprof import frameworks
+from dlprof.analysis.model import Completeness, Side
+from dlprof.analysis.trace import completeness, layers
+from dlprof.errors import UsageError
+from dlprof.store import Capture
+
+if TYPE_CHECKING:
+    from dlprof.analysis.compare import Evidence
+
+
+def side_of(capture: Capture, *, path: str | None) -> Side:
+    """How a capture is named in reports; what a foreign trace does not tell is 'unknown'."""
+    manifest = capture.manifest
+    label = _label(manifest.framework or "unknown")
+    where = f", {manifest.device}" if manifest.mode and (manifest.device or "").startswith("gpu") else ""
+    stated = [text for text in (manifest.version, f"({manifest.mode}{where})" if manifest.mode else None) if text]
+    sources = manifest.options.get("sources") if manifest.kind == "import" else None
+    where = f" [{', '.join(sources)}]" if sources else ""
+    return Side(
+        framework=manifest.framework or "unknown",
+        version=manifest.version or "unknown",
+        device=manifest.device or "unknown",
+        mode=manifest.mode or "unknown",
+        python=str(manifest.child.get("versions", {}).get("python", "unknown")),
+        label=" ".join([label, *stated]) + where,
+        capture=path,
+        manifest_digest=capture.digest if path else None,
+    )
+
+
+def workload_layers(capture: Capture) -> Sequence[Mapping[str, Any]]:
+    """The layers of the workload that was captured; none for a foreign trace."""
+    model = capture.manifest.workload.get("model", {})
+    found: Sequence[Mapping[str, Any]] = model.get("layers", [])
+    return found
+
+
+def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
+    """The evidence of one side from its captures of fidelity exact (or the one trace that a diff was given)."""
+    from dlprof.analysis.compare import (
+        Evidence,
+    )  # with it comes SciPy, half a second that a breakdown need not wait for
+
+    anomalies: dict[str, int] = {}
+    warnings: list[str] = []
+    for capture in captures:
+        trace = capture.manifest.trace
+        for name, count in (trace.anomalies if trace else {}).items():
+            anomalies[name] = anomalies.get(name, 0) + count
+        found = completeness_of(capture, capture.events())
+        if found.complete is False:
+            warnings.append(f"{side.label}: the trace is {found.statement}")
+    return Evidence(
+        side=side,
+        exact=[capture.events() for capture in captures],
+        layers=workload_layers(captures[0]) if captures else (),
+        anomalies=anomalies,
+        warnings=warnings,
+        runtime=captures[0].manifest.child.get("runtime", {}) if captures else {},
+        workload=captures[0].manifest.workload if captures else {},
+        stated=_stated(captures[0]) if captures else {},
+        untraced=[(capture.manifest.child.get("window") or {}).get("untraced_step_ns", []) for capture in captures],
+    )
+
+
+def _stated(capture: Capture) -> Mapping[str, object]:
+    """How a window was recorded; of a trace from elsewhere that is not known."""
+    window = capture.manifest.child.get("window") or {}
+    return {"profiler": True, "synchronised": window["synchronised"]} if "synchronised" in window else {}
+
+
+def placed_events(capture: Capture, names: Sequence[str] | None = None) -> tuple[pa.Table, Mapping[str, int]]:
+    """The event table, or the named columns of it, with layers and phases filled in from the workload, and what that counted."""
+    assigned = layers.assign(capture.events(names), workload_layers(capture))
+    return assigned.events, assigned.anomalies
+
+
+def completeness_of(capture: Capture, events: pa.Table) -> Completeness:
+    """What the capture says of its own completeness."""
+    trace, window = capture.manifest.trace, capture.manifest.child.get("window") or {}
+    return completeness.check(
+        events,
+        expected=window.get("expected"),
+        window_steps=window.get("steps") if window.get("synchronised") else None,
+        anomalies=trace.anomalies if trace else {},
+        reader=trace.completeness if trace else {},
+    )
+
+
+def _label(producer: str) -> str:
+    try:
+        return frameworks.get(producer).label
+    except UsageError:
+        return {"pytorch": "PyTorch", "jax": "JAX", "chrome": "Chrome trace"}.get(producer, producer)

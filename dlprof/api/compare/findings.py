@@ -1,0 +1,98 @@
+"""What a comparison found, put together from its parts: the one way to it, for a run that ends and for a directory read back."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import pyarrow as pa
+
+from dlprof.analysis import compare
+from dlprof.analysis.model import Comparison, ItemResult, Side
+from dlprof.analysis.timing import families
+from dlprof.api.compare import profiling_cost
+from dlprof.api.compare.evidence import evidence_of, side_of
+from dlprof.store import Capture
+
+SIDES: Final = ("a", "b")
+DERIVED: Final = ("profiling", "tax", "summary", "sweeps", "events_of_items", "explained_of_items")
+"""Comparison.facts that `build` computes; all others are told to it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parts:
+    """What findings are made of. asked: the sides, for one without a capture. captures: by folder; paths: the folder that
+    reports name, by side. family: the items are judged and summed up together; listed: their order in the workload. facts:
+    those that no table holds."""
+
+    workload: str
+    asked: Mapping[str, Side]
+    captures: Mapping[str, Capture]
+    paths: Mapping[str, str]
+    timings: pa.Table
+    parity: Sequence[Mapping[str, str]]
+    margin: float
+    adaptive: bool
+    warnings: Sequence[str]
+    family: bool = False
+    listed: Sequence[str] = ()
+    facts: Mapping[str, object] = field(default_factory=dict)
+
+
+def build(parts: Parts) -> Comparison:
+    """Verdicts from the timings, explanations from the captures, and what profiling cost."""
+    evidence = {}
+    for name in SIDES:
+        mine = [one for folder, one in sorted(parts.captures.items()) if folder.startswith(f"{name}-exact")]
+        side = side_of(mine[0], path=parts.paths[name]) if mine else parts.asked[name]
+        evidence[name] = evidence_of(mine, side)
+    found = compare.build(
+        workload=parts.workload,
+        a=evidence["a"],
+        b=evidence["b"],
+        timings=parts.timings,
+        parity_differences=parts.parity,
+        margin=parts.margin,
+        adaptive=parts.adaptive,
+        warnings=parts.warnings,
+        facts=parts.facts,
+    )
+    gap = found.ledger.untraced_gap_ns if found.ledger else None
+    found = replace(found, facts={**found.facts, "tax": profiling_cost.of(parts.captures, gap)})
+    if parts.facts.get("kind") == "op":
+        found = replace(found, facts={**found.facts, "explained_of_items": _explained_of_items(found, parts)})
+    return _with_family(found, parts) if parts.family else found
+
+
+def _explained_of_items(found: Comparison, parts: Parts) -> dict[str, dict[str, float]]:
+    """Side → item → share of its traced calls that operators cover."""
+    names = [item.item for item in found.items]
+    return {
+        side: dict(families.explained_of_items(parts.captures[f"{side}-exact-1"].events(), names))
+        for side in SIDES
+        if f"{side}-exact-1" in parts.captures
+    }
+
+
+def _with_family(found: Comparison, parts: Parts) -> Comparison:
+    """With what the items say together; a family's report starts with it."""
+    found = replace(found, items=_in_order(found.items, parts.listed))
+    names = [item.item for item in found.items]
+    events = {
+        side: dict(families.events_of_items(parts.captures[f"{side}-exact-1"].events(), names))
+        for side in SIDES
+        if f"{side}-exact-1" in parts.captures
+    }
+    facts: dict[str, Any] = {
+        "summary": families.summary(found.items, found.a, found.b),
+        "sweeps": list(families.sweeps(found, parts.timings)),
+        "events_of_items": events,
+    }
+    return replace(found, facts={**found.facts, **facts})
+
+
+def _in_order(found: Sequence[ItemResult], listed: Sequence[str]) -> tuple[ItemResult, ...]:
+    """As the workload lists them, whatever group came first; those that were not comparable at the end."""
+    place = {name: at for at, name in enumerate(listed)}
+    return tuple(sorted(found, key=lambda item: (item.verdict == "not_comparable", place.get(item.item, len(listed)))))

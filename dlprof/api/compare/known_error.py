@@ -1,0 +1,120 @@
+"""What saved calibrations say of a comparison: its error rate and smallest effect here, and gates that it cannot decide."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+from dlprof import stats
+from dlprof.api import calibrate
+from dlprof.api.compare.plan import Pacing
+from dlprof.api.options import CompareOptions
+from dlprof.api.sides import SideSpec
+from dlprof.errors import UsageError
+from dlprof.units import format_minutes
+from dlprof.workload import Workload
+
+_MOST_TRIALS: Final = stats.look_schedule()[-1]
+
+
+@dataclass(frozen=True, slots=True)
+class Trust:
+    """What is known of one item here. false_positives: A against A by this comparison's design, resampled. sd: between
+    trials. trials: as many as the design allows in its time; smallest: the slow-down that they find with 80 % power, None
+    where they are below six."""
+
+    label: str
+    item: str
+    calibrated_trials: int
+    created: str
+    false_positives: stats.Rate
+    sd: float
+    seconds: float
+    trials: int
+    alpha: float
+    smallest: float | None
+    statement: str
+
+
+def of(
+    options: CompareOptions, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload], pacing: Pacing
+) -> Trust | None:
+    """The calibration of the noisier side (of A or B, as far as they were calibrated) on the headline; None without one.
+
+    The ratio of two different sides may vary more than either does against itself, so this is a lower bound.
+    """
+    found = []
+    for name, side in sides.items():
+        saved = calibrate.saved(workloads[name], side, options.run)
+        if saved is not None:
+            found += [_trust(saved, item, pacing) for item, of in saved.items.items() if of.result][:1]
+    return max(found, key=lambda trust: trust.sd, default=None)
+
+
+def _trust(saved: calibrate.Calibrated, item: str, pacing: Pacing) -> Trust:
+    result = saved.items[item].result
+    assert result is not None
+    trials = pacing.trials_within(saved.seconds)
+    alpha = stats.LOOK_ALPHA if pacing.adaptive else stats.FIXED_ALPHA
+    rate = (result.adaptive if pacing.adaptive else result.fixed).significant
+    smallest = result.smallest_effect(trials, alpha) if trials >= stats.MIN_TRIALS else None
+    time = format_minutes(trials * saved.seconds)
+    return Trust(
+        label=saved.label,
+        item=item,
+        calibrated_trials=result.trials,
+        created=saved.created,
+        false_positives=rate,
+        sd=result.sd,
+        seconds=saved.seconds,
+        trials=trials,
+        alpha=alpha,
+        smallest=smallest,
+        statement=(
+            f"on this machine {saved.label} against itself is called different in {rate.rate:.1%} "
+            f"[{rate.low:.1%}, {rate.high:.1%}] of comparisons ({result.trials} trials); "
+            + (
+                f"too little time for {stats.MIN_TRIALS} trials of {saved.seconds:.0f} s"
+                if smallest is None
+                else f"the smallest slow-down that {trials} trials (about {time}) find with 80 % power is {smallest:.1%}"
+            )
+        ),
+    )
+
+
+def plain(trust: Trust | None) -> dict[str, Any] | None:
+    """As values for the facts of a comparison."""
+    return None if trust is None else asdict(trust)
+
+
+def check_gate(options: CompareOptions, workload: Workload, trust: Trust | None) -> str:
+    """A note for the user, or ''. Raises `UsageError` where a gate is tighter than what can be seen here in the time."""
+    gate = options.gate
+    if gate is None:
+        return ""
+    if trust is None:
+        return (
+            f"whether --gate {gate:.1%} can be decided on this machine is not known: "
+            f"`dlprof calibrate {workload.name} --side {options.a} --time 20m` measures it"
+        )
+    if trust.smallest is not None and gate >= trust.smallest:
+        return ""
+    raise UsageError(
+        f"--gate {gate:.1%} is tighter than what can be seen here: {trust.statement}", hint=_remedy(gate, trust)
+    )
+
+
+def _remedy(gate: float, trust: Trust) -> str:
+    needed = stats.needed_trials(trust.sd, gate, trust.alpha)
+    wider = "" if trust.smallest is None else f"--gate {math.ceil(trust.smallest * 100)}% or wider, or "
+    if trust.alpha == stats.LOOK_ALPHA and needed > _MOST_TRIALS:
+        needed = stats.needed_trials(trust.sd, gate)
+        return f"{wider}--trials {needed} (about {format_minutes(needed * trust.seconds)})"
+    enough = (
+        f"--budget {format_minutes(needed * trust.seconds)}"
+        if trust.alpha == stats.LOOK_ALPHA
+        else f"--trials {needed}"
+    )
+    return f"{wider}{enough}, which finds {gate:.1%} in four of five cases; a quieter machine needs less"

@@ -1,0 +1,239 @@
+"""How long a comparison goes on: rounds of a trial, number of trials, when to stop; and how to say so."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from dlprof import stats
+from dlprof.analysis.timing.verdicts import HEADLINES
+from dlprof.api.compare import items
+from dlprof.api.options import CompareOptions
+from dlprof.capture.workers.schedule import Enough, Plan, Trial, steady
+from dlprof.workload import Workload
+
+TRIAL_ESTIMATE_S: Final = 20.0
+START_ESTIMATE_S: Final = 15.0
+"""Of a trial: starting both workers, first calls, warm-up."""
+
+OP_ROUNDS: Final = (6, 40)
+"""Rounds of an op workload's trial: at least, and as many as micro-operations want (docs/statistics.md)."""
+
+OP_WARMUP: Final = (1, 13)
+"""Iterations of an op before it is timed, at least (four more are needed to see a level) and at most. Each of them is
+`count` calls, 50 unless asked otherwise, so that the least are 250 calls."""
+
+ITEM_S: Final = 1.0
+"""What one item of a family takes in a trial with few rounds: start, warm-up and rounds on both sides."""
+
+FAMILY_TRIALS: Final = 10
+"""Trials of a family of items at most: with the first six an effect of 10 % is found in four of five cases."""
+
+OVERDRAFT: Final = 4.0
+"""A family finishes its six trials until this multiple of the budget is spent: five of six would decide nothing."""
+
+
+@dataclass(slots=True)
+class Pacing:
+    """The decision after each trial.
+
+    One item: looks at 6, 8, …, 30 trials (stats.decide). A family of items (an op workload) is judged together by
+    Benjamini-Hochberg, which needs a number of trials that does not depend on the ratios: as many as fit into the
+    budget by the duration of the first, from six to ten. With a precision it goes on until every item has it.
+    """
+
+    options: CompareOptions
+    workload: Workload
+    say: Callable[[str], None]
+    warn: Callable[[str], None]
+    deadline: float = 0.0
+    ended: str = ""
+    standing: str = ""
+    more: int = 0
+    began: float = 0.0
+    durations: list[float] = field(default_factory=list)
+
+    @property
+    def family(self) -> bool:
+        """Whether several items are judged as one family."""
+        return items.count(self.workload) > 1
+
+    @property
+    def adaptive(self) -> bool:
+        """Whether the ratios decide when to stop, so that intervals must be wider."""
+        return self.options.trials is None and (not self.family or self.options.precision is not None)
+
+    @property
+    def estimate_s(self) -> float:
+        """Duration of all trials, guessed before anything is known."""
+        if self.family and self.options.trials is None:
+            return self.options.budget_s
+        whole = (self.options.trials or stats.MIN_TRIALS) * TRIAL_ESTIMATE_S
+        return whole if self.options.trials else min(self.options.budget_s, whole)
+
+    def trials_within(self, seconds: float) -> int:
+        """Trials that this comparison may make, if one takes so many seconds; a family makes six at least."""
+        if self.options.trials is not None:
+            return self.options.trials
+        fit = int(self.options.budget_s / seconds)
+        if self.family and not self.adaptive:
+            return min(max(fit, stats.MIN_TRIALS), FAMILY_TRIALS)
+        return max((look for look in stats.look_schedule() if look <= fit), default=fit)
+
+    def plan(self) -> Plan:
+        """The schedule's plan."""
+        trials = self.options.trials or (
+            FAMILY_TRIALS if self.family and not self.options.precision else stats.look_schedule()[-1]
+        )
+        return plan_of(self.workload, trials=trials, seed=self.options.run.seed, budget_s=self.options.budget_s)
+
+    def start(self) -> None:
+        """The budget begins to run: environments and data are there."""
+        self.deadline = time.monotonic() + self._time_s
+
+    @property
+    def _time_s(self) -> float:
+        """Time for the trials of this session."""
+        return self.options.budget_s if self.options.time_s is None else self.options.time_s
+
+    def _end(self, why: str) -> bool:
+        """Ends the trials without a verdict, with a warning; goes with the comparison as its `ended`."""
+        self.ended = f"the budget of {self._time_s:g} s is {why}"
+        self.say(f"warning: {self.ended}")
+        return False
+
+    def go_on(self, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> bool:
+        """Whether another trial is wanted, after `trial`; ratios: item → log-ratio of each trial so far."""
+        self.durations.append(trial.wall_s)
+        n = len(self.durations)
+        self._say_trial(n, trial, ratios)
+        if self.options.trials is not None:
+            return True
+        if self.options.precision is not None or not self.family:
+            return self._look(n, trial, ratios)
+        return self._family(n, trial)
+
+    def left_s(self, n: int, fraction: float) -> float:
+        """Seconds that the trials still need, `fraction` of trial n + 1 being done."""
+        spent = time.monotonic() - self.began
+        whole = self.durations[-1] if self.durations else spent / fraction
+        left = max(whole - spent, 0.0) + (self._wanted(n, whole) - n - 1) * whole
+        return min(left, self.deadline - time.monotonic()) if self.adaptive else left
+
+    def _wanted(self, n: int, whole_s: float) -> int:
+        if self.options.trials is not None:
+            return self.options.trials
+        if self.adaptive:
+            looks = stats.look_schedule()
+            return next((look for look in looks if look > n and look >= n + self.more), max(looks[-1], n + 1))
+        return self.trials_within(max(whole_s, 1e-3))
+
+    def _family(self, n: int, trial: Trial) -> bool:
+        wanted = self._wanted(n, self.durations[0])
+        if n == 1:
+            self.say(f"  {len(trial.group_rounds)} groups of items, {_rounds(trial)}; {wanted} trials in all")
+            if trial.rounds < OP_ROUNDS[1]:
+                self.warn(
+                    f"{trial.rounds} rounds a trial for some items where {OP_ROUNDS[1]} are better: "
+                    "that is what fits into the budget; a longer --budget or fewer items gives more"
+                )
+        if n >= wanted:
+            return False
+        if n < stats.MIN_TRIALS and time.monotonic() > self.deadline + (OVERDRAFT - 1) * self._time_s:
+            return self._end(f"too small for {stats.MIN_TRIALS} trials")
+        return True
+
+    def _look(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> bool:
+        decisions = [
+            stats.decide(chosen, precision=self.options.precision, margin=self.options.margin)
+            for chosen in (ratios.values() if self.family else [ratios[_headline(ratios)]])
+        ]
+        left = self.deadline - time.monotonic()
+        if all(decision.stop for decision in decisions):
+            self.say(f"  stopping: {decisions[0].why}")
+            return False
+        # A look is planned at even numbers from six on: stop between looks only when the budget cannot reach the next.
+        to_next = (decisions[0].next_look or n + 1) - n
+        if n >= stats.MIN_TRIALS and left < trial.wall_s * to_next and n in stats.look_schedule():
+            return self._end(f"spent after {n} trials without a verdict")
+        if n < stats.MIN_TRIALS and left < 0:
+            return self._end(f"too small for {stats.MIN_TRIALS} trials")
+        return True
+
+    def _say_trial(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> None:
+        if len(ratios) > 1 and self.family:
+            self.standing = f"{n} of {self._wanted(n, self.durations[0])} trials done"
+            self.say(f"  trial {n}: {len(ratios)} items ({_rounds(trial)}, {trial.wall_s:.0f} s)")
+            return
+        self.standing = self._standing(ratios)
+        self.say(f"  trial {n}: {self.standing} ({_rounds(trial)}, {trial.wall_s:.0f} s)")
+
+    def _standing(self, ratios: Mapping[str, Sequence[float]]) -> str:
+        """The headline's ratio and interval so far, and what it would take."""
+        chosen = ratios[_headline(ratios)] if ratios else []
+        alpha = stats.LOOK_ALPHA if self.adaptive else None
+        result = stats.compare(chosen, margin=self.options.margin, alpha=alpha)
+        if result.estimate is None:
+            return "no ratio so far"
+        n = len(chosen)
+        known = n >= 3 and result.low is not None and result.high is not None
+        text = f"ratio {result.estimate:.3f}{f' [{result.low:.3f}, {result.high:.3f}]' if known else ''} so far"
+        if result.verdict != "inconclusive":
+            return f"{text}, {result.verdict}"
+        if not self.adaptive:
+            return text
+        if n < stats.MIN_TRIALS:
+            return f"{text}, first verdict at {stats.MIN_TRIALS} trials"
+        self.more = result.more_trials or 0
+        return f"{text}, about {self.more} more trials to a verdict" if self.more else text
+
+
+def plan_of(workload: Workload, *, trials: int, seed: int, budget_s: float) -> Plan:
+    """How trials of this workload run. A trial of an op workload takes a sixth of the budget (also where the number of
+    trials is fixed: of the default one), or 40 rounds if that is less."""
+    if workload.kind != "op":
+        return Plan(trials=trials, seed=seed, items=_items(workload))
+    few, many = OP_ROUNDS
+    share = budget_s / stats.MIN_TRIALS
+    return Plan(
+        trials=trials,
+        seed=seed,
+        grouping=items.grouping(workload),
+        target_s=max(share - START_ESTIMATE_S, share / 2),
+        min_rounds=few,
+        max_rounds=many,
+        warmup_floor=OP_WARMUP[0],
+        warmup_cap=OP_WARMUP[1],
+    )
+
+
+def enough_of(workload: Workload) -> Enough:
+    """When an item of this workload is warm: (its warm-up iterations' wall times in ns) → whether it is."""
+    if workload.kind == "op":
+        return lambda walls_ns: stats.warm_up(walls_ns, floor=OP_WARMUP[0]).steady
+    return steady
+
+
+def fitted(options: CompareOptions, workload: Workload) -> Workload:
+    """The workload with as many sizes as six trials within the budget can hold; all with a fixed number of trials."""
+    if options.trials is not None:
+        return workload
+    return items.thinned(workload, int(options.budget_s / stats.MIN_TRIALS / ITEM_S))
+
+
+def _rounds(trial: Trial) -> str:
+    least, most = min(trial.group_rounds), max(trial.group_rounds)
+    return f"{least} rounds" if least == most else f"{least} to {most} rounds"
+
+
+def _headline(ratios: Mapping[str, Sequence[float]]) -> str:
+    return next((name for name in HEADLINES if name in ratios), next(iter(ratios)))
+
+
+def _items(workload: Workload) -> tuple[str, ...] | None:
+    """What is timed: of a network the task's own items, of other kinds all that the child offers."""
+    if workload.kind != "network":
+        return None
+    return ("infer_block",) if workload.description.get("task") == "infer" else ("train_block", "train_step_sync")

@@ -1,0 +1,30 @@
+"""What profiling cost each side of a comparison: off, light and full, by step and by class of operator."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+from dlprof.analysis.explain import tax
+from dlprof.api.compare.evidence import placed_events
+from dlprof.store import Capture
+
+
+def of(captures: Mapping[str, Capture], difference_ns: float | None) -> dict[str, Any]:
+    """Comparison.facts['tax']: side (a, b) → analysis.tax.Tax as plain values, ns; a side without marked steps is left out.
+
+    captures: by folder (a-exact-1, a-native-1, …). difference_ns: the untraced difference of a step under discussion.
+    Off is the mean of the steps beside the exact window in the same process; the native window is of another process.
+    """
+    found = {}
+    for side in ("a", "b"):
+        full, light = captures.get(f"{side}-exact-1"), captures.get(f"{side}-native-1")
+        if full is None:
+            continue
+        untraced = (full.manifest.child.get("window") or {}).get("untraced_step_ns", [])
+        events = [None if capture is None else placed_events(capture)[0] for capture in (light, full)]
+        built = tax.build(untraced, *events, difference_ns=difference_ns)
+        if built.levels:
+            found[side] = asdict(built)
+    return found

@@ -1,0 +1,192 @@
+"""What a comparison leaves behind: findings put together from timings and captures, and the directory that holds them."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import msgspec
+import pyarrow as pa
+
+from dlprof import __version__, schema
+from dlprof.analysis.model import Comparison, Side
+from dlprof.api.compare import findings
+from dlprof.api.import_traces import now
+from dlprof.api.options import CompareOptions
+from dlprof.api.sides import SideSpec
+from dlprof.capture.machine import provenance
+from dlprof.capture.workers.schedule import Trial
+from dlprof.report import json
+from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, Manifest, atomic
+from dlprof.workload import Workload
+
+
+@dataclass(slots=True)
+class Kept:
+    """What has been finished so far. differences: of parity; agreement: how closely the sides agree (same_work.rules.Work).
+    primitives: what oneDNN said (api.compare.onednn), None where it was not asked. stopped: why it ended early, '' where it did
+    not; ended: the warning that says so, or that the budget was spent. listed: the workload's items. sessions: start and
+    number of trials of each; more than one where it was resumed. calibration: what is known of this comparison's errors
+    here (api.compare.known_error), None where nothing is."""
+
+    differences: tuple[Mapping[str, str], ...] = ()
+    agreement: Mapping[str, Any] = field(default_factory=dict)
+    trials: list[Trial] = field(default_factory=list)
+    captures: dict[str, Capture] = field(default_factory=dict)
+    primitives: Mapping[str, Any] | None = None
+    stopped: str = ""
+    ended: str = ""
+    listed: tuple[str, ...] = ()
+    sessions: list[dict[str, Any]] = field(default_factory=list)
+    calibration: Mapping[str, Any] | None = None
+
+    @property
+    def notes(self) -> list[str]:
+        """Warnings on how the trials came about, which a further session makes anew: their end, and that they are of
+        several sittings, in each of which the machine may have been in another state."""
+        counts = [str(session["trials"]) for session in self.sessions if session["trials"]]
+        several = f"measured in {len(counts)} sessions of {' + '.join(counts)} trials"
+        return [*([self.ended] if self.ended else []), *([several] if len(counts) > 1 else [])]
+
+    @property
+    def timings(self) -> pa.Table:
+        """All trials' rows (schema.TIMINGS)."""
+        if not self.trials:
+            return schema.TIMINGS.empty_table()
+        return pa.concat_tables([trial.timings for trial in self.trials]).unify_dictionaries()
+
+
+@dataclass(frozen=True, slots=True)
+class Keeper:
+    """Puts a comparison together and commits its directory. adaptive: whether the ratios decided when to stop."""
+
+    options: CompareOptions
+    sides: Mapping[str, SideSpec]
+    workloads: Mapping[str, Workload]
+    writer: CaptureWriter
+    adaptive: bool
+    family: bool
+
+    def findings(self, kept: Kept, warnings: Sequence[str]) -> Comparison:
+        """Everything found so far."""
+        listed = kept.listed if self.family else ()
+        return findings.build(
+            findings.Parts(
+                workload=self.workloads["a"].name,
+                asked={name: asked_side(spec) for name, spec in self.sides.items()},
+                captures=kept.captures,
+                paths={name: str(self.writer.path / f"{name}-exact-1") for name in self.sides},
+                timings=kept.timings,
+                parity=kept.differences,
+                margin=self.options.margin,
+                adaptive=self.adaptive,
+                warnings=warnings,
+                family=self.family,
+                listed=listed,
+                facts={**self._facts(kept), **({"items_listed": list(listed)} if listed else {})},
+            )
+        )
+
+    def _facts(self, kept: Kept) -> dict[str, object]:
+        """Beside the verdict: accuracy per epoch, idle workers, disturbance, why the trials ended."""
+        wanted = ("epoch", "traced", "wall_ns", "train_loss", "validation_accuracy", "test_accuracy")
+        accuracy = {
+            folder: [{key: epoch.get(key) for key in wanted} for epoch in capture.manifest.child.get("epochs", [])]
+            for folder, capture in kept.captures.items()
+            if "-exact-1" in folder
+        }
+        return {
+            "kind": self.workloads["a"].kind,
+            "method": self.options.method,
+            "preset": self.workloads["a"].preset,
+            "differs": list(self.workloads["a"].differs),
+            "epochs": accuracy,
+            "idle_cpu_fraction": {
+                side: max((trial.idle[side] for trial in kept.trials), default=None) for side in ("a", "b")
+            },
+            "trials": [
+                {
+                    "number": t.number,
+                    "rounds": list(t.group_rounds),
+                    "wall_s": round(t.wall_s, 3),
+                    "machine": dict(t.machine),
+                }
+                for t in kept.trials
+            ],
+            "stopped": kept.stopped,
+            "agreement": kept.agreement,
+            "sessions": kept.sessions,
+            "calibration": kept.calibration,
+            "primitives": kept.primitives,
+            "folder": str(self.writer.path),
+        }
+
+    def commit(self, found: Comparison, kept: Kept, warnings: Sequence[str]) -> Capture:
+        """Write the findings and the manifest, and give the directory its name."""
+        with atomic(self.writer.partial / COMPARISON_FILE) as temporary:
+            temporary.write_text(json.comparison(found), encoding="utf-8")
+        shutil.rmtree(self.writer.partial / "raw", ignore_errors=True)
+        return self.writer.commit(
+            Manifest(
+                kind="compare",
+                dlprof_version=__version__,
+                created=now(),
+                command=provenance.invocation()["command"],
+                complete=not kept.stopped,
+                workload={name: workload.description for name, workload in self.workloads.items()},
+                options=self._options(kept),
+                seed=self.options.run.seed,
+                machine=provenance.machine(),
+                sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.sides.items()},
+                trials=[
+                    {
+                        "number": t.number,
+                        "rounds": list(t.group_rounds),
+                        "wall_s": t.wall_s,
+                        "idle": dict(t.idle),
+                        "machine": dict(t.machine),
+                    }
+                    for t in kept.trials
+                ],
+                warnings=list(warnings),
+            )
+        )
+
+    def _options(self, kept: Kept) -> dict[str, Any]:
+        """The options; what `--resume` needs beside them (api.compare.resume)."""
+        given = asdict(self.options)
+        chosen = ("budget_s", "trials", "precision", "margin", "traces", "allow", "method")
+        return {
+            **{key: given[key] for key in chosen},
+            "adaptive": self.adaptive,
+            "stopped": kept.stopped,
+            "ended": kept.ended,
+            "listed": list(kept.listed),
+            "sessions": kept.sessions,
+            "asked": msgspec.to_builtins(self.options.absolute(), enc_hook=str),
+        }
+
+
+def asked_side(spec: SideSpec) -> Side:
+    """A side without a capture (none was wanted, or the run was stopped before)."""
+    return Side(
+        framework=spec.framework.name,
+        version=spec.env.version,
+        device=f"{spec.device}:{spec.index}",
+        mode=spec.mode,
+        python=spec.env.python,
+        label=spec.label,
+    )
+
+
+def side_facts(spec: SideSpec) -> dict[str, str]:
+    """A side as asked for, for the manifest."""
+    return {
+        "framework": spec.framework.name,
+        "version": spec.env.version,
+        "mode": spec.mode,
+        "device": f"{spec.device}:{spec.index}",
+        "environment": spec.env.name,
+    }

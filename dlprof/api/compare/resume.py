@@ -1,0 +1,140 @@
+"""Going on with a comparison that was interrupted or ran out of time: its options, trials and traced runs, read back."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from dlprof import __version__
+from dlprof.api.compare.result_directory import Kept, side_facts
+from dlprof.api.options import CompareOptions, RunOptions
+from dlprof.api.sides import SideSpec
+from dlprof.capture.machine import provenance
+from dlprof.capture.workers.schedule import Trial
+from dlprof.errors import UsageError
+from dlprof.store import Capture
+from dlprof.workload import Workload
+
+_OF_A_SESSION: Final = ("output", "gate", "budget_s", "resume", "time_s")
+"""Options that may differ from those of the first session; a changed design (trials, margin, …) would be another test."""
+
+_MACHINE: Final = ("cpu", "architecture", "cores_logical", "cores_usable", "memory_bytes", "gpus")
+
+_WORDS: Final = {"settings": "--set", "workload": "WORKLOAD", "timeout_s": "--timeout", "reasons": "--no-reasons"}
+
+
+def options(path: Path, asked: CompareOptions, default: CompareOptions) -> CompareOptions:
+    """The options of the comparison at `path`, with the budget, the gate and the place of this session.
+
+    asked: the command line; default: the same without any option. Raises `UsageError` where an option was given and
+    differs from what the comparison was made with, or where it cannot be gone on with.
+    """
+    before = Capture.open(path)
+    held = before.manifest.options
+    if before.manifest.kind != "compare" or "asked" not in held:
+        raise UsageError(
+            f"{path}: not a comparison that can be gone on with",
+            hint="only directories that `dlprof compare` of this version wrote, by its lockstep method, can",
+        )
+    if asked.output is not None and asked.output.absolute() != path.absolute():
+        raise UsageError("--resume writes to the directory that it goes on with", hint="leave -o out")
+    stored: CompareOptions = msgspec.convert(held["asked"], CompareOptions, dec_hook=lambda kind, value: kind(value))
+    differing = list(_differing(asked.absolute(), default.absolute(), stored))
+    if differing:
+        raise UsageError(
+            f"{path} was made with other options: {'; '.join(differing)}",
+            hint="leave them out, since --resume takes those of the directory; other options are another comparison",
+        )
+    time_s = asked.budget_s if asked.budget_s != default.budget_s else None
+    return dataclasses.replace(stored, output=path, gate=asked.gate, resume=path, time_s=time_s)
+
+
+def _differing(asked: Any, default: Any, stored: Any) -> Iterator[str]:
+    """What was given (is not the default) and is not as stored; a default that was typed out goes unseen."""
+    for field in dataclasses.fields(asked):
+        given, usual, made = (getattr(one, field.name) for one in (asked, default, stored))
+        if isinstance(given, RunOptions):
+            yield from _differing(given, usual, made)
+        elif field.name not in _OF_A_SESSION and given != usual and given != made:
+            word = _WORDS.get(field.name, f"--{field.name.replace('_', '-')}")
+            yield f"{word} is {_shown(made)} there, {_shown(given)} here"
+
+
+def _shown(value: object) -> str:
+    if isinstance(value, Mapping):
+        return " ".join(f"{key}={one}" for key, one in value.items()) or "none"
+    return "not given" if value is None else str(value)
+
+
+def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> tuple[Kept, list[str]]:
+    """What the comparison holds, and its warnings but for those on how it ended.
+
+    Raises `UsageError` where the sides, the workload or the machine are not those of the first session.
+    """
+    before = Capture.open(path)
+    held, manifest = before.comparison(), before.manifest
+    if manifest.options["stopped"] == "not comparable":
+        raise UsageError(f"{path}: the two sides did different work, which more trials do not change")
+    for what, was, now in _conditions(before, sides, workloads):
+        if was != now:
+            raise UsageError(
+                f"{path}: {what} is not that of the first trials: {_first_difference(was, now)}",
+                hint="trials of different conditions cannot be one comparison; start a new one",
+            )
+    timings = before.timings() if before.has("timings.parquet") else None
+    found = Kept(
+        differences=tuple(held["parity"]),
+        agreement=held["facts"].get("agreement", {}),
+        trials=[_trial(row, timings) for row in manifest.trials if timings is not None],
+        captures=before.captures(),
+        primitives=held["facts"].get("primitives"),
+        listed=tuple(manifest.options["listed"]),
+        sessions=list(manifest.options["sessions"]),
+    )
+    outdated = Kept(ended=manifest.options["ended"], sessions=found.sessions).notes
+    warnings = [text for text in manifest.warnings if text not in outdated]
+    if manifest.dlprof_version != __version__:
+        warnings.append(f"begun with dlprof {manifest.dlprof_version}, gone on with {__version__}")
+    return found, warnings
+
+
+def _conditions(
+    before: Capture, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]
+) -> Iterator[tuple[str, Any, Any]]:
+    """(what, as it was, as it is)."""
+    machine = provenance.machine()
+    for name, spec in sides.items():
+        yield f"side {name.upper()}", before.manifest.sides[name], side_facts(spec)
+        now = msgspec.json.decode(msgspec.json.encode(workloads[name].description))
+        yield "the workload", before.manifest.workload[name], now
+    was, now = ({key: one.get(key) for key in _MACHINE} for one in (before.manifest.machine, machine))
+    yield "the machine", was, now
+
+
+def _first_difference(was: Any, now: Any) -> str:
+    if isinstance(was, Mapping) and isinstance(now, Mapping):
+        key = next(key for key in [*was, *now] if was.get(key) != now.get(key))
+        return f"{key}: {_first_difference(was.get(key), now.get(key))}"
+    return f"{was} then, {now} now"
+
+
+def _trial(row: Mapping[str, Any], timings: pa.Table) -> Trial:
+    """A finished trial of an earlier session, from its line in the manifest and its timings."""
+    return Trial(
+        number=row["number"],
+        timings=timings.filter(pc.field("trial") == row["number"]),
+        rounds=min((count for count in row["rounds"] if count), default=0),
+        idle=row["idle"],
+        machine=row["machine"],
+        ready={},
+        not_warm=(),
+        wall_s=row["wall_s"],
+        warnings=(),
+        group_rounds=tuple(row["rounds"]),
+    )

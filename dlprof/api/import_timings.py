@@ -1,0 +1,106 @@
+"""Others' published timings as a comparison directory: our statistics on them, with the warnings that their design deserves."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import asdict
+from pathlib import Path
+from typing import Final
+
+from dlprof import __version__
+from dlprof.analysis.model import Comparison, Side
+from dlprof.api.compare import findings
+from dlprof.api.import_traces import now
+from dlprof.capture.machine.provenance import invocation
+from dlprof.ingest import timings_csv
+from dlprof.ingest.timings_csv import Layout, Read
+from dlprof.report import json
+from dlprof.stats import MIN_TRIALS
+from dlprof.store import COMPARISON_FILE, CaptureWriter, Manifest, atomic
+
+FOREIGN: Final = (
+    "not measured by dlprof: clock, synchronisation, order and whether both sides did the same work are as the table's "
+    "authors had them"
+)
+ONE_PROCESS: Final = (
+    "the table names no trials (processes): repetitions within one process do not show how much two processes of the same "
+    "program differ (20–30 %), so there is an estimate, no interval for that noise, and no verdict"
+)
+
+
+def import_timings(path: Path, target: Path, layout: Layout, margin: float = 0.05) -> Comparison:
+    """Read the table and keep it as a comparison directory; the file itself goes below its raw/. Raises `TraceError`,
+    `UsageError`, `StoreError`."""
+    read = timings_csv.read(path, layout)
+    sides = {name: _side(label) for name, label in zip(findings.SIDES, layout.sides, strict=True)}
+    warnings = list(_warnings(path, read, layout))
+    with CaptureWriter(target) as writer:
+        shutil.copy2(path, writer.partial / "raw" / path.name)
+        writer.timings(read.timings)
+        found = findings.build(
+            findings.Parts(
+                workload=path.stem,
+                asked=sides,
+                captures={},
+                paths={},
+                timings=read.timings,
+                parity=(),
+                margin=margin,
+                adaptive=False,
+                warnings=warnings,
+                family=len(read.items) > 1,
+                listed=read.items,
+                facts={
+                    "kind": "op",
+                    "method": "imported",
+                    "imported": {"file": path.name, **asdict(layout)},
+                    "items_listed": list(read.items),
+                    "folder": str(writer.path),
+                },
+            )
+        )
+        with atomic(writer.partial / COMPARISON_FILE) as temporary:
+            temporary.write_text(json.comparison(found), encoding="utf-8")
+        writer.commit(_manifest(layout, path, read, sides, warnings, margin))
+    return found
+
+
+def _side(label: str) -> Side:
+    return Side(framework=label, version="unknown", device="unknown", mode="unknown", python="unknown", label=label)
+
+
+def _warnings(path: Path, read: Read, layout: Layout) -> list[str]:
+    found = [f"{path.name}: {FOREIGN}"]
+    if layout.trial_column is None:
+        found.append(ONE_PROCESS)
+    else:
+        found.append(
+            f"the trials are those of the column {layout.trial_column}: whether each was a process of its own, and whether "
+            "the sides alternated, the table does not say"
+        )
+        if read.trials < MIN_TRIALS:
+            found.append(f"{read.trials} trials at most: a verdict needs {MIN_TRIALS}")
+    if read.unused:
+        found.append(f"columns that were not used: {', '.join(read.unused)}")
+    return found
+
+
+def _manifest(
+    layout: Layout, path: Path, read: Read, sides: dict[str, Side], warnings: list[str], margin: float
+) -> Manifest:
+    return Manifest(
+        kind="compare",
+        dlprof_version=__version__,
+        created=now(),
+        command=invocation()["command"],
+        options={
+            "method": "imported",
+            "sources": [path.name],
+            "layout": asdict(layout),
+            "margin": margin,
+            "trials": read.trials,
+            "adaptive": False,
+        },
+        sides={name: asdict(side) for name, side in sides.items()},
+        warnings=warnings,
+    )

@@ -1,0 +1,198 @@
+"""From what a user asked for to capture directories: environments, data, inputs, one traced child, ingest, manifest."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dlprof import __version__
+from dlprof.api.import_traces import ingest_into, now
+from dlprof.api.options import RunOptions
+from dlprof.api.progress import Progress
+from dlprof.api.sides import SideSpec, parse_side
+from dlprof.capture.data import datasets, inputs
+from dlprof.capture.environments.env_store import Environment, EnvStore, user_environment
+from dlprof.capture.machine import devices, provenance
+from dlprof.capture.workers import launch
+from dlprof.errors import TraceError, Unsupported
+from dlprof.protocol import CaptureRequest, CaptureResult, DeviceRef, Inputs
+from dlprof.store import Capture, CaptureWriter, Manifest
+from dlprof.workload import Workload
+
+OUTPUT_FOLDER = "dlprof-out"
+
+
+@dataclass(slots=True)
+class Bench:
+    """What a run needs ready before a child starts. Used as a context manager: its scratch folder goes with it."""
+
+    options: RunOptions
+    progress: Progress
+    scratch: Path
+    dataset: datasets.Dataset | None = None
+    warnings: list[str] = field(default_factory=list)
+    _environments: dict[str, Environment] = field(default_factory=dict)
+
+    def side(self, text: str) -> SideSpec:
+        """A side, checked: its device exists, its mode exists. Nothing is downloaded yet."""
+        side = parse_side(text, device=self.options.device, mode=self.options.mode)
+        if side.device == "gpu":
+            for misfit in devices.misfits(devices.require_gpu(side.index), side.env):
+                self.warn(misfit)
+        return side
+
+    def environment(self, side: SideSpec) -> Environment:
+        """The side's environment, made on first use (or the user's own)."""
+        known = self._environments.get(side.env.name)
+        if known is not None:
+            return known
+        self.progress.stage(f"environment of {side.framework.label} {side.env.version}")
+        if self.options.python is not None:
+            environment = user_environment(self.options.python, side.framework.name)
+        else:
+            if side.env.requirements is None:
+                self.warn(
+                    f"{side.framework.label} {side.env.version} has no lock file here: resolved on the fly, "
+                    "so another day may bring other packages"
+                )
+            environment = EnvStore().ensure(side.env, self.progress.detail, known_versions=side.framework.versions)
+        self._environments[side.env.name] = environment
+        return environment
+
+    def inputs(self, workload: Workload, epochs: int) -> Inputs:
+        """Data, split, order and initial weights as files for the children of this workload."""
+        if workload.description.get("data", {}).get("dataset") == "mnist" and self.dataset is None:
+            self.progress.stage("MNIST")
+            self.dataset = datasets.mnist(directory=self.options.data, on_progress=self.progress.detail)
+            if not self.dataset.genuine:
+                self.warn(f"the data are not MNIST's own: {self.dataset.source}")
+        folder = Path(tempfile.mkdtemp(dir=self.scratch, prefix="inputs-"))
+        return inputs.prepare(workload.description, self.dataset, self.options.seed, epochs, folder)
+
+    def request(self, side: SideSpec, workload: Workload, made: Inputs, **more: Any) -> CaptureRequest:
+        """The request for a child; `more`: task, fidelity, epochs."""
+        return CaptureRequest(
+            framework=side.framework.name,
+            adapter=str(side.framework.adapter),
+            device=DeviceRef(kind="gpu" if side.device == "gpu" else "cpu", index=side.index),
+            mode=side.mode,
+            workload=workload.description,
+            seed=self.options.seed,
+            max_steps=self.options.max_steps,
+            threads=self.options.threads,
+            inputs=made,
+            **more,
+        )
+
+    def warn(self, text: str) -> None:
+        """A warning, said at once and kept for the manifest."""
+        if text not in self.warnings:
+            self.warnings.append(text)
+            self.progress.say(f"warning: {text}")
+
+    def manifest(self, side: SideSpec, workload: Workload, **more: Any) -> Manifest:
+        """The manifest of a capture, as far as it is known before the child ran."""
+        environment = self._environments[side.env.name]
+        return Manifest(
+            kind="capture",
+            dlprof_version=__version__,
+            created=now(),
+            command=provenance.invocation()["command"],
+            framework=side.framework.name,
+            version=environment.version,
+            device=f"{side.device}:{side.index}",
+            mode=side.mode,
+            workload=workload.description,
+            options={
+                "preset": workload.preset,
+                "set": workload.chosen,
+                "max_steps": self.options.max_steps,
+                "threads": self.options.threads,
+                "differs": list(workload.differs),
+            },
+            seed=self.options.seed,
+            environment=provenance.packages(environment),
+            machine=provenance.machine(),
+            data=_data_facts(self.dataset),
+            warnings=list(self.warnings),
+            **more,
+        )
+
+
+def record(bench: Bench, side: SideSpec, workload: Workload, *, fidelity: str, epochs: int, target: Path) -> Capture:
+    """Run one traced child and leave a capture directory at `target`. Raises what the child reports, as our errors."""
+    environment = bench.environment(side)
+    made = bench.inputs(workload, epochs)
+    bench.progress.stage(f"tracing {side.label}, fidelity {fidelity}")
+    with CaptureWriter(target) as writer:
+        request = bench.request(side, workload, made, task="trace", fidelity=fidelity, epochs=epochs)
+        result = launch.run_trace(
+            environment, request, writer.partial, bench.options.timeout_s, lambda event: _report(bench.progress, event)
+        )
+        for item, why in result.left_out.items():
+            bench.warn(f"{side.label}: {item} is not in the trace: {why}")
+        bench.progress.detail("reading the trace")
+        files = [writer.partial / artefact.path for artefact in result.artefacts]
+        if not files:
+            raise TraceError(f"{side.label} left no trace", hint="this is a bug of the adapter; please report it")
+        facts = ingest_into(writer, files, root=writer.partial / "raw")
+        manifest = bench.manifest(side, workload, fidelity=fidelity, trace=facts, child=child_facts(result))
+        return writer.commit(manifest)
+
+
+def child_facts(result: CaptureResult) -> dict[str, Any]:
+    """The child's result as plain values for the manifest."""
+    facts: dict[str, Any] = msgspec.to_builtins(result)
+    return {
+        key: value for key, value in facts.items() if key not in ("protocol", "traceback") and value not in ("", None)
+    }
+
+
+def epochs_of(options: RunOptions, workload: Workload) -> int:
+    """Epochs of a traced run: as asked for, else as the workload says."""
+    epochs: int = options.epochs or int(workload.description.get("run", {}).get("epochs", 1))
+    return epochs
+
+
+def output_folder(given: Path | None, name: str) -> Path:
+    """Where a run goes: -o, or a dated folder below dlprof-out/."""
+    if given is not None:
+        return given
+    return Path(OUTPUT_FOLDER) / f"{name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
+
+
+def check_mode(side: SideSpec, workload: Workload) -> None:
+    """Raises `Unsupported` where the workload says that it has no such mode."""
+    if workload.kind == "op" and side.mode in side.env.network_modes:
+        single = [mode for mode in side.framework.modes if mode not in (*side.env.network_modes, *side.env.lacks)]
+        raise Unsupported(
+            f"mode {side.mode} of {side.framework.label} executes whole networks, not the single calls of {workload.name}",
+            hint=f"its modes: {', '.join(single)}",
+        )
+    modes = workload.description.get("modes", {}).get(side.framework.name)
+    if modes and side.mode not in modes:
+        raise Unsupported(
+            f"{workload.name} does not run in mode {side.mode} of {side.framework.label}",
+            hint=f"its modes: {', '.join(modes)}",
+        )
+
+
+def _data_facts(dataset: datasets.Dataset | None) -> dict[str, Any]:
+    if dataset is None:
+        return {}
+    return {"name": dataset.name, "source": dataset.source, "genuine": dataset.genuine, "sha256": dict(dataset.sha256)}
+
+
+def _report(progress: Progress, event: Mapping[str, Any]) -> None:
+    if event.get("event") == "epoch":
+        accuracy = event.get("validation_accuracy")
+        scored = f", validation accuracy {accuracy:.4f}" if accuracy is not None else ""
+        progress.say(f"  epoch {event['epoch']} of {event['of']}: {event['wall_ns'] / 1e9:.1f} s{scored}")
+    elif event.get("event") == "phase":
+        progress.detail(str(event.get("name", "")))

@@ -1,0 +1,221 @@
+"""What was recorded, read back: a comparison or a capture directory as one object for programs and notebooks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from dlprof.analysis import compare, exhibits
+from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
+from dlprof.analysis.trace import breakdown
+from dlprof.api.compare import findings
+from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of
+from dlprof.api.published import statistics
+from dlprof.store import Capture
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+
+SIDES = ("a", "b")
+
+
+@dataclass(frozen=True, slots=True)
+class Records:
+    """Rows of findings that turn into an Arrow table or a pandas data frame (pandas must be installed for that)."""
+
+    rows: tuple[Mapping[str, Any], ...]
+
+    def to_arrow(self) -> pa.Table:
+        """One column a field."""
+        return pa.Table.from_pylist([dict(row) for row in self.rows])
+
+    def to_pandas(self) -> pd.DataFrame:
+        """One column a field. Raises `ImportError` without pandas."""
+        return self.to_arrow().to_pandas()
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+
+class CaptureResult:
+    """One capture: its manifest, its events (schema.EVENTS, layers filled in) and its breakdowns."""
+
+    def __init__(self, capture: Capture) -> None:
+        self.path = capture.path
+        self.manifest = capture.manifest
+        self._capture = capture
+        self._placed: tuple[pa.Table, Mapping[str, int]] | None = None
+
+    @property
+    def side(self) -> Side:
+        """How the capture is named in reports."""
+        return side_of(self._capture, path=str(self.path))
+
+    @property
+    def events(self) -> pa.Table:
+        """The event table; times are picoseconds relative to origin_ns in its metadata."""
+        return self._events()[0]
+
+    @property
+    def completeness(self) -> Completeness:
+        """What the trace says of its own completeness."""
+        return completeness_of(self._capture, self.events)
+
+    def view(self, by: str = "op") -> View:
+        """A breakdown by op, kernel, layer, phase, step, device or stream. Raises `UsageError` for another word."""
+        events, counted = self._events()
+        trace = self.manifest.trace
+        return View(
+            by=by,
+            table=breakdown.view(events, by),
+            keys=breakdown.KEYS[by],
+            anomalies={**(trace.anomalies if trace else {}), **counted},
+            completeness=self.completeness,
+        )
+
+    def _events(self) -> tuple[pa.Table, Mapping[str, int]]:
+        if self._placed is None:
+            self._placed = placed_events(self._capture)
+        return self._placed
+
+
+class ComparisonResult:
+    """A comparison: `.verdict`, `.ratio`, `.sentence`, `.items`, `.rows`, `.ledger`, `.captures`; renders in Jupyter."""
+
+    def __init__(
+        self, path: Path | None, found: Comparison, captures: Mapping[str, Capture], timings: pa.Table | None
+    ) -> None:
+        self.path = path
+        self.found = found
+        self.timings = timings
+        self._captures = captures
+
+    @property
+    def verdict(self) -> str:
+        """faster | slower | equivalent | negligible | inconclusive | not_comparable, of B seen from A."""
+        return self.items[0].verdict if self.items else "inconclusive"
+
+    @property
+    def ratio(self) -> Ratio | None:
+        """Time of B ÷ time of A with its interval, of the headline item."""
+        return self.items[0].ratio if self.items else None
+
+    @property
+    def sentence(self) -> str:
+        """The verdict in words."""
+        return self.items[0].sentence if self.items else "nothing was timed"
+
+    @property
+    def items(self) -> tuple[ItemResult, ...]:
+        """All timed items, the headline first."""
+        return self.found.items
+
+    @property
+    def rows(self) -> Records:
+        """The side-by-side breakdown, times in ns."""
+        return Records(tuple(asdict(row) for row in self.found.rows))
+
+    @property
+    def ledger(self) -> Records | None:
+        """The lines of the ledger, ns a step, which sum to the gap between the traced steps; None without traces."""
+        ledger = self.found.ledger
+        return None if ledger is None else Records(tuple(asdict(line) for line in ledger.lines))
+
+    @property
+    def captures(self) -> dict[str, CaptureResult]:
+        """The traced runs: a-exact-1, b-exact-1, a-native-1, …"""
+        return {name: CaptureResult(capture) for name, capture in self._captures.items()}
+
+    def representative(self) -> dict[str, CaptureResult]:
+        """The first exact capture of each side that has one (of a diff, the two captures)."""
+        found = {}
+        for side in SIDES:
+            mine = [name for name in sorted(self._captures) if name.startswith(f"{side}-exact")] or [side]
+            if mine[0] in self._captures:
+                found[side] = CaptureResult(self._captures[mine[0]])
+        return found
+
+    def exhibits(self) -> exhibits.Exhibits:
+        """The numbers behind the figures of a report."""
+        shown = self.representative()
+        return exhibits.build(
+            self.found,
+            self.timings,
+            {side: one.events for side, one in shown.items()},
+            {side: one.manifest.child.get("epochs", []) for side, one in shown.items()},
+        )
+
+    def _repr_html_(self) -> str:
+        from dlprof.report.html import document
+
+        return document.notebook(self.found)
+
+
+def load_run(path: Path) -> ComparisonResult | CaptureResult:
+    """One comparison or capture. Raises `StoreError`."""
+    capture = Capture.open(path)
+    return load_comparison(capture) if capture.manifest.kind == "compare" else CaptureResult(capture)
+
+
+def load_comparison(capture: Capture) -> ComparisonResult:
+    """The findings of a comparison directory, computed anew from its tables."""
+    if capture.manifest.options.get("method") == "as-published":
+        return _published(capture)
+    captures = capture.captures()
+    stored, options = capture.comparison(), capture.manifest.options
+    timings = capture.timings() if capture.has("timings.parquet") else None
+    family = "summary" in stored["facts"]
+    # A family that does not list its items, of an older dlprof, keeps the order found then.
+    listed = stored["facts"].get("items_listed") or [item["item"] for item in stored["items"]]
+    found = findings.build(
+        findings.Parts(
+            workload=stored["workload"],
+            asked={name: _stored_side(stored[name]) for name in SIDES},
+            captures=captures,
+            paths={name: str(capture.path / f"{name}-exact-1") for name in SIDES},
+            timings=timings if timings is not None else no_timings(),
+            parity=stored["parity"],
+            margin=options["margin"],
+            adaptive=options.get("adaptive", options["trials"] is None),
+            warnings=capture.manifest.warnings,
+            family=family,
+            listed=listed,
+            facts={key: value for key, value in stored["facts"].items() if key not in findings.DERIVED},
+        )
+    )
+    return ComparisonResult(capture.path, found, captures, timings)
+
+
+def _published(capture: Capture) -> ComparisonResult:
+    """A comparison by the study's own method, which no rule of the sound one applies to."""
+    stored, timings = capture.comparison(), capture.timings()
+    a, b = (Side(**stored[name]) for name in SIDES)
+    found = statistics.build(workload=stored["workload"], a=a, b=b, timings=timings, facts=stored["facts"])
+    return ComparisonResult(capture.path, found, {}, timings)
+
+
+def diff(a: Capture, b: Capture, *, kept: Sequence[bool] = (True, True)) -> ComparisonResult:
+    """Two captures side by side: an estimate, never a verdict. kept: whether each lies in a directory worth naming."""
+    sides = [side_of(one, path=str(one.path) if keep else None) for one, keep in zip((a, b), kept, strict=True)]
+    names = {str(one.manifest.workload.get("name", "")) for one in (a, b)}
+    found = compare.diff(
+        evidence_of([a], sides[0]), evidence_of([b], sides[1]), workload=names.pop() if len(names) == 1 else ""
+    )
+    return ComparisonResult(None, found, {"a": a, "b": b}, None)
+
+
+def no_timings() -> pa.Table:
+    """A timing table without rows."""
+    from dlprof import schema
+
+    return schema.TIMINGS.empty_table()
+
+
+def _stored_side(stored: Mapping[str, Any]) -> Side:
+    known = Side.__dataclass_fields__
+    return Side(**{key: value for key, value in stored.items() if key in known})

@@ -1,0 +1,204 @@
+"""A study's directory: study.json kept up to date, cells that were finished before, one run at a time."""
+
+from __future__ import annotations
+
+import contextlib
+import re
+import shutil
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import filelock
+import msgspec
+import psutil
+
+from dlprof import __version__
+from dlprof.api.import_traces import now
+from dlprof.api.study.plan import Plan
+from dlprof.capture.machine import provenance
+from dlprof.errors import StoreError, UsageError
+from dlprof.store import MANIFEST_FILE, Capture, atomic
+from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
+from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, decode, differing
+
+_PARTIAL: Final = re.compile(r"\..+\.partial-(?P<pid>\d+)")
+_NAMED_IN_ERROR: Final = 8
+SAVED: Final = ".before"
+
+
+def read(path: Path) -> StudyRecord:
+    """study.json of a study's directory. Raises `StoreError`."""
+    file = path / STUDY_FILE
+    try:
+        record = decode(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{path}: not a study (no {STUDY_FILE})", hint="give what `dlprof run -o` wrote") from None
+    except msgspec.MsgspecError as error:
+        raise StoreError(f"{file}: damaged or foreign: {error}") from None
+    if record.schema_version > VERSION:
+        raise StoreError(
+            f"{path}: written by dlprof {record.dlprof_version}, which is newer than this one", hint="upgrade dlprof"
+        )
+    return record
+
+
+class Directory:
+    """The directory of a study under way; made, or taken up again, by `opened`."""
+
+    def __init__(self, path: Path, record: StudyRecord) -> None:
+        self.path = path
+        self.record = record
+
+    def update(self, cell: CellRecord) -> None:
+        """A cell's new state, on disk when this returns."""
+        cells = [cell if one.id == cell.id else one for one in self.record.cells]
+        self.record = msgspec.structs.replace(self.record, cells=cells)
+        with atomic(self.path / STUDY_FILE) as temporary:
+            temporary.write_bytes(self.record.encoded())
+
+    def place(self, cell: CellRecord) -> Path:
+        return self.path / cell.path
+
+
+@contextlib.contextmanager
+def opened(path: Path, plan: Plan) -> Iterator[Directory]:
+    """The study's directory for a run, locked. What was finished there stays; leftovers of a killed run are removed.
+
+    Raises `StoreError` where it is another study's, or another run is at work; `UsageError` where the study has changed.
+    """
+    if path.exists() and not (path / STUDY_FILE).is_file() and any(one.name != ".lock" for one in path.iterdir()):
+        raise StoreError(f"{path}: exists and is no study", hint="choose another -o")
+    try:
+        (path / "cells").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise StoreError(f"{path}: cannot be made: {error.strerror}", hint="choose another -o") from None
+    lock = filelock.FileLock(path / ".lock")
+    try:
+        lock.acquire(timeout=0)
+    except filelock.Timeout:
+        raise StoreError(f"{path}: another `dlprof run` is at work on it", hint="wait for it, or stop it") from None
+    try:
+        _sweep(path / "cells")
+        yield _taken_up(path, plan)
+    finally:
+        lock.release()
+
+
+def _taken_up(path: Path, plan: Plan) -> Directory:
+    planned = [cell.record for cell in plan.cells]
+    old = read(path) if (path / STUDY_FILE).is_file() else None
+    if old is not None:
+        _check_same(path, old, planned, quick=plan.quick)
+    known = {cell.id: cell for cell in old.cells} if old else {}
+    record = StudyRecord(
+        name=plan.study.spec.name,
+        title=plan.study.spec.title,
+        spec_sha256=plan.study.sha256,
+        quick=plan.quick,
+        dlprof_version=__version__,
+        created=old.created if old else now(),
+        machine=provenance.machine(),
+        cells=[_found(path, known.get(cell.id, cell)) for cell in planned],
+    )
+    directory = Directory(path, record)
+    _copy(path, plan)
+    with atomic(path / STUDY_FILE) as temporary:
+        temporary.write_bytes(record.encoded())
+    return directory
+
+
+def _copy(path: Path, plan: Plan) -> None:
+    """The study file, and the workload files that lie beside or below it: the directory can be run by itself."""
+    with atomic(path / SPEC_FILE) as temporary:
+        temporary.write_text(plan.study.text, encoding="utf-8")
+    for name in {cell.record.workload for cell in plan.cells if cell.record.workload.endswith(".toml")}:
+        source, target = plan.study.path.parent / name, path / name
+        if target.resolve().is_relative_to(path.resolve()) and source.resolve() != target.resolve():
+            target.parent.mkdir(parents=True, exist_ok=True)
+            with atomic(target) as temporary:
+                shutil.copyfile(source, temporary)
+
+
+def _check_same(path: Path, old: StudyRecord, planned: Sequence[CellRecord], *, quick: bool) -> None:
+    if old.quick != quick:
+        was, now_ = (" with --quick" if one else " without --quick" for one in (old.quick, quick))
+        raise UsageError(f"{path}: was begun{was}, and this run is{now_}", hint="choose another -o")
+    changed = differing(old.cells, planned)
+    if not changed:
+        return
+    told = [f"\n  {name}: {what}" for name, what in list(changed.items())[:_NAMED_IN_ERROR]]
+    more = f"\n  and {len(changed) - _NAMED_IN_ERROR} more" if len(changed) > _NAMED_IN_ERROR else ""
+    raise UsageError(
+        f"{path}: the study has changed since it was begun; {len(changed)} of {len(old.cells)} cells differ:"
+        f"{''.join(told)}{more}",
+        hint=f"choose another -o; or take back the change ({path / SPEC_FILE} is the study as it was)",
+    )
+
+
+def _found(path: Path, cell: CellRecord) -> CellRecord:
+    """The cell as its directory says: killed after that was whole and before study.json said so, it is done; gone, it is
+    pending."""
+    folder = path / cell.path
+    whole = (folder / MANIFEST_FILE).is_file()
+    if cell.status in FINISHED and not whole:
+        return msgspec.structs.replace(cell, status="pending", verdict=None, sentence=None, seconds=None, started=None)
+    if cell.status == "pending" and whole and Capture.open(folder).manifest.complete:
+        return msgspec.structs.replace(cell, status="done", **headline(folder))
+    return cell
+
+
+def headline(folder: Path) -> dict[str, Any]:
+    """verdict and sentence of what a cell left: of a family of items the summary, and `mixed` where their verdicts differ; of a
+    capture how much was recorded."""
+    capture = Capture.open(folder)
+    manifest = capture.manifest
+    if manifest.kind != "compare":
+        events = manifest.trace.events if manifest.trace else 0
+        return {"verdict": None, "sentence": f"{events} events recorded"}
+    found = capture.comparison()
+    items, summary = found["items"], found["facts"].get("summary")
+    if summary:
+        verdicts = {item["verdict"] for item in items}
+        return {"verdict": verdicts.pop() if len(verdicts) == 1 else "mixed", "sentence": summary}
+    return {"verdict": found["verdict"], "sentence": items[0]["sentence"] if items else "nothing was timed"}
+
+
+def can_go_on(place: Path) -> bool:
+    """Whether a cell left a comparison that was stopped after some trials (api.compare.resume)."""
+    if not (place / MANIFEST_FILE).is_file():
+        return False
+    manifest = Capture.open(place).manifest
+    return (
+        manifest.kind == "compare" and not manifest.complete and bool(manifest.trials) and "asked" in manifest.options
+    )
+
+
+def _sweep(cells: Path) -> None:
+    """Remove what a killed run left under temporary names (we hold the lock; a living process is somebody else's), and give
+    back its name to what that run had put aside."""
+    for path in cells.iterdir():
+        match = _PARTIAL.fullmatch(path.name)
+        if match and not psutil.pid_exists(int(match["pid"])):
+            shutil.rmtree(path, ignore_errors=True)
+        elif path.name.endswith(SAVED):
+            place = path.with_name(path.name.removeprefix(".").removesuffix(SAVED))
+            if place.exists():
+                shutil.rmtree(path)
+            else:
+                path.rename(place)
+
+
+@contextlib.contextmanager
+def put_aside(place: Path) -> Iterator[None]:
+    """What an interrupted or failed run of a cell left makes room, and comes back if this run leaves nothing."""
+    saved = place.with_name(f".{place.name}{SAVED}")
+    if place.exists():
+        place.rename(saved)
+    try:
+        yield
+    finally:
+        if saved.exists() and place.exists():
+            shutil.rmtree(saved)
+        elif saved.exists():
+            saved.rename(place)

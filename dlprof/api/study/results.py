@@ -1,0 +1,171 @@
+"""A study read back: its cells, and all their items and epochs as tables for programs and notebooks."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from dlprof.analysis.model import ItemResult
+from dlprof.api import results
+from dlprof.api.results import CaptureResult, ComparisonResult, Records
+from dlprof.api.study import result_directory
+from dlprof.capture.machine.monitors import MONITORS_FILE
+from dlprof.errors import StoreError
+from dlprof.store import MANIFEST_FILE
+from dlprof.study import CellRecord, StudyRecord
+
+_ITEM: Final = re.compile(r"(?P<task>\w+)(?:\[(?P<keys>[^\]]*)\])?")
+
+
+@dataclass(frozen=True, slots=True)
+class StudyCell:
+    """A cell of a study: `.record` (id, experiment, workload, a, b, status, …) and its directory."""
+
+    record: CellRecord
+    path: Path
+
+    @property
+    def id(self) -> str:
+        return self.record.id
+
+    @property
+    def status(self) -> str:
+        """pending | done | failed | not_comparable | interrupted."""
+        return self.record.status
+
+    @property
+    def has_result(self) -> bool:
+        """Whether there is something to load: of an interrupted or failed cell perhaps what was finished before."""
+        return (self.path / MANIFEST_FILE).is_file()
+
+    def load(self) -> ComparisonResult | CaptureResult:
+        """What the cell left. Raises `StoreError` where it left nothing, with why."""
+        if not self.has_result:
+            why = f": {self.record.error.message}" if self.record.error else ""
+            raise StoreError(f"cell {self.id} is {self.status.replace('_', ' ')}{why}", hint="`dlprof run` runs it")
+        return results.load_run(self.path)
+
+    def monitors(self) -> pa.Table | None:
+        """What its children used (schema.MONITORS); None where that was not asked for."""
+        beside = self.path.with_name(f"{self.path.name}.{MONITORS_FILE}")
+        file = next((one for one in (self.path / MONITORS_FILE, beside) if one.is_file()), None)
+        return None if file is None else pq.read_table(file)
+
+
+class StudyResult:
+    """A study: `.cells`, `.items` and `.epochs` (Records over all cells), `.record` (study.json)."""
+
+    def __init__(self, path: Path, record: StudyRecord) -> None:
+        self.path = path
+        self.record = record
+
+    @property
+    def cells(self) -> tuple[StudyCell, ...]:
+        """All cells, in the order of the study."""
+        return tuple(StudyCell(cell, self.path / cell.path) for cell in self.record.cells)
+
+    def cell(self, name: str) -> StudyCell:
+        """The cell of that id. Raises `StoreError`."""
+        for cell in self.cells:
+            if cell.id == name:
+                return cell
+        raise StoreError(f"{self.path}: no cell {name!r}", hint=f"there are: {', '.join(c.id for c in self.cells)}")
+
+    @property
+    def items(self) -> Records:
+        """One row an item of a comparison, over all cells that left one: what the cell is, then ratio (time of B ÷ time of
+        A), low, high, confidence, verdict, q, medians in ns."""
+        return Records(tuple(row for cell, found in self._comparisons() for row in _items(cell, found)))
+
+    @property
+    def epochs(self) -> Records:
+        """One row a trained epoch of a traced run, over all cells: side, epoch, traced, wall_ns, losses and accuracies."""
+        return Records(tuple(row for cell in self.cells if cell.has_result for row in _epochs(cell)))
+
+    def _comparisons(self) -> Iterator[tuple[StudyCell, ComparisonResult]]:
+        for cell in self.cells:
+            if cell.has_result and cell.record.method != "capture":
+                found = cell.load()
+                assert isinstance(found, ComparisonResult)
+                yield cell, found
+
+
+def load(path: Path) -> StudyResult:
+    """The study whose directory `path` is. Raises `StoreError`."""
+    return StudyResult(path, result_directory.read(path))
+
+
+def _about(cell: StudyCell) -> dict[str, Any]:
+    record = cell.record
+    return {
+        "cell": record.id,
+        "experiment": record.experiment,
+        "method": record.method,
+        "status": record.status,
+        "workload": record.workload,
+        "preset": record.preset,
+        "device": record.device,
+        "seed": record.seed,
+        "run": record.run,
+        "epochs": record.epochs,
+        "batch_size": int(record.settings["batch_size"]) if "batch_size" in record.settings else None,
+    }
+
+
+def _items(cell: StudyCell, found: ComparisonResult) -> Iterator[dict[str, Any]]:
+    sides = {
+        f"{name}{suffix}": getattr(side, key)
+        for name, side in (("a", found.found.a), ("b", found.found.b))
+        for suffix, key in (("", "label"), ("_framework", "framework"), ("_version", "version"), ("_mode", "mode"))
+    }
+    for at, item in enumerate(found.items):
+        yield {**_about(cell), **sides, **_names(item.item), "headline": at == 0, **_numbers(item)}
+
+
+def _names(item: str) -> dict[str, Any]:
+    """`matmul[call=study,size=50]` → task matmul, variant study, size 50."""
+    match = _ITEM.fullmatch(item)
+    keys = dict(part.partition("=")[::2] for part in (match["keys"] or "").split(",") if "=" in part) if match else {}
+    return {
+        "item": item,
+        "task": match["task"] if match else item,
+        "variant": keys.get("call"),
+        "size": int(keys["size"]) if keys.get("size", "").isdigit() else None,
+    }
+
+
+def _numbers(item: ItemResult) -> dict[str, Any]:
+    ratio: Mapping[str, Any] = asdict(item.ratio) if item.ratio else {}
+    return {
+        "verdict": item.verdict,
+        "ratio": ratio.get("estimate"),
+        "low": ratio.get("low"),
+        "high": ratio.get("high"),
+        "confidence": ratio.get("confidence"),
+        "p": item.p,
+        "q": item.q,
+        "trials": ratio.get("trials"),
+        "a_median_ns": item.a_median_ns,
+        "b_median_ns": item.b_median_ns,
+        "sentence": item.sentence,
+        "warnings": "; ".join(item.warnings),
+    }
+
+
+def _epochs(cell: StudyCell) -> Iterator[dict[str, Any]]:
+    found = cell.load()
+    shown = found.representative() if isinstance(found, ComparisonResult) else {"a": found}
+    for name, capture in shown.items():
+        for epoch in capture.manifest.child.get("epochs", []):
+            told = {"side": name, "label": capture.side.label}
+            yield {
+                **_about(cell),
+                **told,
+                **{key: value for key, value in epoch.items() if not isinstance(value, dict | list)},
+            }

@@ -1,0 +1,221 @@
+"""Verify: everything that a result states, computed anew from its stored tables and compared; digests of what is there."""
+
+from __future__ import annotations
+
+import math
+import runpy
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, TypeVar
+
+import msgspec
+
+from dlprof.api import results
+from dlprof.api.study import result_directory
+from dlprof.errors import DlprofError, StoreError
+from dlprof.report import json
+from dlprof.store import COMPARISON_FILE, MANIFEST_FILE, Capture, sha256
+from dlprof.study import STUDY_FILE, CellRecord
+from dlprof.study.record import FINISHED, SPEC_FILE
+
+RENDERED_FILE: Final = "rendered.json"
+TOLERANCE: Final = 1e-9
+"""Relative difference of numbers that counts as agreement: another release of NumPy or SciPy may round otherwise."""
+
+_PLACES: Final = frozenset({"a.capture", "b.capture", "facts.folder"})
+"""Where the result lay when it was written: not a finding."""
+_OPTIONAL: Final = ("raw/", "logs/")
+"""Files that no finding is computed from: a copy of a result may leave them out."""
+
+_T = TypeVar("_T")
+
+Outcome = Literal["agrees", "differs", "unchecked"]
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One thing looked at. where: path inside the result. detail: what was compared, or what differs and how."""
+
+    where: str
+    outcome: Outcome
+    detail: str
+
+
+class Rendered(msgspec.Struct, frozen=True):
+    """rendered.json of an analysis folder. study: its study directory, script: what draws it (`render(study, out)`),
+    artefacts: file → sha256, drawn_with: versions that decide how a picture's bytes look."""
+
+    study: str
+    script: str
+    artefacts: dict[str, str]
+    drawn_with: dict[str, str]
+
+
+def verify(path: Path, *, render: bool = True) -> Iterator[Check]:
+    """Checks of a comparison, capture, study or rendered analysis folder, as they are made.
+
+    render: of an analysis folder, run its own script again and compare what it makes. Raises `StoreError` for a folder
+    that is none of these.
+    """
+    if (path / RENDERED_FILE).is_file():
+        yield from _rendered(path, render)
+    elif (path / STUDY_FILE).is_file():
+        yield from _study(path)
+    else:
+        yield from _directory(Capture.open(path), "")
+
+
+def _directory(capture: Capture, prefix: str) -> Iterator[Check]:
+    """A comparison with its captures, or one capture."""
+    yield from _files(capture, prefix)
+    if capture.manifest.kind != "compare":
+        return
+    for name, inner in capture.captures().items():
+        yield from _files(inner, f"{prefix}{name}/")
+    yield _findings(capture, prefix)
+
+
+def _files(capture: Capture, prefix: str) -> Iterator[Check]:
+    """The files that the manifest lists, by their sha256."""
+    same, absent = 0, []
+    for name, stated in capture.manifest.files.items():
+        file = capture.path / name
+        if not file.is_file():
+            if name.startswith(_OPTIONAL):
+                absent.append(name)
+            else:
+                yield Check(f"{prefix}{name}", "differs", "stated in the manifest, and not there")
+        elif sha256(file) != stated["sha256"]:
+            yield Check(f"{prefix}{name}", "differs", f"sha256 is not the manifest's {stated['sha256'][:12]}…")
+        else:
+            same += 1
+    yield Check(f"{prefix}{MANIFEST_FILE}", "agrees", f"{same} files have the sha256 that it states")
+    if absent:
+        raw = sum(name.startswith("raw/") for name in absent)
+        text = f"{raw} raw files and {len(absent) - raw} logs are not here: their sha256 is not checked"
+        yield Check(f"{prefix}{MANIFEST_FILE}", "unchecked", text)
+
+
+def _findings(capture: Capture, prefix: str) -> Check:
+    """comparison.json against the findings computed anew from the tables."""
+    where = f"{prefix}{COMPARISON_FILE}"
+    try:
+        stated = capture.comparison()
+        anew = json.comparison_value(results.load_comparison(capture).found)
+    except DlprofError as error:
+        return Check(where, "differs", f"cannot be computed anew: {error.message}")
+    found = [text for text in differences(stated, anew) if text.split(":")[0] not in _PLACES]
+    if found:
+        more = f"; {len(found) - 5} more" if len(found) > 5 else ""
+        return Check(where, "differs", "; ".join(found[:5]) + more)
+    ledger = f", {len(stated['ledger']['lines'])} lines of the ledger" if stated.get("ledger") else ""
+    told = f"{len(stated['items'])} verdicts, {len(stated['rows'])} rows{ledger}, warnings and facts"
+    return Check(where, "agrees", f"{told}: the same when computed anew")
+
+
+def differences(stated: Any, anew: Any, where: str = "") -> Iterator[str]:
+    """`path: stated X, now Y` for everything in `stated` that `anew` says otherwise; what only `anew` has is no difference
+    (an older dlprof stated less)."""
+    if isinstance(stated, Mapping) and isinstance(anew, Mapping):
+        for key, value in stated.items():
+            place = f"{where}.{key}" if where else str(key)
+            if key in anew:
+                yield from differences(value, anew[key], place)
+            else:
+                yield f"{place}: stated {_short(value)}, now nothing"
+    elif isinstance(stated, list) and isinstance(anew, list):
+        if len(stated) != len(anew):
+            yield f"{where}: stated {len(stated)} entries, now {len(anew)}"
+        for at, (one, other) in enumerate(zip(stated, anew, strict=False)):
+            yield from differences(one, other, f"{where}[{at}]")
+    elif not _same(stated, anew):
+        yield f"{where}: stated {_short(stated)}, now {_short(anew)}"
+
+
+def _same(stated: object, anew: object) -> bool:
+    numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in (stated, anew)]
+    if all(numbers):
+        return math.isclose(stated, anew, rel_tol=TOLERANCE, abs_tol=0.0)  # type: ignore[arg-type]
+    return type(stated) is type(anew) and stated == anew
+
+
+def _short(value: object, most: int = 60) -> str:
+    text = repr(value)
+    return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _study(path: Path, prefix: str = "") -> Iterator[Check]:
+    """The specification, and every cell that left a result; the others are named."""
+    study = result_directory.read(path)
+    spec = path / SPEC_FILE
+    if spec.is_file():
+        same = sha256(spec) == study.spec_sha256
+        yield Check(f"{prefix}{SPEC_FILE}", "agrees" if same else "differs",
+                    f"is {'' if same else 'not '}the specification that {STUDY_FILE} names")  # fmt: skip
+    for cell in study.cells:
+        folder = path / cell.path
+        if (folder / MANIFEST_FILE).is_file():
+            yield from _directory(Capture.open(folder), f"{prefix}{cell.path}/")
+            yield _told(cell, folder, prefix)
+        elif cell.status in FINISHED:
+            yield Check(f"{prefix}{cell.path}", "differs", f"stated as {cell.status}, and not there")
+        else:
+            yield Check(f"{prefix}{cell.path}", "unchecked", f"{cell.status}: there is no result")
+
+
+def _told(cell: CellRecord, folder: Path, prefix: str) -> Check:
+    """What study.json says of a cell against the cell itself."""
+    where = f"{prefix}{STUDY_FILE}: {cell.id}"
+    if cell.status not in FINISHED:
+        return Check(where, "unchecked", f"{cell.status}: no verdict is stated")
+    stated = {"sentence": cell.sentence}
+    if cell.verdict is not None:  # an older dlprof stated none of a family of items
+        stated["verdict"] = cell.verdict
+    found = list(differences(stated, result_directory.headline(folder)))
+    return Check(where, "differs" if found else "agrees", "; ".join(found) or "states what the cell states")
+
+
+def _rendered(path: Path, render: bool) -> Iterator[Check]:
+    """An analysis folder: its data, the digests of its tables and charts, and the same drawn anew."""
+    stated = _read(path / RENDERED_FILE, Rendered)
+    yield from _study(path / stated.study, f"{stated.study}/")
+    for name, digest in stated.artefacts.items():
+        same = (path / name).is_file() and sha256(path / name) == digest
+        yield Check(name, "agrees" if same else "differs",
+                    "has the sha256 stated" if same else "missing or changed since it was rendered")  # fmt: skip
+    if not render:
+        yield Check(stated.script, "unchecked", "tables and charts were not drawn anew")
+        return
+    with tempfile.TemporaryDirectory(prefix="dlprof-verify-") as folder:
+        runpy.run_path(str(path / stated.script))["render"](path / stated.study, Path(folder))
+        yield from _compared(stated, path, Path(folder))
+
+
+def _compared(stated: Rendered, path: Path, made: Path) -> Iterator[Check]:
+    """Artefacts byte by byte. Pictures drawn by another matplotlib look different in bytes alone; their numbers are in
+    the tables beside them, so this is said and no difference."""
+    again = _read(made / RENDERED_FILE, Rendered)
+    for name in sorted({*stated.artefacts, *again.artefacts}):
+        if name not in stated.artefacts or name not in again.artefacts:
+            yield Check(name, "differs", "rendered only " + ("now" if name in again.artefacts else "then"))
+        elif (path / name).is_file() and (path / name).read_bytes() == (made / name).read_bytes():
+            yield Check(name, "agrees", "the same when rendered anew from the tables")
+        elif name.endswith((".svg", ".png")) and again.drawn_with != stated.drawn_with:
+            was, now = (", ".join(f"{k} {v}" for k, v in r.drawn_with.items()) for r in (stated, again))
+            yield Check(name, "unchecked", f"drawn with {was}, here {now}: its bytes cannot be compared")
+        else:
+            yield Check(name, "differs", "not the same when rendered anew from the tables")
+
+
+def _read(file: Path, kind: type[_T]) -> _T:
+    try:
+        return msgspec.json.decode(file.read_bytes(), type=kind)
+    except (OSError, msgspec.DecodeError) as error:
+        raise StoreError(f"{file}: damaged or foreign: {error}") from None
+
+
+def outcome(checks: Sequence[Check]) -> Outcome:
+    """differs where one differs; agrees otherwise (what was unchecked is told, and no difference)."""
+    return "differs" if any(check.outcome == "differs" for check in checks) else "agrees"

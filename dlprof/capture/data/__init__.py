@@ -1,0 +1,1 @@
+"""What both sides compute on: data sets, and inputs made from them."""

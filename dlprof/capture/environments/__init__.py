@@ -1,0 +1,1 @@
+"""Framework releases as environments of their own, made with uv in the user's cache folder."""

@@ -1,0 +1,73 @@
+"""What else the machine did during a trial: load, steal, other processes' CPU, context switches, clock, temperature."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import psutil
+
+from dlprof.capture.machine.provenance import frequency_mhz
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """Counters of the whole machine at one moment (s of CPU over all cores; monotonic ns)."""
+
+    monotonic_ns: int
+    busy_s: float
+    steal_s: float
+    context_switches: int
+    load_1m: float
+    frequency_mhz: float | None
+    temperature_c: float | None
+
+
+def snapshot() -> Snapshot:
+    """Read the counters now."""
+    times = psutil.cpu_times()
+    busy = times.user + times.system + sum(getattr(times, name, 0.0) for name in ("nice", "irq", "softirq"))
+    return Snapshot(
+        monotonic_ns=time.monotonic_ns(),
+        busy_s=busy,
+        steal_s=getattr(times, "steal", 0.0),
+        context_switches=psutil.cpu_stats().ctx_switches,
+        load_1m=os.getloadavg()[0],
+        frequency_mhz=frequency_mhz(),
+        temperature_c=_temperature(),
+    )
+
+
+def between(before: Snapshot, after: Snapshot, own_cpu_s: float) -> Mapping[str, Any]:
+    """Facts of the time between two snapshots; fractions are of all cores. What cannot be read is absent.
+
+    own_cpu_s: CPU time that dlprof and its workers used meanwhile. other_cpu: what the rest of the machine used; below
+    about .02 it is the rounding of the kernel's 10 ms counters.
+    """
+    wall_s = (after.monotonic_ns - before.monotonic_ns) / 1e9
+    capacity = wall_s * (psutil.cpu_count() or 1)
+    facts = {
+        "wall_s": round(wall_s, 3),
+        "load_1m": [round(before.load_1m, 2), round(after.load_1m, 2)],
+        "steal": round((after.steal_s - before.steal_s) / capacity, 4),
+        "other_cpu": round(max(after.busy_s - before.busy_s - own_cpu_s, 0.0) / capacity, 4),
+        "context_switches_per_s": round((after.context_switches - before.context_switches) / wall_s),
+    }
+    for name in ("frequency_mhz", "temperature_c"):
+        values = [getattr(before, name), getattr(after, name)]
+        if None not in values:
+            facts[name] = values
+    return facts
+
+
+def _temperature() -> float | None:
+    """The hottest sensor that calls itself a CPU's, or None (VMs have none)."""
+    read = getattr(psutil, "sensors_temperatures", None)
+    sensors = read() if read else {}
+    values = [
+        entry.current for name in ("coretemp", "k10temp", "zenpower", "cpu_thermal") for entry in sensors.get(name, [])
+    ]
+    return max(values, default=None)

@@ -1,0 +1,347 @@
+"""Lockstep trials: a fresh A and a fresh B worker, alive together, alternate short bursts in balanced random order."""
+
+from __future__ import annotations
+
+import statistics
+import time
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Set as AbstractSet
+from contextlib import ExitStack
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, Protocol
+
+import numpy as np
+import pyarrow as pa
+
+from dlprof import schema
+from dlprof.capture.machine import disturbance
+from dlprof.capture.workers.launch import Burst
+from dlprof.errors import UsageError
+from dlprof.stats import warm_up
+
+Side = Literal["a", "b"]
+SIDES: tuple[Side, Side] = ("a", "b")
+
+IDLE_LIMIT = 0.02
+"""CPU that a waiting worker may use, as a fraction of one core, before it counts as not idle."""
+
+
+class LockstepWorker(Protocol):
+    """What the schedule needs of a worker (`launch.Worker`). Started but perhaps not ready yet."""
+
+    @property
+    def ready(self) -> Mapping[str, Any]: ...
+    def run(self, item: str, iterations: int) -> Burst: ...
+    def cpu_ns(self) -> int: ...
+    def close(self) -> Any: ...
+    def stop(self) -> None: ...
+
+
+StartWorker = Callable[[Side, int], LockstepWorker]
+"""(side, trial) → a worker that has been started; both are started before either is waited for."""
+
+Grouping = Callable[[Sequence[str]], Sequence[Sequence[str]]]
+"""Items → groups of items; see Plan."""
+
+Enough = Callable[[Sequence[int]], bool]
+"""Wall times (ns) of an item's warm-up iterations so far → whether the item is warm."""
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """How trials run. items: None = all that A offers, in its order. trials: at most so many.
+
+    grouping: items → groups that are warmed up and timed one after the other, in random order in each trial, by the same
+    two workers: hundreds of items at once would throw each other's operands out of memory. None = one group.
+    target_s: time for the timed rounds of one trial (with a grouping: and for the warm-up, which hundreds of items make
+    long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept, so
+    that all trials weigh alike) between min_rounds (STATISTICS: 10 for blocks of a network, 40 for micro-operations)
+    and max_rounds. burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect of up
+    to 14 %. warm-up: at least warmup_floor iterations per item, then on until
+    `Enough` or warmup_cap.
+    """
+
+    trials: int
+    seed: int = 0
+    items: tuple[str, ...] | None = None
+    grouping: Grouping | None = None
+    target_s: float = 12.0
+    min_rounds: int = 10
+    max_rounds: int = 200
+    burst: int = 3
+    warmup_floor: int = 8
+    warmup_cap: int = 40
+
+    def __post_init__(self) -> None:
+        if self.burst < 3:
+            raise UsageError(f"a burst of {self.burst} has an order effect", hint="3 iterations or more")
+        if self.trials < 1 or self.min_rounds < 2 or self.max_rounds < self.min_rounds:
+            raise UsageError("a plan needs at least one trial and two rounds", hint="raise --trials or --budget")
+        if not 1 <= self.warmup_floor <= self.warmup_cap:
+            raise UsageError("warm-up needs at least one iteration, and its cap must not be below its floor")
+
+
+@dataclass(frozen=True, slots=True)
+class Trial:
+    """One finished trial. timings: schema.TIMINGS. rounds: the fewest of any group.
+
+    idle: side → CPU fraction of a core used while the other ran.
+    machine: `disturbance.between` over the timed rounds. not_warm: (side, item) pairs whose warm-up hit its cap.
+    """
+
+    number: int
+    timings: pa.Table
+    rounds: int
+    idle: Mapping[Side, float]
+    machine: Mapping[str, Any]
+    ready: Mapping[Side, Mapping[str, Any]]
+    not_warm: tuple[tuple[str, str], ...]
+    wall_s: float
+    warnings: tuple[str, ...]
+    group_rounds: tuple[int, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Trials:
+    """All finished trials. interrupted: Ctrl-C ended the run; the trial it hit is not among them."""
+
+    timings: pa.Table
+    trials: tuple[Trial, ...]
+    interrupted: bool
+
+
+OnTrial = Callable[[Trial], bool]
+"""Called after each finished trial, to persist it; False stops the run (enough is known, or the budget is spent)."""
+OnReady = Callable[[int, Mapping[Side, Any]], Collection[str] | None]
+"""(trial, workers by side) when both are ready and nothing is timed yet: parity is checked here, in trial 0. Returns
+items that are not to be timed, in this trial and in those after it."""
+OnStep = Callable[[int, str, float], None]
+"""(trial, stage, fraction of the trial's rounds done), for a progress display."""
+
+
+def _nothing_to_check(_: int, __: Mapping[Side, Any]) -> None: ...
+
+
+def _no_display(_: int, __: str, ___: float) -> None: ...
+
+
+def steady(durations_ns: Sequence[int]) -> bool:
+    """Warm by stats' changepoint test (needs at least 4 level iterations past the floor)."""
+    return warm_up(durations_ns).steady
+
+
+def run_trials(
+    plan: Plan,
+    start_worker: StartWorker,
+    on_trial: OnTrial,
+    *,
+    on_ready: OnReady = _nothing_to_check,
+    on_step: OnStep = _no_display,
+    enough: Enough = steady,
+    first: int = 0,
+    rounds: tuple[int, ...] | None = None,
+) -> Trials:
+    """Run up to `plan.trials` trials, numbered from `first` (a resumed run goes on with fresh numbers and seeds, and with
+    the `rounds` of each group that its first trial chose).
+
+    Ctrl-C stops the workers and returns the finished trials with `interrupted`. Any other error of a worker is raised
+    after both are stopped; `on_trial` has been given all trials finished before.
+    """
+    done: list[Trial] = []
+    interrupted = False
+    skipped: set[str] = set()
+
+    def check(number: int, workers: Mapping[Side, Any]) -> None:
+        skipped.update(on_ready(number, workers) or ())
+
+    try:
+        for number in range(first, first + plan.trials):
+            trial = _Run(plan, number, start_worker, check, on_step, enough, skipped).trial(rounds)
+            done.append(trial)
+            rounds = trial.group_rounds
+            if not on_trial(trial):
+                break
+    except KeyboardInterrupt:
+        interrupted = True
+    table = pa.concat_tables([trial.timings for trial in done], promote_options="none") if done else _table([])
+    return Trials(table.unify_dictionaries(), tuple(done), interrupted)
+
+
+def balanced(rounds: int, generator: np.random.Generator) -> list[bool]:
+    """Whether A runs first in each round: half of the rounds each (an odd one falls to either), in random order."""
+    odd = int(generator.integers(0, 2)) if rounds % 2 else 0
+    order = np.arange(rounds) < rounds // 2 + odd
+    return [bool(first) for first in generator.permutation(order)]
+
+
+def rounds_for(plan: Plan, round_ns: float) -> int:
+    """Even number of rounds of `round_ns` each that fill the plan's target, within its bounds."""
+    wanted = int(plan.target_s * 1e9 / max(round_ns, 1.0))
+    even = wanted + wanted % 2
+    return min(max(even, plan.min_rounds), plan.max_rounds)
+
+
+@dataclass(slots=True)
+class _Run:
+    """One trial under way: its workers, its random order, and the rows measured so far."""
+
+    plan: Plan
+    number: int
+    start_worker: StartWorker
+    on_ready: Callable[[int, Mapping[Side, Any]], None]
+    on_step: OnStep
+    enough: Enough
+    skipped: AbstractSet[str]
+    rows: list[tuple[Any, ...]] = field(default_factory=list)
+    not_warm: list[tuple[str, str]] = field(default_factory=list)
+    round_ns: dict[tuple[Side, str], float] = field(default_factory=dict)
+    idle_ns: dict[Side, int] = field(default_factory=lambda: {"a": 0, "b": 0})
+    waited_ns: dict[Side, int] = field(default_factory=lambda: {"a": 0, "b": 0})
+    workers: dict[Side, LockstepWorker] = field(default_factory=dict)
+    generator: np.random.Generator = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.plan.seed, self.number])))
+
+    def trial(self, rounds: tuple[int, ...] | None) -> Trial:
+        began = time.monotonic()
+        with ExitStack() as stack:
+            self.on_step(self.number, "start", 0.0)
+            for side in self._sides():
+                self.workers[side] = self.start_worker(side, self.number)
+                stack.callback(self.workers[side].stop)
+            ready = {side: self.workers[side].ready for side in SIDES}
+            self._items(ready)
+            self.on_ready(self.number, dict(self.workers))
+            groups = self._groups(ready)
+            rounds, machine = self._all_timed(groups, rounds or (0,) * len(groups))
+            for side in SIDES:
+                self.workers[side].close()
+        idle: dict[Side, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in SIDES}
+        return Trial(
+            number=self.number,
+            timings=_table(self.rows),
+            rounds=min((count for count in rounds if count), default=0),
+            idle=idle,
+            machine=machine,
+            ready=ready,
+            not_warm=tuple(self.not_warm),
+            wall_s=time.monotonic() - began,
+            warnings=_warnings(self.number, idle, self.not_warm),
+            group_rounds=rounds,
+        )
+
+    def _groups(self, ready: Mapping[Side, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+        """The plan's groups without the skipped items; a plan without grouping has one of all items."""
+        items = self._items(ready)
+        groups = self.plan.grouping(items) if self.plan.grouping else (items,)
+        return tuple(tuple(item for item in group if item not in self.skipped) for group in groups)
+
+    def _all_timed(
+        self, groups: Sequence[Sequence[str]], rounds: Sequence[int]
+    ) -> tuple[tuple[int, ...], Mapping[str, Any]]:
+        """Warm up and time each group; the rounds of each, and what the machine did meanwhile."""
+        total, done, counts = max(sum(map(len, groups)), 1), 0, list(rounds)
+        left_s = self.plan.target_s
+        own, before = self._own_cpu_ns(), disturbance.snapshot()
+        for at in self.generator.permutation(len(groups)):
+            items = groups[at]
+            if not items:
+                continue
+            began = time.monotonic()
+            self._warm_up(items)
+            warming_s = time.monotonic() - began if self.plan.grouping else 0.0
+            round_ns = sum(self.round_ns[side, item] for side in SIDES for item in items)
+            target_s = max(left_s * len(items) / (total - done) - warming_s, 0.0)
+            counts[at] = counts[at] or rounds_for(replace(self.plan, target_s=target_s), round_ns)
+            left_s -= warming_s + counts[at] * round_ns / 1e9
+            self._timed(items, counts[at], done / total, len(items) / total)
+            done += len(items)
+        after = disturbance.snapshot()
+        return tuple(counts), disturbance.between(before, after, (self._own_cpu_ns() - own) / 1e9)
+
+    def _items(self, ready: Mapping[Side, Mapping[str, Any]]) -> tuple[str, ...]:
+        offered = {side: list(ready[side]["items"]) for side in SIDES}
+        items = self.plan.items or tuple(offered["a"])
+        for side in SIDES:
+            missing = [item for item in items if item not in offered[side]]
+            if missing:
+                raise UsageError(
+                    f"side {side} has no item {', '.join(missing)}", hint=f"it offers: {', '.join(offered[side])}"
+                )
+        return items
+
+    def _sides(self) -> tuple[Side, ...]:
+        return SIDES if self.generator.integers(0, 2) else SIDES[::-1]
+
+    def _warm_up(self, items: Sequence[str]) -> None:
+        """First call and warm-up of every item on both sides; keeps the steady time that sizes the rounds."""
+        for item in items:
+            for position, side in enumerate(self._sides()):
+                self.on_step(self.number, "warm-up", 0.0)
+                self._keep(side, item, "first_call", self.workers[side].run(item, 1), position=position)
+                walls, between = list[int](), 0
+                wanted = min(self.plan.warmup_floor + 4, self.plan.warmup_cap)
+                while wanted:
+                    asked = time.perf_counter_ns()
+                    burst = self.workers[side].run(item, wanted)
+                    between = max(time.perf_counter_ns() - asked - sum(burst.wall_ns), 0)
+                    self._keep(side, item, "warmup", burst, position=position, offset=len(walls))
+                    walls += burst.wall_ns
+                    wanted = 0 if self.enough(walls) else min(4, self.plan.warmup_cap - len(walls))
+                if not self.enough(walls):
+                    self.not_warm.append((side, item))
+                self.round_ns[side, item] = self.plan.burst * statistics.median(walls[-4:]) + between
+
+    def _timed(self, items: Sequence[str], rounds: int, done: float, part: float) -> None:
+        """The rounds of one group, which is `part` of the trial after `done` of it."""
+        order = {item: balanced(rounds, self.generator) for item in items}
+        for number in range(rounds):
+            for item in self._shuffled(items):
+                sides = SIDES if order[item][number] else SIDES[::-1]
+                for position, side in enumerate(sides):
+                    burst = self._burst(side, item)
+                    self._keep(side, item, "timed", burst, number=number, position=position)
+            self.on_step(self.number, "timed", done + part * (number + 1) / rounds)
+
+    def _burst(self, side: Side, item: str) -> Burst:
+        """Run one burst and charge the other side's CPU time meanwhile to its idleness."""
+        other: Side = "b" if side == "a" else "a"
+        cpu, clock = self.workers[other].cpu_ns(), time.perf_counter_ns()
+        burst = self.workers[side].run(item, self.plan.burst)
+        self.waited_ns[other] += time.perf_counter_ns() - clock
+        self.idle_ns[other] += self.workers[other].cpu_ns() - cpu
+        return burst
+
+    def _own_cpu_ns(self) -> int:
+        return time.process_time_ns() + sum(worker.cpu_ns() for worker in self.workers.values())
+
+    def _shuffled(self, items: Sequence[str]) -> Iterator[str]:
+        return (items[i] for i in self.generator.permutation(len(items)))
+
+    def _keep(
+        self, side: Side, item: str, stage: str, burst: Burst, *, position: int, number: int = -1, offset: int = 0
+    ) -> None:
+        for i, (wall, cpu, start) in enumerate(zip(burst.wall_ns, burst.cpu_ns, burst.start_ns, strict=True)):
+            kept = stage == "timed" and i > 0
+            self.rows.append(
+                (self.number, side, item, stage, number, position, offset + i, kept, burst.units, wall, cpu, start)
+            )
+
+
+def _table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
+    columns = list(zip(*rows, strict=True)) or [()] * len(schema.TIMINGS)
+    arrays = [pa.array(list(values), column.type) for values, column in zip(columns, schema.TIMINGS, strict=True)]
+    return pa.Table.from_arrays(arrays, schema=schema.TIMINGS)
+
+
+def _warnings(number: int, idle: Mapping[Side, float], not_warm: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+    busy = [
+        f"trial {number}: the waiting worker of side {side} used {share:.1%} of a core while the other was timed"
+        for side, share in idle.items()
+        if share > IDLE_LIMIT
+    ]
+    return (
+        *busy,
+        *(f"trial {number}: {item} of side {side} was not steady after its warm-up" for side, item in not_warm),
+    )

@@ -1,0 +1,1 @@
+"""The verbs of the command line, one short file each: arguments in, one job called, its result shown."""

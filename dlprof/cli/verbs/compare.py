@@ -1,0 +1,135 @@
+"""`dlprof compare`: two sides in lockstep, a verdict with its interval, and where the time went."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from dlprof.api.options import CompareOptions
+
+EXAMPLES = """examples:
+  dlprof compare lenet
+  dlprof compare lenet --frameworks tf,mxnet --budget 10m -o my-comparison
+  dlprof compare lenet --a tf:graph --b tf:xla --trials 6 --format json
+  dlprof compare lenet --a tf@2.15 --b tf@2.21
+  dlprof compare lenet --a tf:graph/cpu --b tf:graph/gpu
+  dlprof compare matmul --set sizes=50..550/50
+  dlprof compare ops --budget 20m
+  dlprof compare --resume my-comparison --budget 10m
+
+SIDE = framework[@version][:mode][/device]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A.
+Many items (an op workload) are judged as one family: as many trials as fit into the budget, six to ten."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli.options import add_run_arguments
+
+    add_run_arguments(parser, workload="?")
+    parser.add_argument("--frameworks", metavar="A,B", help="the two sides; default tf,mxnet")
+    parser.add_argument("--a", metavar="SIDE", help="side A, such as tf@2.21:graph")
+    parser.add_argument("--b", metavar="SIDE", help="side B, such as mxnet:hybrid")
+    parser.add_argument(
+        "--budget", metavar="TIME", help="time for the trials (default 5m); they stop earlier once decided"
+    )
+    parser.add_argument("--trials", type=int, metavar="N", help="exactly N trials instead of stopping when decided")
+    parser.add_argument("--precision", metavar="PCT", help="go on until the interval is ±PCT, such as 2%%")
+    parser.add_argument(
+        "--margin", default="5%", metavar="PCT", help="differences within it are negligible (default 5%%)"
+    )
+    parser.add_argument(
+        "--traces", type=int, default=1, metavar="K", help="traced runs a side (default 1; 6 give intervals)"
+    )
+    parser.add_argument(
+        "--gate", metavar="PCT", help="exit 3 if B is slower than A by more than PCT, 4 if that is undecided"
+    )
+    parser.add_argument(
+        "--allow", action="append", default=[], metavar="KIND",
+        help="a difference in the work that shall not forbid a verdict: outputs, loss, gradients, weights, optimizer, "
+        "layers, …; may be repeated",
+    )  # fmt: skip
+    parser.add_argument(
+        "--method", choices=["lockstep", "as-published"], default="lockstep",
+        help="as-published: the way the original study measured; unsound, only to reproduce its conclusion",
+    )  # fmt: skip
+    parser.add_argument(
+        "--no-reasons", action="store_true", help="leave out the short runs that ask oneDNN for its implementations"
+    )
+    parser.add_argument(
+        "--resume", type=Path, metavar="DIR",
+        help="go on with a comparison that was interrupted or ran out of time, with its options; "
+        "--budget is the time for more trials",
+    )  # fmt: skip
+    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dlprof.api.compare import resume
+    from dlprof.api.compare.run import compare
+    from dlprof.cli.output import deliver
+    from dlprof.cli.terminal import Progress
+    from dlprof.cli.verbs.show import colour
+    from dlprof.report import csv, json
+    from dlprof.report.text import comparison_text
+
+    options = compare_options(arguments)
+    if arguments.resume is not None:
+        options = resume.options(arguments.resume, options, _defaults(arguments))
+    with Progress() as progress:
+        found, code = compare(options, progress)
+    if arguments.format == "text":
+        deliver(comparison_text.comparison(found, colour=colour()), None)
+    else:
+        deliver(json.comparison(found) if arguments.format == "json" else csv.comparison(found), None)
+    return code
+
+
+def _defaults(arguments: argparse.Namespace) -> CompareOptions:
+    """The options of a command line that gives none but the directory to go on with."""
+    parser = argparse.ArgumentParser()
+    add_arguments(parser)
+    return compare_options(parser.parse_args(["--resume", str(arguments.resume)]))
+
+
+def compare_options(arguments: argparse.Namespace) -> CompareOptions:
+    """The typed options of argv. Raises `UsageError`."""
+    from dlprof.analysis.same_work.rules import kinds
+    from dlprof.api.options import DEFAULT_BUDGET_S, CompareOptions
+    from dlprof.cli.options import run_options
+    from dlprof.errors import UsageError
+    from dlprof.units import parse_duration, parse_percent
+    from dlprof.workload import choices_hint
+
+    if arguments.workload is None and arguments.resume is None:
+        raise UsageError("no workload was named", hint="`dlprof workloads` lists them; --resume DIR needs none")
+    if arguments.frameworks and (arguments.a or arguments.b):
+        raise UsageError("--frameworks and --a/--b say the same thing", hint="use one of them")
+    named = (arguments.frameworks or "tf,mxnet").split(",")
+    if len(named) != 2 or not all(named):
+        raise UsageError(f"--frameworks {arguments.frameworks}: not two sides", hint="write it like tf,mxnet")
+    if arguments.trials is not None and arguments.trials < 1:
+        raise UsageError(f"--trials must be at least 1, not {arguments.trials}")
+    if arguments.traces < 0:
+        raise UsageError(f"--traces must not be negative: {arguments.traces}")
+    if arguments.trials is not None and (arguments.budget or arguments.precision):
+        raise UsageError("--trials fixes the number; --budget and --precision let it adapt", hint="use one of them")
+    for kind in arguments.allow:
+        if kind not in kinds():
+            raise UsageError(f"--allow {kind}: no such kind of difference", hint=choices_hint(kind, kinds()))
+    return CompareOptions(
+        run=run_options(arguments),
+        a=arguments.a or named[0],
+        b=arguments.b or named[1],
+        budget_s=parse_duration(arguments.budget) if arguments.budget else DEFAULT_BUDGET_S,
+        trials=arguments.trials,
+        precision=parse_percent(arguments.precision) if arguments.precision else None,
+        margin=parse_percent(arguments.margin),
+        traces=arguments.traces,
+        gate=parse_percent(arguments.gate) if arguments.gate else None,
+        output=arguments.output,
+        allow=tuple(arguments.allow),
+        method=arguments.method,
+        reasons=not arguments.no_reasons,
+    )

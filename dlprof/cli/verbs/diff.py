@@ -1,0 +1,36 @@
+"""`dlprof diff`: two recorded traces side by side, of either framework, with no framework installed."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  dlprof diff profile.json host.xplane.pb
+  dlprof diff my-capture other-capture --format json -o diff.json"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", type=Path, metavar="A", help="capture directory or raw trace")
+    parser.add_argument("b", type=Path, metavar="B", help="capture directory or raw trace")
+    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dlprof.api.load import opened_pair
+    from dlprof.cli.output import deliver
+    from dlprof.cli.verbs.show import colour
+    from dlprof.report import csv, json
+    from dlprof.report.text import comparison_text
+
+    with opened_pair(arguments.a, arguments.b, repair=arguments.repair) as result:
+        found = result.found
+    if arguments.format == "json":
+        deliver(json.comparison(found), arguments.output)
+    elif arguments.format == "csv":
+        deliver(csv.comparison(found), arguments.output)
+    else:
+        deliver(comparison_text.comparison(found, colour=colour() and arguments.output is None), arguments.output)
+    return 0

@@ -1,0 +1,45 @@
+"""`dlprof env`: the framework environments in the user's cache."""
+
+from __future__ import annotations
+
+import argparse
+
+EXAMPLES = """examples:
+  dlprof env list
+  dlprof env create tf@2.21 mxnet
+  dlprof env remove tf-2.21.0-cpu"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("action", choices=["list", "create", "remove"])
+    parser.add_argument("names", nargs="*", metavar="NAME", help="create: framework[@version]; remove: name as listed")
+    parser.add_argument("--device", default="cpu", help="create: cpu (default) or gpu")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dlprof.api.sides import parse_side
+    from dlprof.capture.environments.env_store import EnvStore
+    from dlprof.capture.machine import devices
+    from dlprof.cli.terminal import Progress
+    from dlprof.errors import UsageError
+
+    store = EnvStore()
+    if arguments.action == "list":
+        for environment in store.list():
+            print(f"{environment.name}\tpython {environment.python_version}\t{environment.root}")  # noqa: T201
+        return 0
+    if not arguments.names:
+        raise UsageError(f"env {arguments.action} needs a name", hint="dlprof env --help has examples")
+    for name in arguments.names:
+        if arguments.action == "remove":
+            store.remove(name)
+            continue
+        with Progress() as progress:
+            side = parse_side(name, device=arguments.device)
+            if side.device == "gpu":
+                for misfit in devices.misfits(devices.require_gpu(side.index), side.env):
+                    progress.say(f"warning: {misfit}")
+            progress.stage(f"environment {side.env.name}")
+            environment = store.ensure(side.env, progress.detail)
+        print(environment.root)  # noqa: T201
+    return 0

@@ -1,0 +1,28 @@
+"""`dlprof report`: a comparison, two captures or one, as a single HTML page."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+EXAMPLES = """examples:
+  dlprof report my-comparison -o report.html
+  dlprof report capture-a capture-b -o diff.html
+  dlprof report my-capture -o capture.html"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("a", type=Path, metavar="A", help="comparison or capture directory, or a raw trace")
+    parser.add_argument("b", type=Path, nargs="?", metavar="B", help="capture directory or raw trace to put beside A")
+    parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the page to write")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dlprof.api.load import opened_result
+    from dlprof.api.render import page
+    from dlprof.cli.output import deliver
+
+    with opened_result(arguments.a, arguments.b) as result:
+        deliver(page(result), arguments.output)
+    print(arguments.output)  # noqa: T201
+    return 0

@@ -1,0 +1,79 @@
+"""`dlprof show`: one trace, broken down."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+EXAMPLES = """examples:
+  dlprof show my-capture                      by operator and phase
+  dlprof show my-capture --by layer
+  dlprof show my-capture --view launches      launch delays and queues of a GPU trace
+  dlprof show host.xplane.pb --by kernel --format csv"""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("capture", type=Path, metavar="A", help="capture directory, or a raw trace file or folder")
+    parser.add_argument("--by", choices=["op", "kernel", "layer", "phase", "step", "device", "stream"], default="op")
+    parser.add_argument(
+        "--view",
+        metavar="VIEW",
+        help="instead of a breakdown: kernels (of each operator), launches, gaps, overlap, occupancy, idle, memory, "
+        "outliers, slowest",
+    )
+    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    parser.add_argument("--rows", type=int, metavar="N", help="text: show N rows, sum up the rest")
+    parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
+
+
+def run(arguments: argparse.Namespace) -> int:
+    from dlprof.analysis.model import View
+    from dlprof.analysis.trace import breakdown
+    from dlprof.api.compare.evidence import completeness_of, placed_events
+    from dlprof.api.load import opened
+    from dlprof.cli.output import deliver
+    from dlprof.report import csv, json
+    from dlprof.report.text import comparison_text
+
+    with opened(arguments.capture, repair=arguments.repair) as capture:
+        if arguments.view:
+            return _detail(placed_events(capture)[0], arguments)
+        events, counted = placed_events(capture, breakdown.COLUMNS)
+        trace = capture.manifest.trace
+        found = View(
+            by=arguments.by,
+            keys=breakdown.KEYS[arguments.by],
+            table=breakdown.view(events, arguments.by),
+            anomalies={**(trace.anomalies if trace else {}), **counted},
+            completeness=completeness_of(capture, events),
+        )
+    if arguments.format == "text":
+        deliver(comparison_text.view(found, colour=colour(), rows=arguments.rows), None)
+    else:
+        deliver(json.view(found) if arguments.format == "json" else csv.view(found), None)
+    return 0
+
+
+def _detail(events: pa.Table, arguments: argparse.Namespace) -> int:
+    from dlprof.analysis.trace import details
+    from dlprof.cli.output import deliver
+    from dlprof.report.text import views_text
+
+    found = details.detail(events, arguments.view)
+    if arguments.format == "text":
+        deliver(views_text.text(found, colour=colour(), rows=arguments.rows), None)
+    else:
+        deliver(views_text.json(found) if arguments.format == "json" else views_text.csv(found), None)
+    return 0
+
+
+def colour() -> bool:
+    """Whether standard output is a terminal that wants colour (https://no-color.org)."""
+    import os
+
+    return sys.stdout.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"

@@ -1,0 +1,99 @@
+"""The arguments of Kineto events that have a column of their own, decoded a chunk at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, Final
+
+import msgspec
+
+from dlprof.ingest.batch import NO_INT
+from dlprof.ingest.json.elements import Event
+from dlprof.ingest.reader import Context
+
+NONE: Final = msgspec.Raw(b"")
+
+
+class Args(msgspec.Struct, gc=False):
+    """Arguments with a column, NO_INT where the event has none; the 2020 schema writes `external id` and `Input dims`, AMD
+    `size` for `bytes`."""
+
+    correlation: int | None = NO_INT
+    external: int | None = msgspec.field(default=NO_INT, name="External id")
+    external_old: int | None = msgspec.field(default=NO_INT, name="external id")
+    device: int | str | None = None
+    stream: int | str | None = None
+    bytes: int | str | None = None
+    size: int | str | None = NO_INT
+    flops: int | None = NO_INT
+    allocated: int | None = msgspec.field(default=None, name="Total Allocated")
+    dims: msgspec.Raw = msgspec.field(default=NONE, name="Input Dims")
+    dims_old: msgspec.Raw = msgspec.field(default=NONE, name="Input dims")
+    types: msgspec.Raw = msgspec.field(default=NONE, name="Input type")
+
+
+_DECODER: Final = msgspec.json.Decoder(list[Args])
+_ONE: Final = msgspec.json.Decoder(Args)
+_LOOSE: Final = msgspec.json.Decoder(dict[str, Any])
+_EMPTY: Final = Args()
+
+
+def decode_args(rows: Sequence[Event], ctx: Context) -> list[Args]:
+    """The arguments of each event; odd types are converted where possible and counted."""
+    try:
+        return _DECODER.decode(b"[" + b",".join([event.args for event in rows]) + b"]")
+    except msgspec.DecodeError:
+        return [_single(event.args, ctx) for event in rows]
+
+
+def _single(raw: msgspec.Raw, ctx: Context) -> Args:
+    try:
+        return _ONE.decode(raw)
+    except msgspec.DecodeError:
+        ctx.anomalies.count("json_odd_type")
+    try:
+        values = _LOOSE.decode(raw)
+    except (msgspec.DecodeError, RecursionError):
+        return _EMPTY
+    external = values.get("External id", values.get("external id"))
+    return Args(
+        correlation=_int(values.get("correlation")),
+        external=_int(external),
+        device=_key(values.get("device")),
+        stream=_key(values.get("stream")),
+        bytes=_int(values.get("bytes", values.get("size"))),
+        flops=_int(values.get("flops")),
+        allocated=_int(values.get("Total Allocated")),
+        dims=_raw(values.get("Input Dims", values.get("Input dims"))),
+        types=_raw(values.get("Input type")),
+    )
+
+
+def number(value: object) -> int:
+    """An int64, NO_INT for what is none or does not fit."""
+    found = _int(value)
+    return NO_INT if found is None or not -(2**63) < found < 2**63 else found
+
+
+def text(data: bytes) -> str | None:
+    """A JSON list as text, None where it is absent or holds nothing."""
+    return data.decode() if data.strip(b'[]", \t\r\n') or b"[]" in data[1:-1] else None
+
+
+def _int(value: object) -> int | None:
+    if isinstance(value, str):
+        try:
+            return int(value, 0)
+        except ValueError:
+            return None
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    return value if isinstance(value, int) and not isinstance(value, bool) else None
+
+
+def _key(value: object) -> int | str | None:
+    return value if isinstance(value, (int, str)) and not isinstance(value, bool) else None
+
+
+def _raw(value: object) -> msgspec.Raw:
+    return NONE if value is None else msgspec.Raw(msgspec.json.encode(value))

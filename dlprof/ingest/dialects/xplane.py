@@ -1,0 +1,354 @@
+"""XPlane (`*.xplane.pb`) of TensorFlow and JAX: planes of lines of events, read without protobuf classes.
+
+Times: event start = line.timestamp_ns + offset_ps / 1000, relative to the profile's start where the file tells it (plane
+`Task Environment`), else absolute or relative as written. Derived lines repeat the time of others and are left out, counted.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Generator, Iterator
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.background import Background
+from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
+from dlprof.ingest.protobuf.eager_ops import EagerKernels
+from dlprof.ingest.protobuf.event_metadata import SharedStats
+from dlprof.ingest.protobuf.event_windows import EVENT_TAG, WINDOW_BYTES, Events, parse, windows
+from dlprof.ingest.protobuf.hlo_names import hlo_operator
+from dlprof.ingest.protobuf.other_stats import Quoter, render
+from dlprof.ingest.protobuf.plane_names import device, host_op, is_copy, is_derived
+from dlprof.ingest.protobuf.small_lines import Extent, Line, begun, groups, together
+from dlprof.ingest.protobuf.space import ByteFile, Plane, SkeletonReader, Space
+from dlprof.ingest.protobuf.stat_columns import StatColumns, without
+from dlprof.ingest.protobuf.valid_times import in_range, moved
+from dlprof.ingest.protobuf.wire import BYTES, VARINT, Malformed, signed
+from dlprof.ingest.reader import Context, Damaged
+from dlprof.ingest.source import Source
+from dlprof.plugin import Operator, Vocabulary
+
+_EPOCH_NS: Final = 10**17
+"""A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
+_DROPPED: Final = re.compile(r"(\d{1,18}) events dropped")
+"""As CUPTI's collector tells it, in a warning: `7 events dropped because total device(activity) events reaches max;`."""
+
+
+class XPlaneReader:
+    """Reads XPlane files."""
+
+    producer = "tensorflow"
+
+    def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
+        """See `reader.Reader`."""
+        with source.open_seekable() as file:
+            bytes_ = ByteFile(file)
+            skeleton = SkeletonReader(bytes_, _decoder(ctx))
+            damage: Malformed | None = None
+            try:
+                skeleton.read()
+            except Malformed as error:
+                damage = error
+                if not ctx.repair:
+                    ctx.damage(error.offset, error.expected)
+            yield from _SpaceReader(bytes_, skeleton.space, ctx).read(damage)
+
+    def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
+        """See `reader.Reader`."""
+        return vocabulary.get(name) or hlo_operator(name, vocabulary)
+
+
+READER: Final = XPlaneReader()
+
+
+def _decoder(ctx: Context):  # type: ignore[no-untyped-def]  # returns space.Text
+    def decode(raw: bytes) -> str:
+        try:
+            return raw.decode()
+        except UnicodeDecodeError:
+            ctx.anomalies.count("text_not_utf8")
+            return raw.decode(errors="replace")
+
+    return decode
+
+
+@dataclass(frozen=True, slots=True)
+class _Names:
+    """Per distinct event name of a plane, indexed by position in `ids` (sorted): pool codes and the level hint."""
+
+    ids: Int64
+    name: Int32
+    lookup: Int32
+    op_path: Int32
+    level: npt.NDArray[np.int8]
+    eager: EagerKernels
+    shared: SharedStats
+
+    def rows(self, metadata_id: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
+        """(position of each id, whether it is known); an unknown id has position len(ids)."""
+        if not len(self.ids):
+            return np.zeros(len(metadata_id), dtype=np.int64), np.zeros(len(metadata_id), dtype=bool)
+        at = np.minimum(np.searchsorted(self.ids, metadata_id), len(self.ids) - 1)
+        known = self.ids[at] == metadata_id
+        return np.where(known, at, len(self.ids)), known
+
+
+def _ahead(run: Generator[Events, None, int], size: int) -> Generator[Events, None, int]:
+    """The same, but of a long run each window is parsed while the one before it is turned into rows."""
+    if size < 4 * WINDOW_BYTES:
+        return (yield from run)
+    stopped_at = 0
+
+    def noted() -> Iterator[Events]:
+        nonlocal stopped_at
+        stopped_at = yield from run
+
+    with Background() as background:
+        yield from background.ahead(noted())
+    return stopped_at
+
+
+class _SpaceReader:
+    """Turns the planes of one file into raw batches."""
+
+    def __init__(self, file: ByteFile, space: Space, ctx: Context) -> None:
+        self._file = file
+        self._space = space
+        self._ctx = ctx
+        self._decode = _decoder(ctx)
+        self._damage: Malformed | None = None
+        self._damage_end = 0
+        self._lost_from: int | None = None
+        self._kernels: list[int] = []
+        self._types: list[int] = []
+        self._accelerated = any(device(plane.name) and plane.lines for plane in space.planes)
+
+    def read(self, damage: Malformed | None) -> Iterator[RawBatch]:
+        """All batches; `damage`: what ended the skeleton early, raised after all that lies before it."""
+        self._damage = damage
+        self._damage_end = max((end for plane in self._space.planes for _, end in plane.lines), default=0)
+        self._note_header()
+        for plane in self._space.planes:
+            yield from self._plane(plane)
+        if damage is not None:
+            lost_from = damage.offset if self._lost_from is None else self._lost_from
+            self._ctx.damage(damage.offset, damage.expected, lost=self._file.size - lost_from)
+
+    def _note_header(self) -> None:
+        ctx, space = self._ctx, self._space
+        ctx.anomalies.count("profiler_errors", len(space.errors))
+        ctx.anomalies.count("profiler_warnings", len(space.warnings))
+        dropped = _DROPPED.findall(" ".join((*space.errors, *space.warnings)))
+        ctx.anomalies.count("profiler_dropped_events", sum(map(int, dropped)))
+        ctx.anomalies.count("large_stat", space.large_stats)
+        for word, texts in (("errors", space.errors), ("warnings", space.warnings)):
+            if texts:
+                ctx.completeness[f"profiler {word}"] = "; ".join(texts)
+        if space.hostnames:
+            ctx.facts["hostnames"] = list(space.hostnames)
+        for plane in space.planes:
+            start = plane.value("profile_start_time") if plane.name == "Task Environment" else None
+            if isinstance(start, int):
+                ctx.origin_ns = start
+                stop = plane.value("profile_stop_time")
+                if isinstance(stop, int) and stop >= start:
+                    ctx.facts["profile_ns"] = stop - start
+            if plane.name == "/host:metadata" or "XlaModule" in plane.name:
+                ctx.facts.setdefault("hlo_modules", len(plane.events))
+        if any("jax" in name.name or "py_xla" in name.name or "PjRt" in name.name or name.name.startswith("jit_")
+               for plane in space.planes for name in plane.events.values()):  # fmt: skip
+            ctx.producer = "jax"
+
+    def _plane(self, plane: Plane) -> Iterator[RawBatch]:
+        if not plane.lines:
+            return
+        accelerator = device(plane.name)
+        names = self._names(plane, accelerator is not None)
+        columns = StatColumns(plane, self._ctx, on_device=accelerator is not None)
+        quoter = Quoter(plane.stat_names, self._decode)
+
+        def batch(lines: list[Line], rows: list[int], events: Events, begun: Int64 | None) -> RawBatch:
+            made = self._batch(plane, lines, rows, events, names, columns, quoter, begun)
+            return in_range(made, self._ctx.anomalies)
+
+        def derived(line: Line) -> bool:
+            return accelerator is not None and is_derived(accelerator[0], line.text)
+
+        for extents in groups(plane.lines):
+            names.eager.new_line()
+            try:
+                read = self._together(extents, derived)
+            except Malformed:
+                for start, end in extents:
+                    names.eager.new_line()
+                    line = Line()
+                    for events in self._kept(self._line(line, start, end)):
+                        count = len(events.metadata_id)
+                        if derived(line):
+                            self._ctx.anomalies.count("derived_line_events", count)
+                        else:
+                            yield batch([line], [count], events, None)
+            else:
+                if read is not None:
+                    yield batch(*read)
+
+    def _together(
+        self, extents: list[Extent], derived: Callable[[Line], bool]
+    ) -> tuple[list[Line], list[int], Events, Int64] | None:
+        """Lines that fit one window: the line and number of the events of each run, the events, and where the line of each
+        begins among them; None where there are none. Raises `Malformed` where a line has to be read by itself."""
+        group = together(self._file, extents)
+        kept = [run for run in group.runs if not derived(run.line)]
+        left = [run for run in group.runs if derived(run.line)]
+        if left:
+            parse(group.window, *group.events(left))
+        events = parse(group.window, *group.events(kept)) if kept else None
+        self._ctx.anomalies.count("derived_line_events", sum(len(run.starts) for run in left))
+        for raw in group.names:
+            self._decode(raw)
+        if events is None:
+            return None
+        rows = [len(run.starts) for run in kept]
+        return [run.line for run in kept], rows, events, begun(kept)
+
+    def _line(self, line: Line, start: int, end: int) -> Generator[Events, None, None]:
+        at = start
+        try:
+            while at < end:
+                if self._file.at(at, 1) == bytes([EVENT_TAG]):
+                    at = yield from _ahead(windows(self._file, at, end, parse), end - at)
+                    continue
+                part = next(self._file.walk(at, end))
+                if part.number == 1 and part.wire == VARINT:
+                    line.id = signed(part.value)
+                elif part.number == 3 and part.wire == VARINT:
+                    line.timestamp_ns = signed(part.value)
+                elif part.wire == BYTES and (part.number == 2 or (part.number == 11 and not line.name)):
+                    line.name = self._file.content(part)
+                    self._decode(line.name)
+                at = part.end
+        except Malformed as error:
+            if self._damage is not None and end == self._damage_end:
+                self._lost_from = error.offset  # the file's own damage, told once, at the end
+                return
+            self._ctx.damage(error.offset, error.expected, lost=end - error.offset)
+
+    def _kept(self, reader: Generator[Events, None, None]) -> Iterator[Events]:
+        """Events of a line; under --repair damage ends the line, not the file: the next line's place is known."""
+        try:
+            yield from reader
+        except Damaged:
+            return
+
+    def _names(self, plane: Plane, on_device: bool) -> _Names:
+        ctx = self._ctx
+        known = sorted(plane.events.items())
+        name, lookup, path = (np.full(len(known) + 1, NO_TEXT, dtype=np.int32) for _ in range(3))
+        level = np.full(len(known) + 1, LEVEL["kernel" if on_device else "api"], dtype=np.int8)
+        for row, (_, meta) in enumerate(known):
+            text = meta.name or meta.display_name
+            name[row] = ctx.pool("name")[text]
+            if on_device:
+                if is_copy(text):
+                    level[row] = LEVEL["copy"]
+                continue
+            if text.startswith("dlprof:"):
+                level[row] = LEVEL["marker"]
+            elif op := host_op(text):
+                level[row] = LEVEL["op"]
+                path[row] = ctx.pool("op_path")[op.path]
+                lookup[row] = ctx.pool("lookup")[op.type or text]
+        eager = EagerKernels([meta.name for _, meta in known], ctx.pool("lookup"))
+        shared = SharedStats(plane, [meta for _, meta in known] if on_device else [], ctx)
+        return _Names(np.array([key for key, _ in known], dtype=np.int64), name, lookup, path, level, eager, shared)
+
+    def _track(self, plane: Plane, line: Line) -> int:
+        accelerator = device(plane.name)
+        stream = line.text or f"line {line.id}"
+        if accelerator is not None:
+            return self._ctx.track(f"{accelerator[0]}:{accelerator[1]}", stream, line.id, on_device=True)
+        return self._ctx.track("host" if self._accelerated else "cpu:0", stream, line.id)
+
+    def _batch(self, plane: Plane, lines: list[Line], rows: list[int], events: Events, names: _Names,
+               columns: StatColumns, quoter: Quoter, begun: Int64 | None) -> RawBatch:  # fmt: skip
+        """The events of one or more lines, each with its number of rows. begun: see `EagerKernels.types`."""
+        ctx = self._ctx
+        count = len(events.metadata_id)
+        ctx.anomalies.count("unknown_field", events.unknown_fields)
+        at, name = self._named(names, events)
+        start, duration = self._times(lines, rows, events)
+        rest = without(events.stats, columns.roles)
+        found = columns.read(events.stats, events.window.data, count)
+        level = names.level[at]
+        op_path, lookup, category = names.op_path[at], names.lookup[at], None
+        moved, flops = found.bytes, found.flops
+        if device(plane.name) is not None:
+            op_path = names.shared.texts("op_path", at, found.op_path)
+            lookup = names.shared.texts("lookup", at, found.lookup)
+            category = names.shared.texts("category", at, None)
+            moved = names.shared.numbers("bytes", at, moved)
+            flops = names.shared.numbers("flops", at, flops)
+            kernel = self._kernel_codes()[name]
+            level[found.is_copy] = LEVEL["copy"]
+        else:
+            if names.eager.any:
+                executed = names.eager.types(at, begun)
+                level[executed != NO_TEXT] = LEVEL["op"]
+                lookup = np.where(executed == NO_TEXT, lookup, executed)
+            if found.hlo is not None:
+                # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
+                ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"]) & (not self._accelerated)
+                level[ops] = LEVEL["op"]
+                op_path, lookup = np.where(ops, found.op_path, op_path), np.where(ops, found.hlo, lookup)
+            kernel = self._host_kernels(lookup)
+        return RawBatch(
+            track=np.repeat(np.array([self._track(plane, line) for line in lines], dtype=np.int32), rows),
+            name=name, start_ps=start, duration_ps=duration, level=level, lookup=lookup,
+            op_path=op_path, kernel=kernel, shape=found.shape, dtype=found.dtype,
+            correlation=found.correlation, bytes=moved, flops=flops, category=category,
+            occurrences=events.occurrences if events.aggregated.any() else None,
+            args=render(rest, events.window.data, count, quoter),
+        )  # fmt: skip
+
+    def _named(self, names: _Names, events: Events) -> tuple[Int64, Int32]:
+        """Position and name code of each event's name; one without metadata is named by its number."""
+        at, known = names.rows(events.metadata_id)
+        name = names.name[at]
+        if not known.all():
+            missing = np.flatnonzero(~known)
+            self._ctx.anomalies.count("unknown_event_metadata", len(missing))
+            numbers = events.metadata_id[missing].tolist()
+            name[missing] = self._ctx.pool("name").encode(f"event#{number}" for number in numbers)
+        return at, name
+
+    def _kernel_codes(self) -> Int32:
+        """Name code → kernel code: on a device the event's name is the kernel's."""
+        kernels, names = self._ctx.pool("kernel"), self._ctx.pool("name").values_list
+        self._kernels.extend(kernels[text] for text in names[len(self._kernels) :])
+        return np.array(self._kernels, dtype=np.int32)
+
+    def _host_kernels(self, lookup: Int32) -> Int32:
+        """Lookup code → kernel code: on a host the operator's type."""
+        kernels, types = self._ctx.pool("kernel"), self._ctx.pool("lookup").values_list
+        self._types.extend(kernels[text] for text in types[len(self._types) :])
+        return np.array([*self._types, NO_TEXT], dtype=np.int32)[lookup]
+
+    def _times(self, lines: list[Line], rows: list[int], events: Events) -> tuple[Int64, Int64]:
+        ctx = self._ctx
+        bases = []
+        for line in lines:
+            base = line.timestamp_ns
+            if base > _EPOCH_NS:
+                if ctx.origin_ns is None:
+                    ctx.origin_ns = base
+                base -= ctx.origin_ns
+            bases.append(base)
+        duration = events.duration_ps
+        negative = duration < 0
+        if negative.any():
+            ctx.anomalies.count("negative_duration", int(np.count_nonzero(negative)))
+            duration = np.where(negative, 0, duration)
+        return moved(events.offset_ps, bases, rows), duration

@@ -1,0 +1,1 @@
+"""The finishing pass: what readers emit becomes schema.EVENTS (sorted, nested, linked, named)."""

@@ -1,0 +1,129 @@
+"""What raw names mean, worked out once per distinct name and applied to rows as table look-ups."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof import schema
+from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, Pool, Pools
+from dlprof.ingest.finish.layer_parts import FURTHER, Scopes, refine, special
+from dlprof.ingest.finish.markers import parse
+from dlprof.ingest.finish.paths import place
+from dlprof.ingest.finish.spill import Columns
+from dlprof.plugin import Operator
+
+_PHASE: Final = {phase: code for code, phase in enumerate(schema.PHASES)}
+_WORK: Final = np.array([level in ("op", "kernel", "copy", "sync") for level in schema.LEVELS])
+
+
+@dataclass(frozen=True, slots=True)
+class Meanings:
+    """Codes per row, shape (n,): level as LEVEL; op and fuses into `ops` and `fused`; phase into schema.PHASES; layer into
+    `layers`; calls per occurrence. NO_TEXT = none. unknown: rows of level op without a canonical operator."""
+
+    level: npt.NDArray[np.int8]
+    op: Int32
+    fuses: Int32
+    phase: Int32
+    layer: Int32
+    calls: Int64
+    unknown: int
+
+
+class _Names:
+    """Operator of each name of a pool, as arrays indexed by code (the last element serves NO_TEXT)."""
+
+    def __init__(self, pool: Pool, resolve: Callable[[str], Operator | None], ops: Pool, fused: Pool) -> None:
+        size = len(pool.values_list) + 1
+        self.known = np.zeros(size, dtype=bool)
+        self.op = np.full(size, NO_TEXT, dtype=np.int32)
+        self.fuses = np.full(size, NO_TEXT, dtype=np.int32)
+        self.phase = np.full(size, NO_TEXT, dtype=np.int32)
+        self.level = np.full(size, NO_TEXT, dtype=np.int8)
+        self.calls = np.ones(size, dtype=np.int64)
+        self.special = np.zeros(size, dtype=bool)
+        self.operators: dict[int, Operator] = {}
+        for code, name in enumerate(pool.values_list):
+            operator = resolve(name)
+            if operator is None:
+                continue
+            self.known[code] = True
+            self.op[code] = ops[operator.op] if operator.op else NO_TEXT
+            sure = [part for part in operator.fuses if part != FURTHER]
+            self.fuses[code] = fused[",".join(sure)] if sure else NO_TEXT
+            self.phase[code] = _PHASE[operator.phase] if operator.phase else NO_TEXT
+            self.level[code] = LEVEL[operator.level]
+            self.calls[code] = operator.calls
+            self.special[code] = special(operator)
+            if self.special[code]:
+                self.operators[code] = operator
+
+
+class Meaning:
+    """Turns codes into meanings. resolve: raw operator name → Operator or None (the reader's `operator` with its table)."""
+
+    def __init__(self, pools: Pools, resolve: Callable[[str], Operator | None]) -> None:
+        self.ops, self.fused, self.layers = Pool(), Pool(), Pool()
+        self._paths = pools.text["op_path"].values_list
+        self._scopes = Scopes(self._paths)
+        self._names = _Names(pools.text["name"], resolve, self.ops, self.fused)
+        self._lookups = _Names(pools.text["lookup"], resolve, self.ops, self.fused)
+        markers = [parse(text) is not None for text in pools.text["name"].values_list]
+        self._markers = np.array([*markers, False], dtype=bool)
+        self._refined: dict[tuple[int, int], tuple[int, int, int]] = {}
+        size = len(self._paths) + 1
+        self._path_phase = np.full(size, NO_TEXT, dtype=np.int32)
+        self._path_layer = np.full(size, NO_TEXT, dtype=np.int32)
+        for code, path in enumerate(self._paths):
+            where = place(path)
+            self._path_phase[code] = _PHASE[where.phase] if where.phase else NO_TEXT
+            self._path_layer[code] = self.layers[where.layer] if where.layer else NO_TEXT
+
+    def of(self, rows: Columns) -> Meanings:
+        """The meanings of rows; columns name, lookup, op_path and level are read."""
+        name, lookup, path, hint = rows["name"], rows["lookup"], rows["op_path"], rows["level"]
+        asked = lookup != NO_TEXT
+        any_asked = bool(asked.any())
+
+        def pick(attribute: str) -> npt.NDArray[Any]:
+            own: npt.NDArray[Any] = getattr(self._names, attribute)[name]
+            return np.where(asked, getattr(self._lookups, attribute)[lookup], own) if any_asked else own
+
+        known = pick("known")
+        level = np.where(known & ((hint == NO_TEXT) | (hint == LEVEL["op"])), pick("level"), hint)
+        level = np.where(level == NO_TEXT, LEVEL["api"], level).astype(np.int8)
+        level[self._markers[name]] = LEVEL["marker"]
+        work = _WORK[level]
+        op = np.where(work, pick("op"), NO_TEXT).astype(np.int32)
+        fuses = np.where(work, pick("fuses"), NO_TEXT).astype(np.int32)
+        calls = pick("calls").astype(np.int64)
+        self._refine(work & pick("special"), lookup, path, op, fuses, calls)
+        phase = pick("phase")
+        phase = np.where(work & (phase != NO_TEXT), phase, self._path_phase[path]).astype(np.int32)
+        phase[(phase == NO_TEXT) & (level == LEVEL["copy"])] = _PHASE["transfer"]
+        unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~known))
+        return Meanings(level, op, fuses, phase, self._path_layer[path], calls, unknown)
+
+    def _refine(self, mask: npt.NDArray[np.bool_], lookup: npt.NDArray[Any], path: npt.NDArray[Any],
+                op: Int32, fuses: Int32, calls: Int64) -> None:  # fmt: skip
+        """Fits operators to their place in the layer, in place, once per distinct (operator, path)."""
+        rows = np.flatnonzero(mask & (path != NO_TEXT) & (lookup != NO_TEXT))
+        if not len(rows):
+            return
+        key = lookup[rows].astype(np.int64) << 32 | path[rows].astype(np.int64)
+        distinct, inverse = np.unique(key, return_inverse=True)
+        table = np.array([self._at(int(pair) >> 32, int(pair) & 0xFFFF_FFFF) for pair in distinct], dtype=np.int64)
+        op[rows], fuses[rows], calls[rows] = table[inverse].T
+
+    def _at(self, lookup: int, path: int) -> tuple[int, int, int]:
+        found = self._refined.get((lookup, path))
+        if found is None:
+            operator = refine(self._lookups.operators[lookup], self._paths[path], self._scopes)
+            fuses = self.fused[",".join(operator.fuses)] if operator.fuses else NO_TEXT
+            found = self._refined[lookup, path] = self.ops[operator.op], fuses, operator.calls
+        return found

@@ -1,0 +1,140 @@
+"""Finished rows as schema.EVENTS record batches, gathered to a good size for the sink."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dlprof import schema
+from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Arrow, Int32, Int64, Pools, Track, arrow
+from dlprof.ingest.finish.meaning import Meaning, Meanings
+from dlprof.ingest.finish.spill import Columns
+
+_LARGE_POOL: Final = 16_384
+_LARGE_ROWS: Final = 32_768
+_LARGE_BYTES: Final = 4 << 20
+_ARGS: Final = schema.EVENTS.get_field_index("args")
+
+
+class _Texts:
+    """A pool as an Arrow dictionary, made anew when the pool has grown; a large one is cut down to what a batch uses."""
+
+    def __init__(self, texts: list[str]) -> None:
+        self._texts = texts
+        self._array: Arrow = pa.array(texts, pa.string())
+
+    def column(self, codes: Int32) -> Arrow:
+        if len(self._texts) > len(self._array):
+            self._array = pa.array(self._texts, pa.string())
+        if len(self._array) > _LARGE_POOL:
+            used, places = np.unique(codes, return_inverse=True)
+            shift = 1 if len(used) and used[0] == NO_TEXT else 0
+            array = self._array.take(arrow(used[shift:]))
+            codes = (places - shift).astype(np.int32)
+        else:
+            array = self._array
+        missing = codes < 0
+        indices = arrow(codes, mask=missing if missing.any() else None)
+        return pa.DictionaryArray.from_arrays(indices, array)
+
+
+def _constant(text: str | None, count: int) -> Arrow:
+    indices = arrow(np.zeros(count, dtype=np.int32), mask=np.full(count, text is None))
+    return pa.DictionaryArray.from_arrays(indices, pa.array([text or ""], pa.string()))
+
+
+def _optional(values: Int64) -> Arrow:
+    missing = values == NO_INT
+    return arrow(values, mask=missing if missing.any() else None)
+
+
+class Output:
+    """Builds batches column by column and hands them to the sink. `events`: rows written so far."""
+
+    def __init__(self, pools: Pools, meaning: Meaning, items: list[str],
+                 sink: Callable[[pa.RecordBatch], None]) -> None:  # fmt: skip
+        self.events = 0
+        self._sink = sink
+        self._waiting: list[pa.RecordBatch] = []
+        self._waiting_rows = self._waiting_bytes = 0
+        self._texts = {name: _Texts(pool.values_list) for name, pool in pools.text.items()}
+        self._item_layers = np.array([*(meaning.layers[item] for item in items), NO_TEXT], dtype=np.int32)
+        for name, pool in (("op", meaning.ops), ("fuses", meaning.fused), ("layer", meaning.layers)):
+            self._texts[name] = _Texts(pool.values_list)
+        self._texts["level"] = _Texts(list(schema.LEVELS))
+        self._texts["phase"] = _Texts(list(schema.PHASES))
+
+    def write(
+        self, track: Track, number: int, ids: Int64, rows: Columns, meanings: Meanings, self_ps: Int64,
+        step: Int64, item: Int64, phase: Int32, launch: Int64, shift_ps: int,
+    ) -> None:  # fmt: skip
+        """One span of one track, sorted; shapes (n,). An op workload's item is the layer of all rows inside its marker: a
+        scope such as clip_by_value/Minimum is a part of the call, no layer."""
+        count = len(ids)
+        self.events += count
+        if not count:
+            return
+        layer = np.where(item == NO_TEXT, meanings.layer, self._item_layers[item]).astype(np.int32)
+        occurrences = rows["occurrences"]
+        columns = {
+            "id": arrow(ids),
+            "source": _constant(track.source, count),
+            "device": _constant(track.device, count),
+            "stream": _constant(track.stream, count),
+            "track": arrow(np.full(count, number, dtype=np.int32)),
+            "start_ps": arrow(rows["start_ps"] + shift_ps),
+            "duration_ps": arrow(rows["duration_ps"]),
+            "self_ps": arrow(self_ps),
+            "step": _optional(step),
+            "launch": _optional(np.where(launch < 0, NO_INT, launch)),
+            "occurrences": arrow(occurrences),
+            "calls": arrow(occurrences * meanings.calls),
+            "value": _value(rows["value"]),
+            "args": _args(rows.get("args"), count),
+        }
+        for name in ("correlation", "bytes", "flops"):
+            columns[name] = _optional(rows[name])
+        codes = {"level": meanings.level.astype(np.int32), "op": meanings.op, "fuses": meanings.fuses, "layer": layer,
+                 "phase": phase}  # fmt: skip
+        for name in ("name", "category", "kernel", "op_path", "shape", "dtype"):
+            codes[name] = rows[name]
+        for name, values in codes.items():
+            columns[name] = self._texts[name].column(values)
+        self._push(pa.RecordBatch.from_arrays([columns[field.name] for field in schema.EVENTS], schema=schema.EVENTS))
+
+    def flush(self) -> None:
+        """Hands on what is waiting."""
+        if not self._waiting:
+            return
+        table = pa.Table.from_batches(self._waiting).unify_dictionaries().combine_chunks()
+        self._waiting, self._waiting_rows, self._waiting_bytes = [], 0, 0
+        for batch in table.to_batches():
+            self._sink(batch)
+
+    def _push(self, batch: pa.RecordBatch) -> None:
+        """Large batches go on as they are: joining them would copy all their texts."""
+        size = batch.column(_ARGS).nbytes
+        if len(batch) >= _LARGE_ROWS or size >= _LARGE_BYTES:
+            self.flush()
+            self._sink(batch)
+            return
+        self._waiting.append(batch)
+        self._waiting_rows += len(batch)
+        self._waiting_bytes += size
+        if self._waiting_rows >= TARGET_ROWS or self._waiting_bytes >= 2 * _LARGE_BYTES:
+            self.flush()
+
+
+def _value(values: npt.NDArray[Any]) -> Arrow:
+    missing = np.isnan(values)
+    return arrow(values, mask=missing if missing.any() else None)
+
+
+def _args(args: Arrow | None, count: int) -> Arrow:
+    if args is None:
+        return pa.nulls(count, pa.string())
+    return args.cast(pa.string())

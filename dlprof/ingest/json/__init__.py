@@ -1,0 +1,1 @@
+"""Chrome trace-event JSON: bytes in, typed columns out, whichever tool wrote it."""

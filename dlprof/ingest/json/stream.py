@@ -1,0 +1,280 @@
+"""Streams the elements of a chrome trace-event file as typed structs, in chunks cut at event boundaries.
+
+msgspec decodes one chunk of a few MB at a time, so memory stays flat and no Python dict is made per event. A chunk ends
+where `}` `,` `{` stands; a cut inside a string or a nested list can never decode (its prefix is unbalanced), so success
+proves the cut. What producers are known to write wrongly is mended and counted (`mend.py`); all else is damage with its
+byte offset.
+"""
+
+from __future__ import annotations
+
+import codecs
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import msgspec
+
+from dlprof.ingest.background import Background
+from dlprof.ingest.json.elements import TOO_DEEP, Event, EventDecoder
+from dlprof.ingest.json.envelope import ends_of_events, find_events, footer_values, header_values, time_base
+from dlprof.ingest.json.mend import mend
+from dlprof.ingest.reader import Context, Damaged
+from dlprof.ingest.source import Source
+
+CHUNK: Final = 4 << 20
+MAX_ELEMENT: Final = 256 << 20
+"""An element or envelope larger than this is damage: no producer writes one, and memory must stay bounded."""
+MAX_FOOTER: Final = 32 << 20
+GUESSES: Final = 4
+
+_BOUNDARY: Final = re.compile(rb"\}(?=\s*,?\s*\{)")
+_BYTE: Final = re.compile(r"\(byte (\d+)\)")
+_LEAD: Final = re.compile(rb"[\s,]*")
+_REPLACEMENT: Final = "\ufffd".encode()
+
+
+class _Malformed(Exception):
+    """A text that does not decode. at: byte in it, or None if it ends too early; closed: the array ended before."""
+
+    def __init__(self, at: int | None, reason: str) -> None:
+        super().__init__(reason)
+        self.at = at
+        self.reason = _BYTE.sub("", reason).removeprefix("JSON is malformed: ").strip()
+
+
+@dataclass(slots=True)
+class JsonStream:
+    """The elements of one file. `header` holds the top-level values seen so far: those behind the events come last.
+
+    mxnet: names are mended as MXNet writes them.
+    """
+
+    source: Source
+    ctx: Context
+    mxnet: bool = False
+    header: dict[str, Any] = field(default_factory=dict)
+    _pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    _buffer: bytes = b""
+    _tail: bytes = b""
+    _base: int = 0
+    _grown: int = 0
+    _eof: bool = False
+    _stuck: bool = False
+    _closed: bool = False
+    _object: bool = False
+
+    def chunks(self) -> Iterator[list[Event]]:
+        """Lists of events, in file order. Raises `TraceError` on damage; under repair ends there."""
+        try:
+            with Background() as background:
+                self._pieces = background.ahead(self.source.chunks(CHUNK))
+                if self._open():
+                    yield from self._elements()
+                if self._closed:
+                    self._footer()
+        except Damaged:
+            return
+
+    # --- bytes
+
+    def _fill(self, size: int = 1) -> None:
+        """Appends pieces of at least `size` bytes in all to the buffer, one at the least, as valid UTF-8: bad bytes become
+        U+FFFD, counted."""
+        parts = [self._buffer]
+        size = max(size, 1)
+        while size > 0 and not self._eof:
+            piece = next(self._pieces, b"")
+            self._eof = not piece
+            size -= len(piece)
+            piece = self._tail + piece
+            self._tail = b""
+            parts.append(piece if piece.isascii() else self._utf8(piece))
+        self._buffer = b"".join(parts)
+
+    def _utf8(self, piece: bytes) -> bytes:
+        try:
+            _, used = codecs.utf_8_decode(piece, "strict", self._eof)
+            valid = piece[:used]
+        except UnicodeDecodeError:
+            text, used = codecs.utf_8_decode(piece, "replace", self._eof)
+            valid = text.encode()
+            self.ctx.anomalies.count("text_not_utf8", text.count("\ufffd") - piece[:used].count(_REPLACEMENT))
+            self._grown += len(valid) - used
+        self._tail = piece[used:]
+        return valid
+
+    def _drop(self, count: int) -> None:
+        self._buffer = self._buffer[count:]
+        self._base += count
+
+    def _offset(self, position: int) -> int:
+        """Where a byte of the buffer stands in the file; replaced bytes ahead of it in the buffer shift it."""
+        return max(self._base + position - self._grown, 0)
+
+    # --- what surrounds the events
+
+    def _open(self) -> bool:
+        """Moves to the first event; False where there is none."""
+        self._fill()
+        if self._buffer.startswith(b"\xef\xbb\xbf"):
+            self._drop(3)
+        while True:
+            found = find_events(self._buffer)
+            if found.start is not None or self._eof or len(self._buffer) > MAX_ELEMENT:
+                break
+            self._fill(len(self._buffer))
+        if found.start is None:
+            expected = "a trace object with a traceEvents list, or a list of events"
+            self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
+        self._object = found.form == "object"
+        if found.form == "headerless":
+            self.ctx.anomalies.count("json_header_missing")
+        if self._object:
+            self._learn(header_values(self._buffer[: found.start]))
+        self._closed = found.form == "footer"
+        self._drop(found.start)
+        return not self._closed
+
+    def _footer(self) -> None:
+        """Reads the top-level values behind the events; of a footer too large to keep, only the time base."""
+        parts, size = [self._buffer], len(self._buffer)
+        while not self._eof and size <= MAX_FOOTER:
+            self._buffer = b""
+            self._fill()
+            parts.append(self._buffer)
+            size += len(self._buffer)
+        if not self._eof:
+            self.ctx.anomalies.count("json_footer_skipped")
+            self._learn(time_base(self._last()))
+            return
+        self._buffer = b"".join(parts)
+        found = footer_values(self._buffer)
+        if found is None:
+            self._learn(time_base(self._buffer))
+            self.ctx.damage(self._offset(0), "the rest of the trace object behind its events", lost=len(self._buffer))
+        if not found.closed and self._object:
+            self.ctx.anomalies.count("json_unclosed")
+        self._learn(found.values)
+
+    def _last(self) -> bytes:
+        """The last bytes of the file."""
+        last = b""
+        for piece in self._pieces:
+            last = (last + piece)[-CHUNK:]
+        return last
+
+    def _learn(self, values: dict[str, Any] | None) -> None:
+        if values is None:
+            self.ctx.anomalies.count("json_bad_metadata")
+        else:
+            self.header.update(values)
+
+    # --- events
+
+    def _elements(self) -> Iterator[list[Event]]:
+        decoder = EventDecoder(self.ctx)
+        while not self._closed:
+            if not self._eof:
+                self._fill(len(self._buffer) if self._stuck else 1)
+            self._skip_lead()
+            if self._eof and not self._buffer and not self._closed:
+                self.ctx.anomalies.count("json_unclosed")
+                return
+            yield from self._next(decoder)
+
+    def _skip_lead(self) -> None:
+        """Drops white space and commas before an event; the bracket that ends the list too."""
+        match = _LEAD.match(self._buffer)
+        self._drop(match.end() if match else 0)
+        if self._buffer.startswith(b"]"):
+            self._drop(1)
+            self._closed = True
+
+    def _next(self, decoder: EventDecoder) -> Iterator[list[Event]]:
+        """Decodes what the buffer holds whole; keeps the rest."""
+        if self._closed:
+            return
+        reason = "truncated"
+        for cut in self._cuts():
+            try:
+                events, used = self._decode(decoder, memoryview(self._buffer)[:cut])
+            except _Malformed as error:
+                reason = error.reason
+                if error.at is not None:
+                    yield from self._damaged(decoder, cut, error)
+                continue
+            self._stuck = False
+            self._drop(used)
+            yield events
+            return
+        if self._eof:
+            yield from self._damaged(decoder, len(self._buffer), _Malformed(None, reason))
+        self._stuck = True
+        if len(self._buffer) > MAX_ELEMENT:
+            expected = f"an event of at most {MAX_ELEMENT >> 20} MiB"
+            self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
+
+    def _cuts(self) -> Iterator[int]:
+        """Ends of the buffer's last whole event: guesses that are mostly right, then the one that counting brackets finds."""
+        if self._eof:
+            yield len(self._buffer.rstrip(b", \t\r\n"))
+            return
+        end = len(self._buffer)
+        guesses = 0
+        while guesses < GUESSES and (end := self._buffer.rfind(b"}", 0, end)) >= 0:
+            if _BOUNDARY.match(self._buffer, end):
+                guesses += 1
+                yield end + 1
+        if guesses:
+            yield from ends_of_events(self._buffer)[-1:]
+
+    def _decode(self, decoder: EventDecoder, text: bytes | memoryview) -> tuple[list[Event], int]:
+        """The events of `text` and how many of its bytes they take (less than all where the list ends in it)."""
+        try:
+            return self._closing(decoder, text)
+        except _Malformed as error:
+            if error.at is None:
+                raise
+        mended = mend(bytes(text), mxnet=self.mxnet)
+        try:
+            events, used = self._closing(decoder, mended.text)
+        except _Malformed as error:
+            at = None if error.at is None else mended.offset(error.at)
+            raise _Malformed(at, error.reason) from None
+        for name, times in mended.counts.items():
+            self.ctx.anomalies.count(name, times)
+        return events, mended.offset(used)
+
+    def _closing(self, decoder: EventDecoder, text: bytes | memoryview) -> tuple[list[Event], int]:
+        """Decodes `text`, which may hold the bracket that ends the list."""
+        try:
+            return decoder.decode(b"".join((b"[", text, b"]"))), len(text)
+        except msgspec.DecodeError as error:
+            reason = str(error)
+        found = _BYTE.search(reason)
+        if found is None:
+            raise _Malformed(None, reason)
+        at = int(found[1]) - 1
+        if "trailing characters" not in reason:
+            raise _Malformed(max(at, 0), reason)
+        text = bytes(text)
+        end = text.rindex(b"]", 0, at - 1)
+        self._closed = True
+        return decoder.decode(b"[" + text[:end] + b"]"), end + 1
+
+    def _damaged(self, decoder: EventDecoder, end: int, error: _Malformed) -> Iterator[list[Event]]:
+        """Yields the whole events before the damage, then reports it."""
+        at = end if error.at is None else error.at
+        start = 0
+        for cut in reversed(ends_of_events(self._buffer[:at])[-GUESSES:]):
+            try:
+                events, start = self._decode(decoder, self._buffer[:cut])
+            except _Malformed:
+                continue
+            yield events
+            break
+        rest = "an event less deeply nested" if error.reason == TOO_DEEP else "the rest of the event that starts here"
+        expected = rest if error.at is None else f"valid JSON, but: {error.reason}"
+        self.ctx.damage(self._offset(start if error.at is None else at), expected, lost=len(self._buffer) - start)

@@ -1,0 +1,182 @@
+"""Walks one chrome trace file of any dialect: metadata, spans, instants and counters in, one batch per chunk out.
+
+What a row means (level, device, columns) is the dialect's business; times, pairing and what is counted are the same for all.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import compress
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.batch import TARGET_ROWS, Int64, RawBatch
+from dlprof.ingest.json.decimals import MISSING, picoseconds
+from dlprof.ingest.json.elements import Event, metadata_name
+from dlprof.ingest.json.pairing import Pairer
+from dlprof.ingest.json.stream import JsonStream
+from dlprof.ingest.reader import Context
+from dlprof.ingest.source import Source
+
+EPOCH_US: Final = 10**14
+"""A time above this (1973) is counted from the Unix epoch."""
+FAR_US: Final = 10**12
+"""A first time above this (12 days) becomes the origin, so that int64 picoseconds suffice."""
+
+SANE_US: Final = 2**56
+"""A time above this (the year 4253) is garbage and no origin."""
+
+_X, _M, _NONE = ord("X"), ord("M"), 0
+_OPEN_CLOSE: Final = np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
+INSTANT: Final = np.isin(np.arange(256), np.frombuffer(b"iInR", dtype=np.uint8))
+_SINGLE: Final = np.isin(np.arange(256), np.frombuffer(b"iInRC", dtype=np.uint8))
+
+Mask = npt.NDArray[np.bool_]
+Phases = npt.NDArray[np.uint8]
+
+
+@dataclass(slots=True)
+class Names:
+    """Names that metadata events gave: processes by pid, threads by (pid, tid)."""
+
+    processes: dict[Any, str] = field(default_factory=dict)
+    threads: dict[tuple[Any, Any], str] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Dialect:
+    """What a producer's file means. header: top-level values of the file, whole when `finish` is called."""
+
+    ctx: Context
+    names: Names = field(default_factory=Names)
+    header: dict[str, Any] = field(default_factory=dict)
+    mxnet: ClassVar[bool] = False
+
+    def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
+        """Events to leave out (counting them is the dialect's duty); None for none."""
+
+    def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
+        """The columns of rows whose phases (`phases`) and times (ps) are known."""
+        raise NotImplementedError
+
+    def finish(self) -> None:
+        """Called once after the last batch."""
+
+
+@dataclass(slots=True)
+class ChromeFile:
+    """One file being read."""
+
+    source: Source
+    dialect: Dialect
+    origin_us: int | None = None
+
+    def batches(self) -> Iterator[RawBatch]:
+        """RawBatches in file order."""
+        stream = JsonStream(self.source, self.dialect.ctx, mxnet=self.dialect.mxnet, header=self.dialect.header)
+        pairer = Pairer(self.dialect.ctx)
+        for events in stream.chunks():
+            for start in range(0, len(events), TARGET_ROWS):
+                batch = self._batch(events[start : start + TARGET_ROWS], pairer)
+                if len(batch):
+                    yield batch
+        pairer.finish()
+        self._set_base()
+        self.dialect.finish()
+
+    def _batch(self, events: list[Event], pairer: Pairer) -> RawBatch:
+        ph = phases(events)
+        self._learn(events, ph)
+        self._count_unread(events, ph)
+        dropped = self.dialect.dropped(events, ph)
+        if dropped is not None:
+            events, ph = list(compress(events, ~dropped)), ph[~dropped]
+        paired = _OPEN_CLOSE[ph]
+        opened, closed = pairer.pair(list(compress(events, paired)), ph[paired]) if paired.any() else ([], [])
+        whole = ph == _X
+        instant = _SINGLE[ph]
+        complete = int(whole.sum())
+        if complete == len(events):
+            rows = events
+        else:
+            rows = [*compress(events, whole), *opened, *compress(events, instant)]
+            ph = np.concatenate([ph[whole], phases(opened), ph[instant]])
+        if self.origin_us is None and rows:
+            self._set_origin(rows)
+        return self._timed(rows, ph, complete, closed)
+
+    def _timed(self, rows: list[Event], ph: Phases, complete: int, closed: list[Event]) -> RawBatch:
+        """rows: `complete` events with a duration, then spans (closed by `closed`), then instants."""
+        origin = self.origin_us or 0
+        start = picoseconds([event.ts for event in rows], origin)
+        duration = np.zeros(len(rows), dtype=np.int64)
+        duration[:complete] = picoseconds([event.dur for event in rows[:complete]], 0)
+        end = picoseconds([event.ts for event in closed], origin)
+        spans = slice(complete, complete + len(closed))
+        duration[spans] = np.where(end == MISSING, MISSING, end - start[spans])
+        # An end beyond int64 has wrapped round.
+        known = (start != MISSING) & (duration != MISSING) & ((duration <= 0) | (start + duration > start))
+        self.dialect.ctx.anomalies.count("no_time", int((~known).sum()))
+        self.dialect.ctx.anomalies.count("negative_duration", int((duration[known] < 0).sum()))
+        if not known.all():
+            rows, ph, start, duration = list(compress(rows, known)), ph[known], start[known], duration[known]
+        return self.dialect.batch(rows, ph, start, np.maximum(duration, 0))
+
+    def _learn(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> None:
+        names = self.dialect.names
+        for event in compress(events, ph == _M):
+            if event.name not in ("process_name", "thread_name"):
+                continue
+            name = metadata_name(event)
+            if name is None:
+                self.dialect.ctx.anomalies.count("json_bad_metadata")
+            elif event.name == "process_name":
+                names.processes[event.pid] = name
+            else:
+                names.threads[event.pid, event.tid] = name
+
+    def _count_unread(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> None:
+        unread = ~(_OPEN_CLOSE[ph] | _SINGLE[ph] | (ph == _X) | (ph == _M))
+        count = int(unread.sum())
+        if count:
+            empty = sum(not event.ph for event in compress(events, ph == _NONE))
+            self.dialect.ctx.anomalies.count("json_empty_element", empty)
+            self.dialect.ctx.anomalies.count("unread_phase", count - empty)
+
+    def _set_origin(self, rows: Sequence[Event]) -> None:
+        """The first readable time; far from zero it becomes the origin."""
+        times = (_whole_us(event.ts) for event in rows)
+        first = next((us for us in times if us is not None and abs(us) < SANE_US), None)
+        if first is None:
+            return
+        self.origin_us = first if abs(first) > FAR_US else 0
+        self.dialect.ctx.origin_ns = self.origin_us * 1000 if self.origin_us > EPOCH_US else None
+        self._set_base()
+
+    def _set_base(self) -> None:
+        """Kineto ≥ 2024 counts from baseTimeNanoseconds, which mostly stands behind the events."""
+        base = self.dialect.header.get("baseTimeNanoseconds")
+        if isinstance(base, int) and base > 0 and self.origin_us is not None and self.origin_us <= EPOCH_US:
+            self.dialect.ctx.origin_ns = base + self.origin_us * 1000
+
+
+def phases(events: Sequence[Event]) -> npt.NDArray[np.uint8]:
+    """The `ph` letter of each event as its ASCII code; 0 where it is not one letter."""
+    letters = [event.ph for event in events]
+    joined = "".join(letters)
+    if len(joined) == len(events) and joined.isascii() and "" not in letters:
+        return np.frombuffer(joined.encode(), dtype=np.uint8)
+    return np.array([ord(ph) if len(ph) == 1 and ph.isascii() else _NONE for ph in letters], dtype=np.uint8)
+
+
+def _whole_us(value: Any) -> int | None:
+    ps = picoseconds([value], 0)[0]
+    if ps != MISSING:
+        return int(ps) // 1_000_000
+    try:
+        return int(float(bytes(value).strip(b'"')) if not isinstance(value, (int, float, str)) else float(value))
+    except (ValueError, TypeError, OverflowError):
+        return None

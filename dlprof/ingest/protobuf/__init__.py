@@ -1,0 +1,1 @@
+"""XPlane and other protobuf traces: bytes in, typed columns out."""

@@ -1,0 +1,179 @@
+"""Stats of events that have a column of their own: correlation, operator path, shape, bytes, flops."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64
+from dlprof.ingest.protobuf.event_windows import DOUBLE, REF, STR, Stats
+from dlprof.ingest.protobuf.hlo_names import instruction
+from dlprof.ingest.protobuf.plane_names import annotation, dtype
+from dlprof.ingest.protobuf.space import Plane
+from dlprof.ingest.reader import Context
+
+_SIZE: Final = re.compile(r"(?:^|\s)(?:size|num_bytes):(\d{1,18})(?:\s|$)")
+_PATHS: Final = ("tf_op", "name", "annotation", "level 0")
+"""Stats that may name the operator of a device event, best first; XLA writes `XlaModule:` into tf_op when it knows none."""
+_NUMBERS: Final = {"correlation_id": "correlation", "bytes_accessed": "bytes", "flops": "flops"}
+_TAKEN_ON_HOST: Final = ("correlation_id", "shape", "hlo_op")
+_TAKEN_ON_DEVICE: Final = ("correlation_id", "shape", "bytes_accessed", "flops", *_PATHS)
+_KEPT_TOO: Final = ("hlo_op", "tf_op", "name", "annotation", "level 0")
+"""Read into a column in part only, so they stay in args as well."""
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """Columns of a window's events, shape (n,), with NO_TEXT or NO_INT where an event has no such stat; None: no event has."""
+
+    correlation: Int64 | None
+    bytes: Int64 | None
+    flops: Int64 | None
+    shape: Int32 | None
+    dtype: Int32 | None
+    op_path: Int32
+    lookup: Int32
+    hlo: Int32 | None
+    is_copy: npt.NDArray[np.bool_]
+
+
+def without(stats: Stats, ids: frozenset[int]) -> Stats:
+    """The stats that go to args: what has a column to itself is not repeated there."""
+    if not len(stats.event) or not ids:
+        return stats
+    rest = ~np.isin(stats.id, np.fromiter(ids, dtype=np.int64))
+    if rest.all():
+        return stats
+    return Stats(stats.event[rest], stats.id[rest], stats.kind[rest], stats.value[rest], stats.at[rest])
+
+
+class StatColumns:
+    """Finds the columns' stats by name in one plane. roles: stat ids that only a column takes."""
+
+    def __init__(self, plane: Plane, ctx: Context, *, on_device: bool) -> None:
+        self._ctx = ctx
+        self._on_device = on_device
+        self._ids: dict[str, list[int]] = {}
+        for id_, name in plane.stat_names.items():
+            self._ids.setdefault(name, []).append(id_)
+        taken = _TAKEN_ON_DEVICE if on_device else _TAKEN_ON_HOST
+        self.roles = frozenset(id_ for name in taken if name not in _KEPT_TOO for id_ in self._ids.get(name, ()))
+        self._stat_names = plane.stat_names
+        self._path_codes: list[int] = []
+        self._type_codes: list[int] = []
+        self._sizes: list[int] = []
+        self._memory: dict[tuple[str, int | bytes], int] = {}
+
+    def read(self, stats: Stats, data: bytes, count: int) -> Found:
+        """The columns of a window with `count` events; data: the window's bytes."""
+        shape = self._texts(stats, data, count, "shape", self._shape)
+        kinds = None
+        if shape is not None:
+            table = np.array([*self._dtypes(), NO_TEXT], dtype=np.int32)
+            kinds = table[shape]
+        copied, size = self._copies(stats, data, count)
+        moved = self._numbers(stats, count, "bytes_accessed")
+        if size is not None:
+            moved = size if moved is None else np.where(moved == NO_INT, size, moved)
+        op_path, lookup = self._operators(stats, data, count)
+        hlo = None if self._on_device else self._texts(stats, data, count, "hlo_op", self._hlo)
+        return Found(self._numbers(stats, count, "correlation_id"), moved, self._numbers(stats, count, "flops"),
+                     shape, kinds, op_path, lookup, hlo, copied)  # fmt: skip
+
+    def _rows(self, stats: Stats, name: str) -> Int64:
+        ids = self._ids.get(name)
+        if not ids or not len(stats.id):
+            return np.empty(0, dtype=np.int64)
+        return np.flatnonzero(stats.id == ids[0] if len(ids) == 1 else np.isin(stats.id, ids))
+
+    def _numbers(self, stats: Stats, count: int, name: str) -> Int64 | None:
+        rows = self._rows(stats, name)
+        rows = rows[~np.isin(stats.kind[rows], (STR, REF))]
+        if not len(rows):
+            return None
+        column = np.full(count, NO_INT, dtype=np.int64)
+        values = stats.value[rows].view(np.int64)
+        real = stats.kind[rows] == DOUBLE
+        if real.any():
+            numbers = stats.value[rows].view(np.float64)
+            fits = np.isfinite(numbers) & (np.abs(numbers) < 2.0**62)
+            values = np.where(real, np.where(fits, numbers, 0).astype(np.int64), values)
+        column[stats.event[rows]] = values
+        return column
+
+    def _texts(self, stats: Stats, data: bytes, count: int, name: str, code: Callable[[str], int]) -> Int32 | None:
+        """Codes of a text stat per event; `code` turns a distinct text into its code, once."""
+        rows = self._rows(stats, name)
+        if not len(rows):
+            return None
+        memory = self._memory
+        codes = []
+        kinds, values, places = (column[rows].tolist() for column in (stats.kind, stats.value, stats.at))
+        for kind, value, place in zip(kinds, values, places, strict=True):
+            key = (name, value if kind == REF else data[place : place + value] if kind == STR else -1)
+            known = memory.get(key)
+            if known is None:
+                text = (
+                    self._stat_names.get(value, "")
+                    if kind == REF
+                    else data[place : place + value].decode(errors="replace")
+                    if kind == STR
+                    else ""
+                )
+                known = memory[key] = code(text)
+            codes.append(known)
+        column = np.full(count, NO_TEXT, dtype=np.int32)
+        column[stats.event[rows]] = codes
+        return column
+
+    def _shape(self, text: str) -> int:
+        return self._ctx.pool("shape")[text] if text else NO_TEXT
+
+    def _dtypes(self) -> list[int]:
+        kinds = (dtype(text) for text in self._ctx.pool("shape").values_list)
+        return [NO_TEXT if kind is None else self._ctx.pool("dtype")[kind] for kind in kinds]
+
+    def _hlo(self, text: str) -> int:
+        return self._ctx.pool("lookup")[instruction(text)] if text else NO_TEXT
+
+    def _operators(self, stats: Stats, data: bytes, count: int) -> tuple[Int32, Int32]:
+        """Operator path and type of each event, from the best stat that names one."""
+        best = np.full(count, NO_TEXT, dtype=np.int32)
+        if self._on_device or "hlo_op" in self._ids:
+            for name in _PATHS:
+                codes = self._texts(stats, data, count, name, self._annotated)
+                if codes is not None:
+                    best = np.where(best == NO_TEXT, codes, best)
+        return (np.array([*self._path_codes, NO_TEXT], dtype=np.int32)[best],
+                np.array([*self._type_codes, NO_TEXT], dtype=np.int32)[best])  # fmt: skip
+
+    def _annotated(self, text: str) -> int:
+        if not text or text == "XlaModule:":
+            return NO_TEXT
+        operator = annotation(text)
+        self._path_codes.append(self._ctx.pool("op_path")[operator.path])
+        self._type_codes.append(self._ctx.pool("lookup")[operator.type] if operator.type else NO_TEXT)
+        return len(self._path_codes) - 1
+
+    def _copies(self, stats: Stats, data: bytes, count: int) -> tuple[npt.NDArray[np.bool_], Int64 | None]:
+        """Which events are copies by their details, and how many bytes those say."""
+        copied = np.zeros(count, dtype=bool)
+        sizes: Int64 | None = None
+        for name in ("memcpy_details", "memset_details"):
+            codes = self._texts(stats, data, count, name, self._size)
+            if codes is None:
+                continue
+            copied |= codes != NO_TEXT
+            here = np.array([*self._sizes, NO_INT], dtype=np.int64)[codes]
+            sizes = here if sizes is None else np.where(sizes == NO_INT, here, sizes)
+        return copied, sizes
+
+    def _size(self, text: str) -> int:
+        match = _SIZE.search(text)
+        self._sizes.append(int(match[1]) if match else NO_INT)
+        return len(self._sizes) - 1

@@ -1,0 +1,123 @@
+"""Pieces of HTML: escaped text, tables that can be sorted and searched, figures, sections."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from importlib import resources
+from typing import Any
+
+from matplotlib.figure import Figure
+
+from dlprof.report.html.figure import inline
+
+
+@dataclass(frozen=True, slots=True)
+class Cell:
+    """One table cell: its text, and for a number the value that it is sorted by."""
+
+    text: str
+    value: float | None = None
+    number: bool = False
+
+
+def number(value: float | None, form: str = "{:.3f}", missing: str = "–") -> Cell:
+    """A number set to the right; what is missing sorts below everything."""
+    return Cell(missing, -1e300, True) if value is None else Cell(form.format(value), float(value), True)
+
+
+def table(
+    caption: str, titles: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, foot: Sequence[Cell | str] = (),
+    sortable: bool = True,
+) -> str:  # fmt: skip
+    """A table in a region of its own that scrolls on narrow screens. Columns whose cells are numbers stand right."""
+    right = [any(isinstance(row[at], Cell) and row[at].number for row in rows) for at in range(len(titles))]  # type: ignore[union-attr]
+    head = "".join(f'<th scope="col"{_n(r)}>{escape(t)}</th>' for t, r in zip(titles, right, strict=True))
+    body = "\n".join(f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows)
+    feet = f"<tfoot><tr>{''.join(map(_cell, foot))}</tr></tfoot>" if foot else ""
+    mark = " data-sortable" if sortable and len(rows) > 1 else ""
+    return (
+        f'<div class="wide" role="region" tabindex="0" aria-label="{escape(caption)}"><table{mark}>'
+        f"<caption>{escape(caption)}</caption><thead><tr>{head}</tr></thead><tbody>\n{body}\n</tbody>{feet}</table></div>"
+    )
+
+
+def _n(right: bool) -> str:
+    return ' class="n"' if right else ""
+
+
+def _cell(cell: Cell | str) -> str:
+    if isinstance(cell, str):
+        return f"<td>{escape(cell)}</td>"
+    value = "" if cell.value is None else f' data-value="{cell.value!r}"'
+    return f"<td{_n(cell.number)}{value}>{escape(cell.text)}</td>"
+
+
+def figure(drawn: Figure, name: str, description: str) -> str:
+    """A figure with its caption; drawn inside figure.page_style so that it takes the page's colours."""
+    return (
+        f'<figure><div class="wide" role="region" tabindex="0" aria-label="{escape(name)} figure">'
+        f"{inline(drawn, name, description)}</div><figcaption>{escape(description)}</figcaption></figure>"
+    )
+
+
+def paragraphs(texts: Iterable[str], kind: str = "") -> str:
+    """Escaped paragraphs, or a list where there are several."""
+    found = [escape(text) for text in texts]
+    if len(found) > 1:
+        return "<ul>" + "".join(f"<li>{text}</li>" for text in found) + "</ul>"
+    return "".join(f"<p{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{text}</p>" for text in found)
+
+
+def section(name: str, title: str, *parts: str) -> tuple[str, str, str]:
+    """A section as (anchor, title, HTML); one without any part is empty and left out by `page`."""
+    return name, title, "\n".join(part for part in parts if part)
+
+
+def page(title: str, top: str, sections: Sequence[tuple[str, str, str]], data: Mapping[str, Any]) -> str:
+    """The whole document: styles, script and data inside, nothing fetched (and a policy that forbids fetching)."""
+    kept = [entry for entry in sections if entry[2]]
+    links = "".join(f'<li><a href="#{name}">{escape(heading)}</a></li>' for name, heading, _ in kept)
+    body = "\n".join(
+        f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(heading)}</h2>\n{html}</section>'
+        for name, heading, html in kept
+    )
+    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta http-equiv="Content-Security-Policy" content="{policy}">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<title>{escape(title)}</title>
+<link rel="icon" href="data:,">
+<style>
+{_asset("page.css")}</style>
+</head>
+<body>
+<a class="skip" href="#main">To the findings</a>
+<header>
+<h1>{escape(title)}</h1>
+{top}
+<nav aria-label="Sections"><ul>{links}</ul></nav>
+</header>
+<main id="main">
+{body}
+</main>
+<script type="application/json" id="data">{_script(data)}</script>
+<script>
+{_asset("page.js")}</script>
+</body>
+</html>
+"""
+
+
+def _script(data: Mapping[str, Any]) -> str:
+    """JSON inside a script element: `</script>` and `<!--` in a name must not end or change the element."""
+    return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+
+
+def _asset(name: str) -> str:
+    return resources.files("dlprof.report.html").joinpath(f"assets/{name}").read_text(encoding="utf-8")

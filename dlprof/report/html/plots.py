@@ -1,0 +1,267 @@
+"""Plots of findings: each function draws one kind and returns a matplotlib figure; nothing is computed here.
+
+Every figure says its unit, names operators in words beside their colour (palette.py), and hatches or dashes side B.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from matplotlib.patches import Patch
+from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
+
+from dlprof.analysis.exhibits import Epochs, Memory, StepTimes, Sweep, Timeline, Trials
+from dlprof.analysis.model import Comparison, Row
+from dlprof.report.html import palette
+from dlprof.report.html.figure import axes
+from dlprof.report.html.waterfall import Waterfall
+from dlprof.report.text.breakdown_text import label
+from dlprof.report.text.verdict import item_words
+from dlprof.stats import Calibration
+from dlprof.units import NS_PER_MS
+
+WIDTH: Final = 8.0
+_BARS: Final = 16
+_TRIALS: Final = 12
+_DASH: Final = {"a": "-", "b": "--"}
+_MARK: Final = {"a": "o", "b": "s"}
+_HATCH: Final = {"a": "", "b": "////"}
+
+
+def waterfall(found: Waterfall, a: str, b: str) -> Figure:
+    """From A's time to B's: bars to the left are time that B saves, bars to the right time that B adds."""
+    names = [a, *(step.name for step in found.steps), b]
+    figure, (axis,) = axes(WIDTH, 0.9 + 0.27 * len(names))
+    axis.barh(0, found.start_ms, color=palette.SIDES["a"])
+    axis.barh(len(names) - 1, found.end_ms, color=palette.SIDES["b"], hatch=_HATCH["b"])
+    level = found.start_ms
+    for row, step in enumerate(found.steps, start=1):
+        colour = palette.LESS if step.delta_ms < 0 else palette.MORE
+        axis.barh(row, step.delta_ms, left=level, color=colour, hatch="" if step.delta_ms < 0 else "....")
+        axis.plot([level, level], [row - 1, row], color="gray", linewidth=0.6)
+        level += step.delta_ms
+        axis.annotate(f"{step.delta_ms:+.3f}", (max(level, level - step.delta_ms), row), (4, 0),
+                      textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+    for row, value in ((0, found.start_ms), (len(names) - 1, found.end_ms)):
+        axis.annotate(f"{value:.3f}", (value, row), (4, 0), textcoords="offset points", va="center", fontsize=8)
+    _rows(axis, names)
+    axis.set_xlabel("ms per traced step")
+    axis.set_title(f"{found.title}: {found.end_ms - found.start_ms:+.3f} ms from A to B")
+    ends = np.cumsum([found.start_ms, *(step.delta_ms for step in found.steps)])
+    axis.set_xlim(min(0.0, 1.15 * ends.min()), 1.15 * max(found.end_ms, *ends))
+    return figure
+
+
+def breakdown(found: Comparison) -> Figure:
+    """The largest rows of the breakdown, A above B, in the colours of their operators."""
+    steps = {side: max(1, e.steps) if (e := found.explained.get(side)) else 1 for side in ("a", "b")}
+    rows = sorted(found.rows, key=lambda r: -max((r.a_ns or 0) / steps["a"], (r.b_ns or 0) / steps["b"]))[:_BARS]
+    figure, (axis,) = axes(WIDTH, 1.2 + 0.36 * max(1, len(rows)))
+    for at, row in enumerate(rows):
+        for side, value, offset in (("a", row.a_ns, -0.2), ("b", row.b_ns, 0.2)):
+            axis.barh(at + offset, (value or 0.0) / steps[side] / NS_PER_MS, height=0.38,
+                      color=palette.colour(row.op, row.phase), hatch=_HATCH[side])  # fmt: skip
+    _rows(axis, [label(row) for row in rows])
+    axis.set_xlabel("self time, ms per traced step")
+    more = f"; {len(found.rows) - len(rows)} smaller rows not drawn" if len(rows) < len(found.rows) else ""
+    axis.set_title(f"Largest operators, A (plain) above B (hatched){more}")
+    _families(axis, rows)
+    return figure
+
+
+def _families(axis: Axes, rows: Sequence[Row]) -> None:
+    names = list(dict.fromkeys(palette.family(row.op, row.phase) for row in rows))
+    handles = [Patch(facecolor=palette.family_colour(name), label=name) for name in names]
+    if handles:
+        axis.legend(handles=handles, fontsize=7, loc="lower right")
+
+
+def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
+    """A representative step of each side on one time axis: a row a track, bars in the colours of their operators."""
+    heights = [max(1.0, 0.34 * len(side.rows)) for side in found]
+    figure, parts = axes(WIDTH, 1.1 * len(found) + sum(heights), rows=len(found), share_x=True)
+    for axis, side in zip(parts, found, strict=True):
+        for bar in side.bars:
+            axis.broken_barh([(bar.start_ns / NS_PER_MS, bar.duration_ns / NS_PER_MS)], (bar.row - 0.4, 0.8),
+                             facecolor=palette.colour(bar.op, bar.phase), linewidth=0)  # fmt: skip
+            if bar.duration_ns > side.wall_ns / 16:
+                axis.text((bar.start_ns + bar.duration_ns / 2) / NS_PER_MS, bar.row, bar.op, ha="center", va="center",
+                          fontsize=6, color="white" if palette.family(bar.op, bar.phase) in _DARK else "black",
+                          clip_on=True)  # fmt: skip
+        axis.axvline(side.wall_ns / NS_PER_MS, linestyle=":", color="gray")
+        _rows(axis, [_short(name, 26) for name in side.rows])
+        axis.grid(visible=False)
+        more = f"; {side.left_out} shorter events not drawn" if side.left_out else ""
+        axis.set_title(f"{titles[side.side]}: step {side.step}, {side.wall_ns / NS_PER_MS:.3f} ms{more}")
+    parts[-1].set_xlabel("ms from the start of the step")
+    names = list(dict.fromkeys(palette.family(bar.op, bar.phase) for side in found for bar in side.bars))
+    handles = [Patch(facecolor=palette.family_colour(name), label=name) for name in names]
+    figure.legend(handles=handles, fontsize=7, ncols=4, loc="outside lower center")
+    return figure
+
+
+_DARK: Final = frozenset({"convolution", "activation", "data movement", "reduction", "other"})
+
+
+def _short(name: str, width: int = 44) -> str:
+    return name if len(name) <= width else name[: width - 1] + "…"
+
+
+def step_times(found: Sequence[StepTimes], titles: Mapping[str, str]) -> Figure:
+    """Distribution of one unit's time, profiler off and traced: which part of the samples lies below each time."""
+    panels = [
+        ("profiler off", [(s, s.untraced_ns) for s in found]),
+        ("traced steps", [(s, s.traced_ns) for s in found]),
+    ]
+    panels = [(title, [pair for pair in pairs if pair[1]]) for title, pairs in panels]
+    panels = [panel for panel in panels if panel[1]]
+    figure, parts = axes(WIDTH, 2.9, columns=max(1, len(panels)))
+    for axis, (title, pairs) in zip(parts, panels, strict=False):
+        for side, values in pairs:
+            ms = [value / NS_PER_MS for value in values]
+            axis.ecdf(ms, label=f"{titles[side.side]} (n = {len(ms)})", color=palette.SIDES[side.side],
+                      linestyle=_DASH[side.side])  # fmt: skip
+        axis.set_title(f"{item_words(pairs[0][0].item) if title == 'profiler off' else 'Step'}, {title}")
+        axis.set_xlabel("ms")
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axis.grid(visible=True)
+        axis.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.1))
+    parts[0].set_ylabel("samples at or below")
+    return figure
+
+
+def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
+    """Each trial's ratio as a dot, the interval as a band, the estimate as a line; 1 means as fast."""
+    shown, found = found, found[:_TRIALS]
+    figure, (axis,) = axes(WIDTH, 1.2 + 0.5 * len(found))
+    ratios = {item.item: item.ratio for item in comparison.items}
+    for row, one in enumerate(found):
+        axis.plot(one.ratios, [row] * len(one.ratios), "o", color=palette.SIDES["b"], alpha=0.7, markersize=5)
+        ratio = ratios.get(one.item)
+        if ratio is not None:
+            axis.plot([ratio.estimate] * 2, [row - 0.35, row + 0.35], color="gray", linewidth=2)
+        if ratio is not None and ratio.low is not None and ratio.high is not None:
+            axis.barh(row, ratio.high - ratio.low, left=ratio.low, height=0.7, color="gray", alpha=0.3)
+    axis.axvline(1.0, linestyle=":", color="gray")
+    _around(axis, [value for one in found for value in one.ratios])
+    _rows(axis, [item_words(one.item) for one in found])
+    axis.set_xlabel("time of B ÷ time of A (below 1: B is faster)")
+    more = f"; {len(shown) - len(found)} more items not drawn" if len(found) < len(shown) else ""
+    axis.set_title(f"Each trial's ratio (dots) and the interval (band){more}")
+    return figure
+
+
+def _around(axis: Axes, values: Sequence[float]) -> None:
+    """The dots and 1 in view, whatever the width of an interval from very few trials."""
+    known = [value for value in values if value == value] + [1.0]
+    low, high = min(known), max(known)
+    space = 0.25 * (high - low) or 0.1
+    axis.set_xlim(low - space, high + space)
+
+
+def epochs(found: Sequence[Epochs], titles: Mapping[str, str]) -> Figure:
+    """Accuracy and training loss per epoch."""
+    figure, parts = axes(WIDTH, 2.8, columns=2)
+    for side in found:
+        common: dict[str, Any] = {
+            "color": palette.SIDES[side.side],
+            "marker": _MARK[side.side],
+            "linestyle": _DASH[side.side],
+        }
+        for values, name in ((side.validation_accuracy, "validation"), (side.test_accuracy, "test")):
+            known = [(epoch, value) for epoch, value in zip(side.epochs, values, strict=True) if value is not None]
+            if known:
+                axis_style = common if name == "validation" else {**common, "alpha": 0.5, "linewidth": 0.8}
+                parts[0].plot(*zip(*known, strict=True), label=f"{titles[side.side]}, {name}", **axis_style)
+        known = [(e, value) for e, value in zip(side.epochs, side.train_loss, strict=True) if value is not None]
+        if known:
+            parts[1].plot(*zip(*known, strict=True), label=titles[side.side], **common)
+    for axis, title in zip(parts, ("Accuracy", "Training loss"), strict=True):
+        axis.set_title(title)
+        axis.set_xlabel("epoch")
+        axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+        axis.grid(visible=True)
+        if axis.lines:
+            axis.legend(fontsize=7)
+    return figure
+
+
+def sweep(found: Sweep, titles: Mapping[str, str]) -> Figure:
+    """Both frameworks over sizes: medians, the ratio with its interval as a band, and the crossover where one is shown."""
+    figure, (time, ratio) = axes(WIDTH, 4.6, rows=2, share_x=True)
+    for side, values in (("a", found.a_ns), ("b", found.b_ns)):
+        known = [(size, ns / NS_PER_MS) for size, ns in zip(found.sizes, values, strict=True) if ns is not None]
+        if known:
+            time.plot(*zip(*known, strict=True), label=titles[side], color=palette.SIDES[side], marker=_MARK[side],
+                      linestyle=_DASH[side], markersize=4)  # fmt: skip
+    time.set(yscale="log", ylabel="ms, median", title=found.stem)
+    points = [(size, r) for size, r in zip(found.sizes, found.ratios, strict=True) if r is not None]
+    ratio.plot([size for size, _ in points], [r.estimate for _, r in points], color="gray", marker=".")
+    bands = [(size, r.low, r.high) for size, r in points if r.low is not None and r.high is not None]
+    if bands:
+        sizes, low, high = zip(*bands, strict=True)
+        ratio.fill_between(sizes, low, high, color="gray", alpha=0.3, label="interval")
+    ratio.axhline(1.0, linestyle=":", color="gray")
+    ratio.set(xscale="log", yscale="log", xlabel=found.key, ylabel="time of B ÷ time of A")
+    ratio.xaxis.set_major_locator(FixedLocator(found.sizes))
+    ratio.xaxis.set_minor_locator(NullLocator())
+    ratio.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ratio.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    ratio.yaxis.set_minor_locator(NullLocator())
+    ratio.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    cross = found.crossover
+    if cross is not None and cross.size is not None:
+        ratio.axvline(cross.size, color=palette.LESS, label=f"crossover at {cross.size:.4g}")
+        if cross.low is not None and cross.high is not None:
+            ratio.axvspan(cross.low, cross.high, color=palette.LESS, alpha=0.15)
+    for axis in (time, ratio):
+        axis.grid(visible=True)
+        if axis.get_legend_handles_labels()[0]:
+            axis.legend(fontsize=7)
+    return figure
+
+
+def memory(found: Sequence[Memory], titles: Mapping[str, str]) -> Figure:
+    """Recorded memory counters over time, as steps: a counter holds its value until the next sample."""
+    figure, (axis,) = axes(WIDTH, 3.0)
+    for series in found:
+        axis.step([ns / NS_PER_MS for ns in series.time_ns], [value / 2**20 for value in series.value], where="post",
+                  label=f"{titles[series.side]}: {series.name}", linestyle=_DASH[series.side])  # fmt: skip
+    axis.set(xlabel="ms from the first sample", ylabel="MiB", title="Memory as recorded")
+    axis.grid(visible=True)
+    axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1.08), ncols=2)
+    return figure
+
+
+def calibration(found: Calibration, title: str) -> Figure:
+    """A against A: how often it was called different (bars: 95 % interval), and which slow-down is found in what time."""
+    figure, (rates, power) = axes(WIDTH, 3.2, columns=2)
+    named = (("6 trials, as they ran", found.real_fixed), ("adaptive, as they ran", found.real_adaptive),
+             ("6 trials, resampled", found.fixed.significant), ("adaptive, resampled", found.adaptive.significant))  # fmt: skip
+    for row, (_, rate) in enumerate(named):
+        if rate is not None:
+            rates.plot([rate.low * 100, rate.high * 100], [row, row], color="gray", linewidth=4, alpha=0.4)
+            rates.plot(rate.rate * 100, row, "o", color=palette.SIDES["a"])
+    _rows(rates, [name if rate else f"{name}: too few" for name, rate in named])
+    rates.axvline(5.0, linestyle=":", color="gray")
+    rates.set(xlabel="% called different (dotted: 5 %)", title=f"{title} against itself")
+    rates.set_xlim(left=0)
+    known = [(minutes, effect * 100) for minutes, effect in found.detectable if effect is not None]
+    if known:
+        power.plot(*zip(*known, strict=True), color=palette.SIDES["a"], marker="o")
+    power.set(xlabel="minutes", ylabel="smallest slow-down found, %", title="Found with 80 % power")
+    power.set_ylim(bottom=0)
+    power.grid(visible=True)
+    return figure
+
+
+def _rows(axis: Axes, names: Sequence[str]) -> None:
+    """Named rows, the first on top."""
+    axis.set_yticks(range(len(names)), [_short(name) for name in names])
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.grid(visible=True, axis="x")
+    axis.tick_params(axis="y", length=0)

@@ -1,0 +1,246 @@
+"""Findings as terminal text of at most 80 columns: the verdict first, then what it rests on.
+
+The output depends on the findings alone (no terminal probing, no clock), so that golden tests can hold it. Colour
+repeats what the words already say. Written without rich: its tables would need fixed widths, no wrapping and no styles
+to be deterministic, and then a dozen lines of layout.py do the same.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
+
+from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
+from dlprof.analysis.same_work import parity
+from dlprof.ingest.anomalies import ANOMALIES
+from dlprof.report.text import breakdown_text, family_text, ledger_text, primitives_text, trust_text, view_text
+from dlprof.report.text.layout import Colour, Column, heading, paint, paragraph, table, visible
+from dlprof.report.text.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
+from dlprof.units import format_ns
+
+_COLOURS: Mapping[str, Colour] = {
+    "faster": "good",
+    "slower": "bad",
+    "equivalent": "head",
+    "negligible": "head",
+    "inconclusive": "warn",
+    "not_comparable": "warn",
+}
+
+_UNSOUND = "UNSOUND: CPU seconds of all threads, not synchronised (median of one)"
+_TIMINGS = "Timings (profiler off, synchronised; median time of one)"
+RECORDED = ("step", "busy")
+"""Items of a diff of two recordings (analysis.compare.diff), where no parity was checked."""
+
+
+def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown_text.ROWS) -> str:
+    """A comparison, or a diff of two single runs, as text; `rows` lines of the breakdown, the rest summed up."""
+    lines = _verdict(found, colour)
+    lines += _items(found, colour)
+    if found.facts.get("unsound"):  # the study's own method: nothing was traced and no parity checked
+        lines += messages(found.warnings, "Warnings", colour)
+        return "\n".join(lines + _captures((), found.facts.get("folder"), colour)) + "\n"
+    if imported(found):  # others' table: no trace, no parity, only their numbers
+        lines += family_text.lines(found, colour=colour)
+        lines += messages(found.warnings, "Warnings", colour)
+        return "\n".join(lines + _captures((), found.facts.get("folder"), colour, traced=False)) + "\n"
+    lines += _trust(found, colour)
+    lines += family_text.lines(found, colour=colour)
+    lines += ledger_text.lines(found.ledger, colour=colour)
+    lines += ledger_text.matched(found.alignment)
+    lines += primitives_text.lines(found, colour=colour)
+    lines += breakdown_text.lines(found, colour=colour, limit=rows)
+    lines += _explained(found, colour)
+    lines += _parity(found, colour)
+    told = {warning for item in found.items for warning in item.warnings}
+    lines += messages((text for text in found.warnings if text not in told), "Warnings", colour)
+    lines += anomalies(found.anomalies, colour)
+    lines += _captures((("A", found.a), ("B", found.b)), found.facts.get("folder"), colour)
+    return "\n".join(lines) + "\n"
+
+
+def imported(found: Comparison) -> str:
+    """The file that others' timings were read from (`dlprof import --csv`); '' where dlprof measured."""
+    source = found.facts.get("imported")
+    return str(source["file"]) if isinstance(source, Mapping) else ""
+
+
+def view(found: View, *, colour: bool = False, rows: int | None = None) -> str:
+    """One table of `dlprof show` as text, with what the trace says of its completeness."""
+    lines = view_text.lines(found, colour=colour, limit=rows)
+    lines += ["", *paragraph(complete_words(found.completeness))]
+    for name, detail in found.completeness.details.items():
+        lines += paragraph(f"{name}: {detail}", first="  ")
+    return "\n".join(lines + anomalies(found.anomalies, colour)) + "\n"
+
+
+def complete_words(found: Completeness) -> str:
+    """`INCOMPLETE: 12 steps lack operators`: the state where it cannot be overlooked, then the statement."""
+    state = {True: "Complete", False: "INCOMPLETE", None: "Completeness unknown"}[found.complete]
+    return f"{state}: {re.sub('^(complete|incomplete|unknown): ', '', found.statement)}"
+
+
+def _verdict(found: Comparison, colour: bool) -> list[str]:
+    lines = [paint(line, _COLOURS[verdict_word(found)], on=colour) for line in paragraph(headline(found))]
+    lines.append("")
+    if found.workload:
+        lines += paragraph(f"Workload: {found.workload}")
+    for name, side in (("A", found.a), ("B", found.b)):
+        where = f", {side.device}" if side.device != "unknown" else ""
+        lines += paragraph(f"{name} = {side.label}{where}")
+    if found.items and (ratio := found.items[0].ratio) is not None:
+        lines += paragraph(f"time of B ÷ time of A = {factor_words(ratio)}; {ratio.method}")
+    return lines
+
+
+def _items(found: Comparison, colour: bool) -> list[str]:
+    if not found.items:
+        return []
+    columns = [
+        Column("One", 30, right=False),
+        Column("A", 9),
+        Column("B", 9),
+        Column("Change", 9),
+        Column("Verdict", 14),
+    ]
+    body = []
+    for item in found.items:
+        change = percent(item.ratio.estimate) if item.ratio else "n/a"
+        body.append(
+            (
+                item_words(item.item),
+                _median(item.a_median_ns),
+                _median(item.b_median_ns),
+                change,
+                item.verdict.replace("_", " "),
+            )
+        )
+    recorded = all(item.item in RECORDED for item in found.items)
+    title = "From the recordings (profiled, one run each)" if recorded else _TIMINGS
+    title = _UNSOUND if found.facts.get("unsound") else title
+    title = f"Times as {imported(found)} has them (median of one)" if imported(found) else title
+    lines = heading(title, colour=colour)
+    lines += table(columns, body)
+    for at, item in enumerate(found.items):
+        lines += _item_notes(item, headline=at == 0)
+    return lines
+
+
+def _trust(found: Comparison, colour: bool) -> list[str]:
+    said = [line for text in trust_text.sentences(found) for line in paragraph(text, first="  ")]
+    return [*heading("How far to trust it", colour=colour), *said] if said else []
+
+
+def _item_notes(item: ItemResult, *, headline: bool) -> list[str]:
+    """What the table has no room for; the headline's interval stands in the first sentence already."""
+    known = item.ratio is not None and not headline
+    if not known and not item.warnings:
+        return []
+    lines = paragraph(
+        item_words(item.item) + (f": {interval_words(item.ratio)}" if known and item.ratio else ""), first="  "
+    )
+    for warning in item.warnings:
+        lines += paragraph(warning, first="    ! ")
+    return lines
+
+
+def _median(value: float | None) -> str:
+    return "n/a" if value is None else format_ns(value)
+
+
+def _explained(found: Comparison, colour: bool) -> list[str]:
+    lines = heading("What the traces explain, and what profiling cost", colour=colour)
+    for name, label in (("a", "A"), ("b", "B")):
+        part = found.explained.get(name)
+        cost = found.profiling_overhead.get(name)
+        lines += paragraph(f"{_share(part)}; {_cost(cost)}", first=f"  {label}: ")
+        measured = found.facts.get("tax")
+        if isinstance(measured, Mapping) and name in measured:
+            lines += paragraph(str(measured[name]["statement"]), first="     ")
+    return lines
+
+
+def _share(part: Explained | None) -> str:
+    if part is None or part.steps <= 0:
+        return "no step is marked in the trace, so its share of the steps' time is unknown"
+    return (
+        f"operators cover {part.fraction * 100:.1f} % of the traced steps' wall time "
+        f"({format_ns(part.wall_ns / part.steps)} a step, {part.steps} steps)"
+    )
+
+
+def _cost(cost: float | None) -> str:
+    return "profiling overhead unknown" if cost is None else f"profiling changes a step's time by {percent(1 + cost)}"
+
+
+def _parity(found: Comparison, colour: bool) -> list[str]:
+    lines = heading("Same work?", colour=colour) + _agreement(found)
+    for difference in found.parity:
+        mark = "! " if difference.get("blocks") == "yes" else "  "
+        lines += paragraph(parity.statement(difference), first=f"  {mark}")
+    if found.parity:
+        return lines
+    if found.items and found.items[0].item in RECORDED:
+        return lines + paragraph("Not checked: these are two recordings; compare the counts above.", first="  ")
+    return lines + paragraph("No difference was found in what was compared.", first="  ")
+
+
+def _agreement(found: Comparison) -> list[str]:
+    """How closely the two sides' arrays agree, and which facts are the same."""
+    agreement = cast(Mapping[str, Any], found.facts.get("agreement") or {})
+    distances = agreement.get("largest_relative_difference", {})
+    if not distances:
+        return []
+    worst = max(distances, key=distances.__getitem__)
+    text = (
+        f"{len(distances)} arrays compared; largest difference {distances[worst]:.1g} of an array's scale ({worst}); "
+        f"allowed for {agreement['dtype']}: {agreement['tolerance']['relative']:g}"
+    )
+    named = [f"{name} {value}" for name, value in agreement["same_facts"].items() if len(value) <= 24]
+    same = paragraph(f"same on both sides: {', '.join(named)}", first="  ", rest="    ") if named else []
+    return [*paragraph(text, first="  ", rest="    "), *same]
+
+
+def messages(texts: Iterable[str], title: str, colour: bool) -> list[str]:
+    """A headed list of messages, nothing where there are none."""
+    found = [line for text in texts for line in paragraph(text, first="  ! ")]
+    return [*heading(title, colour=colour), *found] if found else []
+
+
+def anomalies(counts: Mapping[str, int], colour: bool) -> list[str]:
+    """What reading the traces repaired, skipped or noticed: name, count, severity and meaning."""
+    lines = []
+    for name, count in sorted(counts.items()):
+        lines += paragraph(f"{anomaly_name(name)} × {count} ({anomaly_meaning(name)})", first="  ", rest="    ")
+    return [*heading("What reading the traces noticed", colour=colour), *lines] if lines else []
+
+
+def anomaly_name(name: str) -> str:
+    """`A: unknown_operator` for a comparison's `a.unknown_operator`."""
+    side, dot, rest = name.partition(".")
+    return f"{side.upper()}: {rest}" if dot and side in ("a", "b") else name
+
+
+def anomaly_meaning(name: str) -> str:
+    """Severity and meaning as declared; a side's prefix (`a.`) is none of its name."""
+    declared = ANOMALIES.get(name.removeprefix("a.").removeprefix("b."))
+    return f"{declared.severity}: {declared.meaning}" if declared else "no description"
+
+
+def _captures(sides: Iterable[tuple[str, Side]], folder: object, colour: bool, *, traced: bool = True) -> list[str]:
+    kept = [(label, side.capture) for label, side in sides if side.capture]
+    if folder:
+        kept.insert(0, ("All", str(folder)))
+    if not kept:
+        return []
+    lines = heading("Captures", colour=colour)
+    lines += [f"  {label}: {visible(path)}" for label, path in kept]
+    if not traced:
+        return lines
+    lines += paragraph(
+        "Look inside with `dlprof show CAPTURE`. For Perfetto (ui.perfetto.dev) or chrome://tracing: "
+        "`dlprof export CAPTURE --to chrome -o trace.json`.",
+        first="  ",
+    )
+    return lines

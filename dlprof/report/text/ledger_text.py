@@ -1,0 +1,88 @@
+"""The ledger as a table of 80 columns: where the difference between the two walls comes from, with bars as a second cue."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dlprof.analysis.model import Alignment, Ledger, LedgerLine
+from dlprof.report.text.layout import Column, heading, paragraph, table
+from dlprof.units import NS_PER_MS
+
+LINES: Final = 14
+_HALF: Final = 7
+"""Cells of a bar on each side of its middle."""
+
+
+def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str]:
+    """Heading, table, sum and what the ledger says of itself; nothing where there is no ledger."""
+    if found is None:
+        return []
+    what = "traced step's" if found.basis == "step" else "trace's"
+    shown, folded = _split(found.lines, limit)
+    largest = max((abs(line.delta_ns) for line in shown), default=0)
+    timed = any(line.low_ns is not None for line in found.lines)
+    body = [_cells(line.name, line.a_ns, line.b_ns, _last(line, largest, timed)) for line in shown]
+    if folded:
+        name = f"{len(folded)} smaller part{'s' if len(folded) > 1 else ''}"
+        body.append(_cells(name, sum(line.a_ns for line in folded), sum(line.b_ns for line in folded), ""))
+    body.append(_cells("wall time", found.a_wall_ns, found.b_wall_ns, ""))
+    columns = [
+        Column("part", 34, right=False), Column("A ms", 8), Column("B ms", 8), Column("B−A ms", 9),
+        Column("interval of B−A" if timed else "", 2 * _HALF + 3, right=False),
+    ]  # fmt: skip
+    out = heading(f"Why: the {what} wall time, split without overlap", colour=colour)
+    out += table(columns, body)
+    out += paragraph(found.statement)
+    for note in found.notes:
+        out += paragraph(note, first="  ! ")
+    return out
+
+
+def matched(found: Alignment | None) -> list[str]:
+    """How much of each side's operator time has no counterpart, and how many names the vocabulary lacks."""
+    return [] if found is None else paragraph(matched_words(found))
+
+
+def matched_words(found: Alignment) -> str:
+    """`Without a counterpart on the other side: 0.4 % of A's operator time, 0.0 % of B's. Unknown names: …`."""
+    text = (
+        f"Without a counterpart on the other side: {100 * found.a_unmatched:.1f} % of A's operator time, "
+        f"{100 * found.b_unmatched:.1f} % of B's."
+    )
+    unknown = dict.fromkeys((*found.a_unknown, *found.b_unknown))
+    if unknown:
+        shown = ", ".join(list(unknown)[:3])
+        text += f" {len(unknown)} operator name{'s' if len(unknown) > 1 else ''} not known, such as {shown}."
+    return text
+
+
+def _split(found: Sequence[LedgerLine], limit: int) -> tuple[Sequence[LedgerLine], Sequence[LedgerLine]]:
+    """Lines to show and to fold; the unexplained one is always shown, for it says how far to trust the others."""
+    if len(found) <= limit:
+        return found, ()
+    chosen = {id(line) for line in sorted(found, key=lambda line: -abs(line.delta_ns))[: limit - 1]}
+    chosen |= {id(line) for line in found if line.kind == "unexplained"}
+    return [line for line in found if id(line) in chosen], [line for line in found if id(line) not in chosen]
+
+
+def _cells(name: str, a_ns: int, b_ns: int, last: str) -> tuple[str, ...]:
+    delta = (b_ns - a_ns) / NS_PER_MS
+    return name, f"{a_ns / NS_PER_MS:.3f}", f"{b_ns / NS_PER_MS:.3f}", f"{delta:+.3f}", last
+
+
+def _last(line: LedgerLine, largest: int, timed: bool) -> str:
+    if not timed:
+        return bar(line.delta_ns, largest)
+    if line.low_ns is None or line.high_ns is None:
+        return ""
+    return f"[{line.low_ns / NS_PER_MS:+.2f}, {line.high_ns / NS_PER_MS:+.2f}]"
+
+
+def bar(delta: float, largest: float) -> str:
+    """A bar from the middle: to the left what B saves, to the right what B adds; at least half a cell if it is not zero."""
+    half = min(2 * _HALF, max(1, round(2 * _HALF * abs(delta) / largest))) if delta and largest else 0
+    full, rest = divmod(half, 2)
+    if delta < 0:
+        return ("▐" * rest + "█" * full).rjust(_HALF) + "│"
+    return " " * _HALF + "│" + "█" * full + "▌" * rest

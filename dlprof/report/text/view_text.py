@@ -1,0 +1,87 @@
+"""One `show` table as text of 80 columns: key columns on the left, counts and times on the right."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import pyarrow as pa
+
+from dlprof.analysis.model import View
+from dlprof.report.text.layout import WIDTH, Column, cells, heading, paragraph, table, visible
+from dlprof.units import NS_PER_MS
+
+_TIMES: Final = {
+    "total_ns": "Total ms",
+    "self_ns": "Self ms",
+    "wall_ns": "Wall ms",
+    "busy_ns": "Busy ms",
+    "span_ns": "Span ms",
+}
+_NUMBER: Final = 10
+_COUNT: Final = 8
+_SHARE: Final = 6
+
+
+def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
+    """Heading and table; `limit` rows, the rest counted in a line of its own."""
+    title = heading(f"By {found.by}", colour=colour)[1:]
+    if not found.table.num_rows:
+        return [*title, "  Nothing was recorded."]
+    measures = _measures(found)
+    shown = found.table if limit is None else found.table.slice(0, limit)
+    rows = shown.to_pylist()
+    keys = [[_key(row[name]) for name in found.keys] for row in rows]
+    columns = _key_columns(found.keys, keys, WIDTH - sum(column.width + 1 for _, column in measures))
+    body = [key + [_cell(name, row[name]) for name, _ in measures] for key, row in zip(keys, rows, strict=True)]
+    out = title + table([*columns, *(column for _, column in measures)], body)
+    if shown.num_rows < found.table.num_rows:
+        out.append(f"{found.table.num_rows - shown.num_rows} more rows")
+    return out + _notes(found, columns, keys)
+
+
+def _measures(found: View) -> list[tuple[str, Column]]:
+    names = [name for name in found.table.column_names if name not in found.keys]
+    measures = [("count", Column("Count", _COUNT))] if "count" in names else []
+    wide = "busy_ns" in names or found.by == "kernel"
+    for name, title in _TIMES.items():
+        if name in names and not (wide and name == "wall_ns"):
+            measures.append((name, Column(title, _NUMBER)))
+    if "share" in names:
+        measures.append(("share", Column("Share", _SHARE)))
+    return measures
+
+
+def _key_columns(names: tuple[str, ...], keys: list[list[str]], room: int) -> list[Column]:
+    """As wide as their longest entry; the longest column gives way where they do not fit."""
+    widths = [
+        max(cells(visible(text)) for text in [name, *column])
+        for name, column in zip(names, zip(*keys, strict=True), strict=True)
+    ]
+    while sum(widths) + len(widths) - 1 > room and max(widths) > 4:
+        widths[widths.index(max(widths))] -= 1
+    return [Column(name.capitalize(), width, right=False) for name, width in zip(names, widths, strict=True)]
+
+
+def _key(value: object) -> str:
+    return "–" if value is None else str(value)
+
+
+def _cell(name: str, value: float | int | None) -> str:
+    if value is None:
+        return "–"
+    if name == "count":
+        return str(value)
+    if name == "share":
+        return f"{value * 100:.1f} %"
+    return f"{value / NS_PER_MS:.3f}"
+
+
+def _notes(found: View, columns: list[Column], keys: list[list[str]]) -> list[str]:
+    notes = []
+    if any(cells(visible(text)) > column.width for key in keys for text, column in zip(key, columns, strict=True)):
+        notes.append("Names ending in … are cut here; --format json and csv hold them whole.")
+    if "known" in found.table.column_names:
+        unknown = pa.compute.sum(pa.compute.invert(found.table["known"])).as_py() or 0
+        if unknown:
+            notes.append(f"{unknown} of the operators are not in the vocabulary and stand under their raw names.")
+    return [line for note in notes for line in paragraph(note)]

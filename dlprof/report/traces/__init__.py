@@ -1,0 +1,1 @@
+"""Traces for other tools: Chrome/Perfetto JSON, XPlane and TensorBoard directories."""

@@ -1,0 +1,164 @@
+"""A TensorBoard log directory: traces for the profile plugin, scalars, histograms, text and images by TensorBoard's own writers.
+
+Runs: `a` and `b` (each with its trace, accuracy and step times) and `comparison` (verdict, ratios, breakdown, waterfall).
+TensorBoard is not a dependency of dlprof: it comes with the extra `dlprof[tensorboard]`.
+"""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import pyarrow as pa
+
+from dlprof.analysis.exhibits import Epochs, Exhibits, StepTimes
+from dlprof.analysis.model import Comparison
+from dlprof.errors import Unsupported
+from dlprof.report.html import plots, waterfall
+from dlprof.report.html.figure import render, style
+from dlprof.report.text.breakdown_text import label
+from dlprof.report.text.verdict import headline, interval_words, item_words
+from dlprof.report.traces import xplane
+from dlprof.units import NS_PER_MS
+
+_ROWS: Final = 40
+
+
+def write_profile(events: pa.Table, folder: Path, session: str) -> Path:
+    """Writes one trace where the profile plugin looks for it below the run `folder`; returns the file's path."""
+    target = folder / "plugins" / "profile" / session
+    target.mkdir(parents=True, exist_ok=True)
+    file = target / "dlprof.xplane.pb"
+    file.write_bytes(xplane.encode(events))
+    return file
+
+
+def write_run(folder: Path, side: str, exhibits: Exhibits, wall_time: float) -> None:
+    """Accuracy and loss per epoch, and step times, of one side (a, b). wall_time: Unix seconds of the run."""
+    with _writer(folder, wall_time) as add:
+        for epochs in (e for e in exhibits.epochs if e.side == side):
+            _add_epochs(add, epochs)
+        for times in (t for t in exhibits.step_times if t.side == side):
+            _add_times(add, times)
+
+
+def _add_epochs(add: _Add, found: Epochs) -> None:
+    series = {
+        "accuracy/validation": found.validation_accuracy,
+        "accuracy/test": found.test_accuracy,
+        "loss/train": found.train_loss,
+    }
+    for tag, values in series.items():
+        for epoch, value in zip(found.epochs, values, strict=True):
+            if value is not None:
+                add.scalar(tag, value, epoch)
+
+
+def _add_times(add: _Add, found: StepTimes) -> None:
+    for tag, values in (("untraced", found.untraced_ns), ("traced", found.traced_ns)):
+        if values:
+            add.histogram(f"step time, ms/{tag}", np.array(values) / NS_PER_MS)
+
+
+def write_comparison(folder: Path, found: Comparison, wall_time: float) -> None:
+    """The comparison as text, scalars and an image."""
+    with _writer(folder, wall_time) as add:
+        add.text("verdict", headline(found))
+        for item in found.items:
+            if item.ratio is None:
+                continue
+            name = item_words(item.item)
+            add.scalar(f"time of B ÷ time of A/{name}", item.ratio.estimate)
+            add.text(f"interval/{name}", interval_words(item.ratio))
+            for end, value in (("low", item.ratio.low), ("high", item.ratio.high)):
+                if value is not None:
+                    add.scalar(f"time of B ÷ time of A/{name}, {end}", value)
+        add.text("breakdown", _markdown(found))
+        built = waterfall.build(found)
+        if built is not None:
+            with style():
+                drawn = plots.waterfall(built, found.a.label, found.b.label)
+                width, height = (round(inches * 150) for inches in drawn.get_size_inches())
+                add.image("waterfall", render(drawn, "png"), width, height)
+
+
+def _markdown(found: Comparison) -> str:
+    """The largest rows, ms over the traced steps."""
+    rows = sorted(found.rows, key=lambda row: -abs(row.delta_ns or 0.0))
+    lines = [
+        "Self time, ms over the traced steps:",
+        "",
+        "| row | A, ms | B, ms | B − A, ms |",
+        "| --- | ---: | ---: | ---: |",
+    ]
+    for row in rows[:_ROWS]:
+        cells = ["–" if ns is None else f"{ns / NS_PER_MS:.3f}" for ns in (row.a_ns, row.b_ns, row.delta_ns)]
+        lines.append(f"| {label(row).replace('|', '¦')} | {' | '.join(cells)} |")
+    more = f"\n\n{len(rows) - _ROWS} smaller rows are not shown." if len(rows) > _ROWS else ""
+    return "\n".join(lines) + more
+
+
+class _Add:
+    """TensorBoard's own makers of summaries (they need no TensorFlow), written with one wall time."""
+
+    def __init__(self, writer: Any, wall_time: float, modules: Mapping[str, Any]) -> None:
+        self._writer, self._wall_time, self._modules = writer, wall_time, modules
+
+    def scalar(self, tag: str, value: float, step: int = 0) -> None:
+        self._write(self._modules["scalar"].scalar_pb(tag, value), step)
+
+    def histogram(self, tag: str, values: np.ndarray[Any, Any]) -> None:
+        self._write(self._modules["histogram"].histogram_pb(tag, values), 0)
+
+    def text(self, tag: str, markdown: str) -> None:
+        self._write(self._modules["text"].text_pb(tag, markdown), 0)
+
+    def image(self, tag: str, png: bytes, width: int, height: int) -> None:
+        """The image plugin's tensor: width, height and the encoded image, as strings (tensorboard/plugins/image)."""
+        content = [str(width).encode(), str(height).encode(), png]
+        tensor = self._modules["tensor"].make_tensor_proto(content, dtype=self._modules["types"].string)
+        metadata = self._modules["image"].create_summary_metadata(
+            display_name=tag, description="", converted_to_tensor=True
+        )
+        summary = self._modules["summary"].Summary()
+        summary.value.add(tag=tag, tensor=tensor, metadata=metadata)
+        self._write(summary, 0)
+
+    def _write(self, summary: Any, step: int) -> None:
+        event = self._modules["event"].Event(wall_time=self._wall_time, step=step, summary=summary)
+        self._writer.add_event(event)
+
+
+_MODULES: Final = {
+    "writer": "summary.writer.event_file_writer",
+    "scalar": "plugins.scalar.summary_v2",
+    "histogram": "plugins.histogram.summary_v2",
+    "text": "plugins.text.summary_v2",
+    "image": "plugins.image.metadata",
+    "tensor": "util.tensor_util",
+    "types": "compat.tensorflow_stub.dtypes",
+    "event": "compat.proto.event_pb2",
+    "summary": "compat.proto.summary_pb2",
+}
+
+
+@contextmanager
+def _writer(folder: Path, wall_time: float) -> Iterator[_Add]:
+    """TensorBoard's event file writer. Raises `Unsupported` where TensorBoard is not installed."""
+    try:
+        modules = {name: importlib.import_module(f"tensorboard.{path}") for name, path in _MODULES.items()}
+    except ModuleNotFoundError:
+        raise Unsupported(
+            "writing TensorBoard's event files needs TensorBoard, which is not installed",
+            hint="python3 -m pip install 'dlprof[tensorboard]'",
+        ) from None
+    folder.mkdir(parents=True, exist_ok=True)
+    writer = modules["writer"].EventFileWriter(str(folder))
+    try:
+        yield _Add(writer, wall_time, modules)
+    finally:
+        writer.close()

@@ -1,0 +1,159 @@
+"""XPlane (`*.xplane.pb`) of an event table, so that TensorBoard's profile plugin opens any framework's trace.
+
+What the plugin needs to see operators (found with xprof 2.24): a plane `/host:CPU` with lines `tf_Compute/…`, whose events
+are named `scope/op:Type` and carry the stat `tf_op`. A type must look like TensorFlow's own (a capital letter or `_`, then
+letters, digits and `_`), else the operator gets no type; a scope must not start with `_`. So MXNet's `elemwise_add` becomes
+the type `_elemwise_add`, and a bulk `Activation,Pooling` the type `Activation_Pooling`; the raw name stays in the scope and
+in the stat `dlprof_name`. Step markers carry `step_num` and `_r`, by which the plugin groups events into steps.
+Field numbers: tsl/profiler/protobuf/xplane.proto.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from dlprof.report.html import lanes
+from dlprof.report.traces.protobuf_wire import entry, integer, message
+from dlprof.units import PS_PER_NS
+
+_WORK: Final = ("op", "kernel", "copy")
+_TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_]*")
+_STEP: Final = re.compile(r"dlprof:(?:unsynced_)?step=(\d+)")
+_COLUMNS: Final = (
+    "name", "level", "phase", "layer", "op", "kernel", "device", "stream", "track", "start_ps", "duration_ps",
+    "step", "correlation",
+)  # fmt: skip
+
+
+@dataclass(slots=True)
+class _Plane:
+    """One plane under construction: its metadata by name, and its lines as bytes. Ids count from 1; 0 means unset."""
+
+    name: str
+    lines: list[bytes] = field(default_factory=list)
+    events: dict[str, int] = field(default_factory=dict)
+    stats: dict[str, int] = field(default_factory=dict)
+
+    def event(self, name: str) -> int:
+        return self.events.setdefault(name, len(self.events) + 1)
+
+    def text(self, name: str, value: str) -> bytes:
+        """An event's stat that holds text."""
+        return message(4, integer(1, self._stat(name)) + message(5, value))
+
+    def number(self, name: str, value: int) -> bytes:
+        """An event's stat that holds an integer."""
+        return message(4, integer(1, self._stat(name)) + integer(4, value))
+
+    def _stat(self, name: str) -> int:
+        return self.stats.setdefault(name, len(self.stats) + 1)
+
+    def encoded(self, number: int) -> bytes:
+        """XPlane: id 1, name 2, lines 3, event_metadata 4, stat_metadata 5."""
+        parts = [integer(1, number), message(2, self.name), *(message(3, line) for line in self.lines)]
+        parts += [entry(4, id_, integer(1, id_) + message(2, name)) for name, id_ in self.events.items()]
+        parts += [entry(5, id_, integer(1, id_) + message(2, name)) for name, id_ in self.stats.items()]
+        return b"".join(parts)
+
+
+def encode(events: pa.Table, hostname: str = "dlprof") -> bytes:
+    """An XSpace. Counter samples have no place in one: their number stands in its `warnings`."""
+    origin = (events.schema.metadata or {}).get(b"origin_ns") or b"0"
+    samples = int(np.sum(np.asarray(events["level"].cast(pa.string())) == "counter"))
+    planes: dict[str, _Plane] = {}
+    for rows in _tracks(events):
+        first = rows[0]
+        on_gpu = first["device"].startswith("gpu:") and first["level"] in ("kernel", "copy")
+        name = f"/device:GPU:{first['device'][4:]}" if on_gpu else "/host:CPU"
+        plane = planes.setdefault(name, _Plane(name))
+        for lane, members in _lanes(rows):
+            plane.lines.append(_line(plane, members, int(origin), len(plane.lines) + 1, lane))
+    space = [message(1, plane.encoded(number)) for number, plane in enumerate(planes.values(), start=1)]
+    if samples:
+        space.append(message(3, f"{samples} counter samples are not in this file: XPlane has no place for them"))
+    return b"".join([*space, message(4, hostname)])
+
+
+def _tracks(events: pa.Table) -> Iterator[list[dict[str, Any]]]:
+    """Events of each future line: a track's work apart from its markers and calls, in order of time, outer first."""
+    level: list[Any] = events["level"].cast(pa.string()).to_pylist()
+    kind = np.array([{"op": 0, "kernel": 0, "copy": 0, "counter": -1}.get(name, 1) for name in level], dtype=np.int64)
+    key = np.where(kind < 0, -1, events["track"].to_numpy().astype(np.int64) * 2 + kind)
+    order = np.lexsort((-events["duration_ps"].to_numpy(), events["start_ps"].to_numpy(), key))
+    order = order[key[order] >= 0]
+    bounds = np.flatnonzero(np.diff(key[order])) + 1
+    for rows in np.split(order, bounds) if len(order) else []:
+        chosen: Any = pa.array(rows)
+        yield events.select(list(_COLUMNS)).take(chosen).to_pylist()
+
+
+def _lanes(rows: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+    """Lanes for a line: calls and markers may nest; operators may not, for the plugin drops one that holds another
+    (seen with xprof 2.24: the outer operator of two lost its whole time)."""
+    times: list[npt.NDArray[np.int64]] = [
+        np.array([r[n] for r in rows], dtype=np.int64) for n in ("start_ps", "duration_ps")
+    ]
+    work = rows[0]["level"] in _WORK
+    lane = lanes.assign(times[0] - min(0, int(times[0].min())), times[1], nest=not work)
+    for number in range(int(lane.max()) + 1):
+        yield number, [rows[at] for at in np.flatnonzero(lane == number).tolist()]
+
+
+def _line(plane: _Plane, rows: list[dict[str, Any]], origin_ns: int, number: int, lane: int) -> bytes:
+    """XLine: id 1, name 2, timestamp_ns 3, events 4 (XEvent: metadata_id 1, offset_ps 2, duration_ps 3, stats 4)."""
+    base_ns = rows[0]["start_ps"] // PS_PER_NS
+    work = rows[0]["level"] in _WORK
+    stream = rows[0]["stream"]
+    if work and plane.name == "/host:CPU" and not stream.startswith("tf_"):
+        stream = f"tf_Compute/{stream}"
+    parts = [integer(1, number), message(2, f"{stream} lane {lane + 1}" if lane else stream)]
+    parts.append(integer(3, origin_ns + base_ns))
+    known: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
+    for row in rows:
+        key = (row["name"], row["phase"], row["layer"], row["step"], row["correlation"])
+        if key not in known:
+            known[key] = _named(plane, row) if work else _marked(plane, row)
+        head, stats = known[key]
+        time = integer(2, row["start_ps"] - base_ns * PS_PER_NS) + integer(3, row["duration_ps"])
+        parts.append(message(4, head + time + stats))
+    return b"".join(parts)
+
+
+def _named(plane: _Plane, row: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Metadata id and stats of an operator event."""
+    name = operator_name(row)
+    stats = plane.text("tf_op", name) + plane.text("dlprof_name", row["name"])
+    if row["op"]:
+        stats += plane.text("dlprof_op", row["op"])
+    if row["correlation"] is not None:
+        stats += plane.number("correlation_id", row["correlation"])
+    return integer(1, plane.event(name)), stats
+
+
+def _marked(plane: _Plane, row: dict[str, Any]) -> tuple[bytes, bytes]:
+    """Metadata id and stats of a marker or call; a step marker is the root of its step."""
+    step = _STEP.fullmatch(row["name"])
+    stats = plane.number("step_num", int(step[1])) + plane.number("_r", 1) if step else b""
+    # Without the colon: the plugin takes every `a:b` on a host line for an operator `a` of type `b`.
+    return integer(1, plane.event("dlprof step" if step else row["name"].replace(":", " "))), stats
+
+
+def operator_name(row: dict[str, Any]) -> str:
+    """`scope/op:Type` of an operator event; a name that TensorFlow itself wrote stays as it is."""
+    raw = row["name"]
+    if _TF_NAME.fullmatch(raw):
+        return str(raw)
+    scope = "/".join(_safe(part) for part in (row["phase"] or "op", row["layer"], raw) if part)
+    kind = _safe(row["kernel"] or raw)
+    return f"{scope}:{kind if kind[:1].isupper() or kind.startswith('_') else '_' + kind}"
+
+
+def _safe(text: str) -> str:
+    return re.sub(r"[^A-Za-z0-9_]", "_", text)
