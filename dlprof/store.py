@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
+import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -185,7 +186,7 @@ class CaptureWriter:
     def __init__(self, path: Path, *, resume: bool = False) -> None:
         self.path = path
         self.resume = resume
-        self.partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        self.partial = beside(path, "partial")
         self.keep_partial = False
         self._events: pq.ParquetWriter | None = None
         self._committed = False
@@ -253,7 +254,7 @@ class CaptureWriter:
 
     def _rename(self) -> None:
         """Into place; a directory that is replaced steps aside first, and back where the new one cannot come."""
-        before = self.path.with_name(f".{self.path.name}.before-{os.getpid()}")
+        before = beside(self.path, "before")
         if self.resume:
             self.path.rename(before)
         try:
@@ -273,14 +274,24 @@ def _linked(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
+def beside(path: Path, purpose: str) -> Path:
+    """A temporary name in the folder of `path`: `.NAME.PURPOSE-PID-TOKEN`. PID tells whose it was when a process died;
+    TOKEN cannot be guessed, so that nobody who may write to the folder can put a link there beforehand."""
+    return path.with_name(f".{path.name}.{purpose}-{os.getpid()}-{secrets.token_hex(8)}")
+
+
 class atomic:  # noqa: N801  (reads as a verb at the call site)
-    """`with atomic(path) as temporary:` write the temporary file; it replaces `path` on success and vanishes on error."""
+    """`with atomic(path) as temporary:` write the temporary file; it replaces `path` on success and vanishes on error.
+
+    The file is made by us alone (O_EXCL follows no link and takes no file that is there), under a name of `beside`.
+    """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.temporary = path.with_name(f".{path.name}.tmp-{os.getpid()}")
+        self.temporary = beside(path, "tmp")
 
     def __enter__(self) -> Path:
+        os.close(os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
         return self.temporary
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shlex
 import shutil
 from collections.abc import Callable
@@ -21,7 +20,7 @@ from dlprof.api.results import CaptureResult, ComparisonResult
 from dlprof.errors import StoreError, UsageError
 from dlprof.report.html import document, figure, plots, waterfall
 from dlprof.report.traces import tensorboard
-from dlprof.store import Manifest
+from dlprof.store import Manifest, beside
 
 VIEWS = ("op", "layer", "phase", "kernel", "device")
 
@@ -79,8 +78,9 @@ def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
     """A TensorBoard log directory with runs a, b and comparison. Raises `StoreError` where the folder exists already."""
     if folder.exists():
         raise StoreError(f"{folder}: exists already", hint="choose another -o, or remove it")
-    making = folder.with_name(f".{folder.name}.partial-{os.getpid()}")
+    making = beside(folder, "partial")
     try:
+        making.mkdir()
         shown = {"a": result} if isinstance(result, CaptureResult) else result.representative()
         drawn = _capture_exhibits(result) if isinstance(result, CaptureResult) else result.exhibits()
         for side, one in shown.items():

@@ -22,7 +22,7 @@ from dlprof.store import MANIFEST_FILE, Capture, atomic
 from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
 from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, decode, differing
 
-_PARTIAL: Final = re.compile(r"\..+\.partial-(?P<pid>\d+)")
+_PARTIAL: Final = re.compile(r"\..+\.partial-(?P<pid>\d+)(-[0-9a-f]+)?")
 _NAMED_IN_ERROR: Final = 8
 SAVED: Final = ".before"
 

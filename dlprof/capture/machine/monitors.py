@@ -118,7 +118,7 @@ class Monitors:
         return max(used_s - last[1], 0.0) / ((now_ns - last[0]) / 1e9) * 100
 
     def _name(self, child: psutil.Process) -> str:
-        """The child's control folder; that of a capture under way has the temporary name `.NAME.partial-PID`."""
+        """The child's control folder; that of a capture under way has the temporary name `.NAME.partial-PID-TOKEN`."""
         if child.pid not in self._names:
             folder = Path(child.cwd()).name or str(child.pid)
             self._names[child.pid] = folder.removeprefix(".").partition(".partial-")[0]
