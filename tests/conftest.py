@@ -9,8 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-
-ROOT = Path(__file__).parent.parent
+from places import ROOT, TRACES
 
 Dlprof = Callable[..., subprocess.CompletedProcess[str]]
 
@@ -34,7 +33,6 @@ def dlprof() -> Dlprof:
 @pytest.fixture(scope="session")
 def recorded() -> Path:
     """Real traces that others recorded; they do not ship with the project."""
-    folder = ROOT.parent / "shared" / "traces"
-    if not folder.is_dir():
+    if not TRACES.is_dir():
         pytest.skip("needs the traces of others, which do not ship with the project")
-    return folder
+    return TRACES

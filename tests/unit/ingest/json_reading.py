@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pytest
-from reading import TRACES, read
+from places import TRACES
+from reading import read
 
 from dlprof.frameworks import vocabulary
 from dlprof.ingest import TraceInfo

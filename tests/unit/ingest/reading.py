@@ -12,9 +12,6 @@ from dlprof import ingest, schema
 from dlprof.ingest import TraceInfo
 from dlprof.plugin import Operator, Vocabulary
 
-TRACES = Path(__file__).resolve().parents[4] / "shared" / "traces"
-"""Real traces of others; a checkout may lack them."""
-
 
 def read(
     path: Path, vocabularies: Mapping[str, Vocabulary] | None = None, repair: bool = False

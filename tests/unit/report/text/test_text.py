@@ -1,0 +1,186 @@
+"""The terminal text fits 80 columns, puts the verdict first, and says what it does not know."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import replace
+
+import pytest
+from places import ROOT
+from report_tables import ROWS, comparison, ledger, view
+
+from dlprof.analysis.model import Completeness, ItemResult, Ratio, Row, View
+from dlprof.report.text import comparison_text, ledger_text
+from dlprof.report.text.layout import cells, fit
+
+GOLDEN = ROOT / "tests" / "golden" / "report"
+
+
+def golden(name: str, found: str) -> None:
+    """Compares with the golden file; DLPROF_UPDATE_GOLDEN=1 writes it anew, to be read before it is committed."""
+    path = GOLDEN / name
+    if os.environ.get("DLPROF_UPDATE_GOLDEN"):
+        path.write_text(found, encoding="utf-8")
+    assert found == path.read_text(encoding="utf-8")
+
+
+def single() -> ItemResult:
+    sentence = "B against A: 1.2× the time by median traced step; one run each, so no verdict"
+    ratio = Ratio(1.2, None, None, 0.0, 1, "median traced step")
+    return ItemResult("step", "inconclusive", ratio, 1e6, 1.2e6, sentence, warnings=("one run decides nothing",))
+
+
+def test_a_comparison_reads_as_its_golden_file() -> None:
+    golden("comparison.txt", comparison_text.comparison(comparison()))
+
+
+def test_a_comparison_with_a_ledger_reads_as_its_golden_file() -> None:
+    golden("ledger.txt", comparison_text.comparison(comparison(ledger=ledger())))
+
+
+def test_a_diff_reads_as_its_golden_file() -> None:
+    golden("diff.txt", comparison_text.comparison(comparison(workload="", items=(single(),), parity=(), anomalies={})))
+
+
+def test_a_view_reads_as_its_golden_file() -> None:
+    golden("view.txt", comparison_text.view(view()))
+
+
+LONG = [replace(row, op=row.op * 9, layer="a_very_long_layer_name" * 3) for row in ROWS]
+
+
+@pytest.mark.parametrize(
+    "found",
+    [
+        comparison_text.comparison(comparison()),
+        comparison_text.comparison(comparison(rows=LONG, warnings=("word " * 60,))),
+        comparison_text.view(view()),
+        comparison_text.view(view("device", ("device", "stream"), [
+            {"device": "gpu:4", "stream": "Stream #134(Compute) " * 3, "count": 10**7, "calls": 1, "total_ns": 1e14,
+             "self_ns": 1e14, "share": 1.0, "wall_ns": None, "busy_ns": 1e14, "span_ns": 1e14},
+        ])),
+        comparison_text.view(view("kernel", ("kernel", "device"), [
+            {"kernel": "void cudnn::detail::implicit_convolve_sgemm<float, float, 1024>" * 2, "device": "gpu:4",
+             "count": 3, "calls": 3, "total_ns": 5.0, "self_ns": 5.0, "share": 1.0, "wall_ns": 5.0},
+        ])),
+    ],
+)  # fmt: skip
+def test_no_line_is_wider_than_80_cells(found: str) -> None:
+    assert max(cells(line) for line in found.splitlines()) <= 80
+
+
+def test_the_verdict_comes_first_and_names_both_sides() -> None:
+    first = " ".join(comparison_text.comparison(comparison()).splitlines()[:3])
+    assert first.startswith("MXNet 1.9.1 (hybrid) is slower than TensorFlow 2.21.0 (graph): +111.3 %")
+    assert "6 trials" in first
+
+
+def test_colour_changes_no_word() -> None:
+    coloured = comparison_text.comparison(comparison(), colour=True)
+    assert "\x1b[" in coloured
+    assert re.sub(r"\x1b\[[0-9]+m", "", coloured) == comparison_text.comparison(comparison())
+
+
+def test_control_characters_of_a_trace_do_not_reach_the_terminal() -> None:
+    evil = replace(ROWS[0], op="\x1b]0;owned\x07")
+    found = comparison_text.comparison(comparison(rows=[evil], warnings=("\x1b[2J",)))
+    assert "\x1b" not in found
+    assert "\\x1b]0;owned" in found
+
+
+def test_folded_rows_and_shown_rows_sum_to_all_rows() -> None:
+    many = [Row(f"Op{i}", "forward", None, 1e6 * i, 2e6 * i, 1e6 * i, 10, 10, 10, 10) for i in range(1, 41)]
+    lines = comparison_text.comparison(comparison(rows=many), rows=5).splitlines()
+    total = next(line for line in lines if line.startswith("all rows"))
+    folded = next(line for line in lines if line.startswith("35 smaller rows"))
+    shown = [line for line in lines if line.startswith("Op")]
+    assert len(shown) == 5
+    for column in (-7, -6, -5):
+        parts = sum(float(line.split()[column]) for line in [*shown, folded])
+        assert parts == pytest.approx(float(total.split()[column]))
+    assert float(total.split()[-7]) == 82.0
+
+
+def test_times_are_per_step_where_the_sides_traced_different_numbers_of_steps() -> None:
+    halved = comparison(rows=[Row("Conv", "forward", None, 10e6, 10e6, 0.0, 10, 10, 10, 10)])
+    explained = {"a": replace(halved.explained["a"], steps=5), "b": halved.explained["b"]}
+    line = next(
+        row for row in comparison_text.comparison(replace(halved, explained=explained)).splitlines() if "Conv" in row
+    )
+    assert line.split()[-7:] == ["2.000", "1.000", "-1.000", "100.0", "100.0", "2", "1"]
+
+
+def test_what_is_not_known_is_said() -> None:
+    bare = comparison(items=(), rows=(), explained={}, profiling_overhead={}, parity=(), warnings=(), anomalies={})
+    found = comparison_text.comparison(bare)
+    assert found.startswith("No verdict on MXNet 1.9.1 (hybrid) against TensorFlow 2.21.0 (graph): nothing\nwas timed.")
+    assert "Neither trace holds an operator" in found
+    assert found.count("its share of the steps' time is unknown") == 2
+    assert found.count("profiling overhead unknown") == 2
+
+
+def test_a_blocking_parity_difference_is_marked() -> None:
+    difference = {"what": "shape", "where": "logits", "a": "(2,)", "b": "(3,)", "blocks": "yes"}
+    assert "! logits has other shapes: A (2,), B (3,)" in comparison_text.comparison(comparison(parity=(difference,)))
+
+
+def test_an_incomplete_trace_says_so_in_capitals() -> None:
+    shown = view()
+    broken = View(shown.by, shown.keys, shown.table, {}, Completeness(False, "12 steps lack operators"))
+    assert "INCOMPLETE: 12 steps lack operators" in comparison_text.view(broken)
+
+
+def test_rows_beyond_the_limit_are_counted() -> None:
+    assert "1 more row" in comparison_text.view(view(), rows=1)
+
+
+def test_text_is_cut_to_cells_not_characters() -> None:
+    assert fit("日本語", 4) == "日… "
+    assert cells(fit("日本語", 4)) == 4
+
+
+def test_a_ledger_folds_small_parts_and_always_shows_what_is_unexplained() -> None:
+    shown = ledger_text.lines(ledger(), colour=False, limit=2)
+    names = [line.split("  ")[0] for line in shown]
+    assert "Conv backward conv2" in names
+    assert "unexplained" in names
+    folded = next(line for line in shown if line.startswith("3 smaller parts"))
+    assert folded.split()[-3:] == ["13.500", "21.000", "+7.500"]
+    assert next(line for line in shown if line.startswith("wall time")).split()[-3:] == ["17.100", "33.900", "+16.800"]
+
+
+def test_intervals_of_a_ledger_take_the_place_of_bars() -> None:
+    timed = tuple(
+        replace(line, low_ns=line.delta_ns - 100_000, high_ns=line.delta_ns + 100_000) for line in ledger().lines
+    )
+    shown = ledger_text.lines(ledger(lines=timed), colour=False)
+    assert any("[+8.90, +9.10]" in line for line in shown)
+    assert not any("█" in line for line in shown)
+
+
+@pytest.mark.parametrize(
+    ("delta", "expected"),
+    [(10, "       │███████"), (-10, "███████│"), (0, "       │"), (0.001, "       │▌"), (-5, "   ▐███│")],
+)
+def test_a_bar_grows_from_the_middle(delta: float, expected: str) -> None:
+    assert ledger_text.bar(delta, 10) == expected
+
+
+def test_traced_replicates_show_interval_and_q_of_each_row_and_what_profiling_cost():
+    tested = [
+        Row("Conv", "forward", "conv1", 9e6, 12e6, 3e6, 10, 10, 10, 10, 2e6, 4e6, 0.0004),
+        Row("Gemm", "forward", "dense1", 5e6, 5.5e6, 5e5, 10, 10, 10, 10, -1e6, 2e6, 0.41),
+        Row("Copy", None, None, None, 2e6, 2e6, 0, 10, 0, 10),
+    ]
+    found = replace(comparison(), rows=tuple(tested), profiling_overhead={"a": 0.04, "b": None})
+    shown = comparison_text.comparison(found)
+    for line in shown.splitlines():
+        assert cells(line) <= 80
+    conv = next(line for line in shown.splitlines() if line.startswith("Conv · forward"))
+    assert conv.split()[-3:] == ["[+0.200,", "+0.400]", "*<.001"]
+    gemm = next(line for line in shown.splitlines() if line.startswith("Gemm · forward"))
+    assert gemm.split()[-1] == ".410"
+    said = " ".join(shown.split())
+    assert "1 of 2 rows differ. 1 rows could not be tested." in said
+    assert "All under the profiler, which changes A's step by +4.0 %." in said

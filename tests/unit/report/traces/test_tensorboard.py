@@ -1,0 +1,137 @@
+"""TensorBoard's profile plugin sees every operator with dlprof's own totals, and its readers read what we write."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pytest
+from report_tables import comparison, event, exhibits, table
+
+from dlprof.errors import Unsupported
+from dlprof.report.traces import protobuf_wire, tensorboard, xplane
+
+US = 1_000_000
+
+
+def mxnet_like(steps: int = 20) -> pa.Table:
+    """Steps with operators on two threads: names in lower case and of bulks, one operator inside another, a counter."""
+    random = np.random.default_rng(5)
+    rows = []
+    for step in range(steps):
+        start = step * 1000 * US
+        rows.append(event(name=f"dlprof:step={step}", level="marker", start_ps=start, duration_ps=900 * US, track=9))
+        rows.append(event(name="dlprof:forward", level="marker", start_ps=start + US, duration_ps=800 * US, track=9))
+        for at, name in enumerate(
+            ("Convolution", "_backward_Convolution", "elemwise_add", "Activation,Pooling", "Convolution")
+        ):
+            duration = int(random.integers(20, 150)) * US
+            rows.append(event(name=name, op="Conv", kernel=name, phase="forward", layer="conv1", step=step, track=at % 2,
+                              start_ps=start + at * 160 * US, duration_ps=duration, stream=f"{2**63 + at % 2}"))  # fmt: skip
+        rows.append(event(name="elemwise_add", phase="forward", layer="conv1", track=0, start_ps=start + 5 * US,
+                          duration_ps=3 * US, stream=f"{2**63}"))  # fmt: skip
+        rows.append(event(name="Memory: cpu/0", level="counter", start_ps=start, value=1.0))
+    return table(*rows)
+
+
+@pytest.mark.parametrize(("value", "expected"), [(0, b"\0"), (300, b"\xac\x02"), (-1, b"\xff" * 9 + b"\x01")])
+def test_varints_are_encoded_as_protobuf_does(value: int, expected: bytes) -> None:
+    assert protobuf_wire.varint(value) == expected
+
+
+@pytest.mark.parametrize(
+    ("given", "expected"),
+    [
+        ({"name": "forward/conv1/Conv2D:Conv2D"}, "forward/conv1/Conv2D:Conv2D"),
+        ({"name": "Convolution", "phase": "forward", "layer": "conv1"}, "forward/conv1/Convolution:Convolution"),
+        ({"name": "elemwise_add", "phase": None}, "op/elemwise_add:_elemwise_add"),
+        ({"name": "Activation,Pooling", "phase": "forward"}, "forward/Activation_Pooling:Activation_Pooling"),
+        ({"name": "[Conv,Relu]", "kernel": "Bulk"}, "op/_Conv_Relu_:Bulk"),
+    ],
+)
+def test_operator_names_take_the_form_that_the_plugin_knows(given: dict[str, Any], expected: str) -> None:
+    assert (
+        xplane.operator_name(event(kernel=given.get("kernel"), **{k: v for k, v in given.items() if k != "kernel"}))
+        == expected
+    )
+
+
+def test_dlprof_reads_back_what_it_wrote(tmp_path: Path) -> None:
+    ingest = pytest.importorskip("dlprof.ingest")
+    events = mxnet_like()
+    file = tensorboard.write_profile(events, tmp_path, "exact")
+    assert ingest.detect(file) == "xplane"
+    batches: list[pa.RecordBatch] = []
+    ingest.read([file], root=tmp_path, vocabularies={}, sink=batches.append)
+    back = pa.Table.from_batches(batches)
+    level = [name for name in back["level"].to_pylist() if name == "op"]
+    assert len(level) == 20 * 6
+    assert sum(back["duration_ps"].to_pylist()) == sum(events["duration_ps"].to_pylist())
+
+
+def test_the_plugin_gives_dlprofs_totals_for_every_operator(tmp_path: Path) -> None:
+    convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
+    events = mxnet_like()
+    file = tensorboard.write_profile(events, tmp_path, "exact")
+    data, _ = convert.xspace_to_tool_data([str(file)], "framework_op_stats", {})
+    seen = {}
+    for row in json.loads(data)[0]["rows"]:
+        cells = [cell["v"] for cell in row["c"]]
+        if cells[3] != "IDLE":
+            seen[cells[3]] = (cells[4], cells[5], cells[2])
+    expected: dict[str, list[float]] = defaultdict(lambda: [0, 0.0])
+    for row in events.to_pylist():
+        if row["level"] == "op":
+            total = expected[xplane.operator_name(row).rsplit(":", 1)[0]]
+            total[0] += 1
+            total[1] += row["duration_ps"] / US
+    assert seen.keys() == expected.keys()
+    for name, (count, total_us) in expected.items():
+        assert seen[name][0] == count
+        assert seen[name][1] == pytest.approx(total_us, rel=1e-6)
+    assert seen["forward/conv1/elemwise_add"][2] == "_elemwise_add"
+
+
+def test_the_plugin_sees_the_steps_and_what_was_left_out(tmp_path: Path) -> None:
+    convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
+    file = tensorboard.write_profile(mxnet_like(), tmp_path, "exact")
+    data, _ = convert.xspace_to_tool_data([str(file)], "overview_page", {})
+    text = data.decode() if isinstance(data, bytes) else data
+    assert "20 counter samples are not in this file" in text
+    assert text.count("duration: 0.90 ms") >= 18
+
+
+def test_scalars_histograms_text_and_image_are_read_back_by_tensorboard(tmp_path: Path) -> None:
+    reader = pytest.importorskip(
+        "tensorboard.backend.event_processing.event_accumulator", reason="the extra dlprof[tensorboard]"
+    )
+    tensorboard.write_run(tmp_path / "a", "a", exhibits(), 1.7e9)
+    tensorboard.write_comparison(tmp_path / "comparison", comparison(), 1.7e9)
+    from tensorboard.util import tensor_util
+
+    run = reader.EventAccumulator(str(tmp_path / "a")).Reload()
+    values = [(e.step, float(tensor_util.make_ndarray(e.tensor_proto))) for e in run.Tensors("accuracy/validation")]
+    assert values == [(1, pytest.approx(0.9)), (2, pytest.approx(0.95))]
+    assert {"step time, ms/traced", "step time, ms/untraced", "loss/train"} <= set(run.Tags()["tensors"])
+    both = reader.EventAccumulator(str(tmp_path / "comparison"), size_guidance={"tensors": 0}).Reload()
+    (ratio,) = both.Tensors("time of B ÷ time of A/training step")
+    assert float(tensor_util.make_ndarray(ratio.tensor_proto)) == pytest.approx(2.113)
+    assert ratio.wall_time == 1.7e9
+    (verdict,) = both.Tensors("verdict")
+    assert b"MXNet 1.9.1 (hybrid) is slower" in tensor_util.make_ndarray(verdict.tensor_proto).item()
+    (image,) = both.Tensors("waterfall")
+    assert tensor_util.make_ndarray(image.tensor_proto)[2].startswith(b"\x89PNG")
+
+
+def test_without_tensorboard_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing(name: str) -> Any:
+        raise ModuleNotFoundError(name)
+
+    monkeypatch.setattr(tensorboard.importlib, "import_module", missing)
+    with pytest.raises(Unsupported) as raised:
+        tensorboard.write_comparison(tmp_path, comparison(), 0.0)
+    assert "dlprof[tensorboard]" in str(raised.value.hint)
