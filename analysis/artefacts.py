@@ -25,10 +25,11 @@ STYLE = {
 
 
 class Folder:
-    """Writes artefacts; `close` leaves rendered.json, by which `dlprof verify` knows them."""
+    """Writes artefacts; `close` leaves rendered.json, by which `dlprof verify` knows them and the script that made them."""
 
-    def __init__(self, out: Path) -> None:
+    def __init__(self, out: Path, script: Path) -> None:
         self.out = out
+        self.script = script
         self.digests: dict[str, str] = {}
 
     def text(self, name: str, content: str) -> None:
@@ -58,7 +59,8 @@ class Folder:
     def close(self) -> None:
         stated = {
             "study": "data",
-            "script": "render.py",
+            "script": self.script.name,
+            "script_sha256": hashlib.sha256(self.script.read_bytes()).hexdigest(),
             "drawn_with": {"matplotlib": matplotlib.__version__},
             "artefacts": dict(sorted(self.digests.items())),
         }

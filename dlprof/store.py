@@ -301,6 +301,15 @@ class atomic:  # noqa: N801  (reads as a verb at the call site)
             self.temporary.unlink(missing_ok=True)
 
 
+def inside(root: Path, name: str) -> Path:
+    """The place of `name`, as a file of `root` states it. Raises `StoreError` where it leads out of `root`: absolute, by
+    `..` or by a link."""
+    path = root / name
+    if not path.resolve().is_relative_to(root.resolve()):
+        raise StoreError(f"{root}: names a file outside of itself: {name}", hint="this is no result that dlprof wrote")
+    return path
+
+
 def sha256(path: Path) -> str:
     """Hex digest of a file."""
     with path.open("rb") as stream:

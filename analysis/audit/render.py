@@ -33,7 +33,7 @@ def render(study: Path, out: Path) -> None:
         *of_tasks(operations, sound, published, told["tasks"]),
         *claims.of_lenet(claims.lenet(lenet), told["lenet"]),
     ]
-    folder = Folder(out)
+    folder = Folder(out, Path(__file__))
     folder.table("tables/as-published.csv", [item.row() for item in published])
     folder.table("tables/sound.csv", [item.row() for item in sound])
     folder.json("audit.json", {"schema_version": 1, "kind": "audit", "source": told["source"], "quick": loaded.record.quick,
@@ -132,7 +132,7 @@ def readme(study: Any, told: dict[str, Any], found: list[claims.Claim]) -> list[
         "GPU numbers were published too; this machine has none, so nothing is said of them.",
         "",
         "[audit.json](audit.json) has one entry a claim. The sound measurements are those of [the fundamental operations]"
-        "(../fundamental-operations/README.md) and of [LeNet](../lenet/README.md). `dlprof verify analysis/audit` computes all of "
+        "(../fundamental-operations/README.md) and of [LeNet](../lenet/README.md). `dlprof verify analysis/audit --render` computes all of "
         "this anew.",
         "",
         "## Machine",

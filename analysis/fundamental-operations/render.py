@@ -28,7 +28,7 @@ PRODUCTS = "matrix-products"
 def render(study: Path, out: Path) -> None:
     """From the study directory to README.md, tables/, charts/ and rendered.json in `out`."""
     loaded = dlprof.load(study)
-    folder = Folder(out)
+    folder = Folder(out, Path(__file__))
     groups = {title: results.items(loaded, name) for name, title in EXPERIMENTS.items()}
     groups = {title: found for title, found in groups.items() if found}
     products = results.items(loaded, PRODUCTS)
@@ -96,7 +96,7 @@ def readme(study: dlprof.StudyResult, groups: dict[str, list[results.Item]], pro
         "- *flatten* in MXNet makes a view and queues nothing; TensorFlow's eager `reshape` does the same and pays for its call.",
         "- What these results mean for the study's conclusions, task by task and with its own method beside: [audit](../audit/README.md).",
         "- [tables/items.csv](tables/items.csv) has all numbers, [tables/crossovers.csv](tables/crossovers.csv) the sizes from which "
-        "the other side is faster, [data/](data) the timings and traces: `dlprof verify analysis/fundamental-operations` computes "
+        "the other side is faster, [data/](data) the timings and traces: `dlprof verify analysis/fundamental-operations --render` computes "
         "everything here anew from them.",
         "",
         "## Machine",

@@ -27,7 +27,7 @@ TITLES = {
 def render(study: Path, out: Path) -> None:
     """From the study directory to README.md, tables/, charts/ and rendered.json in `out`."""
     loaded = dlprof.load(study)
-    folder = Folder(out)
+    folder = Folder(out, Path(__file__))
     runs = claims.lenet(loaded)
     folder.table("tables/steps.csv", [run.row() for run in runs])
     folder.table("tables/epochs.csv", [row for run in runs for row in run.epoch_rows()])
@@ -78,7 +78,7 @@ def readme(study: dlprof.StudyResult, runs: list[claims.Run]) -> list[str]:
     lines += [
         "",
         "[tables/epochs.csv](tables/epochs.csv) has every epoch, [data/](data) the timings and traces; `dlprof verify "
-        "analysis/lenet` computes everything here anew from them.",
+        "analysis/lenet --render` computes everything here anew from them.",
         "",
         "## Machine",
         "",

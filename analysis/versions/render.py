@@ -21,7 +21,7 @@ FRAMEWORKS = {"tensorflow": "TensorFlow", "mxnet": "MXNet"}
 def render(study: Path, out: Path) -> None:
     """From the study directory to README.md, tables/, charts/ and rendered.json in `out`."""
     loaded = dlprof.load(study)
-    folder = Folder(out)
+    folder = Folder(out, Path(__file__))
     by_framework = {name: pairs(results.items(loaded, name)) for name in FRAMEWORKS}
     every = [item for groups in by_framework.values() for found in groups.values() for item in found]
     folder.table("tables/items.csv", [item.row() for item in every])

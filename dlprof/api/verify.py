@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import runpy
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal, TypeVar
@@ -16,7 +16,7 @@ from dlprof.api import results
 from dlprof.api.study import result_directory
 from dlprof.errors import DlprofError, StoreError
 from dlprof.report import json
-from dlprof.store import COMPARISON_FILE, MANIFEST_FILE, Capture, sha256
+from dlprof.store import COMPARISON_FILE, MANIFEST_FILE, Capture, inside, sha256
 from dlprof.study import STUDY_FILE, CellRecord
 from dlprof.study.record import FINISHED, SPEC_FILE
 
@@ -44,23 +44,27 @@ class Check:
 
 
 class Rendered(msgspec.Struct, frozen=True):
-    """rendered.json of an analysis folder. study: its study directory, script: what draws it (`render(study, out)`),
-    artefacts: file → sha256, drawn_with: versions that decide how a picture's bytes look."""
+    """rendered.json of an analysis folder, all paths relative to it.
+
+    study: its study directory. script: what draws it (`render(study, out)`). script_sha256: of that file as it was when it
+    drew. artefacts: file → sha256. drawn_with: versions that decide how a picture's bytes look.
+    """
 
     study: str
     script: str
     artefacts: dict[str, str]
     drawn_with: dict[str, str]
+    script_sha256: str = ""
 
 
-def verify(path: Path, *, render: bool = True) -> Iterator[Check]:
+def verify(path: Path, *, render: bool = False, on_run: Callable[[str], None] = lambda _: None) -> Iterator[Check]:
     """Checks of a comparison, capture, study or rendered analysis folder, as they are made.
 
-    render: of an analysis folder, run its own script again and compare what it makes. Raises `StoreError` for a folder
-    that is none of these.
+    render: of an analysis folder, RUN its own script again and compare what it makes; nothing of a folder runs without it.
+    on_run: told which script, just before it runs. Raises `StoreError` for a folder that is none of these.
     """
     if (path / RENDERED_FILE).is_file():
-        yield from _rendered(path, render)
+        yield from _rendered(path, on_run if render else None)
     elif (path / STUDY_FILE).is_file():
         yield from _study(path)
     else:
@@ -81,7 +85,7 @@ def _files(capture: Capture, prefix: str) -> Iterator[Check]:
     """The files that the manifest lists, by their sha256."""
     same, absent = 0, []
     for name, stated in capture.manifest.files.items():
-        file = capture.path / name
+        file = inside(capture.path, name)
         if not file.is_file():
             if name.startswith(_OPTIONAL):
                 absent.append(name)
@@ -155,7 +159,7 @@ def _study(path: Path, prefix: str = "") -> Iterator[Check]:
         yield Check(f"{prefix}{SPEC_FILE}", "agrees" if same else "differs",
                     f"is {'' if same else 'not '}the specification that {STUDY_FILE} names")  # fmt: skip
     for cell in study.cells:
-        folder = path / cell.path
+        folder = inside(path, cell.path)
         if (folder / MANIFEST_FILE).is_file():
             yield from _directory(Capture.open(folder), f"{prefix}{cell.path}/")
             yield _told(cell, folder, prefix)
@@ -177,20 +181,37 @@ def _told(cell: CellRecord, folder: Path, prefix: str) -> Check:
     return Check(where, "differs" if found else "agrees", "; ".join(found) or "states what the cell states")
 
 
-def _rendered(path: Path, render: bool) -> Iterator[Check]:
-    """An analysis folder: its data, the digests of its tables and charts, and the same drawn anew."""
+def _rendered(path: Path, on_run: Callable[[str], None] | None) -> Iterator[Check]:
+    """An analysis folder: its data, the digests of its tables and charts, and (with `on_run`) the same drawn anew."""
     stated = _read(path / RENDERED_FILE, Rendered)
-    yield from _study(path / stated.study, f"{stated.study}/")
+    yield from _study(inside(path, stated.study), f"{stated.study}/")
     for name, digest in stated.artefacts.items():
-        same = (path / name).is_file() and sha256(path / name) == digest
-        yield Check(name, "agrees" if same else "differs",
-                    "has the sha256 stated" if same else "missing or changed since it was rendered")  # fmt: skip
-    if not render:
-        yield Check(stated.script, "unchecked", "tables and charts were not drawn anew")
+        same = inside(path, name).is_file() and sha256(path / name) == digest
+        detail = "has the sha256 stated" if same else "missing or changed since it was rendered"
+        yield Check(name, "agrees" if same else "differs", detail)
+    if on_run is None:
+        detail = "tables and charts were not drawn anew, which would run this script: `--render` does"
+        yield Check(stated.script, "unchecked", detail)
         return
+    script = _trusted_script(path, stated)
+    on_run(f"running {script} (sha256 {stated.script_sha256}), as --render asks")
     with tempfile.TemporaryDirectory(prefix="dlprof-verify-") as folder:
-        runpy.run_path(str(path / stated.script))["render"](path / stated.study, Path(folder))
+        runpy.run_path(str(script))["render"](path / stated.study, Path(folder))
         yield from _compared(stated, path, Path(folder))
+
+
+def _trusted_script(path: Path, stated: Rendered) -> Path:
+    """The script that `--render` runs: a file inside the folder, the very one that drew what is there."""
+    script = inside(path, stated.script)
+    if not script.is_file():
+        raise StoreError(f"{script}: no such file", hint="leave --render out: the digests are checked without it")
+    if sha256(script) != stated.script_sha256:
+        why = "is not the script that drew this folder" if stated.script_sha256 else "is stated without its sha256"
+        raise StoreError(
+            f"{script}: {why}, so it is not run",
+            hint=f"read it, and run it yourself; {RENDERED_FILE} states the sha256 of what it was drawn with",
+        )
+    return script
 
 
 def _compared(stated: Rendered, path: Path, made: Path) -> Iterator[Check]:

@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from dlprof import __version__
+from dlprof.cli.terminal import say
 from dlprof.errors import DlprofError
 
 # verb → (module, one line of help). Order = order of `dlprof --help`.
@@ -109,9 +110,9 @@ def build_parser(verb: str | None = None) -> Parser:
 
 def print_error(message: str, hint: str | None) -> None:
     """`error: …` and `hint: …` on standard error."""
-    print(f"error: {message}", file=sys.stderr)  # noqa: T201
+    say(f"error: {message}")
     if hint:
-        print(f"hint: {hint}", file=sys.stderr)  # noqa: T201
+        say(f"hint: {hint}")
 
 
 def _run(words: list[str]) -> int:

@@ -1,4 +1,7 @@
-"""What a person sees on standard error while dlprof works: log lines always, a live progress line on a terminal only."""
+"""What a person sees while dlprof works: lines on standard output and error, a live progress line on a terminal only.
+
+Names in them come from others: their control characters are written out.
+"""
 
 from __future__ import annotations
 
@@ -8,9 +11,23 @@ import time
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from dlprof.report.text.layout import neutral
+
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.live import Live
+
+
+def line(text: object) -> None:
+    """A line on standard output."""
+    print(neutral(str(text)), flush=True)  # noqa: T201
+
+
+def say(text: str) -> None:
+    """A line on standard error. Lines after the first are indented, so that no name in it can pose as a line of ours."""
+    first, *rest = neutral(text).split("\n")
+    for line in (first, *(line if line.startswith(" ") else f"  {line}" for line in rest)):
+        print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
 class Progress:
@@ -69,9 +86,9 @@ class Progress:
         elapsed = time.monotonic() - self._started
         line = f"[{elapsed:6.1f} s] {text}"
         if self._console is not None:
-            self._console.print(line, markup=False)
+            self._console.print(neutral(line), markup=False)
         else:
-            print(line, file=sys.stderr, flush=True)  # noqa: T201
+            say(line)
 
     def remaining_s(self) -> float:
         """Estimated seconds left over all announced stages."""
@@ -81,7 +98,7 @@ class Progress:
     def _line(self) -> str:
         elapsed = time.monotonic() - self._started
         detail = f" · {self._detail}" if self._detail else ""
-        return f"{_clock(elapsed)} · {self._stage}{detail} · about {_clock(self.remaining_s())} left"
+        return neutral(f"{_clock(elapsed)} · {self._stage}{detail} · about {_clock(self.remaining_s())} left")
 
 
 def _clock(seconds: float) -> str:

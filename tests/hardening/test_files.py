@@ -16,9 +16,10 @@ def test_a_temporary_name_is_another_each_time_and_says_whose_it_is(tmp_path):
 
 
 @pytest.fixture
-def guessed(monkeypatch):
+def guessed(monkeypatch, attacked):
     """An attacker who does guess the name: what remains is that the file is made by us alone."""
     monkeypatch.setattr("dlprof.store.secrets.token_hex", lambda n: "00" * n)
+    attacked(1)
 
 
 def test_a_link_planted_at_the_temporary_name_is_not_followed(tmp_path, guessed):

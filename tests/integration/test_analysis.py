@@ -41,13 +41,13 @@ def test_a_study_is_run_rendered_and_verified_and_a_changed_table_is_found(dlpro
     assert "shows that the pipeline works and says nothing of the frameworks" in text
     assert "tf@2.1.0:eager against mxnet@1.5.1:imperative (study-versions-study-calls): pending" in text
     assert not list((made / "data").glob("cells/*/*/raw"))
-    verified = dlprof("verify", made, "--format", "json")
+    verified = dlprof("verify", made, "--render", "--format", "json")
     assert verified.returncode == 0, verified.stdout
     outcomes = {check["where"]: check["outcome"] for check in json.loads(verified.stdout)["checks"]}
     assert outcomes["charts/factors.svg"] == outcomes["README.md"] == "agrees"
     table = made / "tables" / "items.csv"
     table.write_text(table.read_text().replace("inconclusive", "faster", 1))
-    verified = dlprof("verify", made)
+    verified = dlprof("verify", made, "--render")
     assert verified.returncode == 1
     assert "tables/items.csv: not the same when rendered anew" in verified.stdout
 
@@ -64,7 +64,7 @@ def test_every_study_is_run_rendered_and_verified(dlprof, tmp_path):
         assert any(artefact.startswith("tables/") for artefact in artefacts(made)), name
         study = json.loads((made / "data" / "study.json").read_text())
         assert {cell["status"] for cell in study["cells"]} == {"done"}, name
-        verified = dlprof("verify", made)
+        verified = dlprof("verify", made, "--render")
         assert verified.returncode == 0, verified.stdout
     claims = json.loads((tmp_path / "out" / "audit" / "audit.json").read_text())["claims"]
     assert all(claim["sound"] or claim["id"] in ("lenet_accuracy", "lenet_xla") for claim in claims)
@@ -73,7 +73,7 @@ def test_every_study_is_run_rendered_and_verified(dlprof, tmp_path):
 
 @pytest.mark.parametrize("name", STUDIES)
 def test_the_committed_result_is_that_of_its_data(dlprof, name):
-    done = dlprof("verify", ANALYSIS / name)
+    done = dlprof("verify", ANALYSIS / name, "--render")
     assert done.returncode == 0, done.stdout
 
 

@@ -29,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.calibrate import calibrate
     from dlprof.cli.options import run_options
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import deliver, show
     from dlprof.cli.terminal import Progress
     from dlprof.errors import Interrupted
     from dlprof.units import parse_duration
@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
 
         deliver(msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n", None)
     else:
-        deliver(_text(found), None)
+        show(_text(found))
     return Interrupted.exit_code if stopped else 0
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dlprof.cli.terminal import line
+
 EXAMPLES = """examples:
   dlprof capture lenet --framework tf
   dlprof capture lenet --framework mxnet@1.9.1 --mode imperative --epochs 1 -o mx-imperative
@@ -50,5 +52,5 @@ def run(arguments: argparse.Namespace) -> int:
             bench, side, workload, fidelity=arguments.fidelity, epochs=epochs_of(options, workload), target=target
         )
         progress.say(f"done: `dlprof show {capture.path}` breaks it down")
-    print(capture.path)  # noqa: T201
+    line(capture.path)
     return 0

@@ -68,7 +68,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.compare import resume
     from dlprof.api.compare.run import compare
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import deliver, show
     from dlprof.cli.terminal import Progress
     from dlprof.cli.verbs.show import colour
     from dlprof.report import csv, json
@@ -80,7 +80,7 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress() as progress:
         found, code = compare(options, progress)
     if arguments.format == "text":
-        deliver(comparison_text.comparison(found, colour=colour()), None)
+        show(comparison_text.comparison(found, colour=colour()), colour=colour())
     else:
         deliver(json.comparison(found) if arguments.format == "json" else csv.comparison(found), None)
     return code

@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.load import opened_pair
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import deliver, show
     from dlprof.cli.verbs.show import colour
     from dlprof.report import csv, json
     from dlprof.report.text import comparison_text
@@ -32,5 +32,6 @@ def run(arguments: argparse.Namespace) -> int:
     elif arguments.format == "csv":
         deliver(csv.comparison(found), arguments.output)
     else:
-        deliver(comparison_text.comparison(found, colour=colour() and arguments.output is None), arguments.output)
+        painted = colour() and arguments.output is None
+        show(comparison_text.comparison(found, colour=painted), arguments.output, colour=painted)
     return 0

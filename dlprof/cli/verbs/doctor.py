@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from collections.abc import Callable, Iterator
 
+from dlprof.cli.terminal import line
+
 EXAMPLES = """example:
   dlprof doctor"""
 
@@ -20,9 +22,9 @@ def run(arguments: argparse.Namespace) -> int:
     for needed, name, probe in _CHECKS:
         for good, text, remedy in probe():
             mark = "note   " if good is None else "ok     " if good else "MISSING" if needed else "absent "
-            print(f"{mark} {name}: {text}")  # noqa: T201
+            line(f"{mark} {name}: {text}")
             if good is False and remedy:
-                print(f"        → {remedy}")  # noqa: T201
+                line(f"        → {remedy}")
             needed_missing |= needed and good is False
     return 1 if needed_missing else 0
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dlprof.cli.terminal import line
+
 EXAMPLES = """examples:
   dlprof env list
   dlprof env create tf@2.21 mxnet
@@ -26,7 +28,7 @@ def run(arguments: argparse.Namespace) -> int:
     store = EnvStore()
     if arguments.action == "list":
         for environment in store.list():
-            print(f"{environment.name}\tpython {environment.python_version}\t{environment.root}")  # noqa: T201
+            line(f"{environment.name}\tpython {environment.python_version}\t{environment.root}")
         return 0
     if not arguments.names:
         raise UsageError(f"env {arguments.action} needs a name", hint="dlprof env --help has examples")
@@ -41,5 +43,5 @@ def run(arguments: argparse.Namespace) -> int:
                     progress.say(f"warning: {misfit}")
             progress.stage(f"environment {side.env.name}")
             environment = store.ensure(side.env, progress.detail)
-        print(environment.root)  # noqa: T201
+        line(environment.root)
     return 0

@@ -7,6 +7,8 @@ import re
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlprof.cli.terminal import line
+
 if TYPE_CHECKING:
     from dlprof.api.results import CaptureResult, ComparisonResult
 
@@ -36,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
             logdir(result, arguments.output)
         else:
             _write(result, arguments.to, shown, arguments.output)
-    print(arguments.output)  # noqa: T201
+    line(arguments.output)
     return 0
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dlprof.cli.terminal import line
+
 EXAMPLES = """example:
   dlprof frameworks"""
 
@@ -17,8 +19,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     del arguments
     for framework in registry().values():
-        print(f"{framework.name:8} {framework.label}; also: {', '.join(framework.aliases)}")  # noqa: T201
-        print(f"{'':8} modes: {', '.join(framework.modes)} (default {framework.modes[0]})")  # noqa: T201
-        print(f"{'':8} locked versions: {', '.join(framework.versions)} (default {framework.default_version})")  # noqa: T201
-    print("A version that is not listed is resolved on the fly, with a warning.")  # noqa: T201
+        line(f"{framework.name:8} {framework.label}; also: {', '.join(framework.aliases)}")
+        line(f"{'':8} modes: {', '.join(framework.modes)} (default {framework.modes[0]})")
+        line(f"{'':8} locked versions: {', '.join(framework.versions)} (default {framework.default_version})")
+    line("A version that is not listed is resolved on the fly, with a warning.")
     return 0

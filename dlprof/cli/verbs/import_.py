@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import argparse
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+from dlprof.cli.terminal import line, say
 
 if TYPE_CHECKING:
     from dlprof.ingest.timings_csv import Layout
@@ -57,21 +58,21 @@ def _traces(arguments: argparse.Namespace) -> int:
     capture = import_files(arguments.traces, arguments.output, repair=arguments.repair)
     trace = capture.manifest.trace
     assert trace is not None
-    print(f"{capture.path}: {trace.events} events, {', '.join(sorted(set(trace.kinds.values())))}", file=sys.stderr)  # noqa: T201
+    say(f"{capture.path}: {trace.events} events, {', '.join(sorted(set(trace.kinds.values())))}")
     for name, count in sorted(trace.anomalies.items()):
-        print(f"  {name}: {count}", file=sys.stderr)  # noqa: T201
-    print(capture.path)  # noqa: T201
+        say(f"  {name}: {count}")
+    line(capture.path)
     return 0
 
 
 def _table(arguments: argparse.Namespace) -> int:
     from dlprof.api.import_timings import import_timings
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import show
     from dlprof.cli.verbs.show import colour
     from dlprof.report.text import comparison_text
 
     found = import_timings(arguments.csv, arguments.output, _layout(arguments))
-    deliver(comparison_text.comparison(found, colour=colour()), None)
+    show(comparison_text.comparison(found, colour=colour()), colour=colour())
     return 0
 
 

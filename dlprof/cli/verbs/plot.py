@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dlprof.cli.terminal import line
+
 KINDS = ("waterfall", "breakdown", "timeline", "steps", "trials", "epochs", "sweep", "memory", "calibration")
 
 EXAMPLES = """examples:
@@ -28,9 +30,9 @@ def run(arguments: argparse.Namespace) -> int:
 
     if arguments.kind == "calibration":
         deliver([plot_calibration(arguments.a, arguments.output.suffix.lstrip("."))], arguments.output)
-        print(arguments.output)  # noqa: T201
+        line(arguments.output)
         return 0
     with opened_result(arguments.a, arguments.b) as result:
         deliver([plot(result, arguments.kind, arguments.output.suffix.lstrip("."))], arguments.output)
-    print(arguments.output)  # noqa: T201
+    line(arguments.output)
     return 0

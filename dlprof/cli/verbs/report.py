@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dlprof.cli.terminal import line
+
 EXAMPLES = """examples:
   dlprof report my-comparison -o report.html
   dlprof report capture-a capture-b -o diff.html
@@ -24,5 +26,5 @@ def run(arguments: argparse.Namespace) -> int:
 
     with opened_result(arguments.a, arguments.b) as result:
         deliver(page(result), arguments.output)
-    print(arguments.output)  # noqa: T201
+    line(arguments.output)
     return 0

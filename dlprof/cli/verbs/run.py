@@ -35,7 +35,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.record import OUTPUT_FOLDER
     from dlprof.api.study import plan as planning
     from dlprof.api.study.run import run_study
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import deliver, show
     from dlprof.cli.terminal import Progress
     from dlprof.cli.verbs.show import colour
     from dlprof.report.text import study_text
@@ -44,7 +44,7 @@ def run(arguments: argparse.Namespace) -> int:
     read = read_study(arguments.study)
     plan = planning.plan(read, quick=arguments.quick)
     if arguments.dry_run:
-        deliver(_plan(planning.restricted(plan, arguments.only), arguments.format), None)
+        _tell_plan(planning.restricted(plan, arguments.only), arguments.format)
         return 0
     output = arguments.output or Path(OUTPUT_FOLDER) / (read.spec.name + ("-quick" if arguments.quick else ""))
     with Progress() as progress:
@@ -52,19 +52,21 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.format == "json":
         deliver(ran.record.encoded().decode(), None)
     else:
-        deliver(study_text.summary(ran.record, str(output), colour=colour()), None)
+        show(study_text.summary(ran.record, str(output), colour=colour()), colour=colour())
     return ran.exit_code
 
 
-def _plan(plan: Plan, form: str) -> str:
+def _tell_plan(plan: Plan, form: str) -> None:
     """The plan for people, or as JSON."""
     import json
 
     from dlprof.api.study.plan import plain
+    from dlprof.cli.output import deliver, show
     from dlprof.cli.verbs.show import colour
     from dlprof.report.text import study_text
 
     if form == "json":
-        return json.dumps(plain(plan), indent=1, ensure_ascii=False) + "\n"
+        deliver(json.dumps(plain(plan), indent=1, ensure_ascii=False) + "\n", None)
+        return
     cells = [(cell.record, cell.hindrance) for cell in plan.cells]
-    return study_text.plan(cells, plan.environments, plan.estimate_s, colour=colour())
+    show(study_text.plan(cells, plan.environments, plan.estimate_s, colour=colour()), colour=colour())

@@ -36,7 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.analysis.trace import breakdown
     from dlprof.api.compare.evidence import completeness_of, placed_events
     from dlprof.api.load import opened
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import deliver, show
     from dlprof.report import csv, json
     from dlprof.report.text import comparison_text
 
@@ -53,7 +53,7 @@ def run(arguments: argparse.Namespace) -> int:
             completeness=completeness_of(capture, events),
         )
     if arguments.format == "text":
-        deliver(comparison_text.view(found, colour=colour(), rows=arguments.rows), None)
+        show(comparison_text.view(found, colour=colour(), rows=arguments.rows), colour=colour())
     else:
         deliver(json.view(found) if arguments.format == "json" else csv.view(found), None)
     return 0
@@ -61,12 +61,12 @@ def run(arguments: argparse.Namespace) -> int:
 
 def _detail(events: pa.Table, arguments: argparse.Namespace) -> int:
     from dlprof.analysis.trace import details
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import deliver, show
     from dlprof.report.text import views_text
 
     found = details.detail(events, arguments.view)
     if arguments.format == "text":
-        deliver(views_text.text(found, colour=colour(), rows=arguments.rows), None)
+        show(views_text.text(found, colour=colour(), rows=arguments.rows), colour=colour())
     else:
         deliver(views_text.json(found) if arguments.format == "json" else views_text.csv(found), None)
     return 0

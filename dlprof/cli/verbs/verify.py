@@ -8,8 +8,8 @@ from pathlib import Path
 EXAMPLES = """examples:
   dlprof verify my-comparison
   dlprof verify my-study                        every cell of a `dlprof run`
-  dlprof verify analysis/audit                  its data, and its tables and charts drawn anew
-  dlprof verify analysis/audit --no-render      without running the folder's own render.py"""
+  dlprof verify analysis/audit                  its data, and the digests of its tables and charts
+  dlprof verify analysis/audit --render         tables and charts drawn anew too, by RUNNING the folder's own render.py"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "directory", type=Path, metavar="DIR", help="comparison, capture, study or rendered analysis folder"
     )
     parser.add_argument(
-        "--no-render", action="store_true", help="do not run an analysis folder's own script; check its digests alone"
+        "--render",
+        action="store_true",
+        help="RUN an analysis folder's own script and compare what it draws; without it nothing of DIR runs",
     )
     parser.add_argument("--all", action="store_true", help="text: name what agrees too, not only count it")
     parser.add_argument("--format", choices=["text", "json"], default="text")
@@ -25,7 +27,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.verify import outcome, verify
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import deliver, show
+    from dlprof.cli.terminal import say
     from dlprof.errors import StoreError
     from dlprof.report.text import verified
 
@@ -33,10 +36,10 @@ def run(arguments: argparse.Namespace) -> int:
         raise StoreError(
             f"{arguments.directory}: no such directory", hint="name one that `dlprof compare` or `run` wrote"
         )
-    checks = list(verify(arguments.directory, render=not arguments.no_render))
+    checks = list(verify(arguments.directory, render=arguments.render, on_run=say))
     rows = [(check.outcome, check.where, check.detail) for check in checks]
     if arguments.format == "json":
         deliver(verified.json(str(arguments.directory), rows), None)
     else:
-        deliver(verified.text(str(arguments.directory), rows, every=arguments.all), None)
+        show(verified.text(str(arguments.directory), rows, every=arguments.all))
     return 1 if outcome(checks) == "differs" else 0

@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from dlprof.cli.terminal import line
+
 EXAMPLES = """examples:
   dlprof view my-comparison               the report page, on http://127.0.0.1:…
   dlprof view my-capture --in tensorboard   needs dlprof[tensorboard]
@@ -78,7 +80,7 @@ def _tensorboard(folder: Path, port: int, browse: bool) -> int:
 
 
 def _tell(address: str, browse: bool) -> None:
-    print(f"{address}   (Ctrl-C ends it)", flush=True)  # noqa: T201
+    line(f"{address}   (Ctrl-C ends it)")
     if browse:
         import webbrowser
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import argparse
 
+from dlprof.cli.terminal import line
+
 EXAMPLES = """examples:
   dlprof workloads
   dlprof workloads lenet"""
@@ -19,14 +21,14 @@ def run(arguments: argparse.Namespace) -> int:
 
     for name in [arguments.name] if arguments.name else workload.names():
         loaded = workload.load(name)
-        print(f"{name:12} {loaded.title}")  # noqa: T201
+        line(f"{name:12} {loaded.title}")
         if loaded.presets:
-            print(f"{'':12} presets: {', '.join(loaded.presets)}")  # noqa: T201
+            line(f"{'':12} presets: {', '.join(loaded.presets)}")
         if arguments.name:
             for setting in loaded.settings.values():
-                print(f"{'':12} --set {setting.describe()}")  # noqa: T201
+                line(f"{'':12} --set {setting.describe()}")
             for task in loaded.description.get("tasks", []):
-                print(f"{'':12} task {task['name']} ({task['op']})")  # noqa: T201
+                line(f"{'':12} task {task['name']} ({task['op']})")
             for framework, alone in items.unmatched(loaded).items():
-                print(f"{'':12} only {framework}: {', '.join(alone)}")  # noqa: T201
+                line(f"{'':12} only {framework}: {', '.join(alone)}")
     return 0

@@ -37,6 +37,25 @@ def visible(text: str) -> str:
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
+_STEERING: Final = re.compile(
+    "(?P<paint>\x1b\\[(?:0|1|2|31|32|33)m)"
+    "|[\x00-\x08\x0b-\x1f\x7f-\x9f\u061c\u200e\u200f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]"
+)
+"""Characters that steer a terminal or turn the direction of text around, and halves of characters, which cannot be written;
+new line and tab are none. paint: the sequences of `paint`."""
+
+
+def neutral(text: str, *, painted: bool = False) -> str:
+    """A whole text with what could steer a terminal written out (`\\x1b`); painted: colours of `paint` are left in it."""
+
+    def written_out(match: re.Match[str]) -> str:
+        if match["paint"] and painted:
+            return match[0]
+        return match[0].encode("unicode_escape").decode("ascii")
+
+    return _STEERING.sub(written_out, text)
+
+
 def cells(text: str) -> int:
     """Terminal cells that a text takes: wide East Asian characters two, combining marks none."""
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
