@@ -13,10 +13,20 @@ from typing import Final
 
 import pyarrow as pa
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+"""2 added host, rank and parent, and the phase communication; a table of version 1 reads with null in what it lacks."""
 
 LEVELS: Final = ("api", "op", "kernel", "copy", "sync", "marker", "counter")
-PHASES: Final = ("input", "forward", "loss", "backward", "optimizer", "transfer", "bookkeeping")
+PHASES: Final = (
+    "input",
+    "forward",
+    "loss",
+    "backward",
+    "optimizer",
+    "transfer",
+    "bookkeeping",
+    "communication",
+)
 
 _TEXT: Final = pa.dictionary(pa.int32(), pa.string())
 
@@ -35,7 +45,27 @@ class Column:
 EVENT_COLUMNS: Final = (
     Column("id", pa.int64(), "", False, "0-based position of the event in the capture's table"),
     Column("source", _TEXT, "", False, "file the event was read from, relative to the capture's raw/ folder"),
-    Column("device", _TEXT, "", False, "where it ran: cpu:0, gpu:4, tpu:0, or host for CPU threads of a GPU trace"),
+    Column(
+        "host",
+        _TEXT,
+        "",
+        True,
+        "machine that recorded it, where the trace or its file's name tells: node0. Devices of two hosts are two devices",
+    ),
+    Column(
+        "rank",
+        pa.int64(),
+        "",
+        True,
+        "rank of the recording process in a distributed job, where told. Devices of two ranks are two devices",
+    ),
+    Column(
+        "device",
+        _TEXT,
+        "",
+        False,
+        "where it ran, counted within its host and rank: cpu:0, gpu:4, tpu:0, or host for CPU threads of a GPU trace",
+    ),
     Column("stream", _TEXT, "", False, "stream or thread, as the producer named it"),
     Column(
         "track",
@@ -59,7 +89,14 @@ EVENT_COLUMNS: Final = (
     Column("kernel", _TEXT, "", True, "what ran: GPU kernel name, or on a CPU the framework's own operator type"),
     Column("op_path", _TEXT, "", True, "the framework's path of the operator, such as forward/conv1/Conv2D"),
     Column("layer", _TEXT, "", True, "layer of the model, such as conv1"),
-    Column("phase", _TEXT, "", True, "input | forward | loss | backward | optimizer | transfer | bookkeeping"),
+    Column(
+        "phase",
+        _TEXT,
+        "",
+        True,
+        "input | forward | loss | backward | optimizer | transfer | bookkeeping | communication; the last is a class of "
+        "its own, wherever it was called: work of this phase is neither compute nor a copy",
+    ),
     Column("start_ps", pa.int64(), "ps", False, "start, relative to origin_ns"),
     Column("duration_ps", pa.int64(), "ps", False, "end minus start; 0 for instants and counters"),
     Column(
@@ -74,14 +111,23 @@ EVENT_COLUMNS: Final = (
         True,
         "`id` of the event that launched it: for a kernel or copy its op, else its API call",
     ),
+    Column(
+        "parent",
+        pa.int64(),
+        "",
+        True,
+        "`id` of the innermost operator around this event on its own thread; null for one in no operator, on a device's "
+        "stream, and in a table of schema 1",
+    ),
     Column("occurrences", pa.int64(), "", False, "executions that the event stands for; 1 except in aggregated traces"),
     Column(
         "calls",
         pa.int64(),
         "",
         False,
-        "calls of the canonical op that it stands for: 0 for a second part "
-        "(TensorFlow splits one backward Conv into a filter and an input gradient), else = occurrences",
+        "calls of the canonical op that it stands for, so that their sum counts calls: 0 for a second part "
+        "(TensorFlow splits one backward Conv into a filter and an input gradient), for an operator inside one of the "
+        "same op (aten::convolution inside aten::conv2d) and for every further kernel of one call; else = occurrences",
     ),
     Column("shape", _TEXT, "", True, "input shapes as recorded"),
     Column("dtype", _TEXT, "", True, "element type as recorded"),

@@ -113,8 +113,9 @@ class Capture:
         return sha256(self.path / MANIFEST_FILE)
 
     def events(self, columns: Sequence[str] | None = None) -> pa.Table:
-        """The event table (schema.EVENTS, or the named columns of it); metadata holds origin_ns."""
-        table = self._table(EVENTS_FILE, columns)
+        """The event table (schema.EVENTS, or the named columns of it); metadata holds origin_ns. Columns that a table of
+        an older schema lacks are null."""
+        table = _current(self._table(EVENTS_FILE, columns), columns)
         origin = self.manifest.trace.origin_ns if self.manifest.trace else None
         return table.replace_schema_metadata({"origin_ns": "" if origin is None else str(origin)})
 
@@ -150,7 +151,8 @@ class Capture:
         try:
             # Not pq.read_table: it loads Arrow's data sets first, a third of the time of `dlprof show`.
             with pq.ParquetFile(file) as parquet:
-                return parquet.read(columns=list(columns) if columns is not None else None)
+                there = None if columns is None else [name for name in columns if name in parquet.schema_arrow.names]
+                return parquet.read(columns=there)
         except FileNotFoundError:
             raise StoreError(
                 f"{self.path}: has no {name}", hint="was the run interrupted before it was written?"
@@ -314,6 +316,19 @@ def sha256(path: Path) -> str:
     """Hex digest of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _current(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
+    """An event table with the columns of today's schema: what an older one lacks is null.
+
+    Only nullable columns are ever added to the schema, so every older table has what may not be null.
+    """
+    missing = [field for field in schema.EVENTS if (columns is None or field.name in columns)]
+    missing = [field for field in missing if field.name not in table.column_names]
+    for field in missing:
+        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
+    order = [name for name in schema.EVENTS.names if name in table.column_names]
+    return table.select(order) if missing else table
 
 
 def write_events(events: pa.Table, path: Path) -> None:

@@ -33,7 +33,7 @@ TARGET_ROWS: Final = 131_072
 
 POOLED: Final = ("name", "lookup", "category", "op_path", "kernel", "shape", "dtype")
 """Text columns that hold codes of the pool of the same name."""
-NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops")
+NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops", "step")
 
 
 def arrow(values: object, mask: npt.NDArray[np.bool_] | None = None) -> Arrow:
@@ -93,6 +93,7 @@ class RawBatch:
     name, or on a CPU the framework's own operator type.
     `correlation` int64 (launch ↔ kernel). `link` int64: the producer's own id of an operator (Kineto `External id`): on a
     level-op event its own id, elsewhere the id of the op that launched it.
+    `step` int64: the number of the step that the producer itself wrote on the event; where none, step markers decide.
     `bytes`, `flops` int64; `value` float64, NaN = none; `occurrences` int64 (default 1).
     `args` (texts.Texts): JSON object of all further arguments per event, or None; not pooled, since it hardly ever repeats.
     """
@@ -110,6 +111,7 @@ class RawBatch:
     dtype: Int32 | None = None
     correlation: Int64 | None = None
     link: Int64 | None = None
+    step: Int64 | None = None
     bytes: Int64 | None = None
     flops: Int64 | None = None
     value: npt.NDArray[np.float64] | None = None
@@ -123,13 +125,16 @@ class RawBatch:
 @dataclass(frozen=True, slots=True)
 class Track:
     """A thread or stream. device: cpu:0, gpu:4, tpu:0 or host. key: the producer's own id, so that two threads of one
-    name stay apart. on_device: kernels of an accelerator, where overlap is real and nothing nests."""
+    name stay apart. on_device: kernels of an accelerator, where overlap is real and nothing nests. host, rank: of this
+    track alone, where one file holds several; else those of its file (reader.Context) hold."""
 
     source: str
     device: str
     stream: str
     key: str
     on_device: bool
+    host: str | None = None
+    rank: int | None = None
 
 
 @dataclass(slots=True)

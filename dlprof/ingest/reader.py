@@ -26,6 +26,7 @@ class Context:
     label: the file as named in messages. source: the file relative to the root, as stored. origin_ns: Unix ns that start_ps is
     relative to (None: the trace has no absolute time, start_ps is relative to its own zero); set before the first batch.
     producer: tensorflow | mxnet | jax | pytorch | chrome, set by the reader where the content tells better than the kind.
+    host, rank: machine and rank that recorded the file, where it tells; may be set until reading ends.
     completeness: name → statement (caps hit, drops the profiler reported). facts: anything else for the manifest.
     """
 
@@ -36,6 +37,8 @@ class Context:
     repair: bool = False
     producer: str = ""
     origin_ns: int | None = None
+    host: str | None = None
+    rank: int | None = None
     completeness: dict[str, str] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
 
@@ -43,9 +46,21 @@ class Context:
         """The pool of a text column (batch.POOLED)."""
         return self.pools.text[column]
 
-    def track(self, device: str, stream: str, key: object = "", *, on_device: bool = False) -> int:
-        """The code for RawBatch.track of a thread or stream of this file."""
-        return self.pools.track(Track(self.source, device, stream, str(key), on_device))
+    def track(
+        self,
+        device: str,
+        stream: str,
+        key: object = "",
+        *,
+        on_device: bool = False,
+        host: str | None = None,
+        rank: int | None = None,
+    ) -> int:
+        """The code for RawBatch.track of a thread or stream of this file.
+
+        host, rank: of this track alone, where one file holds several; None: those of the file.
+        """
+        return self.pools.track(Track(self.source, device, stream, str(key), on_device, host, rank))
 
     def damage(self, offset: int, expected: str, *, lost: int = 0) -> NoReturn:
         """Damage at a byte offset: raises `TraceError`, or under --repair counts it and raises `Damaged`.

@@ -16,7 +16,7 @@ from dlprof.ingest.background import Background
 from dlprof.ingest.batch import Pools
 from dlprof.ingest.detect import kind_of
 from dlprof.ingest.dialects.registry import reader_for
-from dlprof.ingest.finish.finisher import Finisher
+from dlprof.ingest.finish.finisher import Finisher, Place
 from dlprof.ingest.heap import kept_warm
 from dlprof.ingest.reader import Context, Damaged, Reader
 from dlprof.ingest.source import Source
@@ -82,7 +82,7 @@ def read(
         for path in find(paths):
             _read_file(run, path, root, finisher)
         origin, shifts = _origins(run.reads, finisher.first_start, finisher.last_start)
-        events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink)
+        events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink, _places(run.reads))
     return _info(run, origin, events)
 
 
@@ -142,6 +142,11 @@ def _origins(
                     hint="files read together are one run, at most 106 days long: import them one by one",
                 )
     return origin, shifts
+
+
+def _places(reads: list[_Read]) -> dict[str, Place]:
+    """Host and rank of each file."""
+    return {read.context.source: Place(read.context.host, read.context.rank) for read in reads}
 
 
 def _resolver(reads: list[_Read], vocabularies: Mapping[str, Vocabulary]) -> Callable[[str], Operator | None]:

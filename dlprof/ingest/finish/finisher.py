@@ -19,11 +19,11 @@ import pyarrow as pa
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.background import Background
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int64, Pools, RawBatch, Track, arrow
-from dlprof.ingest.finish import nesting
+from dlprof.ingest.finish import enclosing, nesting
 from dlprof.ingest.finish.launches import NO_EVENT, Launches
 from dlprof.ingest.finish.markers import MarkerLog, Windows
 from dlprof.ingest.finish.meaning import Meaning, Meanings
-from dlprof.ingest.finish.output import Output
+from dlprof.ingest.finish.output import Output, Where
 from dlprof.ingest.finish.spill import DEFAULTS, Columns, Span, Spill
 from dlprof.plugin import Operator
 
@@ -43,6 +43,14 @@ class _Open:
     def none() -> _Open:
         empty = np.empty(0, dtype=np.int64)
         return _Open(empty, empty, empty, np.empty(0, dtype=bool))
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where a file was recorded: host, rank (None: the file does not tell)."""
+
+    host: str | None = None
+    rank: int | None = None
 
 
 class Finisher:
@@ -79,22 +87,33 @@ class Finisher:
         resolve: Callable[[str], Operator | None],
         shift_ps: Mapping[str, int],
         sink: Callable[[pa.RecordBatch], None],
+        places: Mapping[str, Place] | None = None,
     ) -> int:
-        """Writes all events; returns their number. shift_ps: added to the times of each file to reach the common origin."""
+        """Writes all events; returns their number.
+
+        shift_ps: added to the times of each file to reach the common origin. places: where each file was recorded.
+        """
         self._background.drain()
         meaning = Meaning(self._pools, resolve)
         output = Output(self._pools, meaning, self._markers.items, lambda batch: self._background.call(sink, batch))
         tracks = sorted(self._spill.tracks(), key=lambda code: (self._pools.tracks[code].on_device, code))
         for number, code in enumerate(tracks):
-            self._finish_track(code, number, meaning, shift_ps, output)
+            track = self._pools.tracks[code]
+            place = (places or {}).get(track.source, Place())
+            where = Where(
+                track=track,
+                number=number,
+                host=place.host if track.host is None else track.host,
+                rank=place.rank if track.rank is None else track.rank,
+                shift_ps=shift_ps[track.source],
+            )
+            self._finish_track(code, where, meaning, output)
         output.flush()
         self._background.drain()
         return output.events
 
-    def _finish_track(
-        self, code: int, number: int, meaning: Meaning, shift_ps: Mapping[str, int], output: Output
-    ) -> None:
-        track = self._pools.tracks[code]
+    def _finish_track(self, code: int, where: Where, meaning: Meaning, output: Output) -> None:
+        track = where.track
         spans = self._spill.spans(code)
         late = self._late_children(code, spans) if len(spans) > 1 and not track.on_device else None
         carried = _Open.none()
@@ -106,8 +125,9 @@ class Finisher:
             ids = np.arange(output.events, output.events + count, dtype=np.int64)
             if track.on_device:
                 self_ps, launch = rows["duration_ps"], self._resolve(track, rows, meanings)
+                parent = np.full(count, NO_EVENT, dtype=np.int64)
             else:
-                self_ps, carried = self._nest(track, rows, meanings, ids, carried)
+                self_ps, parent, carried = self._nest(track, rows, meanings, ids, carried)
                 if late is not None:
                     first, behind = np.searchsorted(late[0], [done, done + count])
                     self_ps[late[0][first:behind] - done] -= late[1][first:behind]
@@ -115,7 +135,7 @@ class Finisher:
             done += count
             step, item = self._steps(track, rows)
             phase = self._phases(code, rows, meanings)
-            output.write(track, number, ids, rows, meanings, self_ps, step, item, phase, launch, shift_ps[track.source])
+            output.write(where, ids, rows, meanings, self_ps, step, item, phase, launch, parent)
 
     def _sorted(self, code: int, span: Span) -> Columns:
         """The rows of a span sorted for nesting; `args` is left in under its name as an Arrow array or absent."""
@@ -155,8 +175,11 @@ class Finisher:
             carried = _still_open(every, start)
         return _summed(np.concatenate(parents), np.concatenate(times))
 
-    def _nest(self, track: Track, rows: Columns, meanings: Meanings, ids: Int64, carried: _Open) -> tuple[Int64, _Open]:
-        """Self time of the rows (children in this span only) and what stays open; notes launches on the way."""
+    def _nest(
+        self, track: Track, rows: Columns, meanings: Meanings, ids: Int64, carried: _Open
+    ) -> tuple[Int64, Int64, _Open]:
+        """Self time of the rows (children in this span only), id of the operator around each and what stays open; notes
+        launches on the way."""
         start, duration = (rows[name].astype(np.int64, copy=False) for name in _NESTED_KEYS)
         every = _join(carried, start, start + duration, ids, meanings.level == LEVEL["op"])
         parent = nesting.parents(every.start, every.end)
@@ -165,15 +188,11 @@ class Finisher:
         self_ps = duration - nesting.child_time(parent, lengths)[head:]
         self._anomalies.count("partial_overlap", nesting.partial_overlaps(every.start, every.end))
 
-        def operator_above(at: Int64) -> Int64:
-            here = parent[at + head]
-            while len(climbing := np.flatnonzero((here >= 0) & ~every.is_op[here])):
-                here[climbing] = parent[here[climbing]]
-            return np.where(here >= 0, every.id[here], NO_EVENT)
-
+        above = enclosing.nearest(parent, every.is_op)[head:]
+        operator = np.where(above >= 0, every.id[above], NO_EVENT)
         launches = self._launches.setdefault(track.source, Launches())
-        launches.add(ids, meanings.level, _int64(rows["correlation"]), _int64(rows["link"]), start, operator_above)
-        return self_ps, _still_open(every, start)
+        launches.add(ids, meanings.level, _int64(rows["correlation"]), _int64(rows["link"]), start, operator)
+        return self_ps, operator, _still_open(every, start)
 
     def _resolve(self, track: Track, rows: Columns, meanings: Meanings) -> Int64:
         launches = self._launches.setdefault(track.source, Launches())
@@ -191,12 +210,12 @@ class Finisher:
             windows, overlapping = self._markers.windows(track.source)
             self._anomalies.count("overlapping_step_markers", overlapping)
             self._windows[track.source] = windows
-        start = _int64(rows["start_ps"])
+        start, told = _int64(rows["start_ps"]), _int64(rows["step"])
         index = windows.containing(start, start + _int64(rows["duration_ps"]))
         if not len(windows.start):
-            return np.full(len(start), NO_INT, dtype=np.int64), index
-        inside = index >= 0
-        return np.where(inside, windows.number[index], NO_INT), np.where(inside, windows.item[index], NO_TEXT)
+            return told, index
+        inside = (index >= 0) & (told == NO_INT)
+        return np.where(inside, windows.number[index], told), np.where(index >= 0, windows.item[index], NO_TEXT)
 
     def _phases(self, code: int, rows: Columns, meanings: Meanings) -> npt.NDArray[np.int32]:
         """Phase of each row; a host-phase marker gives its own to what runs inside it on its own thread and has none.

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -61,10 +60,15 @@ class Launches:
     """When each call began, ps, in the place of its id."""
 
     def add(
-        self, ids: Int64, level: npt.NDArray[np.int8], correlation: Int64, link: Int64, start: Int64,
-        operator_above: Callable[[Int64], Int64],
-    ) -> None:  # fmt: skip
-        """Host rows. ids: event ids. start: ps. operator_above: row indices → id of the innermost op around, or NO_EVENT."""
+        self,
+        ids: Int64,
+        level: npt.NDArray[np.int8],
+        correlation: Int64,
+        link: Int64,
+        start: Int64,
+        operator: Int64,
+    ) -> None:
+        """Host rows. ids: event ids. start: ps. operator: id of the innermost op around each row, or NO_EVENT."""
         own = (level == LEVEL["op"]) & (link != NO_INT)
         self.linked.add(link[own], ids[own])
         rows = np.flatnonzero((correlation != NO_INT) & (correlation != 0))
@@ -72,7 +76,7 @@ class Launches:
             return
         self.calls.add(correlation[rows], ids[rows])
         self.begun.add(correlation[rows], start[rows])
-        above = operator_above(rows)
+        above = operator[rows]
         found = above != NO_EVENT
         self.operators.add(correlation[rows][found], above[found])
 

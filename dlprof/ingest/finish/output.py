@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -18,6 +19,17 @@ _LARGE_POOL: Final = 16_384
 _LARGE_ROWS: Final = 32_768
 _LARGE_BYTES: Final = 4 << 20
 _ARGS: Final = schema.EVENTS.get_field_index("args")
+
+
+@dataclass(frozen=True, slots=True)
+class Where:
+    """A track as it is written: its number in the capture, host and rank (None: not told), what to add to its times."""
+
+    track: Track
+    number: int
+    host: str | None
+    rank: int | None
+    shift_ps: int
 
 
 class _Texts:
@@ -69,9 +81,18 @@ class Output:
         self._texts["phase"] = _Texts(list(schema.PHASES))
 
     def write(
-        self, track: Track, number: int, ids: Int64, rows: Columns, meanings: Meanings, self_ps: Int64,
-        step: Int64, item: Int64, phase: Int32, launch: Int64, shift_ps: int,
-    ) -> None:  # fmt: skip
+        self,
+        where: Where,
+        ids: Int64,
+        rows: Columns,
+        meanings: Meanings,
+        self_ps: Int64,
+        step: Int64,
+        item: Int64,
+        phase: Int32,
+        launch: Int64,
+        parent: Int64,
+    ) -> None:
         """One span of one track, sorted; shapes (n,). An op workload's item is the layer of all rows inside its marker: a
         scope such as clip_by_value/Minimum is a part of the call, no layer."""
         count = len(ids)
@@ -82,15 +103,18 @@ class Output:
         occurrences = rows["occurrences"]
         columns = {
             "id": arrow(ids),
-            "source": _constant(track.source, count),
-            "device": _constant(track.device, count),
-            "stream": _constant(track.stream, count),
-            "track": arrow(np.full(count, number, dtype=np.int32)),
-            "start_ps": arrow(rows["start_ps"] + shift_ps),
+            "source": _constant(where.track.source, count),
+            "host": _constant(where.host, count),
+            "rank": _optional(np.full(count, NO_INT if where.rank is None else where.rank, dtype=np.int64)),
+            "device": _constant(where.track.device, count),
+            "stream": _constant(where.track.stream, count),
+            "track": arrow(np.full(count, where.number, dtype=np.int32)),
+            "start_ps": arrow(rows["start_ps"] + where.shift_ps),
             "duration_ps": arrow(rows["duration_ps"]),
             "self_ps": arrow(self_ps),
             "step": _optional(step),
             "launch": _optional(np.where(launch < 0, NO_INT, launch)),
+            "parent": _optional(np.where(parent < 0, NO_INT, parent)),
             "occurrences": arrow(occurrences),
             "calls": arrow(occurrences * meanings.calls),
             "value": _value(rows["value"]),

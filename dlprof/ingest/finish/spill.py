@@ -40,6 +40,7 @@ DEFAULTS: Final[dict[str, tuple[str, object]]] = {
     **{column: ("i4", NO_TEXT) for column in POOLED if column != "name"},
     "correlation": ("i8", NO_INT),
     "link": ("i8", NO_INT),
+    "step": ("i8", NO_INT),
     "bytes": ("i8", NO_INT),
     "flops": ("i8", NO_INT),
     "value": ("f8", np.nan),

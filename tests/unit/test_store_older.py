@@ -1,0 +1,68 @@
+"""Directories that an older dlprof wrote (tests/older) go on being read, verified and reported."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import dlprof
+from dlprof import schema
+from dlprof.api import verify
+from dlprof.store import Capture
+
+OLDER = Path(__file__).parents[1] / "older"
+ADDED = ("host", "rank", "parent")
+"""What schema 2 has more than schema 1."""
+
+
+def test_a_table_of_schema_1_has_null_in_the_columns_it_lacks() -> None:
+    capture = Capture.open(OLDER / "schema-1" / "capture")
+    assert capture.manifest.schema_version == 1
+    events = capture.events()
+    assert events.schema.names == schema.EVENTS.names
+    assert all(events.schema.field(name).type == schema.EVENTS.field(name).type for name in ADDED)
+    assert [events[name].null_count for name in ADDED] == [events.num_rows] * 3
+    assert events.num_rows == capture.manifest.trace.events == 373
+    assert sum(value is not None for value in events["op"].to_pylist()) == 30
+
+
+def test_single_columns_that_a_table_of_schema_1_lacks_can_be_asked_for() -> None:
+    events = Capture.open(OLDER / "schema-1" / "capture").events(["id", "rank", "duration_ps"])
+    assert events.schema.names == ["id", "rank", "duration_ps"]
+    assert events["rank"].null_count == events.num_rows
+
+
+def test_a_capture_of_schema_1_is_shown() -> None:
+    loaded = dlprof.load(OLDER / "schema-1" / "capture")
+    assert set(loaded.view("op").table["op"].to_pylist()) >= {"MatMul"}
+
+
+@pytest.mark.parametrize("name", ["capture", "comparison"])
+def test_a_directory_of_schema_1_is_verified(name: str) -> None:
+    checks = list(verify.verify(OLDER / "schema-1" / name))
+    assert verify.outcome(checks) == "agrees", checks
+
+
+@pytest.mark.parametrize(
+    "words", [("show", "capture"), ("show", "capture", "--view", "kernels"), ("verify", "comparison")]
+)
+def test_a_directory_of_schema_1_is_reported_by_the_command_line(dlprof, words: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+    verb, name, *options = words
+    done = dlprof(verb, OLDER / "schema-1" / name, *options)
+    assert done.returncode == 0, done.stderr
+    assert ("0 differ" if verb == "verify" else "matmul") in done.stdout.lower()
+
+
+def test_a_comparison_of_schema_1_becomes_a_page(dlprof, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+    page = tmp_path / "page.html"
+    done = dlprof("report", OLDER / "schema-1" / "comparison", "-o", page)
+    assert done.returncode == 0, done.stderr
+    assert "matmul" in page.read_text().lower()
+
+
+def test_a_diff_of_captures_of_schema_1_works(dlprof) -> None:  # type: ignore[no-untyped-def]
+    folder = OLDER / "schema-1" / "comparison"
+    done = dlprof("diff", folder / "a-exact-1", folder / "b-exact-1")
+    assert done.returncode == 0, done.stderr
+    assert "MatMul" in done.stdout
