@@ -288,13 +288,13 @@ def _run(cell: Any, found: Any) -> Run:
     medians = {"a": item.a_median_ns, "b": item.b_median_ns}
     sides = []
     for name, side in (("a", found.found.a), ("b", found.found.b)):
-        epochs = shown[name].manifest.child.get("epochs", []) if name in shown else []
-        kept = [epoch for epoch in epochs if not epoch.get("traced") and epoch.get("test_accuracy") is not None]
+        epochs = shown[name].manifest.epochs if name in shown else []
+        kept = [epoch for epoch in epochs if not epoch.traced and epoch.test_accuracy is not None]
         sides.append(
             Trained(
                 side.label, side.version, side.mode, medians[name],
-                [epoch["epoch"] for epoch in kept],
-                *([epoch[key] for epoch in kept] for key in ("test_accuracy", "validation_accuracy", "train_loss", "wall_ns")),
+                [epoch.epoch for epoch in kept],
+                *([getattr(epoch, key) for epoch in kept] for key in ("test_accuracy", "validation_accuracy", "train_loss", "wall_ns")),
             )
         )  # fmt: skip
     workload = shown["a"].manifest.workload if "a" in shown else {}

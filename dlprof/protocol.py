@@ -125,15 +125,17 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     untraced_step_ns: list[int] = []
 
 
-class CaptureResult(msgspec.Struct, frozen=True, kw_only=True):
-    """What the child did (result.json). runtime: threads used, build features, environment variables that matter, seeds.
-    left_out: item of an op workload → why it could not be run."""
+class ChildFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child said of its run, as far as a manifest keeps it; all defaults where no child ran.
 
-    protocol: int = PROTOCOL_VERSION
-    status: Status
+    runtime: threads used, build features, environment variables that matter, seeds, in the adapter's own words.
+    first_call_ns: wall time of the first call, which compiles and allocates.
+    left_out: item of an op workload → why it could not be run.
+    """
+
+    status: Status = "ok"
     message: str = ""
     hint: str = ""
-    traceback: str = ""
     versions: dict[str, str] = {}
     runtime: dict[str, Any] = {}
     artefacts: list[Artefact] = []
@@ -142,6 +144,18 @@ class CaptureResult(msgspec.Struct, frozen=True, kw_only=True):
     first_call_ns: int | None = None
     warmup_steps: int = 0
     left_out: dict[str, str] = {}
+
+
+class CaptureResult(ChildFacts, frozen=True, kw_only=True):
+    """What the child did (result.json). status: must be said."""
+
+    protocol: int = PROTOCOL_VERSION
+    status: Status
+    traceback: str = ""
+
+    def facts(self) -> ChildFacts:
+        """What a manifest keeps of it."""
+        return ChildFacts(**{name: getattr(self, name) for name in ChildFacts.__struct_fields__})
 
 
 def encode(message: msgspec.Struct) -> bytes:

@@ -14,7 +14,7 @@ import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Literal, Self
+from typing import Any, Final, Self, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -22,8 +22,8 @@ import pyarrow.parquet as pq
 
 from dlprof import schema
 from dlprof.errors import StoreError
+from dlprof.manifest import MANIFEST_VERSION, Described, File, Manifest, Options, options_of, without_empty
 
-MANIFEST_VERSION: Final = 1
 EVENTS_FILE: Final = "events.parquet"
 TIMINGS_FILE: Final = "timings.parquet"
 MANIFEST_FILE: Final = "manifest.json"
@@ -31,57 +31,82 @@ COMPARISON_FILE: Final = "comparison.json"
 
 _LOG_FILES: Final = ("request.json", "result.json", "stderr.log")
 
-
-class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What ingest said of the trace: kind of each file, producer, time origin (Unix ns; None where the trace has none),
-    events, anomaly counters."""
-
-    kinds: dict[str, str]
-    producer: str
-    origin_ns: int | None
-    events: int
-    anomalies: dict[str, int] = {}
-    completeness: dict[str, Any] = {}
-    facts: dict[str, Any] = {}
+_T = TypeVar("_T")
 
 
-class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """manifest.json. kind: capture (one traced window), import (files recorded elsewhere), compare (trials and captures).
+def read_json(file: Path) -> Any:
+    """A JSON file of a directory as plain values. Raises `StoreError` that names it; `FileNotFoundError` is the caller's."""
+    try:
+        return msgspec.json.decode(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise StoreError(f"{file}: damaged or foreign: nested too deeply") from None
+    except (msgspec.DecodeError, UnicodeDecodeError) as error:
+        raise StoreError(f"{file}: damaged or foreign: {error}") from None
 
-    complete: False for a run that was interrupted; what it had is there. child: the runner's result (versions, runtime,
-    epochs, window). files: relative path → {bytes, sha256} of raw files and tables.
+
+def typed(plain: object, kind: type[_T], file: Path, at: str = "$") -> _T:
+    """Plain values of a JSON file as what they must be. Raises `StoreError` with the file and the path of the field.
+
+    at: where in the file `plain` stands.
     """
+    try:
+        return msgspec.convert(plain, kind, dec_hook=_from_text)
+    except RecursionError:
+        raise StoreError(f"{file}: {at}: nested too deeply") from None
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$")
+        raise StoreError(f"{file}: {at}{place.rstrip('`')}: {what[:1].lower()}{what[1:]}", hint=DAMAGED) from None
 
+
+def _from_text(kind: type[_T], value: object) -> _T:
+    """A type that JSON has not (a path) from its text."""
+    if not isinstance(value, str):
+        raise msgspec.ValidationError(f"Expected `str`, got `{type(value).__name__}`")
+    return kind(value)  # type: ignore[call-arg]
+
+
+DAMAGED: Final = "the directory is damaged, changed by hand or of another program; make it again"
+
+
+class _Head(msgspec.Struct, frozen=True):
+    """What of a manifest says how to read the rest."""
+
+    kind: str
+    dlprof_version: str
     manifest_version: int = MANIFEST_VERSION
     schema_version: int = schema.SCHEMA_VERSION
-    kind: Literal["capture", "import", "compare"]
-    dlprof_version: str
-    created: str
-    command: list[str] = []
-    complete: bool = True
-    framework: str | None = None
-    version: str | None = None
-    device: str | None = None
-    mode: str | None = None
-    fidelity: str | None = None
-    workload: dict[str, Any] = {}
-    options: dict[str, Any] = {}
-    seed: int | None = None
-    environment: dict[str, Any] = {}
-    machine: dict[str, Any] = {}
-    data: dict[str, Any] = {}
-    child: dict[str, Any] = {}
-    trace: TraceFacts | None = None
-    sides: dict[str, Any] = {}
-    trials: list[dict[str, Any]] = []
-    warnings: list[str] = []
-    files: dict[str, dict[str, Any]] = {}
+
+
+class _Method(msgspec.Struct, frozen=True):
+    method: str | None = None
+
+
+def _manifest(plain: object, file: Path) -> Manifest[Options]:
+    """A manifest as read. Raises `StoreError` where it does not fit, or is of a newer dlprof."""
+    head = typed(plain, _Head, file)
+    if head.manifest_version > MANIFEST_VERSION or head.schema_version > schema.SCHEMA_VERSION:
+        raise StoreError(
+            f"{file.parent}: written by dlprof {head.dlprof_version}, which is newer than this one",
+            hint="upgrade dlprof, or import the files below raw/ again",
+        )
+    assert isinstance(plain, dict)
+    method = typed(plain.get("options", {}), _Method, file, "$.options").method
+    values = {"options": {}, **without_empty(plain)}
+    kind: type[Manifest[Options]] = Manifest[options_of(head.kind, method)]  # type: ignore[misc,assignment]
+    manifest = typed(values, kind, file)
+    if manifest.kind != "compare":
+        typed(manifest.workload, Described, file, "$.workload")
+    return manifest
 
 
 class Capture:
     """A directory on disk, opened for reading. Tables are read when asked for, columns as asked for."""
 
-    def __init__(self, path: Path, manifest: Manifest) -> None:
+    def __init__(self, path: Path, manifest: Manifest[Options]) -> None:
         self.path = path
         self.manifest = manifest
 
@@ -90,22 +115,12 @@ class Capture:
         """Open a capture or comparison directory. Raises `StoreError` if it is none, or written by a newer dlprof."""
         file = path / MANIFEST_FILE
         try:
-            manifest = msgspec.json.decode(file.read_bytes(), type=Manifest)
+            return cls(path, _manifest(read_json(file), file))
         except (FileNotFoundError, NotADirectoryError):
             raise StoreError(
                 f"{path}: not a capture directory (no {MANIFEST_FILE})",
                 hint="give a directory that `dlprof capture`, `compare` or `import` wrote, or a raw trace file",
             ) from None
-        except OSError as error:
-            raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
-        except msgspec.DecodeError as error:
-            raise StoreError(f"{file}: damaged or foreign manifest: {error}", hint="capture again") from None
-        if manifest.manifest_version > MANIFEST_VERSION or manifest.schema_version > schema.SCHEMA_VERSION:
-            raise StoreError(
-                f"{path}: written by dlprof {manifest.dlprof_version}, which is newer than this one",
-                hint="upgrade dlprof, or import the files below raw/ again",
-            )
-        return cls(path, manifest)
 
     @property
     def digest(self) -> str:
@@ -231,7 +246,7 @@ class CaptureWriter:
         with atomic(file) as temporary:
             pq.write_table(table.cast(schema.TIMINGS), temporary, compression="zstd")
 
-    def commit(self, manifest: Manifest) -> Capture:
+    def commit(self, manifest: Manifest[Options]) -> Capture:
         """Seal the directory: logs moved aside, digests taken, manifest written, renamed to its final name."""
         if self._events is None and manifest.kind != "compare" and not (self.partial / EVENTS_FILE).exists():
             self.sink(_empty_batch())
@@ -243,7 +258,7 @@ class CaptureWriter:
                 (self.partial / name).rename(logs / name)
         manifest = msgspec.structs.replace(manifest, files=dict(_digests(self.partial)))
         with atomic(self.partial / MANIFEST_FILE) as temporary:
-            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(manifest), indent=1) + b"\n")
+            temporary.write_bytes(manifest.encoded())
         try:
             self._rename()
         except OSError as error:
@@ -341,10 +356,10 @@ def _empty_batch() -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], type=f.type) for f in schema.EVENTS], schema=schema.EVENTS)
 
 
-def _digests(root: Path) -> Iterator[tuple[str, dict[str, Any]]]:
+def _digests(root: Path) -> Iterator[tuple[str, File]]:
     for file in sorted(root.rglob("*")):
         inside = file.relative_to(root).parts
         # A comparison's captures have manifests of their own, which hold the digests of their files.
         nested = len(inside) > 1 and (root / inside[0] / MANIFEST_FILE).is_file()
         if file.is_file() and not nested and file.name != MANIFEST_FILE:
-            yield str(file.relative_to(root)), {"bytes": file.stat().st_size, "sha256": sha256(file)}
+            yield str(file.relative_to(root)), File(bytes=file.stat().st_size, sha256=sha256(file))

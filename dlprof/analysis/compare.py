@@ -16,6 +16,7 @@ from dlprof.analysis.same_work import parity, traced_work
 from dlprof.analysis.timing import design, verdicts
 from dlprof.analysis.trace import layers, steps
 from dlprof.units import format_ns
+from dlprof.workload import Layer
 
 SINGLE_RUN: Final = (
     "one run against one run decides nothing: identical configurations differ between runs by 20–30 %; "
@@ -34,7 +35,7 @@ class Evidence:
 
     side: Side
     exact: Sequence[pa.Table] = ()
-    layers: Sequence[Mapping[str, Any]] = ()
+    layers: Sequence[Layer] = ()
     anomalies: Mapping[str, int] = field(default_factory=dict)
     warnings: Sequence[str] = ()
     runtime: Mapping[str, object] = field(default_factory=dict)

@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -17,6 +17,7 @@ from dlprof.analysis.columns import Bools, Floats
 from dlprof.analysis.model import Comparison, Ratio
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.trace import steps
+from dlprof.protocol import Epoch
 from dlprof.units import PS_PER_NS
 
 _SIZED: Final = re.compile(r"(?P<stem>[^\[\]]+)\[(?P<fixed>(?:\w+=\w+,)*)(?P<key>\w+)=(?P<value>[0-9.]+)\]")
@@ -118,12 +119,12 @@ def build(
     found: Comparison | None,
     timings: pa.Table | None,
     events: Mapping[str, pa.Table],
-    epochs: Mapping[str, Sequence[Mapping[str, Any]]],
+    epochs: Mapping[str, Sequence[Epoch]],
 ) -> Exhibits:
     """Exhibits of a comparison, or of one capture (found None, one entry in `events`).
 
     timings: schema.TIMINGS. events: side (a, b) → events of one traced window (schema.EVENTS). epochs: side → the
-    child's epochs (protocol.Epoch as mappings).
+    child's epochs.
     """
     item = found.items[0].item if found is not None and found.items else None
     per_trial = trials(timings) if timings is not None else ()
@@ -204,16 +205,13 @@ def _bars(events: pa.Table, origin_ps: int) -> tuple[tuple[Bar, ...], tuple[str,
     return bars, tuple(rows.values())
 
 
-def _epochs(side: str, rows: Sequence[Mapping[str, Any]]) -> Epochs:
-    def column(name: str) -> tuple[float | None, ...]:
-        return tuple(row.get(name) for row in rows)
-
+def _epochs(side: str, trained: Sequence[Epoch]) -> Epochs:
     return Epochs(
         side=side,
-        epochs=tuple(int(row["epoch"]) for row in rows),
-        train_loss=column("train_loss"),
-        validation_accuracy=column("validation_accuracy"),
-        test_accuracy=column("test_accuracy"),
+        epochs=tuple(one.epoch for one in trained),
+        train_loss=tuple(one.train_loss for one in trained),
+        validation_accuracy=tuple(one.validation_accuracy for one in trained),
+        test_accuracy=tuple(one.test_accuracy for one in trained),
     )
 
 

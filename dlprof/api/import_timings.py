@@ -14,9 +14,10 @@ from dlprof.api.import_traces import now
 from dlprof.capture.machine.provenance import invocation
 from dlprof.ingest import timings_csv
 from dlprof.ingest.timings_csv import Layout, Read
+from dlprof.manifest import ImportedOptions, Manifest
 from dlprof.report import json
 from dlprof.stats import MIN_TRIALS
-from dlprof.store import COMPARISON_FILE, CaptureWriter, Manifest, atomic
+from dlprof.store import COMPARISON_FILE, CaptureWriter, atomic
 
 FOREIGN: Final = (
     "not measured by dlprof: clock, synchronisation, order and whether both sides did the same work are as the table's "
@@ -87,20 +88,20 @@ def _warnings(path: Path, read: Read, layout: Layout) -> list[str]:
 
 def _manifest(
     layout: Layout, path: Path, read: Read, sides: dict[str, Side], warnings: list[str], margin: float
-) -> Manifest:
+) -> Manifest[ImportedOptions]:
     return Manifest(
         kind="compare",
         dlprof_version=__version__,
         created=now(),
         command=invocation()["command"],
-        options={
-            "method": "imported",
-            "sources": [path.name],
-            "layout": asdict(layout),
-            "margin": margin,
-            "trials": read.trials,
-            "adaptive": False,
-        },
+        options=ImportedOptions(
+            method="imported",
+            sources=[path.name],
+            layout=asdict(layout),
+            margin=margin,
+            trials=read.trials,
+            adaptive=False,
+        ),
         sides={name: asdict(side) for name, side in sides.items()},
         warnings=warnings,
     )

@@ -9,7 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dlprof import __version__, frameworks, ingest
-from dlprof.store import Capture, CaptureWriter, Manifest, TraceFacts
+from dlprof.manifest import ImportOptions, Manifest, TraceFacts
+from dlprof.store import Capture, CaptureWriter
 
 
 def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: bool = True) -> Capture:
@@ -27,7 +28,7 @@ def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: boo
             command=invocation()["command"],
             trace=facts,
             framework=facts.producer,
-            options={"sources": [path.name for path in paths], "repair": repair},
+            options=ImportOptions(sources=[path.name for path in paths], repair=repair),
         )
         return writer.commit(manifest)
 

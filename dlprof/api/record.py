@@ -21,8 +21,9 @@ from dlprof.capture.environments.env_store import Environment, EnvStore, user_en
 from dlprof.capture.machine import devices, provenance
 from dlprof.capture.workers import launch
 from dlprof.errors import TraceError, Unsupported
-from dlprof.protocol import CaptureRequest, CaptureResult, DeviceRef, Inputs
-from dlprof.store import Capture, CaptureWriter, Manifest
+from dlprof.manifest import CaptureOptions, DataFacts, EnvironmentFacts, Machine, Manifest
+from dlprof.protocol import CaptureRequest, DeviceRef, Inputs
+from dlprof.store import Capture, CaptureWriter
 from dlprof.workload import Workload
 
 OUTPUT_FOLDER = "dlprof-out"
@@ -96,7 +97,7 @@ class Bench:
             self.warnings.append(text)
             self.progress.say(f"warning: {text}")
 
-    def manifest(self, side: SideSpec, workload: Workload, **more: Any) -> Manifest:
+    def manifest(self, side: SideSpec, workload: Workload, **more: Any) -> Manifest[CaptureOptions]:
         """The manifest of a capture, as far as it is known before the child ran."""
         environment = self._environments[side.env.name]
         return Manifest(
@@ -109,16 +110,16 @@ class Bench:
             device=f"{side.device}:{side.index}",
             mode=side.mode,
             workload=workload.description,
-            options={
-                "preset": workload.preset,
-                "set": workload.chosen,
-                "max_steps": self.options.max_steps,
-                "threads": self.options.threads,
-                "differs": list(workload.differs),
-            },
+            options=CaptureOptions(
+                preset=workload.preset,
+                set=workload.chosen,
+                max_steps=self.options.max_steps,
+                threads=self.options.threads,
+                differs=list(workload.differs),
+            ),
             seed=self.options.seed,
-            environment=provenance.packages(environment),
-            machine=provenance.machine(),
+            environment=msgspec.convert(provenance.packages(environment), EnvironmentFacts),
+            machine=msgspec.convert(provenance.machine(), Machine),
             data=_data_facts(self.dataset),
             warnings=list(self.warnings),
             **more,
@@ -142,16 +143,8 @@ def record(bench: Bench, side: SideSpec, workload: Workload, *, fidelity: str, e
         if not files:
             raise TraceError(f"{side.label} left no trace", hint="this is a bug of the adapter; please report it")
         facts = ingest_into(writer, files, root=writer.partial / "raw")
-        manifest = bench.manifest(side, workload, fidelity=fidelity, trace=facts, child=child_facts(result))
+        manifest = bench.manifest(side, workload, fidelity=fidelity, trace=facts, child=result.facts())
         return writer.commit(manifest)
-
-
-def child_facts(result: CaptureResult) -> dict[str, Any]:
-    """The child's result as plain values for the manifest."""
-    facts: dict[str, Any] = msgspec.to_builtins(result)
-    return {
-        key: value for key, value in facts.items() if key not in ("protocol", "traceback") and value not in ("", None)
-    }
 
 
 def epochs_of(options: RunOptions, workload: Workload) -> int:
@@ -183,10 +176,10 @@ def check_mode(side: SideSpec, workload: Workload) -> None:
         )
 
 
-def _data_facts(dataset: datasets.Dataset | None) -> dict[str, Any]:
+def _data_facts(dataset: datasets.Dataset | None) -> DataFacts | None:
     if dataset is None:
-        return {}
-    return {"name": dataset.name, "source": dataset.source, "genuine": dataset.genuine, "sha256": dict(dataset.sha256)}
+        return None
+    return DataFacts(name=dataset.name, source=dataset.source, genuine=dataset.genuine, sha256=dict(dataset.sha256))
 
 
 def _report(progress: Progress, event: Mapping[str, Any]) -> None:

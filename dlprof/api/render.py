@@ -18,9 +18,10 @@ from dlprof.analysis.model import Comparison
 from dlprof.api import calibrate
 from dlprof.api.results import CaptureResult, ComparisonResult
 from dlprof.errors import StoreError, UsageError
+from dlprof.manifest import Manifest, Options
 from dlprof.report.html import document, figure, plots, waterfall
 from dlprof.report.traces import tensorboard
-from dlprof.store import Manifest, beside
+from dlprof.store import beside
 
 VIEWS = ("op", "layer", "phase", "kernel", "device")
 
@@ -134,7 +135,7 @@ def _titles(result: ComparisonResult | CaptureResult) -> dict[str, str]:
 
 
 def _capture_exhibits(result: CaptureResult) -> exhibits.Exhibits:
-    return exhibits.build(None, None, {"a": result.events}, {"a": result.manifest.child.get("epochs", [])})
+    return exhibits.build(None, None, {"a": result.events}, {"a": result.manifest.epochs})
 
 
 def _environment(shown: dict[str, CaptureResult]) -> list[tuple[str, str, str]]:
@@ -142,17 +143,15 @@ def _environment(shown: dict[str, CaptureResult]) -> list[tuple[str, str, str]]:
     facts: dict[str, dict[str, str]] = {}
     for side, one in shown.items():
         manifest = one.manifest
-        stated = {f"version of {name}": text for name, text in manifest.child.get("versions", {}).items()}
-        stated |= {
-            name: str(manifest.machine[name])
-            for name in ("cpu", "cores_usable", "os", "kernel")
-            if name in manifest.machine
-        }
-        stated |= {"environment": str(manifest.environment.get("name", "")), "seed": str(manifest.seed)}
+        stated = {f"version of {name}": text for name, text in manifest.child.versions.items()}
+        machine = {name: getattr(manifest.machine, name) for name in ("cpu", "cores_usable", "os", "kernel")}
+        stated |= {name: str(value) for name, value in machine.items() if value is not None}
+        environment = manifest.environment.environment if manifest.environment else ""
+        stated |= {"environment": environment, "seed": str(manifest.seed)}
         for name, text in stated.items():
             facts.setdefault(name, {})[side] = text
     return [(name, values.get("a", "–"), values.get("b", "–")) for name, values in sorted(facts.items())]
 
 
-def _command(manifest: Manifest) -> str:
+def _command(manifest: Manifest[Options]) -> str:
     return shlex.join(manifest.command)

@@ -15,6 +15,7 @@ from dlprof.analysis.trace import breakdown
 from dlprof.api.compare import findings
 from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of
 from dlprof.api.published import statistics
+from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
 from dlprof.store import Capture
 
 if TYPE_CHECKING:
@@ -147,7 +148,7 @@ class ComparisonResult:
             self.found,
             self.timings,
             {side: one.events for side, one in shown.items()},
-            {side: one.manifest.child.get("epochs", []) for side, one in shown.items()},
+            {side: one.manifest.epochs for side, one in shown.items()},
         )
 
     def _repr_html_(self) -> str:
@@ -164,10 +165,11 @@ def load_run(path: Path) -> ComparisonResult | CaptureResult:
 
 def load_comparison(capture: Capture) -> ComparisonResult:
     """The findings of a comparison directory, computed anew from its tables."""
-    if capture.manifest.options.get("method") == "as-published":
+    if isinstance(capture.manifest.options, PublishedOptions):
         return _published(capture)
     captures = capture.captures()
     stored, options = capture.comparison(), capture.manifest.options
+    assert isinstance(options, LockstepOptions | ImportedOptions)
     timings = capture.timings() if capture.has("timings.parquet") else None
     family = "summary" in stored["facts"]
     # A family that does not list its items, of an older dlprof, keeps the order found then.
@@ -180,8 +182,8 @@ def load_comparison(capture: Capture) -> ComparisonResult:
             paths={name: str(capture.path / f"{name}-exact-1") for name in SIDES},
             timings=timings if timings is not None else no_timings(),
             parity=stored["parity"],
-            margin=options["margin"],
-            adaptive=options.get("adaptive", options["trials"] is None),
+            margin=options.margin,
+            adaptive=options.trials is None if options.adaptive is None else options.adaptive,
             warnings=capture.manifest.warnings,
             family=family,
             listed=listed,
@@ -202,7 +204,7 @@ def _published(capture: Capture) -> ComparisonResult:
 def diff(a: Capture, b: Capture, *, kept: Sequence[bool] = (True, True)) -> ComparisonResult:
     """Two captures side by side: an estimate, never a verdict. kept: whether each lies in a directory worth naming."""
     sides = [side_of(one, path=str(one.path) if keep else None) for one, keep in zip((a, b), kept, strict=True)]
-    names = {str(one.manifest.workload.get("name", "")) for one in (a, b)}
+    names = {one.manifest.described.name for one in (a, b)}
     found = compare.diff(
         evidence_of([a], sides[0]), evidence_of([b], sides[1]), workload=names.pop() if len(names) == 1 else ""
     )

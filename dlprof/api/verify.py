@@ -91,8 +91,8 @@ def _files(capture: Capture, prefix: str) -> Iterator[Check]:
                 absent.append(name)
             else:
                 yield Check(f"{prefix}{name}", "differs", "stated in the manifest, and not there")
-        elif sha256(file) != stated["sha256"]:
-            yield Check(f"{prefix}{name}", "differs", f"sha256 is not the manifest's {stated['sha256'][:12]}…")
+        elif sha256(file) != stated.sha256:
+            yield Check(f"{prefix}{name}", "differs", f"sha256 is not the manifest's {stated.sha256[:12]}…")
         else:
             same += 1
     yield Check(f"{prefix}{MANIFEST_FILE}", "agrees", f"{same} files have the sha256 that it states")

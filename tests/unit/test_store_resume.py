@@ -4,9 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from dlprof.store import CaptureWriter, Manifest
+from dlprof.manifest import LockstepOptions, Manifest
+from dlprof.store import CaptureWriter
 
-MANIFEST = Manifest(kind="compare", dlprof_version="0", created="now")
+MANIFEST = Manifest(
+    kind="compare", dlprof_version="0", created="now", options=LockstepOptions(trials=None, margin=0.05)
+)
 
 
 def test_a_trace_that_was_cut_short_does_not_stay_in_a_resumed_comparison(tmp_path: Path) -> None:

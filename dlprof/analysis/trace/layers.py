@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,6 +18,7 @@ import pyarrow as pa
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL, Ints, Text
 from dlprof.analysis.trace import steps
+from dlprof.workload import Layer
 
 _ACTIVATIONS: Final = ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "LeakyRelu", "Elu", "Gelu", "Selu")
 _POOLS: Final = ("AveragePool", "MaxPool", "LpPool", "GlobalAveragePool", "GlobalMaxPool")
@@ -52,20 +53,20 @@ def family(op: str | None) -> str | None:
     return _FAMILY.get(op, op) if op is not None else None
 
 
-def sequence(layers: Sequence[Mapping[str, Any]]) -> dict[str, list[tuple[str, str]]]:
+def sequence(layers: Sequence[Layer]) -> dict[str, list[tuple[str, str]]]:
     """Operator family → (layer, canonical op) in forward order; an activation is an operator of its layer."""
     order: dict[str, list[tuple[str, str]]] = {}
     for layer in layers:
-        for op in (layer.get("op"), layer.get("activation")):
+        for op in (layer.op, layer.activation):
             if op:
-                order.setdefault(_FAMILY.get(op, op), []).append((str(layer.get("name") or op), op))
+                order.setdefault(_FAMILY.get(op, op), []).append((layer.name or op, op))
     return order
 
 
-def assign(events: pa.Table, layers: Sequence[Mapping[str, Any]]) -> Assigned:
+def assign(events: pa.Table, layers: Sequence[Layer]) -> Assigned:
     """Fill in layer, phase and (for a generic name such as Pool) op of the work inside steps, where they are null.
 
-    layers: the workload's `model.layers` (name, op, activation). Rows outside steps, and layers already known
+    layers: the workload's. Rows outside steps, and layers already known
     (TensorFlow's op paths name them), stay as they are.
     """
     if not layers or not events.num_rows:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pyarrow as pa
 
@@ -11,7 +11,9 @@ from dlprof import frameworks
 from dlprof.analysis.model import Completeness, Side
 from dlprof.analysis.trace import completeness, layers
 from dlprof.errors import UsageError
+from dlprof.manifest import ImportOptions
 from dlprof.store import Capture
+from dlprof.workload import Layer
 
 if TYPE_CHECKING:
     from dlprof.analysis.compare import Evidence
@@ -23,25 +25,23 @@ def side_of(capture: Capture, *, path: str | None) -> Side:
     label = _label(manifest.framework or "unknown")
     where = f", {manifest.device}" if manifest.mode and (manifest.device or "").startswith("gpu") else ""
     stated = [text for text in (manifest.version, f"({manifest.mode}{where})" if manifest.mode else None) if text]
-    sources = manifest.options.get("sources") if manifest.kind == "import" else None
+    sources = manifest.options.sources if isinstance(manifest.options, ImportOptions) else None
     where = f" [{', '.join(sources)}]" if sources else ""
     return Side(
         framework=manifest.framework or "unknown",
         version=manifest.version or "unknown",
         device=manifest.device or "unknown",
         mode=manifest.mode or "unknown",
-        python=str(manifest.child.get("versions", {}).get("python", "unknown")),
+        python=manifest.child.versions.get("python", "unknown"),
         label=" ".join([label, *stated]) + where,
         capture=path,
         manifest_digest=capture.digest if path else None,
     )
 
 
-def workload_layers(capture: Capture) -> Sequence[Mapping[str, Any]]:
+def workload_layers(capture: Capture) -> Sequence[Layer]:
     """The layers of the workload that was captured; none for a foreign trace."""
-    model = capture.manifest.workload.get("model", {})
-    found: Sequence[Mapping[str, Any]] = model.get("layers", [])
-    return found
+    return capture.manifest.described.model.layers
 
 
 def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
@@ -65,17 +65,23 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
         layers=workload_layers(captures[0]) if captures else (),
         anomalies=anomalies,
         warnings=warnings,
-        runtime=captures[0].manifest.child.get("runtime", {}) if captures else {},
+        runtime=captures[0].manifest.child.runtime if captures else {},
         workload=captures[0].manifest.workload if captures else {},
         stated=_stated(captures[0]) if captures else {},
-        untraced=[(capture.manifest.child.get("window") or {}).get("untraced_step_ns", []) for capture in captures],
+        untraced=[untraced_step_ns(capture) for capture in captures],
     )
 
 
 def _stated(capture: Capture) -> Mapping[str, object]:
     """How a window was recorded; of a trace from elsewhere that is not known."""
-    window = capture.manifest.child.get("window") or {}
-    return {"profiler": True, "synchronised": window["synchronised"]} if "synchronised" in window else {}
+    window = capture.manifest.window
+    return {"profiler": True, "synchronised": window.synchronised} if window else {}
+
+
+def untraced_step_ns(capture: Capture) -> Sequence[int]:
+    """Wall times of the synchronised steps without profiler beside the traced window; none for a trace from elsewhere."""
+    window = capture.manifest.window
+    return window.untraced_step_ns if window else []
 
 
 def placed_events(capture: Capture, names: Sequence[str] | None = None) -> tuple[pa.Table, Mapping[str, int]]:
@@ -86,11 +92,11 @@ def placed_events(capture: Capture, names: Sequence[str] | None = None) -> tuple
 
 def completeness_of(capture: Capture, events: pa.Table) -> Completeness:
     """What the capture says of its own completeness."""
-    trace, window = capture.manifest.trace, capture.manifest.child.get("window") or {}
+    trace, window = capture.manifest.trace, capture.manifest.window
     return completeness.check(
         events,
-        expected=window.get("expected"),
-        window_steps=window.get("steps") if window.get("synchronised") else None,
+        expected=window.expected if window else None,
+        window_steps=window.steps if window and window.synchronised else None,
         anomalies=trace.anomalies if trace else {},
         reader=trace.completeness if trace else {},
     )

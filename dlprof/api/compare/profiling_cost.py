@@ -7,7 +7,7 @@ from dataclasses import asdict
 from typing import Any
 
 from dlprof.analysis.explain import tax
-from dlprof.api.compare.evidence import placed_events
+from dlprof.api.compare.evidence import placed_events, untraced_step_ns
 from dlprof.store import Capture
 
 
@@ -22,9 +22,8 @@ def of(captures: Mapping[str, Capture], difference_ns: float | None) -> dict[str
         full, light = captures.get(f"{side}-exact-1"), captures.get(f"{side}-native-1")
         if full is None:
             continue
-        untraced = (full.manifest.child.get("window") or {}).get("untraced_step_ns", [])
         events = [None if capture is None else placed_events(capture)[0] for capture in (light, full)]
-        built = tax.build(untraced, *events, difference_ns=difference_ns)
+        built = tax.build(untraced_step_ns(full), *events, difference_ns=difference_ns)
         if built.levels:
             found[side] = asdict(built)
     return found

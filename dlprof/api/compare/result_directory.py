@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
@@ -18,8 +18,9 @@ from dlprof.api.options import CompareOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.schedule import Trial
+from dlprof.manifest import Disturbance, LockstepOptions, Machine, Manifest, Session, TrialFacts
 from dlprof.report import json
-from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, Manifest, atomic
+from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, atomic
 from dlprof.workload import Workload
 
 
@@ -39,14 +40,14 @@ class Kept:
     stopped: str = ""
     ended: str = ""
     listed: tuple[str, ...] = ()
-    sessions: list[dict[str, Any]] = field(default_factory=list)
+    sessions: list[Session] = field(default_factory=list)
     calibration: Mapping[str, Any] | None = None
 
     @property
     def notes(self) -> list[str]:
         """Warnings on how the trials came about, which a further session makes anew: their end, and that they are of
         several sittings, in each of which the machine may have been in another state."""
-        counts = [str(session["trials"]) for session in self.sessions if session["trials"]]
+        counts = [str(session.trials) for session in self.sessions if session.trials]
         several = f"measured in {len(counts)} sessions of {' + '.join(counts)} trials"
         return [*([self.ended] if self.ended else []), *([several] if len(counts) > 1 else [])]
 
@@ -93,7 +94,7 @@ class Keeper:
         """Beside the verdict: accuracy per epoch, idle workers, disturbance, why the trials ended."""
         wanted = ("epoch", "traced", "wall_ns", "train_loss", "validation_accuracy", "test_accuracy")
         accuracy = {
-            folder: [{key: epoch.get(key) for key in wanted} for epoch in capture.manifest.child.get("epochs", [])]
+            folder: [{key: getattr(epoch, key) for key in wanted} for epoch in capture.manifest.epochs]
             for folder, capture in kept.captures.items()
             if "-exact-1" in folder
         }
@@ -117,7 +118,7 @@ class Keeper:
             ],
             "stopped": kept.stopped,
             "agreement": kept.agreement,
-            "sessions": kept.sessions,
+            "sessions": msgspec.to_builtins(kept.sessions),
             "calibration": kept.calibration,
             "primitives": kept.primitives,
             "folder": str(self.writer.path),
@@ -138,35 +139,42 @@ class Keeper:
                 workload={name: workload.description for name, workload in self.workloads.items()},
                 options=self._options(kept),
                 seed=self.options.run.seed,
-                machine=provenance.machine(),
+                machine=msgspec.convert(provenance.machine(), Machine),
                 sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.sides.items()},
-                trials=[
-                    {
-                        "number": t.number,
-                        "rounds": list(t.group_rounds),
-                        "wall_s": t.wall_s,
-                        "idle": dict(t.idle),
-                        "machine": dict(t.machine),
-                    }
-                    for t in kept.trials
-                ],
+                trials=[trial_facts(trial) for trial in kept.trials],
                 warnings=list(warnings),
             )
         )
 
-    def _options(self, kept: Kept) -> dict[str, Any]:
+    def _options(self, kept: Kept) -> LockstepOptions:
         """The options; what `--resume` needs beside them (api.compare.resume)."""
-        given = asdict(self.options)
-        chosen = ("budget_s", "trials", "precision", "margin", "traces", "allow", "method")
-        return {
-            **{key: given[key] for key in chosen},
-            "adaptive": self.adaptive,
-            "stopped": kept.stopped,
-            "ended": kept.ended,
-            "listed": list(kept.listed),
-            "sessions": kept.sessions,
-            "asked": msgspec.to_builtins(self.options.absolute(), enc_hook=str),
-        }
+        given = self.options
+        return LockstepOptions(
+            budget_s=given.budget_s,
+            trials=given.trials,
+            precision=given.precision,
+            margin=given.margin,
+            traces=given.traces,
+            allow=list(given.allow),
+            method=given.method,
+            adaptive=self.adaptive,
+            stopped=kept.stopped,
+            ended=kept.ended,
+            listed=list(kept.listed),
+            sessions=list(kept.sessions),
+            asked=msgspec.to_builtins(given.absolute(), enc_hook=str),
+        )
+
+
+def trial_facts(trial: Trial) -> TrialFacts:
+    """A trial for the manifest."""
+    return TrialFacts(
+        number=trial.number,
+        rounds=list(trial.group_rounds),
+        wall_s=trial.wall_s,
+        idle=dict(trial.idle),
+        machine=msgspec.convert(trial.machine, Disturbance) if trial.machine else None,
+    )
 
 
 def asked_side(spec: SideSpec) -> Side:

@@ -18,7 +18,8 @@ from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.schedule import Trial
 from dlprof.errors import UsageError
-from dlprof.store import Capture
+from dlprof.manifest import LockstepOptions, Machine, TrialFacts
+from dlprof.store import MANIFEST_FILE, Capture, typed
 from dlprof.workload import Workload
 
 _OF_A_SESSION: Final = ("output", "gate", "budget_s", "resume", "time_s")
@@ -37,14 +38,14 @@ def options(path: Path, asked: CompareOptions, default: CompareOptions) -> Compa
     """
     before = Capture.open(path)
     held = before.manifest.options
-    if before.manifest.kind != "compare" or "asked" not in held:
+    if not isinstance(held, LockstepOptions) or held.asked is None:
         raise UsageError(
             f"{path}: not a comparison that can be gone on with",
             hint="only directories that `dlprof compare` of this version wrote, by its lockstep method, can",
         )
     if asked.output is not None and asked.output.absolute() != path.absolute():
         raise UsageError("--resume writes to the directory that it goes on with", hint="leave -o out")
-    stored: CompareOptions = msgspec.convert(held["asked"], CompareOptions, dec_hook=lambda kind, value: kind(value))
+    stored = typed(held.asked, CompareOptions, path / MANIFEST_FILE, "$.options.asked")
     differing = list(_differing(asked.absolute(), default.absolute(), stored))
     if differing:
         raise UsageError(
@@ -79,7 +80,8 @@ def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Work
     """
     before = Capture.open(path)
     held, manifest = before.comparison(), before.manifest
-    if manifest.options["stopped"] == "not comparable":
+    assert isinstance(manifest.options, LockstepOptions)
+    if manifest.options.stopped == "not comparable":
         raise UsageError(f"{path}: the two sides did different work, which more trials do not change")
     for what, was, now in _conditions(before, sides, workloads):
         if was != now:
@@ -94,10 +96,10 @@ def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Work
         trials=[_trial(row, timings) for row in manifest.trials if timings is not None],
         captures=before.captures(),
         primitives=held["facts"].get("primitives"),
-        listed=tuple(manifest.options["listed"]),
-        sessions=list(manifest.options["sessions"]),
+        listed=tuple(manifest.options.listed),
+        sessions=list(manifest.options.sessions),
     )
-    outdated = Kept(ended=manifest.options["ended"], sessions=found.sessions).notes
+    outdated = Kept(ended=manifest.options.ended, sessions=found.sessions).notes
     warnings = [text for text in manifest.warnings if text not in outdated]
     if manifest.dlprof_version != __version__:
         warnings.append(f"begun with dlprof {manifest.dlprof_version}, gone on with {__version__}")
@@ -108,12 +110,12 @@ def _conditions(
     before: Capture, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]
 ) -> Iterator[tuple[str, Any, Any]]:
     """(what, as it was, as it is)."""
-    machine = provenance.machine()
+    machine = msgspec.convert(provenance.machine(), Machine)
     for name, spec in sides.items():
         yield f"side {name.upper()}", before.manifest.sides[name], side_facts(spec)
         now = msgspec.json.decode(msgspec.json.encode(workloads[name].description))
         yield "the workload", before.manifest.workload[name], now
-    was, now = ({key: one.get(key) for key in _MACHINE} for one in (before.manifest.machine, machine))
+    was, now = ({key: getattr(one, key) for key in _MACHINE} for one in (before.manifest.machine, machine))
     yield "the machine", was, now
 
 
@@ -124,17 +126,17 @@ def _first_difference(was: Any, now: Any) -> str:
     return f"{was} then, {now} now"
 
 
-def _trial(row: Mapping[str, Any], timings: pa.Table) -> Trial:
+def _trial(held: TrialFacts, timings: pa.Table) -> Trial:
     """A finished trial of an earlier session, from its line in the manifest and its timings."""
     return Trial(
-        number=row["number"],
-        timings=timings.filter(pc.field("trial") == row["number"]),
-        rounds=min((count for count in row["rounds"] if count), default=0),
-        idle=row["idle"],
-        machine=row["machine"],
+        number=held.number,
+        timings=timings.filter(pc.field("trial") == held.number),
+        rounds=min((count for count in held.rounds if count), default=0),
+        idle=held.idle,
+        machine=msgspec.to_builtins(held.machine) if held.machine else {},
         ready={},
         not_warm=(),
-        wall_s=row["wall_s"],
+        wall_s=held.wall_s,
         warnings=(),
-        group_rounds=tuple(row["rounds"]),
+        group_rounds=tuple(held.rounds),
     )

@@ -9,6 +9,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
+
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.same_work import parity, rules
 from dlprof.analysis.timing import lockstep
@@ -23,6 +25,7 @@ from dlprof.api.sides import SideSpec, on_one_python
 from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.errors import DlprofError, Interrupted, NotComparable, StoreError
+from dlprof.manifest import Session
 from dlprof.protocol import Inputs
 from dlprof.store import CaptureWriter
 from dlprof.workload import Workload
@@ -134,7 +137,7 @@ class _Comparing:
         made = {name: self.bench.inputs(workload, 1) for name, workload in self.workloads.items()}
         self.bench.progress.stage("trials")
         self.pacing.start()
-        self.kept.sessions.append({"created": now(), "trials": 0})
+        self.kept.sessions.append(Session(created=now(), trials=0))
         plan = self.pacing.plan()
         if self.first and not self._go_on_after_earlier(plan.trials):
             return True
@@ -189,7 +192,8 @@ class _Comparing:
         """Persist the trial, say where things stand, and decide whether to go on."""
         self.kept.trials.append(trial)
         self.kept.listed = self.kept.listed or tuple(trial.ready["a"]["items"])
-        self.kept.sessions[-1]["trials"] += 1
+        sitting = self.kept.sessions[-1]
+        self.kept.sessions[-1] = msgspec.structs.replace(sitting, trials=sitting.trials + 1)
         self.keeper.writer.timings(self.kept.timings)
         for warning in _folded(trial):
             self.bench.warn(warning)

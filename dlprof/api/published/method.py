@@ -7,6 +7,7 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
+import msgspec
 import pyarrow as pa
 
 from dlprof import __version__, schema
@@ -23,9 +24,10 @@ from dlprof.capture.environments.env_store import Environment, EnvStore
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers import launch
 from dlprof.errors import StoreError, UsageError
+from dlprof.manifest import EnvironmentFacts, Machine, Manifest, PublishedOptions
 from dlprof.protocol import CaptureRequest, CaptureResult
 from dlprof.report import json
-from dlprof.store import COMPARISON_FILE, CaptureWriter, Manifest, atomic
+from dlprof.store import COMPARISON_FILE, CaptureWriter, atomic
 from dlprof.workload import Workload
 
 RUNNER: Final = launch.RUNNER.with_name("published.py")
@@ -135,17 +137,17 @@ def _side(text: str, result: CaptureResult) -> Side:
 
 def _manifest(
     options: CompareOptions, workload: Workload, environment: Environment, sides: dict[str, Side]
-) -> Manifest:
+) -> Manifest[PublishedOptions]:
     return Manifest(
         kind="compare",
         dlprof_version=__version__,
         created=now(),
         command=provenance.invocation()["command"],
         workload=dict.fromkeys(sides, workload.description),
-        options={"method": "as-published", "repetitions": REPETITIONS, "margin": options.margin, "trials": 1},
+        options=PublishedOptions(method="as-published", repetitions=REPETITIONS, margin=options.margin, trials=1),
         seed=options.run.seed,
-        environment=provenance.packages(environment),
-        machine=provenance.machine(),
+        environment=msgspec.convert(provenance.packages(environment), EnvironmentFacts),
+        machine=msgspec.convert(provenance.machine(), Machine),
         sides={name: asdict(side) for name, side in sides.items()},
         warnings=[analysis.UNSOUND],
     )

@@ -18,6 +18,7 @@ from dlprof.api.import_traces import now
 from dlprof.api.study.plan import Plan
 from dlprof.capture.machine import provenance
 from dlprof.errors import StoreError, UsageError
+from dlprof.manifest import LockstepOptions
 from dlprof.store import MANIFEST_FILE, Capture, atomic
 from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
 from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, decode, differing
@@ -169,9 +170,9 @@ def can_go_on(place: Path) -> bool:
     if not (place / MANIFEST_FILE).is_file():
         return False
     manifest = Capture.open(place).manifest
-    return (
-        manifest.kind == "compare" and not manifest.complete and bool(manifest.trials) and "asked" in manifest.options
-    )
+    if manifest.complete or not manifest.trials or not isinstance(manifest.options, LockstepOptions):
+        return False
+    return manifest.options.asked is not None
 
 
 def _sweep(cells: Path) -> None:

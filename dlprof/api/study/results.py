@@ -17,8 +17,12 @@ from dlprof.api.results import CaptureResult, ComparisonResult, Records
 from dlprof.api.study import result_directory
 from dlprof.capture.machine.monitors import MONITORS_FILE
 from dlprof.errors import StoreError
+from dlprof.protocol import Epoch
 from dlprof.store import MANIFEST_FILE
 from dlprof.study import CellRecord, StudyRecord
+
+_OF_EPOCH: Final = tuple(name for name in Epoch.__struct_fields__ if name != "losses")
+"""What a row of `StudyResult.epochs` tells of an epoch: all but the loss of each step."""
 
 _ITEM: Final = re.compile(r"(?P<task>\w+)(?:\[(?P<keys>[^\]]*)\])?")
 
@@ -162,10 +166,6 @@ def _epochs(cell: StudyCell) -> Iterator[dict[str, Any]]:
     found = cell.load()
     shown = found.representative() if isinstance(found, ComparisonResult) else {"a": found}
     for name, capture in shown.items():
-        for epoch in capture.manifest.child.get("epochs", []):
+        for epoch in capture.manifest.epochs:
             told = {"side": name, "label": capture.side.label}
-            yield {
-                **_about(cell),
-                **told,
-                **{key: value for key, value in epoch.items() if not isinstance(value, dict | list)},
-            }
+            yield {**_about(cell), **told, **{key: getattr(epoch, key) for key in _OF_EPOCH}}

@@ -74,7 +74,7 @@ def _program(path: str) -> str:
 
 
 def packages(environment: Environment) -> dict[str, Any]:
-    """What is in a child's environment: name → {version, contents (sha256 over its installed files) where known}."""
+    """What is in a child's environment (manifest.EnvironmentFacts, as plain values)."""
     listed = {}
     for name, version in sorted(environment.packages.items()):
         entry = {"version": version}

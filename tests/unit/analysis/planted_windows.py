@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import pyarrow as pa
 
-from dlprof import frameworks, ingest, protocol, schema, workload
+from dlprof import frameworks, ingest, manifest, protocol, schema, workload
 from dlprof.analysis.trace import layers
 from dlprof.capture.data import inputs
 from dlprof.capture.data.datasets import Dataset
@@ -38,7 +38,8 @@ class Rig:
         raw = directory / "raw"
         ingest.read([raw], root=raw, vocabularies=frameworks.vocabularies(), sink=batches.append)
         table = pa.Table.from_batches(batches, schema.EVENTS)
-        return layers.assign(table, request["workload"]["model"]["layers"]).events, result.runtime
+        described = msgspec.convert(request["workload"], manifest.Described)
+        return layers.assign(table, described.model.layers).events, result.runtime
 
 
 def rig(root: Path, framework: str, mode: str, filters: dict[str, int], adapter: Path | None = None) -> Rig:

@@ -18,7 +18,7 @@ TRACES = ROOT / "traces"
 @cache
 def placed(name):
     capture = Capture.open(TRACES / name)
-    assigned = layers.assign(capture.events(), capture.manifest.workload.get("model", {}).get("layers", []))
+    assigned = layers.assign(capture.events(), capture.manifest.described.model.layers)
     assert assigned.anomalies == {}
     return assigned.events
 
@@ -40,8 +40,8 @@ def test_both_frameworks_ran_two_convolutions_forward_and_backward_in_each_step(
 
 @pytest.mark.parametrize("name", ["lenet-tf-exact", "lenet-mxnet-exact"])
 def test_an_exact_recording_is_complete_by_what_the_child_expected(name):
-    window = Capture.open(TRACES / name).manifest.child["window"]
-    found = completeness.check(placed(name), expected=window["expected"], window_steps=window["steps"])
+    window = Capture.open(TRACES / name).manifest.window
+    found = completeness.check(placed(name), expected=window.expected, window_steps=window.steps)
     assert found.complete is True
 
 
@@ -89,7 +89,7 @@ def test_items_of_an_op_workload_are_steps_and_their_sizes_stay_apart():
 @pytest.mark.parametrize("by", list(breakdown.KEYS))
 def test_a_breakdown_needs_no_more_columns_than_it_says(name, by):
     capture = Capture.open(TRACES / name)
-    workload = capture.manifest.workload.get("model", {}).get("layers", [])
+    workload = capture.manifest.described.model.layers
     few = layers.assign(capture.events(breakdown.COLUMNS), workload).events
     assert breakdown.view(few, by).equals(breakdown.view(placed(name), by))
     assert steps.table(few).equals(steps.table(placed(name)))

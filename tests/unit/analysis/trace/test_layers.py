@@ -5,13 +5,14 @@ from __future__ import annotations
 from analysis_tables import events, op, step
 
 from dlprof.analysis.trace import layers
+from dlprof.workload import Layer
 
 LENET = [
-    {"name": "conv1", "op": "Conv", "activation": "Relu"},
-    {"name": "pool1", "op": "AveragePool"},
-    {"name": "conv2", "op": "Conv", "activation": "Relu"},
-    {"name": "flatten", "op": "Flatten"},
-    {"name": "logits", "op": "Gemm"},
+    Layer("conv1", "Conv", activation="Relu"),
+    Layer("pool1", "AveragePool"),
+    Layer("conv2", "Conv", activation="Relu"),
+    Layer("flatten", "Flatten"),
+    Layer("logits", "Gemm"),
 ]
 
 

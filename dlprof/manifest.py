@@ -1,0 +1,296 @@
+"""What manifest.json holds, as typed values: one class for each object in it, and the form in which it is written.
+
+Every fact that may be unknown has a default, so that a directory of an older dlprof is read by the same classes.
+"""
+
+from __future__ import annotations
+
+from typing import Any, Final, Generic, Literal, TypeVar
+
+import msgspec
+
+from dlprof import schema
+from dlprof.protocol import ChildFacts, Epoch, Window
+from dlprof.workload import Layer
+
+MANIFEST_VERSION: Final = 1
+
+Kind = Literal["capture", "import", "compare"]
+
+
+class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What ingest said of the trace.
+
+    kinds: format of each file, by its path inside the directory.
+    producer: the framework (or tool) that recorded it.
+    origin_ns: Unix time of the table's zero; None where the trace has none.
+    events: rows of events.parquet.
+    anomalies: counters (ingest/anomalies.py).
+    completeness, facts: what the file says of its own completeness and of its recording, in the file's own words.
+    """
+
+    kinds: dict[str, str]
+    producer: str
+    origin_ns: int | None
+    events: int
+    anomalies: dict[str, int] = {}
+    completeness: dict[str, Any] = {}
+    facts: dict[str, Any] = {}
+
+
+class Machine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """Facts of a machine at one moment (capture.machine.provenance); None: could not be read, and is not written.
+
+    Units are in the names. load: over 1, 5 and 15 minutes. threads: the thread variables that reached the child.
+    """
+
+    cpu: str | None = None
+    architecture: str | None = None
+    cores_logical: int | None = None
+    cores_physical: int | None = None
+    cores_usable: int | None = None
+    frequency_mhz: float | None = None
+    governor: str | None = None
+    memory_bytes: int | None = None
+    memory_available_bytes: int | None = None
+    os: str | None = None
+    kernel: str | None = None
+    virtualisation: str | None = None
+    load: list[float] | None = None
+    threads: dict[str, str] | None = None
+    gpus: list[dict[str, Any]] | None = None
+
+
+class Disturbance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What else a machine did during a trial; fractions are of all cores, pairs are before and after the trial.
+
+    other_cpu: what programs beside dlprof and its children used.
+    steal: what the hypervisor took away.
+    frequency_mhz, temperature_c: None where the machine does not tell.
+    """
+
+    wall_s: float
+    load_1m: tuple[float, float]
+    steal: float
+    other_cpu: float
+    context_switches_per_s: int
+    frequency_mhz: tuple[float, float] | None = None
+    temperature_c: tuple[float, float] | None = None
+
+
+class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """A finished trial.
+
+    rounds: of each group of items.
+    wall_s: how long it took, start of the processes included.
+    idle: side → CPU that its worker used while it had nothing to do, as a fraction of a core.
+    machine: what else the machine did; None where that was not measured.
+    """
+
+    number: int
+    rounds: list[int]
+    wall_s: float
+    idle: dict[Literal["a", "b"], float]
+    machine: Disturbance | None
+
+
+class Session(msgspec.Struct, frozen=True, kw_only=True):
+    """One sitting of a comparison: when it began (UTC), and how many trials it finished."""
+
+    created: str
+    trials: int
+
+
+class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """An installed package. contents_sha256: over its files; None where that is not known."""
+
+    version: str
+    contents_sha256: str | None = None
+
+
+class EnvironmentFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """What a child ran in. environment: its name; locked: made from a hash-locked list; digest: of that list."""
+
+    environment: str
+    python: str
+    locked: bool
+    digest: str | None
+    packages: dict[str, Package] = {}
+
+
+class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
+    """The data set. genuine: the published one, by its checksums; sha256: of each file made from it."""
+
+    name: str
+    source: str
+    genuine: bool
+    sha256: dict[str, str]
+
+
+class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How one traced window was asked for. set: `--set` values; differs: what the preset lets differ between sides."""
+
+    preset: str | None = None
+    set: dict[str, Any] = {}
+    max_steps: int | None = None
+    threads: int | None = None
+    differs: list[str] = []
+
+
+class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """What was imported. sources: names of the files; repair: whether damaged ones were to be mended."""
+
+    sources: list[str] = []
+    repair: bool = False
+
+
+class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """How a comparison was made, and what going on with it needs.
+
+    adaptive: whether the ratios decided when to stop; None in directories of an older dlprof.
+    stopped: why it ended early, '' where it did not; ended: the warning that says so.
+    listed: the workload's items; sessions: its sittings.
+    asked: the options of the command line (api.options.CompareOptions); None where it cannot be gone on with.
+    """
+
+    budget_s: float | None = None
+    trials: int | None
+    precision: float | None = None
+    margin: float
+    traces: int = 1
+    allow: list[str] = []
+    method: str = "lockstep"
+    adaptive: bool | None = None
+    stopped: str = ""
+    ended: str = ""
+    listed: list[str] = []
+    sessions: list[Session] = []
+    asked: dict[str, Any] | None = None
+
+
+class PublishedOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison by the original study's method: repetitions within one process."""
+
+    method: Literal["as-published"]
+    repetitions: int
+    margin: float
+    trials: int
+
+
+class ImportedOptions(msgspec.Struct, frozen=True, kw_only=True):
+    """Others' table of timings. sources: name of the file; layout: which column means what (ingest.timings_csv.Layout)."""
+
+    method: Literal["imported"]
+    sources: list[str]
+    layout: dict[str, Any]
+    margin: float
+    trials: int
+    adaptive: bool
+
+
+Options = CaptureOptions | ImportOptions | LockstepOptions | PublishedOptions | ImportedOptions
+O_co = TypeVar("O_co", bound=Options, covariant=True)
+
+_OF_KIND: Final[dict[str, type[Options]]] = {"capture": CaptureOptions, "import": ImportOptions}
+_OF_METHOD: Final[dict[str, type[Options]]] = {"as-published": PublishedOptions, "imported": ImportedOptions}
+
+
+class File(msgspec.Struct, frozen=True):
+    """A file of the directory: its size and its digest."""
+
+    bytes: int
+    sha256: str
+
+
+class _Model(msgspec.Struct, frozen=True):
+    """What analysis takes of a workload's `model`."""
+
+    layers: list[Layer] = []
+
+
+class Described(msgspec.Struct, frozen=True):
+    """What analysis takes of a workload's description: its name and its layers (none for an op workload)."""
+
+    name: str = ""
+    model: _Model = _Model()
+
+
+class Manifest(msgspec.Struct, Generic[O_co], frozen=True, kw_only=True):
+    """manifest.json: what ran, where, with what.
+
+    kind: capture (one traced window), import (files recorded elsewhere), compare (trials and captures).
+    complete: False for a run that was interrupted; what it had is there.
+    workload: the description that the child got; of a comparison one a side (a, b); {} for files from elsewhere.
+    options: how it was asked for, a class of its own for each kind and method.
+    child: what the child said of its run; all defaults where no child ran.
+    environment, data: None where there was none, and {} in the file.
+    sides: of a comparison, a and b as asked for.
+    files: relative path → size and digest of raw files and tables.
+    """
+
+    manifest_version: int = MANIFEST_VERSION
+    schema_version: int = schema.SCHEMA_VERSION
+    kind: Kind
+    dlprof_version: str
+    created: str
+    command: list[str] = []
+    complete: bool = True
+    framework: str | None = None
+    version: str | None = None
+    device: str | None = None
+    mode: str | None = None
+    fidelity: str | None = None
+    workload: dict[str, Any] = {}
+    options: O_co
+    seed: int | None = None
+    environment: EnvironmentFacts | None = None
+    machine: Machine = Machine()
+    data: DataFacts | None = None
+    child: ChildFacts = ChildFacts()
+    trace: TraceFacts | None = None
+    sides: dict[str, dict[str, str | None]] = {}
+    trials: list[TrialFacts] = []
+    warnings: list[str] = []
+    files: dict[str, File] = {}
+
+    @property
+    def window(self) -> Window | None:
+        """The traced window, as the child ran it; None for a trace from elsewhere."""
+        return self.child.window
+
+    @property
+    def epochs(self) -> list[Epoch]:
+        """The epochs that the child trained; none for a trace from elsewhere."""
+        return self.child.epochs
+
+    @property
+    def described(self) -> Described:
+        """Name and layers of the workload of a capture; empty for a trace from elsewhere."""
+        return msgspec.convert(self.workload, Described)
+
+    def encoded(self) -> bytes:
+        """As JSON, indented: what a child did not say is left out, and no environment or data are {}."""
+        plain: dict[str, Any] = msgspec.to_builtins(self)
+        said = plain["child"] if self.kind == "capture" else {}
+        plain["child"] = {key: value for key, value in said.items() if value not in ("", None)}
+        for key in ("environment", "data"):
+            plain[key] = plain[key] or {}
+        for trial in plain["trials"]:
+            trial["machine"] = trial["machine"] or {}
+        return msgspec.json.format(msgspec.json.encode(plain), indent=1) + b"\n"
+
+
+def options_of(kind: str, method: str | None) -> type[Options]:
+    """The class of a manifest's `options`."""
+    return _OF_KIND.get(kind) or _OF_METHOD.get(method or "") or LockstepOptions
+
+
+def without_empty(plain: dict[str, Any]) -> dict[str, Any]:
+    """A manifest as read, with None for the objects that are {} where there is nothing to say."""
+    emptied = {key: None for key in ("environment", "data") if plain.get(key) == {}}
+    trials = plain.get("trials")
+    if isinstance(trials, list):
+        emptied["trials"] = [
+            {**one, "machine": None} if isinstance(one, dict) and one.get("machine") == {} else one for one in trials
+        ]  # type: ignore[assignment]
+    return {**plain, **emptied}

@@ -1,0 +1,29 @@
+"""manifest.json as typed values: what was written before is read, and written again in the same form."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from dlprof.store import Capture
+
+ROOT = Path(__file__).parents[2]
+MANIFESTS = sorted(path for top in ("traces", "analysis") for path in (ROOT / top).rglob("manifest.json"))
+
+
+@pytest.mark.parametrize("file", MANIFESTS, ids=lambda file: str(file.parent.relative_to(ROOT))[-60:])
+def test_a_stored_manifest_is_written_again_key_for_key(file: Path) -> None:
+    written = json.loads(file.read_bytes())
+    again = json.loads(Capture.open(file.parent).manifest.encoded())
+    if "child" in written and "left_out" not in written["child"]:
+        again["child"].pop("left_out", None)
+    # Key for key in the same order: only the digits of a float may be others, where an editor of JSON has been at work.
+    assert json.dumps(again, indent=1) == json.dumps(written, indent=1)
+
+
+def test_there_are_manifests_of_captures_and_of_comparisons() -> None:
+    kinds = {Capture.open(file.parent).manifest.kind for file in MANIFESTS}
+    assert len(MANIFESTS) > 100
+    assert kinds == {"capture", "compare"}
