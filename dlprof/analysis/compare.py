@@ -64,7 +64,8 @@ def build(
     that names an `item` concerns that item alone; it comes after those that were compared.
     profiling_overhead per side = traced step ÷ untraced step − 1, medians; facts['profiling'] says of what.
     """
-    a, b = _placed(a), _placed(b)
+    a, b = _on_one_basis(_placed(a), _placed(b))
+    explained = _explained(a, b)
     items = verdicts.items(timings, a.side, b.side, margin=margin, alpha=alpha, adaptive=adaptive, headline=headline)
     items = _judged(items, parity.blocking(parity_differences), a.side, b.side)
     profiling = {"a": _profiling(a, timings, "a"), "b": _profiling(b, timings, "b")}
@@ -78,8 +79,8 @@ def build(
         a=a.side,
         b=b.side,
         items=items,
-        rows=rows.build(a.exact, b.exact),
-        explained=_explained(a, b),
+        rows=rows.build(a.exact, b.exact, _units(explained)),
+        explained=explained,
         profiling_overhead={side: value["overhead"] for side, value in profiling.items()},
         parity=tuple(parity_differences),
         warnings=tuple(dict.fromkeys(notes)),
@@ -93,10 +94,10 @@ def build(
 def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, object] | None = None) -> Comparison:
     """Two recordings side by side: an estimate with a warning, never a verdict and never an interval.
 
-    The ratio is that of the median step where both traces have synchronised steps, else that of the busy time
-    (union of all work), and `sentence` says which.
+    The ratio is that of the median step where both traces mark steps, else that of the busy time (union of all work), and
+    `sentence` says which.
     """
-    a, b = _placed(a), _placed(b)
+    a, b = _on_one_basis(_placed(a), _placed(b))
     explained = _explained(a, b)
     item = _single(a, b, explained)
     explanation = _explanation(a, b, None)
@@ -108,7 +109,7 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
         a=a.side,
         b=b.side,
         items=(item,),
-        rows=rows.build(a.exact, b.exact),
+        rows=rows.build(a.exact, b.exact, _units(explained)),
         explained=explained,
         profiling_overhead={"a": None, "b": None},
         parity=differences,
@@ -128,6 +129,29 @@ def _placed(evidence: Evidence) -> Evidence:
         for name, count in assigned.anomalies.items():
             anomalies[name] = anomalies.get(name, 0) + count
     return replace(evidence, exact=[d.events for d in done], anomalies=anomalies)
+
+
+def _on_one_basis(a: Evidence, b: Evidence) -> tuple[Evidence, Evidence]:
+    """Both sides per step, or both as whole traces: where one side marks no steps, the other's are taken for unmarked.
+
+    A step of one side beside the whole trace of the other (or work per step beside work of all steps) is no comparison.
+    """
+    counts = [_marked(a), _marked(b)]
+    if not (a.exact and b.exact) or bool(counts[0]) == bool(counts[1]):
+        return a, b
+    marks, name, other = (a, "A", "B") if counts[0] else (b, "B", "A")
+    said = (
+        f"{name} marks {max(counts)} steps and {other} none: the whole traces are set against each other, however much work "
+        "each of them holds"
+    )
+    plain = replace(marks, exact=[steps.unmarked(table) for table in marks.exact], warnings=(*marks.warnings, said))
+    return (plain, b) if counts[0] else (a, plain)
+
+
+def _marked(evidence: Evidence) -> int:
+    """Steps of a side's first traced window; 0 where any of its windows marks none."""
+    counts = [steps.table(table).num_rows for table in evidence.exact]
+    return counts[0] if counts and all(counts) else 0
 
 
 def _explanation(a: Evidence, b: Evidence, untraced_ns: tuple[float, float] | None) -> ledger.Explanation | None:
@@ -176,7 +200,7 @@ def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> Ite
     medians = [steps.step_median_ns(e.exact[0]) if e.exact else None for e in (a, b)]
     basis, item = "median traced step", "step"
     if None in medians:
-        basis, item = "busy time of the whole trace (no synchronised steps on both sides)", "busy"
+        basis, item = "busy time of the whole trace (not both sides mark steps)", "busy"
         medians = [explained[side].busy_ns if side in explained else None for side in ("a", "b")]
     a_ns, b_ns = medians
     if not a_ns or not b_ns:
@@ -222,6 +246,12 @@ def _refused(item: ItemResult, blocks: Sequence[Mapping[str, str]]) -> ItemResul
 def _nothing_timed(a: Side, b: Side, blocks: Sequence[Mapping[str, str]]) -> ItemResult:
     empty = ItemResult(verdicts.HEADLINES[0], "not_comparable", None, None, None, f"{b.label} against {a.label}")
     return _refused(empty, blocks)
+
+
+def _units(explained: Mapping[str, Explained]) -> tuple[int, int]:
+    """What each side's sums are divided by: its steps where both mark some (_on_one_basis), else 1."""
+    a, b = (part.steps if (part := explained.get(side)) else 0 for side in ("a", "b"))
+    return (a, b) if a and b else (1, 1)
 
 
 def _explained(a: Evidence, b: Evidence) -> dict[str, Explained]:

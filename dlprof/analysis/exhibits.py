@@ -16,7 +16,7 @@ from dlprof.analysis import columns
 from dlprof.analysis.columns import Bools, Floats
 from dlprof.analysis.model import Comparison, Ratio
 from dlprof.analysis.timing import lockstep
-from dlprof.analysis.trace import steps
+from dlprof.analysis.trace import breakdown, steps
 from dlprof.protocol import Epoch
 from dlprof.units import PS_PER_NS
 
@@ -124,8 +124,10 @@ def build(
     """Exhibits of a comparison, or of one capture (found None, one entry in `events`).
 
     timings: schema.TIMINGS. events: side (a, b) → events of one traced window (schema.EVENTS). epochs: side → the
-    child's epochs.
+    child's epochs. Where the comparison is of whole traces, no figure is of a side's steps.
     """
+    if found is not None and found.basis == "trace":
+        events = {side: steps.unmarked(table) for side, table in events.items()}
     item = found.items[0].item if found is not None and found.items else None
     per_trial = trials(timings) if timings is not None else ()
     return Exhibits(
@@ -169,7 +171,7 @@ def timeline(side: str, events: pa.Table) -> Timeline | None:
     times = steps.Times.of(events)
     inside = steps.work(events) & (times.start >= low) & (times.end <= high) & (times.end > times.start)
     kept, left_out = _longest(inside, times.end - times.start)
-    bars, rows = _bars(events.filter(pa.array(kept)), int(low))
+    bars, rows = _bars(events, kept, int(low))
     return Timeline(side, columns.integers(table, "step")[chosen].item(), float(wall[chosen]), rows, bars, left_out)
 
 
@@ -183,9 +185,14 @@ def _longest(mask: Bools, length: columns.Ints) -> tuple[Bools, int]:
     return kept, len(rows) - TIMELINE_EVENTS
 
 
-def _bars(events: pa.Table, origin_ps: int) -> tuple[tuple[Bar, ...], tuple[str, ...]]:
-    names = ("name", "op", "phase", "layer", "device", "stream", "track", "start_ps", "duration_ps")
-    records = events.select(list(names)).sort_by("start_ps").to_pylist()
+def _bars(events: pa.Table, kept: Bools, origin_ps: int) -> tuple[tuple[Bar, ...], tuple[str, ...]]:
+    """The kept rows as bars; a kernel has the operator, phase and layer of what launched it."""
+    names = ("name", "device", "stream", "track", "start_ps", "duration_ps")
+    shown = events.filter(pa.array(kept)).select(list(names))
+    for name in ("op", "phase", "layer"):
+        key = breakdown.key(events, kept, name)
+        shown = shown.append_column(name, pa.array(key.decode(key.codes), pa.string()))
+    records = shown.sort_by("start_ps").to_pylist()
     rows: dict[int, str] = {}
     for record in sorted(records, key=lambda r: (r["device"], r["track"])):
         rows.setdefault(record["track"], f"{record['device']} · {record['stream']}")

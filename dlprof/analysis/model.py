@@ -39,10 +39,12 @@ class Ratio:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the side-by-side breakdown. Times: ns summed over the traced steps (self time). None = side has
-    no such row.
+    """One line of the side-by-side breakdown. Times: ns summed over the traced steps, or over the whole trace where the
+    comparison is of whole traces (self time). None = side has no such row.
 
-    count: canonical calls; events: recorded events (they differ where a framework splits one call).
+    delta_ns: B − A of the sums, None where the sides hold other numbers of steps and their sums are not alike;
+    delta_unit_ns: B − A of a step (or of the whole trace), always. count: canonical calls; events: recorded events (they
+    differ where a framework splits one call).
     """
 
     op: str
@@ -58,6 +60,7 @@ class Row:
     low_ns: float | None = None
     high_ns: float | None = None
     q: float | None = None
+    delta_unit_ns: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,12 +85,17 @@ class ItemResult:
 
 @dataclass(frozen=True, slots=True)
 class Explained:
-    """How much of the traced steps' wall time the events cover (union of intervals), per side, as a fraction."""
+    """How much of the traced steps' wall time the events cover (union of intervals), per side, as a fraction.
+
+    steps: 0 where the whole trace stands for the steps. outside_ns: work (self time) that belongs to no step, and so to no
+    figure per step; 0 where the whole trace is taken.
+    """
 
     steps: int
     wall_ns: float
     busy_ns: float
     fraction: float
+    outside_ns: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,16 +125,39 @@ class Comparison:
     ledger: Ledger | None = None
     alignment: Alignment | None = None
 
+    @property
+    def basis(self) -> Literal["step", "trace"]:
+        """What both sides' traces are compared by: a step where each side marks steps, else the whole trace."""
+        counts = [part.steps for part in self.explained.values()]
+        return "step" if counts and all(counts) else "trace"
+
+    def units(self, side: str) -> int:
+        """What a side's sums over its trace are divided by: its steps, or 1 for the whole trace."""
+        part = self.explained.get(side)
+        return part.steps if part and self.basis == "step" else 1
+
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One table of `dlprof show`: keys name the group columns; the table holds them and count, total_ns, self_ns, …"""
+    """One table of `dlprof show`: keys name the group columns; the table holds them and count, total_ns, self_ns, …
+
+    outside: by step, the executed work that belongs to no step and so stands in no row; None in other views.
+    """
 
     by: str
     keys: tuple[str, ...]
     table: pa.Table
     anomalies: Mapping[str, int]
     completeness: Completeness
+    outside: Outside | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Outside:
+    """Executed work that belongs to no step: executions and their self time."""
+
+    count: int
+    self_ns: float
 
 
 @dataclass(frozen=True, slots=True)

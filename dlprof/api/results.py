@@ -77,6 +77,7 @@ class CaptureResult:
             keys=breakdown.KEYS[by],
             anomalies={**(trace.anomalies if trace else {}), **counted},
             completeness=self.completeness,
+            outside=breakdown.outside(events) if by == "step" else None,
         )
 
     def _events(self) -> tuple[pa.Table, Mapping[str, int]]:

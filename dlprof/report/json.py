@@ -42,6 +42,7 @@ def comparison_value(found: Comparison) -> dict[str, Any]:
         "b": _side(found.b),
         "verdict": verdict_word(found),
         "ratio": plain(first.ratio) if first else None,
+        "basis": found.basis,
         "items": plain(found.items),
         "rows": plain(found.rows),
         "explained": plain(found.explained),
@@ -69,6 +70,7 @@ def view(found: View) -> str:
             "by": found.by,
             "keys": list(found.keys),
             "rows": plain(found.table.to_pylist()),
+            **({"outside": plain(found.outside)} if found.outside else {}),
             "anomalies": plain(found.anomalies),
             "completeness": plain(found.completeness),
         }

@@ -12,7 +12,6 @@ import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis import columns
-from dlprof.analysis.columns import NULL
 from dlprof.analysis.model import Row
 from dlprof.analysis.trace import breakdown, steps
 from dlprof.stats import location
@@ -38,9 +37,7 @@ def side_cells(events: pa.Table) -> dict[Key, _Cell]:
     over the whole trace.
     """
     mask = steps.work(events)
-    step = columns.integers(events, "step")
-    if (mask & (step != NULL)).any():
-        mask &= step != NULL
+    mask &= ~steps.outside(events)
     op, phase, layer = (breakdown.key(events, mask, name) for name in ("op", "phase", "layer"))
     groups = columns.group([op.codes, phase.codes, layer.codes])
     work = events.filter(pa.array(mask))
@@ -51,25 +48,28 @@ def side_cells(events: pa.Table) -> dict[Key, _Cell]:
     return {(key[0] or "unknown", key[1], key[2]): _Cell(*cell) for key, cell in zip(keys, cells, strict=True)}
 
 
-def build(a: Sequence[pa.Table], b: Sequence[pa.Table]) -> tuple[Row, ...]:
-    """Rows of A's and B's traced windows (replicates of the same work), largest absolute difference first.
+def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] = (1, 1)) -> tuple[Row, ...]:
+    """Rows of A's and B's traced windows (replicates of the same work), largest absolute difference of a unit first.
+
+    units: what the sums of each side are divided by, its steps or 1 for the whole trace.
 
     Times are means over a side's windows; counts are those of its first window (`differing_counts` names windows that
-    disagree). delta_ns = B − A, a missing side counting as 0. With at least 6 windows on each side, low_ns and
-    high_ns are the 95 % interval of the difference over pairs of windows, and q its Benjamini-Hochberg p over all
+    disagree). Differences are B − A, a missing side counting as 0. With at least 6 windows on each side, of as many
+    steps, low_ns and high_ns are the 95 % interval of delta_ns over pairs of windows, and q its Benjamini-Hochberg p over all
     rows.
     """
     cells_a, cells_b = [side_cells(t) for t in a], [side_cells(t) for t in b]
     keys = list(dict.fromkeys(key for cells in (*cells_a, *cells_b) for key in cells))
-    rows = [_row(key, cells_a, cells_b) for key in keys]
+    rows = [_row(key, cells_a, cells_b, units) for key in keys]
     pairs = min(len(a), len(b))
-    if pairs >= MIN_REPLICATES:
+    if pairs >= MIN_REPLICATES and units[0] == units[1]:
         rows = _with_intervals(rows, keys, cells_a[:pairs], cells_b[:pairs])
-    return tuple(sorted(rows, key=lambda row: -abs(row.delta_ns or 0.0)))
+    return tuple(sorted(rows, key=lambda row: -abs(row.delta_unit_ns or 0.0)))
 
 
-def _row(key: Key, a: Sequence[dict[Key, _Cell]], b: Sequence[dict[Key, _Cell]]) -> Row:
+def _row(key: Key, a: Sequence[dict[Key, _Cell]], b: Sequence[dict[Key, _Cell]], units: tuple[int, int]) -> Row:
     a_ns, b_ns = _mean(key, a), _mean(key, b)
+    alike = units[0] == units[1] or a_ns is None or b_ns is None
     first = [cells[0].get(key, _Cell(0.0, 0, 0)) if cells else _Cell(0.0, 0, 0) for cells in (a, b)]
     op, phase, layer = key
     return Row(
@@ -78,7 +78,8 @@ def _row(key: Key, a: Sequence[dict[Key, _Cell]], b: Sequence[dict[Key, _Cell]])
         layer=layer,
         a_ns=a_ns,
         b_ns=b_ns,
-        delta_ns=(b_ns or 0.0) - (a_ns or 0.0),
+        delta_ns=(b_ns or 0.0) - (a_ns or 0.0) if alike else None,
+        delta_unit_ns=(b_ns or 0.0) / units[1] - (a_ns or 0.0) / units[0],
         a_count=first[0].calls,
         b_count=first[1].calls,
         a_events=first[0].events,

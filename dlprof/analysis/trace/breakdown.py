@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Ints, Text
+from dlprof.analysis.model import Outside
 from dlprof.analysis.trace import steps
 from dlprof.errors import UsageError
 from dlprof.units import PS_PER_NS
@@ -44,22 +45,21 @@ def view(events: pa.Table, by: str) -> pa.Table:
     counts 0); total_ns (sum of durations: concurrent work adds up, so never CPU time), self_ns (without what is
     nested inside), share (of all self time; sums to 1), wall_ns (part of the steps' wall time when concurrent work
     shares each instant; null without steps). By op also `known` (False: the vocabulary lacks the name, which is
-    then shown raw). By phase an `idle` row. By device and stream also busy_ns (union of intervals) and span_ns
-    (first start to last end). Raises `UsageError`.
+    then shown raw). By phase an `idle` row. By step only work that belongs to one (`outside` is the rest). By device and
+    stream also busy_ns (union of intervals) and span_ns (first start to last end). Raises `UsageError`.
     """
     if by not in KEYS:
         raise UsageError(f"no such view: {by!r}", hint=f"group by one of {', '.join(get_args(By))}")
     mask = steps.work(events)
+    if by == "step":
+        mask &= columns.integers(events, "step") != NULL
     work = events.filter(pa.array(mask))
     keys = {name: _key(events, work, mask, name) for name in KEYS[by]}
     codes = [value.codes if isinstance(value, Text) else value for value in keys.values()]
     groups = columns.group(codes)
     result = {name: _decode(value, groups) for name, value in keys.items()} | _measures(events, work, mask, groups)
     if by == "op":
-        known = _follow(
-            columns.text(events, "op").codes, columns.integers(events, "id"), columns.integers(events, "launch")
-        )
-        result["known"] = pa.array((known[mask] != NULL)[groups.first])
+        result["known"] = pa.array(known(events)[mask][groups.first])
     if by in ("device", "stream"):
         result |= _extent(work, groups)
     shown = pa.table(result)
@@ -67,6 +67,13 @@ def view(events: pa.Table, by: str) -> pa.Table:
         shown = _with_idle(events, shown)
     order: list[tuple[str, Literal["ascending", "descending"]]] = [(name, "ascending") for name in KEYS[by]]
     return shown.sort_by(order if by == "step" else [("self_ns", "descending"), *order])
+
+
+def outside(events: pa.Table) -> Outside:
+    """The executed work that belongs to no step: all of it in a trace that marks none."""
+    mask = steps.work(events) & (columns.integers(events, "step") == NULL)
+    count = int(columns.integers(events, "occurrences")[mask].sum())
+    return Outside(count, int(columns.integers(events, "self_ps")[mask].sum()) / PS_PER_NS)
 
 
 def key(events: pa.Table, mask: Bools, name: str) -> Text:
@@ -85,6 +92,13 @@ def key(events: pa.Table, mask: Bools, name: str) -> Text:
     of_ops = np.where(columns.text(events, "level").where("op") & ~mask, names.codes, NULL)
     launcher = Text(_follow(of_ops, ids, launch)[mask], names.values)
     return _or_else(filled, launcher, columns.text(work, "kernel"), columns.text(work, "name"))
+
+
+def known(events: pa.Table) -> Bools:
+    """Rows whose operator the vocabulary knows: their own or that of what launched them."""
+    codes = columns.text(events, "op").codes
+    found: Bools = _follow(codes, columns.integers(events, "id"), columns.integers(events, "launch")) != NULL
+    return found
 
 
 def _follow(codes: Ints, ids: Ints, launch: Ints) -> Ints:

@@ -74,7 +74,7 @@ def gather(events: pa.Table) -> Cells:
     calls = groups.sum(columns.integers(work, "calls"))
     times = groups.sum_float(own[mask])
     copies = groups.sum(columns.text(work, "level").where("copy").astype(np.int64)) > 0
-    known = groups.sum((columns.text(work, "op").codes != NULL).astype(np.int64)) > 0
+    known = groups.sum(breakdown.known(events)[mask].astype(np.int64)) > 0
     fuses = _fuses(work, groups)
     found = []
     for index in range(groups.size):  # one cell per distinct (op, phase, layer), not per event

@@ -17,7 +17,8 @@ from dlprof.units import PS_PER_NS
 
 # dlprof's own markers (protocol.py), an op workload's synchronised items, PyTorch's steps.
 _STEP = re.compile(r"dlprof:step=(\d+)|dlprof:item=.*[@#](\d+)|ProfilerStep#(\d+)")
-_INPUT = "dlprof:input"
+_OWN: Final = "dlprof:"
+_INPUT: Final = "dlprof:input"
 IDLE = "idle"
 
 _FIELDS: Final[tuple[tuple[str, pa.DataType], ...]] = (
@@ -53,20 +54,22 @@ def work(events: pa.Table) -> Bools:
     kernels = level.where("kernel")
     if not kernels.any():
         return level.where("op", "copy")
-    device = columns.text(events, "device")
-    on_host = device.flags([value == "host" or value.startswith("cpu") for value in device.values])
-    return kernels | (level.where("copy") & ~on_host)
+    return kernels | (level.where("copy") & _on_accelerator(events))
 
 
 def table(events: pa.Table) -> pa.Table:
-    """One row per synchronised step, in order of time: step, start_ps, end_ps, wall_ns (TABLE).
+    """One row per step, in order of time: step, start_ps, end_ps, wall_ns (TABLE).
 
-    Steps come from marker rows named dlprof:step=N (or an item's or PyTorch's). A step that was marked more than
-    once, as when an epoch was traced with several marking threads, spans from its first start to its last end.
+    Steps come from marker rows named dlprof:step=N (or an item's or PyTorch's) on the host's threads. A step that was
+    marked more than once, as when an epoch was traced with several marking threads, spans from its first start to its
+    last end. A framework's own markers wait for no device: such a step ends with the last work that it launched, and
+    begins when the one before it has ended (as PyTorch's TensorBoard plugin has it), so steps never overlap.
     """
     level, name = columns.text(events, "level"), columns.text(events, "name")
     matches = [_STEP.match(value) for value in name.values]
-    rows = np.flatnonzero(level.where("marker") & name.flags([match is not None for match in matches]))
+    marked = level.where("marker") & name.flags([match is not None for match in matches])
+    own = marked & name.flags([value.startswith(_OWN) for value in name.values])
+    rows = np.flatnonzero(own if own.any() else marked & ~_on_accelerator(events))
     number = np.array([int(next(g for g in m.groups() if g)) if m else NULL for m in matches] + [NULL], dtype=np.int64)
     times = Times.of(events)
     keys = [number[name.codes[rows]], _item(name, matches, rows)]
@@ -75,8 +78,35 @@ def table(events: pa.Table) -> pa.Table:
     np.minimum.at(start, groups.inverse, times.start[rows])
     np.maximum.at(end, groups.inverse, times.end[rows])
     order = np.argsort(start, kind="stable")
-    columns_ = [keys[0][groups.first][order] if groups.size else rows, start[order], end[order]]
-    return pa.table([*map(pa.array, columns_), pa.array((end - start)[order] / PS_PER_NS)], schema=TABLE)
+    numbers = keys[0][groups.first][order] if groups.size else rows
+    start, end = start[order], end[order]
+    if groups.size and not own.any():
+        start, end = _with_launched(events, times, numbers, start, end)
+    columns_ = [numbers, start, end]
+    return pa.table([*map(pa.array, columns_), pa.array((end - start) / PS_PER_NS)], schema=TABLE)
+
+
+def _with_launched(events: pa.Table, times: Times, numbers: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """Start and end of steps in order of time, with the work that each launched inside it and none of them overlapping."""
+    step = columns.integers(events, "step")
+    rows = np.flatnonzero(work(events) & (step != NULL) & _on_accelerator(events))
+    order = np.argsort(numbers, kind="stable")
+    at = order[np.minimum(np.searchsorted(numbers[order], step[rows]), len(numbers) - 1)]
+    known = numbers[at] == step[rows]
+    np.maximum.at(end, at[known], times.end[rows[known]])
+    end = np.maximum.accumulate(end)
+    return np.maximum(start, np.append(start[:1], end[:-1])), end
+
+
+def _on_accelerator(events: pa.Table) -> Bools:
+    """Rows of devices other than a CPU."""
+    device = columns.text(events, "device")
+    return ~device.flags([is_host(value) for value in device.values])
+
+
+def is_host(device: str) -> bool:
+    """Whether a device is a CPU, or the CPU threads of a trace of accelerators."""
+    return device == "host" or device.startswith("cpu")
 
 
 def _item(name: Text, matches: list[re.Match[str] | None], rows: Ints) -> Ints:
@@ -85,6 +115,23 @@ def _item(name: Text, matches: list[re.Match[str] | None], rows: Ints) -> Ints:
     first: dict[str, int] = {}
     codes = np.array([first.setdefault(stem, len(first)) for stem in stems] + [NULL], dtype=np.int64)
     return codes[name.codes[rows]]
+
+
+def unmarked(events: pa.Table) -> pa.Table:
+    """The events without their steps: for a comparison with a trace that marks none, where both count as wholes."""
+    level, name = columns.text(events, "level"), columns.text(events, "name")
+    marks = level.where("marker") & name.flags([_STEP.match(value) is not None for value in name.values])
+    at = events.schema.get_field_index("step")
+    none = pa.nulls(events.num_rows, events.schema.field(at).type)
+    return events.set_column(at, events.schema.field(at), none).filter(pa.array(~marks))
+
+
+def outside(events: pa.Table) -> Bools:
+    """Executed work that belongs to no step, in a trace that marks steps; none in one that does not."""
+    if not table(events).num_rows:
+        return np.zeros(events.num_rows, dtype=bool)
+    rows: Bools = work(events) & (columns.integers(events, "step") == NULL)
+    return rows
 
 
 def windows(events: pa.Table) -> intervals.Union:
@@ -117,6 +164,7 @@ def explained(events: pa.Table) -> Explained:
         wall_ns=frame.length / PS_PER_NS,
         busy_ns=busy / PS_PER_NS,
         fraction=busy / frame.length if frame.length else 0.0,
+        outside_ns=int(columns.integers(events, "self_ps")[outside(events)].sum()) / PS_PER_NS,
     )
 
 

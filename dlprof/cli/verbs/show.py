@@ -51,6 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
             table=breakdown.view(events, arguments.by),
             anomalies={**(trace.anomalies if trace else {}), **counted},
             completeness=completeness_of(capture, events),
+            outside=breakdown.outside(events) if arguments.by == "step" else None,
         )
     if arguments.format == "text":
         show(comparison_text.view(found, colour=colour(), rows=arguments.rows), colour=colour())

@@ -61,7 +61,7 @@ class Finisher:
         self._pools = pools
         self._anomalies = anomalies
         self._spill = Spill()
-        self._markers = MarkerLog(pools.text["name"].values_list)
+        self._markers = MarkerLog(pools.text["name"].values_list, pools.tracks)
         self._launches: dict[str, Launches] = {}
         self._windows: dict[str, Windows] = {}
         self.first_start: dict[str, int] = {}
@@ -211,7 +211,11 @@ class Finisher:
             self._anomalies.count("overlapping_step_markers", overlapping)
             self._windows[track.source] = windows
         start, told = _int64(rows["start_ps"]), _int64(rows["step"])
-        index = windows.containing(start, start + _int64(rows["duration_ps"]))
+        end = start + _int64(rows["duration_ps"])
+        if track.on_device and not windows.awaited:
+            launches = self._launches.setdefault(track.source, Launches())
+            start, end = launches.called(_int64(rows["correlation"]), start, end)
+        index = windows.containing(start, end)
         if not len(windows.start):
             return told, index
         inside = (index >= 0) & (told == NO_INT)

@@ -93,3 +93,15 @@ class Launches:
         """Device rows that begin before the call that launched them (none does where the two clocks agree)."""
         begun = self.begun.find(correlation)
         return int(np.count_nonzero((begun != NO_EVENT) & (start < begun)))
+
+    def called(self, correlation: Int64, start: Int64, end: Int64) -> tuple[Int64, Int64]:
+        """Time that tells which unawaited step device rows belong to: that of the call that launched them, twice.
+
+        Before every step where the call was not recorded (it was made before the window); the rows' own start and end where
+        the file records no call at all.
+        """
+        if not self.begun.keys:
+            return start, end
+        begun = self.begun.find(correlation)
+        begun = np.where(begun == NO_EVENT, np.iinfo(np.int64).min, begun)
+        return begun, begun

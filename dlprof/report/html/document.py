@@ -14,7 +14,7 @@ from dlprof.report.html import plots, primitives_html, waterfall
 from dlprof.report.html.figure import page_style
 from dlprof.report.html.parts import Cell, figure, number, page, paragraphs, section, table
 from dlprof.report.text import ledger_text, trust_text
-from dlprof.report.text.breakdown_text import label
+from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.comparison_text import RECORDED, anomaly_meaning, anomaly_name, complete_words, imported
 from dlprof.report.text.layout import unbroken
 from dlprof.report.text.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
@@ -149,7 +149,8 @@ def _ledger_rows(ledger: Ledger) -> tuple[list[list[Cell | str]], list[str], lis
 def _breakdown(found: Comparison) -> Section:
     if not found.rows:
         return section("breakdown", "Where the time goes", "<p>Neither trace holds an operator.</p>")
-    a, b = (max(1, e.steps) if (e := found.explained.get(side)) else 1 for side in ("a", "b"))
+    a, b = found.units("a"), found.units("b")
+    per = per_unit(found)
     rows = [
         (row.op, row.phase or "–", row.layer or "–", number(_ms(row.a_ns, a)), number(_ms(row.b_ns, b)),
          number((_ms(row.b_ns, b) or 0.0) - (_ms(row.a_ns, a) or 0.0), "{:+.3f}"), number(_ms(row.low_ns, a), "{:+.3f}"),
@@ -161,8 +162,8 @@ def _breakdown(found: Comparison) -> Section:
     if all(row.low_ns is None for row in found.rows):
         rows = [(*row[:6], *row[9:]) for row in rows]  # type: ignore[misc]
         titles = titles[:6] + titles[9:]
-    drawn = figure(plots.breakdown(found), "breakdown", "The operators that take most time, per traced step.")
-    note = "<p>From the traces: they explain, they do not decide. Self time and calls per traced step.</p>"
+    drawn = figure(plots.breakdown(found), "breakdown", f"The operators that take most time, {per}.")
+    note = f"<p>From the traces: they explain, they do not decide. Self time and calls {per}.</p>"
     return section("breakdown", "Where the time goes", note, drawn, table("All operators", titles, rows))
 
 
@@ -304,8 +305,13 @@ def _view_cell(found: View, name: str, value: float | str | None) -> Cell | str:
 
 def notebook(found: Comparison) -> str:
     """A small piece of HTML for a notebook's `_repr_html_`: verdict, timings, the largest rows."""
-    rows = sorted(found.rows, key=lambda row: -abs(row.delta_ns or 0.0))[:8]
-    lines = [(label(row), number(_ms(row.a_ns, 1)), number(_ms(row.b_ns, 1)), number(_ms(row.delta_ns, 1), "{:+.3f}"))
-             for row in rows]  # fmt: skip
-    shown = table("Largest differences, ms over the traced steps", ("Row", "A", "B", "B − A"), lines) if lines else ""
+    a, b = found.units("a"), found.units("b")
+    ms = [(label(row), _ms(row.a_ns, a), _ms(row.b_ns, b)) for row in found.rows]
+    deltas = [((b_ms or 0.0) - (a_ms or 0.0), name, a_ms, b_ms) for name, a_ms, b_ms in ms]
+    lines = [
+        (name, number(a_ms), number(b_ms), number(delta, "{:+.3f}"))
+        for delta, name, a_ms, b_ms in sorted(deltas, key=lambda one: -abs(one[0]))[:8]
+    ]
+    caption = f"Largest differences, ms {per_unit(found)}"
+    shown = table(caption, ("Row", "A", "B", "B − A"), lines) if lines else ""
     return f"<p><strong>{escape(headline(found))}</strong></p>{shown}"

@@ -19,7 +19,7 @@ from dlprof.analysis.model import Comparison, Row
 from dlprof.report.html import palette
 from dlprof.report.html.figure import axes
 from dlprof.report.html.waterfall import Waterfall
-from dlprof.report.text.breakdown_text import label
+from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.verdict import item_words
 from dlprof.stats import Calibration
 from dlprof.units import NS_PER_MS
@@ -49,7 +49,7 @@ def waterfall(found: Waterfall, a: str, b: str) -> Figure:
     for row, value in ((0, found.start_ms), (len(names) - 1, found.end_ms)):
         axis.annotate(f"{value:.3f}", (value, row), (4, 0), textcoords="offset points", va="center", fontsize=8)
     _rows(axis, names)
-    axis.set_xlabel("ms per traced step")
+    axis.set_xlabel("ms")
     axis.set_title(f"{found.title}: {found.end_ms - found.start_ms:+.3f} ms from A to B")
     ends = np.cumsum([found.start_ms, *(step.delta_ms for step in found.steps)])
     axis.set_xlim(min(0.0, 1.15 * ends.min()), 1.15 * max(found.end_ms, *ends))
@@ -58,7 +58,7 @@ def waterfall(found: Waterfall, a: str, b: str) -> Figure:
 
 def breakdown(found: Comparison) -> Figure:
     """The largest rows of the breakdown, A above B, in the colours of their operators."""
-    steps = {side: max(1, e.steps) if (e := found.explained.get(side)) else 1 for side in ("a", "b")}
+    steps = {side: found.units(side) for side in ("a", "b")}
     rows = sorted(found.rows, key=lambda r: -max((r.a_ns or 0) / steps["a"], (r.b_ns or 0) / steps["b"]))[:_BARS]
     figure, (axis,) = axes(WIDTH, 1.2 + 0.36 * max(1, len(rows)))
     for at, row in enumerate(rows):
@@ -66,7 +66,7 @@ def breakdown(found: Comparison) -> Figure:
             axis.barh(at + offset, (value or 0.0) / steps[side] / NS_PER_MS, height=0.38,
                       color=palette.colour(row.op, row.phase), hatch=_HATCH[side])  # fmt: skip
     _rows(axis, [label(row) for row in rows])
-    axis.set_xlabel("self time, ms per traced step")
+    axis.set_xlabel(f"self time, ms {per_unit(found)}")
     more = f"; {len(found.rows) - len(rows)} smaller rows not drawn" if len(rows) < len(found.rows) else ""
     axis.set_title(f"Largest operators, A (plain) above B (hatched){more}")
     _families(axis, rows)

@@ -41,14 +41,15 @@ def build(found: Comparison, lines: int = LINES) -> Waterfall | None:
         return of_ledger(found.ledger, lines)
     if not found.rows:
         return None
-    a, b = (max(1, e.steps) if (e := found.explained.get(side)) else 1 for side in ("a", "b"))
+    a, b = found.units("a"), found.units("b")
     steps = [
         Step(label(row), row.op, row.phase, ((row.b_ns or 0.0) / b - (row.a_ns or 0.0) / a) / NS_PER_MS)
         for row in found.rows
     ]
     start = sum(row.a_ns or 0.0 for row in found.rows) / a / NS_PER_MS
     end = sum(row.b_ns or 0.0 for row in found.rows) / b / NS_PER_MS
-    return Waterfall("Operator time of a traced step", start, end, folded(steps, lines))
+    what = "Operator time of a traced step" if found.basis == "step" else "Operator time of the trace"
+    return Waterfall(what, start, end, folded(steps, lines))
 
 
 def of_ledger(ledger: Ledger, lines: int) -> Waterfall:

@@ -21,7 +21,7 @@ SMALL: Final = 0.002
 
 @dataclass(frozen=True, slots=True)
 class _Scale:
-    """What a side's sums are divided by: its traced steps (1 where none is marked) and its summed op time."""
+    """What a side's sums are divided by: its traced steps (1 where the whole traces are compared) and its summed op time."""
 
     steps: int
     total_ns: float
@@ -53,7 +53,7 @@ def lines(found: Comparison, *, colour: bool, limit: int = ROWS) -> list[str]:
         body = [_tested_cells(row, a, b) for row in shown] + [(*_sum(*one, a, b)[:4], "", "") for one in sums]
         return title + table(_tested_columns(), body) + _tested_legend(found)
     body = [_cells(row, a, b) for row in shown] + [_sum(*one, a, b) for one in sums]
-    return title + table(_columns(), body) + _legend(found, a, b)
+    return title + table(_columns(), body) + _legend(found)
 
 
 def _columns() -> list[Column]:
@@ -82,9 +82,8 @@ def _tested_columns() -> list[Column]:
 
 
 def _scale(found: Comparison, side: str) -> _Scale:
-    explained = found.explained.get(side)
     total = sum((row.a_ns if side == "a" else row.b_ns) or 0.0 for row in found.rows)
-    return _Scale(max(1, explained.steps if explained else 1), total)
+    return _Scale(found.units(side), total)
 
 
 def _split(rows: Sequence[Row], a: _Scale, b: _Scale, limit: int) -> tuple[list[Row], list[Row]]:
@@ -95,6 +94,11 @@ def _split(rows: Sequence[Row], a: _Scale, b: _Scale, limit: int) -> tuple[list[
     kept = {id(row) for row in shown}
     folded = [row for row in ordered if id(row) not in kept]
     return (shown + folded, []) if len(folded) == 1 else (shown, folded)
+
+
+def per_unit(found: Comparison) -> str:
+    """What times and calls of both sides are of: `per traced step`, or `over the whole trace`."""
+    return "per traced step" if found.basis == "step" else "over the whole trace"
 
 
 def label(row: Row) -> str:
@@ -135,7 +139,7 @@ def _tested_legend(found: Comparison) -> list[str]:
     tested = [row for row in found.rows if row.q is not None]
     differ = sum(row.q <= LEVEL for row in tested if row.q is not None)
     text = (
-        "ms: self time per traced step, mean of the traced runs; interval: 95 %, row by row; q: Benjamini-Hochberg over "
+        f"ms: self time {per_unit(found)}, mean of the traced runs; interval: 95 %, row by row; q: Benjamini-Hochberg over "
         f"the table, * where at most .05: {differ} of {len(tested)} rows differ."
     )
     if len(tested) < len(found.rows):
@@ -160,9 +164,10 @@ def _sum(name: str, rows: Sequence[Row], a: _Scale, b: _Scale) -> tuple[str, ...
     )
 
 
-def _legend(found: Comparison, a: _Scale, b: _Scale) -> list[str]:
-    per = "per traced step" if a.steps > 1 or b.steps > 1 else "over the whole trace"
-    text = f"ms and n: self time and calls {per}; %: share of the side's op time; –: no such row on that side."
+def _legend(found: Comparison) -> list[str]:
+    text = (
+        f"ms and n: self time and calls {per_unit(found)}; %: share of the side's op time; –: no such row on that side."
+    )
     split = [label(row) for row in found.rows if row.a_count != row.a_events or row.b_count != row.b_events]
     if split:
         text += " n counts calls; one call may be several recorded events or none of its own."

@@ -162,12 +162,21 @@ def _explained(found: Comparison, colour: bool) -> list[str]:
 
 
 def _share(part: Explained | None) -> str:
-    if part is None or part.steps <= 0:
-        return "no step is marked in the trace, so its share of the steps' time is unknown"
-    return (
+    if part is None:
+        return "its share of the steps' time is unknown"
+    if part.steps <= 0:
+        return (
+            f"operators cover {part.fraction * 100:.1f} % of the trace, from the first start to the last end of its work "
+            f"({format_ns(part.wall_ns)}); no step is taken apart"
+        )
+    steps = f"{part.steps} step{'' if part.steps == 1 else 's'}"
+    text = (
         f"operators cover {part.fraction * 100:.1f} % of the traced steps' wall time "
-        f"({format_ns(part.wall_ns / part.steps)} a step, {part.steps} steps)"
+        f"({format_ns(part.wall_ns / part.steps)} a step on the mean, {steps})"
     )
+    if part.outside_ns:
+        text += f"; {format_ns(part.outside_ns)} of work belongs to no step and is in no figure per step"
+    return text
 
 
 def _cost(cost: float | None) -> str:

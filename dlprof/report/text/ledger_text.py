@@ -18,7 +18,7 @@ def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str
     """Heading, table, sum and what the ledger says of itself; nothing where there is no ledger."""
     if found is None:
         return []
-    what = "traced step's" if found.basis == "step" else "trace's"
+    what = "mean traced step's" if found.basis == "step" else "trace's"
     shown, folded = _split(found.lines, limit)
     largest = max((abs(line.delta_ns) for line in shown), default=0)
     timed = any(line.low_ns is not None for line in found.lines)

@@ -11,7 +11,7 @@ _ITEMS: Final = {
     "train_step_sync": "training step, synchronised",
     "infer_block": "inference step",
     "epoch": "epoch",
-    "step": "traced step",
+    "step": "traced step (median)",
     "busy": "busy time of the trace",
 }
 

@@ -8,7 +8,7 @@ import pyarrow as pa
 
 from dlprof.analysis.model import View
 from dlprof.report.text.layout import WIDTH, Column, cells, heading, paragraph, table, visible
-from dlprof.units import NS_PER_MS
+from dlprof.units import NS_PER_MS, format_ns
 
 _TIMES: Final = {
     "total_ns": "Total ms",
@@ -26,7 +26,7 @@ def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
     """Heading and table; `limit` rows, the rest counted in a line of its own."""
     title = heading(f"By {found.by}", colour=colour)[1:]
     if not found.table.num_rows:
-        return [*title, "  Nothing was recorded."]
+        return [*title, *paragraph(_outside(found) or "No executed work was recorded.", first="  ")]
     measures = _measures(found)
     shown = found.table if limit is None else found.table.slice(0, limit)
     rows = shown.to_pylist()
@@ -37,6 +37,19 @@ def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
     if shown.num_rows < found.table.num_rows:
         out.append(f"{found.table.num_rows - shown.num_rows} more rows")
     return out + _notes(found, columns, keys)
+
+
+def _outside(found: View) -> str:
+    """What of the work belongs to no step, where the view is by step."""
+    if found.outside is None or not found.outside.count:
+        return ""
+    count = found.outside.count
+    what = f"{count} execution{'' if count == 1 else 's'} ({format_ns(found.outside.self_ns)})"
+    if not found.table.num_rows:
+        return f"No step is marked in the trace: {what} belong{'s' if count == 1 else ''} to none."
+    return (
+        f"{what} of work belong{'s' if count == 1 else ''} to no step and stand{'s' if count == 1 else ''} in no row."
+    )
 
 
 def _measures(found: View) -> list[tuple[str, Column]]:
@@ -72,12 +85,12 @@ def _cell(name: str, value: float | int | None) -> str:
     if name == "count":
         return str(value)
     if name == "share":
-        return f"{value * 100:.1f} %"
+        return "100 %" if value >= 0.9995 else f"{value * 100:.1f} %"
     return f"{value / NS_PER_MS:.3f}"
 
 
 def _notes(found: View, columns: list[Column], keys: list[list[str]]) -> list[str]:
-    notes = []
+    notes = [_outside(found)] if found.outside and found.outside.count else []
     if any(cells(visible(text)) > column.width for key in keys for text, column in zip(key, columns, strict=True)):
         notes.append("Names ending in … are cut here; --format json and csv hold them whole.")
     if "known" in found.table.column_names:

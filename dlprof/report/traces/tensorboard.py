@@ -20,7 +20,7 @@ from dlprof.analysis.model import Comparison
 from dlprof.errors import Unsupported
 from dlprof.report.html import plots, waterfall
 from dlprof.report.html.figure import render, style
-from dlprof.report.text.breakdown_text import label
+from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.verdict import headline, interval_words, item_words
 from dlprof.report.traces import xplane
 from dlprof.units import NS_PER_MS
@@ -87,16 +87,19 @@ def write_comparison(folder: Path, found: Comparison, wall_time: float) -> None:
 
 
 def _markdown(found: Comparison) -> str:
-    """The largest rows, ms over the traced steps."""
-    rows = sorted(found.rows, key=lambda row: -abs(row.delta_ns or 0.0))
+    """The largest rows, ms a traced step or over the whole traces."""
+    a, b = found.units("a"), found.units("b")
+    rows = sorted(found.rows, key=lambda row: -abs((row.b_ns or 0.0) / b - (row.a_ns or 0.0) / a))
     lines = [
-        "Self time, ms over the traced steps:",
+        f"Self time, ms {per_unit(found)}:",
         "",
         "| row | A, ms | B, ms | B − A, ms |",
         "| --- | ---: | ---: | ---: |",
     ]
     for row in rows[:_ROWS]:
-        cells = ["–" if ns is None else f"{ns / NS_PER_MS:.3f}" for ns in (row.a_ns, row.b_ns, row.delta_ns)]
+        a_ns, b_ns = row.a_ns and row.a_ns / a, row.b_ns and row.b_ns / b
+        delta_ns = (b_ns or 0.0) - (a_ns or 0.0)
+        cells = ["–" if ns is None else f"{ns / NS_PER_MS:.3f}" for ns in (a_ns, b_ns, delta_ns)]
         lines.append(f"| {label(row).replace('|', '¦')} | {' | '.join(cells)} |")
     more = f"\n\n{len(rows) - _ROWS} smaller rows are not shown." if len(rows) > _ROWS else ""
     return "\n".join(lines) + more

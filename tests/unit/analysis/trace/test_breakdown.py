@@ -7,6 +7,7 @@ import pytest
 from analysis_tables import events, marker, op, step
 
 from dlprof import schema
+from dlprof.analysis.model import Outside
 from dlprof.analysis.trace import breakdown, steps
 from dlprof.errors import UsageError
 
@@ -125,12 +126,13 @@ def test_phases_with_idle_add_up_to_the_steps_wall_time():
     assert steps.phases(table)["wall_ns"].to_pylist() == [30.0, 30.0, 30.0, 10.0]
 
 
-def test_by_step_each_step_has_its_work_and_what_lies_outside_has_none():
+def test_by_step_each_step_has_its_work_and_what_lies_outside_is_in_no_row():
     table = events(
         step(0, 0, 10), step(1, 10, 30), op("Add", 1, 2, step=0), op("Add", 11, 14, step=1), op("Add", 40, 41)
     )
     shown = [(row["step"], row["count"], row["total_ns"]) for row in rows(breakdown.view(table, "step"))]
-    assert shown == [(0, 1, 1.0), (1, 1, 3.0), (None, 1, 1.0)]
+    assert shown == [(0, 1, 1.0), (1, 1, 3.0)]
+    assert breakdown.outside(table) == Outside(count=1, self_ns=1.0)
 
 
 def test_an_empty_trace_gives_empty_views():
