@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import copy
 import difflib
+import hashlib
 import importlib.resources
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import msgspec
 
@@ -16,6 +17,8 @@ from dlprof.errors import UsageError
 from dlprof.settings import OF_KIND, Setting, parse_value
 
 MNIST_TRAINING_IMAGES = 60_000
+PYTHON: Final = "python"
+"""Key of a description under which the user's own Python file goes to the child: never one of a workload file."""
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -173,6 +176,8 @@ def parse(
     differs = _apply_preset(description, overrides.get(chosen, {}), framework, f"{source}: preset {chosen}")
     table = _settings(description, own, source)
     values = _apply_settings(description, table, settings or {})
+    if PYTHON in description:
+        raise UsageError(f"{source}: `{PYTHON}`: a workload file holds no code", hint="name a file: --calls FILE.py")
     check(description, source)
     return Workload(
         name=description["name"],
@@ -185,6 +190,43 @@ def parse(
         differs=differs,
         chosen=values,
     )
+
+
+def with_functions(found: Workload, file: Path | None) -> Workload:
+    """The workload with the Python file that its calls name functions of, as the user named it on the command line.
+
+    Its text goes to the child, which runs it, and to the manifest, where it says what ran and is never run again. Raises
+    `UsageError` where calls name functions and no file was given, or it cannot be read.
+    """
+    named = sorted({str(call["function"]) for call in _described_calls(found.description) if "function" in call})
+    if file is None and not named:
+        return found
+    if file is None:
+        raise UsageError(
+            f"{found.name}: its calls name functions of a Python file: {', '.join(named)}",
+            hint="name that file, which will be run: --calls FILE.py",
+        )
+    try:
+        text = file.read_bytes()
+        python = {"name": file.name, "sha256": hashlib.sha256(text).hexdigest(), "text": text.decode()}
+    except (OSError, UnicodeDecodeError) as failure:
+        raise UsageError(f"{file}: cannot be read: {failure}", hint="--calls takes a Python file") from None
+    if not named:
+        raise UsageError(
+            f"{found.name}: no call names a function, so {file} would not be used", hint="leave --calls out"
+        )
+    return msgspec.structs.replace(found, description={**found.description, PYTHON: python})
+
+
+def _described_calls(description: Mapping[str, Any]) -> Iterator[Mapping[str, Any]]:
+    """The calls of an op workload that are tables; what has another shape than that is refused elsewhere."""
+    tasks = description.get("tasks") if description["kind"] == "op" else None
+    for task in tasks if isinstance(tasks, list) else ():
+        variants = task.get("calls") if isinstance(task, Mapping) else None
+        for sides in variants.values() if isinstance(variants, Mapping) else ():
+            yield from (
+                (call for call in sides.values() if isinstance(call, Mapping)) if isinstance(sides, Mapping) else ()
+            )
 
 
 def _included(others: Iterable[str | Mapping[str, Any]], source: str) -> list[dict[str, Any]]:

@@ -9,7 +9,7 @@ from typing import Any, Final, Literal
 
 from dlprof import workload
 from dlprof.study import overlay
-from dlprof.workload import Workload
+from dlprof.workload import Workload, with_functions
 
 DEFAULT_BUDGET_S: Final = 300.0
 DEFAULT_SIDES: Final = ("tf", "mxnet")
@@ -20,7 +20,8 @@ Method = Literal["lockstep", "as-published"]
 @dataclass(frozen=True, slots=True)
 class RunOptions:
     """What to run and how, the same for both sides. timeout_s: for one child process. changes: tables that a study lays over
-    the workload (study.overlay), which is called `changed_name` where that makes another network of it."""
+    the workload (study.overlay), which is called `changed_name` where that makes another network of it. calls: a Python file
+    with functions that the workload's calls name; only the command line says which."""
 
     workload: str
     preset: str | None
@@ -36,6 +37,7 @@ class RunOptions:
     timeout_s: float
     changes: Mapping[str, Any] = field(default_factory=dict)
     changed_name: str = ""
+    calls: Path | None = None
 
     def resolve(self, framework: str) -> Workload:
         """The workload as this framework runs it (a preset may differ by framework). Raises `UsageError`."""
@@ -43,7 +45,7 @@ class RunOptions:
         if self.epochs is not None:
             settings["epochs"] = str(self.epochs)
         found = workload.resolve(self.workload, preset=self.preset, settings=settings, framework=framework)
-        return overlay.changed(found, self.changes, self.changed_name)
+        return with_functions(overlay.changed(found, self.changes, self.changed_name), self.calls)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,5 +78,5 @@ class CompareOptions:
         """With absolute paths, so that they mean the same wherever a later session is started."""
         run = self.run
         workload = str(Path(run.workload).absolute()) if run.workload.endswith(".toml") else run.workload
-        python, data = (None if one is None else one.absolute() for one in (run.python, run.data))
-        return replace(self, run=replace(run, workload=workload, python=python, data=data))
+        python, data, calls = (None if one is None else one.absolute() for one in (run.python, run.data, run.calls))
+        return replace(self, run=replace(run, workload=workload, python=python, data=data, calls=calls))

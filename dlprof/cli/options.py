@@ -34,6 +34,10 @@ def add_run_arguments(parser: argparse.ArgumentParser, *, workload: str | None =
         "--seed", type=int, default=0, metavar="N", help="seed of weights, split and batch order (default 0)"
     )
     parser.add_argument("--python", type=Path, metavar="PATH", help="use this Python, with the framework in it, as is")
+    parser.add_argument(
+        "--calls", type=Path, metavar="FILE.py",
+        help="RUN this Python file in the child: functions that the calls of an own workload name",
+    )  # fmt: skip
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder with your own MNIST IDX files")
     parser.add_argument(
         "--threads", type=int, metavar="N", help="CPU threads for the framework (default: its own choice)"
@@ -66,6 +70,7 @@ def run_options(arguments: argparse.Namespace) -> RunOptions:
         seed=arguments.seed,
         python=arguments.python,
         data=arguments.data,
+        calls=arguments.calls,
         threads=arguments.threads,
         max_steps=arguments.max_steps,
         timeout_s=parse_duration(arguments.timeout),

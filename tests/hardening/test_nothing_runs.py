@@ -94,3 +94,23 @@ def test_a_study_that_names_a_cell_outside_of_itself_is_refused(attack, tmp_path
     done = attack("verify", study)
     assert done.code == 1
     assert "outside of itself" in done.stderr
+
+
+@pytest.mark.parametrize("words", [(), ("--python", "/usr/bin/env")])
+@pytest.mark.parametrize("key", ["python", "calls"])
+def test_going_on_with_a_directory_starts_no_program_that_only_the_directory_names(attack, tmp_path, key, words):
+    mark, evil = tmp_path / "mark", tmp_path / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch {mark}\n")
+    evil.chmod(0o755)
+    before = next(ANALYSIS.glob("fundamental-operations/data/cells/*/manifest.json"))
+    theirs = shutil.copytree(before.parent, tmp_path / "theirs")
+    manifest = json.loads(before.read_text())
+    run = {"workload": "dot", "preset": None, "settings": {}, "epochs": None, "device": "cpu", "mode": None, "seed": 0,
+           "python": None, "data": None, "threads": None, "max_steps": None, "timeout_s": 60.0, key: str(evil)}  # fmt: skip
+    manifest["options"]["asked"] = {"run": run, "a": "tf", "b": "mxnet", "budget_s": 300.0, "trials": None, "precision": None,
+                                    "margin": 0.05, "traces": 1, "gate": None, "output": None}  # fmt: skip
+    (theirs / "manifest.json").write_text(json.dumps(manifest))
+    done = attack("compare", "--resume", theirs, *words)
+    assert done.code == 2
+    assert f"to confirm that it may, repeat it: --{key} {evil}" in done.stderr or "with other options" in done.stderr
+    assert not mark.exists()

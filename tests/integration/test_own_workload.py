@@ -61,6 +61,42 @@ def test_a_call_that_computes_something_else_is_not_comparable(dlprof, clip, tmp
     assert "out/clip[size=1000]" in {difference["where"] for difference in found["parity"]}
 
 
+@pytest.fixture
+def cut(tmp_path: Path) -> tuple[Path, Path]:
+    """The guide's workload whose calls are functions, and their Python file."""
+    file, code = tmp_path / "cut.toml", tmp_path / "cut.py"
+    file.write_text(block("toml", 'name = "cut"'), encoding="utf-8")
+    code.write_text(block("python", "def cut_tf"), encoding="utf-8")
+    return file, code
+
+
+def test_functions_of_a_python_file_run_where_the_command_line_names_it(dlprof, cut, tmp_path):
+    file, code = cut
+    quick = ("--trials", 1, "--traces", 0)
+    refused = dlprof("compare", file, *quick, "-o", tmp_path / "refused")
+    assert refused.returncode == 2
+    assert "cut_mxnet, cut_tf" in refused.stderr
+    assert "--calls FILE.py" in refused.stderr
+    out = tmp_path / "out"
+    done = dlprof("compare", file, *quick, "--calls", code, "-o", out, "--format", "json", timeout=900)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["items"][0]["ratio"]["estimate"] > 0
+    assert not [difference for difference in found["parity"] if difference["blocks"] == "yes"]
+    again = dlprof("compare", "--resume", out)
+    assert again.returncode == 2
+    assert f"to confirm that it may, repeat it: --calls {code}" in again.stderr
+
+
+def test_an_expression_that_is_no_arithmetic_does_not_run(dlprof, clip, tmp_path):
+    mark = tmp_path / "mark"
+    clip.write_text(clip.read_text().replace("tf.clip_by_value(x, 0.2, 0.8)", f"open('{mark}', 'w') and x"))
+    done = dlprof("compare", clip, "--trials", 1, "--traces", 0, "-o", tmp_path / "out", timeout=900)
+    assert done.returncode == 1
+    assert "is not allowed" in done.stderr
+    assert not mark.exists()
+
+
 def test_a_framework_of_a_third_party_is_listed_captured_and_compared(dlprof, clip, plugged, tmp_path):
     listed = dlprof("frameworks", env=plugged)
     assert "NumPy" in listed.stdout

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import numpy as np
 from dlprof_child.backend import Backend
+from dlprof_child.calls import compiled
+from dlprof_child.functions import NUMPY
 
 
 def create(request):
@@ -46,7 +48,7 @@ class NumpyBackend(Backend):
         return value
 
     def compile_call(self, call, names, creates, constants):
-        body = eval(f"lambda {', '.join(names)}: {call['call']}", dict(constants, np=np))
+        body = compiled(call, names, dict(constants, np=np), {"np": NUMPY})
         name = call["call"].split("(")[0]
 
         def run(*values):

@@ -10,7 +10,9 @@ from pathlib import Path
 
 import numpy as np
 from dlprof_child.backend import Backend, Network
+from dlprof_child.calls import compiled
 from dlprof_child.faults import FrameworkMissing, Unsupported
+from dlprof_child.functions import NUMPY
 
 
 def create(request):
@@ -62,9 +64,11 @@ class NumpyBackend(Backend):
         return value
 
     def compile_call(self, call, names, creates, constants):
+        body = compiled(call, names, dict(constants, np=np), {"np": NUMPY})
+
         def run(*values):
             self.trace.append(["call", call["call"]])
-            return eval(call["call"], dict(constants, np=np, **dict(zip(names, values, strict=True))))
+            return body(*values)
 
         return run
 

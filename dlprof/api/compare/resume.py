@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import shlex
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final
@@ -52,8 +53,19 @@ def options(path: Path, asked: CompareOptions, default: CompareOptions) -> Compa
             f"{path} was made with other options: {'; '.join(differing)}",
             hint="leave them out, since --resume takes those of the directory; other options are another comparison",
         )
+    _confirmed(path, asked.absolute().run, stored.run)
     time_s = asked.budget_s if asked.budget_s != default.budget_s else None
     return dataclasses.replace(stored, output=path, gate=asked.gate, resume=path, time_s=time_s)
+
+
+def _confirmed(path: Path, asked: RunOptions, stored: RunOptions) -> None:
+    """A directory may come from anybody: a program that it names runs only where the command line names it too."""
+    for word, named, made in (("--python", asked.python, stored.python), ("--calls", asked.calls, stored.calls)):
+        if made is not None and named != made:
+            raise UsageError(
+                f"{path} was made with {word} {made}, a program that would be run again",
+                hint=f"to confirm that it may, repeat it: {word} {shlex.quote(str(made))}",
+            )
 
 
 def _differing(asked: Any, default: Any, stored: Any) -> Iterator[str]:

@@ -6,6 +6,7 @@ import fnmatch
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
@@ -67,11 +68,13 @@ class Plan:
         )
 
 
-def plan(study: Study, *, quick: bool = False) -> Plan:
-    """Expand and check. Raises `UsageError` with file, line and key for what is wrong whatever the machine."""
+def plan(study: Study, *, quick: bool = False, calls: Path | None = None) -> Plan:
+    """Expand and check. calls: the Python file with functions that workloads name (RunOptions.calls).
+
+    Raises `UsageError` with file, line and key for what is wrong whatever the machine."""
     if quick and all(one == Choices() for one in (study.spec.quick, *(each.quick for each in study.spec.experiments))):
         raise UsageError(f"{study.path}: --quick would change nothing", hint="say in [quick] what is smaller")
-    cells = tuple(_planned(study, one) for one in expand(study, quick=quick))
+    cells = tuple(_planned(study, one, calls) for one in expand(study, quick=quick))
     there = {environment.name for environment in EnvStore().list()}
     needed = {spec.name: spec.name in there for cell in cells for spec in cell.environments}
     return Plan(study, quick, cells, needed)
@@ -91,9 +94,9 @@ def restricted(plan: Plan, only: Sequence[str]) -> Plan:
     return replace(plan, cells=cells, environments={n: made for n, made in plan.environments.items() if n in needed})
 
 
-def _planned(study: Study, planned: Planned) -> PlannedCell:
+def _planned(study: Study, planned: Planned, calls: Path | None) -> PlannedCell:
     cell = planned.cell
-    run = _run_options(study, cell)
+    run = _run_options(study, cell, calls)
     compare = _compare_options(cell, run)
     try:
         work, hindrance, sides = _checked(planned, run, compare)
@@ -215,7 +218,7 @@ def _setting_key(planned: Planned, name: str) -> str:
     return own[name] if name in own and planned.laid.has(own[name]) else f"settings.{name}"
 
 
-def _run_options(study: Study, cell: Cell) -> RunOptions:
+def _run_options(study: Study, cell: Cell, calls: Path | None) -> RunOptions:
     base, options = study.path.parent, cell.options
     return RunOptions(
         workload=str(base / cell.workload) if cell.workload.endswith(".toml") else cell.workload,
@@ -232,6 +235,7 @@ def _run_options(study: Study, cell: Cell) -> RunOptions:
         timeout_s=options.timeout_s or TIMEOUT_S,
         changes=cell.changes,
         changed_name=cell.experiment,
+        calls=calls,
     )
 
 

@@ -27,6 +27,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--only", action="append", default=[], metavar="PATTERN", help="only cells whose id matches; may be repeated"
     )
+    parser.add_argument(
+        "--calls", type=Path, metavar="FILE.py",
+        help="RUN this Python file in the child: functions that the calls of an own workload name",
+    )  # fmt: skip
     parser.add_argument("--dry-run", action="store_true", help="check everything and print the plan")
     parser.add_argument("--format", choices=["text", "json"], default="text")
 
@@ -42,7 +46,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.study import read as read_study
 
     read = read_study(arguments.study)
-    plan = planning.plan(read, quick=arguments.quick)
+    plan = planning.plan(read, quick=arguments.quick, calls=arguments.calls)
     if arguments.dry_run:
         _tell_plan(planning.restricted(plan, arguments.only), arguments.format)
         return 0

@@ -78,7 +78,7 @@ class MXNetBackend(Backend):
         return self._ops.compile_call(call, names, creates, constants)
 
     def execution(self, call, creates):
-        return self._ops.execution(call["call"], creates)
+        return self._ops.execution(call, creates)
 
     def finish(self, result):
         self._ops.finish()

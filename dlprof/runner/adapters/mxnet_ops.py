@@ -5,9 +5,10 @@ every mode, and the facts say so.
 """
 
 import functools
-import re
 
+from dlprof_child.calls import compiled, takes
 from dlprof_child.faults import OTHER_CALL, Unsupported
+from dlprof_child.functions import MXNET
 
 SYNCHRONISATION = "mx.nd.waitall()"
 
@@ -33,15 +34,14 @@ class MXNetOps:
 
     def execution(self, call, creates):
         """imperative | hybrid | hybrid-static | symbolic."""
-        symbolic = not creates and not re.search(r"\bmx\.", call)
+        symbolic = not creates and not takes(call, "mx")
         return self._mode if symbolic else "imperative"
 
     def compile_call(self, call, names, creates, constants):
         """A function of the operands; with call["gradient"] it gives the gradient by the first of them."""
         mx = self._mx
-        code = compile("lambda F, %s: %s" % (", ".join(names), call["call"]), "<call>", "eval")
-        body = eval(code, dict(constants, mx=mx))
-        execution = self.execution(call["call"], creates)
+        body = compiled(call, names, dict(constants, mx=mx), MXNET, first=["F"])
+        execution = self.execution(call, creates)
         if execution == "imperative":
             function = self._imperative(body)
         else:  # mode symbolic too: a hybridized block is an executor of its symbol

@@ -1,7 +1,9 @@
 """Single calls in a session of TensorFlow 1: each item a graph and a session of its own, operands fed."""
 
 import numpy as np
+from dlprof_child.calls import compiled
 from dlprof_child.faults import Fault, Unsupported
+from dlprof_child.functions import TENSORFLOW
 
 _ALIGNMENT = 64  # a fed array that starts at such an address is used where it lies; any other is copied
 
@@ -41,8 +43,7 @@ class SessionOps:
     def compile_call(self, call, names, creates, constants):
         """A function of the operands; with call["gradient"] it gives the gradient by the first of them."""
         self.execution(creates)
-        code = compile("lambda %s: %s" % (", ".join(names), call["call"]), "<call>", "eval")
-        body = eval(code, dict(constants, tf=self._tf))
+        body = compiled(call, names, dict(constants, tf=self._tf), TENSORFLOW)
         by = call.get("gradient")
         results = self._differentiated(body, by)
         return _Call(self._tf, self._recorder, self._device, self._config, results, several=bool(by))

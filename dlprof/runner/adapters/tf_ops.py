@@ -1,6 +1,8 @@
 """Single calls in TensorFlow 2: eager, as a tf.function, or compiled with XLA."""
 
+from dlprof_child.calls import compiled as compiled_call
 from dlprof_child.faults import Fault
+from dlprof_child.functions import TENSORFLOW
 from tf_modes import CALLS_WITH_ALL_KERNELS, check_mode, compiled
 
 
@@ -40,8 +42,7 @@ class TensorFlowOps:
     def compile_call(self, call, names, creates, constants):
         """A function of the operands; with call["gradient"] it gives the gradient by the first of them."""
         tf, device = self._tf, self._device
-        code = compile("lambda %s: %s" % (", ".join(names), call["call"]), "<call>", "eval")
-        body = eval(code, dict(constants, tf=tf))
+        body = compiled_call(call, names, dict(constants, tf=tf), TENSORFLOW)
         if call.get("gradient"):
             body = self._differentiated(body, call["gradient"])
         elif call.get("in_place"):

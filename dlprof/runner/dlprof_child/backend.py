@@ -123,8 +123,10 @@ class Backend:
         return self.tensor(value, call)
 
     def compile_call(self, call, names, creates, constants):
-        """A function of the operands `names` that executes call["call"], a Python expression, in the mode asked for; where
-        call["gradient"] lists positions, it gives a list: the gradients of the sum of the result by those operands.
+        """A function of the operands `names` that executes the call in the mode asked for.
+
+        `calls.compiled` vets and compiles its expression, or finds the user's own function. Where call["gradient"] lists
+        positions it gives a list: the gradients of the sum of the result by those operands.
 
         creates: the call itself makes tensors from NumPy values or lists, so it cannot be part of a graph.
         constants: further names in the expression (n, dtype).

@@ -39,11 +39,21 @@ def items_of(description, framework):
                     "%s has no call for %s" % (task["name"], framework), "add one under calls in its description"
                 )
             call = {"call": call} if not isinstance(call, dict) else call
+            call = _own(call, description.get("python")) if "function" in call else call
             gradient = _by(task) if task.get("differentiate") else []
             call = dict(call, gradient=gradient, in_place=bool(task.get("in_place")))
             sizes = run.get("sizes") or task["sizes"]
             found += [Item(task, int(size), variant, call, variant == "idiomatic") for size in sizes]
     return found
+
+
+def _own(call, python):
+    """A call of a function in the user's own Python file: with the file's name and text, and what reports call it."""
+    if not python:
+        raise Unsupported(
+            "a call names the function %r of a Python file" % (call["function"],), "name that file: --calls FILE.py"
+        )
+    return dict(call, call="%s:%s" % (python["name"], call["function"]), file=python["name"], code=python["text"])
 
 
 def _by(task):

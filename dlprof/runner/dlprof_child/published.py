@@ -8,9 +8,11 @@ import time
 import numpy as np
 
 from . import operands
+from .calls import compiled
 from .channel import write_json
 from .clock import unix_ns
 from .faults import Unsupported
+from .functions import MXNET, TENSORFLOW
 from .ops import items_of
 from .session import check, describe
 
@@ -63,8 +65,7 @@ def _measure(request, frameworks, channel):
 def _ready(framework, item, sets, dtype):
     """(function of the operands, operand sets as the framework's own tensors)."""
     names = [operand["name"] for operand in item.task["operands"]]
-    code = compile("lambda %s: %s" % (", ".join(names), item.call["call"]), "<call>", "eval")
-    function = eval(code, dict(framework.scope, n=item.size, dtype=dtype))
+    function = compiled(item.call, names, dict(framework.scope, n=item.size, dtype=dtype), framework.listed)
     if item.creates:
         return function, sets
     return function, [tuple(framework.tensor(value) for value in values) for values in sets]
@@ -79,6 +80,8 @@ def _loop(function, sets):
 
 
 class _MXNet:
+    listed = MXNET
+
     def __init__(self):
         import mxnet as mx
 
@@ -92,6 +95,8 @@ class _MXNet:
 
 
 class _TensorFlow:
+    listed = TENSORFLOW
+
     def __init__(self):
         import tensorflow as tf
 
