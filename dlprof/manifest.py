@@ -144,12 +144,25 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
     repair: bool = False
 
 
+class Work(msgspec.Struct, frozen=True, kw_only=True):
+    """What a comparison found out of the work on both sides beside timings and traces (api.compare.result_directory.Kept).
+
+    parity: the differences; agreement: how closely the sides agree.
+    primitives: oneDNN's own account; None where it was not asked.
+    """
+
+    parity: list[dict[str, Any]] = []
+    agreement: dict[str, Any] = {}
+    primitives: dict[str, Any] | None = None
+
+
 class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a comparison was made, and what going on with it needs.
 
     adaptive: whether the ratios decided when to stop; None in directories of an older dlprof.
     stopped: why it ended early, '' where it did not; ended: the warning that says so.
     listed: the workload's items; sessions: its sittings.
+    work: what was found out of the work on both sides; unset in directories of an older dlprof.
     asked: the options of the command line (api.options.CompareOptions); None where it cannot be gone on with.
     """
 
@@ -165,6 +178,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     ended: str = ""
     listed: list[str] = []
     sessions: list[Session] = []
+    work: Work | msgspec.UnsetType = msgspec.UNSET
     asked: dict[str, Any] | None = None
 
 

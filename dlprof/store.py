@@ -1,6 +1,7 @@
 """The capture directory: sole reader and writer of manifest.json, raw/, events.parquet, timings.parquet and logs/.
 
-A directory is written under a temporary name beside its place and renamed when whole, so a name that exists is complete.
+A directory is written under a temporary name beside its place and renamed when whole, so a name that exists is complete. What a
+comparison has finished is readable there all the while, and `taken_up` finds it after its process was killed.
 Layout and meaning: docs/architecture.md, "A capture directory".
 """
 
@@ -9,8 +10,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import secrets
 import shutil
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
@@ -20,9 +21,18 @@ import msgspec
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from dlprof import schema
+from dlprof import schema, temporary
 from dlprof.errors import StoreError
-from dlprof.manifest import MANIFEST_VERSION, Described, File, Manifest, Options, options_of, without_empty
+from dlprof.manifest import (
+    MANIFEST_VERSION,
+    Described,
+    File,
+    LockstepOptions,
+    Manifest,
+    Options,
+    options_of,
+    without_empty,
+)
 
 EVENTS_FILE: Final = "events.parquet"
 TIMINGS_FILE: Final = "timings.parquet"
@@ -146,8 +156,7 @@ class Capture:
 
     def captures(self) -> dict[str, Capture]:
         """The captures inside a comparison directory, by folder name."""
-        folders = sorted(p for p in self.path.iterdir() if (p / MANIFEST_FILE).is_file())
-        return {folder.name: Capture.open(folder) for folder in folders}
+        return {folder.name: Capture.open(folder) for folder in traced_folders(self.path)}
 
     def comparison(self) -> dict[str, Any]:
         """comparison.json of a comparison directory."""
@@ -195,30 +204,33 @@ class CaptureWriter:
     """Writes one directory: `with CaptureWriter(path) as writer: …; writer.commit(manifest)`.
 
     Everything goes to a temporary name in the same parent; `commit` renames it. Leaving the block without commit, or by an
-    exception, removes it, unless `keep_partial` was set (then it stays under its temporary name and is named in errors).
-    resume: `path` is there, its files are taken over (as hard links where the file system has them) but for captures that
-    an interruption left under their temporary name, and `commit` replaces it.
+    exception, removes it, unless `keep_partial` is set: `checkpoint` sets it once there is something finished to go on with.
+    source: what to go on with, `path` itself or what a killed process left of it (`taken_up`). The former's files are
+    taken over (as hard links where the file system has them) and `commit` replaces it; the latter becomes this writer's own.
+    Captures that were cut short are not taken over: they are made again as a whole.
     """
 
-    def __init__(self, path: Path, *, resume: bool = False) -> None:
+    def __init__(self, path: Path, *, source: Path | None = None) -> None:
         self.path = path
-        self.resume = resume
-        self.partial = beside(path, "partial")
+        self.source = source
+        self.partial = temporary.beside(path, "partial")
         self.keep_partial = False
         self._events: pq.ParquetWriter | None = None
         self._committed = False
+        self._hold: temporary.Hold | None = None
 
     def __enter__(self) -> Self:
-        if self.path.exists() and not self.resume:
+        if self.path.exists() and self.source is None:
             raise StoreError(f"{self.path}: exists already", hint="choose another -o, or remove it")
         try:
             self.partial.parent.mkdir(parents=True, exist_ok=True)
-            if self.resume:
-                # A traced run that was cut short is made again as a whole: what is left of it stays behind.
-                unfinished = shutil.ignore_patterns(".*.partial-*")
-                shutil.copytree(self.path, self.partial, copy_function=_linked, ignore=unfinished)
-            else:
+            if self.source is None:
                 self.partial.mkdir()
+            elif self.source == self.path:
+                self._copy(self.source)
+            else:
+                self._take_over(self.source)
+            self._hold = self._hold or temporary.hold(self.partial)
             (self.partial / "raw").mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be made: {error.strerror}", hint="choose another -o") from None
@@ -228,6 +240,27 @@ class CaptureWriter:
         self.close_events()
         if not self._committed and not self.keep_partial:
             shutil.rmtree(self.partial, ignore_errors=True)
+        if self._hold is not None:
+            self._hold.release()
+
+    def _copy(self, source: Path) -> None:
+        """The manifest last: until it is there the copy counts for nothing."""
+
+        def unfinished(folder: str, names: list[str]) -> set[str]:
+            at_top = Path(folder) == source
+            return {name for name in names if name.startswith(".") or (at_top and name == MANIFEST_FILE)}
+
+        shutil.copytree(source, self.partial, copy_function=_linked, ignore=unfinished)
+        _linked(str(source / MANIFEST_FILE), str(self.partial / MANIFEST_FILE))
+
+    def _take_over(self, source: Path) -> None:
+        self._hold = _held(source)
+        if self._hold is None:
+            raise StoreError(f"{self.path}: another dlprof is at work on it", hint="wait for it, or stop it")
+        source.rename(self.partial)
+        self.keep_partial = True
+        for left in list(temporary.left_beside(self.partial)):
+            temporary.remove(left)
 
     def sink(self, batch: pa.RecordBatch) -> None:
         """Append finished events (schema.EVENTS) to events.parquet."""
@@ -243,8 +276,20 @@ class CaptureWriter:
     def timings(self, table: pa.Table) -> None:
         """Write (or replace) timings.parquet; whole each time, so that an interrupted run keeps the finished trials."""
         file = self.partial / TIMINGS_FILE
-        with atomic(file) as temporary:
-            pq.write_table(table.cast(schema.TIMINGS), temporary, compression="zstd")
+        with atomic(file) as beside:
+            pq.write_table(table.cast(schema.TIMINGS), beside, compression="zstd")
+
+    def checkpoint(self, manifest: Manifest[Options]) -> None:
+        """State what is finished so far, under the temporary name: a run that is killed now can be gone on with from here.
+
+        Tables that the manifest speaks of must have been written before. Digests come with `commit`.
+        """
+        self._write_manifest(msgspec.structs.replace(manifest, complete=False))
+        self.keep_partial = self.keep_partial or bool(manifest.trials)
+
+    def _write_manifest(self, manifest: Manifest[Options]) -> None:
+        with atomic(self.partial / MANIFEST_FILE) as file:
+            file.write_bytes(manifest.encoded())
 
     def commit(self, manifest: Manifest[Options]) -> Capture:
         """Seal the directory: logs moved aside, digests taken, manifest written, renamed to its final name."""
@@ -257,8 +302,7 @@ class CaptureWriter:
                 logs.mkdir(exist_ok=True)
                 (self.partial / name).rename(logs / name)
         manifest = msgspec.structs.replace(manifest, files=dict(_digests(self.partial)))
-        with atomic(self.partial / MANIFEST_FILE) as temporary:
-            temporary.write_bytes(manifest.encoded())
+        self._write_manifest(manifest)
         try:
             self._rename()
         except OSError as error:
@@ -270,17 +314,77 @@ class CaptureWriter:
         return Capture(self.path, manifest)
 
     def _rename(self) -> None:
-        """Into place; a directory that is replaced steps aside first, and back where the new one cannot come."""
-        before = beside(self.path, "before")
-        if self.resume:
+        """Into place; a directory that is replaced steps aside first, under a name by which `taken_up` finds it, and back where
+        the new one cannot come."""
+        before = temporary.beside(self.path, "partial")
+        replaced = self.source is not None and self.path.exists()
+        if replaced:
             self.path.rename(before)
         try:
             self.partial.rename(self.path)
         except OSError:
-            if self.resume:
+            if replaced:
                 before.rename(self.path)
             raise
         shutil.rmtree(before, ignore_errors=True)
+
+
+class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
+    """A comparison under a temporary name. path: where it lies; place: where it was to go; trials, captures: finished ones;
+    begun: start of its first session, by which parts of one comparison are told from another's."""
+
+    path: Path
+    place: Path
+    trials: int
+    captures: int
+    begun: str
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        return self.trials, self.captures
+
+
+def taken_up(path: Path) -> Path | None:
+    """The directory to go on with when `path` is resumed: itself or what killed processes left of it, whichever has more
+    finished trials and captures; None where there is none. Raises `StoreError` where a living process is at work on it."""
+    place = temporary.place_of(path) or path
+    if temporary.at_work(place):
+        raise StoreError(f"{place}: another dlprof is at work on it", hint="wait for it, or stop it")
+    found = [unfinished(one, place) for one in (place, *(left.path for left in temporary.left_beside(place.parent)
+                                                         if left.name == place.name))]  # fmt: skip
+    whole = [one for one in found if one is not None]
+    return max(whole, key=lambda one: one.rank).path if whole else None
+
+
+def unfinished(path: Path, place: Path) -> Unfinished | None:
+    """What of a comparison at `path` is finished; None where there is no manifest of one."""
+    try:
+        manifest = Capture.open(path).manifest
+    except StoreError:
+        return None
+    if manifest.kind != "compare":
+        return None
+    captures = len(traced_folders(path))
+    sessions = manifest.options.sessions if isinstance(manifest.options, LockstepOptions) else []
+    begun = sessions[0].created if sessions else manifest.created
+    return Unfinished(path=path, place=place, trials=len(manifest.trials), captures=captures, begun=begun)
+
+
+def traced_folders(path: Path) -> list[Path]:
+    """The captures inside a comparison directory that are whole, by name."""
+    return sorted(
+        one for one in path.iterdir() if not temporary.is_temporary(one.name) and (one / MANIFEST_FILE).is_file()
+    )
+
+
+def _held(source: Path, tries: int = 10) -> temporary.Hold | None:
+    """The lock on it; tried again for a moment, since one who only looks whether its owner lives takes it too."""
+    for _ in range(tries):
+        held = temporary.hold(source)
+        if held is not None:
+            return held
+        time.sleep(0.1)
+    return None
 
 
 def _linked(source: str, target: str) -> None:
@@ -291,31 +395,32 @@ def _linked(source: str, target: str) -> None:
         shutil.copy2(source, target)
 
 
-def beside(path: Path, purpose: str) -> Path:
-    """A temporary name in the folder of `path`: `.NAME.PURPOSE-PID-TOKEN`. PID tells whose it was when a process died;
-    TOKEN cannot be guessed, so that nobody who may write to the folder can put a link there beforehand."""
-    return path.with_name(f".{path.name}.{purpose}-{os.getpid()}-{secrets.token_hex(8)}")
-
-
 class atomic:  # noqa: N801  (reads as a verb at the call site)
     """`with atomic(path) as temporary:` write the temporary file; it replaces `path` on success and vanishes on error.
 
-    The file is made by us alone (O_EXCL follows no link and takes no file that is there), under a name of `beside`.
+    The file is made by us alone (O_EXCL follows no link and takes no file that is there), under a name of `temporary.beside`,
+    and locked while it is written, so that nobody takes it for a dead process's.
     """
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.temporary = beside(path, "tmp")
+        self.temporary = temporary.beside(path, "tmp")
+        self._hold: temporary.Hold | None = None
 
     def __enter__(self) -> Path:
         os.close(os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+        self._hold = temporary.hold(self.temporary)
         return self.temporary
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if kind is None:
-            self.temporary.replace(self.path)
-        else:
-            self.temporary.unlink(missing_ok=True)
+        try:
+            if kind is None:
+                self.temporary.replace(self.path)
+            else:
+                self.temporary.unlink(missing_ok=True)
+        finally:
+            if self._hold is not None:
+                self._hold.release()
 
 
 def inside(root: Path, name: str) -> Path:
@@ -348,8 +453,8 @@ def _current(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
 
 def write_events(events: pa.Table, path: Path) -> None:
     """An event table as one Parquet file, with its metadata."""
-    with atomic(path) as temporary:
-        pq.write_table(events, temporary, compression="zstd")
+    with atomic(path) as beside:
+        pq.write_table(events, beside, compression="zstd")
 
 
 def _empty_batch() -> pa.RecordBatch:

@@ -5,16 +5,16 @@ from __future__ import annotations
 import hashlib
 import math
 import statistics
-import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
 import msgspec
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dlprof import stats
+from dlprof import stats, temporary
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.api.compare.plan import enough_of, plan_of
@@ -66,8 +66,8 @@ def calibrate(options: RunOptions, side_text: str, time_s: float, progress: Prog
     Trials run as those of a comparison do, and are kept below the cache folder as they finish. Ctrl-C ends them early: the
     second value says so. Raises `UsageError` where fewer than twelve are there in the end.
     """
-    with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch:
-        bench = Bench(options, progress, Path(scratch))
+    with temporary.folder() as scratch:
+        bench = Bench(options, progress, scratch)
         side = bench.side(side_text)
         workload = options.resolve(side.framework.name)
         check_mode(side, workload)
@@ -80,7 +80,7 @@ def calibrate(options: RunOptions, side_text: str, time_s: float, progress: Prog
 
         def start(which: str, number: int) -> Worker:
             request = bench.request(side, workload, made, task="serve")
-            return Worker(environment, request, Path(scratch) / f"trial-{number}-{which}", options.timeout_s)
+            return Worker(environment, request, scratch / f"trial-{number}-{which}", options.timeout_s)
 
         def finished(trial: Trial) -> bool:
             kept.add(trial)
@@ -137,9 +137,14 @@ class _Kept:
         self.place = place
         place.mkdir(parents=True, exist_ok=True)
         self._file = place / "timings.parquet"
-        self._table: pa.Table | None = pq.read_table(self._file) if self._file.exists() else None
+        for left in list(temporary.left_beside(place)):
+            temporary.remove(left)
         facts = place / "trials.json"
         self._trials: list[dict[str, Any]] = msgspec.json.decode(facts.read_bytes()) if facts.exists() else []
+        self._table: pa.Table | None = None
+        if self._trials and self._file.exists():
+            # A trial counts once trials.json names it: killed between the two files, its rows are left out here.
+            self._table = pq.read_table(self._file).filter(pc.field("trial") < len(self._trials))
 
     @property
     def count(self) -> int:
@@ -155,10 +160,10 @@ class _Kept:
         self._table = pa.concat_tables(tables).unify_dictionaries()
         facts = {"wall_s": trial.wall_s, "rounds": list(trial.group_rounds), "machine": dict(trial.machine)}
         self._trials.append(facts)
-        with atomic(self._file) as temporary:
-            pq.write_table(self._table, temporary, compression="zstd")
-        with atomic(self.place / "trials.json") as temporary:
-            temporary.write_bytes(msgspec.json.encode(self._trials))
+        with atomic(self._file) as file:
+            pq.write_table(self._table, file, compression="zstd")
+        with atomic(self.place / "trials.json") as file:
+            file.write_bytes(msgspec.json.encode(self._trials))
 
     def standing(self) -> str:
         """The headline's spread between trials so far."""
@@ -180,8 +185,8 @@ class _Kept:
             items={item: _item(ratios, seconds) for item, ratios in self._ratios().items()},
             path=str(self.place / "calibration.json"),
         )
-        with atomic(self.place / "calibration.json") as temporary:
-            temporary.write_bytes(msgspec.json.format(msgspec.json.encode(calibrated), indent=1))
+        with atomic(self.place / "calibration.json") as file:
+            file.write_bytes(msgspec.json.format(msgspec.json.encode(calibrated), indent=1))
         return calibrated
 
     def _ratios(self) -> dict[str, list[float]]:

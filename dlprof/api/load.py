@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from dlprof import temporary
 from dlprof.api.import_traces import import_files
 from dlprof.errors import StoreError, TraceError
 from dlprof.store import MANIFEST_FILE, Capture
@@ -48,8 +48,8 @@ def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
             )
         yield capture
         return
-    with tempfile.TemporaryDirectory(prefix="dlprof-") as folder:
-        yield import_files([path], Path(folder) / "capture", repair=repair, copy=False)
+    with temporary.folder() as folder:
+        yield import_files([path], folder / "capture", repair=repair, copy=False)
 
 
 @contextmanager

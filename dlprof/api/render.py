@@ -12,7 +12,7 @@ from typing import get_args
 import msgspec
 from matplotlib.figure import Figure
 
-from dlprof import __version__
+from dlprof import __version__, temporary
 from dlprof.analysis import exhibits
 from dlprof.analysis.model import Comparison
 from dlprof.api import calibrate
@@ -21,7 +21,6 @@ from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import Manifest, Options
 from dlprof.report.html import document, figure, plots, waterfall
 from dlprof.report.traces import tensorboard
-from dlprof.store import beside
 
 VIEWS = ("op", "layer", "phase", "kernel", "device")
 
@@ -79,7 +78,7 @@ def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
     """A TensorBoard log directory with runs a, b and comparison. Raises `StoreError` where the folder exists already."""
     if folder.exists():
         raise StoreError(f"{folder}: exists already", hint="choose another -o, or remove it")
-    making = beside(folder, "partial")
+    making = temporary.beside(folder, "partial")
     try:
         making.mkdir()
         shown = {"a": result} if isinstance(result, CaptureResult) else result.representative()

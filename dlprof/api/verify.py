@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import runpy
-import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ from typing import Any, Final, Literal, TypeVar
 
 import msgspec
 
+from dlprof import temporary
 from dlprof.api import results
 from dlprof.api.study import result_directory
 from dlprof.errors import DlprofError, StoreError
@@ -195,9 +195,9 @@ def _rendered(path: Path, on_run: Callable[[str], None] | None) -> Iterator[Chec
         return
     script = _trusted_script(path, stated)
     on_run(f"running {script} (sha256 {stated.script_sha256}), as --render asks")
-    with tempfile.TemporaryDirectory(prefix="dlprof-verify-") as folder:
-        runpy.run_path(str(script))["render"](path / stated.study, Path(folder))
-        yield from _compared(stated, path, Path(folder))
+    with temporary.folder("verify") as folder:
+        runpy.run_path(str(script))["render"](path / stated.study, folder)
+        yield from _compared(stated, path, folder)
 
 
 def _trusted_script(path: Path, stated: Rendered) -> Path:

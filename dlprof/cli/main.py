@@ -16,6 +16,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from dlprof import __version__
+from dlprof.cli.signals import as_interrupts
 from dlprof.cli.terminal import say
 from dlprof.errors import DlprofError
 
@@ -62,7 +63,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
     try:
-        return _run(words)
+        with as_interrupts():
+            return _run(words)
     except DlprofError as error:
         print_error(error.message, error.hint)
         return error.exit_code

@@ -6,19 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.store import CaptureWriter, atomic, beside
+from dlprof.store import CaptureWriter, atomic
+from dlprof.temporary import beside
 
 
 def test_a_temporary_name_is_another_each_time_and_says_whose_it_is(tmp_path):
     names = {beside(tmp_path / "report.html", "tmp").name for _ in range(100)}
     assert len(names) == 100
-    assert all(re.fullmatch(rf"\.report\.html\.tmp-{os.getpid()}-[0-9a-f]{{16}}", name) for name in names)
+    assert all(re.fullmatch(rf"\.report\.html\.tmp-{os.getpid()}-\d+-[0-9a-f]{{16}}", name) for name in names)
 
 
 @pytest.fixture
 def guessed(monkeypatch, attacked):
     """An attacker who does guess the name: what remains is that the file is made by us alone."""
-    monkeypatch.setattr("dlprof.store.secrets.token_hex", lambda n: "00" * n)
+    monkeypatch.setattr("dlprof.temporary.secrets.token_hex", lambda n: "00" * n)
     attacked(1)
 
 

@@ -19,7 +19,7 @@ def test_a_trace_that_was_cut_short_does_not_stay_in_a_resumed_comparison(tmp_pa
         (writer.partial / "a-exact-1" / "manifest.json").write_text("{}")
         (writer.partial / ".b-exact-1.partial-17" / "raw").mkdir(parents=True)
         writer.commit(MANIFEST)
-    with CaptureWriter(place, resume=True) as writer:
+    with CaptureWriter(place, source=place) as writer:
         writer.commit(MANIFEST)
     assert sorted(path.name for path in place.iterdir() if path.is_dir()) == ["a-exact-1", "raw"]
     assert [path.name for path in tmp_path.iterdir()] == ["kept"]
@@ -30,7 +30,7 @@ def test_leaving_a_resumed_comparison_without_commit_changes_nothing(tmp_path: P
     with CaptureWriter(place) as writer:
         writer.commit(MANIFEST)
     before = (place / "manifest.json").read_bytes()
-    with CaptureWriter(place, resume=True) as writer:
+    with CaptureWriter(place, source=place) as writer:
         (writer.partial / "extra").write_text("x")
     assert (place / "manifest.json").read_bytes() == before
     assert sorted(path.name for path in tmp_path.iterdir()) == ["kept"]

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -18,10 +18,13 @@ from dlprof.api.options import CompareOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.schedule import Trial
-from dlprof.manifest import Disturbance, LockstepOptions, Machine, Manifest, Session, TrialFacts
+from dlprof.manifest import Disturbance, LockstepOptions, Machine, Manifest, Session, TrialFacts, Work
 from dlprof.report import json
-from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, atomic
+from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, atomic, traced_folders
 from dlprof.workload import Workload
+
+UNDER_WAY: Final = "under way"
+"""`stopped` of a comparison that is still being made, or whose process was killed."""
 
 
 @dataclass(slots=True)
@@ -124,26 +127,39 @@ class Keeper:
             "folder": str(self.writer.path),
         }
 
+    def checkpoint(self, kept: Kept, warnings: Sequence[str]) -> None:
+        """Put what is finished so far on disk: a process that is killed after this loses none of it."""
+        if kept.trials:
+            self.writer.timings(kept.timings)
+        self.writer.checkpoint(self._manifest(replace(kept, stopped=UNDER_WAY), warnings))
+
     def commit(self, found: Comparison, kept: Kept, warnings: Sequence[str]) -> Capture:
         """Write the findings and the manifest, and give the directory its name."""
+        if kept.trials:
+            self.writer.timings(kept.timings)
         with atomic(self.writer.partial / COMPARISON_FILE) as temporary:
             temporary.write_text(json.comparison(found), encoding="utf-8")
         shutil.rmtree(self.writer.partial / "raw", ignore_errors=True)
-        return self.writer.commit(
-            Manifest(
-                kind="compare",
-                dlprof_version=__version__,
-                created=now(),
-                command=provenance.invocation()["command"],
-                complete=not kept.stopped,
-                workload={name: workload.description for name, workload in self.workloads.items()},
-                options=self._options(kept),
-                seed=self.options.run.seed,
-                machine=msgspec.convert(provenance.machine(), Machine),
-                sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.sides.items()},
-                trials=[trial_facts(trial) for trial in kept.trials],
-                warnings=list(warnings),
-            )
+        return self.writer.commit(self._manifest(kept, warnings))
+
+    def finished_captures(self) -> dict[str, Capture]:
+        """The traced runs that are whole."""
+        return {path.name: Capture.open(path) for path in traced_folders(self.writer.partial)}
+
+    def _manifest(self, kept: Kept, warnings: Sequence[str]) -> Manifest[LockstepOptions]:
+        return Manifest(
+            kind="compare",
+            dlprof_version=__version__,
+            created=now(),
+            command=provenance.invocation()["command"],
+            complete=not kept.stopped,
+            workload={name: workload.description for name, workload in self.workloads.items()},
+            options=self._options(kept),
+            seed=self.options.run.seed,
+            machine=msgspec.convert(provenance.machine(), Machine),
+            sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.sides.items()},
+            trials=[trial_facts(trial) for trial in kept.trials],
+            warnings=list(warnings),
         )
 
     def _options(self, kept: Kept) -> LockstepOptions:
@@ -162,6 +178,11 @@ class Keeper:
             ended=kept.ended,
             listed=list(kept.listed),
             sessions=list(kept.sessions),
+            work=Work(
+                parity=[dict(difference) for difference in kept.differences],
+                agreement=dict(kept.agreement),
+                primitives=None if kept.primitives is None else dict(kept.primitives),
+            ),
             asked=msgspec.to_builtins(given.absolute(), enc_hook=str),
         )
 

@@ -12,15 +12,15 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlprof import __version__
+from dlprof import __version__, temporary
 from dlprof.api.compare.result_directory import Kept, side_facts
 from dlprof.api.options import CompareOptions, RunOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.schedule import Trial
-from dlprof.errors import UsageError
-from dlprof.manifest import LockstepOptions, Machine, TrialFacts
-from dlprof.store import MANIFEST_FILE, Capture, typed
+from dlprof.errors import StoreError, UsageError
+from dlprof.manifest import LockstepOptions, Machine, TrialFacts, Work
+from dlprof.store import MANIFEST_FILE, Capture, taken_up, typed
 from dlprof.workload import Workload
 
 _OF_A_SESSION: Final = ("output", "gate", "budget_s", "resume", "time_s")
@@ -35,9 +35,10 @@ def options(path: Path, asked: CompareOptions, default: CompareOptions) -> Compa
     """The options of the comparison at `path`, with the budget, the gate and the place of this session.
 
     asked: the command line; default: the same without any option. Raises `UsageError` where an option was given and
-    differs from what the comparison was made with, or where it cannot be gone on with.
+    differs from what the comparison was made with, or where it cannot be gone on with; `StoreError` where nothing is there.
     """
-    before = Capture.open(path)
+    path = temporary.place_of(path) or path
+    before = Capture.open(source(path))
     held = before.manifest.options
     if not isinstance(held, LockstepOptions) or held.asked is None:
         raise UsageError(
@@ -68,6 +69,19 @@ def _confirmed(path: Path, asked: RunOptions, stored: RunOptions) -> None:
             )
 
 
+def source(path: Path) -> Path:
+    """The directory to go on with: `path`, or what a killed process left of it. Raises `StoreError` where there is neither."""
+    found = taken_up(path)
+    if found is not None:
+        return found
+    if path.exists():
+        Capture.open(path)
+    raise StoreError(
+        f"{path}: nothing is there to go on with",
+        hint=f"no trial was finished: begin it with dlprof compare WORKLOAD … -o {path}",
+    )
+
+
 def _differing(asked: Any, default: Any, stored: Any) -> Iterator[str]:
     """What was given (is not the default) and is not as stored; a default that was typed out goes unseen."""
     for field in dataclasses.fields(asked):
@@ -85,13 +99,13 @@ def _shown(value: object) -> str:
     return "not given" if value is None else str(value)
 
 
-def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> tuple[Kept, list[str]]:
-    """What the comparison holds, and its warnings but for those on how it ended.
+def kept(source: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> tuple[Kept, list[str]]:
+    """What the comparison at `source` holds, and its warnings but for those on how it ended.
 
     Raises `UsageError` where the sides, the workload or the machine are not those of the first session.
     """
-    before = Capture.open(path)
-    held, manifest = before.comparison(), before.manifest
+    before = Capture.open(source)
+    manifest, path = before.manifest, temporary.place_of(source) or source
     assert isinstance(manifest.options, LockstepOptions)
     if manifest.options.stopped == "not comparable":
         raise UsageError(f"{path}: the two sides did different work, which more trials do not change")
@@ -102,12 +116,13 @@ def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Work
                 hint="trials of different conditions cannot be one comparison; start a new one",
             )
     timings = before.timings() if before.has("timings.parquet") else None
+    work = _work(before, manifest.options)
     found = Kept(
-        differences=tuple(held["parity"]),
-        agreement=held["facts"].get("agreement", {}),
+        differences=tuple(work.parity),
+        agreement=work.agreement,
         trials=[_trial(row, timings) for row in manifest.trials if timings is not None],
         captures=before.captures(),
-        primitives=held["facts"].get("primitives"),
+        primitives=work.primitives,
         listed=tuple(manifest.options.listed),
         sessions=list(manifest.options.sessions),
     )
@@ -116,6 +131,15 @@ def kept(path: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Work
     if manifest.dlprof_version != __version__:
         warnings.append(f"begun with dlprof {manifest.dlprof_version}, gone on with {__version__}")
     return found, warnings
+
+
+def _work(before: Capture, options: LockstepOptions) -> Work:
+    """What is known of the work on both sides; a directory of an older dlprof says it in comparison.json alone."""
+    if options.work is not msgspec.UNSET:
+        return options.work
+    held = before.comparison()
+    facts = held["facts"]
+    return Work(parity=held["parity"], agreement=facts.get("agreement", {}), primitives=facts.get("primitives"))
 
 
 def _conditions(

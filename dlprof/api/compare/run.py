@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -11,9 +10,11 @@ from typing import Any, Final
 
 import msgspec
 
+from dlprof import temporary
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.same_work import parity, rules
 from dlprof.analysis.timing import lockstep
+from dlprof.api import leftovers
 from dlprof.api.compare import items, known_error, onednn, resume
 from dlprof.api.compare.plan import Pacing, enough_of, fitted
 from dlprof.api.compare.result_directory import Keeper, Kept
@@ -24,7 +25,7 @@ from dlprof.api.record import Bench, check_mode, epochs_of, output_folder, recor
 from dlprof.api.sides import SideSpec, on_one_python
 from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
-from dlprof.errors import DlprofError, Interrupted, NotComparable, StoreError
+from dlprof.errors import DlprofError, Interrupted, NotComparable
 from dlprof.manifest import Session
 from dlprof.protocol import Inputs
 from dlprof.store import CaptureWriter
@@ -39,8 +40,8 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
         from dlprof.api.published.method import as_published
 
         return as_published(options, progress), 0
-    with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch:
-        bench = Bench(options.run, progress, Path(scratch))
+    with temporary.folder() as scratch:
+        bench = Bench(options.run, progress, scratch)
         sides = dict(zip("ab", on_one_python(bench.side(options.a), bench.side(options.b)), strict=True))
         asked = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
         workloads = {name: fitted(options, workload) for name, workload in asked.items()}
@@ -48,14 +49,15 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
             check_mode(side, workloads[name])
             items.check(workloads[name], side.framework.name)
         target = output_folder(options.output, f"{workloads['a'].name}-{sides['a'].slug}-vs-{sides['b'].slug}")
-        kept = Kept()
+        kept, source = Kept(), None
         if options.resume is not None:
-            kept, bench.warnings = resume.kept(options.resume, sides, workloads)
+            source = resume.source(target)
+            kept, bench.warnings = resume.kept(source, sides, workloads)
             progress.say(
                 f"going on with {target}: {len(kept.trials)} trials, {len(kept.captures)} traced runs are there"
             )
-        elif target.exists():
-            raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
+        else:
+            leftovers.check_free(target)
         for text in _left_out(asked["a"], workloads["a"], options.budget_s):
             bench.warn(text)
         pacing = Pacing(options, workloads["a"], progress.say, bench.warn)
@@ -64,9 +66,19 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
             progress.say(f"note: {note}")
         kept.calibration = known_error.plain(trust)
         progress.plan(_estimates(options, sides, pacing))
-        with CaptureWriter(target, resume=options.resume is not None) as writer:
+        with CaptureWriter(target, source=source) as writer:
             keeper = Keeper(options, sides, workloads, writer, pacing.adaptive, pacing.family)
-            return _Comparing(options, bench, sides, workloads, keeper, pacing, kept).run()
+            try:
+                return _Comparing(options, bench, sides, workloads, keeper, pacing, kept).run()
+            except KeyboardInterrupt:
+                if not writer.keep_partial:
+                    raise
+                raise Interrupted("interrupted", hint=f"what was finished is kept: {go_on_words(target)}") from None
+
+
+def go_on_words(target: Path) -> str:
+    """How to go on with a comparison that was stopped."""
+    return f"dlprof compare --resume {target} goes on with it"
 
 
 def _left_out(asked: Workload, chosen: Workload, budget_s: float) -> Iterator[str]:
@@ -97,6 +109,7 @@ class _Comparing:
         self.first = len(self.kept.trials)
 
     def run(self) -> tuple[Comparison, int]:
+        self._checkpoint()
         try:
             if self._trials():
                 self._traces()
@@ -112,10 +125,27 @@ class _Comparing:
             raise Interrupted("interrupted before the first trial was finished: nothing to keep")
         found, path = self._keep()
         self.bench.progress.say(f"written: {path}")
-        return found, self._exit_code(found)
+        code = self._exit_code(found)
+        if code == Interrupted.exit_code:
+            self.bench.progress.say(go_on_words(path))
+        return found, code
+
+    def _count_trials(self) -> None:
+        """Of this sitting, for the manifest."""
+        if self.kept.sessions:
+            finished = len(self.kept.trials) - self.first
+            self.kept.sessions[-1] = msgspec.structs.replace(self.kept.sessions[-1], trials=finished)
+
+    def _checkpoint(self) -> None:
+        """What is finished so far, on disk when this returns."""
+        self._count_trials()
+        self.keeper.checkpoint(self.kept, [*self.bench.warnings, *self.kept.notes])
 
     def _keep(self) -> tuple[Comparison, Path]:
         self.bench.progress.stage("putting it together")
+        # A trial or a traced run may have been finished in the moment of the interruption.
+        self._count_trials()
+        self.kept.captures = self.keeper.finished_captures()
         warnings = [*self.bench.warnings, *self.kept.notes]
         found = self.keeper.findings(self.kept, warnings)
         return found, self.keeper.commit(found, self.kept, warnings).path
@@ -128,7 +158,8 @@ class _Comparing:
         self.kept.stopped = f"failed: {error.message.splitlines()[0]}"
         self.kept.ended = f"stopped by a failure after {finished} trials"
         _, path = self._keep()
-        error.hint = f"{error.hint + '; ' if error.hint else ''}the {finished} finished trials are in {path}"
+        kept = f"the {finished} finished trials are in {path}, and {go_on_words(path)}"
+        error.hint = f"{error.hint + '; ' if error.hint else ''}{kept}"
 
     def _trials(self) -> bool:
         """Trials until enough is known; False where the user stopped them."""
@@ -192,11 +223,9 @@ class _Comparing:
         """Persist the trial, say where things stand, and decide whether to go on."""
         self.kept.trials.append(trial)
         self.kept.listed = self.kept.listed or tuple(trial.ready["a"]["items"])
-        sitting = self.kept.sessions[-1]
-        self.kept.sessions[-1] = msgspec.structs.replace(sitting, trials=sitting.trials + 1)
-        self.keeper.writer.timings(self.kept.timings)
         for warning in _folded(trial):
             self.bench.warn(warning)
+        self._checkpoint()
         go_on = self.pacing.go_on(trial, self._ratios())
         self.bench.progress.expect(self.pacing.left_s(len(self.kept.trials), 1.0) if go_on else 0.0)
         return go_on
@@ -230,6 +259,7 @@ class _Comparing:
         """What oneDNN says of itself, where traces are wanted at all."""
         if self.options.reasons and self.options.traces and self.kept.primitives is None:
             self.kept.primitives = onednn.find(self.bench, self.sides, self.workloads)
+            self._checkpoint()
 
     def _record(self, name: str, fidelity: str, k: int, epochs: int) -> None:
         folder = f"{name}-{fidelity}-{k}"
@@ -243,6 +273,7 @@ class _Comparing:
             epochs=epochs,
             target=self.keeper.writer.partial / folder,
         )
+        self._checkpoint()
 
     def _exit_code(self, found: Comparison) -> int:
         if self.kept.stopped.startswith("interrupted"):

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
@@ -10,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from dlprof import __version__, schema
+from dlprof import __version__, schema, temporary
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import items
 from dlprof.api.import_traces import now
@@ -46,15 +45,15 @@ def as_published(options: CompareOptions, progress: Progress) -> Comparison:
     progress.stage("environment of the study")
     environment = EnvStore().ensure(releases.ENVIRONMENT, progress.detail)
     progress.stage("measuring as published")
-    with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch, CaptureWriter(target) as writer:
-        result = _measured(environment, workload, options, Path(scratch), progress)
+    with temporary.folder() as scratch, CaptureWriter(target) as writer:
+        result = _measured(environment, workload, options, scratch, progress)
         timings = _table(result.runtime["timings"])
         writer.timings(timings)
         sides = {name: _side(text, result) for name, text in SIDES.items()}
         facts = {"kind": "op", "folder": str(writer.path), "repetitions": REPETITIONS}
         found = analysis.build(workload=workload.name, a=sides["a"], b=sides["b"], timings=timings, facts=facts)
-        with atomic(writer.partial / COMPARISON_FILE) as temporary:
-            temporary.write_text(json.comparison(found), encoding="utf-8")
+        with atomic(writer.partial / COMPARISON_FILE) as file:
+            file.write_text(json.comparison(found), encoding="utf-8")
         capture = writer.commit(_manifest(options, workload, environment, sides))
     progress.say(f"written: {capture.path}")
     return found

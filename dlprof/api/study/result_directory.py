@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import re
 import shutil
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -11,9 +10,9 @@ from typing import Any, Final
 
 import filelock
 import msgspec
-import psutil
 
-from dlprof import __version__
+from dlprof import __version__, temporary
+from dlprof.api import leftovers
 from dlprof.api.import_traces import now
 from dlprof.api.study.plan import Plan
 from dlprof.capture.machine import provenance
@@ -23,7 +22,6 @@ from dlprof.store import MANIFEST_FILE, Capture, atomic
 from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
 from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, decode, differing
 
-_PARTIAL: Final = re.compile(r"\..+\.partial-(?P<pid>\d+)(-[0-9a-f]+)?")
 _NAMED_IN_ERROR: Final = 8
 SAVED: Final = ".before"
 
@@ -55,8 +53,8 @@ class Directory:
         """A cell's new state, on disk when this returns."""
         cells = [cell if one.id == cell.id else one for one in self.record.cells]
         self.record = msgspec.structs.replace(self.record, cells=cells)
-        with atomic(self.path / STUDY_FILE) as temporary:
-            temporary.write_bytes(self.record.encoded())
+        with atomic(self.path / STUDY_FILE) as file:
+            file.write_bytes(self.record.encoded())
 
     def place(self, cell: CellRecord) -> Path:
         return self.path / cell.path
@@ -80,7 +78,8 @@ def opened(path: Path, plan: Plan) -> Iterator[Directory]:
     except filelock.Timeout:
         raise StoreError(f"{path}: another `dlprof run` is at work on it", hint="wait for it, or stop it") from None
     try:
-        _sweep(path / "cells")
+        _sweep(path)
+        leftovers.clear_system()
         yield _taken_up(path, plan)
     finally:
         lock.release()
@@ -104,21 +103,21 @@ def _taken_up(path: Path, plan: Plan) -> Directory:
     )
     directory = Directory(path, record)
     _copy(path, plan)
-    with atomic(path / STUDY_FILE) as temporary:
-        temporary.write_bytes(record.encoded())
+    with atomic(path / STUDY_FILE) as file:
+        file.write_bytes(record.encoded())
     return directory
 
 
 def _copy(path: Path, plan: Plan) -> None:
     """The study file, and the workload files that lie beside or below it: the directory can be run by itself."""
-    with atomic(path / SPEC_FILE) as temporary:
-        temporary.write_text(plan.study.text, encoding="utf-8")
+    with atomic(path / SPEC_FILE) as file:
+        file.write_text(plan.study.text, encoding="utf-8")
     for name in {cell.record.workload for cell in plan.cells if cell.record.workload.endswith(".toml")}:
         source, target = plan.study.path.parent / name, path / name
         if target.resolve().is_relative_to(path.resolve()) and source.resolve() != target.resolve():
             target.parent.mkdir(parents=True, exist_ok=True)
-            with atomic(target) as temporary:
-                shutil.copyfile(source, temporary)
+            with atomic(target) as file:
+                shutil.copyfile(source, file)
 
 
 def _check_same(path: Path, old: StudyRecord, planned: Sequence[CellRecord], *, quick: bool) -> None:
@@ -166,7 +165,9 @@ def headline(folder: Path) -> dict[str, Any]:
 
 
 def can_go_on(place: Path) -> bool:
-    """Whether a cell left a comparison that was stopped after some trials (api.compare.resume)."""
+    """Whether a cell left a comparison that was stopped, or killed, after some trials (api.compare.resume)."""
+    if leftovers.finished_of(place) is not None:
+        return True
     if not (place / MANIFEST_FILE).is_file():
         return False
     manifest = Capture.open(place).manifest
@@ -175,14 +176,15 @@ def can_go_on(place: Path) -> bool:
     return manifest.options.asked is not None
 
 
-def _sweep(cells: Path) -> None:
-    """Remove what a killed run left under temporary names (we hold the lock; a living process is somebody else's), and give
-    back its name to what that run had put aside."""
-    for path in cells.iterdir():
-        match = _PARTIAL.fullmatch(path.name)
-        if match and not psutil.pid_exists(int(match["pid"])):
-            shutil.rmtree(path, ignore_errors=True)
-        elif path.name.endswith(SAVED):
+def _sweep(study: Path) -> None:
+    """Remove what a killed run left under temporary names, but for finished trials, with which their cells go on; and give back
+    its name to what that run had put aside."""
+    for folder in (study, study / "cells"):
+        for left in list(temporary.left_beside(folder)):
+            if leftovers.worth_keeping(left) is None:
+                temporary.remove(left)
+    for path in list((study / "cells").iterdir()):
+        if path.name.endswith(SAVED):
             place = path.with_name(path.name.removeprefix(".").removesuffix(SAVED))
             if place.exists():
                 shutil.rmtree(path)

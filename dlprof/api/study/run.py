@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import statistics
-import tempfile
 import time
 import traceback
 from collections.abc import Iterator, Sequence
@@ -14,6 +13,7 @@ from pathlib import Path
 import msgspec
 import pyarrow.parquet as pq
 
+from dlprof import temporary
 from dlprof.api.compare.run import compare
 from dlprof.api.import_traces import now
 from dlprof.api.progress import Progress
@@ -81,7 +81,7 @@ def _cell(planned: PlannedCell, cell: CellRecord, directory: Directory, progress
     place = directory.place(cell)
     status, error = _tried(planned, place, progress)
     left = (place / MANIFEST_FILE).is_file() and status != "failed"
-    if status == "interrupted" and not left:
+    if status == "interrupted" and not left and not result_directory.can_go_on(place):
         error = Failure("interrupted before anything of it was finished", "run again to take it up")
     return msgspec.structs.replace(
         cell,
@@ -153,9 +153,9 @@ def _measured(planned: PlannedCell, place: Path, progress: Progress, *, resumed:
 
 def _capture(planned: PlannedCell, place: Path, progress: Progress) -> Capture:
     """As `dlprof capture` records."""
-    with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch:
+    with temporary.folder() as scratch:
         fidelity = planned.record.options.fidelity or "exact"
-        bench = Bench(planned.run, progress, Path(scratch))
+        bench = Bench(planned.run, progress, scratch)
         assert planned.record.a is not None
         side = bench.side(planned.record.a)
         progress.plan({f"tracing {side.label}, fidelity {fidelity}": planned.record.estimate_s})

@@ -27,6 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from dlprof.api import leftovers
     from dlprof.api.calibrate import calibrate
     from dlprof.cli.options import run_options
     from dlprof.cli.output import deliver, show
@@ -35,6 +36,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.units import parse_duration
 
     with Progress() as progress:
+        leftovers.clear_system()
         found, stopped = calibrate(run_options(arguments), arguments.side, parse_duration(arguments.time), progress)
     if arguments.format == "json":
         import msgspec

@@ -28,26 +28,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import tempfile
-
+    from dlprof import temporary
+    from dlprof.api import leftovers
     from dlprof.api.compare import items
     from dlprof.api.record import Bench, check_mode, epochs_of, output_folder, record
     from dlprof.api.sides import parse_side
     from dlprof.cli.options import run_options
     from dlprof.cli.terminal import Progress
-    from dlprof.errors import StoreError
 
     options = run_options(arguments)
     parse_side(arguments.framework, device=options.device, mode=options.mode)
-    with tempfile.TemporaryDirectory(prefix="dlprof-") as scratch, Progress() as progress:
-        bench = Bench(options, progress, Path(scratch))
+    with temporary.folder() as scratch, Progress() as progress:
+        leftovers.clear(leftovers.folder_of(arguments.output), progress.say)
+        bench = Bench(options, progress, scratch)
         side = bench.side(arguments.framework)
         workload = options.resolve(side.framework.name)
         check_mode(side, workload)
         items.check(workload, side.framework.name)
         target = output_folder(arguments.output, f"{workload.name}-{side.slug}")
-        if target.exists():
-            raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
+        leftovers.check_free(target)
         capture = record(
             bench, side, workload, fidelity=arguments.fidelity, epochs=epochs_of(options, workload), target=target
         )

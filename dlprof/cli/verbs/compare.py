@@ -66,6 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from dlprof.api import leftovers
     from dlprof.api.compare import resume
     from dlprof.api.compare.run import compare
     from dlprof.cli.output import deliver, show
@@ -78,7 +79,11 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.resume is not None:
         options = resume.options(arguments.resume, options, _defaults(arguments))
     with Progress() as progress:
+        folder = leftovers.folder_of(options.output)
+        leftovers.clear(folder, progress.say, but=options.output)
         found, code = compare(options, progress)
+        if options.resume is not None:
+            leftovers.clear(folder, progress.say)
     if arguments.format == "text":
         show(comparison_text.comparison(found, colour=colour()), colour=colour())
     else:

@@ -52,6 +52,7 @@ def _traces(arguments: argparse.Namespace) -> int:
     from dlprof.api.import_traces import import_files
     from dlprof.errors import TraceError
 
+    _clear(arguments.output)
     for path in arguments.traces:
         if not path.exists():
             raise TraceError(f"{path}: no such file or directory")
@@ -71,9 +72,17 @@ def _table(arguments: argparse.Namespace) -> int:
     from dlprof.cli.verbs.show import colour
     from dlprof.report.text import comparison_text
 
+    _clear(arguments.output)
     found = import_timings(arguments.csv, arguments.output, _layout(arguments))
     show(comparison_text.comparison(found, colour=colour()), colour=colour())
     return 0
+
+
+def _clear(output: Path) -> None:
+    from dlprof.api import leftovers
+    from dlprof.cli.terminal import say
+
+    leftovers.clear(leftovers.folder_of(output), say)
 
 
 def _layout(arguments: argparse.Namespace) -> Layout:

@@ -22,20 +22,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    import tempfile
-
+    from dlprof import temporary
     from dlprof.api.load import opened_result
     from dlprof.api.render import logdir, page
 
     with (
-        tempfile.TemporaryDirectory(prefix="dlprof-view-") as folder,
+        temporary.folder("view") as folder,
         opened_result(arguments.a, arguments.b) as result,
     ):
         if arguments.viewer == "tensorboard":
-            logdir(result, Path(folder) / "logdir")
-            return _tensorboard(Path(folder) / "logdir", arguments.port, arguments.open)
-        (Path(folder) / "index.html").write_text(page(result), encoding="utf-8")
-        return _serve(Path(folder), arguments.port, arguments.open)
+            logdir(result, folder / "logdir")
+            return _tensorboard(folder / "logdir", arguments.port, arguments.open)
+        (folder / "index.html").write_text(page(result), encoding="utf-8")
+        return _serve(folder, arguments.port, arguments.open)
 
 
 def _serve(folder: Path, port: int, browse: bool) -> int:

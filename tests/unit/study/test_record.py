@@ -82,7 +82,7 @@ def test_what_a_killed_run_had_put_aside_comes_back(tmp_path) -> None:
     cells = tmp_path / "out" / "cells"
     with result_directory.opened(tmp_path / "out", made):
         (cells / ".e-dot-tf-vs-mxnet.before").mkdir()
-        (cells / ".e-dot-tf-vs-mxnet.partial-999999999").mkdir()
+        (cells / ".e-dot-tf-vs-mxnet.partial-999999999-1-0123456789abcdef").mkdir()
     with result_directory.opened(tmp_path / "out", made):
         assert [path.name for path in cells.iterdir()] == ["e-dot-tf-vs-mxnet"]
 

@@ -1,0 +1,92 @@
+"""What killed processes left beside results and in the system's temporary directory: later runs remove it, but no trials."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlprof import temporary
+from dlprof.api.record import OUTPUT_FOLDER
+from dlprof.errors import StoreError
+from dlprof.store import Unfinished, unfinished
+from dlprof.temporary import Leftover
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True, slots=True)
+class Cleared:
+    """removed: how many leftovers are gone. kept: comparisons that were killed and hold finished trials."""
+
+    removed: int
+    kept: tuple[Unfinished, ...]
+
+
+def clear(folder: Path, say: Say, *, but: Path | None = None, reports: bool = False) -> Cleared:
+    """Remove what dead processes left in `folder` and in the system's temporary directory, and say how much it was.
+
+    A comparison that holds finished trials stays, and is named with how to go on with it. but: the result about to be made or
+    gone on with, whose parts are left alone. reports: remove all copies of failed children's logs too, not only the old ones.
+    """
+    beside = [left for left in temporary.left_beside(folder) if but is None or left.name != but.name]
+    kept = tuple(one for left in beside if (one := worth_keeping(left)) is not None)
+    held = {one.path for one in kept}
+    removed = _removed([left for left in beside if left.path not in held]) + clear_system(reports=reports)
+    if removed:
+        say(f"removed {removed} leftover{'s' if removed > 1 else ''} of runs that were killed")
+    for one in kept:
+        say(f"note: {_told(one)}: {_go_on(one)}")
+    return Cleared(removed, kept)
+
+
+def clear_system(*, reports: bool = False) -> int:
+    """Remove what dead processes left in the system's temporary directory; how much that was."""
+    return _removed([*temporary.left_in_system(), *temporary.old_reports(every=reports)])
+
+
+def _removed(left: Iterable[Leftover]) -> int:
+    return sum(temporary.remove(one) for one in left)
+
+
+def folder_of(output: Path | None) -> Path:
+    """Where a run's result goes, and so where leftovers of earlier ones lie: beside -o, else in the default folder."""
+    return Path(OUTPUT_FOLDER) if output is None else output.parent
+
+
+def check_free(target: Path) -> None:
+    """Raises `StoreError` where a new result at `target` would replace one, or pass over trials of a killed run of it."""
+    if target.exists():
+        raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
+    for one in _finished(target):
+        raise StoreError(f"{target}: {_told(one)}", hint=f"{_go_on(one)}; or remove {one.path}")
+
+
+def _finished(target: Path) -> Iterator[Unfinished]:
+    for left in temporary.left_beside(target.parent):
+        if left.name == target.name and (one := worth_keeping(left)) is not None:
+            yield one
+
+
+def finished_of(target: Path) -> Unfinished | None:
+    """What a killed run of `target` finished and nothing else holds; None where there is nothing of it."""
+    return max(_finished(target), key=lambda one: one.rank, default=None)
+
+
+def worth_keeping(left: Leftover) -> Unfinished | None:
+    """The comparison that a killed process left, if it has finished trials that are nowhere else."""
+    found = unfinished(left.path, left.path.with_name(left.name)) if left.kind == "partial" else None
+    if found is None or not found.trials:
+        return None
+    placed = unfinished(found.place, found.place)
+    superseded = placed is not None and placed.begun == found.begun and placed.rank >= found.rank
+    return None if superseded else found
+
+
+def _told(one: Unfinished) -> str:
+    traced = f" and {one.captures} traced runs" if one.captures else ""
+    return f"a run of {one.place} was killed; {one.trials} finished trials{traced} of it are kept in {one.path}"
+
+
+def _go_on(one: Unfinished) -> str:
+    return f"dlprof compare --resume {one.place} goes on with it"
