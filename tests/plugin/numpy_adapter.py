@@ -11,7 +11,29 @@ from dlprof_child.functions import NUMPY
 
 
 def create(request):
-    return NumpyBackend(3 if request["mode"] == "thrice" else 1)
+    backend = NumpyBackend(3 if request["mode"] == "thrice" else 1)
+    return Remembering(backend) if request["framework"] == "cheat" else backend
+
+
+class Remembering:
+    """The same framework, but that a call made before on the same operands is not made again."""
+
+    def __init__(self, inner):
+        self._inner = inner
+
+    def __getattr__(self, name):
+        return getattr(self._inner, name)
+
+    def compile_call(self, call, names, creates, constants):
+        function, kept = self._inner.compile_call(call, names, creates, constants), {}
+
+        def run(*values):
+            key = tuple(id(value) for value in values)
+            if key not in kept:
+                kept[key] = function(*values)
+            return kept[key]
+
+        return run
 
 
 class Span:

@@ -43,3 +43,13 @@ class NumpyFramework:
             resolve=(f"numpy=={version}",),
             module="numpy",
         )
+
+
+@dataclass(frozen=True, slots=True)
+class RememberingFramework(NumpyFramework):
+    """Framework `cheat`: NumPy, whose calls keep their first result for the same operands (numpy_adapter.Remembering)."""
+
+    name: str = "cheat"
+    label: str = "Cheating NumPy"
+    aliases: Sequence[str] = ()
+    modes: Sequence[str] = ("plain",)

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import msgspec
 
 from dlprof import temporary
 from dlprof.analysis.model import Comparison
-from dlprof.analysis.same_work import parity, rules
+from dlprof.analysis.same_work import after, parity
 from dlprof.analysis.timing import lockstep
 from dlprof.api import leftovers
 from dlprof.api.compare import items, known_error, onednn, resume
 from dlprof.api.compare.plan import Pacing, enough_of, fitted
 from dlprof.api.compare.result_directory import Keeper, Kept
+from dlprof.api.compare.work_checks import WorkChecks
 from dlprof.api.import_traces import now
 from dlprof.api.options import CompareOptions
 from dlprof.api.progress import Progress
 from dlprof.api.record import Bench, check_mode, epochs_of, output_folder, record
 from dlprof.api.sides import SideSpec, on_one_python
+from dlprof.capture.workers import launch_env
 from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.errors import DlprofError, Interrupted, NotComparable
@@ -58,7 +60,7 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
             )
         else:
             leftovers.check_free(target)
-        for text in _left_out(asked["a"], workloads["a"], options.budget_s):
+        for text in (*launch_env.disclosures(), *_left_out(asked["a"], workloads["a"], options.budget_s)):
             bench.warn(text)
         pacing = Pacing(options, workloads["a"], progress.say, bench.warn)
         trust = known_error.of(options, sides, workloads, pacing)
@@ -104,9 +106,11 @@ class _Comparing:
     pacing: Pacing
     kept: Kept
     first: int = 0
+    checks: WorkChecks = field(init=False)
 
     def __post_init__(self) -> None:
         self.first = len(self.kept.trials)
+        self.checks = WorkChecks(self.options, self.bench, self.workloads, self.kept, self.first)
 
     def run(self) -> tuple[Comparison, int]:
         self._checkpoint()
@@ -176,7 +180,8 @@ class _Comparing:
             replace(plan, trials=plan.trials - self.first),
             lambda side, number: self._worker(side, number, made[side]),
             self._after_trial,
-            on_ready=self._check_work,
+            on_ready=self.checks.before,
+            on_timed=self.checks.after,
             on_step=self._show_step,
             enough=enough_of(self.workloads["a"]),
             first=self.first,
@@ -200,27 +205,9 @@ class _Comparing:
         control = self.bench.scratch / f"trial-{number}-{side}"
         return Worker(self.bench.environment(spec), request, control, self.options.run.timeout_s)
 
-    def _check_work(self, number: int, workers: Mapping[Any, Worker]) -> Collection[str]:
-        """In the first trial of a session, before anything is timed: same outputs from the same inputs, and what else differs.
-
-        Returns the items that are not comparable. Raises `NotComparable` where none is.
-        """
-        if number != self.first:
-            return ()
-        work = rules.check(workers["a"], workers["b"], self.workloads, self.options.allow)
-        self.kept.differences, self.kept.agreement = work.differences, work.agreement
-        for block in parity.blocking(work.differences):
-            self.bench.progress.say(f"not the same work: {parity.statement(block)}")
-        if work.blocks or work.refused >= set(workers["a"].ready["items"]):
-            raise NotComparable("the two sides did different work")
-        differing = sum(difference["what"] not in ("fact", "design") for difference in work.differences)
-        self.bench.progress.say(f"  same work: {work.compared - differing} of {work.compared} arrays agree")
-        if work.refused:
-            self.bench.warn(f"not comparable, and not timed: {', '.join(sorted(work.refused))}")
-        return work.refused
-
     def _after_trial(self, trial: Trial) -> bool:
         """Persist the trial, say where things stand, and decide whether to go on."""
+        self.checks.times(trial)
         self.kept.trials.append(trial)
         self.kept.listed = self.kept.listed or tuple(trial.ready["a"]["items"])
         for warning in _folded(trial):
@@ -278,7 +265,9 @@ class _Comparing:
     def _exit_code(self, found: Comparison) -> int:
         if self.kept.stopped.startswith("interrupted"):
             return Interrupted.exit_code
-        if found.items and found.items[0].verdict == "not_comparable":
+        if parity.blocking(after.found_late(self.kept.differences)) or (
+            found.items and found.items[0].verdict == "not_comparable"
+        ):
             return NotComparable.exit_code
         if self.options.gate is None:
             return 0

@@ -114,6 +114,17 @@ def weight_shapes(model: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
             raise UsageError(f"layer {name}: unknown op {op!r}", hint="docs/adding-a-workload.md lists the layers")
 
 
+def multiply_adds(model: Mapping[str, Any]) -> int:
+    """Multiplications in one forward pass over one example: of convolutions and dense layers, which are nearly all."""
+    positions = {}
+    shape: Shape = tuple(model["input"])
+    for layer in model["layers"]:
+        if layer["op"] in ("Conv", "AveragePool", "MaxPool"):
+            shape = (*_slide(layer, shape), shape[2])
+            positions[layer["name"]] = math.prod(shape[:2])
+    return sum(math.prod(weights) * positions.get(name, 1) for name, weights in weight_shapes(model))
+
+
 def _slide(layer: Mapping[str, Any], shape: Shape) -> tuple[int, int]:
     """Rows and columns after a sliding window; stride 1 unless given, as in ONNX."""
     if len(shape) != 3:

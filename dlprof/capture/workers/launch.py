@@ -95,6 +95,7 @@ class Worker:
         self._on_event = on_event
         self._ready: dict[str, Any] | None = None
         self.missing: dict[str, str] = {}
+        self.trained = 0  # training steps taken so far
         self._child = _Child(environment, request, control_dir, timeout_s, runner)
 
     @property
@@ -126,11 +127,31 @@ class Worker:
             raise self._child.failed(f"answered what is no timing: {failure}") from failure
         if not len(burst.wall_ns) == len(burst.cpu_ns) == len(burst.start_ns) == iterations:
             raise self._child.failed(f"was asked for {iterations} iterations and timed {len(burst.wall_ns)}")
+        self.trained += burst.units * iterations if item.startswith("train") else 0
         return burst
 
     def parity(self, out: str = "parity.npz") -> dict[str, np.ndarray[Any, Any]]:
         """Outputs on one batch from the common weights: logits, loss, grad/<layer>/w, … Sets `missing`."""
         self.missing = dict(self._ask({"cmd": "parity", "out": out}).get("missing", {}))
+        return self._arrays(out)
+
+    def busy_threads(self) -> float | None:
+        """How many threads share a large matrix product, as seen; None where that cannot be seen."""
+        found = self._ask({"cmd": "threads"}).get("busy_threads")
+        return None if found is None else float(found)
+
+    def recheck(
+        self, seed: int, steps: int, out: str = "recheck.npz"
+    ) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, float]]:
+        """What the objects that were timed make of operands they have not seen; to be asked after the last timed burst.
+
+        Returns the arrays (the child's recheck.py names them), and of each op item the share of its calls' time that was
+        put off until the result was read. steps: training steps that the side must have taken; what is missing it takes first.
+        """
+        answer = self._ask({"cmd": "recheck", "out": out, "seed": seed, "steps": steps})
+        return self._arrays(out), dict(answer.get("deferred", {}))
+
+    def _arrays(self, out: str) -> dict[str, np.ndarray[Any, Any]]:
         with np.load(self._control / out, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 

@@ -58,6 +58,28 @@ def child_environ(
     return env
 
 
+_READERS = {
+    "OMP_": "MXNet and oneDNN",
+    "KMP_": "MXNet and oneDNN",
+    "GOMP_": "MXNet and oneDNN",
+    "MXNET_": "MXNet",
+    "TF_": "TensorFlow",
+    "XLA_": "XLA",
+    "OPENBLAS_": "NumPy and MXNet",
+    "MKL_": "what was built with MKL",
+}
+"""Start of a variable's name → who reads it."""
+
+
+def disclosures() -> list[str]:
+    """What the user's variables change, one sentence each: every variable that reaches the sides, with who reads it."""
+    found = []
+    for name, value in thread_settings().items():
+        reader = next(reader for prefix, reader in _READERS.items() if name.startswith(prefix))
+        found.append(f"{name}={value} is set and reaches both sides; it is read by {reader} alone")
+    return found
+
+
 def thread_settings() -> dict[str, str]:
     """The thread variables that are set in this process and therefore reach a child."""
     return {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}

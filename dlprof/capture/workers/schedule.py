@@ -113,8 +113,9 @@ class Trials:
 OnTrial = Callable[[Trial], bool]
 """Called after each finished trial, to persist it; False stops the run (enough is known, or the budget is spent)."""
 OnReady = Callable[[int, Mapping[Side, Any]], Collection[str] | None]
-"""(trial, workers by side) when both are ready and nothing is timed yet: parity is checked here, in trial 0. Returns
-items that are not to be timed, in this trial and in those after it."""
+"""(trial, workers by side) when both are ready and nothing is timed yet (parity is checked here, in trial 0), or when the
+last round is timed and both still live (the timed objects are checked here, in every trial). Returns items that are not to
+be timed from then on."""
 OnStep = Callable[[int, str, float], None]
 """(trial, stage, fraction of the trial's rounds done), for a progress display."""
 
@@ -136,6 +137,7 @@ def run_trials(
     on_trial: OnTrial,
     *,
     on_ready: OnReady = _nothing_to_check,
+    on_timed: OnReady = _nothing_to_check,
     on_step: OnStep = _no_display,
     enough: Enough = steady,
     first: int = 0,
@@ -151,12 +153,13 @@ def run_trials(
     interrupted = False
     skipped: set[str] = set()
 
-    def check(number: int, workers: Mapping[Side, Any]) -> None:
-        skipped.update(on_ready(number, workers) or ())
+    def noted(asked: OnReady) -> Callable[[int, Mapping[Side, Any]], None]:
+        return lambda number, workers: skipped.update(asked(number, workers) or ())
 
+    checks = noted(on_ready), noted(on_timed)
     try:
         for number in range(first, first + plan.trials):
-            trial = _Run(plan, number, start_worker, check, on_step, enough, skipped).trial(rounds)
+            trial = _Run(plan, number, start_worker, checks, on_step, enough, skipped).trial(rounds)
             done.append(trial)
             rounds = trial.group_rounds
             if not on_trial(trial):
@@ -188,7 +191,7 @@ class _Run:
     plan: Plan
     number: int
     start_worker: StartWorker
-    on_ready: Callable[[int, Mapping[Side, Any]], None]
+    checks: tuple[Callable[[int, Mapping[Side, Any]], None], Callable[[int, Mapping[Side, Any]], None]]
     on_step: OnStep
     enough: Enough
     skipped: AbstractSet[str]
@@ -212,9 +215,12 @@ class _Run:
                 stack.callback(self.workers[side].stop)
             ready = {side: self.workers[side].ready for side in SIDES}
             self._items(ready)
-            self.on_ready(self.number, dict(self.workers))
+            before, after = self.checks
+            before(self.number, dict(self.workers))
             groups = self._groups(ready)
             rounds, machine = self._all_timed(groups, rounds or (0,) * len(groups))
+            self.on_step(self.number, "checking the work", 1.0)
+            after(self.number, dict(self.workers))
             for side in SIDES:
                 self.workers[side].close()
         idle: dict[Side, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in SIDES}

@@ -83,6 +83,13 @@ class MXNetBackend(Backend):
     def finish(self, result):
         self._ops.finish()
 
+    def rewrite(self, operand, value):
+        return self._ops.rewrite(operand, value)
+
+    def saturate(self):
+        self._ops.saturate()
+        return True
+
     def value(self, result):
         return self._ops.value(result)
 

@@ -147,6 +147,9 @@ class GluonNetwork(Network):
         optimizer.num_update = updates
         self._mx.nd.waitall()
 
+    def updates(self):
+        return int(self._optimizer_object().num_update)
+
     def facts(self):
         return {
             "layout": "NCHW",

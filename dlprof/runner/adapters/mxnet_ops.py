@@ -20,6 +20,7 @@ class MXNetOps:
         self._mx = mx
         self._mode = mode
         self._context = context
+        self._square = None
 
     def tensor(self, value, kind, gradient):
         """A NumPy array as an array on the device; kind `np` gives mx.np.ndarray; gradient: it keeps one."""
@@ -76,6 +77,18 @@ class MXNetOps:
     def finish(self):
         """Wait for the engine."""
         self._mx.nd.waitall()
+
+    def rewrite(self, operand, value):
+        """The operand, with new values written into it."""
+        operand[:] = value
+        return operand
+
+    def saturate(self):
+        """A dense layer of 1024 x 1024 over as many rows: `dot` would not do, whose BLAS is built for a single thread."""
+        nd = self._mx.nd
+        if self._square is None:
+            self._square = nd.ones((1024, 1024), ctx=self._context)
+        nd.FullyConnected(self._square, self._square, num_hidden=1024, no_bias=True).wait_to_read()
 
     def value(self, result):
         """The result as a NumPy array."""

@@ -18,6 +18,7 @@ class SessionOps:
         self._recorder = recorder
         self._device = device
         self._config = config
+        self._square = None
 
     def tensor(self, value):
         """The array at an address that the session takes without copying."""
@@ -63,6 +64,21 @@ class SessionOps:
 
     def finish(self, result):
         """Nothing: Session.run has waited."""
+
+    recomputes = True
+
+    def rewrite(self, operand, value):
+        """Not called: operands are NumPy arrays, which are rewritten as they are."""
+        raise Fault("an operand of a session is a NumPy array, not %s" % type(operand).__name__)
+
+    def saturate(self):
+        """One product of two matrices of 1024 x 1024."""
+        if self._square is None:
+            ones = self.tensor(np.ones((1024, 1024), np.float32))
+            call = self.compile_call({"call": "tf.matmul(a, b)"}, ["a", "b"], False, {})
+            self._square = call, ones
+        call, ones = self._square
+        call(ones, ones)
 
     def value(self, result):
         """The result as a NumPy array, computed once more and fetched."""

@@ -31,6 +31,17 @@ class TensorFlowCalls(Backend):
     def finish(self, result):
         self._ops.finish(result)
 
+    @property
+    def recomputes(self):
+        return self._ops.recomputes
+
+    def rewrite(self, operand, value):
+        return self._ops.rewrite(operand, value)
+
+    def saturate(self):
+        self._ops.saturate()
+        return True
+
     def value(self, result):
         return self._ops.value(result)
 

@@ -148,6 +148,9 @@ class KerasNetwork(Network):
         for variable, value in zip(_optimizer_variables(self._model), state[1]):
             variable.assign(value)
 
+    def updates(self):
+        return int(self._model.optimizer.iterations.numpy())
+
     def facts(self):
         return {
             "layout": "NHWC",

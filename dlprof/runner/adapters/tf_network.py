@@ -148,6 +148,9 @@ class TensorFlowNetwork(Network):
         for variable, value in zip(self._state(), state):
             variable.assign(value)
 
+    def updates(self):
+        return self._optimizer.updates()
+
     def facts(self):
         return {
             "layout": "NHWC",
@@ -293,6 +296,13 @@ class Adam:
     def state(self):
         return list(self._m.values()) + list(self._v.values()) + [self._power1, self._power2]
 
+    def updates(self):
+        """From beta2's power, which every update multiplies once more; None once float32 holds it no longer."""
+        power = float(self._power2.numpy())
+        if not 1e-30 < power < 1:
+            return None
+        return round(float(np.log(power) / np.log(float(self._spec["beta2"])))) - 1
+
 
 class Sgd:
     """One fused ResourceApplyGradientDescent a parameter."""
@@ -312,3 +322,6 @@ class Sgd:
 
     def state(self):
         return []
+
+    def updates(self):
+        """Nothing counts."""

@@ -82,6 +82,9 @@ class Network:
         Must leave weights and optimizer state as they are.
         """
 
+    def updates(self):
+        """How many updates the optimizer itself has counted since the network was made; None where it does not count."""
+
     def close(self):
         """End threads of its own."""
 
@@ -140,6 +143,17 @@ class Backend:
     def copies_for(self, count, creates):
         """How many separately compiled functions must share `count` traced calls for the trace to show them all."""
         return 1
+
+    recomputes = False  # whether `value` executes the call once more, so that its time says nothing
+
+    def rewrite(self, operand, value):
+        """An operand with new values (a NumPy array) written over the old ones, in place wherever that can be done; else
+        a new operand. What a call is given afterwards."""
+        return self.tensor(value, {})
+
+    def saturate(self):
+        """Execute one matrix product, large enough to use all threads that an operator may use. False: there is none."""
+        return False
 
     def finish(self, result):
         """Wait until all that was asked for is done."""

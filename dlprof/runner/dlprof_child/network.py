@@ -5,6 +5,7 @@ import os
 import numpy as np
 
 from . import layers as layer_list
+from . import recheck
 from .backend import no_span
 from .clock import Stopwatch
 from .faults import Fault, Unsupported
@@ -35,6 +36,7 @@ class NetworkWork:
         self.items = ("train_block", "train_step_sync", "infer_block") if self._trains else ("infer_block",)
         self._net = backend.network(self._description, self._weights)
         self._next = {"train": 0, "infer": 0}
+        self._initial = None
 
     def facts(self):
         """Parity facts: the network's own, and what the feed does."""
@@ -80,9 +82,23 @@ class NetworkWork:
         """([wall_ns], [cpu_ns], [start_ns], units) of an item, each iteration synchronised at its end."""
         if item not in self.items:
             raise Fault("no item '%s'" % item, "items: " + ", ".join(self.items))
+        if self._initial is None and self._trains:
+            self._initial = self._net.snapshot()
         timed = [self._iteration(item) for _ in range(iterations)]
         units = 1 if item == "train_step_sync" else self._block
         return [t.wall for t in timed], [t.cpu for t in timed], [t.start for t in timed], units
+
+    def recheck(self, seed, steps):
+        """(arrays, {}) of the timed network after the timing: see `recheck.network`. steps: training steps to have taken
+        before, so that both sides have taken as many; what is missing is taken now."""
+        missing = steps - self._next["train"]
+        while self._initial is not None and missing > 0:
+            count = min(missing, self._block)
+            self._net.sync(self._net.train(self._feed.train(self._next["train"], count), no_span)[-1])
+            self._next["train"] += count
+            missing -= count
+        taken = self._next["train"]
+        return recheck.network(self._net, self._initial, self._weights, taken, seed, self._feed, self._trains), {}
 
     def _iteration(self, item):
         if item == "infer_block":

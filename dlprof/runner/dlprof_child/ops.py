@@ -5,7 +5,7 @@ One iteration of an item is `count` calls on `count` different operand sets with
 
 import numpy as np
 
-from . import operands
+from . import operands, recheck
 from .clock import Stopwatch
 from .faults import OTHER_CALL, Fault, Unsupported
 
@@ -149,8 +149,8 @@ class OpWork:
     def _tensors(self, item, values):
         """An operand set on the device, in the layout that the call wants."""
         made = []
-        for position, (operand, value) in enumerate(zip(item.task["operands"], values)):
-            value = operands.laid_out(value, operand.get("is"), item.call.get("layout"))
+        laid_out = self._laid_out(item, values)
+        for position, (operand, value) in enumerate(zip(item.task["operands"], laid_out)):
             call = dict(item.call, gradient=position in item.call["gradient"])
             variable = operand.get("as") == "variable"
             made.append(self._backend.variable(value, call) if variable else self._backend.tensor(value, call))
@@ -228,6 +228,41 @@ class OpWork:
                 self._loop(function, sets)
             timed.append(watch)
         return [t.wall for t in timed], [t.cpu for t in timed], [t.start for t in timed], self._count
+
+    def recheck(self, seed, steps):
+        """({timed/<item>@<set>: result}, {item: share of its time that reading the results took}) of the timed functions.
+
+        On operands that are written over those which were timed: see `recheck.operator`.
+        """
+        arrays, deferred = {}, {}
+        for name, item in self._items.items():
+            if name in self._functions and name not in self.missing:
+                found, deferred[name] = self._recheck_of(item, seed)
+                arrays.update(found)
+        return arrays, deferred
+
+    def _recheck_of(self, item, seed):
+        made = operands.make(item.task, item.size, 2, self._dtype, seed)
+        if not item.creates:
+            made = [self._laid_out(item, values) for values in made]
+        in_place = bool(item.task.get("in_place"))
+        found, deferred = recheck.operator(
+            self._backend, self._function(item), self._operand_sets(item), made, in_place
+        )
+        arrays = {}
+        for number, value in enumerate(found):
+            name = "timed/%s@%d" % (item.name, number)
+            if item.call["gradient"]:
+                arrays.update(self._gradients(name, item, value))
+            else:
+                value = operands.described(value, item.task.get("result_is"), item.call.get("layout"))
+                arrays[name] = value.reshape(()) if value.size == 1 else value
+        return arrays, deferred
+
+    @staticmethod
+    def _laid_out(item, values):
+        pairs = zip(item.task["operands"], values)
+        return tuple(operands.laid_out(value, one.get("is"), item.call.get("layout")) for one, value in pairs)
 
     def _loop(self, function, sets):
         result = None

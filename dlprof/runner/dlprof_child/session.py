@@ -15,6 +15,7 @@ from .clock import unix_ns
 from .faults import Fault, Unsupported
 from .network import NetworkWork
 from .ops import OpWork
+from .recheck import busy_threads
 
 PROTOCOL = 1
 KINDS = {"network": NetworkWork, "op": OpWork}
@@ -44,6 +45,7 @@ class Session:
         self._control = control
         self._channel = channel
         self._started_ns = started_ns
+        self._backend = None
         self._result = {"protocol": PROTOCOL, "status": "failed", "versions": {}, "runtime": {}}
 
     def run(self):
@@ -73,7 +75,7 @@ class Session:
             request = check(json.load(stream))
         self._channel.send({"event": "phase", "name": "import"})
         seeds = _seed(int(request["seed"]))
-        backend = load_adapter(request["adapter"]).create(request)
+        backend = self._backend = load_adapter(request["adapter"]).create(request)
         self._result["versions"] = dict(backend.versions(), python=platform.python_version(), numpy=np.__version__)
         self._result["runtime"] = backend.runtime()
         self._channel.send({"event": "phase", "name": "prepare"})
@@ -122,7 +124,13 @@ class Session:
                 arrays = work.parity()
                 np.savez(os.path.join(self._control, command["out"]), **arrays)
                 return {"ok": True, "arrays": sorted(arrays), "missing": dict(work.missing)}
-            raise Fault("no command '%s'" % command.get("cmd"), "commands: parity, run, quit")
+            if command.get("cmd") == "threads":
+                return {"ok": True, "busy_threads": busy_threads(self._backend)}
+            if command.get("cmd") == "recheck":
+                arrays, deferred = work.recheck(int(command["seed"]), int(command.get("steps", 0)))
+                np.savez(os.path.join(self._control, command["out"]), **arrays)
+                return {"ok": True, "arrays": sorted(arrays), "deferred": deferred}
+            raise Fault("no command '%s'" % command.get("cmd"), "commands: parity, threads, run, recheck, quit")
         except Exception as error:  # noqa: BLE001 - the answer carries it; its traceback goes to the log
             traceback.print_exc()
             return dict(describe(error), ok=False)

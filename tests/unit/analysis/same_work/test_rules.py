@@ -24,6 +24,9 @@ class Answer:
         self.missing: dict[str, str] = {}
         self.arrays = {name.replace("__", "/"): np.full((2, 2), value, np.float32) for name, value in arrays.items()}
 
+    def busy_threads(self) -> float | None:
+        return None
+
     def parity(self) -> Mapping[str, np.ndarray[Any, Any]]:
         return self.arrays
 

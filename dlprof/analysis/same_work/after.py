@@ -1,0 +1,143 @@
+"""Did the objects that were timed do the work? What both sides' workers answer to `recheck`, held against each other.
+
+Parity (`rules.check`) is computed before the timing on objects of its own. A side that behaves otherwise later passes it: one
+that remembers its first result, leaves out updates, or trains on its first batch again and again. So after the last timed
+round of a trial the timed objects themselves are asked, on operands that they have not seen (the child's `recheck.py` says
+how, and names the arrays).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dlprof.analysis.same_work import parity, rules
+from dlprof.analysis.same_work.rules import Difference
+from dlprof.workload import Workload
+
+Arrays = Mapping[str, NDArray[Any]]
+
+MOVED_TOLERANCE: Final = 1e-3
+"""Relative difference of how far a few known steps move a parameter array. Measured between TensorFlow's and MXNet's modes
+on LeNet and the MLP: at most 1.5e-5 by Adam. A learning rate that differs by 1 % makes 1e-2."""
+
+DIRECTION_TOLERANCE: Final = 2e-2
+"""|moved_a - moved_b| over |moved_a|, norms of an array. Measured: at most 6e-5. Adam turns a gradient that is nothing but
+rounding into a whole step, so single elements differ; another loss, padding or dropout turns all of them (0.1 and more)."""
+
+RUN_TOLERANCE: Final = 0.05
+"""Relative difference of how far all weights have moved over a whole run. Measured after 700 steps: at most 3e-3, as rounding
+makes honest sides drift apart; a side that leaves out every second update, or sees one batch only, is off by 30 % or more."""
+
+PRECISION_TOLERANCE: Final[Mapping[str, float]] = {"float32": 2e-5, "float64": 1e-13}
+"""Root mean square of the difference over that of the result. Measured in float32 over all shipped operators: at most 6e-7.
+TensorFloat-32 makes 3e-4, bfloat16 3e-3: within no tolerance that is meant for sums in another order."""
+
+_LATE: Final = ("timed/", "run/", "replay/")
+
+DEFERRED_LIMIT: Final = 0.5
+"""Share of the calls' time that may be spent when a result is read, beyond copying it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one side's worker answered.
+
+    arrays: by the names that the child's recheck.py gives them.
+    deferred: op item → share of its calls' time that was put off until the result was read.
+    """
+
+    arrays: Arrays
+    deferred: Mapping[str, float]
+
+
+def check(
+    a: Answer, b: Answer, workloads: Mapping[str, Workload], allow: Collection[str] = ()
+) -> tuple[Difference, ...]:
+    """Every disagreement, those that forbid a verdict with blocks = yes; one of a single op item names it under `item`."""
+    dtype = rules.dtype_of(workloads["a"])
+    found = [*_updates("A", a), *_updates("B", b), *_deferred("A", a), *_deferred("B", b)]
+    names = sorted({*a.arrays, *b.arrays} - {"run/updates"})
+    for name in names:
+        found.extend(_held(name, a.arrays.get(name), b.arrays.get(name), dtype))
+    return tuple(rules.judged((rules.placed(one) for one in found), workloads, allow))
+
+
+def found_late(differences: Collection[Difference]) -> tuple[Difference, ...]:
+    """Those of a comparison's differences that were found after or by the timing, and not by parity before it."""
+    return tuple(difference for difference in differences if difference["where"].startswith(_LATE))
+
+
+def _held(name: str, a: NDArray[Any] | None, b: NDArray[Any] | None, dtype: str) -> Iterator[Difference]:
+    if a is None or b is None:
+        yield from parity.check({} if a is None else {name: a}, {} if b is None else {name: b})
+        return
+    x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
+    if x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all()):
+        yield from parity.check({name: a}, {name: b}, dtype=dtype)
+    elif name == "run/moved":
+        yield from _distance(name, x, y, RUN_TOLERANCE, "the weights moved over the timed run")
+    elif name.startswith(("replay/moved/", "replay/given/")):
+        parameter = name.split("/", 2)[2]
+        how = "known steps" if name.startswith("replay/moved/") else "updates with given gradients"
+        yield from _distance(name, x, y, MOVED_TOLERANCE, f"{how} move {parameter}") or _direction(name, x, y)
+    else:
+        yield from parity.check({name: a}, {name: b}, dtype=dtype) or _precision(name, x, y, dtype)
+
+
+def _distance(name: str, x: NDArray[Any], y: NDArray[Any], limit: float, what: str) -> tuple[Difference, ...]:
+    left, right = float(np.linalg.norm(x)), float(np.linalg.norm(y))
+    gap = abs(left - right) / max(left, right) if max(left, right) else 0.0
+    if gap <= limit:
+        return ()
+    return (_difference(name, f"{left:.6g}", f"{right:.6g}", f"{what} by {left:.4g} on A and {right:.4g} on B"),)
+
+
+def _direction(name: str, x: NDArray[Any], y: NDArray[Any]) -> tuple[Difference, ...]:
+    norm = float(np.linalg.norm(x))
+    gap = float(np.linalg.norm(x - y)) / norm if norm else 0.0
+    if gap <= DIRECTION_TOLERANCE:
+        return ()
+    parameter = name.split("/", 2)[2]
+    return (_difference(name, "its own", "its own", f"the same steps move {parameter} elsewhere: {gap:.1%} apart"),)
+
+
+def _precision(name: str, x: NDArray[Any], y: NDArray[Any], dtype: str) -> tuple[Difference, ...]:
+    scale = float(np.sqrt(np.mean(np.square(x)))) if x.size else 0.0
+    limit = PRECISION_TOLERANCE.get(dtype)
+    if limit is None or not scale:
+        return ()
+    gap = float(np.sqrt(np.mean(np.square(x - y)))) / scale
+    if gap <= limit:
+        return ()
+    sentence = (
+        f"{name} agrees to {gap:.1g} of its scale only, where {dtype} on both sides gives {limit:.1g} or better: "
+        "one side computes in a lower precision"
+    )
+    return (_difference(name, dtype, "lower", sentence, what="precision"),)
+
+
+def _updates(side: str, answer: Answer) -> Iterator[Difference]:
+    """Training steps that were asked for, against what the optimizer itself has counted."""
+    asked, counted = (int(n) for n in answer.arrays.get("run/updates", (0, -1)))
+    if counted >= 0 and abs(counted - asked) > asked // 1000:
+        sentence = f"{side} was asked for {asked} training steps, and its optimizer has made {counted} updates"
+        yield _difference("run/updates", str(asked), str(counted), sentence, what="updates")
+
+
+def _deferred(side: str, answer: Answer) -> Iterator[Difference]:
+    for item, share in answer.deferred.items():
+        if share > DEFERRED_LIMIT:
+            sentence = (
+                f"{item} of {side} does {share:.0%} as much work again when its result is read: the timed calls end before "
+                "their work is done"
+            )
+            yield {**_difference(f"timed/{item}", "done", "put off", sentence, what="deferred"), "item": item}
+
+
+def _difference(where: str, a: str, b: str, sentence: str, what: str = "array") -> Difference:
+    return {"what": what, "where": where, "a": a, "b": b, "blocks": "yes", "sentence": f"after timing: {sentence}"}

@@ -1,0 +1,89 @@
+"""The timed objects of two sides, asked after the timing: what is taken for rounding, and what for other work."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from dlprof.analysis.same_work import after, parity
+from dlprof.workload import resolve
+
+WORKLOADS = {side: resolve("mlp", framework="tf") for side in "ab"}
+
+
+def answer(**changed: np.ndarray) -> after.Answer:
+    """What an honest side answers, but for what is changed ('replay/losses' is written replay_losses)."""
+    random = np.random.default_rng(1)
+    arrays = {
+        "run/updates": np.array([700, 700]),
+        "run/moved": np.array(9.9),
+        "replay/losses": np.array([2.3, 2.2, 2.1]),
+        "replay/moved/dense1/w": random.normal(0, 1e-3, (20, 64)),
+        "replay/given/dense1/w": random.normal(0, 1e-3, (20, 64)),
+        "replay/logits": random.normal(0, 1, (128, 1)),
+    }
+    arrays.update(
+        {name.replace("_", "/", 1 if name.startswith("run") else 2): value for name, value in changed.items()}
+    )
+    return after.Answer(arrays, {})
+
+
+def blocking(b: after.Answer, **allowed: object) -> list[str]:
+    found = after.check(answer(), b, WORKLOADS, **allowed)
+    return [one["where"] for one in parity.blocking(found)]
+
+
+def test_sides_that_differ_by_rounding_alone_did_the_same_work() -> None:
+    rounded = answer().arrays["replay/moved/dense1/w"] * (1 + 1e-5)
+    assert not blocking(answer(**{"replay_moved_dense1/w": rounded}, run_moved=np.array(9.87)))
+
+
+@pytest.mark.parametrize(
+    ("changed", "where"),
+    [
+        ({"run_updates": np.array([700, 350])}, "run/updates"),
+        ({"run_moved": np.array(6.0)}, "run/moved"),
+        ({"replay_losses": np.array([2.3, 2.2, 2.2])}, "replay/losses"),
+    ],
+)
+def test_what_no_rounding_explains_forbids_a_verdict(changed: dict[str, np.ndarray], where: str) -> None:
+    assert blocking(answer(**changed)) == [where]
+
+
+def test_a_learning_rate_of_one_percent_more_shows_in_how_far_known_steps_move_the_weights() -> None:
+    moved = answer().arrays["replay/given/dense1/w"] * 1.01
+    assert blocking(answer(**{"replay_given_dense1/w": moved})) == ["replay/given/dense1/w"]
+
+
+def test_steps_that_go_elsewhere_as_far_are_other_steps() -> None:
+    moved = answer().arrays["replay/moved/dense1/w"]
+    found = after.check(answer(), answer(**{"replay_moved_dense1/w": -moved}), WORKLOADS)
+    assert [one["sentence"] for one in found] == ["after timing: the same steps move dense1/w elsewhere: 200.0% apart"]
+
+
+def test_an_error_within_the_tolerance_of_sums_but_beyond_that_of_the_type_is_a_lower_precision() -> None:
+    logits = answer().arrays["replay/logits"]
+    noise = np.random.default_rng(2).normal(0, 4e-5, logits.shape)
+    (found,) = after.check(answer(), answer(replay_logits=logits * (1 + noise)), WORKLOADS)
+    assert (found["what"], found["blocks"]) == ("precision", "yes")
+
+
+def test_an_optimizer_that_does_not_count_is_not_accused() -> None:
+    assert not blocking(answer(run_updates=np.array([700, -1])))
+
+
+def test_weights_that_were_allowed_to_differ_do_not_block() -> None:
+    assert not blocking(answer(run_moved=np.array(6.0)), allow=["weights"])
+
+
+def test_a_result_that_one_side_alone_has_is_named() -> None:
+    one_sided = after.Answer({"timed/matmul[size=50]@0": np.ones(3)}, {})
+    found = after.check(one_sided, after.Answer({}, {}), WORKLOADS)
+    assert [(one["item"], one["what"]) for one in found] == [("matmul[size=50]", "missing")]
+
+
+def test_work_that_was_put_off_names_its_item() -> None:
+    late = after.Answer({}, {"matmul[size=50]": 0.9})
+    (found,) = after.check(after.Answer({}, {}), late, WORKLOADS)
+    assert (found["item"], found["blocks"]) == ("matmul[size=50]", "yes")
+    assert not after.check(after.Answer({}, {}), after.Answer({}, {"matmul[size=50]": 0.1}), WORKLOADS)
