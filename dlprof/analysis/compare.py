@@ -14,7 +14,7 @@ from dlprof.analysis.explain import ledger, rows, tax
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import parity, traced_work
 from dlprof.analysis.timing import design, verdicts
-from dlprof.analysis.trace import layers, steps
+from dlprof.analysis.trace import layers, places, steps
 from dlprof.units import format_ns
 from dlprof.workload import Layer
 
@@ -122,8 +122,8 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
 
 
 def _placed(evidence: Evidence) -> Evidence:
-    """The evidence with layers and phases filled in."""
-    done = [layers.assign(table, evidence.layers) for table in evidence.exact]
+    """The evidence with layers and phases filled in, hosts and ranks apart."""
+    done = [layers.assign(places.apart(table), evidence.layers) for table in evidence.exact]
     anomalies = dict(evidence.anomalies)
     for assigned in done:
         for name, count in assigned.anomalies.items():

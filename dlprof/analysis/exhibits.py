@@ -16,7 +16,7 @@ from dlprof.analysis import columns
 from dlprof.analysis.columns import Bools, Floats
 from dlprof.analysis.model import Comparison, Ratio
 from dlprof.analysis.timing import lockstep
-from dlprof.analysis.trace import breakdown, steps
+from dlprof.analysis.trace import breakdown, places, steps
 from dlprof.protocol import Epoch
 from dlprof.units import PS_PER_NS
 
@@ -126,6 +126,7 @@ def build(
     timings: schema.TIMINGS. events: side (a, b) → events of one traced window (schema.EVENTS). epochs: side → the
     child's epochs. Where the comparison is of whole traces, no figure is of a side's steps.
     """
+    events = {side: places.apart(table) for side, table in events.items()}
     if found is not None and found.basis == "trace":
         events = {side: steps.unmarked(table) for side, table in events.items()}
     item = found.items[0].item if found is not None and found.items else None

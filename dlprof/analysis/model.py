@@ -141,7 +141,9 @@ class Comparison:
 class View:
     """One table of `dlprof show`: keys name the group columns; the table holds them and count, total_ns, self_ns, …
 
-    outside: by step, the executed work that belongs to no step and so stands in no row; None in other views.
+    outside: by step, the executed work that belongs to no step and so stands in no row; None in other views. where: work
+    (executed work) or host (what the host's threads did); elsewhere: what stands on the other of these sides. empty: why
+    there is no row, or None.
     """
 
     by: str
@@ -150,11 +152,14 @@ class View:
     anomalies: Mapping[str, int]
     completeness: Completeness
     outside: Outside | None = None
+    where: Literal["work", "host"] = "work"
+    elsewhere: Outside | None = None
+    empty: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Outside:
-    """Executed work that belongs to no step: executions and their self time."""
+    """Recorded work that a view leaves out: executions and their self time."""
 
     count: int
     self_ns: float

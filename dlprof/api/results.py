@@ -5,15 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from dlprof.analysis import compare, exhibits
 from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
-from dlprof.analysis.trace import breakdown
 from dlprof.api.compare import findings
-from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of
+from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
 from dlprof.api.published import statistics
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
 from dlprof.store import Capture
@@ -67,18 +66,10 @@ class CaptureResult:
         """What the trace says of its own completeness."""
         return completeness_of(self._capture, self.events)
 
-    def view(self, by: str = "op") -> View:
-        """A breakdown by op, kernel, layer, phase, step, device or stream. Raises `UsageError` for another word."""
-        events, counted = self._events()
-        trace = self.manifest.trace
-        return View(
-            by=by,
-            table=breakdown.view(events, by),
-            keys=breakdown.KEYS[by],
-            anomalies={**(trace.anomalies if trace else {}), **counted},
-            completeness=self.completeness,
-            outside=breakdown.outside(events) if by == "step" else None,
-        )
+    def view(self, by: str = "op", where: Literal["work", "host"] = "work") -> View:
+        """A breakdown by op, kernel, layer, phase, step, device, stream or name; where host, of what the host's threads did.
+        Raises `UsageError` for another word."""
+        return view_of(self._capture, *self._events(), by, where)
 
     def _events(self) -> tuple[pa.Table, Mapping[str, int]]:
         if self._placed is None:

@@ -71,6 +71,10 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "json_footer_skipped": Anomaly("info", "files with more than 32 MiB of other data behind their events; not read"),
     "json_bad_metadata": Anomaly("warning", "process or thread names that could not be read"),
     "no_time": Anomaly("warning", "events without a time that can be read; left out"),
+    "no_phase": Anomaly(
+        "warning",
+        "objects in the list of events that hold something but no phase (`ph`), so they are no events; left out",
+    ),
     "unread_phase": Anomaly(
         "info", "chrome events of a phase that carries no time of its own, such as flows and object snapshots"
     ),

@@ -70,6 +70,8 @@ def view(found: View) -> str:
             "by": found.by,
             "keys": list(found.keys),
             "rows": plain(found.table.to_pylist()),
+            "where": found.where,
+            **({"elsewhere": plain(found.elsewhere)} if found.elsewhere else {}),
             **({"outside": plain(found.outside)} if found.outside else {}),
             "anomalies": plain(found.anomalies),
             "completeness": plain(found.completeness),

@@ -5,6 +5,7 @@ Times are ns as float, exact quotients of picoseconds (kernels of 100 ns exist; 
 
 from __future__ import annotations
 
+import re
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -13,11 +14,12 @@ import pyarrow as pa
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Ints, Text
 from dlprof.analysis.model import Outside
-from dlprof.analysis.trace import steps
+from dlprof.analysis.trace import places, steps
 from dlprof.errors import UsageError
 from dlprof.units import PS_PER_NS
 
-By = Literal["op", "kernel", "layer", "phase", "step", "device", "stream"]
+By = Literal["op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process"]
+Where = Literal["work", "host"]
 
 KEYS: Final[dict[str, tuple[str, ...]]] = {
     "op": ("op", "phase"),
@@ -27,19 +29,45 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "step": ("step",),
     "device": ("device",),
     "stream": ("device", "stream"),
+    "name": ("name",),
+    "process": ("process",),
 }
 """Key columns of each view. A kernel is always shown with its device: the same kernel on two devices is two rows."""
 
+IDLE: Final = "idle"
+_INPUT: Final = "dlprof:input"
+
+
+_KINDS_OF_MEMORY: Final = re.compile(r" \(.*\)$")
+"""What follows a copy's kind: `Memcpy HtoD (Pinned -> Device)`."""
 
 COLUMNS: Final = (
-    "id", "device", "stream", "track", "level", "name", "op", "kernel", "layer", "phase", "start_ps", "duration_ps", "self_ps",
-    "step", "launch", "occurrences", "calls",
-)  # fmt: skip
+    "id",
+    "host",
+    "rank",
+    "device",
+    "stream",
+    "track",
+    "level",
+    "name",
+    "op",
+    "kernel",
+    "layer",
+    "phase",
+    "start_ps",
+    "duration_ps",
+    "self_ps",
+    "step",
+    "launch",
+    "occurrences",
+    "calls",
+)
 """What `view`, and what it needs from steps, layers and completeness, reads of schema.EVENTS."""
 
 
-def view(events: pa.Table, by: str) -> pa.Table:
-    """Executed work (steps.work) grouped by KEYS[by], largest self time first.
+def view(events: pa.Table, by: str, where: Where = "work") -> pa.Table:
+    """Executed work (steps.work) grouped by KEYS[by], largest self time first; where host, what the host's threads did
+    (steps.host_side), which in a trace of kernels is no part of the executed work.
 
     Columns: the keys; count (executions recorded), calls (calls of the canonical op: a second part of a split op
     counts 0); total_ns (sum of durations: concurrent work adds up, so never CPU time), self_ns (without what is
@@ -50,28 +78,56 @@ def view(events: pa.Table, by: str) -> pa.Table:
     """
     if by not in KEYS:
         raise UsageError(f"no such view: {by!r}", hint=f"group by one of {', '.join(get_args(By))}")
-    mask = steps.work(events)
+    events = places.apart(events)
+    mask = steps.host_side(events) if where == "host" else steps.work(events)
     if by == "step":
         mask &= columns.integers(events, "step") != NULL
     work = events.filter(pa.array(mask))
-    keys = {name: _key(events, work, mask, name) for name in KEYS[by]}
-    codes = [value.codes if isinstance(value, Text) else value for value in keys.values()]
+    names = keys(events, by)
+    found = {name: _key(events, work, mask, name) for name in names}
+    codes = [value.codes if isinstance(value, Text) else value for value in found.values()]
     groups = columns.group(codes)
-    result = {name: _decode(value, groups) for name, value in keys.items()} | _measures(events, work, mask, groups)
+    result = {name: _decode(value, groups) for name, value in found.items()} | _measures(events, work, mask, groups)
     if by == "op":
         result["known"] = pa.array(known(events)[mask][groups.first])
     if by in ("device", "stream"):
         result |= _extent(work, groups)
     shown = pa.table(result)
-    if by == "phase":
+    if by == "phase" and where == "work":
         shown = _with_idle(events, shown)
-    order: list[tuple[str, Literal["ascending", "descending"]]] = [(name, "ascending") for name in KEYS[by]]
+    order: list[tuple[str, Literal["ascending", "descending"]]] = [(name, "ascending") for name in names]
     return shown.sort_by(order if by == "step" else [("self_ns", "descending"), *order])
 
 
-def outside(events: pa.Table) -> Outside:
-    """The executed work that belongs to no step: all of it in a trace that marks none."""
-    mask = steps.work(events) & (columns.integers(events, "step") == NULL)
+def keys(events: pa.Table, by: str) -> tuple[str, ...]:
+    """The key columns of a view of these events: KEYS[by], by step with the place in front where several recorded."""
+    return ("place", *KEYS[by]) if by == "step" and places.several(events) else KEYS[by]
+
+
+def outside(events: pa.Table, where: Where = "work") -> Outside:
+    """What of a view belongs to no step: all of it in a trace that marks none."""
+    mask = steps.host_side(events) if where == "host" else steps.work(events)
+    return _amount(events, mask & (columns.integers(events, "step") == NULL))
+
+
+def elsewhere(events: pa.Table, where: Where = "work") -> Outside:
+    """What the view leaves to the other side: of executed work what the host did beside it, of the host's side the work of
+    devices."""
+    work, host = steps.work(events), steps.host_side(events)
+    return _amount(events, work & ~host if where == "host" else host & ~work)
+
+
+def empty(events: pa.Table) -> str:
+    """Why a view has no row: what the trace holds in the place of work."""
+    level = columns.text(events, "level")
+    counts = {name: int(level.where(name).sum()) for name in dict.fromkeys(level.values)}
+    held = ", ".join(f"{count} of level {name}" for name, count in sorted(counts.items()) if count)
+    if not held:
+        return "The trace holds no event."
+    return f"No executed work was recorded. The trace holds {events.num_rows} events: {held}."
+
+
+def _amount(events: pa.Table, mask: Bools) -> Outside:
     count = int(columns.integers(events, "occurrences")[mask].sum())
     return Outside(count, int(columns.integers(events, "self_ps")[mask].sum()) / PS_PER_NS)
 
@@ -80,7 +136,8 @@ def key(events: pa.Table, mask: Bools, name: str) -> Text:
     """op, phase or layer of the rows of `mask`: their own or, for a kernel or copy without, that of what launched it.
 
     An op that nobody knows is shown by the raw name of the operator that launched it, else by its kernel's or its own
-    (view's `known` tells them apart): the launching operator is what two GPUs, or two releases, have in common.
+    (view's `known` tells them apart): the launching operator is what two GPUs, or two releases, have in common. A copy is
+    no part of the operator that launched it: it goes by its own name (`Memset`, `Memcpy DtoH`).
     """
     column = columns.text(events, name)
     ids, launch = columns.integers(events, "id"), columns.integers(events, "launch")
@@ -88,17 +145,21 @@ def key(events: pa.Table, mask: Bools, name: str) -> Text:
     if name != "op":
         return filled
     work = events.filter(pa.array(mask))
+    copies = columns.text(work, "level").where("copy")
+    own = columns.text(work, "name")
+    moved = Text(np.where(copies, own.codes, NULL), [_KINDS_OF_MEMORY.sub("", value) for value in own.values])
+    filled = _or_else(Text(column.codes[mask], column.values), moved, filled)
     names = columns.text(events, "name")
     of_ops = np.where(columns.text(events, "level").where("op") & ~mask, names.codes, NULL)
     launcher = Text(_follow(of_ops, ids, launch)[mask], names.values)
-    return _or_else(filled, launcher, columns.text(work, "kernel"), columns.text(work, "name"))
+    return _or_else(filled, launcher, columns.text(work, "kernel"), own)
 
 
 def known(events: pa.Table) -> Bools:
-    """Rows whose operator the vocabulary knows: their own or that of what launched them."""
+    """Rows whose operator the vocabulary knows: their own or that of what launched them. A copy is what it is."""
     codes = columns.text(events, "op").codes
     found: Bools = _follow(codes, columns.integers(events, "id"), columns.integers(events, "launch")) != NULL
-    return found
+    return found | columns.text(events, "level").where("copy")
 
 
 def _follow(codes: Ints, ids: Ints, launch: Ints) -> Ints:
@@ -118,10 +179,24 @@ def _follow(codes: Ints, ids: Ints, launch: Ints) -> Ints:
 def _key(events: pa.Table, work: pa.Table, mask: Bools, name: str) -> Text | Ints:
     if name == "step":
         return columns.integers(work, "step")
+    if name == "place":
+        return places.of(work)
+    if name == "process":
+        return _process(work)
     if name in ("op", "phase", "layer"):
         return key(events, mask, name)
     column = columns.text(work, name)
     return _or_else(column, columns.text(work, "name")) if name == "kernel" else column
+
+
+def _process(work: pa.Table) -> Text:
+    """The process in a plain chrome trace's `process · thread`; the device of a trace whose streams name no process."""
+    stream, device = columns.text(work, "stream"), columns.text(work, "device")
+    named = [" · " in value for value in stream.values]
+    process = Text(
+        np.where(stream.flags(named), stream.codes, NULL), [value.partition(" · ")[0] for value in stream.values]
+    )
+    return _or_else(process, device)
 
 
 def _or_else(*candidates: Text) -> Text:
@@ -171,7 +246,7 @@ def _with_idle(events: pa.Table, shown: pa.Table) -> pa.Table:
     """Add the idle row, and what the host's input markers cover, where the trace has steps."""
     if not steps.windows(events).length:
         return shown
-    wall = dict(zip(*(steps.phases(events).to_pydict()[key] for key in ("phase", "wall_ns")), strict=True))
+    wall = dict(zip(*(phases(events).to_pydict()[key] for key in ("phase", "wall_ns")), strict=True))
     present = shown["phase"].to_pylist()
     shown = shown.set_column(
         shown.schema.get_field_index("wall_ns"), "wall_ns", pa.array([wall.pop(p, 0.0) for p in present], pa.float64())
@@ -181,3 +256,37 @@ def _with_idle(events: pa.Table, shown: pa.Table) -> pa.Table:
         for p, ns in wall.items()
     ]
     return pa.concat_tables([shown, pa.Table.from_pylist(extra, shown.schema)]) if extra else shown
+
+
+def phases(events: pa.Table) -> pa.Table:
+    """The steps' wall time divided among phases without overlap: phase (null = unknown), wall_ns, share; sums to the wall.
+
+    Work counts for its phase (or that of what launched it), instants shared among concurrent work; what the host's
+    dlprof:input markers cover of the rest is `input`; what is left is `idle`: no recorded work ran (host dispatch,
+    waiting, or a true pause).
+    """
+    frame, mask, times = steps.span(events), steps.work(events), steps.Times.of(events)
+    phase = key(events, mask, "phase")
+    own = steps.exclusive_ps(events, mask, frame)
+    wall: dict[str | None, float] = {}
+    if mask.any():
+        groups = columns.group([phase.codes])
+        names = phase.decode(phase.codes[groups.first])
+        wall.update(zip(names, groups.sum_float(own[mask]).tolist(), strict=True))
+    free = intervals.union(times.start[mask], times.end[mask]).gaps(frame)
+    name = columns.text(events, "name")
+    marked = columns.text(events, "level").where("marker") & name.flags([v.startswith(_INPUT) for v in name.values])
+    _, start, end = intervals.clip(times.start[marked], times.end[marked], free)
+    waiting = intervals.union(start, end).length
+    if waiting:
+        wall["input"] = wall.get("input", 0.0) + waiting
+    wall[IDLE] = float(free.length - waiting)
+    rows = sorted(((key, ps) for key, ps in wall.items() if ps > 0), key=lambda row: -row[1])
+    total = frame.length
+    return pa.table(
+        {
+            "phase": pa.array([key for key, _ in rows], pa.string()),
+            "wall_ns": pa.array([ps / PS_PER_NS for _, ps in rows], pa.float64()),
+            "share": pa.array([ps / total for _, ps in rows], pa.float64()),
+        }
+    )

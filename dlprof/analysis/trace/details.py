@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.model import Detail
-from dlprof.analysis.trace import breakdown, gaps, launches, memory, occupancy, outliers, steps
+from dlprof.analysis.trace import breakdown, gaps, launches, memory, occupancy, outliers, places, steps
 from dlprof.errors import UsageError
 from dlprof.units import PS_PER_NS
 
@@ -28,11 +28,15 @@ _EMPTY: Final = {
 }
 
 
+_BY_PLACE: Final = frozenset({"launches", "gaps", "overlap", "occupancy", "idle", "memory", "outliers"})
+"""Views whose figures are of one host and rank each; the others list events, whose device says where they ran."""
+
+
 def detail(events: pa.Table, view: str) -> Detail:
     """The view `view` of an event table. Raises `UsageError` for one that does not exist."""
     if view not in VIEWS:
         raise UsageError(f"no such view: {view!r}", hint=f"there are: {', '.join(VIEWS)}")
-    tables = VIEWS[view](events)
+    tables = places.each(events, VIEWS[view]) if view in _BY_PLACE else VIEWS[view](places.labelled(events))
     empty = all(table.num_rows == 0 for table in tables.values())
     return Detail(view=view, tables=tables, empty=_EMPTY[view] if empty else None)
 

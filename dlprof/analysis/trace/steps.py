@@ -13,13 +13,12 @@ import pyarrow.compute as pc
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Floats, Ints, Text
 from dlprof.analysis.model import Explained
+from dlprof.analysis.trace import places
 from dlprof.units import PS_PER_NS
 
 # dlprof's own markers (protocol.py), an op workload's synchronised items, PyTorch's steps.
 _STEP = re.compile(r"dlprof:step=(\d+)|dlprof:item=.*[@#](\d+)|ProfilerStep#(\d+)")
 _OWN: Final = "dlprof:"
-_INPUT: Final = "dlprof:input"
-IDLE = "idle"
 
 _FIELDS: Final[tuple[tuple[str, pa.DataType], ...]] = (
     ("step", pa.int64()),
@@ -48,23 +47,38 @@ def work(events: pa.Table) -> Bools:
 
     In a trace with GPU kernels the op rows are the host side of the same work, so counting both would double it. A
     trace without kernel rows (CPU captures; MXNet on a GPU, whose profiler records operators only) has its work in
-    its op rows.
+    its op rows. One that knows no operator at all (a plain chrome trace) has it in its spans.
     """
     level = columns.text(events, "level")
     kernels = level.where("kernel")
-    if not kernels.any():
-        return level.where("op", "copy")
-    return kernels | (level.where("copy") & _on_accelerator(events))
+    if kernels.any():
+        return kernels | (level.where("copy") & _on_accelerator(events))
+    operators = level.where("op", "copy")
+    return operators if operators.any() else level.where("api")
+
+
+def host_side(events: pa.Table) -> Bools:
+    """What the host's threads were recorded to do: operators, calls of libraries and the runtime, waits."""
+    rows: Bools = columns.text(events, "level").where("op", "api", "sync", "copy") & ~_on_accelerator(events)
+    return rows
 
 
 def table(events: pa.Table) -> pa.Table:
-    """One row per step, in order of time: step, start_ps, end_ps, wall_ns (TABLE).
+    """One row per step of each host and rank, in order of time: step, start_ps, end_ps, wall_ns (TABLE).
 
     Steps come from marker rows named dlprof:step=N (or an item's or PyTorch's) on the host's threads. A step that was
     marked more than once, as when an epoch was traced with several marking threads, spans from its first start to its
     last end. A framework's own markers wait for no device: such a step ends with the last work that it launched, and
     begins when the one before it has ended (as PyTorch's TensorBoard plugin has it), so steps never overlap.
     """
+    place = places.of(events)
+    if len(place.values) > 1:
+        parts = [_table(events.filter(pa.array(place.codes == code))) for code in range(len(place.values))]
+        return pa.concat_tables(parts).sort_by("start_ps")
+    return _table(events)
+
+
+def _table(events: pa.Table) -> pa.Table:
     level, name = columns.text(events, "level"), columns.text(events, "name")
     matches = [_STEP.match(value) for value in name.values]
     marked = level.where("marker") & name.flags([match is not None for match in matches])
@@ -105,8 +119,9 @@ def _on_accelerator(events: pa.Table) -> Bools:
 
 
 def is_host(device: str) -> bool:
-    """Whether a device is a CPU, or the CPU threads of a trace of accelerators."""
-    return device == "host" or device.startswith("cpu")
+    """Whether a device (its place may stand in front) is a CPU, or the CPU threads of a trace of accelerators."""
+    kind = device.rpartition("/")[2]
+    return kind == "host" or kind.startswith("cpu")
 
 
 def _item(name: Text, matches: list[re.Match[str] | None], rows: Ints) -> Ints:
@@ -141,14 +156,14 @@ def windows(events: pa.Table) -> intervals.Union:
 
 
 def span(events: pa.Table) -> intervals.Union:
-    """The steps if there are any, else one window from the first start to the last end of the work."""
+    """The steps if there are any, else one window for each host and rank, from the first start to the last end of its work."""
     found = windows(events)
     if found.length:
         return found
-    mask, times = work(events), Times.of(events)
-    if not mask.any():
-        return found
-    return intervals.union(times.start[mask].min(keepdims=True), times.end[mask].max(keepdims=True))
+    mask, times, place = work(events), Times.of(events), places.of(events)
+    here = [mask & (place.codes == code) for code in np.unique(place.codes[mask]).tolist()]
+    low, high = ([int(reach(at[rows])) for rows in here] for at, reach in ((times.start, np.min), (times.end, np.max)))
+    return intervals.union(np.array(low, dtype=np.int64), np.array(high, dtype=np.int64))
 
 
 def explained(events: pa.Table) -> Explained:
@@ -175,40 +190,6 @@ def exclusive_ps(events: pa.Table, mask: Bools, frame: intervals.Union) -> Float
     track = columns.integers(events, "track")
     result[mask] = intervals.exclusive(track[mask], times.start[mask], times.end[mask], frame)
     return result
-
-
-def phases(events: pa.Table) -> pa.Table:
-    """The steps' wall time divided among phases without overlap: phase (null = unknown), wall_ns, share; sums to
-    the wall.
-
-    Work counts for its phase, instants shared among concurrent work; what the host's dlprof:input markers cover of
-    the rest is `input`; what is left is `idle`: no recorded work ran (host dispatch, waiting, or a true pause).
-    """
-    frame, mask, times = span(events), work(events), Times.of(events)
-    phase = columns.text(events, "phase")
-    own = exclusive_ps(events, mask, frame)
-    wall: dict[str | None, float] = {}
-    groups = columns.group([phase.codes[mask]]) if mask.any() else None
-    if groups is not None:
-        names = phase.decode(phase.codes[mask][groups.first])
-        wall.update(zip(names, groups.sum_float(own[mask]).tolist(), strict=True))
-    free = intervals.union(times.start[mask], times.end[mask]).gaps(frame)
-    name = columns.text(events, "name")
-    marked = columns.text(events, "level").where("marker") & name.flags([v.startswith(_INPUT) for v in name.values])
-    _, start, end = intervals.clip(times.start[marked], times.end[marked], free)
-    waiting = intervals.union(start, end).length
-    if waiting:
-        wall["input"] = wall.get("input", 0.0) + waiting
-    wall[IDLE] = float(free.length - waiting)
-    rows = sorted(((key, ps) for key, ps in wall.items() if ps > 0), key=lambda row: -row[1])
-    total = frame.length
-    return pa.table(
-        {
-            "phase": pa.array([key for key, _ in rows], pa.string()),
-            "wall_ns": pa.array([ps / PS_PER_NS for _, ps in rows], pa.float64()),
-            "share": pa.array([ps / total for _, ps in rows], pa.float64()),
-        }
-    )
 
 
 def step_median_ns(events: pa.Table) -> float | None:

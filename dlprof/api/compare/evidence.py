@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
 from dlprof import frameworks
-from dlprof.analysis.model import Completeness, Side
-from dlprof.analysis.trace import completeness, layers
+from dlprof.analysis.model import Completeness, Side, View
+from dlprof.analysis.trace import breakdown, completeness, layers
 from dlprof.errors import UsageError
 from dlprof.manifest import ImportOptions
 from dlprof.store import Capture
@@ -88,6 +88,25 @@ def placed_events(capture: Capture, names: Sequence[str] | None = None) -> tuple
     """The event table, or the named columns of it, with layers and phases filled in from the workload, and what that counted."""
     assigned = layers.assign(capture.events(names), workload_layers(capture))
     return assigned.events, assigned.anomalies
+
+
+def view_of(
+    capture: Capture, events: pa.Table, counted: Mapping[str, int], by: str, where: Literal["work", "host"] = "work"
+) -> View:
+    """A breakdown of a capture's events (placed_events, and what that counted). Raises `UsageError` for an unknown `by`."""
+    table = breakdown.view(events, by, where)
+    trace = capture.manifest.trace
+    return View(
+        by=by,
+        keys=breakdown.keys(events, by),
+        table=table,
+        anomalies={**(trace.anomalies if trace else {}), **counted},
+        completeness=completeness_of(capture, events),
+        outside=breakdown.outside(events, where) if by == "step" else None,
+        where=where,
+        elsewhere=breakdown.elsewhere(events, where),
+        empty=None if table.num_rows else breakdown.empty(events),
+    )
 
 
 def completeness_of(capture: Capture, events: pa.Table) -> Completeness:

@@ -10,16 +10,25 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+BY = ("op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process")
+
 EXAMPLES = """examples:
   dlprof show my-capture                      by operator and phase
   dlprof show my-capture --by layer
+  dlprof show gpu-trace.json --where host     what the host did beside the kernels
   dlprof show my-capture --view launches      launch delays and queues of a GPU trace
   dlprof show host.xplane.pb --by kernel --format csv"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("capture", type=Path, metavar="A", help="capture directory, or a raw trace file or folder")
-    parser.add_argument("--by", choices=["op", "kernel", "layer", "phase", "step", "device", "stream"], default="op")
+    parser.add_argument("--by", choices=list(BY), default="op", help="name: as recorded (default: op)")
+    parser.add_argument(
+        "--where",
+        choices=["work", "host"],
+        default="work",
+        help="work: what was executed, on devices where there are any; host: what the host's threads did (default: work)",
+    )
     parser.add_argument(
         "--view",
         metavar="VIEW",
@@ -32,9 +41,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.analysis.model import View
     from dlprof.analysis.trace import breakdown
-    from dlprof.api.compare.evidence import completeness_of, placed_events
+    from dlprof.api.compare.evidence import placed_events, view_of
     from dlprof.api.load import opened
     from dlprof.cli.output import deliver, show
     from dlprof.report import csv, json
@@ -43,16 +51,7 @@ def run(arguments: argparse.Namespace) -> int:
     with opened(arguments.capture, repair=arguments.repair) as capture:
         if arguments.view:
             return _detail(placed_events(capture)[0], arguments)
-        events, counted = placed_events(capture, breakdown.COLUMNS)
-        trace = capture.manifest.trace
-        found = View(
-            by=arguments.by,
-            keys=breakdown.KEYS[arguments.by],
-            table=breakdown.view(events, arguments.by),
-            anomalies={**(trace.anomalies if trace else {}), **counted},
-            completeness=completeness_of(capture, events),
-            outside=breakdown.outside(events) if arguments.by == "step" else None,
-        )
+        found = view_of(capture, *placed_events(capture, breakdown.COLUMNS), arguments.by, arguments.where)
     if arguments.format == "text":
         show(comparison_text.view(found, colour=colour(), rows=arguments.rows), colour=colour())
     else:

@@ -49,8 +49,12 @@ class ChromeDialect(Dialect):
     def _track(self, process: Any, thread: Any) -> int:
         code = self.tracks.get((process, thread))
         if code is None:
+            # Thread numbers count anew in each process, and a plain trace has nothing else to tell its threads apart by.
             name = self.names.threads.get((process, thread)) or str(thread)
-            code = self.tracks[process, thread] = self.ctx.track(HOST, name, f"{process}/{thread}")
+            whose = self.names.processes.get(process) or str(process)
+            code = self.tracks[process, thread] = self.ctx.track(
+                HOST, f"{whose} · {name}" if name else whose, f"{process}/{thread}"
+            )
         return code
 
 

@@ -142,9 +142,11 @@ class ChromeFile:
         unread = ~(_OPEN_CLOSE[ph] | _SINGLE[ph] | (ph == _X) | (ph == _M))
         count = int(unread.sum())
         if count:
-            empty = sum(not event.ph for event in compress(events, ph == _NONE))
+            without = [event for event in compress(events, ph == _NONE) if not event.ph]
+            empty = sum((e.name, e.cat, e.pid, e.tid) == ("", None, "", "") for e in without)
             self.dialect.ctx.anomalies.count("json_empty_element", empty)
-            self.dialect.ctx.anomalies.count("unread_phase", count - empty)
+            self.dialect.ctx.anomalies.count("no_phase", len(without) - empty)
+            self.dialect.ctx.anomalies.count("unread_phase", count - len(without))
 
     def _set_origin(self, rows: Sequence[Event]) -> None:
         """The first readable time; far from zero it becomes the origin."""

@@ -24,9 +24,11 @@ _SHARE: Final = 6
 
 def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
     """Heading and table; `limit` rows, the rest counted in a line of its own."""
-    title = heading(f"By {found.by}", colour=colour)[1:]
+    side = " (the host's side)" if found.where == "host" else ""
+    title = heading(f"By {found.by}{side}", colour=colour)[1:]
     if not found.table.num_rows:
-        return [*title, *paragraph(_outside(found) or "No executed work was recorded.", first="  ")]
+        said = _outside(found) or found.empty or "No executed work was recorded."
+        return [*title, *paragraph(said, first="  "), *(line for text in _elsewhere(found) for line in paragraph(text))]
     measures = _measures(found)
     shown = found.table if limit is None else found.table.slice(0, limit)
     rows = shown.to_pylist()
@@ -50,6 +52,16 @@ def _outside(found: View) -> str:
     return (
         f"{what} of work belong{'s' if count == 1 else ''} to no step and stand{'s' if count == 1 else ''} in no row."
     )
+
+
+def _elsewhere(found: View) -> list[str]:
+    """What the other side of the trace holds, which this table does not show."""
+    if found.elsewhere is None or not found.elsewhere.count:
+        return []
+    amount = f"{found.elsewhere.count} event{'' if found.elsewhere.count == 1 else 's'} ({format_ns(found.elsewhere.self_ns)})"
+    if found.where == "host":
+        return [f"The work of devices is not in this table: {amount}; --where work shows it."]
+    return [f"The host's side is not in this table: {amount} of self time; --where host shows it."]
 
 
 def _measures(found: View) -> list[tuple[str, Column]]:
@@ -91,6 +103,7 @@ def _cell(name: str, value: float | int | None) -> str:
 
 def _notes(found: View, columns: list[Column], keys: list[list[str]]) -> list[str]:
     notes = [_outside(found)] if found.outside and found.outside.count else []
+    notes += _elsewhere(found)
     if any(cells(visible(text)) > column.width for key in keys for text, column in zip(key, columns, strict=True)):
         notes.append("Names ending in … are cut here; --format json and csv hold them whole.")
     if "known" in found.table.column_names:

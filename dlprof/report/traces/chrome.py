@@ -19,6 +19,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute
 
+from dlprof.analysis.trace import places
 from dlprof.report.html import lanes
 from dlprof.report.text.json_text import Text, floats, integers, join, microseconds, optional, text
 from dlprof.schema import SCHEMA_VERSION
@@ -80,7 +81,7 @@ def export(
     links: arrows beside those from launches to what they launched. colours: event name → one of chrome://tracing's
     reserved colour names (`good`, `terrible`, …); Perfetto colours by name by itself. told: more entries of otherData.
     """
-    placed = _place(events)
+    placed = _place(places.labelled(events))
     wanted = [_launches(placed), *links]
     flows = [_drawable(placed, kind) for kind in wanted]
     valued = placed.counter & _finite(placed.events)

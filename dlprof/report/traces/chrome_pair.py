@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis import columns
-from dlprof.analysis.trace import steps
+from dlprof.analysis.trace import places, steps
 from dlprof.errors import TraceError
 from dlprof.report.traces import chrome
 from dlprof.units import NS_PER_MS, PS_PER_NS
@@ -53,6 +53,7 @@ def export(
 
     Raises `TraceError` where a side has no synchronised step to align by.
     """
+    a, b = places.labelled(a), places.labelled(b)
     pairs = _pairs(a, b, steps_shown)
     sides = {f"A {a_label}": (a, pairs.a_start, pairs.a_wall), f"B {b_label}": (b, pairs.b_start, pairs.b_wall)}
     parts: list[pa.Table] = []

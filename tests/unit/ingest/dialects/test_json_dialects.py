@@ -332,10 +332,10 @@ def test_a_plain_chrome_trace_keeps_threads_instants_counters_and_arguments(tmp_
         for row in events
     }
     assert found == {
-        "out": ("api", "main", 10_000_000, 7_000_000, None, None),
-        "in": ("api", "main", 3_000_000, 3_000_000, None, '{"k": 1}'),
-        "now": ("marker", "main", 0, 0, None, None),
-        "heap": ("counter", "", 0, 0, 5.0, '{"bytes": 5}'),
+        "out": ("api", "1 · main", 10_000_000, 7_000_000, None, None),
+        "in": ("api", "1 · main", 3_000_000, 3_000_000, None, '{"k": 1}'),
+        "now": ("marker", "1 · main", 0, 0, None, None),
+        "heap": ("counter", "1", 0, 0, 5.0, '{"bytes": 5}'),
     }
     assert (info.producer, info.anomalies) == ("chrome", {})
 

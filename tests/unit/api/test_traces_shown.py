@@ -1,0 +1,107 @@
+"""What `dlprof show` says of traces: both sides of a GPU trace, plain chrome traces, hosts and ranks apart."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from kineto_files import event, launched, write
+from places import TRACES
+
+from dlprof.api.load import opened
+from dlprof.api.results import CaptureResult
+from dlprof.cli.main import main
+
+FAULTS = TRACES / "faults"
+needs_faults = pytest.mark.skipif(not FAULTS.is_dir(), reason="../shared/traces/faults is not here")
+
+
+def rows(path: Path, by: str = "op", where: Any = "work") -> list[dict[str, Any]]:
+    with opened(path) as capture:
+        found: list[dict[str, Any]] = CaptureResult(capture).view(by, where).table.to_pylist()
+    return found
+
+
+def show(capsys: pytest.CaptureFixture[str], path: Path, *more: str) -> str:
+    assert main(["show", str(path), *more]) == 0
+    return " ".join(capsys.readouterr().out.split())
+
+
+def test_the_hosts_side_of_a_gpu_trace_is_counted_and_can_be_asked_for(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = write(tmp_path / "t.json", launched("aten::mm", [("gemm", 20, 9)], at=0, length=10))
+    assert [(row["op"], row["self_ns"]) for row in rows(path)] == [("MatMul", 9e3)]
+    host = {row["op"]: (row["count"], row["self_ns"]) for row in rows(path, where="host")}
+    assert host == {"MatMul": (1, 9e3), "cudaLaunchKernel": (1, 1e3)}
+    assert "The host's side is not in this table: 2 events (10 µs) of self time; --where host" in show(capsys, path)
+    assert "The work of devices is not in this table: 1 event (9 µs)" in show(capsys, path, "--where", "host")
+    value = json.loads((main(["show", str(path), "--format", "json"]), capsys.readouterr().out)[1])
+    assert (value["where"], value["elsewhere"]) == ("work", {"count": 2, "self_ns": 10e3})
+
+
+def test_a_memset_is_no_part_of_the_operator_that_launched_it(tmp_path: Path) -> None:
+    path = write(
+        tmp_path / "t.json",
+        launched("aten::mm", [("gemm", 20, 9)], at=0, first=1),
+        launched("aten::mm", [("Memset (Device)", 40, 2)], at=30, first=5, category="gpu_memset"),
+    )
+    assert {(row["op"], row["phase"], row["known"]) for row in rows(path)} == {
+        ("MatMul", None, True),
+        ("Memset", "transfer", True),
+    }
+
+
+def test_a_phase_has_the_same_time_by_the_clock_as_by_its_kernels(tmp_path: Path) -> None:
+    mark = event("user_annotation", "ProfilerStep#0", 0, 100)
+    path = write(tmp_path / "t.json", mark, launched("aten::linear", [("gemm", 20, 30)], at=1))
+    shown = {row["phase"]: (row["self_ns"], row["wall_ns"]) for row in rows(path, "phase")}
+    assert shown == {"forward": (30e3, 30e3), "idle": (0.0, 70e3)}
+
+
+def plain(folder: Path) -> Path:
+    names = [
+        {"ph": "M", "name": "process_name", "pid": 1, "args": {"name": "loader"}},
+        {"ph": "M", "name": "thread_name", "pid": 1, "tid": 5, "args": {"name": "main"}},
+    ]
+    spans = [("decode", 1, 5, 0, 100), ("jpeg", 1, 5, 10, 50), ("decode", 2, 5, 200, 70)]
+    keys = ("name", "pid", "tid", "ts", "dur")
+    rows_ = [{"ph": "X", **dict(zip(keys, span, strict=True))} for span in spans]
+    path = folder / "plain.json"
+    path.write_text(json.dumps({"traceEvents": [*names, *rows_]}))
+    return path
+
+
+def test_a_plain_chrome_trace_is_broken_down_by_name_process_and_thread(tmp_path: Path) -> None:
+    path = plain(tmp_path)
+    by = {
+        key: [(row[key], row["count"], row["self_ns"]) for row in rows(path, view)]
+        for key, view in (("name", "name"), ("process", "process"), ("stream", "stream"))
+    }
+    assert by["name"] == [("decode", 2, 120e3), ("jpeg", 1, 50e3)]
+    assert by["process"] == [("loader", 2, 100e3), ("2", 1, 70e3)]
+    assert by["stream"] == [("loader · main", 2, 100e3), ("2 · 5", 1, 70e3)]
+
+
+def test_what_holds_no_work_says_what_it_holds_instead(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    path = tmp_path / "marks.json"
+    marks = [{"ph": "i", "name": "tick", "pid": 1, "tid": 1, "ts": at, "s": "t"} for at in range(5)]
+    path.write_text(json.dumps({"traceEvents": marks}))
+    assert "No executed work was recorded. The trace holds 5 events: 5 of level marker." in show(capsys, path)
+
+
+def test_objects_without_a_phase_are_not_called_empty(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    odd = [{"name": "x", "cat": "y", "pid": 1}, {}, {"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": 0, "dur": 5}]
+    path.write_text(json.dumps({"traceEvents": odd}))
+    with opened(path) as capture:
+        found = CaptureResult(capture).view().anomalies
+    assert (found["no_phase"], found["json_empty_element"]) == (1, 1)
+
+
+@needs_faults
+def test_launched_kernels_of_the_kept_faults_stand_under_their_operator() -> None:
+    assert [(row["op"], row["count"], row["self_ns"]) for row in rows(FAULTS / "graph.json")] == [("MyGraph", 3, 14e3)]
+    assert [(row["count"], row["self_ns"]) for row in rows(FAULTS / "two_kernels.json")] == [(2, 35e3)]
