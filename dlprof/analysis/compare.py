@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis import columns
-from dlprof.analysis.explain import ledger, rows, tax
+from dlprof.analysis.explain import kernels, ledger, rows, tax
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import parity, traced_work
 from dlprof.analysis.timing import design, verdicts
@@ -80,6 +80,7 @@ def build(
         b=b.side,
         items=items,
         rows=rows.build(a.exact, b.exact, _units(explained)),
+        kernels=kernels.build(a.exact, b.exact, _units(explained)),
         explained=explained,
         profiling_overhead={side: value["overhead"] for side, value in profiling.items()},
         parity=tuple(parity_differences),
@@ -110,6 +111,7 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
         b=b.side,
         items=(item,),
         rows=rows.build(a.exact, b.exact, _units(explained)),
+        kernels=kernels.build(a.exact, b.exact, _units(explained)),
         explained=explained,
         profiling_overhead={"a": None, "b": None},
         parity=differences,

@@ -63,6 +63,25 @@ class Row:
     delta_unit_ns: float | None = None
 
 
+KernelChange = Literal["added", "gone", "more", "less", "same"]
+
+
+@dataclass(frozen=True, slots=True)
+class KernelRow:
+    """One kernel (or copy) of a device on both sides, as recorded; times and executions are of one step, or of the whole
+    trace where that is the basis. change: B runs it and A does not (added), the reverse (gone), B runs it more or less
+    often, or as often (same). ops: the operators that it ran for."""
+
+    kernel: str
+    change: KernelChange
+    ops: tuple[str, ...]
+    a_ns: float
+    b_ns: float
+    delta_ns: float
+    a_count: float
+    b_count: float
+
+
 @dataclass(frozen=True, slots=True)
 class ItemResult:
     """The verdict on one timed item; median_*_ns: wall time of one unit of work (a training step, an op call).
@@ -124,6 +143,7 @@ class Comparison:
     facts: Mapping[str, object] = field(default_factory=dict)
     ledger: Ledger | None = None
     alignment: Alignment | None = None
+    kernels: tuple[KernelRow, ...] = ()
 
     @property
     def basis(self) -> Literal["step", "trace"]:

@@ -45,6 +45,7 @@ def comparison_value(found: Comparison) -> dict[str, Any]:
         "basis": found.basis,
         "items": plain(found.items),
         "rows": plain(found.rows),
+        "kernels": plain(found.kernels),
         "explained": plain(found.explained),
         "profiling_overhead": {side: plain(found.profiling_overhead.get(side)) for side in ("a", "b")},
         "ledger": plain(found.ledger),

@@ -24,6 +24,9 @@ from dlprof.units import PS_PER_NS, format_ns
 
 MIN_REPLICATES: Final = stats.MIN_TRIALS
 
+_LONGEST: Final = 64
+"""Characters of a line's name in a sentence: C++ kernels, which stand for an operator that is not known, have hundreds."""
+
 Key = tuple[str, str | None, str | None]
 
 
@@ -216,9 +219,10 @@ def _statement(ledger: Ledger, shown: int = 4) -> str:
 
 
 def _delta(line: LedgerLine) -> str:
+    name = line.name if len(line.name) <= _LONGEST else f"{line.name[: _LONGEST - 1]}…"
     if line.low_ns is None or line.high_ns is None:
-        return f"{line.name} {_signed(line.delta_ns)}"
-    return f"{line.name} {_signed(line.delta_ns)} [{_signed(line.low_ns)}, {_signed(line.high_ns)}]"
+        return f"{name} {_signed(line.delta_ns)}"
+    return f"{name} {_signed(line.delta_ns)} [{_signed(line.low_ns)}, {_signed(line.high_ns)}]"
 
 
 def _signed(ns: float) -> str:

@@ -79,14 +79,15 @@ def table(events: pa.Table) -> pa.Table:
 
 
 def _table(events: pa.Table) -> pa.Table:
-    level, name = columns.text(events, "level"), columns.text(events, "name")
+    name, times = columns.text(events, "name"), Times.of(events)
     matches = [_STEP.match(value) for value in name.values]
-    marked = level.where("marker") & name.flags([match is not None for match in matches])
-    own = marked & name.flags([value.startswith(_OWN) for value in name.values])
-    rows = np.flatnonzero(own if own.any() else marked & ~_on_accelerator(events))
-    number = np.array([int(next(g for g in m.groups() if g)) if m else NULL for m in matches] + [NULL], dtype=np.int64)
-    times = Times.of(events)
-    keys = [number[name.codes[rows]], _item(name, matches, rows)]
+    rows, named = _markers(events, name, matches)
+    own = named and name.values[name.codes[rows[0]]].startswith(_OWN)
+    numbered = np.array(
+        [int(next(g for g in m.groups() if g)) if m else NULL for m in matches] + [NULL], dtype=np.int64
+    )
+    number = numbered[name.codes[rows]] if named else columns.integers(events, "step")[rows]
+    keys = [number, _item(name, matches, rows)]
     groups = columns.group(keys) if len(rows) else columns.Groups(rows, rows, 0)
     start, end = np.full(groups.size, np.iinfo(np.int64).max), np.full(groups.size, np.iinfo(np.int64).min)
     np.minimum.at(start, groups.inverse, times.start[rows])
@@ -94,16 +95,33 @@ def _table(events: pa.Table) -> pa.Table:
     order = np.argsort(start, kind="stable")
     numbers = keys[0][groups.first][order] if groups.size else rows
     start, end = start[order], end[order]
-    if groups.size and not own.any():
+    if groups.size and not own:
         start, end = _with_launched(events, times, numbers, start, end)
     columns_ = [numbers, start, end]
     return pa.table([*map(pa.array, columns_), pa.array((end - start) / PS_PER_NS)], schema=TABLE)
 
 
+def _markers(events: pa.Table, name: Text, matches: list[re.Match[str] | None]) -> tuple[Ints, bool]:
+    """Rows that span steps, and whether their names say so: dlprof's own before a framework's on the host's threads.
+
+    Else the markers of the host that stand in a step which the producer numbered itself (JAX's StepTraceAnnotation, whose
+    name is the user's): the longest of them is the step's own.
+    """
+    marked = columns.text(events, "level").where("marker")
+    named = marked & name.flags([match is not None for match in matches])
+    own = named & name.flags([value.startswith(_OWN) for value in name.values])
+    host = ~_on_accelerator(events)
+    if own.any():
+        return np.flatnonzero(own), True
+    if (named & host).any():
+        return np.flatnonzero(named & host), True
+    return np.flatnonzero(marked & host & (columns.integers(events, "step") != NULL)), False
+
+
 def _with_launched(events: pa.Table, times: Times, numbers: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
     """Start and end of steps in order of time, with the work that each launched inside it and none of them overlapping."""
     step = columns.integers(events, "step")
-    rows = np.flatnonzero(work(events) & (step != NULL) & _on_accelerator(events))
+    rows = np.flatnonzero(work(events) & (step != NULL))
     order = np.argsort(numbers, kind="stable")
     at = order[np.minimum(np.searchsorted(numbers[order], step[rows]), len(numbers) - 1)]
     known = numbers[at] == step[rows]

@@ -13,7 +13,7 @@ from dlprof.report import json
 from dlprof.report.html import plots, primitives_html, waterfall
 from dlprof.report.html.figure import page_style
 from dlprof.report.html.parts import Cell, figure, number, page, paragraphs, section, table
-from dlprof.report.text import ledger_text, trust_text
+from dlprof.report.text import kernels_text, ledger_text, trust_text
 from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.comparison_text import RECORDED, anomaly_meaning, anomaly_name, complete_words, imported
 from dlprof.report.text.layout import unbroken
@@ -45,6 +45,7 @@ def comparison(found: Comparison, extras: Extras | None = None) -> str:
             _waterfall(found),
             primitives_html.build(found),
             _breakdown(found),
+            _kernels(found),
             _timelines(extras, titles),
             _distributions(extras, titles),
             _sweeps(extras, titles),
@@ -165,6 +166,21 @@ def _breakdown(found: Comparison) -> Section:
     drawn = figure(plots.breakdown(found), "breakdown", f"The operators that take most time, {per}.")
     note = f"<p>From the traces: they explain, they do not decide. Self time and calls {per}.</p>"
     return section("breakdown", "Where the time goes", note, drawn, table("All operators", titles, rows))
+
+
+def _kernels(found: Comparison) -> Section:
+    if not found.kernels:
+        return section("kernels", "Kernels", "")
+    rows = [
+        (kernels_text.short(row.kernel), row.change, ", ".join(row.ops) or "–", number(_ms(row.a_ns, 1)), number(_ms(row.b_ns, 1)),
+         number(_ms(row.delta_ns, 1), "{:+.3f}"), number(row.a_count, "{:.4g}"), number(row.b_count, "{:.4g}"))
+        for row in found.kernels
+    ]  # fmt: skip
+    titles = ("Kernel", "Change", "Ran for", "A, ms", "B, ms", "B − A, ms", "runs A", "runs B")
+    said = paragraphs(
+        [f"Kernels and copies of devices {per_unit(found)}, B against A: {kernels_text.summary(found.kernels)}."]
+    )
+    return section("kernels", "Kernels", said, table("All kernels", titles, rows))
 
 
 def _ms(ns: float | None, steps: int) -> float | None:

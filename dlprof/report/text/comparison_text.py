@@ -14,7 +14,15 @@ from typing import Any, cast
 from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
 from dlprof.analysis.same_work import parity
 from dlprof.ingest.anomalies import ANOMALIES
-from dlprof.report.text import breakdown_text, family_text, ledger_text, primitives_text, trust_text, view_text
+from dlprof.report.text import (
+    breakdown_text,
+    family_text,
+    kernels_text,
+    ledger_text,
+    primitives_text,
+    trust_text,
+    view_text,
+)
 from dlprof.report.text.layout import Colour, Column, heading, paint, paragraph, table, visible
 from dlprof.report.text.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
 from dlprof.units import format_ns
@@ -51,6 +59,7 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     lines += ledger_text.matched(found.alignment)
     lines += primitives_text.lines(found, colour=colour)
     lines += breakdown_text.lines(found, colour=colour, limit=rows)
+    lines += kernels_text.lines(found, colour=colour)
     lines += _explained(found, colour)
     lines += _parity(found, colour)
     told = {warning for item in found.items for warning in item.warnings}

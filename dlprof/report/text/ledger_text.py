@@ -6,10 +6,13 @@ from collections.abc import Sequence
 from typing import Final
 
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine
-from dlprof.report.text.layout import Column, heading, paragraph, table
+from dlprof.report.text.layout import Column, cells, fit, heading, paragraph, table
 from dlprof.units import NS_PER_MS
 
 LINES: Final = 14
+_LONGEST: Final = 48
+"""Cells that a name takes in a sentence: C++ kernels have names of several hundred."""
+
 _HALF: Final = 7
 """Cells of a bar on each side of its middle."""
 
@@ -52,7 +55,7 @@ def matched_words(found: Alignment) -> str:
     )
     unknown = dict.fromkeys((*found.a_unknown, *found.b_unknown))
     if unknown:
-        shown = ", ".join(list(unknown)[:3])
+        shown = ", ".join(fit(name, min(_LONGEST, cells(name))) for name in list(unknown)[:3])
         text += f" {len(unknown)} operator name{'s' if len(unknown) > 1 else ''} not known, such as {shown}."
     return text
 
