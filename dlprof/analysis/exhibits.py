@@ -17,6 +17,7 @@ from dlprof.analysis.columns import Bools, Floats
 from dlprof.analysis.model import Comparison, Ratio
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.trace import breakdown, places, steps
+from dlprof.analysis.trace import memory as trace_memory
 from dlprof.protocol import Epoch
 from dlprof.units import PS_PER_NS
 
@@ -263,9 +264,20 @@ def _crossover(sizes: Sequence[float], per_trial: Sequence[Trials | None]) -> st
 
 
 def memory(side: str, events: pa.Table) -> tuple[Memory, ...]:
-    """Recorded counters of memory (their name says so), each as a series in order of time."""
+    """Recorded counters of memory (their name says so), each as a series in order of time; PyTorch's for each device apart."""
+    of_devices = tuple(
+        Memory(side, one.name, tuple(at - one.time_ns[0] for at in one.time_ns), tuple(map(float, one.bytes)))
+        for one in trace_memory.instants(events)
+    )
+    return (*of_devices, *_counters(side, events))
+
+
+def _counters(side: str, events: pa.Table) -> tuple[Memory, ...]:
     name = columns.text(events, "name")
-    is_memory = name.flags(["memory" in value.lower() or "bytes" in value.lower() for value in name.values])
+    says = [
+        value != trace_memory.INSTANT and re.search("memory|bytes", value.lower()) is not None for value in name.values
+    ]
+    is_memory = name.flags(says)
     rows = events.filter(pa.array(columns.text(events, "level").where("counter") & is_memory)).sort_by("start_ps")
     if not rows.num_rows:
         return ()

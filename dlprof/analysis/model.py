@@ -206,7 +206,7 @@ class Match:
     """
 
     name: str
-    kind: Literal["op", "copy", "input"]
+    kind: Literal["op", "copy", "communication", "input"]
     a_ops: tuple[str, ...]
     b_ops: tuple[str, ...]
     confidence: float
@@ -229,7 +229,7 @@ class Alignment:
     b_unknown: tuple[str, ...]
 
 
-LineKind = Literal["op", "copy", "input", "sync", "dispatch", "launch", "unexplained"]
+LineKind = Literal["op", "copy", "communication", "input", "sync", "dispatch", "launch", "unexplained"]
 
 
 @dataclass(frozen=True, slots=True)

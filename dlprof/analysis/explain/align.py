@@ -60,8 +60,8 @@ def _placed(cell: Cell) -> Key | None:
 
 
 def _whole_phase(cell: Cell) -> Key | None:
-    """The loss, the optimizer and transfers correspond as wholes."""
-    return (cell.phase,) if not cell.layer and cell.phase in ("loss", "optimizer", "transfer") else None
+    """The loss, the optimizer, transfers and communication correspond as wholes."""
+    return (cell.phase,) if not cell.layer and cell.phase in _WHOLES else None
 
 
 def _loss_gradient(cell: Cell) -> Key | None:
@@ -69,6 +69,7 @@ def _loss_gradient(cell: Cell) -> Key | None:
     return ("backward",) if not cell.layer and cell.phase == "backward" else None
 
 
+_WHOLES: Final = ("loss", "optimizer", "transfer", "communication")
 _WHOLE: Final = "the whole of this phase"
 _LAYER: Final = _Pass(_placed, 1.0, "same phase and layer")
 _GRADIENT: Final = _Pass(_loss_gradient, 0.9, "backward work of no layer", whole=True)
@@ -220,9 +221,11 @@ def _match(group: _Group, a: Sequence[Cell], b: Sequence[Cell]) -> Match:
     )
 
 
-def _kind(cells: Sequence[Cell]) -> Literal["op", "copy", "input"]:
+def _kind(cells: Sequence[Cell]) -> Literal["op", "copy", "communication", "input"]:
     if all(cell.phase == "input" for cell in cells):
         return "input"
+    if all(cell.phase == "communication" for cell in cells):
+        return "communication"
     return "copy" if all(cell.copy or cell.phase == "transfer" for cell in cells) else "op"
 
 
@@ -233,7 +236,7 @@ def _name(a: Sequence[Cell], b: Sequence[Cell], reason: str) -> str:
     shown = "+".join(ops[:3]) + ("+…" if len(ops) > 3 else "")
     phase, layer = cells[0].phase, cells[0].layer
     only = "" if a and b else (" (A only)" if a else " (B only)")
-    if phase in ("loss", "optimizer") and not layer:
+    if phase in ("loss", "optimizer", "communication") and not layer:
         return f"{phase} ({shown}){only}"
     if phase == "transfer":
         return f"copies ({shown}){only}"

@@ -143,7 +143,7 @@ def _sum(window: _Window, keys: Sequence[Key], names: Sequence[str]) -> float:
 
 
 def _op_line(match: Match) -> LedgerLine:
-    kind: LineKind = "copy" if match.kind == "copy" else "op"
+    kind: LineKind = match.kind
     calls = (match.a_calls, match.b_calls)
     return LedgerLine(match.name, kind, 0, 0, 0, None, None, match.confidence, match.reason, *calls)
 

@@ -14,7 +14,7 @@ from dlprof.analysis.trace import breakdown, steps
 from dlprof.analysis.trace.layers import family
 from dlprof.units import PS_PER_NS
 
-_WITHOUT_LAYER: Final = ("input", "loss", "optimizer", "transfer", "bookkeeping")
+_WITHOUT_LAYER: Final = ("input", "loss", "optimizer", "transfer", "bookkeeping", "communication")
 """Phases that are aligned as wholes: a layer found in a path (optimizer/conv1/w/…) only names the parameter there."""
 
 OPAQUE: Final = frozenset({"Bulk"})

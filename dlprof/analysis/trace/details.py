@@ -22,7 +22,7 @@ _EMPTY: Final = {
     "overlap": "No work was recorded.",
     "occupancy": "No work was recorded.",
     "idle": "All of the time is covered by recorded work.",
-    "memory": "No memory was recorded: MXNet needs profile_memory, TensorFlow records its allocator on the host.",
+    "memory": "No memory was recorded: MXNet and PyTorch need profile_memory, TensorFlow records its allocator on the host.",
     "outliers": "No synchronised steps are marked in the trace.",
     "slowest": "No work was recorded.",
 }

@@ -1,7 +1,8 @@
 """Memory: recorded allocation over time, its peak, and what ran and was live at the peak.
 
 MXNet records counters of bytes in use per device (`Memory: cpu/0`); TensorFlow records each allocation and release
-with the allocator's total. What a producer did not record is absent here, never estimated.
+with the allocator's total; PyTorch (profile_memory) an instant for each, with the totals allocated and reserved of its
+device. What a producer did not record is absent here, never estimated.
 """
 
 from __future__ import annotations
@@ -9,6 +10,7 @@ from __future__ import annotations
 import io
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -20,6 +22,11 @@ from dlprof.analysis.trace import breakdown, steps
 from dlprof.units import PS_PER_NS
 
 _ALLOCATE, _RELEASE = "MemoryAllocation", "MemoryDeallocation"
+INSTANT: Final = "[memory]"
+"""Name of PyTorch's records of memory."""
+
+_CPU: Final = 0
+"""PyTorch's number of the device type CPU (c10::DeviceType); every other is an accelerator."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +59,7 @@ class Series:
 
 def series(events: pa.Table) -> tuple[Series, ...]:
     """All recorded series of memory in use, the largest peak first; empty where nothing was recorded."""
-    found = [*_counters(events), *_allocators(events)]
+    found = [*_counters(events), *_allocators(events), *instants(events)]
     return tuple(sorted(found, key=lambda one: -one.peak_bytes))
 
 
@@ -64,6 +71,47 @@ def _counters(events: pa.Table) -> Iterator[Series]:
     for code in np.unique(name.codes[memory]).tolist():
         rows = np.flatnonzero(memory & (name.codes == code))
         yield _finish(events, name.values[code], start[rows], values[rows].astype(np.int64), ())
+
+
+def instants(events: pa.Table) -> Iterator[Series]:
+    """PyTorch's memory, allocated and reserved, of the CPU and of each accelerator apart."""
+    start = columns.integers(events, "start_ps")
+    rows = np.flatnonzero(columns.text(events, "name").where(INSTANT))
+    rows = rows[np.argsort(start[rows], kind="stable")]
+    facts = _arguments(events, rows)
+    if facts is None or "Device Type" not in facts.column_names or "Bytes" not in facts.column_names:
+        return
+    kind, number = (_numbers(facts, name, 0) for name in ("Device Type", "Device Id"))
+    size, address = (_numbers(facts, name, 0) for name in ("Bytes", "Addr"))
+    device, labels = columns.text(events, "device"), []
+    for row, one, at in zip(rows.tolist(), kind.tolist(), number.tolist(), strict=True):
+        placed = device.values[device.codes[row]]
+        labels.append("cpu" if one == _CPU else placed if not steps.is_host(placed) else f"gpu:{max(at, 0)}")
+    names = np.array(labels)
+    for label in dict.fromkeys(labels):
+        mine = np.flatnonzero(names == label)
+        for total, word in (("Total Allocated", "allocated"), ("Total Reserved", "reserved")):
+            values = _numbers(facts, total, NULL)[mine]
+            if not (values > 0).any():
+                continue
+            known = mine[values != NULL]
+            peak = int(values[values != NULL].argmax())
+            live = (
+                _live(events, rows[known], size[known] > 0, address[known], size[known], peak)
+                if word == "allocated"
+                else ()
+            )
+            yield _finish(events, f"{label} {word}", start[rows[known]], values[values != NULL], live)
+
+
+def _numbers(facts: pa.Table, name: str, missing: int) -> Ints:
+    """A column of arguments as integers, `missing` where a record lacks it."""
+    if name not in facts.column_names:
+        return np.full(facts.num_rows, missing, dtype=np.int64)
+    column: Any = facts[name]
+    if not pa.types.is_integer(column.type):
+        return np.full(facts.num_rows, missing, dtype=np.int64)
+    return np.asarray(column.fill_null(missing).to_numpy(), dtype=np.int64)
 
 
 def _allocators(events: pa.Table) -> Iterator[Series]:
@@ -84,17 +132,24 @@ def _allocators(events: pa.Table) -> Iterator[Series]:
 
 
 def _parsed(events: pa.Table, rows: Ints) -> dict[str, Ints] | None:
-    """The recorded arguments of allocation events as columns; None where there are none."""
-    args = columns.text(events, "args")
-    codes = args.codes[rows]
-    if not len(rows) or (codes == NULL).any():
-        return None
-    lines = "\n".join(args.values[code] for code in codes.tolist())
-    read = arrow_json.read_json(io.BytesIO(lines.encode()), read_options=arrow_json.ReadOptions(block_size=1 << 26))
+    """What TensorFlow records of allocations, as columns; None where there is nothing."""
+    read = _arguments(events, rows)
     wanted = ("allocator_name", "bytes_allocated", "allocation_bytes", "addr")
-    if not set(wanted) <= set(read.column_names):
+    if read is None or not set(wanted) <= set(read.column_names):
         return None
     return {name: read[name].to_numpy() for name in wanted}
+
+
+def _arguments(events: pa.Table, rows: Ints) -> pa.Table | None:
+    """The recorded arguments of some events, a column each; None where an event has none or they cannot be read."""
+    args = columns.text(events.select(["args"]).take(rows), "args")
+    if not len(rows) or (args.codes == NULL).any():
+        return None
+    lines = "\n".join(args.values[code] for code in args.codes.tolist())
+    try:
+        return arrow_json.read_json(io.BytesIO(lines.encode()), read_options=arrow_json.ReadOptions(block_size=1 << 26))
+    except pa.ArrowInvalid:
+        return None
 
 
 def _live(events: pa.Table, rows: Ints, taken: Bools, address: Ints, size: Ints, peak: int) -> tuple[Live, ...]:

@@ -6,13 +6,30 @@ Every table is over the frame (steps.span): the synchronised steps, or first sta
 
 from __future__ import annotations
 
+from typing import Final
+
 import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import Bools, Ints
-from dlprof.analysis.trace import host, steps
+from dlprof.analysis.trace import breakdown, host, steps
 from dlprof.units import PS_PER_NS
+
+_OF_DEVICES: Final = (
+    "device",
+    "span_ns",
+    "compute_ns",
+    "communication_ns",
+    "copy_ns",
+    "overlap_ns",
+    "communication_overlap_ns",
+    "idle_ns",
+    "compute",
+    "communication_only",
+    "copy_only",
+    "idle",
+)
 
 
 def concurrency(events: pa.Table) -> pa.Table:
@@ -76,27 +93,34 @@ def _busy(events: pa.Table) -> tuple[intervals.Union, Ints, Ints]:
 def devices(events: pa.Table) -> pa.Table:
     """Each device over its own span (first start to last end of its work), longest first.
 
-    Columns: device; span_ns; compute_ns and copy_ns (unions); overlap_ns (both at once: copies hidden behind
-    computation); idle_ns (neither); compute, copy_only, idle: shares of the span, summing to 1.
+    Columns: device; span_ns; compute_ns, communication_ns and copy_ns (unions, by phase `communication` and level copy);
+    overlap_ns (copies hidden behind computation) and communication_overlap_ns (communication hidden behind it); idle_ns
+    (none of the three); compute, communication_only (not behind computation), copy_only (behind neither), idle: shares of the
+    span, summing to 1.
     """
     mask, times, device = steps.work(events), steps.Times.of(events), columns.text(events, "device")
-    copies = columns.text(events, "level").where("copy")
-    rows: list[tuple[str, float, float, float, float, float, float, float, float]] = []
+    communication = np.zeros_like(mask)
+    communication[mask] = breakdown.key(events, mask, "phase").where("communication")
+    copies = columns.text(events, "level").where("copy") & ~communication
+    rows: list[tuple[str | float, ...]] = []
     for code in np.unique(device.codes[mask]).tolist():
         here = mask & (device.codes == code)
-        compute, copy = _union(times, here & ~copies), _union(times, here & copies)
+        compute = _union(times, here & ~copies & ~communication)
+        sent, copied = _union(times, here & communication), _union(times, here & copies)
         span = int(times.end[here].max() - times.start[here].min())
-        overlap = compute.within(copy).length
-        busy = compute.length + copy.length - overlap
-        times_ps = (span, compute.length, copy.length, overlap, span - busy)
-        shares = (compute.length / max(span, 1), (copy.length - overlap) / max(span, 1), (span - busy) / max(span, 1))
-        rows.append((device.values[code], *(ps / PS_PER_NS for ps in times_ps), *shares))
-    rows.sort(key=lambda row: -row[1])
-    names = ("device", "span_ns", "compute_ns", "copy_ns", "overlap_ns", "idle_ns", "compute", "copy_only", "idle")
+        overlap, hidden = compute.within(copied).length, compute.within(sent).length
+        busy = _union(times, here).length
+        only = busy - compute.length - (sent.length - hidden)
+        times_ps = (span, compute.length, sent.length, copied.length, overlap, hidden, span - busy)
+        parts_ps = (compute.length, sent.length - hidden, only, span - busy)
+        rows.append(
+            (device.values[code], *(ps / PS_PER_NS for ps in times_ps), *(ps / max(span, 1) for ps in parts_ps))
+        )
+    rows.sort(key=lambda row: -float(row[1]))
     return pa.table(
         {
             name: pa.array([row[at] for row in rows], pa.string() if name == "device" else pa.float64())
-            for at, name in enumerate(names)
+            for at, name in enumerate(_OF_DEVICES)
         }
     )
 

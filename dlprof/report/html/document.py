@@ -172,7 +172,8 @@ def _kernels(found: Comparison) -> Section:
     if not found.kernels:
         return section("kernels", "Kernels", "")
     rows = [
-        (kernels_text.short(row.kernel), row.change, ", ".join(row.ops) or "–", number(_ms(row.a_ns, 1)), number(_ms(row.b_ns, 1)),
+        (kernels_text.short(row.kernel), row.change, ", ".join(row.ops) or "–",
+         number(_ms(row.a_ns, 1)), number(_ms(row.b_ns, 1)),
          number(_ms(row.delta_ns, 1), "{:+.3f}"), number(row.a_count, "{:.4g}"), number(row.b_count, "{:.4g}"))
         for row in found.kernels
     ]  # fmt: skip

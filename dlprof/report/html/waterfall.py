@@ -71,6 +71,7 @@ def of_ledger(ledger: Ledger, lines: int) -> Waterfall:
 
 _PHASE: Final = {
     "copy": "transfer",
+    "communication": "communication",
     "sync": "sync",
     "dispatch": "dispatch",
     "launch": "gap",

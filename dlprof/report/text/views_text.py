@@ -18,9 +18,10 @@ _LEFT_OUT: Final = frozenset({"id", "call_id", "reason", "start_ns", "p95_delay_
 
 _TITLES: Final = {
     "ns": "Time", "copy_only": "Copy only", "times_median": "× median", "most_queued": "Most", "median_queue": "Queue",
+    "communication_ns": "Comm.", "communication_overlap_ns": "Comm. hidden", "communication_only": "Comm. only", "peak_ns": "At",
     "median_delay_ns": "Delay", "median_latency_ns": "Latency", "shorter_than_call": "< call", "allocations": "Allocs",
 }  # fmt: skip
-_SHARES: Final = frozenset({"share", "busy", "compute", "copy_only", "idle"})
+_SHARES: Final = frozenset({"share", "busy", "compute", "communication_only", "copy_only", "idle"})
 
 
 def json(found: Detail) -> str:
@@ -54,13 +55,22 @@ def lines(found: Detail, *, colour: bool, limit: int | None) -> list[str]:
 
 
 def _part(part: pa.Table, limit: int | None) -> list[str]:
-    names = [name for name in part.column_names if name not in _LEFT_OUT]
+    names = [name for name in part.column_names if name not in _LEFT_OUT | _told_elsewhere(part)]
     rows = (part if limit is None else part.slice(0, limit)).to_pylist()
     texts = [[_cell(name, row[name]) for name in names] for row in rows]
     columns = _columns(part, names, texts)
     out = table(columns, texts)
     hidden = part.num_rows - len(rows)
     return [*out, f"{hidden} more rows"] if hidden else out
+
+
+def _told_elsewhere(part: pa.Table) -> frozenset[str]:
+    """Of the classes of a device's time: what is zero everywhere, or else the shares that would not fit beside the times."""
+    if "communication_ns" not in part.column_names:
+        return frozenset()
+    times = ("communication_ns", "communication_overlap_ns")
+    none = not any(part["communication_ns"].to_pylist())
+    return frozenset((*times, "communication_only") if none else ("copy_only", "communication_only"))
 
 
 def _columns(part: pa.Table, names: list[str], texts: list[list[str]]) -> list[Column]:

@@ -105,3 +105,42 @@ def test_objects_without_a_phase_are_not_called_empty(tmp_path: Path) -> None:
 def test_launched_kernels_of_the_kept_faults_stand_under_their_operator() -> None:
     assert [(row["op"], row["count"], row["self_ns"]) for row in rows(FAULTS / "graph.json")] == [("MyGraph", 3, 14e3)]
     assert [(row["count"], row["self_ns"]) for row in rows(FAULTS / "two_kernels.json")] == [(2, 35e3)]
+
+
+def memory(at: float, total: int, reserved: int, size: int, *, kind: int = 1, device: int = 0) -> dict[str, Any]:
+    args = {"Total Allocated": total, "Total Reserved": reserved, "Bytes": size, "Addr": 1, "Device Id": device,
+            "Device Type": kind}  # fmt: skip
+    return {**event("cpu_instant_event", "[memory]", at, 0, **args), "ph": "i", "s": "t"}
+
+
+def test_pytorchs_memory_is_shown_for_the_cpu_and_each_device_apart(tmp_path: Path) -> None:
+    from dlprof.analysis.trace import details
+
+    path = write(
+        tmp_path / "t.json",
+        launched("aten::mm", [("gemm", 20, 9)], at=0),
+        memory(1, 1024, 2048, 1024),
+        memory(2, 3072, 4096, 2048),
+        memory(3, 1024, 4096, -2048),
+        memory(4, 70, 0, 70, kind=0, device=-1),
+        memory(5, 500, 600, 500, device=1),
+    )
+    with opened(path) as capture:
+        result = CaptureResult(capture)
+        found = details.detail(result.events, "memory").tables["peaks"].to_pylist()
+        drawn = {one.name: max(one.value) for one in exhibits_of(result)}
+    assert {row["name"]: row["peak_bytes"] for row in found} == {
+        "gpu:0 allocated": 3072,
+        "gpu:0 reserved": 4096,
+        "cpu allocated": 70,
+        "gpu:1 allocated": 500,
+        "gpu:1 reserved": 600,
+    }
+    assert drawn["gpu:0 allocated"] == 3072
+    assert "[memory]" not in drawn
+
+
+def exhibits_of(result: CaptureResult) -> tuple[Any, ...]:
+    from dlprof.analysis import exhibits
+
+    return exhibits.build(None, None, {"a": result.events}, {}).memory

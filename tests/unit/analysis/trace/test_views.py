@@ -175,3 +175,20 @@ def test_memory_counters_of_a_device_are_a_series_and_others_are_not():
 
 def test_a_trace_without_memory_records_has_no_series():
     assert memory.series(events(op("Conv", 0, 1))) == ()
+
+
+def test_communication_is_a_class_of_its_own_and_may_hide_behind_computation():
+    def on_gpu(start, end, track, **more):
+        return {"level": "kernel", "device": "gpu:0", "track": track, "kernel": "k", "start": start, "end": end, **more}
+
+    table = events(
+        on_gpu(0, 60, 1),
+        on_gpu(40, 100, 2, phase="communication"),
+        {**on_gpu(90, 120, 3, phase="transfer"), "level": "copy"},
+        on_gpu(140, 150, 1),
+    )
+    (row,) = occupancy.devices(table).to_pylist()
+    assert (row["compute_ns"], row["communication_ns"], row["copy_ns"], row["idle_ns"]) == (70.0, 60.0, 30.0, 20.0)
+    assert (row["communication_overlap_ns"], row["overlap_ns"]) == (20.0, 0.0)
+    shares = [row[name] for name in ("compute", "communication_only", "copy_only", "idle")]
+    assert shares == pytest.approx([70 / 150, 40 / 150, 20 / 150, 20 / 150])
