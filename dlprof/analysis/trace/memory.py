@@ -90,6 +90,13 @@ def instants(events: pa.Table) -> Iterator[Series]:
     names = np.array(labels)
     for label in dict.fromkeys(labels):
         mine = np.flatnonzero(names == label)
+        if "Total Allocated" not in facts.column_names:  # before 2021-12: only what came and went since the trace began
+            grown = np.cumsum(size[mine])
+            peak = int(grown.argmax())
+            where = (rows[mine], size[mine] > 0, address[mine], size[mine])
+            live = _live(events, *where, peak) if "Addr" in facts.column_names else ()
+            yield _finish(events, f"{label} allocated since the start", start[rows[mine]], grown, live)
+            continue
         for total, word in (("Total Allocated", "allocated"), ("Total Reserved", "reserved")):
             values = _numbers(facts, total, NULL)[mine]
             if not (values > 0).any():
