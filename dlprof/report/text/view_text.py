@@ -19,6 +19,7 @@ _TIMES: Final = {
 }
 _NUMBER: Final = 10
 _COUNT: Final = 8
+_CALLS: Final = 6
 _SHARE: Final = 6
 
 
@@ -67,6 +68,8 @@ def _elsewhere(found: View) -> list[str]:
 def _measures(found: View) -> list[tuple[str, Column]]:
     names = [name for name in found.table.column_names if name not in found.keys]
     measures = [("count", Column("Count", _COUNT))] if "count" in names else []
+    if "calls" in names and found.table["calls"].to_pylist() != found.table["count"].to_pylist():
+        measures.append(("calls", Column("Calls", _CALLS)))
     wide = "busy_ns" in names or found.by == "kernel"
     for name, title in _TIMES.items():
         if name in names and not (wide and name == "wall_ns"):
@@ -94,7 +97,7 @@ def _key(value: object) -> str:
 def _cell(name: str, value: float | int | None) -> str:
     if value is None:
         return "–"
-    if name == "count":
+    if name in ("count", "calls"):
         return str(value)
     if name == "share":
         return "100 %" if value >= 0.9995 else f"{value * 100:.1f} %"

@@ -1,10 +1,11 @@
 """XPlane (`*.xplane.pb`) of an event table, so that TensorBoard's profile plugin opens any framework's trace.
 
 What the plugin needs to see operators (found with xprof 2.24): a plane `/host:CPU` with lines `tf_Compute/…`, whose events
-are named `scope/op:Type` and carry the stat `tf_op`. A type must look like TensorFlow's own (a capital letter or `_`, then
-letters, digits and `_`), else the operator gets no type; a scope must not start with `_`. So MXNet's `elemwise_add` becomes
-the type `_elemwise_add`, and a bulk `Activation,Pooling` the type `Activation_Pooling`; the raw name stays in the scope and
-in the stat `dlprof_name`. Step markers carry `step_num` and `_r`, by which the plugin groups events into steps.
+are named `scope/op:Type`; those of a device carry the stat `tf_op`. A type must look like TensorFlow's own (a capital
+letter or `_`, then letters, digits and `_`), else the operator gets no type; a scope must not start with `_`. So MXNet's
+`elemwise_add` becomes the type `_elemwise_add`, and a bulk `Activation,Pooling` the type `Activation_Pooling`; the raw name
+stays in the scope and in the stat `dlprof_name`. Step markers carry `step_num` and `_r`, by which the plugin groups events
+into steps.
 Field numbers: tsl/profiler/protobuf/xplane.proto.
 """
 
@@ -19,16 +20,18 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from dlprof.analysis import columns
+from dlprof.analysis.trace import steps
 from dlprof.report.html import lanes
 from dlprof.report.traces.protobuf_wire import entry, integer, message
 from dlprof.units import PS_PER_NS
 
 _WORK: Final = ("op", "kernel", "copy")
 _TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_]*")
-_STEP: Final = re.compile(r"dlprof:(?:unsynced_)?step=(\d+)")
+_STEP: Final = re.compile(r"(?:dlprof:(?:unsynced_)?step=|ProfilerStep#)(\d+)")
 _COLUMNS: Final = (
     "name", "level", "phase", "layer", "op", "kernel", "device", "stream", "track", "start_ps", "duration_ps",
-    "step", "correlation",
+    "step", "correlation", "step_of_its_own",
 )  # fmt: skip
 
 
@@ -68,7 +71,7 @@ def encode(events: pa.Table, hostname: str = "dlprof") -> bytes:
     origin = (events.schema.metadata or {}).get(b"origin_ns") or b"0"
     samples = int(np.sum(np.asarray(events["level"].cast(pa.string())) == "counter"))
     planes: dict[str, _Plane] = {}
-    for rows in _tracks(events):
+    for rows in _tracks(_with_steps(events)):
         first = rows[0]
         on_gpu = first["device"].startswith("gpu:") and first["level"] in ("kernel", "copy")
         name = f"/device:GPU:{first['device'][4:]}" if on_gpu else "/host:CPU"
@@ -79,6 +82,29 @@ def encode(events: pa.Table, hostname: str = "dlprof") -> bytes:
     if samples:
         space.append(message(3, f"{samples} counter samples are not in this file: XPlane has no place for them"))
     return b"".join([*space, message(4, hostname)])
+
+
+def _with_steps(events: pa.Table) -> pa.Table:
+    """The events with a column `step_of_its_own`: the number of the step that a marker spans, null for all others.
+
+    A marker's name tells it, else that the producer numbered a step: then the longest marker of the host in it spans it.
+    """
+    level, name = columns.text(events, "level"), columns.text(events, "name")
+    step, duration = columns.integers(events, "step"), columns.integers(events, "duration_ps")
+    matches = [_STEP.fullmatch(value) for value in name.values]
+    device = columns.text(events, "device")
+    host = level.where("marker") & device.flags([steps.is_host(value) for value in device.values])
+    own = np.full(events.num_rows, columns.NULL, dtype=np.int64)
+    named = np.flatnonzero(host & name.flags([match is not None for match in matches]))
+    if len(named):
+        numbers = np.array([int(match[1]) if match else columns.NULL for match in matches], dtype=np.int64)
+        own[named] = numbers[name.codes[named]]
+    else:
+        inside = np.flatnonzero(host & (step != columns.NULL))
+        order = inside[np.lexsort((-duration[inside], step[inside]))]
+        longest = order[np.diff(step[order], prepend=np.int64(columns.NULL)) != 0] if len(order) else order
+        own[longest] = step[longest]
+    return events.append_column("step_of_its_own", columns.nullable(own))
 
 
 def _tracks(events: pa.Table) -> Iterator[list[dict[str, Any]]]:
@@ -95,13 +121,11 @@ def _tracks(events: pa.Table) -> Iterator[list[dict[str, Any]]]:
 
 
 def _lanes(rows: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
-    """Lanes for a line: calls and markers may nest; operators may not, for the plugin drops one that holds another
-    (seen with xprof 2.24: the outer operator of two lost its whole time)."""
+    """Lanes for a line: events that overlap without nesting."""
     times: list[npt.NDArray[np.int64]] = [
         np.array([r[n] for r in rows], dtype=np.int64) for n in ("start_ps", "duration_ps")
     ]
-    work = rows[0]["level"] in _WORK
-    lane = lanes.assign(times[0] - min(0, int(times[0].min())), times[1], nest=not work)
+    lane = lanes.assign(times[0] - min(0, int(times[0].min())), times[1])
     for number in range(int(lane.max()) + 1):
         yield number, [rows[at] for at in np.flatnonzero(lane == number).tolist()]
 
@@ -116,20 +140,44 @@ def _line(plane: _Plane, rows: list[dict[str, Any]], origin_ns: int, number: int
     parts = [integer(1, number), message(2, f"{stream} lane {lane + 1}" if lane else stream)]
     parts.append(integer(3, origin_ns + base_ns))
     known: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
-    for row in rows:
-        key = (row["name"], row["phase"], row["layer"], row["step"], row["correlation"])
+    for row, (start, end) in zip(rows, _inside(rows), strict=True):
+        key = (row["name"], row["phase"], row["layer"], row["step"], row["correlation"], row["step_of_its_own"])
         if key not in known:
             known[key] = _named(plane, row) if work else _marked(plane, row)
         head, stats = known[key]
-        time = integer(2, row["start_ps"] - base_ns * PS_PER_NS) + integer(3, row["duration_ps"])
+        time = integer(2, start - base_ns * PS_PER_NS) + integer(3, end - start)
         parts.append(message(4, head + time + stats))
     return b"".join(parts)
 
 
+def _inside(rows: list[dict[str, Any]]) -> Iterator[tuple[int, int]]:
+    """Start and end of the events of a lane, ps, those inside another strictly so: by 1 ps where they touch its ends.
+
+    The plugin takes two operators that end in the same instant for one, and drops the inner (xprof 2.24).
+    """
+    around: list[tuple[int, int, int]] = []
+    for row in rows:
+        start, end = row["start_ps"], row["start_ps"] + row["duration_ps"]
+        while around and around[-1][2] <= start:
+            around.pop()
+        low, high = start, end
+        if around and end > start:
+            low, high = max(start, around[-1][0] + 1), min(end, around[-1][1] - 1)
+            low, high = (low, high) if high > low else (start, end)
+        around.append((low, high, end))
+        yield low, high
+
+
 def _named(plane: _Plane, row: dict[str, Any]) -> tuple[bytes, bytes]:
-    """Metadata id and stats of an operator event."""
+    """Metadata id and stats of an operator event.
+
+    On the host the operator stands in the event's name alone: of nested events with the stat `tf_op` the plugin keeps the
+    innermost, and the outer operators lose their whole time (xprof 2.24).
+    """
     name = operator_name(row)
-    stats = plane.text("tf_op", name) + plane.text("dlprof_name", row["name"])
+    stats = plane.text("dlprof_name", row["name"])
+    if plane.name != "/host:CPU":
+        stats += plane.text("tf_op", name)
     if row["op"]:
         stats += plane.text("dlprof_op", row["op"])
     if row["correlation"] is not None:
@@ -139,10 +187,10 @@ def _named(plane: _Plane, row: dict[str, Any]) -> tuple[bytes, bytes]:
 
 def _marked(plane: _Plane, row: dict[str, Any]) -> tuple[bytes, bytes]:
     """Metadata id and stats of a marker or call; a step marker is the root of its step."""
-    step = _STEP.fullmatch(row["name"])
-    stats = plane.number("step_num", int(step[1])) + plane.number("_r", 1) if step else b""
+    step = row["step_of_its_own"]
+    stats = b"" if step is None else plane.number("step_num", step) + plane.number("_r", 1)
     # Without the colon: the plugin takes every `a:b` on a host line for an operator `a` of type `b`.
-    return integer(1, plane.event("dlprof step" if step else row["name"].replace(":", " "))), stats
+    return integer(1, plane.event("dlprof step" if step is not None else row["name"].replace(":", " "))), stats
 
 
 def operator_name(row: dict[str, Any]) -> str:

@@ -105,6 +105,39 @@ def test_the_plugin_sees_the_steps_and_what_was_left_out(tmp_path: Path) -> None
     assert text.count("duration: 0.90 ms") >= 18
 
 
+def nested(*, named: bool) -> pa.Table:
+    """Four steps as PyTorch (named) or JAX (numbered) marks them, an operator inside another that ends with it in each."""
+    rows = []
+    for step in range(4):
+        start = step * 1000 * US
+        name = f"ProfilerStep#{step}" if named else "train"
+        where = {"track": 1, "stream": "main", "step": step, "start_ps": start}
+        rows.append(event(**where | {"name": name, "level": "marker", "duration_ps": 900 * US}))
+        rows.append(event(**where | {"name": "inner mark", "level": "marker", "duration_ps": 50 * US}))
+        outer = {"name": "aten::conv2d", "op": "Conv", "start_ps": start + 100 * US, "duration_ps": 700 * US}
+        inner = {"name": "aten::convolution", "op": "Conv", "start_ps": start + 200 * US, "duration_ps": 600 * US}
+        rows += [event(**where | outer), event(**where | inner)]
+    return table(*rows)
+
+
+@pytest.mark.parametrize("named", [True, False])
+def test_the_plugin_sees_nested_operators_self_times_and_the_steps_of_other_producers(
+    tmp_path: Path, named: bool
+) -> None:
+    convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
+    file = tensorboard.write_profile(nested(named=named), tmp_path, "exact")
+    data, _ = convert.xspace_to_tool_data([str(file)], "framework_op_stats", {})
+    found = json.loads(data)[0]
+    names = [column["id"] for column in found["cols"]]
+    rows = [dict(zip(names, (cell["v"] for cell in row["c"]), strict=True)) for row in found["rows"]]
+    shown = {row["operation"]: (row["occurrences"], row["total_time"], row["total_self_time"]) for row in rows}
+    assert shown["op/aten__conv2d"] == pytest.approx((4, 2800, 400), rel=1e-6)
+    assert shown["op/aten__convolution"] == pytest.approx((4, 2400, 2400), rel=1e-6)
+    data, _ = convert.xspace_to_tool_data([str(file)], "overview_page", {})
+    text = data.decode() if isinstance(data, bytes) else data
+    assert text.count("duration: 0.90 ms") >= 2, "the plugin leaves out the first and the last of a window"
+
+
 def test_scalars_histograms_text_and_image_are_read_back_by_tensorboard(tmp_path: Path) -> None:
     reader = pytest.importorskip(
         "tensorboard.backend.event_processing.event_accumulator", reason="the extra dlprof[tensorboard]"
