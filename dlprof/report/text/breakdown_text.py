@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from dlprof.analysis.model import Comparison, Row
-from dlprof.report.text.layout import Column, heading, paragraph, table
+from dlprof.report.text.layout import Column, heading, paragraph, shortened_path, table
 from dlprof.report.text.verdict import percent
 from dlprof.units import NS_PER_MS
 
@@ -108,7 +108,7 @@ def label(row: Row) -> str:
 
 def _cells(row: Row, a: _Scale, b: _Scale) -> tuple[str, ...]:
     return (
-        label(row),
+        shortened_path(label(row), _columns()[0].width),
         "–" if row.a_ns is None else f"{a.ms(row.a_ns):.3f}",
         "–" if row.b_ns is None else f"{b.ms(row.b_ns):.3f}",
         f"{b.ms(row.b_ns) - a.ms(row.a_ns):+.3f}",

@@ -72,6 +72,21 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
     return space + text if right else text + space
 
 
+def shortened_path(text: str, width: int) -> str:
+    """Text whose last word is a path, in at most `width` cells: the path loses its beginning, for its end tells layers apart.
+
+    `Gemm forward Model_0/Encoder_0/Layer_3/query` → `Gemm forward …er_0/Layer_3/query`.
+    """
+    text = visible(text)
+    head, _, path = text.rpartition(" ")
+    room = width - cells(head) - 2
+    if cells(text) <= width or "/" not in path or room < 4:
+        return text
+    while cells(path) > room:
+        path = path[1:]
+    return f"{head} …{path}"
+
+
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines of a table: titles, a rule, the rows. Columns are one space apart."""
     lines = [_line(columns, [c.title for c in columns]), " ".join("─" * c.width for c in columns)]

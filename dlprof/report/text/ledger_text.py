@@ -6,13 +6,14 @@ from collections.abc import Sequence
 from typing import Final
 
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine
-from dlprof.report.text.layout import Column, cells, fit, heading, paragraph, table
+from dlprof.report.text.layout import Column, cells, fit, heading, paragraph, shortened_path, table
 from dlprof.units import NS_PER_MS
 
 LINES: Final = 14
 _LONGEST: Final = 48
 """Cells that a name takes in a sentence: C++ kernels have names of several hundred."""
 
+_NAME: Final = 34
 _HALF: Final = 7
 """Cells of a bar on each side of its middle."""
 
@@ -31,7 +32,7 @@ def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str
         body.append(_cells(name, sum(line.a_ns for line in folded), sum(line.b_ns for line in folded), ""))
     body.append(_cells("wall time", found.a_wall_ns, found.b_wall_ns, ""))
     columns = [
-        Column("part", 34, right=False), Column("A ms", 8), Column("B ms", 8), Column("B−A ms", 9),
+        Column("part", _NAME, right=False), Column("A ms", 8), Column("B ms", 8), Column("B−A ms", 9),
         Column("interval of B−A" if timed else "", 2 * _HALF + 3, right=False),
     ]  # fmt: skip
     out = heading(f"Why: the {what} wall time, split without overlap", colour=colour)
@@ -71,7 +72,7 @@ def _split(found: Sequence[LedgerLine], limit: int) -> tuple[Sequence[LedgerLine
 
 def _cells(name: str, a_ns: int, b_ns: int, last: str) -> tuple[str, ...]:
     delta = (b_ns - a_ns) / NS_PER_MS
-    return name, f"{a_ns / NS_PER_MS:.3f}", f"{b_ns / NS_PER_MS:.3f}", f"{delta:+.3f}", last
+    return shortened_path(name, _NAME), f"{a_ns / NS_PER_MS:.3f}", f"{b_ns / NS_PER_MS:.3f}", f"{delta:+.3f}", last
 
 
 def _last(line: LedgerLine, largest: int, timed: bool) -> str:

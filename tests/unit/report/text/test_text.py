@@ -12,7 +12,7 @@ from report_tables import ROWS, comparison, ledger, view
 
 from dlprof.analysis.model import Completeness, ItemResult, Ratio, Row, View
 from dlprof.report.text import comparison_text, ledger_text
-from dlprof.report.text.layout import cells, fit
+from dlprof.report.text.layout import cells, fit, shortened_path
 
 GOLDEN = ROOT / "tests" / "golden" / "report"
 
@@ -184,3 +184,10 @@ def test_traced_replicates_show_interval_and_q_of_each_row_and_what_profiling_co
     said = " ".join(shown.split())
     assert "1 of 2 rows differ. 1 rows could not be tested." in said
     assert "All under the profiler, which changes A's step by +4.0 %." in said
+
+
+def test_a_long_layer_is_cut_at_its_beginning_for_its_end_tells_it_from_others() -> None:
+    long = "Gemm forward BertLMHeadModel_0/BertEncoder_0/BertLayer_3/query"
+    found = shortened_path(long, 34)
+    assert (cells(found), found.endswith("BertLayer_3/query"), found.startswith("Gemm forward …")) == (34, True, True)
+    assert shortened_path("Conv backward conv2", 10) == "Conv backward conv2"
