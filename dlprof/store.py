@@ -350,8 +350,8 @@ def taken_up(path: Path) -> Path | None:
     place = temporary.place_of(path) or path
     if temporary.at_work(place):
         raise StoreError(f"{place}: another dlprof is at work on it", hint="wait for it, or stop it")
-    found = [unfinished(one, place) for one in (place, *(left.path for left in temporary.left_beside(place.parent)
-                                                         if left.name == place.name))]  # fmt: skip
+    left = [one.path for one in temporary.left_beside(place.parent) if one.name == place.name]
+    found = [unfinished(one, place) for one in (place, *left)]
     whole = [one for one in found if one is not None]
     return max(whole, key=lambda one: one.rank).path if whole else None
 

@@ -8,6 +8,9 @@ from pathlib import Path
 
 from dlprof import temporary
 from dlprof.api.record import OUTPUT_FOLDER
+from dlprof.capture.data import datasets
+from dlprof.capture.environments.cache import cache_dir
+from dlprof.capture.environments.env_store import EnvStore
 from dlprof.errors import StoreError
 from dlprof.store import Unfinished, unfinished
 from dlprof.temporary import Leftover
@@ -26,8 +29,8 @@ class Cleared:
 def clear(folder: Path, say: Say, *, but: Path | None = None, reports: bool = False) -> Cleared:
     """Remove what dead processes left in `folder` and in the system's temporary directory, and say how much it was.
 
-    A comparison that holds finished trials stays, and is named with how to go on with it. but: the result about to be made or
-    gone on with, whose parts are left alone. reports: remove all copies of failed children's logs too, not only the old ones.
+    A comparison that holds finished trials stays, and is named with how to go on with it. but: the result about to be gone on
+    with, whose parts are left alone. reports: remove all copies of failed children's logs too, not only the old ones.
     """
     beside = [left for left in temporary.left_beside(folder) if but is None or left.name != but.name]
     kept = tuple(one for left in beside if (one := worth_keeping(left)) is not None)
@@ -43,6 +46,13 @@ def clear(folder: Path, say: Say, *, but: Path | None = None, reports: bool = Fa
 def clear_system(*, reports: bool = False) -> int:
     """Remove what dead processes left in the system's temporary directory; how much that was."""
     return _removed([*temporary.left_in_system(), *temporary.old_reports(every=reports)])
+
+
+def clear_cache() -> int:
+    """Remove what dead processes left in the user's cache, and the logs of old environments' making; how much that was."""
+    places = [path for path in (cache_dir() / "calibration").glob("*/") if path.is_dir()]
+    left = [one for place in (cache_dir(), *places) for one in temporary.left_beside(place)]
+    return _removed(left) + EnvStore().clean() + datasets.clean()
 
 
 def _removed(left: Iterable[Leftover]) -> int:

@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from dlprof import temporary
 from dlprof.errors import StoreError
 from dlprof.store import atomic
 
@@ -38,7 +39,10 @@ def deliver(chunks: str | Iterable[bytes], target: Path | None, *, steering: boo
         return
     if not target.parent.is_dir():
         raise StoreError(f"{target}: the folder {target.parent} does not exist", hint="make it, or choose another -o")
-    with atomic(target) as temporary, temporary.open("wb") as stream:
+    for left in list(temporary.left_beside(target.parent)):
+        if left.kind == "tmp" and left.name == target.name:  # of a killed process that was writing the same file
+            temporary.remove(left)
+    with atomic(target) as file, file.open("wb") as stream:
         for piece in pieces:
             stream.write(piece)
 

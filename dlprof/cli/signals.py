@@ -33,6 +33,8 @@ def as_interrupts() -> Iterator[None]:
 
 
 def _interrupt(number: int, _: FrameType | None) -> NoReturn:
+    # A terminal that goes away sends two, a supervisor may send several: putting away what was finished is not to be cut short.
+    signal.signal(number, signal.SIG_IGN)
     if number == getattr(signal, "SIGHUP", None):
         _leave_terminal()
     raise KeyboardInterrupt(signal.Signals(number).name)

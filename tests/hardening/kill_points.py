@@ -128,17 +128,21 @@ def _site(root: Path) -> list[Path]:
 
 
 def attack(verb: Verb, prepare: Callable[[Path], None], points: int, seed: int, tell: Callable[[str], None]) -> Counted:
-    """Kill `points` times."""
+    """Kill `points` times; Ctrl-C ends it early, with the counts of the rounds that were finished."""
     chance, found = random.Random(seed), Counted()
     with tempfile.TemporaryDirectory(prefix="kill-points-") as name:
         usual = _usual(verb, prepare, Path(name))
         tell(f"a run takes {usual:.1f} s")
         while found.counts["points"] < points:
-            place = Place(Path(name), prepare)
+            place, this = Place(Path(name), prepare), Counted()
             try:
-                _round(verb, place, usual, points, chance, found)
+                _round(verb, place, usual, points - found.counts["points"], chance, this)
+            except KeyboardInterrupt:
+                break
             finally:
                 shutil.rmtree(place.work, ignore_errors=True)
+            found.counts.update(this.counts)
+            found.failures += this.failures
             tell(f"{found.counts['points']} points, {found.counts['ends']} ends, {len(found.failures)} failures")
     return found
 
@@ -269,6 +273,9 @@ def whole_comparison(out: Path, environ: Environ) -> Iterator[str]:
         yield "the comparison is not complete"
     if [trial["number"] for trial in manifest["trials"]] != list(range(TRIALS)):
         yield f"the trials are {[trial['number'] for trial in manifest['trials']]}"
+    sittings = [session["trials"] for session in manifest["options"]["sessions"]]
+    if sum(sittings) != TRIALS:
+        yield f"sittings of {sittings} trials"
     rows = set(pq.read_table(out / "timings.parquet")["trial"].to_pylist())
     if rows != set(range(TRIALS)):
         yield f"timings of the trials {sorted(rows)}"
@@ -394,6 +401,8 @@ def main() -> int:
     parser.add_argument("--b", default="mxnet", help="side B (default mxnet)")
     parser.add_argument("--log", type=Path, default=LOG, help="JSON file that the counts are added to")
     arguments = parser.parse_args()
+    for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
+        signal.signal(number, signal.default_int_handler)
     verb, prepare = chosen(arguments.verb, arguments.a, arguments.b)
     found = attack(verb, prepare, arguments.points, arguments.seed, lambda text: print(text, flush=True))  # noqa: T201
     _log(arguments, found)

@@ -17,7 +17,7 @@ from dlprof.analysis.explain.verbose import Verbose
 from dlprof.api.record import Bench
 from dlprof.api.sides import SideSpec
 from dlprof.capture.workers.launch import Worker
-from dlprof.errors import DlprofError
+from dlprof.errors import ChildFailed, DlprofError
 from dlprof.workload import Workload
 
 STEPS: Final = 6
@@ -84,6 +84,8 @@ def _listen(bench: Bench, side: SideSpec, workload: Workload, control: Path) -> 
         before = log.stat().st_size
         units = worker.run(item, STEPS).units * STEPS
         said = log.read_bytes()
+        if worker.log_was_cut:
+            raise ChildFailed("oneDNN printed more than dlprof keeps of a child's log")
     return Printed(verbose.parse([*_information(said[:before]), *_lines(said[before:])]), units)
 
 

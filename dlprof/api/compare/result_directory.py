@@ -17,6 +17,7 @@ from dlprof.api.import_traces import now
 from dlprof.api.options import CompareOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
+from dlprof.capture.workers import launch_env
 from dlprof.capture.workers.schedule import Trial
 from dlprof.manifest import Disturbance, LockstepOptions, Machine, Manifest, Session, TrialFacts, Work
 from dlprof.report import json
@@ -211,8 +212,11 @@ def asked_side(spec: SideSpec) -> Side:
 
 
 def side_facts(spec: SideSpec) -> dict[str, str]:
-    """A side as asked for, for the manifest."""
+    """A side as asked for, for the manifest. variables: those of the shell that reach it and change its threads, where any is
+    set; trials with other ones cannot be one comparison."""
+    variables = " ".join(f"{name}={value}" for name, value in launch_env.variables(spec.framework.name).items())
     return {
+        **({"variables": variables} if variables else {}),
         "framework": spec.framework.name,
         "version": spec.env.version,
         "mode": spec.mode,

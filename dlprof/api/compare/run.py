@@ -66,6 +66,8 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
         trust = known_error.of(options, sides, workloads, pacing)
         if note := known_error.check_gate(options, workloads["a"], trust):
             progress.say(f"note: {note}")
+        if held := launch_env.withheld():
+            progress.say(f"note: set in this shell, and kept from both sides: {', '.join(held)}")
         kept.calibration = known_error.plain(trust)
         progress.plan(_estimates(options, sides, pacing))
         with CaptureWriter(target, source=source) as writer:
@@ -96,7 +98,10 @@ def _left_out(asked: Workload, chosen: Workload, budget_s: float) -> Iterator[st
 
 @dataclass(slots=True)
 class _Comparing:
-    """One comparison under way; what is finished is on disk under the writer's temporary name."""
+    """One comparison under way; what is finished is on disk under the writer's temporary name.
+
+    first: trials of earlier sittings; sitting: whether that of this process has begun.
+    """
 
     options: CompareOptions
     bench: Bench
@@ -106,6 +111,7 @@ class _Comparing:
     pacing: Pacing
     kept: Kept
     first: int = 0
+    sitting: bool = False
     checks: WorkChecks = field(init=False)
 
     def __post_init__(self) -> None:
@@ -136,7 +142,7 @@ class _Comparing:
 
     def _count_trials(self) -> None:
         """Of this sitting, for the manifest."""
-        if self.kept.sessions:
+        if self.sitting:
             finished = len(self.kept.trials) - self.first
             self.kept.sessions[-1] = msgspec.structs.replace(self.kept.sessions[-1], trials=finished)
 
@@ -173,6 +179,7 @@ class _Comparing:
         self.bench.progress.stage("trials")
         self.pacing.start()
         self.kept.sessions.append(Session(created=now(), trials=0))
+        self.sitting = True
         plan = self.pacing.plan()
         if self.first and not self._go_on_after_earlier(plan.trials):
             return True

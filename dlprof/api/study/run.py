@@ -128,7 +128,7 @@ def _monitored(planned: PlannedCell, place: Path, *, resumed: bool) -> Iterator[
     if resumed and inside.exists():
         inside.rename(beside)  # out of the directory, whose manifest is written anew with the digests of its files
     earlier = pq.read_table(beside) if resumed and beside.exists() else None
-    with Monitors(kinds, gpu=planned.gpu, earlier=earlier) as monitors:
+    with Monitors(kinds, gpu=planned.gpu, earlier=earlier, spare=beside) as monitors:
         try:
             yield
         finally:

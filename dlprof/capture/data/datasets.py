@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import gzip
 import hashlib
 import io
@@ -16,6 +17,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import filelock
 import msgspec
 import numpy as np
 
@@ -95,6 +97,18 @@ def mnist(cache: Path | None = None, directory: Path | None = None, on_progress:
             return _keep(root / "mnist", arrays, "mnist", source)
         except OSError as failure:
             raise cannot_write(root, failure, DataError) from failure
+
+
+def clean(cache: Path | None = None) -> int:
+    """Remove data sets that killed dlprofs left half made, unless another is at work there; how many that was."""
+    root = (cache or cache_dir()) / "datasets"
+    stale: list[Path] = []
+    if root.is_dir():
+        with contextlib.suppress(filelock.Timeout), filelock.FileLock(root / "mnist.lock", timeout=0):
+            stale = list(root.glob(".making-*"))
+            for path in stale:
+                shutil.rmtree(path, ignore_errors=True)
+    return len(stale)
 
 
 def _from_user(root: Path, directory: Path, on_progress: Progress) -> Dataset:

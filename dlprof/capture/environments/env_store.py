@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import hashlib
 import os
@@ -14,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import filelock
 import msgspec
 
 from dlprof.capture.environments import pythons, uv_tool
@@ -23,6 +25,9 @@ from dlprof.errors import EnvironmentFailed, UsageError
 from dlprof.plugin import EnvSpec
 
 MARKER = "dlprof-env.json"
+KEPT_LOGS = 3
+"""Logs of an environment's making that `clean` leaves."""
+
 _FORMAT = "1"
 _MODULES = {"tf": "tensorflow"}
 
@@ -100,6 +105,25 @@ class EnvStore:
             raise UsageError(f"no environment {name!r} in {self.root}", hint=f"there are: {there}")
         with locked(self.root / f"{name}.lock", EnvironmentFailed):
             _discard(self.root / name)
+
+    def clean(self) -> int:
+        """Remove what killed dlprofs left half made, and all but the last logs of each environment; how many that was.
+
+        An environment that another dlprof is making now is left alone.
+        """
+        made = re.compile(r"\.making-(?P<name>.+)-[0-9a-f]{8}(\.txt|\.in)?")
+        names = {match["name"] for path in self.root.glob(".making-*") if (match := made.fullmatch(path.name))}
+        removed = 0
+        for name in sorted(names):
+            with contextlib.suppress(filelock.Timeout), filelock.FileLock(self.root / f"{name}.lock", timeout=0):
+                removed += _clear_leftovers(self.root, name)
+        logs: dict[str, list[Path]] = {}
+        for log in sorted((self.root.parent / "logs").glob("*.log")):
+            logs.setdefault(log.stem.rpartition("-")[0], []).append(log)
+        for old in (log for each in logs.values() for log in each[:-KEPT_LOGS]):
+            old.unlink(missing_ok=True)
+            removed += 1
+        return removed
 
     def _problem(self, final: Path, spec: EnvSpec) -> str | None:
         if not final.is_dir():
@@ -287,11 +311,13 @@ def _discard(path: Path) -> None:
     shutil.rmtree(grave)
 
 
-def _clear_leftovers(root: Path, name: str) -> None:
-    """Remove what a killed dlprof left half made; we hold the lock, so nobody is at work on it."""
+def _clear_leftovers(root: Path, name: str) -> int:
+    """Remove what a killed dlprof left half made; we hold the lock, so nobody is at work on it. How many that was."""
     ours = re.compile(rf"\.making-{re.escape(name)}-[0-9a-f]{{8}}(\.txt|\.in)?")
-    for path in [path for path in root.iterdir() if ours.fullmatch(path.name)]:
+    found = [path for path in root.iterdir() if ours.fullmatch(path.name)]
+    for path in found:
         if path.is_dir():
             shutil.rmtree(path, ignore_errors=True)
         else:
             path.unlink(missing_ok=True)
+    return len(found)

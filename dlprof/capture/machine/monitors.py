@@ -23,6 +23,9 @@ from dlprof.capture.workers.launch import RUNNER
 from dlprof.store import atomic
 
 MONITORS_FILE: Final = "monitors.parquet"
+SAVED_EVERY_S: Final = 30.0
+"""How much of the samples a killed run may lose."""
+
 PERIOD_S: Final = 1.0
 """A sample walks /proc, some milliseconds of a core: at one a second the share that it takes from the run stays well below
 one percent, and each file says how much it was."""
@@ -31,12 +34,19 @@ one percent, and each file says how much it was."""
 class Monitors:
     """`with Monitors(kinds) as monitors: …; monitors.write(path)`. kinds: of cpu, memory, disk, gpu; others stay null.
     gpu: which one, as children count them. earlier: the table of an earlier session, after whose last sample this one goes on.
+    spare: where the samples so far are saved every half minute, for the case that this process is killed.
 
     It looks at the child processes that `capture.launch` started from here, each with its descendants.
     """
 
     def __init__(
-        self, kinds: Collection[str], *, gpu: int = 0, period_s: float = PERIOD_S, earlier: pa.Table | None = None
+        self,
+        kinds: Collection[str],
+        *,
+        gpu: int = 0,
+        period_s: float = PERIOD_S,
+        earlier: pa.Table | None = None,
+        spare: Path | None = None,
     ) -> None:
         self._kinds = frozenset(kinds)
         self._period_s = period_s
@@ -45,6 +55,8 @@ class Monitors:
         self._last: dict[int, tuple[int, float]] = {}
         self._names: dict[int, str] = {}
         self._earlier = earlier
+        self._spare = spare
+        self._saved_every = max(round(SAVED_EVERY_S / period_s), 1)
         self._offset_ns = int(pc.max(earlier["t_ns"]).as_py() or 0) if earlier is not None else 0
         self._began_ns = time.monotonic_ns()
         self._cpu_ns = 0
@@ -82,6 +94,9 @@ class Monitors:
         while not self._stop.wait(self._period_s):
             self._sample()
             self._samples += 1
+            if self._spare is not None and self._samples % self._saved_every == 0:
+                with contextlib.suppress(OSError):  # a full disk is told by what is written in the end
+                    self.write(self._spare)
             self._cpu_ns = time.thread_time_ns()
 
     def _sample(self) -> None:

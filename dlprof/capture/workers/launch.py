@@ -22,6 +22,7 @@ import psutil
 from dlprof import protocol
 from dlprof.capture.environments.env_store import Environment
 from dlprof.capture.workers import process
+from dlprof.capture.workers.child_log import ChildLog, shorten_all
 from dlprof.capture.workers.launch_env import child_environ
 from dlprof.errors import ChildFailed, DlprofError, EnvironmentFailed, Unsupported
 
@@ -155,6 +156,11 @@ class Worker:
         with np.load(self._control / out, allow_pickle=False) as arrays:
             return {name: arrays[name] for name in arrays.files}
 
+    @property
+    def log_was_cut(self) -> bool:
+        """Whether the child wrote more to its log than is kept."""
+        return self._child.written.cut
+
     def cpu_ns(self) -> int:
         """CPU time of the child so far, all its threads, also those that have ended."""
         return process_cpu_ns(self.pid)
@@ -230,10 +236,17 @@ class _Child:
         (self.control / "result.json").unlink(missing_ok=True)
         env = child_environ(environment.environ, request.threads, gpu=request.device.kind == "gpu")
         argv = [str(environment.python), "-u", str(runner), str(self.control)]
-        with ExitStack() as stack, self.log.open("wb") as stderr:
+        with ExitStack() as stack:
+            self.written = ChildLog(self.log)
+            stack.callback(self.written.close)
             try:
                 self.process = process.start(
-                    argv, env=env, cwd=self.control, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=stderr
+                    argv,
+                    env=env,
+                    cwd=self.control,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=self.written.fileno(),
                 )
             except OSError as failure:
                 raise EnvironmentFailed(
@@ -264,6 +277,7 @@ class _Child:
         """The child's next line; None when it closed its output. Raises `ChildFailed` past `deadline` (monotonic)."""
         assert self.process.stdout is not None
         while b"\n" not in self._buffer:
+            shorten_all()
             left = deadline - time.monotonic()
             if left <= 0:
                 raise self._timed_out()
@@ -345,6 +359,7 @@ class _Child:
         try:
             process.stop(self.process)
         finally:
+            self.written.close()
             if hasattr(self, "_selector"):
                 self._selector.close()
             for pipe in (self.process.stdin, self.process.stdout):

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
+from typing import Final
 
 # A child that inherited all would measure the user's shell: LD_PRELOAD, PYTHONPATH, OMP_*, TF_* change the speed.
 _INHERITED = (
@@ -83,3 +85,27 @@ def disclosures() -> list[str]:
 def thread_settings() -> dict[str, str]:
     """The thread variables that are set in this process and therefore reach a child."""
     return {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
+
+
+_READ_BY: Final = {"TF_": "tf", "XLA_": "tf", "MXNET_": "mxnet"}
+"""Prefix of a variable → the one framework that reads it; the others of THREAD_VARIABLES reach libraries of both sides."""
+
+_WITHHELD: Final = re.compile(
+    r"LD_PRELOAD|LD_AUDIT|PYTHON[A-Z]+|(?:OMP|GOMP|KMP|MKL|OPENBLAS|DNNL|ONEDNN|TF|XLA|MXNET|JAX|TORCH|PYTORCH)_.+"
+)
+"""Variables that change how fast a framework runs, or what runs at all. Those not of THREAD_VARIABLES reach no child."""
+
+
+def variables(framework: str) -> dict[str, str]:
+    """The thread variables that are set here and that a child of this framework reads."""
+    return {name: value for name, value in thread_settings().items() if _reader(name) in (None, framework)}
+
+
+def withheld() -> list[str]:
+    """The variables set here that would change a run, and that no child gets."""
+    return sorted(name for name in os.environ if name not in THREAD_VARIABLES and _WITHHELD.fullmatch(name))
+
+
+def _reader(name: str) -> str | None:
+    """The framework that alone reads a variable; None where both sides' libraries do."""
+    return next((framework for prefix, framework in _READ_BY.items() if name.startswith(prefix)), None)

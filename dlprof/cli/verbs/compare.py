@@ -80,7 +80,9 @@ def run(arguments: argparse.Namespace) -> int:
         options = resume.options(arguments.resume, options, _defaults(arguments))
     with Progress() as progress:
         folder = leftovers.folder_of(options.output)
-        leftovers.clear(folder, progress.say, but=options.output)
+        if options.resume is None and options.output is not None:
+            leftovers.check_free(options.output)
+        leftovers.clear(folder, progress.say, but=options.resume)
         found, code = compare(options, progress)
         if options.resume is not None:
             leftovers.clear(folder, progress.say)

@@ -9,12 +9,16 @@ from dlprof.cli.terminal import line
 EXAMPLES = """examples:
   dlprof env list
   dlprof env create tf@2.21 mxnet
-  dlprof env remove tf-2.21.0-cpu"""
+  dlprof env remove tf-2.21.0-cpu
+  dlprof env clean                              what killed runs left, here, in dlprof-out and in the cache
+  dlprof env clean results"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("action", choices=["list", "create", "remove"])
-    parser.add_argument("names", nargs="*", metavar="NAME", help="create: framework[@version]; remove: name as listed")
+    parser.add_argument("action", choices=["list", "create", "remove", "clean"])
+    parser.add_argument(
+        "names", nargs="*", metavar="NAME", help="create: framework[@version]; remove: name as listed; clean: folders"
+    )
     parser.add_argument("--device", default="cpu", help="create: cpu (default) or gpu")
 
 
@@ -30,6 +34,8 @@ def run(arguments: argparse.Namespace) -> int:
         for environment in store.list():
             line(f"{environment.name}\tpython {environment.python_version}\t{environment.root}")
         return 0
+    if arguments.action == "clean":
+        return _clean(arguments.names)
     if not arguments.names:
         raise UsageError(f"env {arguments.action} needs a name", hint="dlprof env --help has examples")
     for name in arguments.names:
@@ -44,4 +50,22 @@ def run(arguments: argparse.Namespace) -> int:
             progress.stage(f"environment {side.env.name}")
             environment = store.ensure(side.env, progress.detail)
         line(environment.root)
+    return 0
+
+
+def _clean(names: list[str]) -> int:
+    """Remove what killed runs left; of comparisons with finished trials only say where they are."""
+    from pathlib import Path
+
+    from dlprof.api import leftovers
+    from dlprof.api.record import OUTPUT_FOLDER
+    from dlprof.cli.terminal import say
+
+    folders = [Path(name) for name in names] or [Path(), Path(OUTPUT_FOLDER)]
+    cleared = [leftovers.clear(folder, say, reports=True) for folder in folders]
+    in_cache = leftovers.clear_cache()
+    if in_cache:
+        say(f"removed {in_cache} leftover{'s' if in_cache > 1 else ''} of runs that were killed from the cache")
+    kept = sum(len(one.kept) for one in cleared)
+    print(f"{sum(one.removed for one in cleared) + in_cache} removed, {kept} kept for their finished trials")  # noqa: T201
     return 0

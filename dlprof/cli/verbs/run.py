@@ -53,6 +53,8 @@ def run(arguments: argparse.Namespace) -> int:
     output = arguments.output or Path(OUTPUT_FOLDER) / (read.spec.name + ("-quick" if arguments.quick else ""))
     with Progress() as progress:
         ran = run_study(plan, output, arguments.only, progress)
+        if ran.stopped:
+            progress.say(f"what was finished is kept: the same command again, with -o {output}, goes on with it")
     if arguments.format == "json":
         deliver(ran.record.encoded().decode(), None)
     else:

@@ -102,3 +102,17 @@ def test_a_second_session_goes_on_after_the_first(tmp_path) -> None:
     times = whole["t_ns"].to_pylist()
     assert times == sorted(times)
     assert int(whole.schema.metadata[b"samples"]) > int(earlier.schema.metadata[b"samples"])
+
+
+def test_samples_are_saved_while_the_run_goes_on_since_it_may_be_killed(tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr("dlprof.capture.machine.monitors.SAVED_EVERY_S", 0.4)
+    spare = tmp_path / "spare.parquet"
+    busy = child(SPIN, tmp_path / "trial-0-a")
+    try:
+        sampled(Monitors(["cpu"], period_s=0.1, spare=spare), lambda rows: spare.exists())
+    finally:
+        process.stop(busy)
+    saved = pq.read_table(spare)
+    assert saved.num_rows >= 3
+    second = Monitors(["cpu"], period_s=0.1, earlier=saved)
+    assert second.table().num_rows == saved.num_rows
