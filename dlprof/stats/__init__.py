@@ -1,6 +1,6 @@
 """Arrays in, intervals and verdicts out: the statistics of dlprof, no I/O (what and why: docs/statistics.md)."""
 
-from dlprof.stats.adaptive import Decision, decide, half_width, look_schedule
+from dlprof.stats.adaptive import VERDICTS, Decision, decide, half_width, look_schedule, stop_each
 from dlprof.stats.calibration import Calibration, Rate, Resampled, any_false_discovery, calibrate, consecutive, resample
 from dlprof.stats.crossing import Crossover, crossover
 from dlprof.stats.diagnose import Autocorrelation, autocorrelation
@@ -8,19 +8,20 @@ from dlprof.stats.disturbance import Disturbance, compare_trials, disturbances, 
 from dlprof.stats.location import Interval, hodges_lehmann, median_interval, signflip_pvalue
 from dlprof.stats.multiple import Adjusted, benjamini_hochberg
 from dlprof.stats.planning import detectable_effect, needed_trials, power
-from dlprof.stats.replicates import ReplicateDifference, ReplicateTable, compare_replicate_rows, compare_replicates
-from dlprof.stats.result import FIXED_ALPHA, LOOK_ALPHA, MIN_TRIALS, Result, Verdict
-from dlprof.stats.stopping import StoppingErrors, simulate_stopping
+from dlprof.stats.result import FIRST_LOOK, FIXED_ALPHA, LARGE, LOOK_ALPHA, MIN_TRIALS, Result, Verdict, look_alpha
 from dlprof.stats.trial import ORDER_EFFECT_LIMIT, SideTime, TrialRatio, side_time, trial_log_ratio, trial_ratios
 from dlprof.stats.variance import Repetitions, VarianceComponents, best_repetitions, variance_components
 from dlprof.stats.verdict import compare
 from dlprof.stats.warmup import WarmUp, steady_from, warm_up
 
 __all__ = [
+    "FIRST_LOOK",
     "FIXED_ALPHA",
+    "LARGE",
     "LOOK_ALPHA",
     "MIN_TRIALS",
     "ORDER_EFFECT_LIMIT",
+    "VERDICTS",
     "Adjusted",
     "Autocorrelation",
     "Calibration",
@@ -30,12 +31,9 @@ __all__ = [
     "Interval",
     "Rate",
     "Repetitions",
-    "ReplicateDifference",
-    "ReplicateTable",
     "Resampled",
     "Result",
     "SideTime",
-    "StoppingErrors",
     "TrialRatio",
     "VarianceComponents",
     "Verdict",
@@ -46,8 +44,6 @@ __all__ = [
     "best_repetitions",
     "calibrate",
     "compare",
-    "compare_replicate_rows",
-    "compare_replicates",
     "compare_trials",
     "consecutive",
     "crossover",
@@ -56,6 +52,7 @@ __all__ = [
     "disturbances",
     "half_width",
     "hodges_lehmann",
+    "look_alpha",
     "look_schedule",
     "median_interval",
     "needed_trials",
@@ -63,8 +60,8 @@ __all__ = [
     "resample",
     "side_time",
     "signflip_pvalue",
-    "simulate_stopping",
     "steady_from",
+    "stop_each",
     "trial_log_ratio",
     "trial_ratios",
     "trial_warnings",

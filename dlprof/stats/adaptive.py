@@ -1,21 +1,27 @@
-"""When to stop: the looks of an adaptive comparison, the decision at each, and what the looks do to the error rate."""
+"""When to stop: the looks of an adaptive comparison and the decision at each, of one comparison and of many at once."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
-from numpy.typing import ArrayLike
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
-from dlprof.stats.location import finite
-from dlprof.stats.result import LOOK_ALPHA, MIN_TRIALS, Result
+from dlprof.stats.allowance import bounds, first_look
+from dlprof.stats.location import Floats, finite, signflip_pvalue
+from dlprof.stats.result import AGREE_ALPHA, FIRST_LOOK, LARGE, MIN_TRIALS, Result, Verdict, look_alpha
 from dlprof.stats.verdict import compare
+
+VERDICTS: Final[tuple[Verdict, ...]] = ("inconclusive", "equivalent", "negligible", "faster", "slower")
+"""What the codes of `stop_each` stand for."""
 
 
 @dataclass(frozen=True, slots=True)
 class Decision:
-    """Whether to stop now, why, the comparison so far at the per-look level, and the trial count of the next look."""
+    """Whether to stop now, why, the comparison so far at the look's level, and the trial count of the next look."""
 
     stop: bool
     why: str
@@ -23,11 +29,11 @@ class Decision:
     next_look: int | None
 
 
-def look_schedule(first: int = MIN_TRIALS, step: int = 2, last: int = 30) -> tuple[int, ...]:
-    """Trial counts at which the data may be looked at: 6, 8, …, 30. Raises `ValueError` on a bad one."""
-    if first < MIN_TRIALS or step < 1 or last < first:
-        raise ValueError(f"looks need {MIN_TRIALS} ≤ first ≤ last and step ≥ 1, got {first}, {last}, {step}")
-    looks = list(range(first, last + 1, step))
+def look_schedule(step: int = 2, last: int = 30) -> tuple[int, ...]:
+    """Trial counts at which the data may be looked at: 4, 6, 8, …, 30. Raises `ValueError` on a bad one."""
+    if step < 1 or last < MIN_TRIALS:
+        raise ValueError(f"looks need step ≥ 1 and a last one at ≥ {MIN_TRIALS}, got {step}, {last}")
+    looks = list(range(FIRST_LOOK, last + 1, step))
     return tuple(looks if looks[-1] == last else [*looks, last])
 
 
@@ -37,17 +43,17 @@ def decide(
     *,
     precision: float | None = None,
     margin: float = 0.05,
-    alpha: float = LOOK_ALPHA,
 ) -> Decision:
     """Whether the trials so far (n,) are enough.
 
-    Stops only at a look, so that the error over all looks stays as simulated (`overall_error`): at a verdict, or, with
-    `precision`, as soon as the interval's half-width is at most that fraction, and not before; at the last look in any
-    case. The interval is the per-look one (confidence .99), because a 95 % interval after stopping covers less.
+    Stops only at a look, so that the error over all looks stays as simulated (benchmarks/simulate.py): at a verdict, or,
+    with `precision`, as soon as six trials or more have an interval whose half-width is at most that fraction, and not
+    before; at the last look in any case. The interval is that of the look's own level (`look_alpha`), because a 95 %
+    interval after stopping covers less.
     """
     schedule = tuple(looks) if looks is not None else look_schedule()
     n = finite(log_ratios).size
-    result = compare(log_ratios, margin=margin, alpha=alpha)
+    result = compare(log_ratios, margin=margin, adaptive=True)
     following = next((look for look in schedule if look > n), None)
     if n >= schedule[-1]:
         return Decision(True, f"{n} trials: the last look", result, None)
@@ -55,7 +61,7 @@ def decide(
         return Decision(False, f"{n} trials: the next look is at {following}", result, following)
     if precision is not None:
         width = half_width(result)
-        if width is not None and width <= precision:
+        if width is not None and width <= precision and n >= MIN_TRIALS:
             return Decision(True, f"the interval is ±{width:.1%}, asked for ±{precision:.1%}", result, following)
         so_far = "no interval" if width is None else f"±{width:.1%}"
         return Decision(False, f"{so_far} after {n} trials, asked for ±{precision:.1%}", result, following)
@@ -69,3 +75,71 @@ def half_width(result: Result) -> float | None:
     if result.low is None or result.high is None or result.low <= 0:
         return None
     return math.sqrt(result.high / result.low) - 1
+
+
+def stop_each(
+    draws: Floats,
+    looks: Sequence[int],
+    alpha: float | None,
+    delta: float,
+    precision: float | None = None,
+    truth: ArrayLike = 0.0,
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Where each row of `draws` (runs, last look) stops; delta: ln(1 + margin); truth: the true log-ratio, or (runs,
+    last look) of the first n trials in column n − 1.
+
+    alpha: None for `decide` (every look at its own level), a number for a fixed design, with one look. Three arrays
+    (runs,): code of the verdict (index into VERDICTS), whether the interval at the stop holds `truth`, number of trials at
+    the stop. The rules of `decide` and `compare` a second time, on arrays; tests hold the two against each other.
+    """
+    runs, alive = len(draws), np.arange(len(draws))
+    verdict, covered = np.zeros(runs, dtype=np.int64), np.zeros(runs, dtype=bool)
+    stopped = np.zeros(runs, dtype=np.int64)
+    true = np.broadcast_to(np.asarray(truth, dtype=np.float64), draws.shape)
+    for n in looks:
+        x = draws[alive, :n]
+        level = look_alpha(n) if alpha is None else alpha
+        low, high = bounds(x, level)
+        code = _codes(x, low, high, level, delta, adaptive=alpha is None)
+        if alpha is None and n < MIN_TRIALS:
+            low, high = first_look(low, high, delta)
+        narrow = precision is not None and n >= MIN_TRIALS
+        enough = (code > 0) if precision is None else narrow & (np.expm1((high - low) / 2) <= (precision or 0.0))
+        now = enough | (n == looks[-1])
+        rows = alive[now]
+        holds = (low <= true[alive, n - 1]) & (true[alive, n - 1] <= high)
+        verdict[rows], covered[rows], stopped[rows] = code[now], holds[now], n
+        alive = alive[~now]
+    return verdict, covered, stopped
+
+
+def _codes(x: Floats, low: Floats, high: Floats, alpha: float, delta: float, *, adaptive: bool) -> NDArray[np.int64]:
+    """The verdict on each row of (runs, n), as an index into VERDICTS."""
+    n = x.shape[1]
+    beyond = (low > 0) | (high < 0)
+    if n < MIN_TRIALS:
+        large = np.abs(x.mean(axis=1)) >= math.log(LARGE)
+        early = adaptive and n >= FIRST_LOOK
+        return np.select([early & large & (low > delta), early & large & (high < -delta)], [4, 3], default=0)
+    inner_low, inner_high = bounds(x, 2 * alpha)
+    same = ~beyond & (-delta < inner_low) & (inner_high < delta)
+    if adaptive:
+        beyond = beyond & _agrees(x, beyond)
+    small = (-delta < low) & (high < delta)
+    return np.select([beyond & small, beyond & (high < 0), beyond, same], [2, 3, 4, 1], default=0)
+
+
+def _agrees(x: Floats, asked: NDArray[np.bool_]) -> NDArray[np.bool_]:
+    """Whether the exact sign-flip test rejects at AGREE_ALPHA, for the rows asked for; True elsewhere.
+
+    Two bounds spare most enumerations: six values or more of one sign have p = 2^(1−n), and Hoeffding's inequality
+    bounds p by 2·exp(−(Σx)²/(2·Σx²)).
+    """
+    total, squares = x.sum(axis=1), (x**2).sum(axis=1)
+    one_sign = (x > 0).all(axis=1) | (x < 0).all(axis=1)
+    bounded = 2 * np.exp(-(total**2) / (2 * np.maximum(squares, np.finfo(float).tiny))) <= AGREE_ALPHA
+    agrees: NDArray[np.bool_] = ~asked | one_sign | bounded
+    for row in np.flatnonzero(~agrees):
+        p = signflip_pvalue(x[row])
+        agrees[row] = p is not None and p <= AGREE_ALPHA
+    return agrees

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from dlprof.stats.adaptive import look_schedule
+from dlprof.stats.adaptive import look_schedule, stop_each
+from dlprof.stats.allowance import widening
 from dlprof.stats.location import Floats, finite, t_bounds
 from dlprof.stats.planning import detectable_effect
-from dlprof.stats.result import FIXED_ALPHA, LOOK_ALPHA, MIN_TRIALS
-from dlprof.stats.stopping import stop_each
+from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS
 
 MINUTES: Final = (2.0, 5.0, 10.0, 20.0, 60.0)
 _FIRST_SIGNIFICANT: Final = 2  # codes of stop_each: 0 inconclusive, 1 equivalent, then the differences
@@ -47,7 +47,7 @@ class Calibration:
 
     bias: mean log-ratio of all trials as they ran (unrelabelled), with its 95 % interval; 0 should lie inside.
     sd, sd_low, sd_high: between trials, log scale, with the 95 % chi-square interval. real_*: disjoint comparisons of
-    consecutive trials as they ran, None with too few. fixed (6 trials, α = .05), adaptive (6, 8, …, 30): resampled and
+    consecutive trials as they ran, None with too few. fixed (6 trials, α = .05), adaptive (4, 6, …, 30): resampled and
     relabelled. detectable: (minutes, relative slow-down found with 80 % power by a fixed number of trials that fit),
     None where fewer than six fit.
     """
@@ -94,9 +94,9 @@ def calibrate(
         sd_low=sd * math.sqrt(df / float(special.chdtri(df, 0.025))),
         sd_high=sd * math.sqrt(df / float(special.chdtri(df, 0.975))),
         real_fixed=consecutive(x, (MIN_TRIALS,), FIXED_ALPHA, margin=margin),
-        real_adaptive=consecutive(x, look_schedule(), LOOK_ALPHA, margin=margin),
+        real_adaptive=consecutive(x, look_schedule(), None, margin=margin),
         fixed=resample(x, (MIN_TRIALS,), FIXED_ALPHA, delta=delta, comparisons=comparisons, seed=seed),
-        adaptive=resample(x, look_schedule(), LOOK_ALPHA, delta=delta, comparisons=comparisons, seed=seed),
+        adaptive=resample(x, look_schedule(), None, delta=delta, comparisons=comparisons, seed=seed),
         detectable=tuple((m, _detectable(m, trial_seconds, sd)) for m in MINUTES),
     )
 
@@ -115,7 +115,9 @@ def _detectable(minutes: float, trial_seconds: float, sd: float) -> float | None
     return detectable_effect(n, sd) if n >= MIN_TRIALS else None
 
 
-def consecutive(log_ratios: ArrayLike, looks: Sequence[int], alpha: float, *, margin: float = 0.05) -> Rate | None:
+def consecutive(
+    log_ratios: ArrayLike, looks: Sequence[int], alpha: float | None, *, margin: float = 0.05
+) -> Rate | None:
     """Share called different among disjoint comparisons of consecutive trials (n,), exactly as they ran.
 
     Nothing is relabelled or reused, so the comparisons are independent and the interval is Clopper-Pearson's. A new
@@ -142,7 +144,7 @@ def exact_rate(hits: int, comparisons: int, trials: int) -> Rate:
 def resample(
     log_ratios: ArrayLike,
     looks: Sequence[int],
-    alpha: float,
+    alpha: float | None,
     *,
     relabel: bool = True,
     truth: float = 0.0,
@@ -153,8 +155,9 @@ def resample(
 ) -> Resampled:
     """Rates of comparisons drawn with replacement from a pool of trials (n,).
 
-    looks: one number for a fixed design, the schedule for an adaptive one. relabel: give each drawn trial a random sign,
-    which forces a symmetric null; without it the pool's own mean acts, and `truth` says what the interval should cover.
+    looks, alpha: one number and its level for a fixed design; the schedule and None for an adaptive one. relabel: give
+    each drawn trial a random sign, which forces a symmetric null; without it the pool's own mean acts, and `truth` says
+    what the interval should cover.
     The comparisons share trials, so their number says little: the intervals are percentiles over `pools` bootstrap pools
     of whole trials (the cluster), each with a fifth as many comparisons of its own (which widens them a little).
     """
@@ -203,8 +206,10 @@ def any_false_discovery(
     def once(pool: NDArray[np.float64]) -> float:
         draws = pool[generator.integers(0, len(pool), (comparisons, n))]
         draws = draws * generator.choice((-1.0, 1.0), (comparisons, n, 1))
-        error = draws.std(axis=1, ddof=1) / math.sqrt(n)
-        t = np.divide(draws.mean(axis=1), error, out=np.zeros_like(error), where=error > 0)
+        mean = draws.mean(axis=1)
+        low, high = widening(np.moveaxis(draws, 1, -1))
+        error = draws.std(axis=1, ddof=1) / math.sqrt(n) * np.where(mean > 0, low, high)
+        t = np.divide(mean, error, out=np.zeros_like(error), where=error > 0)
         p = np.sort(2 * special.stdtr(n - 1, -np.abs(t)), axis=1)
         return float((p <= thresholds).any(axis=1).mean())
 

@@ -1,4 +1,4 @@
-"""How many trials it takes: power, needed trials and detectable effect of the t test over trials."""
+"""How many trials it takes: power, needed trials and detectable effect of the widened t test over trials."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Final
 import numpy as np
 from scipy import special
 
+from dlprof.stats.allowance import PLANNED
 from dlprof.stats.location import Floats, t_quantile
 from dlprof.stats.result import FIXED_ALPHA, POWER
 
@@ -18,7 +19,8 @@ _MOST_TRIALS: Final = 1_000_000
 def power(n: int, sd: float, effect: float, alpha: float = FIXED_ALPHA) -> float:
     """Probability that a two-sided t test over `n` trials rejects when B takes `1 + effect` times A's time.
 
-    sd: standard deviation between trials of the log-ratio. Exact for normal log-ratios (non-central t). n < 2 → 0.
+    sd: standard deviation between trials of the log-ratio. For independent normal log-ratios (non-central t), with the
+    interval as much wider as `allowance.PLANNED`. n < 2 → 0.
     """
     _check(sd, alpha)
     if n < 2:
@@ -33,7 +35,7 @@ def _power_log(n: int, sd: float, shift: float, alpha: float) -> float:
     """
     scale, weight = _sample_sds(n - 1)
     centre = shift * math.sqrt(n) / sd
-    bound = t_quantile(1 - alpha / 2, n - 1) * scale
+    bound = PLANNED * t_quantile(1 - alpha / 2, n - 1) * scale
     return float(weight @ (special.ndtr(centre - bound) + special.ndtr(-centre - bound)))
 
 
@@ -54,7 +56,7 @@ def _legendre() -> tuple[Floats, Floats]:
 def needed_trials(sd: float, effect: float, alpha: float = FIXED_ALPHA, target: float = POWER) -> int:
     """Fewest trials with which a relative effect is found with probability `target`; at least 2.
 
-    The exact form of ⌈((t₁₋α/₂ + t_target)·sd/δ)²⌉ with δ = ln(1 + effect). Raises `ValueError` for effect = 0.
+    The exact form of ⌈((1.42·t₁₋α/₂ + t_target)·sd/δ)²⌉ with δ = ln(1 + effect). Raises `ValueError` for effect = 0.
     """
     _check(sd, alpha)
     shift = abs(math.log1p(effect))

@@ -10,9 +10,27 @@ Verdict = Literal["faster", "slower", "equivalent", "negligible", "inconclusive"
 MIN_TRIALS: Final = 6
 """Fewest trials for a verdict: with 5, an exact sign-flip test cannot go below p = 2/32 = .0625."""
 
+FIRST_LOOK: Final = 4
+"""Trials at the first look of an adaptive comparison, where only a large effect may be called."""
+
+LARGE: Final = 1.25
+"""Ratio (or its reciprocal) from which an effect is large. Below it four trials decide nothing: all four of one sign is no
+rarity (1 in 8), and one side's processes that run at two speeds look like a difference for so long."""
+
 FIXED_ALPHA: Final = 0.05
 LOOK_ALPHA: Final = 0.010
-"""Error level of each look of an adaptive comparison; over the looks 6, 8, …, 30 it adds up to about .049."""
+"""Error level of the looks from 10 trials on; see `look_alpha`."""
+
+AGREE_ALPHA: Final = 0.05
+"""Level at which the exact sign-flip test has to agree before an adaptive comparison of six trials or more is decided."""
+
+
+def look_alpha(n: int) -> float:
+    """Error level of the look at `n` trials of an adaptive comparison (benchmarks/simulate.py shows what they add up to)."""
+    if n < MIN_TRIALS:
+        return 0.015
+    return 0.005 if n < 10 else LOOK_ALPHA
+
 
 POWER: Final = 0.80
 
@@ -22,10 +40,10 @@ class Result:
     """Time of B ÷ time of A over trials, with what may be concluded from it.
 
     estimate, low, high: ratios (1 = no difference; below 1 = B is faster); low and high are None where there is no
-    interval. confidence: level of [low, high], 1 − alpha. p: two-sided t test; p_signflip: exact sign-flip test; None =
-    the test could not run, which is no evidence. sd: standard deviation of the log-ratio between trials. margin: the
-    relative difference called negligible. more_trials: how many further trials would probably decide, when
-    inconclusive. detectable: relative slow-down that this many trials with this sd find with 80 % power. verdict: of B
+    interval. confidence: level of [low, high], 1 − alpha. p: of the test that belongs to the interval; p_signflip: exact
+    sign-flip test; None = the test could not run, which is no evidence. sd: standard deviation of the log-ratio between
+    trials. margin: the relative difference called negligible. more_trials: how many further trials would probably decide,
+    when inconclusive. detectable: relative slow-down that this many trials with this sd find with 80 % power. verdict: of B
     seen from A.
     """
 

@@ -6,13 +6,24 @@ import math
 from typing import Final
 
 from numpy.typing import ArrayLike
+from scipy import special
 
+from dlprof.stats.allowance import bounds, first_look, widening
 from dlprof.stats.diagnose import autocorrelation
-from dlprof.stats.location import Floats, finite, signflip_pvalue, t_bounds, t_pvalue, varies
+from dlprof.stats.location import Floats, finite, signflip_pvalue, varies
 from dlprof.stats.planning import detectable_effect, needed_trials
-from dlprof.stats.result import FIXED_ALPHA, LOOK_ALPHA, MIN_TRIALS, Result, Verdict
+from dlprof.stats.result import (
+    AGREE_ALPHA,
+    FIRST_LOOK,
+    FIXED_ALPHA,
+    LARGE,
+    MIN_TRIALS,
+    Result,
+    Verdict,
+    look_alpha,
+)
 
-METHOD: Final = "Student t over trials, log scale"
+METHOD: Final = "Student t over trials, log scale, with an allowance for dependence and skew"
 _LARGEST_LOG: Final = 60.0  # a ratio of 1e26 is a broken clock, not a measurement
 
 
@@ -28,19 +39,21 @@ def compare(
 
     log_ratios: (n,) ln(time B ÷ time A), one per trial in the order run, each of its own pair of fresh processes (see
     `trial_log_ratio`). margin: relative difference that does not matter; the region is [1/(1+m), 1+m], so that swapping
-    the sides mirrors the verdict. alpha: default .05; .010 when `adaptive`, i.e. one look among 6, 8, …, 30 trials.
+    the sides mirrors the verdict. adaptive: this is one look among 4, 6, 8, …, 30 trials; alpha is then that look's
+    (`look_alpha`), four trials may show a large effect, and the exact sign-flip test must agree. Otherwise alpha is .05.
 
     Verdicts: faster or slower (interval beyond 1 and not inside the margin), negligible (beyond 1, inside the margin),
     equivalent (two one-sided tests: the 1 − 2·alpha interval inside the margin; Schuirmann 1987), else inconclusive.
-    Fewer than 6 trials, non-finite values or values that do not vary are no evidence: inconclusive, with a warning.
+    Fewer than 6 trials (but see adaptive), non-finite values or values that do not vary are no evidence: inconclusive, with
+    a warning.
     Raises `ValueError` for a margin or alpha outside (0, 1).
     """
-    level = alpha if alpha is not None else (LOOK_ALPHA if adaptive else FIXED_ALPHA)
+    given = finite(log_ratios)
+    level = alpha if alpha is not None else (look_alpha(given.size) if adaptive else FIXED_ALPHA)
     if not 0 < level < 0.5:
         raise ValueError(f"alpha must lie between 0 and .5, got {level}")
     if not 0 < margin < 1:
         raise ValueError(f"the margin must lie between 0 and 1, got {margin}")
-    given = finite(log_ratios)
     usable = given[abs(given) < _LARGEST_LOG]  # drops NaN and infinities as well
     if usable.size < given.size:
         lost = given.size - usable.size
@@ -51,7 +64,7 @@ def compare(
         return _no_evidence(given, 1, level, margin, "one trial: no interval")
     if not varies(given):
         return _no_evidence(given, given.size, level, margin, f"all {given.size} trials gave the same ratio")
-    return _judge(given, level, margin, seed)
+    return _judge(given, level, margin, adaptive, seed)
 
 
 def _no_evidence(usable: Floats, trials: int, alpha: float, margin: float, why: str) -> Result:
@@ -73,15 +86,21 @@ def _no_evidence(usable: Floats, trials: int, alpha: float, margin: float, why: 
     )
 
 
-def _judge(x: Floats, alpha: float, margin: float, seed: int) -> Result:
-    low, high = t_bounds(x, alpha)
+def _judge(x: Floats, alpha: float, margin: float, adaptive: bool, seed: int) -> Result:
+    low, high = bounds(x, alpha)
     sd = float(x.std(ddof=1))
-    p, p_signflip = t_pvalue(x), signflip_pvalue(x, seed)
+    p, p_signflip = pvalue(x), signflip_pvalue(x, seed)
     verdict = _verdict(x, alpha, margin)
+    if adaptive and x.size < MIN_TRIALS:
+        verdict = _early(x, float(low), float(high), margin)
+        low, high = first_look(low, high, math.log1p(margin))
+    disagree = _disagree(x.size, alpha, adaptive, p, p_signflip)
+    if adaptive and disagree:
+        verdict = "inconclusive"
     return Result(
         estimate=math.exp(float(x.mean())),
-        low=_exp(low),
-        high=_exp(high),
+        low=_exp(float(low)),
+        high=_exp(float(high)),
         confidence=1 - alpha,
         trials=x.size,
         method=METHOD,
@@ -92,8 +111,18 @@ def _judge(x: Floats, alpha: float, margin: float, seed: int) -> Result:
         margin=margin,
         more_trials=_more_trials(x, sd, alpha, margin) if verdict == "inconclusive" else None,
         detectable=_detectable(x.size, sd, alpha),
-        warnings=_warnings(x, alpha, p, p_signflip),
+        warnings=_warnings(x, verdict, disagree, p, p_signflip),
     )
+
+
+def pvalue(x: Floats) -> float | None:
+    """Two-sided p of the test that `allowance.bounds` inverts: below alpha where the (1 − alpha) interval excludes 0."""
+    if x.size < 2 or not varies(x):
+        return None
+    mean = float(x.mean())
+    low, high = widening(x)
+    error = float(x.std(ddof=1)) / math.sqrt(x.size) * float(low if mean > 0 else high)
+    return float(2 * special.stdtr(x.size - 1, -abs(mean / error)))
 
 
 def _exp(x: float) -> float:
@@ -110,13 +139,21 @@ def _verdict(x: Floats, alpha: float, margin: float) -> Verdict:
     if x.size < MIN_TRIALS:
         return "inconclusive"
     delta = math.log1p(margin)
-    low, high = t_bounds(x, alpha)
+    low, high = bounds(x, alpha)
     if low > 0 or high < 0:
         if -delta < low and high < delta:
             return "negligible"
         return "slower" if low > 0 else "faster"
-    low, high = t_bounds(x, 2 * alpha)  # both one-sided tests at level alpha
+    low, high = bounds(x, 2 * alpha)  # both one-sided tests at level alpha
     return "equivalent" if -delta < low and high < delta else "inconclusive"
+
+
+def _early(x: Floats, low: float, high: float, margin: float) -> Verdict:
+    """What the first look may say: a large effect whose whole interval lies beyond the margin, or nothing."""
+    delta = math.log1p(margin)
+    if x.size < FIRST_LOOK or abs(float(x.mean())) < math.log(LARGE):
+        return "inconclusive"
+    return "slower" if low > delta else "faster" if high < -delta else "inconclusive"
 
 
 def _more_trials(x: Floats, sd: float, alpha: float, margin: float) -> int:
@@ -133,14 +170,14 @@ def _more_trials(x: Floats, sd: float, alpha: float, margin: float) -> int:
     return max(needed - x.size, MIN_TRIALS - x.size, 1)
 
 
-def _warnings(x: Floats, alpha: float, p: float | None, p_signflip: float | None) -> tuple[str, ...]:
+def _warnings(
+    x: Floats, verdict: Verdict, disagree: bool, p: float | None, p_signflip: float | None
+) -> tuple[str, ...]:
     found = []
-    if x.size < MIN_TRIALS:
+    if x.size < MIN_TRIALS and verdict == "inconclusive":
         found.append(f"need ≥ {MIN_TRIALS} trials for a verdict, have {x.size}")
-    elif _disagree(x.size, alpha, p, p_signflip):
-        found.append(
-            f"the t test (p = {p:.2g}) and the exact sign-flip test (p = {p_signflip:.2g}) disagree at {alpha:g}"
-        )
+    elif disagree:
+        found.append(f"the t test (p = {p:.2g}) and the exact sign-flip test (p = {p_signflip:.2g}) disagree")
     trend = autocorrelation(x)
     if trend.p is not None and trend.p < 0.01:
         found.append(
@@ -149,8 +186,13 @@ def _warnings(x: Floats, alpha: float, p: float | None, p_signflip: float | None
     return tuple(found)
 
 
-def _disagree(n: int, alpha: float, p: float | None, p_signflip: float | None) -> bool:
-    """Whether the cross-check contradicts the t test, where it is able to reject at all (smallest p: 2^(1−n))."""
-    if p is None or p_signflip is None or 2.0 ** (1 - n) > alpha:
+def _disagree(n: int, alpha: float, adaptive: bool, p: float | None, p_signflip: float | None) -> bool:
+    """Whether the exact test contradicts the t test, where it is able to reject at all (smallest p: 2^(1−n)).
+
+    At a look only a difference that the exact test does not see (at .05) is a contradiction: the looks' own levels are
+    stricter than what it can reach with few trials.
+    """
+    level = AGREE_ALPHA if adaptive else alpha
+    if p is None or p_signflip is None or 2.0 ** (1 - n) > level:
         return False
-    return (p < alpha) != (p_signflip <= alpha)
+    return p < alpha and p_signflip > level if adaptive else (p < alpha) != (p_signflip <= alpha)

@@ -127,7 +127,7 @@ def sentence(
     change = format_change(ratio.estimate)
     if ratio.low is not None and ratio.high is not None:
         change += f" [{format_change(ratio.low)}, {format_change(ratio.high)}]"
-    evidence = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}, {ratio.confidence:.0%} confidence"
+    evidence = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}, {100 * ratio.confidence:g}% confidence"
     time = f"{change} time for {unit} ({evidence})"
     if verdict in ("faster", "slower"):
         return f"{b.label} is {verdict} than {a.label}: {time}"

@@ -107,14 +107,11 @@ def check_gate(options: CompareOptions, workload: Workload, trust: Trust | None)
 
 
 def _remedy(gate: float, trust: Trust) -> str:
-    needed = stats.needed_trials(trust.sd, gate, trust.alpha)
+    adaptive = trust.alpha != stats.FIXED_ALPHA
+    needed = stats.needed_trials(trust.sd, gate, stats.LOOK_ALPHA if adaptive else stats.FIXED_ALPHA)
     wider = "" if trust.smallest is None else f"--gate {math.ceil(trust.smallest * 100)}% or wider, or "
-    if trust.alpha == stats.LOOK_ALPHA and needed > _MOST_TRIALS:
+    if adaptive and needed > _MOST_TRIALS:
         needed = stats.needed_trials(trust.sd, gate)
         return f"{wider}--trials {needed} (about {format_minutes(needed * trust.seconds)})"
-    enough = (
-        f"--budget {format_minutes(needed * trust.seconds)}"
-        if trust.alpha == stats.LOOK_ALPHA
-        else f"--trials {needed}"
-    )
+    enough = f"--budget {format_minutes(needed * trust.seconds)}" if adaptive else f"--trials {needed}"
     return f"{wider}{enough}, which finds {gate:.1%} in four of five cases; a quieter machine needs less"

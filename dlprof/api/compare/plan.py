@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -39,7 +40,8 @@ OVERDRAFT: Final = 4.0
 class Pacing:
     """The decision after each trial.
 
-    One item: looks at 6, 8, …, 30 trials (stats.decide). A family of items (an op workload) is judged together by
+    One item: looks at 4, 6, 8, …, 30 trials (stats.decide); a budget that the first trial shows to hold fewer than four ends
+    there, and says what it takes. A family of items (an op workload) is judged together by
     Benjamini-Hochberg, which needs a number of trials that does not depend on the ratios: as many as fit into the
     budget by the duration of the first, from six to ten. With a precision it goes on until every item has it.
     """
@@ -50,6 +52,7 @@ class Pacing:
     warn: Callable[[str], None]
     deadline: float = 0.0
     ended: str = ""
+    too_small: bool = False
     standing: str = ""
     more: int = 0
     began: float = 0.0
@@ -154,13 +157,28 @@ class Pacing:
         if all(decision.stop for decision in decisions):
             self.say(f"  stopping: {decisions[0].why}")
             return False
-        # A look is planned at even numbers from six on: stop between looks only when the budget cannot reach the next.
+        if n == 1 and not self._holds_looks(trial.wall_s, left):
+            return False
+        # A look is planned at even numbers: stop between looks only when the budget cannot reach the next.
         to_next = (decisions[0].next_look or n + 1) - n
         if n >= stats.MIN_TRIALS and left < trial.wall_s * to_next and n in stats.look_schedule():
             return self._end(f"spent after {n} trials without a verdict")
         if n < stats.MIN_TRIALS and left < 0:
             return self._end(f"too small for {stats.MIN_TRIALS} trials")
         return True
+
+    def _holds_looks(self, trial_s: float, left_s: float) -> bool:
+        """After the first trial, whose cost is known: whether the budget holds the first look, saying what six trials take."""
+        fit = 1 + max(int(left_s / trial_s), 0)
+        if fit >= stats.MIN_TRIALS:
+            return True
+        six = math.ceil(stats.MIN_TRIALS * trial_s)
+        needed = f"a trial takes {trial_s:.0f} s with the fewest rounds, so {stats.MIN_TRIALS} take --budget {six}s"
+        if fit >= stats.FIRST_LOOK:
+            self.warn(f"the budget holds {fit} trials, which show a difference of 25 % or more only: {needed}")
+            return True
+        self.too_small = True
+        return self._end(f"too small for a verdict: {needed}; nothing is traced")
 
     def _say_trial(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> None:
         if len(ratios) > 1 and self.family:
@@ -173,8 +191,7 @@ class Pacing:
     def _standing(self, ratios: Mapping[str, Sequence[float]]) -> str:
         """The headline's ratio and interval so far, and what it would take."""
         chosen = ratios[_headline(ratios)] if ratios else []
-        alpha = stats.LOOK_ALPHA if self.adaptive else None
-        result = stats.compare(chosen, margin=self.options.margin, alpha=alpha)
+        result = stats.compare(chosen, margin=self.options.margin, adaptive=self.adaptive)
         if result.estimate is None:
             return "no ratio so far"
         n = len(chosen)
@@ -184,19 +201,20 @@ class Pacing:
             return f"{text}, {result.verdict}"
         if not self.adaptive:
             return text
-        if n < stats.MIN_TRIALS:
-            return f"{text}, first verdict at {stats.MIN_TRIALS} trials"
+        if n < stats.FIRST_LOOK:
+            return f"{text}, first look at {stats.FIRST_LOOK} trials"
         self.more = result.more_trials or 0
         return f"{text}, about {self.more} more trials to a verdict" if self.more else text
 
 
 def plan_of(workload: Workload, *, trials: int, seed: int, budget_s: float) -> Plan:
-    """How trials of this workload run. A trial of an op workload takes a sixth of the budget (also where the number of
+    """How trials of this workload run. A trial of a network has fewer rounds where a sixth of the budget is too short for all
+    that it wants. A trial of an op workload takes a sixth of the budget (also where the number of
     trials is fixed: of the default one), or 40 rounds if that is less."""
-    if workload.kind != "op":
-        return Plan(trials=trials, seed=seed, items=_items(workload))
-    few, many = OP_ROUNDS
     share = budget_s / stats.MIN_TRIALS
+    if workload.kind != "op":
+        return Plan(trials=trials, seed=seed, items=_items(workload), trial_s=share)
+    few, many = OP_ROUNDS
     return Plan(
         trials=trials,
         seed=seed,

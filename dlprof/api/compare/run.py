@@ -121,7 +121,7 @@ class _Comparing:
     def run(self) -> tuple[Comparison, int]:
         self._checkpoint()
         try:
-            if self._trials():
+            if self._trials() and not self.pacing.too_small:
                 self._traces()
                 self._reasons()
         except KeyboardInterrupt:

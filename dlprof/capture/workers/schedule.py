@@ -54,11 +54,11 @@ class Plan:
     grouping: items → groups that are warmed up and timed one after the other, in random order in each trial, by the same
     two workers: hundreds of items at once would throw each other's operands out of memory. None = one group.
     target_s: time for the timed rounds of one trial (with a grouping: and for the warm-up, which hundreds of items make
-    long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept, so
-    that all trials weigh alike) between min_rounds (STATISTICS: 10 for blocks of a network, 40 for micro-operations)
-    and max_rounds. burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect of up
-    to 14 %. warm-up: at least warmup_floor iterations per item, then on until
-    `Enough` or warmup_cap.
+    long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept, so that
+    all trials weigh alike) between min_rounds (STATISTICS: 10 for blocks of a network, 40 for micro-operations) and
+    max_rounds. trial_s: time that a whole trial may take where fewer rounds can keep it; the rounds then get what start and
+    warm-up have left of it. burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect
+    of up to 14 %. warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
     """
 
     trials: int
@@ -66,6 +66,7 @@ class Plan:
     items: tuple[str, ...] | None = None
     grouping: Grouping | None = None
     target_s: float = 12.0
+    trial_s: float | None = None
     min_rounds: int = 10
     max_rounds: int = 200
     burst: int = 3
@@ -201,13 +202,14 @@ class _Run:
     idle_ns: dict[Side, int] = field(default_factory=lambda: {"a": 0, "b": 0})
     waited_ns: dict[Side, int] = field(default_factory=lambda: {"a": 0, "b": 0})
     workers: dict[Side, LockstepWorker] = field(default_factory=dict)
+    began: float = 0.0
     generator: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         self.generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.plan.seed, self.number])))
 
     def trial(self, rounds: tuple[int, ...] | None) -> Trial:
-        began = time.monotonic()
+        self.began = time.monotonic()
         with ExitStack() as stack:
             self.on_step(self.number, "start", 0.0)
             for side in self._sides():
@@ -232,7 +234,7 @@ class _Run:
             machine=machine,
             ready=ready,
             not_warm=tuple(self.not_warm),
-            wall_s=time.monotonic() - began,
+            wall_s=time.monotonic() - self.began,
             warnings=_warnings(self.number, idle, self.not_warm),
             group_rounds=rounds,
         )
@@ -259,6 +261,8 @@ class _Run:
             warming_s = time.monotonic() - began if self.plan.grouping else 0.0
             round_ns = sum(self.round_ns[side, item] for side in SIDES for item in items)
             target_s = max(left_s * len(items) / (total - done) - warming_s, 0.0)
+            if self.plan.trial_s is not None:
+                target_s = max(min(target_s, self.plan.trial_s - (time.monotonic() - self.began)), 0.0)
             counts[at] = counts[at] or rounds_for(replace(self.plan, target_s=target_s), round_ns)
             left_s -= warming_s + counts[at] * round_ns / 1e9
             self._timed(items, counts[at], done / total, len(items) / total)

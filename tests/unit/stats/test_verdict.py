@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 
 from dlprof import stats
+from dlprof.stats.allowance import bounds, widening
 
 MIRROR = {"faster": "slower", "slower": "faster"}
 
@@ -22,15 +23,28 @@ samples = st.builds(
 )
 
 
-def test_interval_and_p_are_those_of_the_t_test():
+def test_the_interval_is_students_with_the_allowance_and_p_belongs_to_it():
     x = np.array([0.05, 0.09, 0.02, 0.11, 0.03, 0.08, 0.07])
     result = stats.compare(x)
-    expected = reference.ttest_1samp(x, 0)
-    low, high = expected.confidence_interval(0.95)
+    low, high = reference.ttest_1samp(x, 0).confidence_interval(0.95)
+    wider_low, wider_high = (float(factor) for factor in widening(x))
     assert result.estimate == pytest.approx(math.exp(x.mean()))
-    assert (result.low, result.high) == pytest.approx((math.exp(low), math.exp(high)))
-    assert result.p == pytest.approx(expected.pvalue)
+    assert math.log(result.low) == pytest.approx(x.mean() - wider_low * (x.mean() - low))
+    assert math.log(result.high) == pytest.approx(x.mean() + wider_high * (high - x.mean()))
+    assert stats.compare(x, alpha=result.p * 1.001).low > 1
+    assert stats.compare(x, alpha=result.p * 0.999).low < 1
     assert (result.trials, result.confidence) == (7, 0.95)
+
+
+def test_the_allowance_grows_with_what_the_trials_show():
+    alternating = np.tile([-1.0, 1.0], 10)
+    assert widening(alternating) == pytest.approx((1.0, 1.0))
+    assert widening(np.sort(alternating))[0] == pytest.approx(2.0)  # the most: an autocorrelation of .6
+    skewed = np.array([0, 0.1, -0.1, 0.05, -0.05, 0.1, -0.1, 3.0])
+    low, high = widening(skewed)
+    assert high > low * 1.5
+    low, high = widening(-skewed)
+    assert low > high * 1.5
 
 
 @pytest.mark.parametrize(
@@ -55,12 +69,10 @@ def test_a_difference_that_pokes_out_of_the_margin_is_not_negligible():
 
 def test_equivalence_is_two_one_sided_tests_at_alpha():
     x = np.array([0.02, -0.02, 0.03, -0.03, 0.01, 0.02, -0.01])
-    worst = max(
-        reference.ttest_1samp(x, -math.log1p(0.03), alternative="greater").pvalue,
-        reference.ttest_1samp(x, math.log1p(0.03), alternative="less").pvalue,
-    )
-    assert stats.compare(x, margin=0.03, alpha=worst * 1.01).verdict == "equivalent"
-    assert stats.compare(x, margin=0.03, alpha=worst * 0.99).verdict == "inconclusive"
+    delta = math.log1p(0.03)
+    inside = [a for a in np.linspace(0.001, 0.2, 200) if -delta < bounds(x, 2 * a)[0] and bounds(x, 2 * a)[1] < delta]
+    assert stats.compare(x, margin=0.03, alpha=inside[0]).verdict == "equivalent"
+    assert stats.compare(x, margin=0.03, alpha=inside[0] - 0.001).verdict == "inconclusive"
 
 
 def test_one_trial_gives_an_estimate_and_nothing_else():
@@ -109,7 +121,9 @@ def test_a_senseless_margin_or_alpha_is_refused(options):
 
 def test_adaptive_reports_the_per_look_level():
     x = np.random.default_rng(0).normal(0, 0.1, 8)
-    assert stats.compare(x, adaptive=True).confidence == 0.99
+    assert stats.compare(x, adaptive=True).confidence == 0.995
+    assert stats.compare([*x, 0.1, 0.0], adaptive=True).confidence == 0.99
+    assert stats.compare(x[:4], adaptive=True).confidence == 0.985
     assert stats.compare(x).confidence == 0.95
 
 
@@ -165,7 +179,7 @@ def test_more_trials_is_what_the_power_at_the_margin_asks_for():
             [0.10, 0.11, 0.12, 0.09, 0.10, 0.13, 0.11, 5.0],
             0.05,
         ),  # all of one sign, yet the t test is lost to the spread
-        ([0.10, 0.11, 0.12, 0.09, 0.10, 0.13, -0.09, 0.11, 0.10], 0.0078),
+        ([0.10, 0.11, 0.12, 0.09, 0.10, 0.13, -0.09, 0.11, 0.10], 0.02),
     ],
 )
 def test_a_sign_flip_test_that_contradicts_the_t_test_is_a_warning(values, alpha):
