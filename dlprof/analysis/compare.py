@@ -189,13 +189,16 @@ def _threads(runtime: Mapping[str, object]) -> str | None:
 def _untraced_steps(a: Evidence, b: Evidence, timings: pa.Table) -> tuple[float, float] | None:
     """Mean untraced time of a synchronised step on both sides, ns: the like of the traced walls, which are means too.
 
-    From the steps beside the traced windows where every window has them, else from the trials.
+    From the trials where they have it: many processes a side, in turns, as the verdict. Else from the steps beside the traced
+    windows, which are of one process or a few.
     """
+    found = [_untraced(timings, "train_step_sync", side, np.mean) for side in "ab"]
+    if found[0] is not None and found[1] is not None:
+        return found[0], found[1]
     if all(e.untraced and all(len(times) for times in e.untraced) for e in (a, b)):
         means = [float(np.mean([np.mean(times) for times in e.untraced])) for e in (a, b)]
         return means[0], means[1]
-    found = [_untraced(timings, "train_step_sync", side, np.mean) for side in "ab"]
-    return (found[0], found[1]) if found[0] is not None and found[1] is not None else None
+    return None
 
 
 def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> ItemResult:

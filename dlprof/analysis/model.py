@@ -83,11 +83,24 @@ class KernelRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Drift:
+    """A side (a | b) whose time changes as its process runs: relative change per iteration with its 99 % interval, and whole
+    change from the first round of a trial to the last."""
+
+    side: Literal["a", "b"]
+    per_iteration: float
+    low: float
+    high: float
+    whole: float
+
+
+@dataclass(frozen=True, slots=True)
 class ItemResult:
     """The verdict on one timed item; median_*_ns: wall time of one unit of work (a training step, an op call).
 
     p: of the t test over trials; None where it could not run. q: p adjusted over the items that are judged as one family
-    (Benjamini-Hochberg); None for an item that stands alone.
+    (Benjamini-Hochberg); None for an item that stands alone. mean_ratio: mean time of B ÷ mean time of A, where `ratio` is
+    that of typical bursts; None where not known. drifts: sides whose time changes as their processes run.
     """
 
     item: str
@@ -100,6 +113,8 @@ class ItemResult:
     warnings: tuple[str, ...] = ()
     p: float | None = None
     q: float | None = None
+    mean_ratio: Ratio | None = None
+    drifts: tuple[Drift, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

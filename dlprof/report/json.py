@@ -42,6 +42,7 @@ def comparison_value(found: Comparison) -> dict[str, Any]:
         "b": _side(found.b),
         "verdict": verdict_word(found),
         "ratio": plain(first.ratio) if first else None,
+        "ratio_of": first.item if first else None,
         "basis": found.basis,
         "items": plain(found.items),
         "rows": plain(found.rows),

@@ -4,11 +4,12 @@ from dlprof.stats.adaptive import VERDICTS, Decision, decide, half_width, look_s
 from dlprof.stats.calibration import Calibration, Rate, Resampled, any_false_discovery, calibrate, consecutive, resample
 from dlprof.stats.crossing import Crossover, crossover
 from dlprof.stats.diagnose import Autocorrelation, autocorrelation
-from dlprof.stats.disturbance import Disturbance, compare_trials, disturbances, trial_warnings
+from dlprof.stats.disturbance import STANDS_OUT, Disturbance, compare_trials, disturbances, trial_warnings
 from dlprof.stats.location import Interval, hodges_lehmann, median_interval, signflip_pvalue
 from dlprof.stats.multiple import Adjusted, benjamini_hochberg
 from dlprof.stats.planning import detectable_effect, needed_trials, power
 from dlprof.stats.result import FIRST_LOOK, FIXED_ALPHA, LARGE, LOOK_ALPHA, MIN_TRIALS, Result, Verdict, look_alpha
+from dlprof.stats.tails import Drift, MeanRatio, drifts, mean_ratio
 from dlprof.stats.trial import ORDER_EFFECT_LIMIT, SideTime, TrialRatio, side_time, trial_log_ratio, trial_ratios
 from dlprof.stats.variance import Repetitions, VarianceComponents, best_repetitions, variance_components
 from dlprof.stats.verdict import compare
@@ -21,6 +22,7 @@ __all__ = [
     "LOOK_ALPHA",
     "MIN_TRIALS",
     "ORDER_EFFECT_LIMIT",
+    "STANDS_OUT",
     "VERDICTS",
     "Adjusted",
     "Autocorrelation",
@@ -28,7 +30,9 @@ __all__ = [
     "Crossover",
     "Decision",
     "Disturbance",
+    "Drift",
     "Interval",
+    "MeanRatio",
     "Rate",
     "Repetitions",
     "Resampled",
@@ -50,10 +54,12 @@ __all__ = [
     "decide",
     "detectable_effect",
     "disturbances",
+    "drifts",
     "half_width",
     "hodges_lehmann",
     "look_alpha",
     "look_schedule",
+    "mean_ratio",
     "median_interval",
     "needed_trials",
     "power",

@@ -10,8 +10,8 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlprof.stats.allowance import bounds, first_look
-from dlprof.stats.location import Floats, finite, signflip_pvalue
+from dlprof.stats.allowance import factors, first_look
+from dlprof.stats.location import Floats, finite, signflip_pvalue, t_quantile
 from dlprof.stats.result import AGREE_ALPHA, FIRST_LOOK, LARGE, MIN_TRIALS, Result, Verdict, look_alpha
 from dlprof.stats.verdict import compare
 
@@ -96,11 +96,12 @@ def stop_each(
     verdict, covered = np.zeros(runs, dtype=np.int64), np.zeros(runs, dtype=bool)
     stopped = np.zeros(runs, dtype=np.int64)
     true = np.broadcast_to(np.asarray(truth, dtype=np.float64), draws.shape)
+    sums = _Sums.of(draws)
     for n in looks:
-        x = draws[alive, :n]
         level = look_alpha(n) if alpha is None else alpha
-        low, high = bounds(x, level)
-        code = _codes(x, low, high, level, delta, adaptive=alpha is None)
+        so_far = sums.first(n, alive)
+        low, high = so_far.bounds(level)
+        code = _codes(so_far, draws[alive, :n], level, delta, adaptive=alpha is None)
         if alpha is None and n < MIN_TRIALS:
             low, high = first_look(low, high, delta)
         narrow = precision is not None and n >= MIN_TRIALS
@@ -113,15 +114,67 @@ def stop_each(
     return verdict, covered, stopped
 
 
-def _codes(x: Floats, low: Floats, high: Floats, alpha: float, delta: float, *, adaptive: bool) -> NDArray[np.int64]:
+@dataclass(frozen=True, slots=True)
+class _SoFar:
+    """What n values a row come to: (runs,) mean, standard error, and the factors of `allowance.widening`."""
+
+    n: int
+    mean: Floats
+    error: Floats
+    low: Floats
+    high: Floats
+
+    def bounds(self, alpha: float) -> tuple[Floats, Floats]:
+        """`allowance.bounds`."""
+        half = t_quantile(1 - alpha / 2, self.n - 1) * self.error
+        return self.mean - half * self.low, self.mean + half * self.high
+
+
+@dataclass(frozen=True, slots=True)
+class _Sums:
+    """Running sums along the rows of `values` (runs, last), which are less `centre`, so that no digits are lost: of values,
+    squares, cubes, and products of neighbours. They spare each look a pass over all that came before."""
+
+    centre: float
+    values: Floats
+    ones: Floats
+    squares: Floats
+    cubes: Floats
+    products: Floats
+
+    @classmethod
+    def of(cls, draws: Floats) -> _Sums:
+        centre = float(draws.mean())
+        x = draws - centre
+        neighbours = np.zeros_like(x)
+        neighbours[:, 1:] = x[:, 1:] * x[:, :-1]
+        squares = x * x
+        return cls(centre, x, *(np.cumsum(part, axis=1) for part in (x, squares, squares * x, neighbours)))
+
+    def first(self, n: int, rows: NDArray[np.int64]) -> _SoFar:
+        """Of the first n values of some rows."""
+        total, squared, cubed, products = (
+            sums[rows, n - 1] for sums in (self.ones, self.squares, self.cubes, self.products)
+        )
+        mean = total / n
+        squares = np.maximum(squared - n * mean**2, 0.0)
+        cubes = cubed - 3 * mean * squared + 2 * n * mean**3
+        ends = self.values[rows, 0] + self.values[rows, n - 1]
+        lag = products - mean * (2 * total - ends) + (n - 1) * mean**2
+        low, high = factors(n, squares, lag, cubes)
+        return _SoFar(n, self.centre + mean, np.sqrt(squares / ((n - 1) * n)), low, high)
+
+
+def _codes(so_far: _SoFar, x: Floats, alpha: float, delta: float, *, adaptive: bool) -> NDArray[np.int64]:
     """The verdict on each row of (runs, n), as an index into VERDICTS."""
     n = x.shape[1]
+    low, high = so_far.bounds(alpha)
     beyond = (low > 0) | (high < 0)
     if n < MIN_TRIALS:
-        large = np.abs(x.mean(axis=1)) >= math.log(LARGE)
+        large = np.abs(so_far.mean) >= math.log(LARGE)
         early = adaptive and n >= FIRST_LOOK
         return np.select([early & large & (low > delta), early & large & (high < -delta)], [4, 3], default=0)
-    inner_low, inner_high = bounds(x, 2 * alpha)
+    inner_low, inner_high = so_far.bounds(2 * alpha)
     same = ~beyond & (-delta < inner_low) & (inner_high < delta)
     if adaptive:
         beyond = beyond & _agrees(x, beyond)

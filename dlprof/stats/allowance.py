@@ -34,18 +34,21 @@ def widening(values: Floats) -> tuple[Floats, Floats]:
     of the longer tail gets 1 + 1.5·|skewness|/√n more, for a sample that has not seen the tail puts its mean too far from
     it. The constants come from benchmarks/simulate.py: the least that keeps every world there below 5 %.
     """
-    n = values.shape[-1]
     centred = values - values.mean(axis=-1, keepdims=True)
-    squares = (centred**2).sum(axis=-1)
     lag = (centred[..., 1:] * centred[..., :-1]).sum(axis=-1)
-    r = np.divide(lag, squares, out=np.zeros_like(squares), where=squares > 0)
+    return factors(values.shape[-1], (centred**2).sum(axis=-1), lag, (centred**3).sum(axis=-1))
+
+
+def factors(n: int, squares: Floats, lag: Floats, cubes: Floats) -> tuple[Floats, Floats]:
+    """`widening` from the sums, over n values less their mean, of squares, of products of neighbours and of cubes."""
+    some = squares > 0
+    r = np.divide(lag, squares, out=np.zeros_like(squares), where=some)
     rho = np.clip(ASSUMED + _LEARNT * (r + 1 / n), 0.0, _MOST)
     both: Floats = np.sqrt((1 + rho) / (1 - rho))
     if n < MIN_TRIALS:
         return both, both
-    cubes = (centred**3).mean(axis=-1)
-    spread = (squares / n) ** 1.5
-    tail = _TAIL * np.divide(cubes, spread, out=np.zeros_like(squares), where=spread > 0) / math.sqrt(n)
+    skew = np.divide(cubes / n, (squares / n) ** 1.5, out=np.zeros_like(squares), where=some)
+    tail = _TAIL * skew / math.sqrt(n)
     return both * (1 + np.maximum(-tail, 0)), both * (1 + np.maximum(tail, 0))
 
 

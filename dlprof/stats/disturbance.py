@@ -17,6 +17,9 @@ from dlprof.stats.verdict import compare
 
 Kind = Literal["level", "shift", "noise", "stray"]
 
+STANDS_OUT: Final = "by their timings some trials stand out"
+"""How the warning of `disturbances` begins. What the machine did meanwhile is another measurement, with words of its own."""
+
 _LEVEL: Final = math.log(1.25)
 _NOISE: Final = 3.0
 _STRAY: Final = 3.5
@@ -101,5 +104,5 @@ def trial_warnings(trials: Sequence[TrialRatio]) -> tuple[str, ...]:
     if flags:
         some = "; ".join(flag.sentence for flag in flags[:3])
         more = f"; and {len(flags) - 3} more" if len(flags) > 3 else ""
-        found.append(f"the machine was disturbed: {some}{more}")
+        found.append(f"{STANDS_OUT}: {some}{more}")
     return tuple(found)

@@ -27,6 +27,8 @@ class TrialRatio:
     pair of processes. order_effect: half the difference between the rounds in which B ran first and those in which A
     did (log scale; None where the order is unknown or one-sided). level_shift: largest change of level that both sides
     shared during the trial (log scale; the machine, not the work). a_ns, b_ns: median time of a unit of work.
+    log_mean_ratio: ln(mean time of B ÷ mean time of A) over all kept iterations, which rare slow ones move. drift_a, drift_b:
+    slope of the side's log time, per iteration (NaN below 8 rounds). iterations: of a side, from its first round to its last.
     """
 
     log_ratio: float
@@ -39,6 +41,10 @@ class TrialRatio:
     a_ns: float
     b_ns: float
     warnings: tuple[str, ...]
+    log_mean_ratio: float = math.nan
+    drift_a: float = math.nan
+    drift_b: float = math.nan
+    iterations: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,6 +92,10 @@ def trial_log_ratio(a: ArrayLike, b: ArrayLike, b_first: ArrayLike | None = None
         a_ns=_exp_median(bursts_a[usable]),
         b_ns=_exp_median(bursts_b[usable]),
         warnings=_warnings(kept, difference.size, order),
+        log_mean_ratio=_log_mean(times_b[usable]) - _log_mean(times_a[usable]),
+        drift_a=_slope(bursts_a, usable) / times_a.shape[1],
+        drift_b=_slope(bursts_b, usable) / times_b.shape[1],
+        iterations=difference.size * max(times_a.shape[1], times_b.shape[1]),
     )
 
 
@@ -107,6 +117,21 @@ def _burst_medians(times: Floats) -> Floats:
     if some.any():
         medians[some] = np.nanmedian(logs[some], axis=1)
     return medians
+
+
+def _log_mean(times: Floats) -> float:
+    """ln of the mean of all usable times; NaN without one."""
+    usable = times[np.isfinite(times) & (times > 0)]
+    return math.log(float(usable.mean())) if usable.size else math.nan
+
+
+def _slope(bursts: Floats, usable: NDArray[np.bool_]) -> float:
+    """Least-squares slope of the bursts' log times over rounds; NaN where fewer than FEWEST_ROUNDS are usable."""
+    at = np.flatnonzero(usable).astype(np.float64)
+    if at.size < FEWEST_ROUNDS:
+        return math.nan
+    centred = at - at.mean()
+    return float((centred * bursts[usable]).sum() / (centred**2).sum())
 
 
 def _order_effect(difference: Floats, usable: NDArray[np.bool_], b_first: ArrayLike | None) -> float | None:

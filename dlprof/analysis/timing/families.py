@@ -12,7 +12,8 @@ import pyarrow as pa
 from dlprof import stats
 from dlprof.analysis import columns, exhibits
 from dlprof.analysis.intervals import union
-from dlprof.analysis.model import Comparison, ItemResult, Side
+from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
+from dlprof.analysis.timing import lockstep
 from dlprof.analysis.trace.steps import work
 
 DISPATCH_BOUND: Final = 0.25
@@ -29,6 +30,23 @@ def summary(items: Sequence[ItemResult], a: Side, b: Side) -> str:
         if count[word]
     ]
     return f"{b.label} against {a.label}, {len(items)} items: {', '.join(told)}"
+
+
+def geometric_mean(timings: pa.Table, names: Sequence[str], margin: float) -> Ratio | None:
+    """Time of B ÷ time of A over the items `names`: each trial's geometric mean, with its interval over trials.
+
+    None below two items, or where a trial lacks one of them. Every item counts alike, whatever it costs.
+    """
+    trials = {name: of for name, of in lockstep.by_item(timings).items() if name in names}
+    numbers = {tuple(sorted(of)) for of in trials.values()}
+    if len(trials) < 2 or len(numbers) != 1:
+        return None
+    logs = np.array([[t.log_ratio for _, t in sorted(of.items())] for of in trials.values()])
+    found = stats.compare(logs.mean(axis=0), margin=margin)
+    if found.estimate is None:
+        return None
+    how = f"geometric mean of {len(trials)} items, each counting alike"
+    return Ratio(found.estimate, found.low, found.high, found.confidence, found.trials, how)
 
 
 def sweeps(found: Comparison, timings: pa.Table) -> tuple[Mapping[str, Any], ...]:

@@ -10,7 +10,7 @@ from typing import Final
 import pyarrow as pa
 
 from dlprof import stats
-from dlprof.analysis.model import ItemResult, Ratio, Side
+from dlprof.analysis.model import Drift, ItemResult, Ratio, Side
 from dlprof.analysis.timing import lockstep
 from dlprof.units import format_change
 
@@ -40,15 +40,13 @@ def items(
     The trial is the unit (stats.trial_ratios, stats.compare). With several items beside the headline their verdicts
     hold together: one that does not survive Benjamini-Hochberg at .05 becomes inconclusive, and says so.
     """
-    found = {
-        name: _result(list(trials.values()), margin, alpha, adaptive)
-        for name, trials in lockstep.by_item(timings).items()
-    }
+    trials_of = {name: list(trials.values()) for name, trials in lockstep.by_item(timings).items()}
+    found = {name: _result(trials, margin, alpha, adaptive) for name, trials in trials_of.items()}
     order = sorted(found, key=lambda name: _rank(name, headline))
     results = [found[name] for name in order]
     corrected = _correct([result for result, _ in results], first=1 if order and order[0] in HEADLINES else 0)
     return tuple(
-        _item(name, result, medians, extra, a, b)
+        _item(name, result, medians, extra, trials_of[name], a, b)
         for name, (result, medians), extra in zip(order, results, corrected, strict=True)
     )
 
@@ -95,6 +93,7 @@ def _item(
     result: stats.Result,
     medians: tuple[float, float],
     judged: tuple[stats.Verdict, float | None, tuple[str, ...]],
+    trials: Sequence[stats.TrialRatio],
     a: Side,
     b: Side,
 ) -> ItemResult:
@@ -104,29 +103,77 @@ def _item(
         ratio = Ratio(result.estimate, result.low, result.high, result.confidence, result.trials, result.method)
     a_ns, b_ns = (None if math.isnan(ns) else ns for ns in medians)
     more = result.more_trials if verdict == "inconclusive" else None
+    mean = _mean(trials, result)
+    drifts = tuple(Drift(d.side, d.per_iteration, d.low, d.high, d.whole) for d in stats.drifts(trials))
+    unit = _UNIT.get(name, name)
     return ItemResult(
         item=name,
         verdict=verdict,
         ratio=ratio,
         a_median_ns=a_ns,
         b_median_ns=b_ns,
-        sentence=sentence(verdict, ratio, a, b, unit=_UNIT.get(name, name), margin=result.margin, more=more),
+        sentence=sentence(verdict, ratio, a, b, unit=unit, margin=result.margin, more=more, mean=mean),
         more_trials=more,
-        warnings=(*result.warnings, *further),
+        warnings=(*result.warnings, *further, *(_drift_words(drift, a, b) for drift in drifts)),
         p=result.p,
         q=q,
+        mean_ratio=mean,
+        drifts=drifts,
     )
 
 
-def sentence(
-    verdict: str, ratio: Ratio | None, a: Side, b: Side, *, unit: str, margin: float = 0.05, more: int | None = None
-) -> str:
-    """The verdict in words, naming both sides in full; ratios as change of time, so −58 % means B takes 58 % less."""
-    if ratio is None:
-        return f"{b.label} against {a.label}: no usable measurement of {unit}"
+def _mean(trials: Sequence[stats.TrialRatio], result: stats.Result) -> Ratio | None:
+    """The ratio of means, at the level of the verdict's interval."""
+    found = stats.mean_ratio(trials, result.alpha)
+    if found is None:
+        return None
+    how = "ratio of mean times, geometric mean over trials"
+    return Ratio(found.estimate, found.low, found.high, found.confidence, found.trials, how)
+
+
+def _drift_words(drift: Drift, a: Side, b: Side) -> str:
+    side, label = ("B", b.label) if drift.side == "b" else ("A", a.label)
+    way = "slower" if drift.per_iteration > 0 else "faster"
+    each = f"{drift.per_iteration:+.2%} an iteration [{drift.low:+.2%}, {drift.high:+.2%}]"
+    return (
+        f"{side} gets {way} as it runs: {each}, {drift.whole:+.0%} from a trial's first round to its last ({label}); the "
+        "ratio is that of the rounds measured"
+    )
+
+
+def disagree(ratio: Ratio, mean: Ratio | None, margin: float) -> bool:
+    """Whether the ratio of means lies more than the margin away from the typical ratio."""
+    return mean is not None and abs(math.log(mean.estimate / ratio.estimate)) > math.log1p(margin)
+
+
+def _change(ratio: Ratio) -> str:
+    """`+5.5% [+4.0%, +7.0%]`."""
     change = format_change(ratio.estimate)
     if ratio.low is not None and ratio.high is not None:
         change += f" [{format_change(ratio.low)}, {format_change(ratio.high)}]"
+    return change
+
+
+def sentence(
+    verdict: str,
+    ratio: Ratio | None,
+    a: Side,
+    b: Side,
+    *,
+    unit: str,
+    margin: float = 0.05,
+    more: int | None = None,
+    mean: Ratio | None = None,
+) -> str:
+    """The verdict in words, naming both sides in full; ratios as change of time, so −58 % means B takes 58 % less.
+
+    Where the ratio of means tells another story than the typical ratio, that the verdict is about, both are told.
+    """
+    if ratio is None:
+        return f"{b.label} against {a.label}: no usable measurement of {unit}"
+    change = _change(ratio)
+    if mean is not None and disagree(ratio, mean, margin):
+        change = f"typical {change}, on average {_change(mean)}"
     evidence = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}, {100 * ratio.confidence:g}% confidence"
     time = f"{change} time for {unit} ({evidence})"
     if verdict in ("faster", "slower"):

@@ -86,6 +86,9 @@ def _with_family(found: Comparison, parts: Parts) -> Comparison:
     }
     facts: dict[str, Any] = {
         "summary": families.summary(found.items, found.a, found.b),
+        "geometric_mean": families.geometric_mean(
+            parts.timings, [item.item for item in found.items if item.verdict != "not_comparable"], parts.margin
+        ),
         "sweeps": list(families.sweeps(found, parts.timings)),
         "events_of_items": events,
     }

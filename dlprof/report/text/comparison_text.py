@@ -24,7 +24,7 @@ from dlprof.report.text import (
     view_text,
 )
 from dlprof.report.text.layout import Colour, Column, heading, paint, paragraph, table, visible
-from dlprof.report.text.verdict import factor_words, headline, interval_words, item_words, percent, verdict_word
+from dlprof.report.text.verdict import headline, interval_words, item_words, percent, ratio_words, verdict_word
 from dlprof.units import format_ns
 
 _COLOURS: Mapping[str, Colour] = {
@@ -98,8 +98,8 @@ def _verdict(found: Comparison, colour: bool) -> list[str]:
     for name, side in (("A", found.a), ("B", found.b)):
         where = f", {side.device}" if side.device != "unknown" else ""
         lines += paragraph(f"{name} = {side.label}{where}")
-    if found.items and (ratio := found.items[0].ratio) is not None:
-        lines += paragraph(f"time of B ÷ time of A = {factor_words(ratio)}; {ratio.method}")
+    for text in ratio_words(found):
+        lines += paragraph(text)
     return lines
 
 

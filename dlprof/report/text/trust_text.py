@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, Final
 
 from dlprof.analysis.model import Comparison
+from dlprof.stats import STANDS_OUT
 
 BUSY: Final = 0.10
 """Share of all cores that other processes used, above which the machine counts as disturbed."""
@@ -21,20 +22,23 @@ def sentences(found: Comparison) -> list[str]:
     said = [_first_upper(str(calibration["statement"]))] if isinstance(calibration, Mapping) else []
     trials = found.facts.get("trials")
     measured = [trial["machine"] for trial in trials if trial.get("machine")] if isinstance(trials, Sequence) else []
-    return [*said, machine(measured)] if measured else said
+    stand_out = any(text.startswith(STANDS_OUT) for item in found.items[:1] for text in item.warnings)
+    return [*said, machine(measured, stand_out=stand_out)] if measured else said
 
 
-def machine(measured: Sequence[Mapping[str, Any]]) -> str:
+def machine(measured: Sequence[Mapping[str, Any]], *, stand_out: bool = False) -> str:
     """Load, steal, context switches, clock and temperature over the trials (capture.disturbance.between), medians and the
-    worst; whether that is a disturbed machine."""
+    worst; whether that is a disturbed machine. stand_out: some trials of the headline differ from the others by their timings
+    (stats.disturbances), whatever the machine did: one sentence then says both."""
     busy, steal = ([float(one[name]) for one in measured] for name in ("other_cpu", "steal"))
     disturbed = [n for n, (b, s) in enumerate(zip(busy, steal, strict=True), 1) if b > BUSY or s > STEAL]
-    state = (
-        f"The machine was disturbed in {len(disturbed)} of {len(measured)} trials"
-        if disturbed
-        else "The machine was quiet during the trials"
-    )
-    return f"{state}: {', '.join(_measures(measured, busy, steal))}."
+    measures = ", ".join(_measures(measured, busy, steal))
+    some = f"The machine was disturbed in {len(disturbed)} of {len(measured)} trials"
+    if not stand_out:
+        return f"{some if disturbed else 'The machine was quiet during the trials'}: {measures}."
+    if disturbed:
+        return f"{some} ({measures}), and some trials stand out by their timings: the warnings name them."
+    return f"No other process disturbed the trials ({measures}), yet some stand out by their timings: the warnings name them."
 
 
 def _measures(measured: Sequence[Mapping[str, Any]], busy: Sequence[float], steal: Sequence[float]) -> Iterator[str]:

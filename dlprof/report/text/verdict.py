@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Final
 
 from dlprof.analysis.model import Comparison, Ratio, VerdictWord
@@ -34,6 +35,24 @@ def headline(comparison: Comparison) -> str:
     summary = comparison.facts.get("summary")
     sentence = (summary if isinstance(summary, str) else comparison.items[0].sentence).strip()
     return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
+
+
+def ratio_words(comparison: Comparison) -> list[str]:
+    """The ratio that heads the report and what it is of: the geometric mean of a family of items, else the first item's, and
+    beside the typical ratio that of mean times."""
+    mean = comparison.facts.get("geometric_mean")
+    if isinstance(mean, Mapping):  # read back from a file
+        mean = Ratio(**mean)
+    if isinstance(mean, Ratio):
+        return [f"time of B ÷ time of A, {mean.method} = {factor_words(mean)}; {interval_words(mean)}"]
+    if not comparison.items or comparison.items[0].ratio is None:
+        return []
+    first, typical = comparison.items[0], comparison.items[0].ratio
+    of = f" ({item_words(first.item)})" if len(comparison.items) > 1 else ""
+    said = [f"time of B ÷ time of A{of} = {factor_words(typical)}; {typical.method}"]
+    if first.mean_ratio is not None:
+        said.append(f"mean time of B ÷ mean time of A{of} = {factor_words(first.mean_ratio)}")
+    return said
 
 
 def percent(ratio: float) -> str:

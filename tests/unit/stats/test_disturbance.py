@@ -49,7 +49,7 @@ def test_each_disturbance_is_named_with_its_trial(disturb, kind):
 def test_a_disturbed_trial_still_counts():
     result = stats.compare_trials(trials(disturb=lambda a, b: (1.6 * a, 1.6 * b)))
     assert result.trials == 8
-    assert any("the machine was disturbed: trial 4" in warning for warning in result.warnings)
+    assert any("by their timings some trials stand out: trial 4" in warning for warning in result.warnings)
 
 
 def test_an_order_effect_over_the_trials_is_a_warning():

@@ -68,3 +68,37 @@ def test_only_timed_rows_count_and_items_without_any_are_absent():
     assert list(found) == ["train_block"]
     assert [trial.rounds for trial in found["train_block"].values()] == [4] * 6
     assert found["train_block"][0].a_ns < 2e6
+
+
+def stretched(table, change):
+    """The table with wall times changed row by row: (side, round, iteration) → factor."""
+    names = ("side", "round", "iteration")
+    where = zip(*(table[name].to_pylist() for name in names), strict=True)
+    walls = [round(ns * change(*one)) for ns, one in zip(table["wall_ns"].to_pylist(), where, strict=True)]
+    at = table.column_names.index("wall_ns")
+    return table.set_column(at, table.schema.field("wall_ns"), pa.array(walls, table.schema.field("wall_ns").type))
+
+
+def test_where_the_average_tells_another_story_than_the_typical_ratio_both_are_told():
+    table = timings([0.001, 0.002, -0.001, 0.0, 0.001, -0.002])
+    (plain,) = verdicts.items(table, A, B)
+    assert plain.mean_ratio.estimate == pytest.approx(plain.ratio.estimate, rel=0.01)
+    assert "on average" not in plain.sentence
+    # One burst of four is 20 times as slow: the typical ratio cannot see it.
+    (found,) = verdicts.items(stretched(table, lambda side, r, _: 20 if side == "b" and r == 3 else 1), A, B)
+    assert found.mean_ratio.estimate == pytest.approx(5.75, rel=0.05)
+    assert "typical +" in found.sentence or "typical -" in found.sentence
+    assert "on average +" in found.sentence
+
+
+def test_a_side_that_gets_slower_as_it_runs_is_named():
+    rng = np.random.default_rng(0)
+    rows = [
+        (trial, side, "train_block", "timed", r, at, i, i > 0, 1,
+         round(1e6 * np.exp(0.01 * rng.normal() + (0.02 * r if side == "b" else 0.0))), 0, 0)
+        for trial in range(6) for r in range(20) for at, side in enumerate("ab") for i in range(3)
+    ]  # fmt: skip
+    columns = [pa.array(list(c), f.type) for c, f in zip(zip(*rows, strict=True), schema.TIMINGS, strict=True)]
+    (found,) = verdicts.items(pa.Table.from_arrays(columns, schema=schema.TIMINGS), A, B)
+    assert [drift.side for drift in found.drifts] == ["b"]
+    assert any(text.startswith("B gets slower as it runs: +0.6") for text in found.warnings)

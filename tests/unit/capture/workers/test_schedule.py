@@ -146,6 +146,13 @@ def test_all_trials_have_as_many_rounds_as_the_first() -> None:
     assert [trial.rounds for trial in bench.seen] == [20, 20]
 
 
+def test_a_trial_that_may_not_take_long_has_fewer_rounds_but_never_fewer_than_the_least() -> None:
+    bench = Bench(a_ns=10_000_000, b_ns=10_000_000)  # a round takes 60 ms
+    assert bench.run(Plan(trials=1, target_s=12)).trials[0].rounds == 200
+    assert 40 <= bench.run(Plan(trials=1, target_s=12, trial_s=4)).trials[0].rounds <= 68
+    assert bench.run(Plan(trials=1, target_s=12, trial_s=0.1)).trials[0].rounds == 10
+
+
 def test_groups_are_warmed_up_and_timed_one_after_the_other_without_what_the_check_rules_out() -> None:
     bench = Bench(items=("w", "x", "y", "z"))
     plan = Plan(trials=2, grouping=lambda items: (items[:2], items[2:]), target_s=0.001, min_rounds=10, max_rounds=10)

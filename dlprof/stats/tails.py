@@ -1,0 +1,95 @@
+"""What a typical ratio does not show: rare slow iterations (the ratio of means) and a speed that changes as a process runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final, Literal
+
+import numpy as np
+
+from dlprof.stats.allowance import bounds
+from dlprof.stats.location import Floats, varies
+from dlprof.stats.result import FIRST_LOOK
+from dlprof.stats.trial import TrialRatio
+
+DRIFT_ALPHA: Final = 0.01
+LEAST_DRIFT: Final = math.log(1.05)
+"""Change from a trial's first round to its last, below which a drift is not worth a word."""
+
+
+@dataclass(frozen=True, slots=True)
+class MeanRatio:
+    """Mean time of B ÷ mean time of A, the geometric mean over trials; low and high are None where there is no interval."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+    confidence: float
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One side's time changes as its process runs, which the other side's does not do alike.
+
+    side: a | b. per_iteration: relative change from one iteration to the next, mean over trials. low, high: its interval
+    at .99. whole: relative change from the first round to the last.
+    """
+
+    side: Literal["a", "b"]
+    per_iteration: float
+    low: float
+    high: float
+    whole: float
+
+
+def mean_ratio(trials: Sequence[TrialRatio], alpha: float) -> MeanRatio | None:
+    """The ratio of mean times, each trial's own (all kept iterations), with the interval over trials at 1 − alpha.
+
+    Where five calls in a hundred take 20 times as long, this is what a user waits for, and the typical ratio beside it is
+    what he sees most of the time. None without a trial that has one.
+    """
+    logs = np.array([t.log_mean_ratio for t in trials], dtype=np.float64)
+    logs = logs[np.isfinite(logs)]
+    if not logs.size:
+        return None
+    low = high = None
+    if logs.size > 1 and varies(logs):
+        low, high = (math.exp(min(max(float(end), -700.0), 700.0)) for end in bounds(logs, alpha))
+    return MeanRatio(math.exp(float(logs.mean())), low, high, 1 - alpha, int(logs.size))
+
+
+def drifts(trials: Sequence[TrialRatio]) -> tuple[Drift, ...]:
+    """Sides whose time drifts within their processes; needs four trials.
+
+    Each trial has one slope a side (log time over rounds). A side is named where its mean slope differs from 0 and from
+    the other side's, each at .01 over the trials, and the change over the rounds is 5 % or more. What both sides share is
+    the machine's drift and cancels in the ratio.
+    """
+    slopes = {s: np.array([getattr(t, f"drift_{s}") for t in trials], dtype=np.float64) for s in ("a", "b")}
+    known = np.isfinite(slopes["a"]) & np.isfinite(slopes["b"])
+    if known.sum() < FIRST_LOOK:
+        return ()
+    a, b = slopes["a"][known], slopes["b"][known]
+    iterations = float(np.median([t.iterations for t, one in zip(trials, known, strict=True) if one]))
+    if not _beyond(b - a):
+        return ()
+    found: list[Drift] = []
+    sides: tuple[tuple[Literal["a", "b"], Floats, Floats], ...] = (("a", a, a - b), ("b", b, b - a))
+    for side, own, against in sides:
+        mean = float(own.mean())
+        alike = (mean > 0) == (float(against.mean()) > 0)
+        if alike and _beyond(own) and abs(mean) * iterations >= LEAST_DRIFT:
+            low, high = (math.expm1(float(end)) for end in bounds(own, DRIFT_ALPHA))
+            found.append(Drift(side, math.expm1(mean), low, high, math.expm1(mean * iterations)))
+    return tuple(found)
+
+
+def _beyond(slopes: Floats) -> bool:
+    """Whether the mean slope over trials differs from 0 at DRIFT_ALPHA."""
+    if not varies(slopes):
+        return bool(slopes.size and slopes[0] != 0)
+    low, high = bounds(slopes, DRIFT_ALPHA)
+    return bool(low > 0 or high < 0)
