@@ -192,5 +192,14 @@ def test_the_ledger_stands_beside_the_verdict_reconciled_with_untraced_synchroni
     assert found.alignment.a_unmatched == 0.0
 
 
+def test_the_untraced_gap_is_that_of_the_trials_and_not_of_a_few_steps_of_one_process():
+    times = timings([1.5] * 6, "train_step_sync", a_ns=600, units=1)
+    both = [compare.Evidence(side, [trace(100)], untraced=[[500, 500]]) for side in (A, B)]
+    found = compare.build(workload="lenet", a=both[0], b=both[1], timings=times)
+    assert found.ledger.untraced_gap_ns == pytest.approx(300, abs=15)  # the steps beside the windows say 0
+    beside = compare.build(workload="lenet", a=both[0], b=both[1], timings=timings(SLOWER))
+    assert beside.ledger.untraced_gap_ns == 0  # the trials timed no synchronised step
+
+
 def test_a_side_without_a_trace_has_no_ledger():
     assert build(timings(SLOWER)).ledger is None
