@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -157,6 +158,7 @@ def output_folder(given: Path | None, name: str) -> Path:
     """Where a run goes: -o, or a dated folder below dlprof-out/."""
     if given is not None:
         return given
+    name = re.sub(r"[^\w.+@-]+", "-", name).lstrip(".")  # a workload may be called anything, and is named by its file
     return Path(OUTPUT_FOLDER) / f"{name}-{datetime.now().astimezone():%Y%m%d-%H%M%S}"
 
 

@@ -7,10 +7,9 @@ import shutil
 from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import get_args
+from typing import TYPE_CHECKING, get_args
 
 import msgspec
-from matplotlib.figure import Figure
 
 from dlprof import __version__, temporary
 from dlprof.analysis import exhibits
@@ -21,6 +20,9 @@ from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import Manifest, Options
 from dlprof.report.html import document, figure, plots, waterfall
 from dlprof.report.traces import tensorboard
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
 
 VIEWS = ("op", "layer", "phase", "kernel", "device")
 

@@ -1,4 +1,8 @@
-"""Findings and event tables as CSV: a header line of column names, empty fields for nulls, units in the names."""
+"""Findings and event tables as CSV: a header line of column names, empty fields for nulls, units in the names.
+
+A text that a spreadsheet would run (it starts with `=`, `+`, `-`, `@`, a tab or a line end, and is no number) gets an
+apostrophe in front, as the field does: names come from others.
+"""
 
 from __future__ import annotations
 
@@ -6,10 +10,12 @@ import csv
 import dataclasses
 import io
 import math
-from collections.abc import Iterable, Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Final
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Row, View
@@ -18,6 +24,10 @@ ITEM_COLUMNS: Final = (
     "item", "verdict", "ratio", "low", "high", "confidence", "trials", "method", "a_median_ns", "b_median_ns",
     "a_events", "b_events", "sentence", "warnings",
 )  # fmt: skip
+
+
+_FORMULA: Final = r"^[=+\-@\t\r\n]"
+_NUMBER: Final = r"^[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?$"
 
 
 def comparison(found: Comparison) -> str:
@@ -60,20 +70,36 @@ def events(table: pa.Table) -> Iterator[bytes]:
     for batch in table.to_batches(max_chunksize=50_000) or [pa.RecordBatch.from_pylist([], schema=table.schema)]:
         sink = io.BytesIO()
         options = pyarrow.csv.WriteOptions(include_header=header)
-        pyarrow.csv.write_csv(pa.Table.from_batches([batch]).cast(decoded), sink, options)
+        pyarrow.csv.write_csv(_inert(pa.Table.from_batches([batch]).cast(decoded)), sink, options)
         header = False
         yield sink.getvalue()
 
 
 def _lines(names: list[str], rows: Iterable[list[object]]) -> str:
+    return _line(names) + "".join(_line([_cell(value) for value in row]) for row in rows)
+
+
+def _line(row: Sequence[object]) -> str:
+    """One line. Python's writer quotes the line ends of its own line terminator alone, and a bare CR would end a row too."""
     out = io.StringIO()
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(names)
-    writer.writerows([_cell(value) for value in row] for row in rows)
-    return out.getvalue()
+    csv.writer(out, lineterminator="\r\n").writerow(row)
+    return out.getvalue().removesuffix("\r\n") + "\n"
 
 
 def _cell(value: object) -> object:
     if value is None or (isinstance(value, float) and not math.isfinite(value)):
         return ""
+    if isinstance(value, str) and re.search(_FORMULA, value) and not re.search(_NUMBER, value):
+        return f"'{value}"
     return value
+
+
+def _inert(table: pa.Table) -> pa.Table:
+    """The table with the texts that a spreadsheet would run made texts (`_cell`, column by column)."""
+    for at, field in enumerate(table.schema):
+        if pa.types.is_string(field.type) or pa.types.is_large_string(field.type):
+            texts = table.column(at)
+            runs = pc.and_not(pc.match_substring_regex(texts, _FORMULA), pc.match_substring_regex(texts, _NUMBER))
+            quoted = pc.replace_substring_regex(texts, "^", "'", max_replacements=1)
+            table = table.set_column(at, field, pc.if_else(runs, quoted, texts))
+    return table

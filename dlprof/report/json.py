@@ -93,7 +93,7 @@ def events(table: pa.Table, title: str) -> Iterator[bytes]:
         "schema_version": schema.SCHEMA_VERSION,
         "kind": "events",
         "title": title,
-        "origin_ns": None if origin is None else int(origin),
+        "origin_ns": int(origin) if origin else None,
         "columns": described,
     }
     yield dump(head).rstrip("}\n").rstrip().encode() + b',\n "rows": ['

@@ -23,6 +23,8 @@ Value = bool | int | float | str
 _AT = re.compile(r" - at `\$(?P<path>[^`]*)`$")
 _FIELD = re.compile(r"unknown field `(?P<name>[^`]*)`")
 _PART = re.compile(r"\.(?P<name>[\w-]+)|\[(?P<index>\d+)\]|\[\.\.\.\]")
+_NAME = re.compile(r"[A-Za-z0-9][\w.-]{0,99}")
+_NAMED = "up to 100 letters, digits, `-`, `_` and `.`, the first a letter or digit: it becomes the name of folders"
 _HINT = "docs/studies.md lists the keys"
 
 
@@ -122,11 +124,12 @@ def parse(text: str, path: Path) -> Study:
         study = Study(path, text, msgspec.convert(document, Spec))
     except msgspec.ValidationError as failure:
         raise _invalid(path, text, str(failure)) from None
+    if not _NAME.fullmatch(study.spec.name):
+        raise study.wrong(("name",), f"not a name: {study.spec.name!r}", _NAMED)
     names: set[str] = set()
     for at, experiment in enumerate(study.spec.experiments):
-        if not re.fullmatch(r"[A-Za-z0-9][\w.-]*", experiment.name):
-            hint = "letters, digits, `-`, `_` and `.`: it becomes the name of folders"
-            raise study.wrong(("experiments", at, "name"), f"not a name: {experiment.name!r}", hint)
+        if not _NAME.fullmatch(experiment.name):
+            raise study.wrong(("experiments", at, "name"), f"not a name: {experiment.name!r}", _NAMED)
         if experiment.name in names:
             raise study.wrong(("experiments", at, "name"), f"two experiments are called {experiment.name!r}")
         names.add(experiment.name)

@@ -15,23 +15,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", type=Path, metavar="B", help="capture directory or raw trace")
     parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
+    parser.add_argument("--force", action="store_true", help="replace a file at -o that is of another kind")
     parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.load import opened_pair
-    from dlprof.cli.output import deliver, show
+    from dlprof.cli.output import check_target, deliver, show
     from dlprof.cli.verbs.show import colour
     from dlprof.report import csv, json
     from dlprof.report.text import comparison_text
 
+    output, inputs, force = arguments.output, (arguments.a, arguments.b), arguments.force
+    if output is not None:
+        check_target(output, inputs)
     with opened_pair(arguments.a, arguments.b, repair=arguments.repair) as result:
         found = result.found
     if arguments.format == "json":
-        deliver(json.comparison(found), arguments.output)
+        deliver(json.comparison(found), output, inputs=inputs, force=force)
     elif arguments.format == "csv":
-        deliver(csv.comparison(found), arguments.output)
+        deliver(csv.comparison(found), output, inputs=inputs, force=force)
     else:
-        painted = colour() and arguments.output is None
-        show(comparison_text.comparison(found, colour=painted), arguments.output, colour=painted)
+        painted = colour() and output is None
+        text = comparison_text.comparison(found, colour=painted)
+        show(text, output, colour=painted, inputs=inputs, force=force)
     return 0

@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import argparse
 import re
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlprof.cli.terminal import line
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from dlprof.api.results import CaptureResult, ComparisonResult
 
 EXAMPLES = """examples:
@@ -25,52 +28,63 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--to", choices=["chrome", "tensorboard", "parquet", "csv", "json"], required=True)
     parser.add_argument("--steps", metavar="FROM..TO", help="only these steps, for a trace too big for a viewer")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PATH")
+    parser.add_argument("--force", action="store_true", help="replace a file at -o that is of another kind")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.load import opened_result
+    from dlprof.cli.output import check_target, deliver, placed
+    from dlprof.store import write_events
 
-    shown = _steps(arguments.steps)
+    shown, output, inputs = _steps(arguments.steps), arguments.output, (arguments.capture, arguments.b)
+    if arguments.to != "tensorboard":
+        check_target(output, inputs)
     with opened_result(arguments.capture, arguments.b) as result:
         if arguments.to == "tensorboard":
             from dlprof.api.render import logdir
 
-            logdir(result, arguments.output)
+            logdir(result, output)
+        elif arguments.to == "parquet":
+            events = _one(result, "parquet", shown)[0]
+            with placed(output, inputs=inputs, force=arguments.force) as temporary:
+                write_events(events, temporary)
         else:
-            _write(result, arguments.to, shown, arguments.output)
-    line(arguments.output)
+            deliver(_chunks(result, arguments.to, shown), output, inputs=inputs, force=arguments.force)
+    line(output)
     return 0
 
 
-def _write(result: ComparisonResult | CaptureResult, form: str, shown: tuple[int, int] | None, output: Path) -> None:
+def _chunks(result: ComparisonResult | CaptureResult, form: str, shown: tuple[int, int] | None) -> Iterable[bytes]:
+    """The file's content, streamed."""
     from dlprof.api.results import ComparisonResult
-    from dlprof.cli.output import deliver
-    from dlprof.errors import UsageError
     from dlprof.report import csv, json
     from dlprof.report.traces import chrome, chrome_pair
-    from dlprof.store import write_events
+
+    if isinstance(result, ComparisonResult) and form == "chrome":
+        sides = result.representative()
+        if len(sides) == 2:
+            a, b = sides["a"], sides["b"]
+            return chrome_pair.export(a.events, b.events, a.side.label, b.side.label, steps_shown=shown)
+    events, title = _one(result, form, shown)
+    if form == "csv":
+        return csv.events(events)
+    return chrome.export(events, title) if form == "chrome" else json.events(events, title)
+
+
+def _one(result: ComparisonResult | CaptureResult, form: str, shown: tuple[int, int] | None) -> tuple[pa.Table, str]:
+    """The events of one capture and its title. Raises `UsageError` for a comparison."""
+    from dlprof.api.results import ComparisonResult
+    from dlprof.errors import UsageError
+    from dlprof.report.traces import chrome_pair
 
     if isinstance(result, ComparisonResult):
-        sides = result.representative()
-        if form != "chrome" or len(sides) != 2:
-            raise UsageError(
-                f"two sides can be exported to chrome or tensorboard, not to {form}"
-                if form != "chrome"
-                else "this comparison holds no trace of both sides",
-                hint=f"export one of its captures: {', '.join(sorted(result.captures)) or 'it has none'}",
-            )
-        a, b = sides["a"], sides["b"]
-        chunks = chrome_pair.export(a.events, b.events, a.side.label, b.side.label, steps_shown=shown)
-        deliver(chunks, output)
-        return
-    events = chrome_pair.within(result.events, *shown) if shown else result.events
-    title = result.side.label
-    if form == "parquet":
-        write_events(events, output)
-    elif form == "csv":
-        deliver(csv.events(events), output)
-    else:
-        deliver(chrome.export(events, title) if form == "chrome" else json.events(events, title), output)
+        raise UsageError(
+            f"two sides can be exported to chrome or tensorboard, not to {form}"
+            if form != "chrome"
+            else "this comparison holds no trace of both sides",
+            hint=f"export one of its captures: {', '.join(sorted(result.captures)) or 'it has none'}",
+        )
+    return chrome_pair.within(result.events, *shown) if shown else result.events, result.side.label
 
 
 def _steps(text: str | None) -> tuple[int, int] | None:

@@ -21,18 +21,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("b", type=Path, nargs="?", metavar="B", help="capture directory or raw trace to put beside A")
     parser.add_argument("--kind", choices=KINDS, required=True)
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="file.svg, .png or .pdf")
+    parser.add_argument("--force", action="store_true", help="replace a file at -o that is of another kind")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.load import opened_result
     from dlprof.api.render import plot, plot_calibration
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import check_target, deliver
 
+    inputs = (arguments.a, arguments.b)
+    check_target(arguments.output, inputs)
+    form = arguments.output.suffix.lstrip(".")
     if arguments.kind == "calibration":
-        deliver([plot_calibration(arguments.a, arguments.output.suffix.lstrip("."))], arguments.output)
-        line(arguments.output)
-        return 0
-    with opened_result(arguments.a, arguments.b) as result:
-        deliver([plot(result, arguments.kind, arguments.output.suffix.lstrip("."))], arguments.output)
+        drawn = plot_calibration(arguments.a, form)
+    else:
+        with opened_result(arguments.a, arguments.b) as result:
+            drawn = plot(result, arguments.kind, form)
+    deliver([drawn], arguments.output, inputs=inputs, force=arguments.force)
     line(arguments.output)
     return 0

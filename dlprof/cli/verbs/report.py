@@ -17,14 +17,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="comparison or capture directory, or a raw trace")
     parser.add_argument("b", type=Path, nargs="?", metavar="B", help="capture directory or raw trace to put beside A")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the page to write")
+    parser.add_argument("--force", action="store_true", help="replace a file at -o that is of another kind")
 
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.load import opened_result
     from dlprof.api.render import page
-    from dlprof.cli.output import deliver
+    from dlprof.cli.output import check_target, deliver
 
+    inputs = (arguments.a, arguments.b)
+    check_target(arguments.output, inputs)
     with opened_result(arguments.a, arguments.b) as result:
-        deliver(page(result), arguments.output)
+        deliver(page(result), arguments.output, inputs=inputs, force=arguments.force)
     line(arguments.output)
     return 0

@@ -3,9 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import errno
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 from dlprof.cli.terminal import line
+
+_T = TypeVar("_T")
 
 EXAMPLES = """examples:
   dlprof view my-comparison               the report page, on http://127.0.0.1:…
@@ -38,18 +43,11 @@ def run(arguments: argparse.Namespace) -> int:
 
 
 def _serve(folder: Path, port: int, browse: bool) -> int:
-    """Serve a folder on loopback until Ctrl-C."""
-    import functools
-    import http.server
+    """Serve the page of a folder on loopback until Ctrl-C."""
+    from dlprof.cli.page_server import PageServer
 
-    class Quiet(http.server.SimpleHTTPRequestHandler):
-        def log_message(self, *_: object) -> None:
-            """Requests are nobody's business."""
-
-    with http.server.ThreadingHTTPServer(
-        ("127.0.0.1", port), functools.partial(Quiet, directory=str(folder))
-    ) as server:
-        _tell(f"http://127.0.0.1:{server.server_port}/", browse)
+    with _listening(port, lambda: PageServer((folder / "index.html").read_bytes(), port)) as server:
+        _tell(server.address, browse)
         try:
             server.serve_forever()
         except KeyboardInterrupt:
@@ -57,7 +55,22 @@ def _serve(folder: Path, port: int, browse: bool) -> int:
     return 0
 
 
+def _listening(port: int, start: Callable[[], _T]) -> _T:
+    """What `start` gives. Raises `UsageError` where the port cannot be had."""
+    from dlprof.errors import UsageError
+
+    if not 0 <= port <= 65_535:
+        raise UsageError(f"--port {port}: not a port", hint="a number from 1 to 65535, or 0 for a free one")
+    try:
+        return start()
+    except OSError as error:
+        why = {errno.EADDRINUSE: "is in use", errno.EACCES: "may only be used by the administrator"}
+        said = why.get(error.errno or 0, f"cannot be used: {error.strerror}")
+        raise UsageError(f"--port {port} {said}", hint="leave --port out for a free one") from None
+
+
 def _tensorboard(folder: Path, port: int, browse: bool) -> int:
+    from dlprof.cli.page_server import new_token
     from dlprof.errors import Unsupported
 
     try:
@@ -67,15 +80,25 @@ def _tensorboard(folder: Path, port: int, browse: bool) -> int:
     import signal
 
     board = program.TensorBoard()
-    board.configure(
-        argv=[None, "--logdir", str(folder), "--host", "127.0.0.1", "--port", str(port), "--load_fast=false"]
-    )
-    _tell(board.launch(), browse)
+    places = ["--logdir", str(folder), "--host", "127.0.0.1", "--port", str(port), "--path_prefix", f"/{new_token()}"]
+    board.configure(argv=[None, *places, "--load_fast=false"])
+    _tell(_listening(port, lambda: _launched(board)), browse)
     try:
         signal.pause()
     except KeyboardInterrupt:
         return 0
     return 0
+
+
+def _launched(board: Any) -> str:
+    """The address of TensorBoard, started. Raises `OSError` where its port is taken."""
+    from tensorboard import program
+
+    try:
+        address: str = board.launch()
+    except program.TensorBoardPortInUseError:
+        raise OSError(errno.EADDRINUSE, "in use") from None
+    return address
 
 
 def _tell(address: str, browse: bool) -> None:

@@ -15,6 +15,7 @@ from typing import Any, Final, Literal
 import matplotlib
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.ticker import Formatter, LogFormatter, LogFormatterMathtext
 
 Format = Literal["svg", "png", "pdf"]
 FORMATS: Final[tuple[Format, ...]] = ("svg", "png", "pdf")
@@ -37,6 +38,9 @@ _STYLE: Final[dict[str, Any]] = {
     "patch.linewidth": 0.4,
     "svg.fonttype": "none",
     "pdf.fonttype": 42,
+    # Names come from others: `$…$` in one is no formula, and nothing is handed to LaTeX.
+    "text.parse_math": False,
+    "text.usetex": False,
 }
 _PAPERED: Final = ("figure.facecolor", "axes.facecolor", "savefig.facecolor")
 _INKED: Final = (
@@ -53,9 +57,12 @@ _INKED: Final = (
 
 @contextmanager
 def style(ink: str = "black", paper: str = "white") -> Iterator[None]:
-    """Draw inside this: the common style, with lines and text in `ink` on `paper` (none: transparent)."""
+    """Draw inside this: the common style, with lines and text in `ink` on `paper` (none: transparent), and matplotlib's own
+    defaults for the rest: no setting of a matplotlibrc counts."""
     chosen: Any = {**_STYLE, **dict.fromkeys(_INKED, ink), **dict.fromkeys(_PAPERED, paper), "svg.hashsalt": "dlprof"}
-    with matplotlib.rc_context(chosen):
+    with matplotlib.rc_context():
+        matplotlib.rcdefaults()
+        matplotlib.rcParams.update(chosen)
         yield
 
 
@@ -75,10 +82,21 @@ def axes(
 
 def render(figure: Figure, form: Format) -> bytes:
     """A figure as the bytes of a file."""
+    for drawn in figure.axes:
+        for axis in (drawn.xaxis, drawn.yaxis):
+            axis.set_major_formatter(_plain(axis.get_major_formatter()))
+            axis.set_minor_formatter(_plain(axis.get_minor_formatter()))
     out = io.BytesIO()
     metadata = {"svg": {"Date": None}, "png": {"Software": "dlprof"}, "pdf": {"CreationDate": None}}[form]
     figure.savefig(out, format=form, dpi=150, metadata=metadata)
     return out.getvalue()
+
+
+def _plain(formatter: Formatter) -> Formatter:
+    """A logarithmic axis writes its numbers as formulas, which we do not draw: 1e+05 instead."""
+    if not isinstance(formatter, LogFormatterMathtext):
+        return formatter
+    return LogFormatter(labelOnlyBase=formatter.labelOnlyBase, minor_thresholds=formatter.minor_thresholds)
 
 
 def inline(figure: Figure, name: str, description: str) -> str:

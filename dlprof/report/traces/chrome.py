@@ -20,7 +20,7 @@ import pyarrow as pa
 import pyarrow.compute
 
 from dlprof.analysis.trace import places
-from dlprof.report.html import lanes
+from dlprof.report import lanes
 from dlprof.report.text.json_text import Text, floats, integers, join, microseconds, optional, text
 from dlprof.schema import SCHEMA_VERSION
 from dlprof.units import PS_PER_NS

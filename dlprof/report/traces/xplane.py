@@ -22,7 +22,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.trace import steps
-from dlprof.report.html import lanes
+from dlprof.report import lanes
 from dlprof.report.traces.protobuf_wire import entry, integer, message
 from dlprof.units import PS_PER_NS
 

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from report_tables import event, table
 
-from dlprof.report.html import lanes
+from dlprof.report import lanes
 from dlprof.report.traces import chrome
 
 US = 1_000_000
