@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 from dlprof import schema, temporary
 from dlprof.errors import StoreError
+from dlprof.files import check_regular
 from dlprof.manifest import (
     MANIFEST_VERSION,
     Described,
@@ -47,6 +48,7 @@ _T = TypeVar("_T")
 def read_json(file: Path) -> Any:
     """A JSON file of a directory as plain values. Raises `StoreError` that names it; `FileNotFoundError` is the caller's."""
     try:
+        check_regular(file, StoreError)
         return msgspec.json.decode(file.read_bytes())
     except (FileNotFoundError, NotADirectoryError):
         raise
@@ -161,6 +163,7 @@ class Capture:
     def comparison(self) -> dict[str, Any]:
         """comparison.json of a comparison directory."""
         try:
+            check_regular(self.path / COMPARISON_FILE, StoreError)
             content: dict[str, Any] = json.loads((self.path / COMPARISON_FILE).read_bytes())
         except FileNotFoundError:
             raise StoreError(

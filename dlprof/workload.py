@@ -14,6 +14,7 @@ from typing import Any, Final, Literal
 import msgspec
 
 from dlprof.errors import UsageError
+from dlprof.files import read_text
 from dlprof.settings import OF_KIND, Setting, parse_value
 
 MNIST_TRAINING_IMAGES = 60_000
@@ -135,7 +136,7 @@ def _text(name: str) -> tuple[str, str]:
     """A workload's TOML and how errors call it."""
     if name.endswith(".toml"):
         try:
-            return Path(name).read_text(encoding="utf-8"), name
+            return read_text(Path(name)), name
         except OSError as failure:
             raise UsageError(f"{name}: {failure.strerror}", hint="give the path of a workload's TOML file") from None
         except UnicodeDecodeError:

@@ -27,11 +27,14 @@ from dlprof.capture.environments.cache import cache_dir
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
-from dlprof.errors import Interrupted, UsageError
+from dlprof.errors import Interrupted, StoreError, UsageError
+from dlprof.files import check_regular
 from dlprof.store import atomic
 from dlprof.workload import Workload
 
 FEWEST_TRIALS = 2 * stats.MIN_TRIALS
+SHORTEST_TRIAL_S = 5.0
+"""Two children are started for a trial, each imports its framework and warms up: no framework does it in less."""
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
@@ -75,6 +78,7 @@ def calibrate(options: RunOptions, side_text: str, time_s: float, progress: Prog
         kept = _Kept(folder(workload, side, options))
         if kept.count:
             progress.say(f"{kept.count} trials of earlier runs are there")
+        _check_time(FEWEST_TRIALS - kept.count, time_s)
         progress.stage("trials of a side against itself", time_s)
         deadline = time.monotonic() + time_s
 
@@ -99,6 +103,16 @@ def calibrate(options: RunOptions, side_text: str, time_s: float, progress: Prog
             raise Interrupted(f"interrupted after {told}", hint="they are kept; run it again to add to them")
         raise UsageError(told, hint="they are kept; run it again, or give more --time")
     return kept.result(workload, side, options), stopped
+
+
+def _check_time(missing: int, time_s: float) -> None:
+    """Raises `UsageError` where the trials that are missing cannot be run in `time_s`, before any is."""
+    least = missing * SHORTEST_TRIAL_S
+    if time_s < least:
+        raise UsageError(
+            f"--time {time_s:.0f}s is too short: {missing} trials are missing, and one takes at least {SHORTEST_TRIAL_S:.0f} s",
+            hint=f"give at least --time {math.ceil(least)}s; 20m is usual, and a later run adds to an earlier one",
+        )
 
 
 def _conditions(workload: Workload, side: SideSpec, options: RunOptions) -> dict[str, Any]:
@@ -127,6 +141,7 @@ def saved(workload: Workload, side: SideSpec, options: RunOptions) -> Calibrated
 
 def read(path: Path) -> Calibrated:
     """A saved calibration. Raises `msgspec.MsgspecError` for anything else."""
+    check_regular(path, StoreError)
     return msgspec.json.decode(path.read_bytes(), type=Calibrated)
 
 

@@ -9,6 +9,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from dlprof import __version__, frameworks, ingest
+from dlprof.errors import TraceError
+from dlprof.files import check_regular
 from dlprof.manifest import ImportOptions, Manifest, TraceFacts
 from dlprof.store import Capture, CaptureWriter
 
@@ -17,6 +19,8 @@ def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: boo
     """Read trace files into a new capture directory; with `copy` the files themselves go below its raw/."""
     from dlprof.capture.machine.provenance import invocation
 
+    for path in paths:
+        check_regular(path, TraceError)
     with CaptureWriter(target) as writer:
         if copy:
             _copy_raw(paths, writer.partial / "raw")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 from dlprof import temporary
 from dlprof.api.import_traces import import_files
 from dlprof.errors import StoreError, TraceError
+from dlprof.files import check_regular
 from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.study import STUDY_FILE
 
@@ -35,6 +36,7 @@ def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
     """The capture at `path`; for a raw trace file or folder, a temporary import that lives as long as the block."""
     if not path.exists():
         raise TraceError(f"{path}: no such file or directory", hint="give a capture directory or a trace file")
+    check_regular(path, TraceError)
     if (path / STUDY_FILE).is_file():
         raise StoreError(
             f"{path}: a study, not one run", hint=f"name one of its cells, such as those in {path / 'cells'}"

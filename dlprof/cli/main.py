@@ -62,6 +62,7 @@ class Parser(argparse.ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    _open_closed_streams()
     try:
         with as_interrupts():
             return _run(words)
@@ -83,6 +84,14 @@ def main(argv: Sequence[str] | None = None) -> int:
         return 1
     except Exception as error:  # noqa: BLE001  the last door: no traceback reaches a user, and none is lost
         return _internal(error)
+
+
+def _open_closed_streams() -> None:
+    """A shell may start a program with its output closed (`>&-`); what it says then goes nowhere, and is no error."""
+    if sys.stdout is None:
+        sys.stdout = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123  for as long as the program runs
+    if sys.stderr is None:
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
 
 def build_parser(verb: str | None = None) -> Parser:

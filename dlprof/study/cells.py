@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import itertools
+import math
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -16,6 +17,9 @@ from dlprof.study import sides
 from dlprof.study.layers import MEANINGLESS, Laid, lay
 from dlprof.study.spec import Method, Study
 from dlprof.units import parse_duration, parse_percent
+
+MOST_CELLS: Final = 10_000
+"""Cells of an experiment: at a minute a cell a week of work."""
 
 LONGEST_ID: Final = 140
 """Ids name folders, and a folder under way has some more characters; file systems end at 255."""
@@ -107,6 +111,11 @@ class _Axis:
 def _experiment(laid: Laid) -> Iterator[Planned]:
     _check(laid)
     axes = [*_axes(laid), *_setting_axes(laid)]
+    count = math.prod(len(axis.values) for axis in axes)
+    if count > MOST_CELLS:
+        longest = max(axes, key=lambda axis: len(axis.values)).key
+        told = f"the experiment has {count} cells, and at most {MOST_CELLS} can be run"
+        raise laid.wrong(longest, told, "give fewer values, or split the study")
     for values in itertools.product(*(axis.values for axis in axes)):
         chosen = {axis.key: value for axis, value in zip(axes, values, strict=True)}
         parts = [_part(axis, value) for axis, value in zip(axes, values, strict=True) if axis.word is not None]

@@ -13,6 +13,7 @@ import msgspec
 from msgspec import UNSET, UnsetType
 
 from dlprof.errors import UsageError
+from dlprof.files import read_text
 from dlprof.study.positions import Key, line_of
 from dlprof.workload import choices_hint
 
@@ -106,7 +107,7 @@ class Study:
 def read(path: Path) -> Study:
     """Read a study file. Raises `UsageError` that names file, line and key."""
     try:
-        text = path.read_text(encoding="utf-8")
+        text = read_text(path)
     except OSError as failure:
         raise UsageError(f"{path}: {failure.strerror}", hint="give the path of a study's TOML file") from None
     except UnicodeDecodeError:

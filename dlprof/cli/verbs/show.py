@@ -45,9 +45,12 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.compare.evidence import placed_events, view_of
     from dlprof.api.load import opened
     from dlprof.cli.output import deliver, show
+    from dlprof.errors import UsageError
     from dlprof.report import csv, json
     from dlprof.report.text import comparison_text
 
+    if arguments.rows is not None and arguments.rows < 1:
+        raise UsageError(f"--rows must be at least 1, not {arguments.rows}", hint="leave it out for all rows")
     with opened(arguments.capture, repair=arguments.repair) as capture:
         if arguments.view:
             return _detail(placed_events(capture)[0], arguments)

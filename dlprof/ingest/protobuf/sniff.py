@@ -79,7 +79,19 @@ def _is_text(raw: bytes) -> bool:
 
 def _unknown(head: bytes, source: Source) -> NoReturn:
     raise TraceError(
-        f"{source.label}: damaged at byte 0: expected a trace (JSON, XPlane or local.trace, plain, .gz or .zst), "
-        f"found the bytes {head[:8].hex(' ')}",
+        f"{source.label}: not a trace: expected JSON, XPlane or local.trace, plain, .gz or .zst, and found "
+        f"{_looks_like(head)}",
         hint="name a profile.json, .xplane.pb, .trace.json(.gz) or local.trace file",
     )
+
+
+def _looks_like(head: bytes) -> str:
+    """The beginning of a file as a person would call it."""
+    start = head[:200]
+    try:
+        text = start.decode("utf-8", errors="strict" if len(head) < len(start) else "ignore")
+    except UnicodeDecodeError:
+        text = ""
+    if text and all(character.isprintable() or character.isspace() for character in text):
+        return f"text that begins with {text.split(chr(10))[0].strip()[:40]!r}"
+    return f"the bytes {head[:8].hex(' ')}"

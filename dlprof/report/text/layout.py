@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 import textwrap
 import unicodedata
@@ -10,6 +11,8 @@ from dataclasses import dataclass
 from typing import Final, Literal
 
 WIDTH: Final = 80
+LONGEST_NAME: Final = 1000
+"""Characters of one text that a table looks at: a name may have thousands, a column has 80 cells."""
 
 _QUANTITY: Final = re.compile(r"(\d) (%|ns|µs|ms|s|min|steps?|trials?)(?!\w)")
 """A number and its unit, which a line break must not part."""
@@ -63,11 +66,7 @@ def cells(text: str) -> int:
 
 def fit(text: str, width: int, *, right: bool = False) -> str:
     """Text in exactly `width` cells; what is too long is cut and ends with `…`."""
-    text = visible(text)
-    if cells(text) > width:
-        while cells(text) > width - 1:
-            text = text[:-1]
-        text += "…"
+    text = _cut(text, width)
     space = " " * (width - cells(text))
     return space + text if right else text + space
 
@@ -85,6 +84,16 @@ def shortened_path(text: str, width: int) -> str:
     while cells(path) > room:
         path = path[1:]
     return f"{head} …{path}"
+
+
+def _cut(text: str, width: int) -> str:
+    """The text as `visible`, cut to `width` cells: only as much of it is looked at as is shown."""
+    text = visible(text[: LONGEST_NAME + 1])
+    if cells(text) <= width:
+        return text
+    taken = itertools.accumulate(map(cells, text))
+    fitting = sum(1 for _ in itertools.takewhile(lambda so_far: so_far <= width - 1, taken))
+    return text[:fitting] + "…"
 
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
