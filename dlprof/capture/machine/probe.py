@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import contextlib
 import csv
 import hashlib
 import json
@@ -9,11 +11,12 @@ import re
 import subprocess
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from dlprof.capture.workers import process
 from dlprof.capture.workers.launch_env import child_environ
 from dlprof.errors import EnvironmentFailed
+from dlprof.store import atomic
 
 IMPORT_S = 300
 """Seconds that a framework may take to import; a cold disk was seen to need 40."""
@@ -93,24 +96,62 @@ def _last_error(stderr: str) -> str:
     return (named or lines or [""])[-1]
 
 
+STAMPS: Final = "dlprof-files.json"
+"""Inside an environment: file → size, times of its content and of its inode, when its content was last found to be right."""
+
+
 def damage(root: Path) -> str | None:
     """What is wrong with the installed files of the environment `root`, or None.
 
-    Every file that the packages' RECORD lists with a size must be there with that size: 15 000 `stat` calls take about
-    0.2 s where importing TensorFlow takes 5, and a half-written or tidied-away file is what goes wrong in a cache.
+    Every file that the packages' RECORD lists must be there with the content that RECORD states. Content is read where a file's
+    stamp is not that of the last time (the inode's time cannot be set back by whoever changes a file): 15 000 `stat` calls
+    take about 0.2 s where importing TensorFlow takes 5, and hashing all of it as long again.
     """
+    known = _stamps(root)
+    found: dict[str, list[int]] = {}
     for site in site_packages(root):
         for record in sorted(site.glob("*.dist-info/RECORD")):
-            for path, _, size in _rows(record):
+            for path, digest, size in _rows(record):
                 if path.endswith(".pyc"):
                     continue
+                file = site / path
                 try:
-                    found = (site / path).stat().st_size
+                    stat = file.stat()
+                    stamp = [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns]
+                    if size and stat.st_size != int(size):
+                        return f"{path} has {stat.st_size} bytes where {size} were installed"
+                    if digest and known.get(str(file)) != stamp and _digest(file, digest) != digest:
+                        return f"{path} has another content than was installed"
                 except OSError:
                     return f"{path} is missing"
-                if size and found != int(size):
-                    return f"{path} has {found} bytes where {size} were installed"
+                found[str(file)] = stamp
+    if found != known:
+        _keep_stamps(root, found)
     return None
+
+
+def _digest(file: Path, like: str) -> str:
+    """The file's digest as RECORD writes it: `sha256=` and URL-safe base64 without padding."""
+    name = like.partition("=")[0]
+    if name not in hashlib.algorithms_guaranteed:
+        return like  # one that this Python cannot compute
+    with file.open("rb") as stream:
+        value = hashlib.file_digest(stream, name).digest()
+    return f"{name}={base64.urlsafe_b64encode(value).rstrip(b'=').decode()}"
+
+
+def _stamps(root: Path) -> dict[str, list[int]]:
+    try:
+        known = json.loads((root / STAMPS).read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return known if isinstance(known, dict) else {}
+
+
+def _keep_stamps(root: Path, stamps: Mapping[str, list[int]]) -> None:
+    """For the next time; where the cache cannot be written the contents are read again then."""
+    with contextlib.suppress(OSError), atomic(root / STAMPS) as temporary:
+        temporary.write_text(json.dumps(stamps), encoding="utf-8")
 
 
 def content_hashes(root: Path) -> dict[str, str]:
