@@ -81,6 +81,7 @@ def shortened_path(text: str, width: int) -> str:
     room = width - cells(head) - 2
     if cells(text) <= width or "/" not in path or room < 4:
         return text
+    path = path[-LONGEST_NAME:]
     while cells(path) > room:
         path = path[1:]
     return f"{head} …{path}"
