@@ -14,7 +14,8 @@ class Operator:
 
     op: canonical operator in ONNX terms. phase: one of schema.PHASES, or None where only the context tells (forward or
     loss). level: one of schema.LEVELS. fuses: canonical operators inside a fused one. calls: canonical calls that one
-    event stands for (0 for the second part of a split operator).
+    event stands for (0 for the second part of a split operator). layer: name of the part of the model that the event spans
+    (nn.Module: Conv2d_0 → Conv2d_0), for what is nested in it.
     """
 
     op: str
@@ -22,6 +23,7 @@ class Operator:
     level: str = "op"
     fuses: tuple[str, ...] = ()
     calls: int = 1
+    layer: str | None = None
 
 
 Vocabulary = Mapping[str, Operator]

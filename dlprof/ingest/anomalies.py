@@ -19,12 +19,20 @@ class Anomaly:
 
 ANOMALIES: Final[Mapping[str, Anomaly]] = {
     # any format
-    "damage_skipped": Anomaly("error", "damaged places that --repair stepped over; what followed in that part is lost"),
+    "damage_skipped": Anomaly(
+        "error",
+        "damaged places that --repair stepped over: in JSON to the next event, elsewhere to the end of that part",
+    ),
     "bytes_lost": Anomaly("error", "bytes that --repair could not read"),
     "compressed_tail_damaged": Anomaly("error", "compressed files whose end is missing or corrupt"),
     "text_not_utf8": Anomaly("warning", "strings with bytes that are not UTF-8; the bytes were replaced by U+FFFD"),
     "negative_duration": Anomaly("error", "events that end before they start; their duration was set to 0"),
-    "time_out_of_range": Anomaly("error", "events whose time does not fit 106 days from the origin; left out"),
+    "time_out_of_range": Anomaly(
+        "error",
+        "events whose clock is far from that of all others: 106 days, which is what int64 picoseconds hold, or a day in a "
+        "trace of PyTorch; left out",
+    ),
+    "nanosecond_times": Anomaly("warning", "files whose times are nanoseconds where their format has microseconds"),
     "unknown_operator": Anomaly("info", "operator events whose name the vocabulary does not know; op is empty"),
     "overlapping_step_markers": Anomaly("warning", "step markers that overlap an earlier one of the same file"),
     "orphan_kernel": Anomaly(
@@ -36,6 +44,19 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     ),
     "partial_overlap": Anomaly("info", "events of a CPU thread that overlap a neighbour without nesting in it"),
     "empty_file": Anomaly("warning", "trace files without a single event"),
+    # PyTorch
+    "unknown_category": Anomaly(
+        "warning",
+        "events of a category that dlprof does not know: in no sum, unless the vocabulary knows their name as an operator",
+    ),
+    "duplicate_event": Anomaly("warning", "kernels and copies that the file holds twice; counted once"),
+    "stream_overlap": Anomaly(
+        "warning",
+        "kernels and copies that begin before the one before them on their stream has ended: a stream runs one at a time",
+    ),
+    "merged_ranks": Anomaly(
+        "info", "processes in files that hold several whose ids repeat; ids were joined within each process"
+    ),
     # XPlane
     "derived_line_events": Anomaly(
         "info",

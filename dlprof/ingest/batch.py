@@ -31,9 +31,9 @@ LEVEL: Final = {name: code for code, name in enumerate(schema.LEVELS)}
 TARGET_ROWS: Final = 131_072
 """Rows of a batch to aim for: 64k to 256k. Smaller is fine at the end of a file."""
 
-POOLED: Final = ("name", "lookup", "category", "op_path", "kernel", "shape", "dtype")
+POOLED: Final = ("name", "lookup", "category", "op_path", "kernel", "layer", "shape", "dtype")
 """Text columns that hold codes of the pool of the same name."""
-NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops", "step")
+NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops", "step", "pair")
 
 
 def arrow(values: object, mask: npt.NDArray[np.bool_] | None = None) -> Arrow:
@@ -89,10 +89,12 @@ class RawBatch:
     `level` int8: LEVEL code, or NO_TEXT where the vocabulary decides.
     `lookup` int32 pool code: the raw operator name that the vocabulary is asked for, where it is not `name` itself
     (TensorFlow `forward/conv1/Conv2D:Conv2D` → lookup and kernel `Conv2D`, op_path `forward/conv1/Conv2D`).
-    `category`, `op_path`, `kernel`, `shape`, `dtype` int32 pool codes, stored as they are. `kernel`: the GPU kernel's
+    `category`, `op_path`, `kernel`, `layer`, `shape`, `dtype` int32 pool codes, stored as they are; `layer` only where the
+    producer itself tells it, else it is derived from paths and nesting. `kernel`: the GPU kernel's
     name, or on a CPU the framework's own operator type.
     `correlation` int64 (launch ↔ kernel). `link` int64: the producer's own id of an operator (Kineto `External id`): on a
     level-op event its own id, elsewhere the id of the op that launched it.
+    `pair` int64: the number, above 0, that a forward operator and its gradient share; negative on the gradient.
     `step` int64: the number of the step that the producer itself wrote on the event; where none, step markers decide.
     `bytes`, `flops` int64; `value` float64, NaN = none; `occurrences` int64 (default 1).
     `args` (texts.Texts): JSON object of all further arguments per event, or None; not pooled, since it hardly ever repeats.
@@ -107,11 +109,13 @@ class RawBatch:
     category: Int32 | None = None
     op_path: Int32 | None = None
     kernel: Int32 | None = None
+    layer: Int32 | None = None
     shape: Int32 | None = None
     dtype: Int32 | None = None
     correlation: Int64 | None = None
     link: Int64 | None = None
     step: Int64 | None = None
+    pair: Int64 | None = None
     bytes: Int64 | None = None
     flops: Int64 | None = None
     value: npt.NDArray[np.float64] | None = None
@@ -124,9 +128,13 @@ class RawBatch:
 
 @dataclass(frozen=True, slots=True)
 class Track:
-    """A thread or stream. device: cpu:0, gpu:4, tpu:0 or host. key: the producer's own id, so that two threads of one
-    name stay apart. on_device: kernels of an accelerator, where overlap is real and nothing nests. host, rank: of this
-    track alone, where one file holds several; else those of its file (reader.Context) hold."""
+    """A thread or stream.
+
+    device: cpu:0, gpu:4, tpu:0 or host. key: the producer's own id, so that two threads of one name stay apart. on_device:
+    kernels of an accelerator, where overlap is real and nothing nests. host, rank: of this track alone, where one file
+    holds several; else those of its file (reader.Context) hold. process: whose thread it is, where a file may hold several
+    processes whose ids repeat; of a device, what tells one process's device from another's.
+    """
 
     source: str
     device: str
@@ -135,6 +143,7 @@ class Track:
     on_device: bool
     host: str | None = None
     rank: int | None = None
+    process: str = ""
 
 
 @dataclass(slots=True)

@@ -27,6 +27,8 @@ class Context:
     relative to (None: the trace has no absolute time, start_ps is relative to its own zero); set before the first batch.
     producer: tensorflow | mxnet | jax | pytorch | chrome, set by the reader where the content tells better than the kind.
     host, rank: machine and rank that recorded the file, where it tells; may be set until reading ends.
+    nested: operators call operators (PyTorch): the outermost of one canonical operator is the call, phase and layer come from
+    what is around, and what a process's device ran twice or at once on one stream is looked for.
     completeness: name → statement (caps hit, drops the profiler reported). facts: anything else for the manifest.
     """
 
@@ -39,6 +41,7 @@ class Context:
     origin_ns: int | None = None
     host: str | None = None
     rank: int | None = None
+    nested: bool = False
     completeness: dict[str, str] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
 
@@ -55,12 +58,13 @@ class Context:
         on_device: bool = False,
         host: str | None = None,
         rank: int | None = None,
+        process: object = "",
     ) -> int:
         """The code for RawBatch.track of a thread or stream of this file.
 
-        host, rank: of this track alone, where one file holds several; None: those of the file.
+        host, rank: of this track alone, where one file holds several; None: those of the file. process: batch.Track.process.
         """
-        return self.pools.track(Track(self.source, device, stream, str(key), on_device, host, rank))
+        return self.pools.track(Track(self.source, device, stream, str(key), on_device, host, rank, str(process)))
 
     def damage(self, offset: int, expected: str, *, lost: int = 0) -> NoReturn:
         """Damage at a byte offset: raises `TraceError`, or under --repair counts it and raises `Damaged`.
@@ -72,10 +76,16 @@ class Context:
                 f"{self.label}: damaged at byte {offset}: expected {expected}",
                 hint="read the part before the damage with --repair, or record the trace again",
             )
+        self.skip(offset, expected, lost=lost)
+        raise Damaged
+
+    def skip(self, offset: int, expected: str, *, lost: int) -> None:
+        """Damage that reading goes on behind: raises `TraceError`, or under --repair counts it and says the first."""
+        if not self.repair:
+            self.damage(offset, expected, lost=lost)
         self.anomalies.count("damage_skipped")
         self.anomalies.count("bytes_lost", lost)
         self.completeness.setdefault("damage", f"{self.source}: damaged at byte {offset}, expected {expected}")
-        raise Damaged
 
 
 class Reader(Protocol):

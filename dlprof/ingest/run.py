@@ -83,6 +83,8 @@ def read(
             _read_file(run, path, root, finisher)
         origin, shifts = _origins(run.reads, finisher.first_start, finisher.last_start)
         events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink, _places(run.reads))
+        for read in run.reads:
+            read.context.completeness.update(finisher.statements.get(read.context.source, {}))
     return _info(run, origin, events)
 
 
@@ -146,7 +148,7 @@ def _origins(
 
 def _places(reads: list[_Read]) -> dict[str, Place]:
     """Host and rank of each file."""
-    return {read.context.source: Place(read.context.host, read.context.rank) for read in reads}
+    return {read.context.source: Place(read.context.host, read.context.rank, read.context.nested) for read in reads}
 
 
 def _resolver(reads: list[_Read], vocabularies: Mapping[str, Vocabulary]) -> Callable[[str], Operator | None]:

@@ -46,7 +46,12 @@ TOKENS = [
     b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\u12", b"\\ud800", b"\n", b"\0", b"\xff", b"\xc3", b"NaN", b"-Infinity",
     b"null", b"true", b"1e999", b"-1", b"0x7f", b"18446744073709551616", b"9223372036854775807", b"1751410836000000.123456789",
     b'"ph": "B"', b'"ph": "E"', b'"ph": "b"', b'"ph": "M"', b'"ph": "C"', b'"ph": ""', b'"args": {', b'"args": []', b'"ts": ',
-    b'"dur": -5', b'"traceEvents": [', b'"baseTimeNanoseconds": 1', b'"cat": "operator"', b'"cat": "kernel"', b"{}", b"},{",
+    b'"dur": -5', b'"traceEvents": [', b'"baseTimeNanoseconds": 1', b'"cat": "operator"',
+    b'"cat": "mtia_ccp_events"', b'"name": "[memory]"',
+    b'"pid": "CUDA functions"', b'"Module Hierarchy": "TOP(N)::f.a(B)::f."',
+    b'"Sequence number": 3', b'"name": "record_param_comms"',
+    b'"name": "Ascend Hardware"', b"1751410836000000000", b"19978045970716470",
+    b'"cat": "kernel"', b"{}", b"},{",
     b"\xef\xbb\xbf",
 ]  # fmt: skip
 
@@ -63,7 +68,7 @@ def read_one(data: bytes, kind: str, repair: bool) -> bool:
             assert len(batch.track) == len(batch.name) == len(batch.start_ps), "columns of different length"
             assert batch.track.min(initial=0) >= 0, "row without track"
             assert batch.track.max(initial=-1) < len(context.pools.tracks), "unknown track"
-            for column in ("name", "category", "kernel", "shape", "dtype", "op_path", "lookup"):
+            for column in ("name", "category", "kernel", "shape", "dtype", "op_path", "lookup", "layer"):
                 codes = getattr(batch, column)
                 if codes is not None and len(codes):
                     assert codes.min() >= -1, column

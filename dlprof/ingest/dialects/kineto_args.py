@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import msgspec
 
@@ -12,11 +12,12 @@ from dlprof.ingest.json.elements import Event
 from dlprof.ingest.reader import Context
 
 NONE: Final = msgspec.Raw(b"")
+T = TypeVar("T")
 
 
 class Args(msgspec.Struct, gc=False):
     """Arguments with a column, NO_INT where the event has none; the 2020 schema writes `external id` and `Input dims`, AMD
-    `size` for `bytes`."""
+    `size` for `bytes`, Ascend `connection_id` for `correlation` and `Stream Id` for `stream`."""
 
     correlation: int | None = NO_INT
     external: int | None = msgspec.field(default=NO_INT, name="External id")
@@ -26,10 +27,29 @@ class Args(msgspec.Struct, gc=False):
     bytes: int | str | None = None
     size: int | str | None = NO_INT
     flops: int | None = NO_INT
-    allocated: int | None = msgspec.field(default=None, name="Total Allocated")
     dims: msgspec.Raw = msgspec.field(default=NONE, name="Input Dims")
     dims_old: msgspec.Raw = msgspec.field(default=NONE, name="Input dims")
     types: msgspec.Raw = msgspec.field(default=NONE, name="Input type")
+    sequence: int | None = msgspec.field(default=NO_INT, name="Sequence number")
+    forward_thread: int | None = msgspec.field(default=0, name="Fwd thread id")
+    modules: str | None = msgspec.field(default=None, name="Module Hierarchy")
+
+
+class Memory(msgspec.Struct, gc=False):
+    """Arguments of a `[memory]` instant. kind: c10::DeviceType; device: index, -1 for the CPU."""
+
+    allocated: int | float | None = msgspec.field(default=None, name="Total Allocated")
+    kind: int | None = msgspec.field(default=None, name="Device Type")
+    device: int | None = msgspec.field(default=None, name="Device Id")
+
+
+class Task(msgspec.Struct, gc=False):
+    """Arguments of an event of msprof's trace view, and of a collective."""
+
+    connection: int | str | None = msgspec.field(default=None, name="connection_id")
+    stream: int | str | None = msgspec.field(default=None, name="Stream Id")
+    task: str | None = msgspec.field(default=None, name="Task Type")
+    collective: str | None = msgspec.field(default=None, name="Collective name")
 
 
 _DECODER: Final = msgspec.json.Decoder(list[Args])
@@ -63,10 +83,20 @@ def _single(raw: msgspec.Raw, ctx: Context) -> Args:
         stream=_key(values.get("stream")),
         bytes=_int(values.get("bytes", values.get("size"))),
         flops=_int(values.get("flops")),
-        allocated=_int(values.get("Total Allocated")),
         dims=_raw(values.get("Input Dims", values.get("Input dims"))),
         types=_raw(values.get("Input type")),
+        sequence=_int(values.get("Sequence number")),
+        forward_thread=_int(values.get("Fwd thread id")),
+        modules=modules if isinstance(modules := values.get("Module Hierarchy"), str) else None,
     )
+
+
+def decoded(kind: type[T], raw: msgspec.Raw) -> T:
+    """The arguments of one event as `kind` (Memory, Task); its defaults where they are something else."""
+    try:
+        return msgspec.json.decode(raw, type=kind)
+    except (msgspec.DecodeError, RecursionError):
+        return kind()
 
 
 def number(value: object) -> int:

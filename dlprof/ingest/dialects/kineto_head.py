@@ -5,24 +5,30 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
+from dlprof.ingest.dialects.kineto_categories import CATEGORIES
 from dlprof.ingest.source import Source
 
 _DEVICES: Final = re.compile(rb'"deviceProperties"\s*:\s*\[\s*([\]{])')
+_ON_DEVICE: Final = "|".join(re.escape(name) for name, one in CATEGORIES.items() if one.place != "host")
 _EVENT: Final = re.compile(
-    rb'"cat"\s*:\s*"(?:[kK]ernel|gpu_mem(?:cpy|set)|Mem(?:cpy|set)|cuda_(?:runtime|driver)|Runtime)"'
+    rb'"cat"\s*:\s*"(?:cuda_(?:runtime|driver)|Runtime|' + _ON_DEVICE.encode() + rb')"'
+    rb'|"Ascend Hardware"|"(?:CUDA|GPU|XPU|HPU) functions"'
 )
+_HOST: Final = re.compile(r"(.+?)_(?:rank\d+|\d+\.\d+)(?:\..*)?\.json(?:\.gz|\.zst)?")
+"""torch.profiler.tensorboard_trace_handler names a file HOST_PID.TIME.pt.trace.json; others HOST_rankN.pt.trace.json."""
+_RANK: Final = re.compile(r"(?:^|[^A-Za-z])rank[_-]?(\d{1,9})(?!\d)", re.IGNORECASE)
 _OVERLAP: Final = 256
 
 
 def has_device_events(source: Source) -> bool:
     """Whether the file records an accelerator, which makes its CPU threads the host side.
 
-    The header lists the devices since 2021; an empty list, or events of none, is a trace of CPU work. Files without the
-    list are searched, at memory speed, since the first kernel may stand behind thousands of operators.
+    The header lists CUDA's devices since 2021. Files without such a list, or with an empty one (other accelerators are not
+    listed), are searched, at memory speed, since the first kernel may stand behind thousands of operators.
     """
     listed = _DEVICES.search(source.head())
-    if listed:
-        return listed[1] == b"{"
+    if listed and listed[1] == b"{":
+        return True
     rest = b""
     for piece in source.chunks():
         if _EVENT.search(rest + piece):
@@ -44,3 +50,22 @@ def facts(header: dict[str, Any]) -> dict[str, object]:
         names = [device.get("name") for device in devices if isinstance(device, dict)]
         found["devices"] = [name for name in names if isinstance(name, str)]
     return found
+
+
+def host_of(header: dict[str, Any], source: str) -> str | None:
+    """The machine that recorded a file: its header's host_name, else what its name begins with."""
+    named = header.get("host_name")
+    if isinstance(named, str) and named:
+        return named
+    match = _HOST.fullmatch(source.rpartition("/")[2])
+    return match[1] if match else None
+
+
+def rank_of(header: dict[str, Any], source: str) -> int | None:
+    """The rank that recorded a file: its header's distributedInfo, else what its name says."""
+    distributed = header.get("distributedInfo")
+    told = distributed.get("rank") if isinstance(distributed, dict) else None
+    if isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 2**31:
+        return told
+    match = _RANK.search(source.rpartition("/")[2])
+    return int(match[1]) if match else None

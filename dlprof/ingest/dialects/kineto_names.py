@@ -1,4 +1,4 @@
-"""What PyTorch's operator names mean beyond the vocabulary's own: autograd nodes, wrappers, Triton's fused kernels."""
+"""What PyTorch's names mean beyond the vocabulary's own: autograd nodes, wrappers, collectives, modules, spans, Triton."""
 
 from __future__ import annotations
 
@@ -8,28 +8,122 @@ from typing import Final
 
 from dlprof.plugin import Operator, Vocabulary
 
+ANNOTATION: Final = "user_annotation: "
+"""Set before the name of a user annotation when it is looked up: the same text may also be an operator's."""
 _EVALUATE: Final = "autograd::engine::evaluate_function: "
+_MODULE: Final = "nn.Module: "
 _BACKWARD: Final = re.compile(r"(\w+Backward)\d+")
 _NUMBERED: Final = re.compile(r"(Torch-Compiled Region).*")
 _MARKER: Final = re.compile(r"(?:ProfilerStep|Optimizer\.\w+|enumerate\(\w+\))#.*")
 _TRITON: Final = re.compile(r"triton_[a-z]+_fused_(\w+?)_\d+(?:d.*)?")
+_HIERARCHY: Final = re.compile(r"(?:^|\.)([^.()]+)\([^()]*\)::")
+_NUMBER: Final = re.compile(r"(\d+)(?!.*\d)")
 FUSED: Final = "Fused"
+
+_PHASES: Final = {
+    "forward": "forward",
+    "forward pass": "forward",
+    "loss": "loss",
+    "compute_loss": "loss",
+    "backward": "backward",
+    "backward pass": "backward",
+    "optimizer": "optimizer",
+    "optimizer_step": "optimizer",
+    "optimizer step": "optimizer",
+    "zero_grad": "optimizer",
+    "data": "input",
+    "dataloader": "input",
+    "data_loading": "input",
+}
+"""What users call the spans of a training step (record_function), lower case, without #, : and spaces around → phase."""
+
+_COLLECTIVE: Final = re.compile(
+    r"(?:nccl|rccl|gloo|mpi|ucc|xccl|oneccl|hccl|hcom|c10d|_c10d_functional|c10d_functional|ccl)(?:::|:|_)\w.*"
+    r"|(?:nccl|rccl|mscclKernel|oneccl|hcom_)\w*.*|record_param_comms.*|.*\bccl::\w.*",
+    re.IGNORECASE,
+)
+"""Operators, annotations and kernels of NCCL, RCCL, oneCCL, gloo, MPI, UCC, HCCL and torch.distributed."""
+_WHAT: Final = (
+    ("allreduce", "AllReduce"),
+    ("reducescatter", "ReduceScatter"),
+    ("allgather", "AllGather"),
+    ("alltoall", "AllToAll"),
+    ("broadcast", "Broadcast"),
+    ("sendrecv", "SendRecv"),
+    ("barrier", "Barrier"),
+    ("scatter", "Scatter"),
+    ("gather", "Gather"),
+    ("reduce", "Reduce"),
+    ("send", "Send"),
+    ("recv", "Recv"),
+)
+"""Part of a collective's name, lower case without `_` → canonical operator; the first that is in it."""
+COMMUNICATION: Final = "Communication"
+"""Canonical operator of a collective whose name does not tell which it is."""
 
 
 def operator(name: str, vocabulary: Vocabulary) -> Operator | None:
     """The meaning of a name; None = unknown."""
+    if name.startswith(ANNOTATION):
+        return _annotation(name.removeprefix(ANNOTATION))
     found = vocabulary.get(name)
     if found is not None:
         return found
     if name.startswith(_EVALUATE):
-        # The engine's frame around a node, which is an event of its own inside: no call, and no operator twice.
         inner = operator(name.removeprefix(_EVALUATE), vocabulary)
-        return replace(inner, calls=0) if inner else None
+        # The engine's frame around a node, which is an event of its own inside: whatever runs there is backward.
+        return replace(inner, phase="backward", calls=0) if inner else Operator("", phase="backward", calls=0)
+    if name.startswith(_MODULE):
+        return Operator("", phase="forward", level="api", layer=name.removeprefix(_MODULE))
     if match := _BACKWARD.fullmatch(name) or _NUMBERED.fullmatch(name):
         return vocabulary.get(match[1])
     if _MARKER.fullmatch(name):
-        return Operator("", phase="optimizer" if name.startswith("Optimizer.step#") else None, level="marker")
+        return _span(name)
+    if name in _COPIES:
+        return Operator(_COPIES[name], phase="transfer", level="copy")
+    if _COLLECTIVE.fullmatch(name):
+        return Operator(collective(name), phase="communication")
     return _triton(name, vocabulary)
+
+
+_COPIES: Final = {"gpu_memcpy": "Copy", "gpu_memset": "Memset"}
+"""Category of a copy → canonical operator: a memset is none of the operator that called for it."""
+
+
+def _span(name: str) -> Operator:
+    """A span that PyTorch itself marks: a step, an optimizer's step or zero_grad, the next batch of a data loader."""
+    phase = "optimizer" if name.startswith("Optimizer.") else "input" if name.startswith("enumerate(") else None
+    return Operator("", phase=phase, level="marker")
+
+
+def _annotation(name: str) -> Operator:
+    """A user annotation: one of PyTorch's own, a phase by its usual name, else a part of the model."""
+    if _MARKER.fullmatch(name):
+        return _span(name)
+    if _COLLECTIVE.fullmatch(name):
+        return Operator("", phase="communication", level="marker")
+    phase = _PHASES.get(name.strip(" #:").lower())
+    if phase is not None:
+        return Operator("", phase=phase, level="marker")
+    return Operator("", level="marker", layer=name)
+
+
+def collective(name: str) -> str:
+    """The canonical operator of a collective: `ncclDevKernel_AllReduce_Sum_f32_RING_LL` → AllReduce."""
+    plain = name.replace("_", "").replace("-", "").lower()
+    return next((canonical for part, canonical in _WHAT if part in plain), COMMUNICATION)
+
+
+def module_path(hierarchy: str | None) -> str | None:
+    """The layer in a module hierarchy: `TOP(Net)::forward.head(Sequential)::forward.1(Linear)::forward.` → head/1."""
+    parts = [part for part in _HIERARCHY.findall(hierarchy or "") if part not in ("TOP", "SELF")]
+    return "/".join(parts) or None
+
+
+def last_number(text: str) -> int:
+    """The last number in a text, 0 where there is none: `[TP1] 3` → 3."""
+    match = _NUMBER.search(text)
+    return int(match[1]) if match and len(match[1]) < 10 else 0
 
 
 def _triton(name: str, vocabulary: Vocabulary) -> Operator | None:

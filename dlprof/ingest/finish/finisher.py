@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from functools import partial
 
 import numpy as np
 import numpy.typing as npt
@@ -18,39 +18,26 @@ import pyarrow as pa
 
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.background import Background
-from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int64, Pools, RawBatch, Track, arrow
-from dlprof.ingest.finish import enclosing, nesting
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Arrow, Int64, Pools, RawBatch, Track, arrow
+from dlprof.ingest.finish import nesting, ranks, threads
 from dlprof.ingest.finish.launches import NO_EVENT, Launches
 from dlprof.ingest.finish.markers import MarkerLog, Windows
 from dlprof.ingest.finish.meaning import Meaning, Meanings
 from dlprof.ingest.finish.output import Output, Where
+from dlprof.ingest.finish.ranks import Ranks, natural
 from dlprof.ingest.finish.spill import DEFAULTS, Columns, Span, Spill
+from dlprof.ingest.finish.streams import Overlaps, repeated
+from dlprof.ingest.finish.threads import int64
 from dlprof.plugin import Operator
-
-_NESTED_KEYS = ("start_ps", "duration_ps")
-
-
-@dataclass(frozen=True, slots=True)
-class _Open:
-    """Events that reach beyond the span they start in: ps, ids, and whether each is an operator."""
-
-    start: Int64
-    end: Int64
-    id: Int64
-    is_op: npt.NDArray[np.bool_]
-
-    @staticmethod
-    def none() -> _Open:
-        empty = np.empty(0, dtype=np.int64)
-        return _Open(empty, empty, empty, np.empty(0, dtype=bool))
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file was recorded: host, rank (None: the file does not tell)."""
+    """Where a file was recorded: host, rank (None: the file does not tell). nested: reader.Context.nested."""
 
     host: str | None = None
     rank: int | None = None
+    nested: bool = False
 
 
 class Finisher:
@@ -62,8 +49,13 @@ class Finisher:
         self._anomalies = anomalies
         self._spill = Spill()
         self._markers = MarkerLog(pools.text["name"].values_list, pools.tracks)
-        self._launches: dict[str, Launches] = {}
-        self._windows: dict[str, Windows] = {}
+        self._places: Mapping[str, Place] = {}
+        self._ranks = Ranks()
+        self._launches: dict[tuple[str, str], Launches] = {}
+        self._windows: dict[tuple[str, str], Windows] = {}
+        self.statements: dict[str, dict[str, str]] = {}
+        """By file: what is to be said of it, name → statement."""
+        self._first: dict[str, int] = {}
         self.first_start: dict[str, int] = {}
         self.last_start: dict[str, int] = {}
 
@@ -73,6 +65,7 @@ class Finisher:
             return
         self._markers.look(batch, source)
         low = int(batch.start_ps.min())
+        self._first.setdefault(source, len(self._first))
         self.first_start[source] = min(low, self.first_start.get(source, low))
         high = int(batch.start_ps.max())
         self.last_start[source] = max(high, self.last_start.get(source, high))
@@ -96,53 +89,135 @@ class Finisher:
         self._background.drain()
         meaning = Meaning(self._pools, resolve)
         output = Output(self._pools, meaning, self._markers.items, lambda batch: self._background.call(sink, batch))
-        tracks = sorted(self._spill.tracks(), key=lambda code: (self._pools.tracks[code].on_device, code))
-        for number, code in enumerate(tracks):
-            track = self._pools.tracks[code]
-            place = (places or {}).get(track.source, Place())
-            where = Where(
-                track=track,
-                number=number,
-                host=place.host if track.host is None else track.host,
-                rank=place.rank if track.rank is None else track.rank,
-                shift_ps=shift_ps[track.source],
-            )
-            self._finish_track(code, where, meaning, output)
+        self._places = places or {}
+        tracks = {code: self._pools.tracks[code] for code in self._spill.tracks()}
+        self._ranks = ranks.find({c: t for c, t in tracks.items() if self._place(t).nested}, self._spill)
+        self._anomalies.count("merged_ranks", len(self._ranks.rank))
+        for number, code in enumerate(sorted(tracks, key=self._order)):
+            where = self._where(tracks[code], number, shift_ps)
+            if where.track.on_device:
+                self._finish_stream(code, where, meaning, output)
+            else:
+                self._finish_thread(code, where, meaning, output)
         output.flush()
         self._background.drain()
         return output.events
 
-    def _finish_track(self, code: int, where: Where, meaning: Meaning, output: Output) -> None:
-        track = where.track
+    def _place(self, track: Track) -> Place:
+        return self._places.get(track.source, Place())
+
+    def _where(self, track: Track, number: int, shift_ps: Mapping[str, int]) -> Where:
+        place, merged = self._place(track), self._ranks.number(track)
+        rank = place.rank if merged is None else merged
+        return Where(
+            track=track,
+            number=number,
+            host=place.host if track.host is None else track.host,
+            rank=rank if track.rank is None else track.rank,
+            shift_ps=shift_ps[track.source],
+        )
+
+    def _order(self, code: int) -> tuple[object, ...]:
+        """Threads before streams. Where operators nest, by what they hold rather than by where the file has them: a forward
+        pass before its backward pass on another thread, streams by name."""
+        track = self._pools.tracks[code]
+        if not self._place(track).nested:
+            return (track.on_device, code)
+        begun = 0 if track.on_device else self._spill.begun(code)
+        return (track.on_device, self._first[track.source], begun, natural(track.device), natural(track.stream), code)
+
+    def _launches_of(self, track: Track) -> Launches:
+        return self._launches.setdefault((track.source, self._ranks.of(track)), Launches())
+
+    def _finish_thread(self, code: int, where: Where, meaning: Meaning, output: Output) -> None:
+        """Writes a host thread: nested, its launches noted."""
+        track, launches = where.track, self._launches_of(where.track)
+        nested = self._place(track).nested
         spans = self._spill.spans(code)
-        late = self._late_children(code, spans) if len(spans) > 1 and not track.on_device else None
-        carried = _Open.none()
+        late = threads.late_children(spans, partial(self._times, code)) if len(spans) > 1 else None
+        carried: threads.Open = {}
         done = 0
-        for rows in self._background.ahead(self._sorted(code, span) for span in spans):
+        for rows in self._background.ahead(self._sorted(code, span, nested) for span in spans):
             count = len(rows["start_ps"])
             meanings = meaning.of(rows)
             self._anomalies.count("unknown_operator", meanings.unknown)
             ids = np.arange(output.events, output.events + count, dtype=np.int64)
-            if track.on_device:
-                self_ps, launch = rows["duration_ps"], self._resolve(track, rows, meanings)
-                parent = np.full(count, NO_EVENT, dtype=np.int64)
-            else:
-                self_ps, parent, carried = self._nest(track, rows, meanings, ids, carried)
-                if late is not None:
-                    first, behind = np.searchsorted(late[0], [done, done + count])
-                    self_ps[late[0][first:behind] - done] -= late[1][first:behind]
-                launch = np.full(count, NO_EVENT, dtype=np.int64)
+            found = threads.nest(rows, meanings, ids, carried, meaning, launches.gradients if nested else None)
+            self_ps, meanings, carried = found.self_ps, found.meanings, found.open
+            self._anomalies.count("partial_overlap", found.overlapping)
+            correlation = int64(rows["correlation"])
+            launches.add(ids, meanings.level, correlation, int64(rows["link"]), int64(rows["start_ps"]), found.parent)
+            if meanings.around is not None:
+                launching = (meanings.level == LEVEL["op"]) | ((correlation != NO_INT) & (correlation != 0))
+                launches.place(ids, launching, meanings.around, meanings.layer, found.root)
+            if late is not None:
+                first, behind = np.searchsorted(late[0], [done, done + count])
+                self_ps[late[0][first:behind] - done] -= late[1][first:behind]
             done += count
             step, item = self._steps(track, rows)
             phase = self._phases(code, rows, meanings)
-            output.write(where, ids, rows, meanings, self_ps, step, item, phase, launch, parent)
+            none = np.full(count, NO_EVENT, dtype=np.int64)
+            output.write(where, ids, rows, meanings, self_ps, step, item, phase, none, found.parent)
 
-    def _sorted(self, code: int, span: Span) -> Columns:
+    def _finish_stream(self, code: int, where: Where, meaning: Meaning, output: Output) -> None:
+        """Writes a device's stream: each row with its launch, and what it has from there."""
+        track, nested = where.track, self._place(where.track).nested
+        overlaps = Overlaps()
+        for rows in self._background.ahead(self._sorted(code, span, nested) for span in self._spill.spans(code)):
+            meanings = meaning.of(rows)
+            if nested:
+                rows, meanings = self._once(rows, meanings, meaning)
+                work = _is_work(meanings)
+                overlaps.look(rows["start_ps"][work], rows["duration_ps"][work], rows["name"][work])
+            count = len(rows["start_ps"])
+            self._anomalies.count("unknown_operator", meanings.unknown)
+            ids = np.arange(output.events, output.events + count, dtype=np.int64)
+            launch = self._resolve(track, rows, meanings)
+            if nested:
+                meanings = self._from_launch(track, meanings, launch)
+            step, item = self._steps(track, rows)
+            phase = self._phases(code, rows, meanings)
+            none = np.full(count, NO_EVENT, dtype=np.int64)
+            output.write(where, ids, rows, meanings, rows["duration_ps"], step, item, phase, launch, none)
+        self._anomalies.count("stream_overlap", overlaps.count)
+        said = overlaps.statement(self._pools.text["name"].values_list)
+        if said is not None:
+            self.statements.setdefault(track.source, {})[f"overlap of {track.device} {track.stream}"] = said
+
+    def _once(self, rows: Columns, meanings: Meanings, meaning: Meaning) -> tuple[Columns, Meanings]:
+        """Without work that the stream holds twice."""
+        twice = repeated(rows, _is_work(meanings))
+        if not twice.any():
+            return rows, meanings
+        self._anomalies.count("duplicate_event", int(twice.sum()))
+        kept: Columns = {name: values[~twice] for name, values in rows.items() if name != "args"}
+        if "args" in rows:
+            args: Arrow = rows["args"]
+            kept["args"] = args.filter(pa.array(~twice))
+        return kept, meaning.of(kept)
+
+    def _from_launch(self, track: Track, meanings: Meanings, launch: Int64) -> Meanings:
+        """Phase and layer of device rows where their launch was made; one row of a call counts as its call."""
+        launches = self._launches_of(track)
+        phase, layer, root = launches.host.found(launch)
+        linked, calls = launch != NO_EVENT, meanings.calls.copy()
+        calls[linked] = np.where(launches.first_of_call(root[linked], meanings.op[linked]), 1, 0)
+        return meanings.replaced(
+            phase=np.where((meanings.phase == NO_TEXT) & _is_work(meanings), phase, meanings.phase).astype(np.int32),
+            layer=np.where(meanings.layer == NO_TEXT, layer, meanings.layer).astype(np.int32),
+            calls=calls,
+        )
+
+    def _times(self, code: int, span: Span) -> Columns:
+        return self._spill.read(self._spill.pick(code, span), threads.TIMES)
+
+    def _sorted(self, code: int, span: Span, nested: bool) -> Columns:
         """The rows of a span sorted for nesting; `args` is left in under its name as an Arrow array or absent."""
         pieces = self._spill.pick(code, span)
         rows = self._spill.read(pieces, tuple(DEFAULTS))
         start = rows["start_ps"].astype(np.int64, copy=False)
-        order = nesting.order(start, start + rows["duration_ps"])
+        end = start + rows["duration_ps"]
+        order = nesting.order(start, end, _outer_first(rows) if nested else None)
         if not (np.diff(order) == 1).all():
             rows = {name: values[order] for name, values in rows.items()}
             rows["order"] = order
@@ -151,70 +226,28 @@ class Finisher:
             rows["args"] = args.take(arrow(order)) if "order" in rows else args
         return rows
 
-    def _late_children(self, code: int, spans: list[Span]) -> tuple[Int64, Int64]:
-        """Events, by their place in the sorted track, that have children in later spans, and the time of those."""
-        parents, times = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
-        carried = _Open.none()
-        done = 0
-        for span in spans:
-            rows = self._spill.read(self._spill.pick(code, span), _NESTED_KEYS)
-            start, duration = (rows[name].astype(np.int64, copy=False) for name in _NESTED_KEYS)
-            order = nesting.order(start, start + duration)
-            start, duration = start[order], duration[order]
-            ids = np.arange(done, done + len(start), dtype=np.int64)
-            every = _join(carried, start, start + duration, ids, np.zeros(len(start), dtype=bool))
-            if head := len(carried.start):
-                # No row that begins after all of these have ended lies in one of them.
-                behind = head + int(start.searchsorted(carried.end.max(), side="right"))
-                inner = nesting.parents(every.start[:behind], every.end[:behind])[head:]
-                from_before = np.flatnonzero((inner >= 0) & (inner < head))
-                found, time = _summed(every.id[inner[from_before]], duration[from_before])
-                parents.append(found)
-                times.append(time)
-            done += len(start)
-            carried = _still_open(every, start)
-        return _summed(np.concatenate(parents), np.concatenate(times))
-
-    def _nest(
-        self, track: Track, rows: Columns, meanings: Meanings, ids: Int64, carried: _Open
-    ) -> tuple[Int64, Int64, _Open]:
-        """Self time of the rows (children in this span only), id of the operator around each and what stays open; notes
-        launches on the way."""
-        start, duration = (rows[name].astype(np.int64, copy=False) for name in _NESTED_KEYS)
-        every = _join(carried, start, start + duration, ids, meanings.level == LEVEL["op"])
-        parent = nesting.parents(every.start, every.end)
-        head = len(carried.start)
-        lengths = np.concatenate([np.zeros(head, dtype=np.int64), duration])
-        self_ps = duration - nesting.child_time(parent, lengths)[head:]
-        self._anomalies.count("partial_overlap", nesting.partial_overlaps(every.start, every.end))
-
-        above = enclosing.nearest(parent, every.is_op)[head:]
-        operator = np.where(above >= 0, every.id[above], NO_EVENT)
-        launches = self._launches.setdefault(track.source, Launches())
-        launches.add(ids, meanings.level, _int64(rows["correlation"]), _int64(rows["link"]), start, operator)
-        return self_ps, operator, _still_open(every, start)
-
     def _resolve(self, track: Track, rows: Columns, meanings: Meanings) -> Int64:
-        launches = self._launches.setdefault(track.source, Launches())
-        launch = launches.resolve(_int64(rows["correlation"]), _int64(rows["link"]))
-        work = (meanings.level == LEVEL["kernel"]) | (meanings.level == LEVEL["copy"])
+        launches = self._launches_of(track)
+        launch = launches.resolve(int64(rows["correlation"]), int64(rows["link"]))
+        work = _is_work(meanings)
         self._anomalies.count("orphan_kernel", int(np.count_nonzero(work & (launch == NO_EVENT))))
-        early = launches.too_early(_int64(rows["correlation"])[work], _int64(rows["start_ps"])[work])
+        early = launches.too_early(int64(rows["correlation"])[work], int64(rows["start_ps"])[work])
         self._anomalies.count("kernel_before_launch", early)
         return np.where(work, launch, NO_EVENT)
 
     def _steps(self, track: Track, rows: Columns) -> tuple[Int64, Int64]:
         """Step number (NO_INT = unassigned) and item code (NO_TEXT = none) of each row."""
-        windows = self._windows.get(track.source)
+        process = self._ranks.of(track)
+        windows = self._windows.get((track.source, process))
         if windows is None:
-            windows, overlapping = self._markers.windows(track.source)
+            windows, overlapping = self._markers.windows(track.source, process)
             self._anomalies.count("overlapping_step_markers", overlapping)
-            self._windows[track.source] = windows
-        start, told = _int64(rows["start_ps"]), _int64(rows["step"])
-        end = start + _int64(rows["duration_ps"])
+            self._windows[track.source, process] = windows
+        start, told = int64(rows["start_ps"]), int64(rows["step"])
+        end = start + int64(rows["duration_ps"])
         if track.on_device and not windows.awaited:
-            launches = self._launches.setdefault(track.source, Launches())
-            start, end = launches.called(_int64(rows["correlation"]), start, end)
+            launches = self._launches_of(track)
+            start, end = launches.called(int64(rows["correlation"]), start, end)
         index = windows.containing(start, end)
         if not len(windows.start):
             return told, index
@@ -230,39 +263,24 @@ class Finisher:
         if not spans:
             return meanings.phase
         table = np.array(spans, dtype=np.int64)
-        start = _int64(rows["start_ps"])
+        start = int64(rows["start_ps"])
         index = np.searchsorted(table[:, 0], start, side="right") - 1
-        inside = (index >= 0) & (start + _int64(rows["duration_ps"]) <= table[index, 1])
+        inside = (index >= 0) & (start + int64(rows["duration_ps"]) <= table[index, 1])
         free = (meanings.phase == NO_TEXT) & (meanings.level != LEVEL["marker"])
         return np.where(inside & free, table[index, 2], meanings.phase).astype(np.int32)
 
 
-def _int64(values: npt.NDArray[Any]) -> Int64:
-    return values.astype(np.int64, copy=False)
+def _is_work(meanings: Meanings) -> npt.NDArray[np.bool_]:
+    """Kernels and copies."""
+    work: npt.NDArray[np.bool_] = (meanings.level == LEVEL["kernel"]) | (meanings.level == LEVEL["copy"])
+    return work
 
 
-def _join(carried: _Open, start: Int64, end: Int64, ids: Int64, is_op: npt.NDArray[np.bool_]) -> _Open:
-    if not len(carried.start):
-        return _Open(start, end, ids, is_op)
-    return _Open(
-        np.concatenate((carried.start, start)),
-        np.concatenate((carried.end, end)),
-        np.concatenate((carried.id, ids)),
-        np.concatenate((carried.is_op, is_op)),
-    )
-
-
-def _summed(ids: Int64, times: Int64) -> tuple[Int64, Int64]:
-    """Distinct ids in order, and the sum of the times of each."""
-    distinct, inverse = np.unique(ids, return_inverse=True)
-    total = np.zeros(len(distinct), dtype=np.int64)
-    np.add.at(total, inverse, times)
-    return distinct, total
-
-
-def _still_open(every: _Open, start: Int64) -> _Open:
-    """Events that may enclose something after the last start of this span."""
-    if not len(start):
-        return every
-    rows = np.flatnonzero(every.end >= start[-1])
-    return _Open(every.start[rows], every.end[rows], every.id[rows], every.is_op[rows])
+def _outer_first(rows: Columns) -> tuple[Int64, ...]:
+    """Of rows that begin and end together, what is outside: spans and Python frames before operators before calls, and of
+    operators those that were numbered first."""
+    depth = np.full(len(LEVEL) + 1, 1, dtype=np.int64)
+    depth[LEVEL["marker"]], depth[LEVEL["op"]], depth[LEVEL["api"]] = 0, 2, 3
+    level = np.where(rows["correlation"] == NO_INT, np.minimum(depth[rows["level"]], 2), depth[rows["level"]])
+    outer = np.where((rows["level"] == LEVEL["api"]) & (rows["correlation"] == NO_INT), 1, level)
+    return int64(outer), int64(rows["link"]), int64(rows["name"])

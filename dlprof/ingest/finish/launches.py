@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from dlprof.ingest.batch import LEVEL, NO_INT, Int64
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64
 
-NO_EVENT = -1
+NO_EVENT: Final = -1
+_OPS: Final = 2**20
+"""More than there are canonical operators."""
 
 
 @dataclass(slots=True)
@@ -50,14 +53,75 @@ class _Index:
 
 
 @dataclass(slots=True)
+class Gradients:
+    """Layers of forward operators by the number that autograd gives them and their gradients, of one process."""
+
+    pairs: list[Int64] = field(default_factory=list)
+    layers: list[Int32] = field(default_factory=list)
+    table: tuple[Int64, Int32] | None = None
+
+    def add(self, pair: Int64, layer: Int32) -> None:
+        """Takes the rows of a span: pair above 0 is a forward operator."""
+        rows = np.flatnonzero((pair > 0) & (layer != NO_TEXT))
+        if len(rows):
+            self.pairs.append(pair[rows])
+            self.layers.append(layer[rows])
+            self.table = None
+
+    def find(self, pair: Int64) -> Int32:
+        """The layer of the last operator with each number, NO_TEXT where there is none: those before it with the same number
+        have no gradient."""
+        if not self.pairs:
+            return np.full(len(pair), NO_TEXT, dtype=np.int32)
+        if self.table is None:
+            pairs, layers = np.concatenate(self.pairs), np.concatenate(self.layers)
+            order = np.argsort(pairs, kind="stable")
+            last = np.append(np.diff(pairs[order]) != 0, True)
+            self.table = pairs[order][last], layers[order][last]
+            self.pairs, self.layers = [self.table[0]], [self.table[1]]
+        known, layers = self.table
+        at = np.minimum(np.searchsorted(known, pair), len(known) - 1)
+        return np.where(known[at] == pair, layers[at], NO_TEXT).astype(np.int32)
+
+
+@dataclass(slots=True)
+class _Host:
+    """What a launch has from where it was made, by id: codes of phase and layer, id of the outermost operator of the call."""
+
+    ids: list[Int64] = field(default_factory=list)
+    phase: list[Int32] = field(default_factory=list)
+    layer: list[Int32] = field(default_factory=list)
+    root: list[Int64] = field(default_factory=list)
+
+    def found(self, launch: Int64) -> tuple[Int32, Int32, Int64]:
+        """Phase, layer and root of each launch; NO_TEXT, NO_TEXT and the launch itself where nothing is known."""
+        none = np.full(len(launch), NO_TEXT, dtype=np.int32)
+        if not self.ids:
+            return none, none, launch
+        if len(self.ids) > 1:
+            # Ids grow with time of writing, so that pieces lie in order.
+            self.ids, self.phase = [np.concatenate(self.ids)], [np.concatenate(self.phase)]
+            self.layer, self.root = [np.concatenate(self.layer)], [np.concatenate(self.root)]
+        ids = self.ids[0]
+        at = np.minimum(np.searchsorted(ids, launch), len(ids) - 1)
+        hit = ids[at] == launch
+        phase, layer = (np.where(hit, values[0][at], NO_TEXT).astype(np.int32) for values in (self.phase, self.layer))
+        return phase, layer, np.where(hit, self.root[0][at], launch)
+
+
+@dataclass(slots=True)
 class Launches:
-    """The launch table of one file. Host rows are added first, then device rows are resolved."""
+    """The launch table of one process. Host rows are added first, then device rows are resolved."""
 
     calls: _Index = field(default_factory=_Index)
     operators: _Index = field(default_factory=_Index)
     linked: _Index = field(default_factory=_Index)
     begun: _Index = field(default_factory=_Index)
     """When each call began, ps, in the place of its id."""
+    host: _Host = field(default_factory=_Host)
+    gradients: Gradients = field(default_factory=Gradients)
+    seen: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))
+    """(root, op) of the calls whose first kernel was met, as one number."""
 
     def add(
         self,
@@ -79,6 +143,24 @@ class Launches:
         above = operator[rows]
         found = above != NO_EVENT
         self.operators.add(correlation[rows][found], above[found])
+
+    def place(self, ids: Int64, rows: npt.NDArray[np.bool_], phase: Int32, layer: Int32, root: Int64) -> None:
+        """Where launching rows stand: for what they launch."""
+        if rows.any():
+            self.host.ids.append(ids[rows])
+            self.host.phase.append(phase[rows])
+            self.host.layer.append(layer[rows])
+            self.host.root.append(root[rows])
+
+    def first_of_call(self, root: Int64, op: Int32) -> npt.NDArray[np.bool_]:
+        """Device rows that stand for their call: of what one call launched, the first for each operator."""
+        key = root * _OPS + (op.astype(np.int64) + 1)
+        distinct, first = np.unique(key, return_index=True)
+        new = ~np.isin(distinct, self.seen, assume_unique=True)
+        self.seen = np.union1d(self.seen, distinct[new])
+        result = np.zeros(len(root), dtype=bool)
+        result[first[new]] = True
+        return result
 
     def resolve(self, correlation: Int64, link: Int64) -> Int64:
         """The launching event's id per device row: the op by link, else the op around the API call, else the call."""

@@ -8,6 +8,7 @@ they belong to the step whose host code launched them.
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -72,7 +73,7 @@ class Windows:
 class MarkerLog:
     """Collects markers while batches pass by, since a step's end is known only after the ops inside it were read.
 
-    `kinds[name code]` is 0 for ordinary names. `steps[source]` holds (start, end, number, item code), `unawaited[source]` the
+    `kinds[name code]` is 0 for ordinary names. `steps[source, process]` holds (start, end, number, item code), `unawaited` the
     same of a framework's own step markers; `phases[track]` holds (start, end, code into schema.PHASES). `names`: the pool's
     list of texts; `tracks`: the pool's tracks. A profiler repeats its host markers on the device's tracks, where they span
     the kernels and not the step: those are passed over.
@@ -83,8 +84,8 @@ class MarkerLog:
     parsed: list[Marker | None] = field(default_factory=list)
     kinds: list[int] = field(default_factory=list)
     items: list[str] = field(default_factory=list)
-    steps: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)
-    unawaited: dict[str, list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    steps: dict[tuple[str, str], list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    unawaited: dict[tuple[str, str], list[tuple[int, int, int, int]]] = field(default_factory=dict)
     phases: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
 
     def look(self, batch: RawBatch, source: str) -> None:
@@ -107,24 +108,27 @@ class MarkerLog:
             code = schema.PHASES.index(marker.text)
             self.phases.setdefault(int(batch.track[row]), []).append((start, end, code))
             return
+        track = self.tracks[int(batch.track[row])]
         if marker.kind == UNAWAITED:
-            if not self.tracks[int(batch.track[row])].on_device:
-                self.unawaited.setdefault(source, []).append((start, end, marker.number, -1))
+            if not track.on_device:
+                self.unawaited.setdefault((source, track.process), []).append((start, end, marker.number, -1))
             return
         item = -1
         if marker.kind == ITEM:
             if marker.text not in self.items:
                 self.items.append(marker.text)
             item = self.items.index(marker.text)
-        self.steps.setdefault(source, []).append((start, end, marker.number, item))
+        self.steps.setdefault((source, track.process), []).append((start, end, marker.number, item))
 
-    def windows(self, source: str) -> tuple[Windows, int]:
-        """The step windows of a file, and how many markers were left out because they overlap an earlier one.
+    def windows(self, source: str, process: str = "") -> tuple[Windows, int]:
+        """The step windows of a file, or of one process of a file that holds several ranks; and how many markers were left
+        out because they overlap an earlier one.
 
         dlprof's own markers come before a framework's, which may stand beside them.
         """
-        awaited = source in self.steps
-        found = self.steps[source] if awaited else self.unawaited.get(source, [])
+        found = _of(self.steps, source, process)
+        awaited = bool(found)
+        found = found or _of(self.unawaited, source, process)
         rows = np.array(sorted(set(found)), dtype=np.int64).reshape(-1, 4)
         if not len(rows):
             none = np.empty(0, np.int64)
@@ -133,3 +137,10 @@ class MarkerLog:
         clear = rows[:, 0] >= reach
         kept = rows[clear]
         return Windows(kept[:, 0], kept[:, 1], kept[:, 2], kept[:, 3], awaited), int(np.count_nonzero(~clear))
+
+
+def _of(
+    noted: Mapping[tuple[str, str], list[tuple[int, int, int, int]]], source: str, process: str
+) -> list[tuple[int, int, int, int]]:
+    """The markers of a process; of all processes of the file where none is named."""
+    return [one for (file, owner), ones in noted.items() if file == source and process in ("", owner) for one in ones]

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
 import numpy as np
@@ -24,7 +24,9 @@ _WORK: Final = np.array([level in ("op", "kernel", "copy", "sync") for level in 
 @dataclass(frozen=True, slots=True)
 class Meanings:
     """Codes per row, shape (n,): level as LEVEL; op and fuses into `ops` and `fused`; phase into schema.PHASES; layer into
-    `layers`; calls per occurrence. NO_TEXT = none. unknown: rows of level op without a canonical operator."""
+    `layers`; calls per occurrence; mark: the phase that a name gives to what is inside; scope into `scopes`: the part of the
+    model that the event spans. NO_TEXT = none. unknown: rows of level op without a canonical operator. around: the phase of
+    each row's place, whatever its level; None where nesting was not asked."""
 
     level: npt.NDArray[np.int8]
     op: Int32
@@ -32,13 +34,22 @@ class Meanings:
     phase: Int32
     layer: Int32
     calls: Int64
+    mark: Int32
+    scope: Int32
     unknown: int
+    around: Int32 | None = None
+
+    def replaced(self, **columns: Any) -> Meanings:
+        """The same with other columns."""
+        return replace(self, **columns)
 
 
 class _Names:
     """Operator of each name of a pool, as arrays indexed by code (the last element serves NO_TEXT)."""
 
-    def __init__(self, pool: Pool, resolve: Callable[[str], Operator | None], ops: Pool, fused: Pool) -> None:
+    def __init__(
+        self, pool: Pool, resolve: Callable[[str], Operator | None], ops: Pool, fused: Pool, scopes: Pool
+    ) -> None:
         size = len(pool.values_list) + 1
         self.known = np.zeros(size, dtype=bool)
         self.op = np.full(size, NO_TEXT, dtype=np.int32)
@@ -46,6 +57,7 @@ class _Names:
         self.phase = np.full(size, NO_TEXT, dtype=np.int32)
         self.level = np.full(size, NO_TEXT, dtype=np.int8)
         self.calls = np.ones(size, dtype=np.int64)
+        self.scope = np.full(size, NO_TEXT, dtype=np.int32)
         self.special = np.zeros(size, dtype=bool)
         self.operators: dict[int, Operator] = {}
         for code, name in enumerate(pool.values_list):
@@ -59,6 +71,7 @@ class _Names:
             self.phase[code] = _PHASE[operator.phase] if operator.phase else NO_TEXT
             self.level[code] = LEVEL[operator.level]
             self.calls[code] = operator.calls
+            self.scope[code] = scopes[operator.layer] if operator.layer else NO_TEXT
             self.special[code] = special(operator)
             if self.special[code]:
                 self.operators[code] = operator
@@ -69,13 +82,18 @@ class Meaning:
 
     def __init__(self, pools: Pools, resolve: Callable[[str], Operator | None]) -> None:
         self.ops, self.fused, self.layers = Pool(), Pool(), Pool()
+        scopes = Pool()
+        self.scopes = scopes.values_list
         self._paths = pools.text["op_path"].values_list
         self._scopes = Scopes(self._paths)
-        self._names = _Names(pools.text["name"], resolve, self.ops, self.fused)
-        self._lookups = _Names(pools.text["lookup"], resolve, self.ops, self.fused)
+        self._names = _Names(pools.text["name"], resolve, self.ops, self.fused, scopes)
+        self._lookups = _Names(pools.text["lookup"], resolve, self.ops, self.fused, scopes)
         markers = [parse(text) is not None for text in pools.text["name"].values_list]
         self._markers = np.array([*markers, False], dtype=bool)
         self._refined: dict[tuple[int, int], tuple[int, int, int]] = {}
+        self._told = np.array(
+            [*(self.layers[text] for text in pools.text["layer"].values_list), NO_TEXT], dtype=np.int32
+        )
         size = len(self._paths) + 1
         self._path_phase = np.full(size, NO_TEXT, dtype=np.int32)
         self._path_layer = np.full(size, NO_TEXT, dtype=np.int32)
@@ -85,7 +103,7 @@ class Meaning:
             self._path_layer[code] = self.layers[where.layer] if where.layer else NO_TEXT
 
     def of(self, rows: Columns) -> Meanings:
-        """The meanings of rows; columns name, lookup, op_path and level are read."""
+        """The meanings of rows; columns name, lookup, op_path, layer and level are read."""
         name, lookup, path, hint = rows["name"], rows["lookup"], rows["op_path"], rows["level"]
         asked = lookup != NO_TEXT
         any_asked = bool(asked.any())
@@ -107,7 +125,10 @@ class Meaning:
         phase = np.where(work & (phase != NO_TEXT), phase, self._path_phase[path]).astype(np.int32)
         phase[(phase == NO_TEXT) & (level == LEVEL["copy"])] = _PHASE["transfer"]
         unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~known))
-        return Meanings(level, op, fuses, phase, self._path_layer[path], calls, unknown)
+        told = self._told[rows["layer"]]
+        layer = np.where(told == NO_TEXT, self._path_layer[path], told).astype(np.int32)
+        mark = np.where(self._markers[name], NO_TEXT, pick("phase")).astype(np.int32)
+        return Meanings(level, op, fuses, phase, layer, calls, mark, pick("scope").astype(np.int32), unknown)
 
     def _refine(self, mask: npt.NDArray[np.bool_], lookup: npt.NDArray[Any], path: npt.NDArray[Any],
                 op: Int32, fuses: Int32, calls: Int64) -> None:  # fmt: skip

@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from dlprof.ingest.batch import Int64
 
 
-def order(start: Int64, end: Int64) -> Int64:
-    """Sorts intervals by start, longest first, ties in the order given: an event then precedes all that lie inside it."""
+def order(start: Int64, end: Int64, ties: Sequence[Int64] | None = None) -> Int64:
+    """Sorts intervals by start, longest first: an event then precedes all that lie inside it.
+
+    ties: what decides between intervals that begin and end together, first key first; None: the order given.
+    """
     step = np.diff(start)
-    if ((step > 0) | ((step == 0) & (end[:-1] >= end[1:]))).all():
+    alike = (step == 0) & (end[:-1] == end[1:])
+    sorted_already = bool(((step > 0) | ((step == 0) & (end[:-1] >= end[1:]))).all())
+    if sorted_already and (ties is None or not alike.any()):
         return np.arange(len(start), dtype=np.int64)
-    return np.lexsort((-end, start)).astype(np.int64)
+    return np.lexsort((*(reversed(ties) if ties else ()), -end, start)).astype(np.int64)
 
 
 def parents(start: Int64, end: Int64) -> Int64:

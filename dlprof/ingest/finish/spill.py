@@ -41,6 +41,7 @@ DEFAULTS: Final[dict[str, tuple[str, object]]] = {
     "correlation": ("i8", NO_INT),
     "link": ("i8", NO_INT),
     "step": ("i8", NO_INT),
+    "pair": ("i8", NO_INT),
     "bytes": ("i8", NO_INT),
     "flops": ("i8", NO_INT),
     "value": ("f8", np.nan),
@@ -107,6 +108,10 @@ class Spill:
     def tracks(self) -> list[int]:
         """Codes of the tracks that have rows."""
         return list(self._slices)
+
+    def begun(self, track: int) -> int:
+        """The earliest start on a track."""
+        return min(int(part.sample[0]) for part in self._slices[track])
 
     def spans(self, track: int) -> list[Span]:
         """Time ranges that cover the track in order, of about RANGE_ROWS rows or RANGE_BYTES of arguments, whichever is less,

@@ -24,13 +24,17 @@ _INT64_DIGITS: Final = 18
 _INT64_SAFE: Final = 2**62
 
 
-def picoseconds(values: Sequence[Any], origin_us: int) -> Int64:
+def picoseconds(values: Sequence[Any], origin_us: int, per_us: int = 1) -> Int64:
     """Times in microseconds (int, float, str or msgspec.Raw) as int64 ps relative to `origin_us`; MISSING where none.
+
+    per_us: how many of the values' units are a microsecond (1000: they are nanoseconds).
 
     Exact for integers, for decimal text of up to six places (more are rounded to the ps), and for floats below 36 minutes.
     """
     if not values:
         return np.zeros(0, dtype=np.int64)
+    if per_us != 1:
+        return _one_by_one(values, origin_us, per_us)
     if isinstance(values[0], msgspec.Raw):
         fast = _from_text(values, origin_us)
         return _one_by_one(values, origin_us) if fast is None else fast
@@ -76,17 +80,17 @@ def _from_text(values: Sequence[msgspec.Raw], origin_us: int) -> Int64 | None:
     return np.where(np.abs(relative) <= limit, relative * 10 ** (_FRACTION_DIGITS - places), MISSING)
 
 
-def _one_by_one(values: Sequence[Any], origin_us: int) -> Int64:
-    return np.fromiter((_exact(value, origin_us) for value in values), dtype=np.int64, count=len(values))
+def _one_by_one(values: Sequence[Any], origin_us: int, per_us: int = 1) -> Int64:
+    return np.fromiter((_exact(value, origin_us, per_us) for value in values), dtype=np.int64, count=len(values))
 
 
-def _exact(value: Any, origin_us: int) -> int:
+def _exact(value: Any, origin_us: int, per_us: int) -> int:
     if isinstance(value, msgspec.Raw):
         value = bytes(value).strip(b'" \t\r\n').decode()
     if value is None or isinstance(value, bool):
         return MISSING
     try:
-        exact = (Decimal(repr(value)) if isinstance(value, float) else Decimal(value)) - origin_us
+        exact = (Decimal(repr(value)) if isinstance(value, float) else Decimal(value)) / per_us - origin_us
     except (ArithmeticError, ValueError, TypeError):
         return MISSING
     if not exact.is_finite() or abs(exact) > LIMIT_US:

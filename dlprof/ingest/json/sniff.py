@@ -12,6 +12,8 @@ _KINETO: Final = re.compile(
     rb'"(?:schemaVersion|deviceProperties|distributedInfo|baseTimeNanoseconds|traceName)"\s*:'
     rb'|"cat"\s*:\s*"(?:cpu_op|cuda_runtime|cuda_driver|hip_runtime|gpu_memcpy|gpu_memset|gpu_user_annotation|python_function'
     rb'|user_annotation|Operator|Runtime|Kernel|Memcpy|Memset|ac2g|fwdbwd)"'
+    rb'|"cat"\s*:\s*"(?:mtia_\w+|privateuse1_\w+|hpu_op|xpu_runtime|xpu_driver|cuda_profiler_range)"'
+    rb'|"pid"\s*:\s*"(?:CPU|CUDA|GPU|XPU|HPU) functions"|"Ascend Hardware"'
     rb'|"Trace PyTorch Profiler"|"PyTorch Profiler'
 )
 _TIMELINE: Final = re.compile(

@@ -32,6 +32,13 @@ GUESSES: Final = 4
 _BOUNDARY: Final = re.compile(rb"\}(?=\s*,?\s*\{)")
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _LEAD: Final = re.compile(rb"[\s,]*")
+_RESUME: Final = re.compile(
+    rb'\}\s{0,64}(?:,\s{0,64}(?=\{\s{0,64}"(?:ph|name|cat|pid|tid|ts|dur|id|args|s|bp)"\s{0,64}:)|(?=\]\s{0,64}(?:[,}]|\Z)))'
+)
+"""Where reading goes on behind damage: behind the end of an event, before the next one or the end of the list."""
+_RESUME_SIZE: Final = 512
+FIRST_WINDOW: Final = 64 << 10
+"""Bytes that are decoded at once behind damage: more of it may be near, and each costs what was decoded in vain."""
 _REPLACEMENT: Final = "\ufffd".encode()
 
 
@@ -64,6 +71,7 @@ class JsonStream:
     _stuck: bool = False
     _closed: bool = False
     _object: bool = False
+    _window: int = CHUNK
 
     def chunks(self) -> Iterator[list[Event]]:
         """Lists of events, in file order. Raises `TraceError` on damage; under repair ends there."""
@@ -204,13 +212,16 @@ class JsonStream:
                 reason = error.reason
                 if error.at is not None:
                     yield from self._damaged(decoder, cut, error)
+                    return
                 continue
             self._stuck = False
+            self._window = min(self._window * 2, CHUNK)
             self._drop(used)
             yield events
             return
         if self._eof:
             yield from self._damaged(decoder, len(self._buffer), _Malformed(None, reason))
+            return
         self._stuck = True
         if len(self._buffer) > MAX_ELEMENT:
             expected = f"an event of at most {MAX_ELEMENT >> 20} MiB"
@@ -218,16 +229,19 @@ class JsonStream:
 
     def _cuts(self) -> Iterator[int]:
         """Ends of the buffer's last whole event: guesses that are mostly right, then the one that counting brackets finds."""
-        if self._eof:
+        small = self._window < min(CHUNK, len(self._buffer))
+        if self._eof and not small:
             yield len(self._buffer.rstrip(b", \t\r\n"))
             return
-        end = len(self._buffer)
+        end = self._window if small else len(self._buffer)
         guesses = 0
         while guesses < GUESSES and (end := self._buffer.rfind(b"}", 0, end)) >= 0:
             if _BOUNDARY.match(self._buffer, end):
                 guesses += 1
                 yield end + 1
-        if guesses:
+        if self._eof:
+            yield len(self._buffer.rstrip(b", \t\r\n"))
+        elif guesses:
             yield from ends_of_events(self._buffer)[-1:]
 
     def _decode(self, decoder: EventDecoder, text: bytes | memoryview) -> tuple[list[Event], int]:
@@ -265,7 +279,7 @@ class JsonStream:
         return decoder.decode(b"[" + text[:end] + b"]"), end + 1
 
     def _damaged(self, decoder: EventDecoder, end: int, error: _Malformed) -> Iterator[list[Event]]:
-        """Yields the whole events before the damage, then reports it."""
+        """Yields the whole events before the damage, then reports it; under repair goes on at the next event."""
         at = end if error.at is None else error.at
         start = 0
         for cut in reversed(ends_of_events(self._buffer[:at])[-GUESSES:]):
@@ -277,4 +291,29 @@ class JsonStream:
             break
         rest = "an event less deeply nested" if error.reason == TOO_DEEP else "the rest of the event that starts here"
         expected = rest if error.at is None else f"valid JSON, but: {error.reason}"
-        self.ctx.damage(self._offset(start if error.at is None else at), expected, lost=len(self._buffer) - start)
+        place = self._offset(start if error.at is None else at)
+        if not self.ctx.repair:
+            self.ctx.damage(place, expected)
+        lost = self._to_next_event(start, max(at, start))
+        self.ctx.skip(place, expected, lost=lost)
+        if self._eof and not self._buffer:
+            raise Damaged
+        self._stuck = False
+        self._window = FIRST_WINDOW
+
+    def _to_next_event(self, start: int, at: int) -> int:
+        """Drops the buffer up to the first event, or the end of the list, behind `at`; gives the number of bytes lost from
+        `start` on."""
+        self._drop(start)
+        lost, at = 0, at - start
+        while True:
+            found = _RESUME.search(self._buffer, at)
+            if found or self._eof:
+                cut = found.end() if found else len(self._buffer)
+                self._drop(cut)
+                return lost + cut
+            # What may be the start of the pattern stays.
+            cut = max(len(self._buffer) - _RESUME_SIZE, 0)
+            self._drop(cut)
+            lost, at = lost + cut, max(at - cut, 0)
+            self._fill(CHUNK)

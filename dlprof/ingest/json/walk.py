@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import TARGET_ROWS, Int64, RawBatch
-from dlprof.ingest.json.decimals import MISSING, picoseconds
+from dlprof.ingest.json.decimals import MISSING, PS_PER_US, picoseconds
 from dlprof.ingest.json.elements import Event, metadata_name
 from dlprof.ingest.json.pairing import Pairer
 from dlprof.ingest.json.stream import JsonStream
@@ -28,6 +28,12 @@ FAR_US: Final = 10**12
 
 SANE_US: Final = 2**56
 """A time above this (the year 4253) is garbage and no origin."""
+NANOSECONDS: Final = range(10**18, 4 * 10**18)
+"""Times of 2001 to 2096 in ns, which as µs would lie beyond the year 33000: the file was written in the wrong unit."""
+_DAY_US: Final = 86_400 * 10**6
+_SAMPLE: Final = 4096
+"""Events whose median time decides on origin and unit."""
+_LIMIT_US: Final = (2**63 - 1) // PS_PER_US
 
 _X, _M, _NONE = ord("X"), ord("M"), 0
 _OPEN_CLOSE: Final = np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
@@ -54,6 +60,8 @@ class Dialect:
     names: Names = field(default_factory=Names)
     header: dict[str, Any] = field(default_factory=dict)
     mxnet: ClassVar[bool] = False
+    reach_us: ClassVar[int] = _LIMIT_US
+    """An event further than this from the median of the file is an outlier."""
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """Events to leave out (counting them is the dialect's duty); None for none."""
@@ -73,6 +81,10 @@ class ChromeFile:
     source: Source
     dialect: Dialect
     origin_us: int | None = None
+    median_us: int = 0
+    furthest: float = 0.0
+    per_us: int = 1
+    """Units of the file's times in a µs: 1000 in one that was written in ns."""
 
     def batches(self) -> Iterator[RawBatch]:
         """RawBatches in file order."""
@@ -111,15 +123,16 @@ class ChromeFile:
     def _timed(self, rows: list[Event], ph: Phases, complete: int, closed: list[Event]) -> RawBatch:
         """rows: `complete` events with a duration, then spans (closed by `closed`), then instants."""
         origin = self.origin_us or 0
-        start = picoseconds([event.ts for event in rows], origin)
+        start = picoseconds([event.ts for event in rows], origin, self.per_us)
         duration = np.zeros(len(rows), dtype=np.int64)
-        duration[:complete] = picoseconds([event.dur for event in rows[:complete]], 0)
-        end = picoseconds([event.ts for event in closed], origin)
+        duration[:complete] = picoseconds([event.dur for event in rows[:complete]], 0, self.per_us)
+        end = picoseconds([event.ts for event in closed], origin, self.per_us)
         spans = slice(complete, complete + len(closed))
         duration[spans] = np.where(end == MISSING, MISSING, end - start[spans])
         # An end beyond int64 has wrapped round.
         known = (start != MISSING) & (duration != MISSING) & ((duration <= 0) | (start + duration > start))
-        self.dialect.ctx.anomalies.count("no_time", int((~known).sum()))
+        known &= self._near(start) & self._near(start + duration)
+        self._leave_out(list(compress(rows, ~known)))
         self.dialect.ctx.anomalies.count("negative_duration", int((duration[known] < 0).sum()))
         if not known.all():
             rows, ph, start, duration = list(compress(rows, known)), ph[known], start[known], duration[known]
@@ -148,13 +161,47 @@ class ChromeFile:
             self.dialect.ctx.anomalies.count("no_phase", len(without) - empty)
             self.dialect.ctx.anomalies.count("unread_phase", count - len(without))
 
+    def _near(self, start: Int64) -> Mask:
+        """Times within the dialect's reach of the file's median."""
+        middle = (self.median_us - (self.origin_us or 0)) * PS_PER_US
+        reach = self.dialect.reach_us * PS_PER_US
+        low, high = max(middle - reach, MISSING + 1), min(middle + reach, -(MISSING + 1))
+        return (start >= low) & (start <= high)
+
+    def _leave_out(self, rows: Sequence[Event]) -> None:
+        """Counts events without a time, and those whose clock is far from that of all others; says which was furthest."""
+        ctx = self.dialect.ctx
+        for event in rows:
+            us = _whole_us(event.ts)
+            if us is None:
+                ctx.anomalies.count("no_time")
+                continue
+            ctx.anomalies.count("time_out_of_range")
+            days = (us // self.per_us - self.median_us) / _DAY_US
+            if abs(days) > abs(self.furthest):
+                self.furthest = days
+                self.dialect.ctx.completeness["outlier"] = (
+                    f"left out for times far from those of the other events; the furthest, {event.name!r}, is written "
+                    f"{abs(days):.0f} days {'after' if days > 0 else 'before'} them"
+                )
+
     def _set_origin(self, rows: Sequence[Event]) -> None:
-        """The first readable time; far from zero it becomes the origin."""
-        times = (_whole_us(event.ts) for event in rows)
-        first = next((us for us in times if us is not None and abs(us) < SANE_US), None)
-        if first is None:
+        """The median time of the first events decides, so that no single clock does, wherever its event stands; far from
+        zero it becomes the origin."""
+        times = (_whole_us(event.ts) for event in rows[:: max(len(rows) // _SAMPLE, 1)])
+        known = sorted(us for us in times if us is not None)
+        if not known:
             return
-        self.origin_us = first if abs(first) > FAR_US else 0
+        median = known[(len(known) - 1) // 2]
+        if median in NANOSECONDS:
+            self.per_us = 1000
+            median //= self.per_us
+            self.dialect.ctx.anomalies.count("nanosecond_times")
+            self.dialect.ctx.completeness["time unit"] = (
+                "the file's times are nanoseconds where the format has microseconds; they were read as nanoseconds"
+            )
+        self.median_us = median if abs(median) < SANE_US else 0
+        self.origin_us = self.median_us if abs(self.median_us) > FAR_US else 0
         self.dialect.ctx.origin_ns = self.origin_us * 1000 if self.origin_us > EPOCH_US else None
         self._set_base()
 

@@ -251,18 +251,21 @@ def test_the_time_base_counts_wherever_it_stands(top_first: bool, tmp_path: Path
     assert events[0]["duration_ps"] == 1_001_000
 
 
-def test_nested_operators_count_one_call(tmp_path: Path) -> None:
-    names = [
-        "aten::linear",
-        "aten::addmm",
-        "aten::conv2d",
-        "aten::convolution",
-        "aten::_convolution",
-        "aten::cudnn_convolution",
+def test_operators_that_call_their_own_kind_count_as_one_call(tmp_path: Path) -> None:
+    nested = [
+        _x("cpu_op", "aten::linear", 0, 9),
+        _x("cpu_op", "aten::t", 1, 1),
+        _x("cpu_op", "aten::addmm", 3, 4),
+        _x("cpu_op", "aten::conv2d", 20, 9),
+        _x("cpu_op", "aten::convolution", 21, 7),
+        _x("cpu_op", "aten::_convolution", 22, 5),
+        _x("cpu_op", "aten::cudnn_convolution", 23, 3),
+        _x("cpu_op", "aten::addmm", 40, 4),
     ]
-    events, _ = rows_of(_kineto(*(_x("cpu_op", name, n, 1) for n, name in enumerate(names))), tmp_path)
-    assert [row["calls"] for row in events] == [0, 1, 0, 1, 0, 0]
-    assert [row["op"] for row in events] == ["Gemm", "Gemm", "Conv", "Conv", "Conv", "Conv"]
+    events, _ = rows_of(_kineto(*nested), tmp_path)
+    assert [row["calls"] for row in events] == [1, 1, 0, 1, 0, 0, 0, 1]
+    assert [row["op"] for row in events] == ["Gemm", "Transpose", "Gemm", "Conv", "Conv", "Conv", "Conv", "Gemm"]
+    assert [row["parent"] for row in events] == [None, 0, 0, None, 3, 4, 5, None]
 
 
 @pytest.mark.parametrize(

@@ -129,7 +129,8 @@ def test_times_beyond_int64_picoseconds_are_left_out_and_counted(tmp_path: Path)
     far = SPAN % ("far", 10**19)
     events, info = rows_of(_trace(SPAN % ("a", 1), far), tmp_path)
     assert [row["name"] for row in events] == ["a"]
-    assert info.anomalies == {"no_time": 1}
+    assert info.anomalies == {"time_out_of_range": 1}
+    assert "'far', is written 115740741 days after them" in info.completeness["outlier"]
 
 
 def test_a_span_that_ends_before_it_starts_has_no_duration(tmp_path: Path) -> None:

@@ -1,0 +1,157 @@
+"""A host thread, span by span: what each event has from those around it, and what stays open at a span's end."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int64
+from dlprof.ingest.finish import enclosing, nesting
+from dlprof.ingest.finish.launches import NO_EVENT, Gradients
+from dlprof.ingest.finish.meaning import Meaning, Meanings
+from dlprof.ingest.finish.spill import Columns
+
+TIMES: Final = ("start_ps", "duration_ps")
+
+Open = dict[str, npt.NDArray[Any]]
+"""Events that reach beyond the span they start in, as columns: start, end (ps), id, is_op, and what those inside take from
+them: op, mark, scope (codes as in Meanings), level, pair."""
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """Rows of one span with what nesting tells. self_ps: without the children of this span; parent: id of the operator
+    around, or NO_EVENT; root: id of the outermost operator of the same call, of an operator, else its own id; meanings: with
+    phase, layer and calls as nesting has them; open: what may still enclose later rows; overlapping: events that begin inside
+    one before them and end after it."""
+
+    self_ps: Int64
+    parent: Int64
+    root: Int64
+    meanings: Meanings
+    open: Open
+    overlapping: int
+
+
+def nest(
+    rows: Columns, meanings: Meanings, ids: Int64, carried: Open, meaning: Meaning, gradients: Gradients | None
+) -> Nested:
+    """Nests the rows of a span, sorted by nesting.order, in each other and in what is open.
+
+    gradients: layers by autograd's sequence number, of a file whose operators call operators; None for any other file, in
+    which phases, layers and calls stay as names and paths have them.
+    """
+    start, duration = (int64(rows[name]) for name in TIMES)
+    every = joined(carried, _columns(rows, meanings, ids, start, start + duration))
+    head = len(every["id"]) - len(ids)
+    parent = nesting.parents(every["start"], every["end"])
+    lengths = np.concatenate([np.zeros(head, dtype=np.int64), duration])
+    self_ps = duration - nesting.child_time(parent, lengths)[head:]
+    above = enclosing.nearest(parent, every["is_op"])[head:]
+    operator = np.where(above >= 0, every["id"][above], NO_EVENT)
+    root = ids
+    if gradients is not None:
+        top = every["id"][enclosing.outermost(parent, every["is_op"], every["op"])]
+        root = top[head:]
+        meanings = _from_around(every, parent, head, rows, meanings, root == ids, meaning, gradients)
+    overlapping = nesting.partial_overlaps(every["start"], every["end"])
+    return Nested(self_ps, operator, root, meanings, still_open(every, start), overlapping)
+
+
+def _columns(rows: Columns, meanings: Meanings, ids: Int64, start: Int64, end: Int64) -> Open:
+    return {
+        "start": start,
+        "end": end,
+        "id": ids,
+        "is_op": meanings.level == LEVEL["op"],
+        "level": meanings.level,
+        "op": meanings.op,
+        "mark": meanings.mark,
+        "scope": meanings.scope,
+        "pair": rows["pair"],
+    }
+
+
+def _from_around(
+    every: Open, parent: Int64, head: int, rows: Columns, meanings: Meanings, outermost: npt.NDArray[np.bool_],
+    meaning: Meaning, gradients: Gradients,
+) -> Meanings:  # fmt: skip
+    """Phase, layer and calls of the rows from what is around them."""
+    own = np.concatenate([np.full(head, NO_TEXT, dtype=np.int32), meanings.phase])
+    phase = enclosing.phases(parent, every["level"], own, every["mark"])[head:]
+    told = enclosing.layers(parent, every["scope"], meaning.scopes, meaning.layers)[head:]
+    layer = np.where(meanings.layer == NO_TEXT, told, meanings.layer).astype(np.int32)
+    pair, work = int64(rows["pair"]), meanings.level == LEVEL["op"]
+    gradients.add(pair, layer)
+    # A row that autograd numbers as a gradient, and all inside it, is of the layer whose operator has that number.
+    numbered = (every["pair"] < 0) & (every["pair"] != NO_INT)
+    if numbered.any():
+        at = np.where(numbered, np.arange(len(numbered)), enclosing.nearest(parent, numbered))[head:]
+        found = gradients.find(np.where(at >= 0, -every["pair"][at], NO_INT))
+        layer = np.where(layer == NO_TEXT, found, layer).astype(np.int32)
+    # Operators that autograd numbered ran with gradients on: where nothing tells otherwise, in the forward pass.
+    ahead = work & (phase == NO_TEXT) & (pair > 0)
+    phase = np.where(ahead, enclosing.FORWARD, phase).astype(np.int32)
+    quiet = ~work & (meanings.level != LEVEL["copy"]) & (meanings.level != LEVEL["sync"])
+    return meanings.replaced(
+        phase=np.where(quiet, meanings.phase, phase).astype(np.int32),
+        around=phase,
+        layer=layer,
+        calls=np.where(work, outermost, meanings.calls).astype(np.int64),
+    )
+
+
+def late_children(spans: Sequence[Any], read: Callable[[Any], Columns]) -> tuple[Int64, Int64]:
+    """Events, by their place in the sorted track, that have children in later spans, and the time of those."""
+    parents, times = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
+    carried: Open = {}
+    done = 0
+    for span in spans:
+        rows = read(span)
+        start, duration = (int64(rows[name]) for name in TIMES)
+        order = nesting.order(start, start + duration)
+        start, duration = start[order], duration[order]
+        ids = np.arange(done, done + len(start), dtype=np.int64)
+        every = joined(carried, {"start": start, "end": start + duration, "id": ids})
+        if head := len(every["id"]) - len(ids):
+            # No row that begins after all of these have ended lies in one of them.
+            behind = head + int(start.searchsorted(carried["end"].max(), side="right"))
+            inner = nesting.parents(every["start"][:behind], every["end"][:behind])[head:]
+            from_before = np.flatnonzero((inner >= 0) & (inner < head))
+            found, time = _summed(every["id"][inner[from_before]], duration[from_before])
+            parents.append(found)
+            times.append(time)
+        done += len(start)
+        carried = still_open(every, start)
+    return _summed(np.concatenate(parents), np.concatenate(times))
+
+
+def joined(carried: Open, here: Open) -> Open:
+    """What is open, and the rows of a span behind it."""
+    if not carried or not len(carried["id"]):
+        return here
+    return {name: np.concatenate((carried[name], values)) for name, values in here.items()}
+
+
+def still_open(every: Open, start: Int64) -> Open:
+    """Events that may enclose something after the last start of this span."""
+    if not len(start):
+        return every
+    rows = np.flatnonzero(every["end"] >= start[-1])
+    return {name: values[rows] for name, values in every.items()}
+
+
+def int64(values: npt.NDArray[Any]) -> Int64:
+    return values.astype(np.int64, copy=False)
+
+
+def _summed(ids: Int64, times: Int64) -> tuple[Int64, Int64]:
+    """Distinct ids in order, and the sum of the times of each."""
+    distinct, inverse = np.unique(ids, return_inverse=True)
+    total = np.zeros(len(distinct), dtype=np.int64)
+    np.add.at(total, inverse, times)
+    return distinct, total

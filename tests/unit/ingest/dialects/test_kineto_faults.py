@@ -1,0 +1,353 @@
+"""Traits of public PyTorch traces that are easily read wrong: accelerators beyond CUDA, merged ranks, wrappers, clocks."""
+
+from __future__ import annotations
+
+import json
+import random
+from pathlib import Path
+from typing import Any
+
+import pytest
+from json_reading import recorded, rows, rows_of, table
+
+US = 1_000_000
+EPOCH = 1_700_000_000_000_000
+
+
+def span(category: str | None, name: str, start: float, length: float, **more: Any) -> dict[str, Any]:
+    """An event; more: its arguments, but for pid and tid."""
+    event = {"ph": "X", "name": name, "pid": more.pop("pid", 100), "tid": more.pop("tid", 1), "ts": EPOCH + start}
+    args = {key.replace("_", " ") if key == "External_id" else key: value for key, value in more.items()}
+    return event | {"dur": length, "args": args} | ({} if category is None else {"cat": category})
+
+
+def op(name: str, start: float, length: float, number: int, **more: Any) -> dict[str, Any]:
+    return span("cpu_op", name, start, length, External_id=number, **more)
+
+
+def call(start: float, number: int, **more: Any) -> dict[str, Any]:
+    return span("cuda_runtime", "cudaLaunchKernel", start, 1, correlation=number, **more)
+
+
+def kernel(name: str, start: float, length: float, number: int, device: int = 0, **more: Any) -> dict[str, Any]:
+    return span(
+        "kernel", name, start, length, correlation=number, device=device, stream=7, **{"pid": device, "tid": 7} | more
+    )
+
+
+def read(folder: Path, events: list[dict[str, Any]], repair: bool = False, **header: Any) -> Any:
+    return rows_of(json.dumps({"schemaVersion": 1, **header, "traceEvents": events}), folder, repair=repair)
+
+
+def work(found: list[dict[str, Any]]) -> list[tuple[Any, ...]]:
+    return [
+        (row["device"], row["name"], row["duration_ps"] / US) for row in found if row["level"] in ("kernel", "copy")
+    ]
+
+
+@pytest.mark.parametrize(
+    ("category", "device"),
+    [("mtia_ccp_events", "mtia:0"), ("hpu_op", "hpu:0"), ("privateuse1_driver", "privateuse1:0"), ("kernel", "gpu:0")],
+)
+def test_work_of_every_accelerator_is_on_its_device_and_belongs_to_its_operator(
+    tmp_path: Path, category: str, device: str
+) -> None:
+    found, info = read(
+        tmp_path, [op("aten::mul", 0, 20, 1), span(category, "run", 30, 500, External_id=1, device=0, pid=0)]
+    )
+    assert work(found) == [(device, "run", 500)]
+    assert [row["launch"] for row in found] == [None, 0]
+    assert found[0]["device"] == "host"
+    assert info.anomalies == {}
+
+
+def test_a_category_that_no_table_has_is_counted_with_its_time(tmp_path: Path) -> None:
+    found, info = read(tmp_path, [op("aten::mm", 0, 20, 1), span("new_engine", "run", 30, 500, device=0, pid=0)])
+    assert work(found) == []
+    assert info.anomalies == {"unknown_category": 1}
+    assert "new_engine (1 events, 500 µs)" in info.completeness["unknown_category"]
+
+
+def test_ids_of_merged_ranks_are_joined_within_their_rank_whatever_the_order(tmp_path: Path) -> None:
+    events = [op("aten::mm", 0, 20, 1), call(5, 1), kernel("gemm", 30, 10, 1, External_id=1)]
+    events += [op("aten::relu", 40, 9, 2), call(42, 2), kernel("relu", 60, 5, 2, External_id=2)]
+    events += [
+        op("aten::softmax", 0, 20, 1, pid=200),
+        call(5, 1, pid=200),
+        kernel("softmax", 30, 10, 1, 1, External_id=1),
+    ]
+    for seed in range(4):
+        random.Random(seed).shuffle(events)
+        found, info = read(tmp_path, events)
+        launched = {
+            row["name"]: (row["rank"], found[row["launch"]]["name"]) for row in found if row["level"] == "kernel"
+        }
+        assert launched == {"gemm": (0, "aten::mm"), "relu": (0, "aten::relu"), "softmax": (1, "aten::softmax")}
+        assert info.anomalies == {"merged_ranks": 2}
+
+
+def test_devices_of_two_hosts_are_two_devices(tmp_path: Path) -> None:
+    for rank in (0, 1):
+        text = json.dumps(
+            {"distributedInfo": {"rank": rank}, "traceEvents": [op("aten::mm", 0, 9, 1), kernel("k", 1, 9, 1)]}
+        )
+        (tmp_path / f"node{rank}_rank{rank}.pt.trace.json").write_text(text)
+    found, _ = rows(tmp_path)
+    assert {(row["host"], row["rank"], row["device"]) for row in found if row["level"] == "kernel"} == {
+        ("node0", 0, "gpu:0"),
+        ("node1", 1, "gpu:0"),
+    }
+
+
+def test_the_header_names_host_and_rank(tmp_path: Path) -> None:
+    found, _ = read(tmp_path, [op("aten::mm", 0, 9, 1)], host_name="a", distributedInfo={"rank": 3})
+    assert (found[0]["host"], found[0]["rank"]) == ("a", 3)
+
+
+def test_one_call_of_an_operator_is_one_call_however_many_kernels_it_launches(tmp_path: Path) -> None:
+    events = [op("aten::linear", 0, 50, 1), op("aten::addmm", 5, 40, 2), call(10, 2), call(20, 3)]
+    events += [kernel("split", 60, 30, 2, External_id=2), kernel("reduce", 90, 5, 3, External_id=3)]
+    found, _ = read(tmp_path, events)
+    assert sum(row["calls"] for row in found if row["level"] == "op") == 1
+    assert [row["calls"] for row in found if row["level"] == "kernel"] == [1, 0]
+    assert {found[row["launch"]]["name"] for row in found if row["level"] == "kernel"} == {"aten::addmm"}
+
+
+def test_backward_and_optimizer_are_what_runs_inside_and_kernels_follow_their_launch(tmp_path: Path) -> None:
+    events = [
+        span("user_annotation", "Optimizer.zero_grad#SGD.zero_grad", 0, 9),
+        op("aten::zero_", 1, 2, 1),
+        span("python_function", "nn.Module: Net_0", 10, 40),
+        span("python_function", "nn.Module: Conv2d_0", 12, 30),
+        op("aten::conv2d", 15, 20, 2, **{"Sequence number": 7, "Fwd thread id": 0}),
+        op("autograd::engine::evaluate_function: ConvolutionBackward0", 60, 20, 3),
+        op("ConvolutionBackward0", 61, 18, 4, **{"Sequence number": 7, "Fwd thread id": 1}),
+        op("aten::empty", 62, 2, 5),
+        call(64, 5),
+        kernel("wgrad", 70, 5, 5),
+        span("user_annotation", "Optimizer.step#SGD.step", 90, 9),
+        op("aten::mm", 91, 2, 6),
+        op("nccl:all_reduce", 93, 2, 7),
+    ]
+    found, _ = read(tmp_path, events)
+    told = {row["name"]: (row["phase"], row["layer"]) for row in found if row["level"] in ("op", "kernel")}
+    assert told["aten::zero_"] == ("optimizer", None)
+    assert told["aten::conv2d"] == ("forward", "Net_0/Conv2d_0")
+    assert told["ConvolutionBackward0"] == ("backward", "Net_0/Conv2d_0")
+    assert told["aten::empty"][0] == "backward"
+    assert told["wgrad"] == ("backward", "Net_0/Conv2d_0")
+    assert told["aten::mm"][0] == "optimizer"
+    assert told["nccl:all_reduce"][0] == "communication"
+
+
+@pytest.mark.parametrize(
+    ("name", "canonical"),
+    [
+        ("ncclDevKernel_AllReduce_Sum_f32_RING_LL", "AllReduce"),
+        ("ncclKernel_ReduceScatter_RING_LL_Sum_half", "ReduceScatter"),
+        ("c10d::allgather_", "AllGather"),
+        ("gloo:broadcast", "Broadcast"),
+        ("record_param_comms", "Communication"),
+        ("oneccl_bindings_for_pytorch::allreduce", "AllReduce"),
+    ],
+)
+def test_collectives_are_communication(tmp_path: Path, name: str, canonical: str) -> None:
+    found, _ = read(tmp_path, [op(name, 0, 9, 1)])
+    assert (found[0]["op"], found[0]["phase"]) == (canonical, "communication")
+
+
+def test_a_memset_is_none_of_the_operator_that_called_for_it(tmp_path: Path) -> None:
+    memset = span("gpu_memset", "Memset (Device)", 9, 2, correlation=1, External_id=1, device=0, stream=7, pid=0, tid=7)
+    found, _ = read(tmp_path, [op("aten::addmm", 0, 9, 1), call(1, 1), memset])
+    assert [(row["op"], row["phase"]) for row in found if row["level"] == "copy"] == [("Memset", "transfer")]
+
+
+def test_memory_is_of_its_device(tmp_path: Path) -> None:
+    memory = {"ph": "i", "cat": "cpu_instant_event", "name": "[memory]", "pid": 100, "tid": 1}
+    events = [
+        memory | {"ts": EPOCH + 1, "args": {"Total Allocated": 64, "Device Type": 0, "Device Id": -1}},
+        memory
+        | {
+            "ts": EPOCH + 2,
+            "args": {"Total Allocated": 3072, "Total Reserved": 4096, "Device Type": 1, "Device Id": 1},
+        },
+    ]
+    found, _ = read(tmp_path, [op("aten::mm", 0, 9, 1), kernel("k", 1, 9, 1), *events])
+    assert [(row["device"], row["value"]) for row in found if row["level"] == "counter"] == [
+        ("host", 64),
+        ("gpu:1", 3072),
+    ]
+
+
+@pytest.mark.parametrize("first", [True, False])
+@pytest.mark.parametrize("far", [19_978_045_970_716_470, 12, EPOCH + 3 * 86_400 * US])
+def test_one_absurd_clock_is_left_out_and_named_wherever_it_stands(tmp_path: Path, first: bool, far: int) -> None:
+    odd = span("kernel", "odd", 0, 9, device=0, stream=7) | {"ts": far}
+    good = [op("aten::mm", 0, 20, 1), call(5, 1), kernel("gemm", 30, 10, 1)]
+    found, info = read(tmp_path, [odd, *good] if first else [*good, odd])
+    assert work(found) == [("gpu:0", "gemm", 10)]
+    assert info.anomalies == {"time_out_of_range": 1}
+    assert "'odd'" in info.completeness["outlier"]
+    assert info.origin_ns == EPOCH * 1000
+
+
+def test_nanoseconds_written_as_microseconds_are_read_as_nanoseconds(tmp_path: Path) -> None:
+    event = op("aten::mm", 0, 20_000, 1) | {"ts": EPOCH * 1000 + 7}
+    found, info = read(tmp_path, [event])
+    assert found[0]["duration_ps"] == 20 * US
+    assert info.origin_ns == EPOCH * 1000 + 7
+    assert info.anomalies == {"nanosecond_times": 1}
+
+
+def test_a_kernel_written_twice_counts_once(tmp_path: Path) -> None:
+    found, info = read(tmp_path, [op("aten::mm", 0, 20, 1), call(5, 1), *[kernel("gemm", 30, 10, 1)] * 2])
+    assert work(found) == [("gpu:0", "gemm", 10)]
+    assert info.anomalies == {"duplicate_event": 1}
+
+
+def test_overlap_on_one_stream_is_flagged_with_its_size(tmp_path: Path) -> None:
+    events = [
+        op("aten::mm", 0, 9, 1),
+        call(1, 1),
+        kernel("long", 10, 1_000_000, 1),
+        call(2, 2),
+        kernel("next", 20, 5, 2),
+    ]
+    _, info = read(tmp_path, events)
+    assert info.anomalies == {"stream_overlap": 1}
+    said = info.completeness["overlap of gpu:0 stream 7"]
+    assert "long, lasts 1 s, and 10 µs if cut" in said
+
+
+def test_repair_of_an_unescaped_quote_loses_that_event_alone(tmp_path: Path) -> None:
+    good = [json.dumps(op(f"aten::{name}", start, 5, start)) for start, name in enumerate(("mm", "relu", "add"), 1)]
+    bad = '{"ph": "X", "cat": "python_function", "name": "{"a": "b"}(1): run", "pid": 1, "tid": 1, "ts": 1, "dur": 2}'
+    for place in range(4):
+        text = ", ".join([*good[:place], bad, *good[place:]])
+        found, info = rows_of('{"schemaVersion": 1, "traceEvents": [' + text + "]}", tmp_path, repair=True)
+        assert [row["name"] for row in found] == ["aten::mm", "aten::relu", "aten::add"]
+        assert info.anomalies["damage_skipped"] == 1
+        assert len(bad) <= info.anomalies["bytes_lost"] <= len(bad) + 4
+
+
+def test_the_legacy_autograd_export_is_read(tmp_path: Path) -> None:
+    events = [span(None, "aten::mm", at, 134, pid="CPU functions") for at in (0, 200)]
+    events += [span(None, "aten::mm", at + 50, 90, pid="CUDA functions", tid=0) for at in (0, 200)]
+    found, _ = rows_of(json.dumps(events), tmp_path)
+    assert work(found) == [("gpu:0", "aten::mm", 90)] * 2
+    assert [row["level"] for row in found[:2]] == ["op", "op"]
+
+
+def test_msprof_hardware_is_a_device_and_what_it_derives_is_left_out(tmp_path: Path) -> None:
+    names = [(1, "Python"), (2, "CANN"), (3, "Ascend Hardware"), (4, "Overlap Analysis")]
+    events = [{"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}} for pid, name in names]
+    events += [
+        span("cpu_op", "aten::mm", 0, 20, pid=1),
+        span(None, "AscendCL@aclnnMatmul", 5, 8, pid=2, connection_id=77),
+        span(None, "MatMulV2", 40, 100, pid=3, tid=2, connection_id=77) | {"ts": str(EPOCH + 40)},
+        span(None, "Computing", 40, 100, pid=4),
+    ]
+    found, info = rows_of(json.dumps(events), tmp_path)
+    assert work(found) == [("npu:0", "MatMulV2", 100)]
+    assert found[-1]["launch"] == next(row["id"] for row in found if row["name"] == "aten::mm")
+    assert info.anomalies == {"derived_line_events": 1}
+
+
+@pytest.mark.parametrize("name", ["plain", "everything"])
+def test_a_recording_of_torch_agrees_with_its_own_key_averages(name: str) -> None:
+    folder = Path(__file__).parents[1] / "data" / "pytorch"
+    events, info = table(folder / f"{name}.pt.trace.json.gz")
+    stated = json.loads((folder / f"{name}.averages.json").read_text())
+    told = events.select(["name", "level", "category", "duration_ps", "self_ps"]).to_pylist()
+    own: dict[str, list[float]] = {}
+    for row in told:
+        if row["category"] in ("cpu_op", "user_annotation"):
+            sums = own.setdefault(row["name"], [0, 0, 0])
+            sums[0] += 1
+            sums[1] += row["duration_ps"] / US
+            sums[2] += row["self_ps"] / US
+    shared = {key for key in stated if key in own}
+    assert shared >= {"aten::conv2d", "aten::addmm", "Optimizer.step#SGD.step", "aten::mm"}
+    for key in shared:
+        assert own[key][0] == stated[key][0], key
+        assert own[key][1] == pytest.approx(stated[key][1], rel=1e-6), key
+        if name == "plain":  # Python's own frames take their part of self time where they are recorded
+            assert own[key][2] == pytest.approx(stated[key][2], rel=1e-6, abs=1e-6), key
+    assert {key for key in stated if key not in own} <= {"[memory]", "ProfilerStep*"}
+    assert set(info.anomalies) <= {"unknown_operator", "unread_phase", "partial_overlap"}
+
+
+@pytest.mark.parametrize("name", ["plain", "everything"])
+def test_phases_of_a_recording_equal_nesting_worked_out_event_by_event(name: str) -> None:
+    events, _ = table(Path(__file__).parents[1] / "data" / "pytorch" / f"{name}.pt.trace.json.gz")
+    told = events.to_pylist()
+    marks = [
+        (row["track"], row["start_ps"], row["start_ps"] + row["duration_ps"], phase)
+        for row in told
+        for begin, phase in (("autograd::engine::evaluate_function: ", "backward"), ("Optimizer.", "optimizer"))
+        if row["name"].startswith(begin)
+    ]
+    shown = {"backward": 0, "optimizer": 0}
+    true = dict(shown)
+    for row in told:
+        if row["level"] != "op":
+            continue
+        end = row["start_ps"] + row["duration_ps"]
+        phases = {
+            phase
+            for track, low, high, phase in marks
+            if track == row["track"] and low <= row["start_ps"] and end <= high
+        }
+        for phase in phases:
+            true[phase] += row["self_ps"]
+        if row["phase"] in shown:
+            shown[row["phase"]] += row["self_ps"]
+    assert min(true.values()) > 0
+    assert shown == pytest.approx(true, rel=0.01)
+
+
+def test_layers_of_a_recording_are_its_modules_forward_and_backward() -> None:
+    events, _ = table(Path(__file__).parents[1] / "data" / "pytorch" / "everything.pt.trace.json.gz")
+    conv = {(row["phase"], row["layer"]) for row in events.to_pylist() if row["op"] == "Conv"}
+    assert conv == {
+        ("forward", "Network_0/stem/Conv2d_0"),
+        ("backward", "Network_0/stem/Conv2d_0"),
+    }
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_the_order_of_a_recording_changes_no_figure(tmp_path: Path, seed: int) -> None:
+    import gzip
+
+    source = Path(__file__).parents[1] / "data" / "pytorch" / "plain.pt.trace.json.gz"
+    value = json.loads(gzip.decompress(source.read_bytes()))
+
+    def figures() -> list[tuple[Any, ...]]:
+        found, _ = rows_of(json.dumps(value), tmp_path)
+        keys = ("name", "op", "phase", "layer", "step", "calls", "start_ps", "duration_ps", "self_ps")
+        return sorted(tuple(str(row[key]) for key in keys) for row in found)
+
+    before = figures()
+    random.Random(seed).shuffle(value["traceEvents"])
+    assert figures() == before
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("mtia.json", [("mtia:9", "customized_fba_mul", 500)]),
+        ("privateuse1.json", [("privateuse1:0", "nc_exec", 100)]),
+        ("othercats.json", [("gpu:0", "gemm", 10), ("gpu:0", "relu_kernel", 5), ("gpu:0", "nccl:all_reduce", 40)]),
+        ("ascend_trace_view.json", [("npu:0", "MatMulV2", 100)]),
+        ("graph.json", [("gpu:0", "a", 4), ("gpu:0", "b", 6), ("gpu:0", "a", 4)]),
+        ("outlier_first.json", [("gpu:0", "gemm", 10), ("gpu:0", "relu_kernel", 5)]),
+        ("outlier_last.json", [("gpu:0", "gemm", 10), ("gpu:0", "relu_kernel", 5)]),
+        ("dupes.json", [("gpu:0", "gemm", 10)]),
+        ("quote.json", [("gpu:0", "gemm", 10), ("gpu:0", "relu_kernel", 5)]),
+        ("autograd17.json", [("gpu:0", "aten::mm", 90)] * 3),
+        ("multinode", [("gpu:0", "gemm", 100)] * 2),
+    ],
+)
+def test_the_collected_faults_are_read_right(name: str, expected: list[tuple[Any, ...]]) -> None:
+    found, _ = rows(recorded(f"faults/{name}"), repair=name == "quote.json")
+    assert work(found) == expected
