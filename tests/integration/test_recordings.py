@@ -37,7 +37,8 @@ def test_reading_the_raw_file_again_gives_the_stored_events(name, tmp_path):
     raw = [p for p in stored.raw_files() if p.suffix in (".json", ".pb")]
     again = import_files(raw, tmp_path / "again", repair=False)
     columns = ["name", "op", "phase", "level", "start_ps", "duration_ps", "self_ps", "step", "calls"]
-    assert again.events(columns).cast(stored.events(columns).schema).equals(stored.events(columns))
+    # By value: the list of phases that stands in a stored table's dictionary is that of its schema version.
+    assert again.events(columns).to_pydict() == stored.events(columns).to_pydict()
 
 
 def test_the_readme_shows_what_diff_prints(dlprof):
