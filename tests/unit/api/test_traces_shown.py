@@ -144,3 +144,12 @@ def exhibits_of(result: CaptureResult) -> tuple[Any, ...]:
     from dlprof.analysis import exhibits
 
     return exhibits.build(None, None, {"a": result.events}, {}).memory
+
+
+@needs_faults
+def test_the_memory_of_the_kept_fault_peaks_as_recorded() -> None:
+    from dlprof.analysis.trace import details
+
+    with opened(FAULTS / "mem.json") as capture:
+        found = details.detail(CaptureResult(capture).events, "memory").tables["peaks"].to_pylist()
+    assert {row["name"]: row["peak_bytes"] for row in found} == {"gpu:0 allocated": 3072, "gpu:0 reserved": 4096}
