@@ -234,10 +234,13 @@ class KinetoDialect(Dialect):
             memory = decoded(Memory, rows[row].args)
             if memory.allocated is not None:
                 value[row] = memory.allocated
-            family = MEMORY_DEVICES.get(memory.kind) if memory.kind is not None else None
-            if family is not None and rows[row].name == MEMORY:
-                device = self.host if family == "cpu" else f"{family}:{max(memory.device or 0, 0)}"
-                track[row] = self.ctx.track(device, "memory", "memory", process=rows[row].pid)
+            if memory.kind in MEMORY_DEVICES and rows[row].name == MEMORY:
+                key = (MEMORY, memory.kind, memory.device, str(rows[row].pid))
+                if key not in self.tracks:
+                    family = MEMORY_DEVICES[memory.kind]
+                    device = self.host if family == "cpu" else f"{family}:{max(memory.device or 0, 0)}"
+                    self.tracks[key] = self.ctx.track(device, "memory", "memory", process=rows[row].pid)
+                track[row] = self.tracks[key]
         return value
 
     # --- columns

@@ -31,7 +31,7 @@ SANE_US: Final = 2**56
 NANOSECONDS: Final = range(10**18, 4 * 10**18)
 """Times of 2001 to 2096 in ns, which as µs would lie beyond the year 33000: the file was written in the wrong unit."""
 _DAY_US: Final = 86_400 * 10**6
-_SAMPLE: Final = 4096
+_SAMPLE: Final = 256
 """Events whose median time decides on origin and unit."""
 _LIMIT_US: Final = (2**63 - 1) // PS_PER_US
 
