@@ -24,7 +24,7 @@ Items of a network workload: `train_block` (block_steps steps, one synchronisati
 synchronised; reported beside it), `infer_block`. Items of an op workload: one per size, such as `matmul[size=50]`.
 wall_ns is elapsed (perf_counter), cpu_ns is process_time (all threads), start_ns is Unix time.
 
-Markers that the child puts into the framework's own trace (names are the contract with ingest):
+Markers that the child puts into the framework's own trace (names.Marker parses them):
     dlprof:step=17            a synchronised training step: every op of the step ends inside (fidelity exact)
     dlprof:unsynced_step=17   a step as it runs natively: ops may end after it, so none is assigned to it by time
     dlprof:epoch=5            the traced epoch;  dlprof:item=matmul[size=50]@12   item 12 of an op workload (synchronised;

@@ -294,6 +294,11 @@ class CaptureWriter:
         with atomic(self.partial / MANIFEST_FILE) as file:
             file.write_bytes(manifest.encoded())
 
+    def comparison(self, text: str) -> None:
+        """Write comparison.json, as report.json has made it."""
+        with atomic(self.partial / COMPARISON_FILE) as temporary:
+            temporary.write_text(text, encoding="utf-8")
+
     def commit(self, manifest: Manifest[Options]) -> Capture:
         """Seal the directory: logs moved aside, digests taken, manifest written, renamed to its final name."""
         if self._events is None and manifest.kind != "compare" and not (self.partial / EVENTS_FILE).exists():

@@ -15,6 +15,7 @@ from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import parity, traced_work
 from dlprof.analysis.timing import design, verdicts
 from dlprof.analysis.trace import layers, places, steps
+from dlprof.names import RUNTIME_THREADS, SIDES
 from dlprof.units import format_ns
 from dlprof.workload import Layer
 
@@ -182,7 +183,7 @@ def _same_work(a: Evidence, b: Evidence) -> tuple[traced_work.Finding, ...]:
 
 def _threads(runtime: Mapping[str, object]) -> str | None:
     """Threads that an operator may use, as each framework's child names them."""
-    found = (runtime.get(name) for name in ("threads", "intra_op_threads", "openmp_threads"))
+    found = (runtime.get(name) for name in RUNTIME_THREADS)
     return next((str(value) for value in found if value), None)
 
 
@@ -206,7 +207,7 @@ def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> Ite
     basis, item = "median traced step", "step"
     if None in medians:
         basis, item = "busy time of the whole trace (not both sides mark steps)", "busy"
-        medians = [explained[side].busy_ns if side in explained else None for side in ("a", "b")]
+        medians = [explained[side].busy_ns if side in explained else None for side in SIDES]
     a_ns, b_ns = medians
     if not a_ns or not b_ns:
         text = f"{b.side.label} against {a.side.label}: nothing to compare, a trace holds no executed work"
@@ -255,7 +256,7 @@ def _nothing_timed(a: Side, b: Side, blocks: Sequence[Mapping[str, str]]) -> Ite
 
 def _units(explained: Mapping[str, Explained]) -> tuple[int, int]:
     """What each side's sums are divided by: its steps where both mark some (_on_one_basis), else 1."""
-    a, b = (part.steps if (part := explained.get(side)) else 0 for side in ("a", "b"))
+    a, b = (part.steps if (part := explained.get(side)) else 0 for side in SIDES)
     return (a, b) if a and b else (1, 1)
 
 

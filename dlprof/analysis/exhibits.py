@@ -18,10 +18,10 @@ from dlprof.analysis.model import Comparison, Ratio
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.trace import breakdown, places, steps
 from dlprof.analysis.trace import memory as trace_memory
+from dlprof.names import Item
 from dlprof.protocol import Epoch
 from dlprof.units import PS_PER_NS
 
-_SIZED: Final = re.compile(r"(?P<stem>[^\[\]]+)\[(?P<fixed>(?:\w+=\w+,)*)(?P<key>\w+)=(?P<value>[0-9.]+)\]")
 TIMELINE_EVENTS: Final = 2000
 """Most events that a timeline keeps, the longest first; more cannot be told apart on a page, and the rest is counted."""
 
@@ -229,10 +229,9 @@ def sweeps(found: Comparison, per_trial: Sequence[Trials]) -> tuple[Sweep, ...]:
     by it; one size is no sweep."""
     groups: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for at, item in enumerate(found.items):
-        match = _SIZED.fullmatch(item.item)
-        if match:
-            stem = match["stem"] + (f"[{match['fixed'][:-1]}]" if match["fixed"] else "")
-            groups.setdefault((stem, match["key"]), []).append((float(match["value"]), at))
+        if sized := Item.parse(item.item).sweep:
+            stem, key, value = sized
+            groups.setdefault((stem, key), []).append((value, at))
     ratios = {trials_.item: trials_ for trials_ in per_trial}
     result = []
     for (stem, key), members in groups.items():

@@ -29,6 +29,7 @@ from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.errors import Interrupted, StoreError, UsageError
 from dlprof.files import check_regular
+from dlprof.names import trial_folder
 from dlprof.store import atomic
 from dlprof.workload import Workload
 
@@ -84,7 +85,7 @@ def calibrate(options: RunOptions, side_text: str, time_s: float, progress: Prog
 
         def start(which: str, number: int) -> Worker:
             request = bench.request(side, workload, made, task="serve")
-            return Worker(environment, request, scratch / f"trial-{number}-{which}", options.timeout_s)
+            return Worker(environment, request, scratch / trial_folder(number, which), options.timeout_s)
 
         def finished(trial: Trial) -> bool:
             kept.add(trial)

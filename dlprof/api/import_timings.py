@@ -15,9 +15,10 @@ from dlprof.capture.machine.provenance import invocation
 from dlprof.ingest import timings_csv
 from dlprof.ingest.timings_csv import Layout, Read
 from dlprof.manifest import ImportedOptions, Manifest
+from dlprof.names import SIDES
 from dlprof.report import json
 from dlprof.stats import MIN_TRIALS
-from dlprof.store import COMPARISON_FILE, CaptureWriter, atomic
+from dlprof.store import CaptureWriter
 
 FOREIGN: Final = (
     "not measured by dlprof: clock, synchronisation, order and whether both sides did the same work are as the table's "
@@ -33,7 +34,7 @@ def import_timings(path: Path, target: Path, layout: Layout, margin: float = 0.0
     """Read the table and keep it as a comparison directory; the file itself goes below its raw/. Raises `TraceError`,
     `UsageError`, `StoreError`."""
     read = timings_csv.read(path, layout)
-    sides = {name: _side(label) for name, label in zip(findings.SIDES, layout.sides, strict=True)}
+    sides: dict[str, Side] = {name: _side(label) for name, label in zip(SIDES, layout.sides, strict=True)}
     warnings = list(_warnings(path, read, layout))
     with CaptureWriter(target) as writer:
         shutil.copy2(path, writer.partial / "raw" / path.name)
@@ -60,8 +61,7 @@ def import_timings(path: Path, target: Path, layout: Layout, margin: float = 0.0
                 },
             )
         )
-        with atomic(writer.partial / COMPARISON_FILE) as temporary:
-            temporary.write_text(json.comparison(found), encoding="utf-8")
+        writer.comparison(json.comparison(found))
         writer.commit(_manifest(layout, path, read, sides, warnings, margin))
     return found
 

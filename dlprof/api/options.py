@@ -12,7 +12,6 @@ from dlprof.study import overlay
 from dlprof.workload import Workload, with_functions
 
 DEFAULT_BUDGET_S: Final = 300.0
-DEFAULT_SIDES: Final = ("tf", "mxnet")
 
 Method = Literal["lockstep", "as-published"]
 

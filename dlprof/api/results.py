@@ -15,13 +15,11 @@ from dlprof.api.compare import findings
 from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
 from dlprof.api.published import statistics
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
+from dlprof.names import SIDES, CaptureName
 from dlprof.store import Capture
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-SIDES = ("a", "b")
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +124,9 @@ class ComparisonResult:
 
     def representative(self) -> dict[str, CaptureResult]:
         """The first exact capture of each side that has one (of a diff, the two captures)."""
-        found = {}
+        found: dict[str, CaptureResult] = {}
         for side in SIDES:
-            mine = [name for name in sorted(self._captures) if name.startswith(f"{side}-exact")] or [side]
+            mine = CaptureName.exact_runs(self._captures, side) or [side]
             if mine[0] in self._captures:
                 found[side] = CaptureResult(self._captures[mine[0]])
         return found
@@ -171,7 +169,7 @@ def load_comparison(capture: Capture) -> ComparisonResult:
             workload=stored["workload"],
             asked={name: _stored_side(stored[name]) for name in SIDES},
             captures=captures,
-            paths={name: str(capture.path / f"{name}-exact-1") for name in SIDES},
+            paths={name: str(capture.path / CaptureName.first(name)) for name in SIDES},
             timings=timings if timings is not None else no_timings(),
             parity=stored["parity"],
             margin=options.margin,

@@ -14,10 +14,10 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.errors import TraceError, UsageError
+from dlprof.names import SIDES, Item
 
 Unit = Literal["s", "ms", "us", "ns"]
 UNITS: Final[Mapping[str, int]] = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
-SIDES: Final = ("a", "b")
 
 _NOT_WORD: Final = re.compile(r"\W+")
 
@@ -106,14 +106,12 @@ def _rows(path: Path, reader: Iterator[list[str]], header: Sequence[str]) -> Ite
 
 
 def _item(path: Path, row: Mapping[str, str], groups: Sequence[str], numeric: Mapping[str, bool]) -> str:
-    """`matmul[size=50]`: the first column of words, then the others, numbers last, as the items of op workloads are named."""
+    """An item named as those of op workloads are: the first column of words, then the others, numbers last."""
     words = [name for name in groups if not numeric[name]]
     numbers = [name for name in groups if numeric[name]]
     stem = row[words[0]] if words else path.stem
-    parts = [f"{_word(name)}={_word(row[name])}" for name in words[1:]] + [
-        f"{_word(name)}={row[name]}" for name in numbers
-    ]
-    return _word(stem) + (f"[{','.join(parts)}]" if parts else "")
+    keys = [(_word(name), _word(row[name])) for name in words[1:]] + [(_word(name), row[name]) for name in numbers]
+    return str(Item(_word(stem), tuple(keys)))
 
 
 def _word(text: str) -> str:

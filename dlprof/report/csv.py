@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Row, View
+from dlprof.names import SIDES
 
 ITEM_COLUMNS: Final = (
     "item", "verdict", "ratio", "low", "high", "confidence", "trials", "method", "a_median_ns", "b_median_ns",
@@ -44,7 +45,7 @@ def comparison(found: Comparison) -> str:
 def _item(found: Comparison, item: ItemResult) -> list[object]:
     ratio = item.ratio or Ratio(math.nan, None, None, math.nan, 0, "")
     events = found.facts.get("events_of_items")
-    counts = [events.get(side, {}).get(item.item) if isinstance(events, Mapping) else None for side in ("a", "b")]
+    counts = [events.get(side, {}).get(item.item) if isinstance(events, Mapping) else None for side in SIDES]
     return [
         item.item, item.verdict, ratio.estimate, ratio.low, ratio.high, ratio.confidence, ratio.trials, ratio.method,
         item.a_median_ns, item.b_median_ns, *counts, item.sentence, "; ".join(item.warnings),

@@ -18,6 +18,7 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis.model import Comparison, Side, View
+from dlprof.names import SIDES
 from dlprof.report.text.verdict import verdict_word
 
 SCHEMA_VERSION: Final = 1
@@ -48,7 +49,7 @@ def comparison_value(found: Comparison) -> dict[str, Any]:
         "rows": plain(found.rows),
         "kernels": plain(found.kernels),
         "explained": plain(found.explained),
-        "profiling_overhead": {side: plain(found.profiling_overhead.get(side)) for side in ("a", "b")},
+        "profiling_overhead": {side: plain(found.profiling_overhead.get(side)) for side in SIDES},
         "ledger": plain(found.ledger),
         "alignment": plain(found.alignment),
         "parity": plain(found.parity),

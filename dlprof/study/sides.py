@@ -5,14 +5,14 @@ from __future__ import annotations
 import itertools
 import re
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Any
 
 from msgspec import UNSET
 
+from dlprof.names import DEFAULT_SIDES
 from dlprof.study.layers import Laid
 
 Pair = tuple[str | None, str | None]
-DEFAULT: Final = ("tf", "mxnet")
 
 
 def of(laid: Laid) -> list[Pair]:
@@ -55,7 +55,7 @@ def _written(laid: Laid, given: Sequence[str | list[str]]) -> list[Pair]:
 
 
 def _frameworks(laid: Laid) -> list[str]:
-    named = laid.listed("frameworks") or list(DEFAULT)
+    named = laid.listed("frameworks") or list(DEFAULT_SIDES)
     for key in ("versions", "modes"):
         table = laid.get(key)
         for framework in {} if table is UNSET else table:

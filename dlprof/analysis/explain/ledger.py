@@ -22,8 +22,6 @@ from dlprof.analysis.trace.cells import Cell
 from dlprof.stats import location
 from dlprof.units import PS_PER_NS, format_ns
 
-MIN_REPLICATES: Final = stats.MIN_TRIALS
-
 _LONGEST: Final = 64
 """Characters of a line's name in a sentence: C++ kernels, which stand for an operator that is not known, have hundreds."""
 
@@ -161,7 +159,7 @@ def apportion(parts_ps: Floats, wall_ns: int) -> list[int]:
 def _bounds(a: Floats, b: Floats) -> list[tuple[int | None, int | None]]:
     """95 % interval of each line's difference over pairs of windows, ns."""
     pairs = min(len(a), len(b))
-    if pairs < MIN_REPLICATES:
+    if pairs < stats.MIN_TRIALS:
         return [(None, None)] * a.shape[1]
     deltas = (b[:pairs] - a[:pairs]) / PS_PER_NS
     found = [location.t_bounds(deltas[:, line], stats.FIXED_ALPHA) for line in range(deltas.shape[1])]
@@ -231,8 +229,8 @@ def _signed(ns: float) -> str:
 
 def _notes(ledger: Ledger) -> tuple[str, ...]:
     found = []
-    if ledger.replicates < MIN_REPLICATES:
-        found.append(f"{ledger.replicates} traced window(s) a side: no intervals below {MIN_REPLICATES}")
+    if ledger.replicates < stats.MIN_TRIALS:
+        found.append(f"{ledger.replicates} traced window(s) a side: no intervals below {stats.MIN_TRIALS}")
     gap, profiling = ledger.untraced_gap_ns, ledger.profiling_ns
     if gap is not None and profiling is not None and abs(profiling) > abs(gap):
         found.append(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -18,9 +17,6 @@ from dlprof.stats import location
 from dlprof.units import PS_PER_NS
 
 Key = tuple[str, str | None, str | None]
-
-MIN_REPLICATES: Final = 6
-"""Fewest traced replicates for an interval, as for trials (stats.MIN_TRIALS)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +58,7 @@ def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] =
     keys = list(dict.fromkeys(key for cells in (*cells_a, *cells_b) for key in cells))
     rows = [_row(key, cells_a, cells_b, units) for key in keys]
     pairs = min(len(a), len(b))
-    if pairs >= MIN_REPLICATES and units[0] == units[1]:
+    if pairs >= stats.MIN_TRIALS and units[0] == units[1]:  # traced replicates need as many as trials
         rows = _with_intervals(rows, keys, cells_a[:pairs], cells_b[:pairs])
     return tuple(sorted(rows, key=lambda row: -abs(row.delta_unit_ns or 0.0)))
 

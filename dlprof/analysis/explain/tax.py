@@ -8,9 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from dlprof import names
 from dlprof.analysis import columns
 from dlprof.analysis.model import Ledger
 from dlprof.analysis.trace import cells, steps
+from dlprof.names import Marker
 from dlprof.units import PS_PER_NS, format_ns
 
 
@@ -97,15 +99,20 @@ def step_ns(events: pa.Table) -> tuple[int, float] | None:
     if found.num_rows:
         return found.num_rows, float(found["wall_ns"].to_numpy().mean())
     name, times = columns.text(events, "name"), steps.Times.of(events)
-    marked = name.flags([value.startswith("dlprof:unsynced_step=") for value in name.values])
+    marked = name.flags([_is_unsynchronised_step(value) for value in name.values])
     if not marked.any():
         return None
     last = int(times.end[marked].max())
-    waits = name.where("dlprof:sync") & (times.end >= last)
+    waits = name.where(names.SYNC) & (times.end >= last)
     work = steps.work(events)
     end = int(times.end[waits].min()) if waits.any() else max(last, int(times.end[work].max(initial=last)))
     count = int(marked.sum())
     return count, (end - int(times.start[marked].min())) / count / PS_PER_NS
+
+
+def _is_unsynchronised_step(name: str) -> bool:
+    marker = Marker.parse(name)
+    return marker is not None and marker.kind == "step" and not marker.synchronised
 
 
 def _classes(events: pa.Table, count: int) -> dict[str, float]:

@@ -9,14 +9,12 @@ from typing import Any, Final, Protocol
 import numpy as np
 
 from dlprof.analysis.same_work import parity
+from dlprof.names import RUNTIME_THREADS, ArrayName
 from dlprof.workload import Workload
 
 Difference = Mapping[str, str]
 
 _ARRAYS: Final = ("outputs", "loss", "gradients", "weights")
-_THREADS: Final = ("intra_op_threads", "openmp_threads", "threads")
-"""Keys of a child's runtime that state how many threads one operator may use: TensorFlow's, MXNet's, anyone's."""
-
 _MAIN_THREAD: Final = 0.2
 """What a thread that hands out work, and does none, adds to the number of busy threads (measured: 0.0 to 0.4)."""
 
@@ -103,7 +101,7 @@ def _unable(a: Mapping[str, str], b: Mapping[str, str]) -> Iterator[Difference]:
         sides = " and ".join(name for name, missing in (("A", a), ("B", b)) if item in missing)
         yield {
             "what": "unsupported",
-            "where": f"out/{item}",
+            "where": str(ArrayName("out", item)),
             "item": item,
             "a": a.get(item, "works"),
             "b": b.get(item, "works"),
@@ -184,7 +182,7 @@ def _facts(worker: Answers) -> dict[str, object]:
     ready = worker.ready
     versions, runtime = ready.get("versions", {}), ready.get("runtime", {})
     stated: dict[str, object] = {"python": versions.get("python"), "numpy": versions.get("numpy")}
-    claimed = next((runtime[key] for key in _THREADS if key in runtime), None)
+    claimed = next((runtime[key] for key in RUNTIME_THREADS if key in runtime), None)
     # What was seen, where it could be seen: MXNet takes half of the processors by itself, whatever it was thought to take.
     seen = worker.busy_threads()
     stated["compute_threads"] = claimed if seen is None else max(1, round(seen - _MAIN_THREAD))

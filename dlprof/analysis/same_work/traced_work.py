@@ -16,6 +16,7 @@ from typing import Any, Final
 import numpy as np
 import pyarrow as pa
 
+from dlprof import names
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL
 from dlprof.analysis.explain import align
@@ -23,6 +24,7 @@ from dlprof.analysis.model import Side
 from dlprof.analysis.trace import cells, steps
 from dlprof.analysis.trace.cells import Cell
 from dlprof.analysis.trace.layers import family
+from dlprof.names import Marker
 
 Finding = Mapping[str, str]
 
@@ -111,12 +113,13 @@ def outside_steps(events: pa.Table) -> float | None:
 def _horizon(events: pa.Table, last_end: int) -> int:
     """The end of the wait that follows the last step, if there is one: until then the steps' work is still running."""
     times = steps.Times.of(events)
-    waits = columns.text(events, "name").where("dlprof:sync") & (times.end >= last_end)
+    waits = columns.text(events, "name").where(names.SYNC) & (times.end >= last_end)
     return int(times.end[waits].min()) if waits.any() else last_end
 
 
 def _is_step(name: str) -> bool:
-    return name.startswith(("dlprof:step=", "dlprof:unsynced_step=", "ProfilerStep#"))
+    marker = Marker.parse(name)
+    return marker is not None and marker.kind in ("step", "profiler_step")
 
 
 def _percent(share: float | None) -> str:

@@ -10,11 +10,13 @@ from typing import Final
 import numpy as np
 import pyarrow as pa
 
+from dlprof import names
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import Bools
 from dlprof.analysis.intervals import Union
 from dlprof.analysis.model import LineKind
 from dlprof.analysis.trace import steps
+from dlprof.names import Marker
 
 INPUT: Final = "input pipeline"
 BETWEEN: Final = "runtime between operators"
@@ -49,7 +51,10 @@ REASONS: Final[Mapping[str, str]] = {
 
 _WAIT: Final = re.compile(r"Wait(All|ToRead|ToWrite|ForVar)|Synchronize|EventQuery")
 _LAUNCH: Final = re.compile(r"Launch")
-_PHASE: Final = re.compile(r"dlprof:(forward|loss|backward|optimizer)")
+_INPUT_MARKER: Final = str(Marker("phase", text="input"))
+_PHASE_MARKERS: Final = tuple(
+    str(Marker("phase", text=phase)) for phase in ("forward", "loss", "backward", "optimizer")
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,13 +102,13 @@ def _evidence(events: pa.Table, work: Bools) -> dict[str, Bools]:
         api |= level.where("op", "copy") & ~work
     waits = level.where("sync") & ~work
     waits |= api & name.flags([bool(_WAIT.search(value)) for value in name.values])
-    waits |= marker & name.where("dlprof:sync")
+    waits |= marker & name.where(names.SYNC)
     return {
-        INPUT: (marker & name.where("dlprof:input")) | (api & columns.text(events, "phase").where("input")),
+        INPUT: (marker & name.where(_INPUT_MARKER)) | (api & columns.text(events, "phase").where("input")),
         SYNC: waits,
         LAUNCH: api & name.flags([bool(_LAUNCH.search(value)) for value in name.values]) & _has_kernels(events),
         DISPATCH: api,
-        PYTHON: marker & name.flags([bool(_PHASE.fullmatch(value)) for value in name.values]),
+        PYTHON: marker & name.where(*_PHASE_MARKERS),
     }
 
 

@@ -13,9 +13,9 @@ from dlprof.analysis.model import Comparison, ItemResult, Side
 from dlprof.analysis.timing import families
 from dlprof.api.compare import profiling_cost
 from dlprof.api.compare.evidence import evidence_of, side_of
+from dlprof.names import SIDES, CaptureName
 from dlprof.store import Capture
 
-SIDES: Final = ("a", "b")
 DERIVED: Final = ("profiling", "tax", "summary", "sweeps", "events_of_items", "explained_of_items")
 """Comparison.facts that `build` computes; all others are told to it."""
 
@@ -44,7 +44,7 @@ def build(parts: Parts) -> Comparison:
     """Verdicts from the timings, explanations from the captures, and what profiling cost."""
     evidence = {}
     for name in SIDES:
-        mine = [one for folder, one in sorted(parts.captures.items()) if folder.startswith(f"{name}-exact")]
+        mine = [parts.captures[folder] for folder in CaptureName.exact_runs(parts.captures, name)]
         side = side_of(mine[0], path=parts.paths[name]) if mine else parts.asked[name]
         evidence[name] = evidence_of(mine, side)
     found = compare.build(
@@ -69,9 +69,9 @@ def _explained_of_items(found: Comparison, parts: Parts) -> dict[str, dict[str, 
     """Side → item → share of its traced calls that operators cover."""
     names = [item.item for item in found.items]
     return {
-        side: dict(families.explained_of_items(parts.captures[f"{side}-exact-1"].events(), names))
+        side: dict(families.explained_of_items(parts.captures[CaptureName.first(side)].events(), names))
         for side in SIDES
-        if f"{side}-exact-1" in parts.captures
+        if CaptureName.first(side) in parts.captures
     }
 
 
@@ -80,9 +80,9 @@ def _with_family(found: Comparison, parts: Parts) -> Comparison:
     found = replace(found, items=_in_order(found.items, parts.listed))
     names = [item.item for item in found.items]
     events = {
-        side: dict(families.events_of_items(parts.captures[f"{side}-exact-1"].events(), names))
+        side: dict(families.events_of_items(parts.captures[CaptureName.first(side)].events(), names))
         for side in SIDES
-        if f"{side}-exact-1" in parts.captures
+        if CaptureName.first(side) in parts.captures
     }
     facts: dict[str, Any] = {
         "summary": families.summary(found.items, found.a, found.b),

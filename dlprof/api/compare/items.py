@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final, Literal
 
@@ -13,6 +12,7 @@ import psutil
 
 from dlprof.capture.workers.schedule import Grouping
 from dlprof.errors import Unsupported, UsageError
+from dlprof.names import Item
 from dlprof.units import format_bytes
 from dlprof.workload import Workload
 
@@ -22,8 +22,6 @@ anew in between."""
 
 _LIST_ELEMENT: Final = 32
 """Bytes of one float in a Python list: the object and its place."""
-
-_ITEM: Final = re.compile(r"(?P<task>\w+)\[(?:[^\]]*,)?size=(?P<size>\d+)\]")
 
 
 class Operand(msgspec.Struct, frozen=True):
@@ -101,7 +99,7 @@ def _check_memory(workload: Workload) -> None:
         needed = 2 * operand_bytes(task, size, workload.description["run"])
         if needed > free:
             raise Unsupported(
-                f"{task['name']}[size={size}]: its operands and results need about {format_bytes(needed)}, "
+                f"{Item(task['name'], (('size', str(size)),))}: its operands and results need about {format_bytes(needed)}, "
                 f"{format_bytes(free)} of memory are free",
                 hint="use a smaller --set size=… or --set count=…",
             )
@@ -155,10 +153,10 @@ def grouping(workload: Workload, limit: int = GROUP_BYTES) -> Grouping:
     tasks = {task["name"]: task for task in workload.description["tasks"]}
 
     def weigh(item: str) -> tuple[str, int]:
-        match = _ITEM.fullmatch(item)
-        if match is None or match["task"] not in tasks:
+        named = Item.parse(item)
+        if named.size is None or named.task not in tasks:
             return item, 0
-        return match["task"], operand_bytes(tasks[match["task"]], int(match["size"]), run)
+        return named.task, operand_bytes(tasks[named.task], named.size, run)
 
     def grouped(items: Sequence[str]) -> Sequence[Sequence[str]]:
         groups: list[list[str]] = []

@@ -8,6 +8,7 @@ from typing import Any
 
 from dlprof.analysis.explain import tax
 from dlprof.api.compare.evidence import placed_events, untraced_step_ns
+from dlprof.names import EXACT, NATIVE, SIDES, CaptureName
 from dlprof.store import Capture
 
 
@@ -17,9 +18,9 @@ def of(captures: Mapping[str, Capture], difference_ns: float | None) -> dict[str
     captures: by folder (a-exact-1, a-native-1, …). difference_ns: the untraced difference of a step under discussion.
     Off is the mean of the steps beside the exact window in the same process; the native window is of another process.
     """
-    found = {}
-    for side in ("a", "b"):
-        full, light = captures.get(f"{side}-exact-1"), captures.get(f"{side}-native-1")
+    found: dict[str, Any] = {}
+    for side in SIDES:
+        full, light = (captures.get(CaptureName.first(side, fidelity)) for fidelity in (EXACT, NATIVE))
         if full is None:
             continue
         events = [None if capture is None else placed_events(capture)[0] for capture in (light, full)]

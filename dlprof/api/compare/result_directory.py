@@ -20,8 +20,9 @@ from dlprof.capture.machine import provenance
 from dlprof.capture.workers import launch_env
 from dlprof.capture.workers.schedule import Trial
 from dlprof.manifest import Disturbance, LockstepOptions, Machine, Manifest, Session, TrialFacts, Work
+from dlprof.names import SIDES, CaptureName
 from dlprof.report import json
-from dlprof.store import COMPARISON_FILE, Capture, CaptureWriter, atomic, traced_folders
+from dlprof.store import Capture, CaptureWriter, traced_folders
 from dlprof.workload import Workload
 
 UNDER_WAY: Final = "under way"
@@ -82,7 +83,7 @@ class Keeper:
                 workload=self.workloads["a"].name,
                 asked={name: asked_side(spec) for name, spec in self.sides.items()},
                 captures=kept.captures,
-                paths={name: str(self.writer.path / f"{name}-exact-1") for name in self.sides},
+                paths={name: str(self.writer.path / CaptureName.first(name)) for name in self.sides},
                 timings=kept.timings,
                 parity=kept.differences,
                 margin=self.options.margin,
@@ -97,10 +98,11 @@ class Keeper:
     def _facts(self, kept: Kept) -> dict[str, object]:
         """Beside the verdict: accuracy per epoch, idle workers, disturbance, why the trials ended."""
         wanted = ("epoch", "traced", "wall_ns", "train_loss", "validation_accuracy", "test_accuracy")
+        first = [CaptureName.first(side) for side in SIDES]
         accuracy = {
             folder: [{key: getattr(epoch, key) for key in wanted} for epoch in capture.manifest.epochs]
             for folder, capture in kept.captures.items()
-            if "-exact-1" in folder
+            if folder in first
         }
         return {
             "kind": self.workloads["a"].kind,
@@ -109,7 +111,7 @@ class Keeper:
             "differs": list(self.workloads["a"].differs),
             "epochs": accuracy,
             "idle_cpu_fraction": {
-                side: max((trial.idle[side] for trial in kept.trials), default=None) for side in ("a", "b")
+                side: max((trial.idle[side] for trial in kept.trials), default=None) for side in SIDES
             },
             "trials": [
                 {
@@ -138,8 +140,7 @@ class Keeper:
         """Write the findings and the manifest, and give the directory its name."""
         if kept.trials:
             self.writer.timings(kept.timings)
-        with atomic(self.writer.partial / COMPARISON_FILE) as temporary:
-            temporary.write_text(json.comparison(found), encoding="utf-8")
+        self.writer.comparison(json.comparison(found))
         shutil.rmtree(self.writer.partial / "raw", ignore_errors=True)
         return self.writer.commit(self._manifest(kept, warnings))
 

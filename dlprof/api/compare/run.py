@@ -29,6 +29,7 @@ from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.errors import DlprofError, Interrupted, NotComparable
 from dlprof.manifest import Session
+from dlprof.names import EXACT, NATIVE, SIDES, CaptureName, trial_folder
 from dlprof.protocol import Inputs
 from dlprof.store import CaptureWriter
 from dlprof.workload import Workload
@@ -44,7 +45,9 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
         return as_published(options, progress), 0
     with temporary.folder() as scratch:
         bench = Bench(options.run, progress, scratch)
-        sides = dict(zip("ab", on_one_python(bench.side(options.a), bench.side(options.b)), strict=True))
+        sides: dict[str, SideSpec] = dict(
+            zip(SIDES, on_one_python(bench.side(options.a), bench.side(options.b)), strict=True)
+        )
         asked = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
         workloads = {name: fitted(options, workload) for name, workload in asked.items()}
         for name, side in sides.items():
@@ -209,7 +212,7 @@ class _Comparing:
     def _worker(self, side: str, number: int, made: Inputs) -> Worker:
         spec = self.sides[side]
         request = self.bench.request(spec, self.workloads[side], made, task="serve")
-        control = self.bench.scratch / f"trial-{number}-{side}"
+        control = self.bench.scratch / trial_folder(number, side)
         return Worker(self.bench.environment(spec), request, control, self.options.run.timeout_s)
 
     def _after_trial(self, trial: Trial) -> bool:
@@ -241,13 +244,13 @@ class _Comparing:
     def _traces(self) -> None:
         """K traced runs of fidelity exact a side, interleaved, and one native each."""
         for k in range(1, self.options.traces + 1):
-            for name in ("a", "b") if k % 2 else ("b", "a"):
+            for name in SIDES if k % 2 else SIDES[::-1]:
                 # The first run trains as long as the workload says, for its accuracy; replicates only need the window.
                 epochs = epochs_of(self.options.run, self.workloads[name]) if k == 1 else 1
-                self._record(name, "exact", k, epochs)
+                self._record(CaptureName(name, EXACT, k), epochs)
         if self.options.traces:
-            for name in ("a", "b"):
-                self._record(name, "native", 1, 1)
+            for name in SIDES:
+                self._record(CaptureName(name, NATIVE, 1), 1)
 
     def _reasons(self) -> None:
         """What oneDNN says of itself, where traces are wanted at all."""
@@ -255,15 +258,15 @@ class _Comparing:
             self.kept.primitives = onednn.find(self.bench, self.sides, self.workloads)
             self._checkpoint()
 
-    def _record(self, name: str, fidelity: str, k: int, epochs: int) -> None:
-        folder = f"{name}-{fidelity}-{k}"
+    def _record(self, name: CaptureName, epochs: int) -> None:
+        folder = str(name)
         if folder in self.kept.captures:  # of an earlier session
             return
         self.kept.captures[folder] = record(
             self.bench,
-            self.sides[name],
-            self.workloads[name],
-            fidelity=fidelity,
+            self.sides[name.side],
+            self.workloads[name.side],
+            fidelity=name.fidelity,
             epochs=epochs,
             target=self.keeper.writer.partial / folder,
         )

@@ -13,7 +13,7 @@ from dlprof import __version__, schema, temporary
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import items
 from dlprof.api.import_traces import now
-from dlprof.api.options import DEFAULT_SIDES, CompareOptions
+from dlprof.api.options import CompareOptions
 from dlprof.api.progress import Progress
 from dlprof.api.published import releases
 from dlprof.api.published import statistics as analysis
@@ -24,9 +24,10 @@ from dlprof.capture.machine import provenance
 from dlprof.capture.workers import launch
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import EnvironmentFacts, Machine, Manifest, PublishedOptions
+from dlprof.names import DEFAULT_SIDES
 from dlprof.protocol import CaptureRequest, CaptureResult
 from dlprof.report import json
-from dlprof.store import COMPARISON_FILE, CaptureWriter, atomic
+from dlprof.store import CaptureWriter
 from dlprof.workload import Workload
 
 RUNNER: Final = launch.RUNNER.with_name("published.py")
@@ -52,8 +53,7 @@ def as_published(options: CompareOptions, progress: Progress) -> Comparison:
         sides = {name: _side(text, result) for name, text in SIDES.items()}
         facts = {"kind": "op", "folder": str(writer.path), "repetitions": REPETITIONS}
         found = analysis.build(workload=workload.name, a=sides["a"], b=sides["b"], timings=timings, facts=facts)
-        with atomic(writer.partial / COMPARISON_FILE) as file:
-            file.write_text(json.comparison(found), encoding="utf-8")
+        writer.comparison(json.comparison(found))
         capture = writer.commit(_manifest(options, workload, environment, sides))
     progress.say(f"written: {capture.path}")
     return found

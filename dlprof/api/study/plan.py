@@ -15,7 +15,7 @@ from dlprof.analysis.same_work.rules import kinds
 from dlprof.api.compare import items
 from dlprof.api.compare.plan import Pacing, fitted
 from dlprof.api.compare.run import TRACE_ESTIMATE_S
-from dlprof.api.options import DEFAULT_BUDGET_S, DEFAULT_SIDES, CompareOptions, RunOptions
+from dlprof.api.options import DEFAULT_BUDGET_S, CompareOptions, RunOptions
 from dlprof.api.published import method
 from dlprof.api.published.releases import ENVIRONMENT as PUBLISHED
 from dlprof.api.record import check_mode
@@ -24,6 +24,7 @@ from dlprof.capture.data import inputs
 from dlprof.capture.environments.env_store import EnvStore
 from dlprof.capture.machine import devices
 from dlprof.errors import Unsupported, UsageError
+from dlprof.names import DEFAULT_SIDES
 from dlprof.plugin import EnvSpec
 from dlprof.study import Cell, CellRecord, Planned, Study, expand
 from dlprof.study.spec import Choices

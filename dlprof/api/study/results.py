@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -17,14 +16,13 @@ from dlprof.api.results import CaptureResult, ComparisonResult, Records
 from dlprof.api.study import result_directory
 from dlprof.capture.machine.monitors import MONITORS_FILE
 from dlprof.errors import StoreError
+from dlprof.names import Item
 from dlprof.protocol import Epoch
 from dlprof.store import MANIFEST_FILE
 from dlprof.study import CellRecord, StudyRecord
 
 _OF_EPOCH: Final = tuple(name for name in Epoch.__struct_fields__ if name != "losses")
 """What a row of `StudyResult.epochs` tells of an epoch: all but the loss of each step."""
-
-_ITEM: Final = re.compile(r"(?P<task>\w+)(?:\[(?P<keys>[^\]]*)\])?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,14 +132,8 @@ def _items(cell: StudyCell, found: ComparisonResult) -> Iterator[dict[str, Any]]
 
 def _names(item: str) -> dict[str, Any]:
     """`matmul[call=study,size=50]` → task matmul, variant study, size 50."""
-    match = _ITEM.fullmatch(item)
-    keys = dict(part.partition("=")[::2] for part in (match["keys"] or "").split(",") if "=" in part) if match else {}
-    return {
-        "item": item,
-        "task": match["task"] if match else item,
-        "variant": keys.get("call"),
-        "size": int(keys["size"]) if keys.get("size", "").isdigit() else None,
-    }
+    named = Item.parse(item)
+    return {"item": item, "task": named.task, "variant": named.variant, "size": named.size}
 
 
 def _numbers(item: ItemResult) -> dict[str, Any]:

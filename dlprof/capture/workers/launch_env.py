@@ -7,20 +7,29 @@ import re
 from collections.abc import Mapping
 from typing import Final
 
-# A child that inherited all would measure the user's shell: LD_PRELOAD, PYTHONPATH, OMP_*, TF_* change the speed.
 _INHERITED = (
-    "PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "USER", "LOGNAME",
-    "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_PATH", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES",
-    "NVIDIA_TF32_OVERRIDE",
-)  # fmt: skip
+    *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "USER", "LOGNAME", "LD_LIBRARY_PATH"),
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_PATH", "CUDA_HOME"),
+    *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_TF32_OVERRIDE"),
+)
+"""What a child inherits. One that inherited all would measure the user's shell: LD_PRELOAD, PYTHONPATH, OMP_*, TF_* change
+the speed."""
 
-# Thread settings are the user's to make (and are recorded), since they are part of the question asked.
+_CAPS = (
+    *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
+    *("MXNET_CPU_WORKER_NTHREADS", "TF_NUM_INTRAOP_THREADS"),
+)
+"""Each caps one thread pool of operators."""
+
 THREAD_VARIABLES = (
-    "OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "OMP_PROC_BIND", "OMP_PLACES", "KMP_AFFINITY",
-    "KMP_BLOCKTIME", "GOMP_CPU_AFFINITY", "GOMP_SPINCOUNT", "OMP_WAIT_POLICY", "MXNET_CPU_WORKER_NTHREADS",
-    "MXNET_CPU_PRIORITY_NTHREADS", "MXNET_ENGINE_TYPE", "MXNET_SUBGRAPH_BACKEND", "TF_NUM_INTRAOP_THREADS",
-    "TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS",
-)  # fmt: skip
+    *_CAPS,
+    *("OMP_PROC_BIND", "OMP_PLACES", "OMP_WAIT_POLICY", "GOMP_CPU_AFFINITY", "GOMP_SPINCOUNT"),
+    *("KMP_AFFINITY", "KMP_BLOCKTIME"),
+    *("MXNET_CPU_PRIORITY_NTHREADS", "MXNET_ENGINE_TYPE", "MXNET_SUBGRAPH_BACKEND"),
+    *("TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS", "XLA_FLAGS"),
+)
+"""Settings of threads and compilers. They are the user's to make, since they are part of the question asked; they reach the
+child and are recorded."""
 
 _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only
@@ -50,9 +59,7 @@ def child_environ(
         # in some frameworks by default and in others not.
         env.setdefault("NVIDIA_TF32_OVERRIDE", "0")
     if threads is not None:
-        for name in ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MXNET_CPU_WORKER_NTHREADS"):
-            env[name] = str(threads)
-        env["TF_NUM_INTRAOP_THREADS"] = str(threads)
+        env.update(dict.fromkeys(_CAPS, str(threads)))
     inherited = env.get("LD_LIBRARY_PATH")
     env.update(extra or {})
     if inherited and extra and extra.get("LD_LIBRARY_PATH"):

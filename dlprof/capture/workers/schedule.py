@@ -8,7 +8,7 @@ from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
-from typing import Any, Literal, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import pyarrow as pa
@@ -17,10 +17,8 @@ from dlprof import schema
 from dlprof.capture.machine import disturbance
 from dlprof.capture.workers.launch import Burst
 from dlprof.errors import UsageError
+from dlprof.names import SIDES, SideLetter
 from dlprof.stats import warm_up
-
-Side = Literal["a", "b"]
-SIDES: tuple[Side, Side] = ("a", "b")
 
 IDLE_LIMIT = 0.02
 """CPU that a waiting worker may use, as a fraction of one core, before it counts as not idle."""
@@ -37,7 +35,7 @@ class LockstepWorker(Protocol):
     def stop(self) -> None: ...
 
 
-StartWorker = Callable[[Side, int], LockstepWorker]
+StartWorker = Callable[[SideLetter, int], LockstepWorker]
 """(side, trial) → a worker that has been started; both are started before either is waited for."""
 
 Grouping = Callable[[Sequence[str]], Sequence[Sequence[str]]]
@@ -93,9 +91,9 @@ class Trial:
     number: int
     timings: pa.Table
     rounds: int
-    idle: Mapping[Side, float]
+    idle: Mapping[SideLetter, float]
     machine: Mapping[str, Any]
-    ready: Mapping[Side, Mapping[str, Any]]
+    ready: Mapping[SideLetter, Mapping[str, Any]]
     not_warm: tuple[tuple[str, str], ...]
     wall_s: float
     warnings: tuple[str, ...]
@@ -113,7 +111,7 @@ class Trials:
 
 OnTrial = Callable[[Trial], bool]
 """Called after each finished trial, to persist it; False stops the run (enough is known, or the budget is spent)."""
-OnReady = Callable[[int, Mapping[Side, Any]], Collection[str] | None]
+OnReady = Callable[[int, Mapping[SideLetter, Any]], Collection[str] | None]
 """(trial, workers by side) when both are ready and nothing is timed yet (parity is checked here, in trial 0), or when the
 last round is timed and both still live (the timed objects are checked here, in every trial). Returns items that are not to
 be timed from then on."""
@@ -121,7 +119,7 @@ OnStep = Callable[[int, str, float], None]
 """(trial, stage, fraction of the trial's rounds done), for a progress display."""
 
 
-def _nothing_to_check(_: int, __: Mapping[Side, Any]) -> None: ...
+def _nothing_to_check(_: int, __: Mapping[SideLetter, Any]) -> None: ...
 
 
 def _no_display(_: int, __: str, ___: float) -> None: ...
@@ -154,7 +152,7 @@ def run_trials(
     interrupted = False
     skipped: set[str] = set()
 
-    def noted(asked: OnReady) -> Callable[[int, Mapping[Side, Any]], None]:
+    def noted(asked: OnReady) -> Callable[[int, Mapping[SideLetter, Any]], None]:
         return lambda number, workers: skipped.update(asked(number, workers) or ())
 
     checks = noted(on_ready), noted(on_timed)
@@ -192,16 +190,16 @@ class _Run:
     plan: Plan
     number: int
     start_worker: StartWorker
-    checks: tuple[Callable[[int, Mapping[Side, Any]], None], Callable[[int, Mapping[Side, Any]], None]]
+    checks: tuple[Callable[[int, Mapping[SideLetter, Any]], None], Callable[[int, Mapping[SideLetter, Any]], None]]
     on_step: OnStep
     enough: Enough
     skipped: AbstractSet[str]
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     not_warm: list[tuple[str, str]] = field(default_factory=list)
-    round_ns: dict[tuple[Side, str], float] = field(default_factory=dict)
-    idle_ns: dict[Side, int] = field(default_factory=lambda: {"a": 0, "b": 0})
-    waited_ns: dict[Side, int] = field(default_factory=lambda: {"a": 0, "b": 0})
-    workers: dict[Side, LockstepWorker] = field(default_factory=dict)
+    round_ns: dict[tuple[SideLetter, str], float] = field(default_factory=dict)
+    idle_ns: dict[SideLetter, int] = field(default_factory=lambda: {"a": 0, "b": 0})
+    waited_ns: dict[SideLetter, int] = field(default_factory=lambda: {"a": 0, "b": 0})
+    workers: dict[SideLetter, LockstepWorker] = field(default_factory=dict)
     began: float = 0.0
     generator: np.random.Generator = field(init=False)
 
@@ -225,7 +223,7 @@ class _Run:
             after(self.number, dict(self.workers))
             for side in SIDES:
                 self.workers[side].close()
-        idle: dict[Side, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in SIDES}
+        idle: dict[SideLetter, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in SIDES}
         return Trial(
             number=self.number,
             timings=_table(self.rows),
@@ -239,7 +237,7 @@ class _Run:
             group_rounds=rounds,
         )
 
-    def _groups(self, ready: Mapping[Side, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    def _groups(self, ready: Mapping[SideLetter, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
         """The plan's groups without the skipped items; a plan without grouping has one of all items."""
         items = self._items(ready)
         groups = self.plan.grouping(items) if self.plan.grouping else (items,)
@@ -270,7 +268,7 @@ class _Run:
         after = disturbance.snapshot()
         return tuple(counts), disturbance.between(before, after, (self._own_cpu_ns() - own) / 1e9)
 
-    def _items(self, ready: Mapping[Side, Mapping[str, Any]]) -> tuple[str, ...]:
+    def _items(self, ready: Mapping[SideLetter, Mapping[str, Any]]) -> tuple[str, ...]:
         offered = {side: list(ready[side]["items"]) for side in SIDES}
         items = self.plan.items or tuple(offered["a"])
         for side in SIDES:
@@ -281,7 +279,7 @@ class _Run:
                 )
         return items
 
-    def _sides(self) -> tuple[Side, ...]:
+    def _sides(self) -> tuple[SideLetter, ...]:
         return SIDES if self.generator.integers(0, 2) else SIDES[::-1]
 
     def _warm_up(self, items: Sequence[str]) -> None:
@@ -314,9 +312,9 @@ class _Run:
                     self._keep(side, item, "timed", burst, number=number, position=position)
             self.on_step(self.number, "timed", done + part * (number + 1) / rounds)
 
-    def _burst(self, side: Side, item: str) -> Burst:
+    def _burst(self, side: SideLetter, item: str) -> Burst:
         """Run one burst and charge the other side's CPU time meanwhile to its idleness."""
-        other: Side = "b" if side == "a" else "a"
+        other: SideLetter = "b" if side == "a" else "a"
         cpu, clock = self.workers[other].cpu_ns(), time.perf_counter_ns()
         burst = self.workers[side].run(item, self.plan.burst)
         self.waited_ns[other] += time.perf_counter_ns() - clock
@@ -330,7 +328,7 @@ class _Run:
         return (items[i] for i in self.generator.permutation(len(items)))
 
     def _keep(
-        self, side: Side, item: str, stage: str, burst: Burst, *, position: int, number: int = -1, offset: int = 0
+        self, side: SideLetter, item: str, stage: str, burst: Burst, *, position: int, number: int = -1, offset: int = 0
     ) -> None:
         for i, (wall, cpu, start) in enumerate(zip(burst.wall_ns, burst.cpu_ns, burst.start_ns, strict=True)):
             kept = stage == "timed" and i > 0
@@ -345,7 +343,7 @@ def _table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema.TIMINGS)
 
 
-def _warnings(number: int, idle: Mapping[Side, float], not_warm: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def _warnings(number: int, idle: Mapping[SideLetter, float], not_warm: Sequence[tuple[str, str]]) -> tuple[str, ...]:
     busy = [
         f"trial {number}: the waiting worker of side {side} used {share:.1%} of a core while the other was timed"
         for side, share in idle.items()

@@ -6,6 +6,8 @@ import argparse
 import math
 from typing import TYPE_CHECKING
 
+from dlprof.names import DEFAULT_SIDES
+
 if TYPE_CHECKING:
     from dlprof.api.calibrate import Calibrated
     from dlprof.stats import Calibration
@@ -19,7 +21,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from dlprof.cli.options import add_run_arguments
 
     add_run_arguments(parser)
-    parser.add_argument("--side", default="tf", metavar="SIDE", help="framework[@version][:mode] (default tf)")
+    parser.add_argument(
+        "--side", default=DEFAULT_SIDES[0], metavar="SIDE", help="framework[@version][:mode] (default %(default)s)"
+    )
     parser.add_argument(
         "--time", default="15m", metavar="TIME", help="how long to run trials (default 15m); a later run adds to them"
     )

@@ -15,6 +15,7 @@ from dlprof.ingest.json.elements import Event
 from dlprof.ingest.json.walk import INSTANT, ChromeFile, Dialect, Phases
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
+from dlprof.names import is_marker
 from dlprof.plugin import Operator, Vocabulary
 
 HOST: Final = "host"
@@ -29,7 +30,7 @@ class ChromeDialect(Dialect):
     def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
         name = name_codes(self.ctx, rows)
-        markers = np.array([*(text.startswith("dlprof:") for text in self.ctx.pool("name").values_list), False])
+        markers = np.array([*(is_marker(text) for text in self.ctx.pool("name").values_list), False])
         level = np.where(markers[name] | INSTANT[ph], LEVEL["marker"], NO_TEXT).astype(np.int8)
         counters = ph == ord("C")
         level[counters] = LEVEL["counter"]

@@ -23,6 +23,7 @@ from dlprof.ingest.protobuf.valid_times import in_range, moved
 from dlprof.ingest.protobuf.wire import BYTES, VARINT, Malformed, Window, fields
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
+from dlprof.names import is_marker, restored
 from dlprof.plugin import Operator, Vocabulary
 from dlprof.units import PS_PER_NS
 
@@ -82,11 +83,6 @@ def _parse(window: Window, start: Int64, end: Int64) -> _Events:
     return _Events(window, device, resource, at, length, name_start, name_end, args, unknown)
 
 
-def _marker(name: str) -> str:
-    """A marker under its own name: TensorFlow 2.0 drops what stands before a colon, so the child writes `dlprof;step=3`."""
-    return name.replace("dlprof;", "dlprof:", 1) if name.startswith("dlprof;") else name
-
-
 def _kind(name: str, on_device: bool, args: Mapping[str, str]) -> tuple[int, str | None, str | None, str | None]:
     """(level, operator path, operator type, kernel) of an event.
 
@@ -95,7 +91,7 @@ def _kind(name: str, on_device: bool, args: Mapping[str, str]) -> tuple[int, str
     """
     if on_device:
         return LEVEL["copy" if is_copy(name) else "kernel"], None, None, name
-    if name.startswith("dlprof:"):
+    if is_marker(name):
         return LEVEL["marker"], None, None, None
     executed = _ON_DEVICE in args.get("label", "")
     operator = host_op(args.get("long name", name)) or (OpName("", name) if executed else None)
@@ -181,7 +177,7 @@ class _FileReader:
         ctx, data = self._ctx, events.window.data
         ctx.anomalies.count("unknown_field", events.unknown_fields)
         texts = [data[a:b] for a, b in zip(events.name_start.tolist(), events.name_end.tolist(), strict=True)]
-        names = {raw: _marker(self._text(raw)) for raw in set(texts)}
+        names = {raw: restored(self._text(raw)) for raw in set(texts)}
         rows = [names[raw] for raw in texts]
         tracks, on_device = self._tracks(events)
         args = self._args(events)

@@ -18,6 +18,7 @@ from dlprof.ingest.json.walk import ChromeFile, Dialect, Mask, Phases
 from dlprof.ingest.protobuf.plane_names import annotation, device, host_op, is_copy, is_derived
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
+from dlprof.names import is_marker
 from dlprof.plugin import Operator, Vocabulary
 
 CAP: Final = 1_000_000
@@ -67,7 +68,7 @@ class TraceJsonDialect(Dialect):
                 operator = annotation(found) if (found := arg.operator()) else None
             else:
                 operator = host_op(event.name)
-                level[index] = LEVEL["op" if operator else "marker" if event.name.startswith("dlprof:") else "api"]
+                level[index] = LEVEL["op" if operator else "marker" if is_marker(event.name) else "api"]
             if operator is not None:
                 path[index] = pool("op_path")[operator.path]
                 lookup[index] = pool("lookup")[operator.type or event.name]

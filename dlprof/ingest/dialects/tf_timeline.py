@@ -19,10 +19,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.finish.markers import PREFIX
 from dlprof.ingest.json.common_columns import argument_texts, category_codes, counter_value, keyed, name_codes
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.json.walk import Dialect, Mask, Phases
+from dlprof.names import is_marker
 
 _GPU: Final = re.compile(r"(?:.*/)?(?:device:)?gpu:(\d+)/(stream:all|stream:(\d+)|memcpy)(?: Compute)?", re.IGNORECASE)
 _JOB: Final = re.compile(r"/job:.*/(?:device:)?(cpu|gpu):(\d+) Compute", re.IGNORECASE)
@@ -111,7 +111,7 @@ class TimelineDialect(Dialect):
         )
 
     def _level(self, event: Event, args: _Args) -> int:
-        if event.name.startswith(PREFIX):
+        if is_marker(event.name):
             return LEVEL["marker"]
         role = place(self.names.processes.get(event.pid, "")).role
         if role in ("stream", "all"):

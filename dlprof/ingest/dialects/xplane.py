@@ -29,6 +29,7 @@ from dlprof.ingest.protobuf.valid_times import in_range, moved
 from dlprof.ingest.protobuf.wire import BYTES, VARINT, Malformed, signed
 from dlprof.ingest.reader import Context, Damaged
 from dlprof.ingest.source import Source
+from dlprof.names import is_marker
 from dlprof.plugin import Operator, Vocabulary
 
 _EPOCH_NS: Final = 10**17
@@ -255,7 +256,7 @@ class _SpaceReader:
                 if is_copy(text):
                     level[row] = LEVEL["copy"]
                 continue
-            if text.startswith("dlprof:"):
+            if is_marker(text):
                 level[row] = LEVEL["marker"]
             elif op := host_op(text):
                 level[row] = LEVEL["op"]

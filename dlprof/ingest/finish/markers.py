@@ -1,50 +1,20 @@
-"""Markers in a trace: which step an event belongs to, which host phase a thread was in.
+"""Markers in a trace (names.Marker): which step an event belongs to, which host phase a thread was in.
 
-dlprof's own (names: protocol.py) wait for the device at a step's end, so a step's work lies inside its marker. A framework's
-step markers (PyTorch's `ProfilerStep#N`) do not wait: the device may run a step's kernels after the marker has ended, and
-they belong to the step whose host code launched them.
+dlprof's own wait for the device at a step's end, so a step's work lies inside its marker. A framework's step markers
+(PyTorch's `ProfilerStep#N`) do not wait: the device may run a step's kernels after the marker has ended, and they belong to
+the step whose host code launched them.
 """
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Final
 
 import numpy as np
 
 from dlprof import schema
 from dlprof.ingest.batch import Int64, RawBatch, Track
-
-PREFIX: Final = "dlprof:"
-STEP, ITEM, PHASE, OTHER, UNAWAITED = 1, 2, 3, 4, 5
-_STEP: Final = re.compile(r"dlprof:step=(\d{1,18})")
-_ITEM: Final = re.compile(r"dlprof:item=(.*)[@#](\d{1,18})", re.DOTALL)
-_UNAWAITED: Final = re.compile(r"ProfilerStep#(\d{1,18})")
-
-
-@dataclass(frozen=True, slots=True)
-class Marker:
-    """What a marker's name says. kind: STEP, ITEM (a step of an op workload), UNAWAITED (a framework's own step), PHASE or
-    OTHER (unsynced_step, epoch, sync)."""
-
-    kind: int
-    number: int = -1
-    text: str = ""
-
-
-def parse(name: str) -> Marker | None:
-    """The marker behind an event name, None for any other event."""
-    if not name.startswith(PREFIX):
-        step = _UNAWAITED.fullmatch(name)
-        return Marker(UNAWAITED, int(step.group(1))) if step else None
-    if step := _STEP.fullmatch(name):
-        return Marker(STEP, int(step.group(1)))
-    if item := _ITEM.fullmatch(name):
-        return Marker(ITEM, int(item.group(2)), item.group(1))
-    word = name.removeprefix(PREFIX)
-    return Marker(PHASE, text=word) if word in schema.PHASES else Marker(OTHER, text=word)
+from dlprof.names import Marker
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,16 +43,21 @@ class Windows:
 class MarkerLog:
     """Collects markers while batches pass by, since a step's end is known only after the ops inside it were read.
 
-    `kinds[name code]` is 0 for ordinary names. `steps[source, process]` holds (start, end, number, item code), `unawaited` the
-    same of a framework's own step markers; `phases[track]` holds (start, end, code into schema.PHASES). `names`: the pool's
-    list of texts; `tracks`: the pool's tracks. A profiler repeats its host markers on the device's tracks, where they span
-    the kernels and not the step: those are passed over.
+    A profiler repeats its host markers on the device's tracks, where they span the kernels and not the step: those are
+    passed over.
+
+    names: the pool's list of texts, by name code.
+    tracks: the pool's tracks.
+    parsed: the marker of each name, None for ordinary ones.
+    items: names of items, by item code.
+    steps: by source and process, (start, end, number, item code) of each synchronised step; item code -1 for a network's.
+    unawaited: the same of a framework's own step markers.
+    phases: by track, (start, end, code into schema.PHASES) of each host phase.
     """
 
     names: list[str]
     tracks: list[Track]
     parsed: list[Marker | None] = field(default_factory=list)
-    kinds: list[int] = field(default_factory=list)
     items: list[str] = field(default_factory=list)
     steps: dict[tuple[str, str], list[tuple[int, int, int, int]]] = field(default_factory=dict)
     unawaited: dict[tuple[str, str], list[tuple[int, int, int, int]]] = field(default_factory=dict)
@@ -91,30 +66,27 @@ class MarkerLog:
     def look(self, batch: RawBatch, source: str) -> None:
         """Notes the markers of a batch."""
         for text in self.names[len(self.parsed) :]:
-            marker = parse(text)
-            self.parsed.append(marker)
-            self.kinds.append(marker.kind if marker else 0)
-        kinds = np.array(self.kinds, dtype=np.int8)
-        for row in np.flatnonzero(kinds[batch.name]).tolist():
+            self.parsed.append(Marker.parse(text))
+        marks = np.array([marker is not None for marker in self.parsed], dtype=np.bool_)
+        for row in np.flatnonzero(marks[batch.name]).tolist():
             self._note(batch, row, source)
 
     def _note(self, batch: RawBatch, row: int, source: str) -> None:
         marker = self.parsed[int(batch.name[row])]
         start = int(batch.start_ps[row])
         end = start + int(batch.duration_ps[row])
-        if marker is None or marker.kind == OTHER:
+        if marker is None:
             return
-        if marker.kind == PHASE:
+        if marker.kind == "phase":
             code = schema.PHASES.index(marker.text)
             self.phases.setdefault(int(batch.track[row]), []).append((start, end, code))
-            return
         track = self.tracks[int(batch.track[row])]
-        if marker.kind == UNAWAITED:
-            if not track.on_device:
-                self.unawaited.setdefault((source, track.process), []).append((start, end, marker.number, -1))
+        if marker.kind == "profiler_step" and not track.on_device:
+            self.unawaited.setdefault((source, track.process), []).append((start, end, marker.number, -1))
+        if marker.kind not in ("step", "item") or not marker.synchronised:
             return
         item = -1
-        if marker.kind == ITEM:
+        if marker.kind == "item":
             if marker.text not in self.items:
                 self.items.append(marker.text)
             item = self.items.index(marker.text)

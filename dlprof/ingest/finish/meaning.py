@@ -12,9 +12,9 @@ import numpy.typing as npt
 from dlprof import schema
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, Pool, Pools
 from dlprof.ingest.finish.layer_parts import FURTHER, Scopes, refine, special
-from dlprof.ingest.finish.markers import parse
 from dlprof.ingest.finish.paths import place
 from dlprof.ingest.finish.spill import Columns
+from dlprof.names import Marker
 from dlprof.plugin import Operator
 
 _PHASE: Final = {phase: code for code, phase in enumerate(schema.PHASES)}
@@ -88,7 +88,7 @@ class Meaning:
         self._scopes = Scopes(self._paths)
         self._names = _Names(pools.text["name"], resolve, self.ops, self.fused, scopes)
         self._lookups = _Names(pools.text["lookup"], resolve, self.ops, self.fused, scopes)
-        markers = [parse(text) is not None for text in pools.text["name"].values_list]
+        markers = [Marker.parse(text) is not None for text in pools.text["name"].values_list]
         self._markers = np.array([*markers, False], dtype=bool)
         self._refined: dict[tuple[int, int], tuple[int, int, int]] = {}
         self._told = np.array(

@@ -16,6 +16,7 @@ from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, MaxN
 
 from dlprof.analysis.exhibits import Epochs, Memory, StepTimes, Sweep, Timeline, Trials
 from dlprof.analysis.model import Comparison, Row
+from dlprof.names import SIDES
 from dlprof.report.html import palette
 from dlprof.report.html.figure import axes
 from dlprof.report.html.waterfall import Waterfall
@@ -58,7 +59,7 @@ def waterfall(found: Waterfall, a: str, b: str) -> Figure:
 
 def breakdown(found: Comparison) -> Figure:
     """The largest rows of the breakdown, A above B, in the colours of their operators."""
-    steps = {side: found.units(side) for side in ("a", "b")}
+    steps: dict[str, int] = {side: found.units(side) for side in SIDES}
     rows = sorted(found.rows, key=lambda r: -max((r.a_ns or 0) / steps["a"], (r.b_ns or 0) / steps["b"]))[:_BARS]
     figure, (axis,) = axes(WIDTH, 1.2 + 0.36 * max(1, len(rows)))
     for at, row in enumerate(rows):

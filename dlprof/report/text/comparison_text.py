@@ -14,6 +14,7 @@ from typing import Any, cast
 from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
 from dlprof.analysis.same_work import parity
 from dlprof.ingest.anomalies import ANOMALIES
+from dlprof.names import SIDES
 from dlprof.report.text import (
     breakdown_text,
     family_text,
@@ -237,7 +238,7 @@ def anomalies(counts: Mapping[str, int], colour: bool) -> list[str]:
 def anomaly_name(name: str) -> str:
     """`A: unknown_operator` for a comparison's `a.unknown_operator`."""
     side, dot, rest = name.partition(".")
-    return f"{side.upper()}: {rest}" if dot and side in ("a", "b") else name
+    return f"{side.upper()}: {rest}" if dot and side in SIDES else name
 
 
 def anomaly_meaning(name: str) -> str:

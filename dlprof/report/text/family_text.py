@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.families import DISPATCH_BOUND
+from dlprof.names import Item
 from dlprof.report.text.layout import heading, paragraph
 
 
@@ -54,6 +55,6 @@ def _listed(items: list[str]) -> str:
     """Operators with the number of their sizes, rather than hundreds of items."""
     count: dict[str, int] = {}
     for item in items:
-        stem = item.partition("[")[0]
-        count[stem] = count.get(stem, 0) + 1
-    return ", ".join(f"{stem} ({n} size{'' if n == 1 else 's'})" for stem, n in count.items())
+        task = Item.parse(item).task
+        count[task] = count.get(task, 0) + 1
+    return ", ".join(f"{task} ({n} size{'' if n == 1 else 's'})" for task, n in count.items())

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from dlprof.analysis.model import Comparison
+from dlprof.names import SIDES
 from dlprof.report.text.layout import Column, heading, paragraph, table
 from dlprof.units import NS_PER_MS
 
@@ -42,13 +43,13 @@ def problem(primitive: Mapping[str, Any]) -> str:
 
 def implementations(primitive: Mapping[str, Any]) -> str:
     """`jit:avx512_core → x64:gemm:jit`, A's and B's, or the one that both take."""
-    a, b = (primitive[f"{side}_implementation"] or "nothing" for side in "ab")
+    a, b = (primitive[f"{side}_implementation"] or "nothing" for side in SIDES)
     return str(a) if a == b else f"{a} → {b}"
 
 
 def milliseconds(primitive: Mapping[str, Any]) -> tuple[float | None, float | None]:
     """ms a step on A and B; None where a side does not run it."""
-    a, b = (primitive[f"{side}_ns"] for side in "ab")
+    a, b = (primitive[f"{side}_ns"] for side in SIDES)
     return (None if a is None else a / NS_PER_MS), (None if b is None else b / NS_PER_MS)
 
 

@@ -3,24 +3,19 @@
 import os
 
 from dlprof_child.backend import Backend
+from dlprof_child.environment import cores, settings
 from dlprof_child.faults import Fault, FrameworkMissing, Unsupported
 from mxnet_ops import SYNCHRONISATION, MXNetOps
 
 MODES = ("hybrid", "hybrid-static", "imperative", "symbolic", "estimator")
 
-# Read by MXNet, oneDNN or OpenMP at import; recorded so that two sides can be compared.
 ENVIRONMENT = (
-    "OMP_NUM_THREADS",
-    "OMP_WAIT_POLICY",
-    "KMP_BLOCKTIME",
     "MXNET_CPU_WORKER_NTHREADS",
     "MXNET_ENGINE_TYPE",
     "MXNET_EXEC_BULK_EXEC_TRAIN",
     "MXNET_EXEC_BULK_EXEC_INFERENCE",
     "MXNET_SUBGRAPH_BACKEND",
     "MXNET_CUDNN_AUTOTUNE_DEFAULT",
-    "CUDA_VISIBLE_DEVICES",
-    "NVIDIA_TF32_OVERRIDE",
 )
 
 
@@ -58,9 +53,9 @@ class MXNetBackend(Backend):
             "mode": self._mode,
             "device": str(self.context),
             # MXNet takes what OpenMP offers unless the variable says otherwise
-            "openmp_threads": int(os.environ.get("OMP_NUM_THREADS", len(os.sched_getaffinity(0)))),
+            "openmp_threads": int(os.environ.get("OMP_NUM_THREADS", cores())),
             "engine": os.environ.get("MXNET_ENGINE_TYPE", "ThreadedEnginePerDevice (default)"),
-            "environment": {name: os.environ[name] for name in ENVIRONMENT if name in os.environ},
+            "environment": settings(*ENVIRONMENT),
             "build": _features(self._mx),
         }
 

@@ -2,6 +2,7 @@
 
 import logging
 
+from dlprof_child.names import INPUT
 from mxnet_network import GluonNetwork
 
 
@@ -53,7 +54,7 @@ def _loader(mx, network, batches, span):
 
         def __iter__(self):
             for gather in batches:
-                with span("dlprof:input"):
+                with span(INPUT):
                     batch = network.batch(*gather())
                 yield batch
 

@@ -4,6 +4,7 @@ import numpy as np
 from dlprof_child import layers as layer_list
 from dlprof_child.backend import Network
 from dlprof_child.faults import Unsupported
+from dlprof_child.names import BACKWARD, FORWARD, LOSS, OPTIMIZER
 
 _ACTIVATIONS = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softrelu", "Softsign": "softsign"}
 
@@ -75,15 +76,15 @@ class GluonNetwork(Network):
     def step(self, x, y, span):
         mx = self._mx
         with mx.autograd.record():
-            with span("dlprof:forward"):
+            with span(FORWARD):
                 logits = self._net(x)
-            with span("dlprof:loss"):
+            with span(LOSS):
                 losses = self._loss(logits, y)
-        with span("dlprof:backward"):
+        with span(BACKWARD):
             losses.backward()
-        with span("dlprof:optimizer"):
+        with span(OPTIMIZER):
             self._trainer.step(x.shape[0])  # the gradient of the sum, scaled to that of the mean
-        with span("dlprof:loss"):
+        with span(LOSS):
             return losses.mean()
 
     def infer(self, x):

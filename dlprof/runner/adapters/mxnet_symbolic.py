@@ -1,5 +1,6 @@
 """A network in MXNet's symbolic interface: a bound Executor, as Module uses it; mode `symbolic`."""
 
+from dlprof_child.names import BACKWARD, FORWARD, OPTIMIZER
 from mxnet_network import GluonNetwork, optimizer_arguments
 
 
@@ -38,16 +39,16 @@ class SymbolicNetwork(GluonNetwork):
 
     def _forward_backward(self, x, y, span):
         executor = self._executor(x.shape[0], True)
-        with span("dlprof:forward"):
+        with span(FORWARD):
             logits, mean = executor.forward(is_train=True, data=x, label=y)
-        with span("dlprof:backward"):
+        with span(BACKWARD):
             executor.backward()
         return logits, mean
 
     def step(self, x, y, span):
         mean = self._forward_backward(x, y, span)[1]
         loss = mean.copy()  # the executor writes its outputs anew in the next step
-        with span("dlprof:optimizer"):
+        with span(OPTIMIZER):
             self._update(self._gradients)
         return loss
 

@@ -1,11 +1,12 @@
 """TensorFlow 1: sessions (mode `graph`), or eager execution as `tf.enable_eager_execution()` gave it (mode `eager`)."""
 
+from dlprof_child.environment import cores
 from dlprof_child.faults import Unsupported
 from tf1_ops import SessionOps
 from tf1_trace import Recorder
 from tf_calls import TensorFlowCalls
 from tf_ops import TensorFlowOps
-from tf_process import cores, environment
+from tf_process import environment
 
 MODES = ("graph", "eager")
 

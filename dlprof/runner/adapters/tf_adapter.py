@@ -3,10 +3,11 @@ TensorFlow 1 in tf1_backend.py."""
 
 import os
 
+from dlprof_child.environment import cores
 from dlprof_child.faults import FrameworkMissing, Unsupported
 from tf_calls import TensorFlowCalls
 from tf_ops import TensorFlowOps
-from tf_process import cores, environment, has_functions
+from tf_process import environment, has_functions
 from tf_trace import make_tracer
 
 MODES = ("graph", "eager", "xla", "keras")

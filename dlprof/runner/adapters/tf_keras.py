@@ -11,6 +11,7 @@ import threading
 from dlprof_child import layers as layer_list
 from dlprof_child.backend import Network
 from dlprof_child.faults import Fault, Unsupported
+from dlprof_child.names import INPUT
 
 _ENDLESS = 10**9  # steps of the one epoch that fit believes in
 _PATIENCE_S = 300
@@ -83,7 +84,7 @@ class KerasNetwork(Network):
             self._thread.start()
         fed = 0
         for gather in batches:
-            with span("dlprof:input"):
+            with span(INPUT):
                 batch = gather()
                 self._permits.release()
                 self._queue.put(batch)

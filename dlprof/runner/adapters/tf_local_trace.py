@@ -7,6 +7,7 @@ latter into the global scope, so that both bind to it, ends in SIGSEGV.) There t
 to what the profiler has written.
 """
 
+from dlprof_child import names
 from dlprof_child.clock import unix_ns
 from dlprof_child.faults import Fault
 from tf_written import newest
@@ -45,7 +46,7 @@ class LocalTracer:
     def span(self, name, step):
         from tensorflow.python import pywrap_tensorflow
 
-        return _TraceMe(pywrap_tensorflow.PythonTraceMe(_spelled(name)))
+        return _TraceMe(pywrap_tensorflow.PythonTraceMe(names.without_colon(name)))
 
 
 class AddedMarkers(LocalTracer):
@@ -69,7 +70,7 @@ class AddedMarkers(LocalTracer):
         return newest(self._directory, "local.trace", "tf-local-trace")
 
     def span(self, name, step):
-        return _Timed(_spelled(name), self._markers)
+        return _Timed(names.without_colon(name), self._markers)
 
     def _marked(self, written):
         """The trace with the markers on the thread that set them, and without the anchors."""
@@ -91,10 +92,6 @@ class AddedMarkers(LocalTracer):
                 duration_ps=(end - start) * _PS_PER_NS,
             )
         return trace.SerializeToString()
-
-
-def _spelled(name):
-    return name.replace(":", ";", 1)
 
 
 def _zero(recorded, timed):

@@ -10,6 +10,7 @@ import numpy as np
 from dlprof_child import layers as layer_list
 from dlprof_child.backend import Network, no_span
 from dlprof_child.faults import Unsupported
+from dlprof_child.names import BACKWARD, FORWARD, LOSS, OPTIMIZER
 from tf_modes import CALLS_WITH_ALL_KERNELS, compiled
 
 
@@ -58,18 +59,18 @@ class TensorFlowNetwork(Network):
     def _loss_and_gradients(self, x, y, span):
         tf = self._tf
         with tf.GradientTape() as tape:
-            with span("dlprof:forward"):
+            with span(FORWARD):
                 logits = self._logits(x)
-            with span("dlprof:loss"), tf.name_scope("loss"):
+            with span(LOSS), tf.name_scope("loss"):
                 loss = self._loss(logits, y)
         # Before TensorFlow 2.2 a tape's operators are not named gradient_tape/… by themselves.
-        with span("dlprof:backward"), tf.name_scope("backward"):
+        with span(BACKWARD), tf.name_scope("backward"):
             gradients = tape.gradient(loss, self._variables)
         return logits, loss, gradients
 
     def _step_body(self, x, y, span=no_span):
         _, loss, gradients = self._loss_and_gradients(x, y, span)
-        with span("dlprof:optimizer"), self._tf.name_scope("optimizer"):
+        with span(OPTIMIZER), self._tf.name_scope("optimizer"):
             self._optimizer.apply(gradients)
         return loss
 

@@ -1,5 +1,7 @@
 """What an adapter supplies: a Backend (framework, device, profiler) and a Network (one model with its training step)."""
 
+from .names import INPUT
+
 
 class _NoSpan:
     def __enter__(self):
@@ -71,7 +73,7 @@ class Network:
         """
         losses = []
         for gather in batches:
-            with span("dlprof:input"):
+            with span(INPUT):
                 x, y = self.batch(*gather())
             losses.append(self.step(x, y, span))
         return losses

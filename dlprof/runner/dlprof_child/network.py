@@ -5,7 +5,7 @@ import os
 import numpy as np
 
 from . import layers as layer_list
-from . import recheck
+from . import names, recheck
 from .backend import no_span
 from .clock import Stopwatch
 from .faults import Fault, Unsupported
@@ -65,16 +65,16 @@ class NetworkWork:
         x, y = net.batch(*self._feed.batch(self._feed.train_indices(0)))
         logits, loss, gradients = net.gradients(x, y)
         arrays = {"logits": logits, "loss": np.asarray(loss)}
-        arrays.update(("grad/" + name, value) for name, value in gradients.items())
+        arrays.update((names.array("grad", name), value) for name, value in gradients.items())
         state = net.snapshot()
         handles = net.train(self._feed.train(0, PARITY_STEPS), no_span)
         net.sync(handles[-1])
-        arrays["after/losses"] = np.array([float(net.numpy(handle)) for handle in handles])
+        arrays[names.array("after", "losses")] = np.array([float(net.numpy(handle)) for handle in handles])
         net.restore(state)
         random = np.random.RandomState(0)
         for _ in range(PARITY_STEPS):
             net.apply({n: random.normal(0, 0.01, w.shape).astype(np.float32) for n, w in sorted(self._weights.items())})
-        arrays.update(("after/" + name, value) for name, value in net.weights().items())
+        arrays.update((names.array("after", name), value) for name, value in net.weights().items())
         net.close()
         return arrays
 
@@ -118,9 +118,9 @@ class NetworkWork:
         """Forward passes over test batches; returns the handles of their logits."""
         handles = []
         for gather in self._feed.infer(first, count):
-            with span("dlprof:input"):
+            with span(names.INPUT):
                 x = self._net.batch(gather(), None)[0]
-            with span("dlprof:forward"):
+            with span(names.FORWARD):
                 handles.append(self._net.infer(x))
         return handles
 
@@ -192,7 +192,7 @@ class NetworkWork:
         backend = self._backend
         untraced = self._reference(first)
         backend.start_trace(directory, fidelity, self._request["options"])
-        with Stopwatch() as watch, backend.span("dlprof:epoch=%d" % epoch):
+        with Stopwatch() as watch, backend.span(names.epoch_marker(epoch)):
             handles = self._traced_steps(first, steps, exact)
         artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
         untraced += self._reference(first)
@@ -222,14 +222,13 @@ class NetworkWork:
 
     def _traced_steps(self, first, steps, exact):
         backend, handles = self._backend, []
-        marker = "dlprof:step=%d" if exact else "dlprof:unsynced_step=%d"
         for step in range(first, first + steps):
-            with backend.span(marker % step, step=step):
+            with backend.span(names.step_marker(step, exact), step=step):
                 handles += self._steps(step, 1, backend.span)
                 if exact:
-                    with backend.span("dlprof:sync"):
+                    with backend.span(names.SYNC):
                         self._net.sync(handles[-1])
-        with backend.span("dlprof:sync"):
+        with backend.span(names.SYNC):
             self._net.sync(handles[-1])
         return handles
 

@@ -5,6 +5,7 @@ import zlib
 
 import numpy as np
 
+from . import names
 from .faults import Unsupported
 
 CACHE_BYTES = 256 << 20  # operand sets kept between bursts; others are made anew, outside the timing
@@ -31,8 +32,8 @@ def check_memory(task, size, count, dtype):
     needed, free = 2 * bytes_of(task, size, count, dtype), available_memory()
     if free is not None and needed > free:
         raise Unsupported(
-            "%s[size=%d]: %d items need about %.1f GB, %.1f GB are free"
-            % (task["name"], size, count, needed / 1e9, free / 1e9),
+            "%s: %d items need about %.1f GB, %.1f GB are free"
+            % (names.item(task["name"], size), count, needed / 1e9, free / 1e9),
             "use a smaller --set size=… or --set count=…",
         )
 

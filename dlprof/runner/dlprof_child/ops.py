@@ -5,7 +5,7 @@ One iteration of an item is `count` calls on `count` different operand sets with
 
 import numpy as np
 
-from . import operands, recheck
+from . import names, operands, recheck
 from .clock import Stopwatch
 from .faults import OTHER_CALL, Fault, Unsupported
 
@@ -14,13 +14,14 @@ TENSORS = ("tensor", "variable")  # operands that are on the device before the c
 
 
 class Item:
-    """One task at one size with one call. name: matmul[size=50], or matmul[call=study,size=50] where it is not plain."""
+    """One task at one size with one call. plain: whether that is the call that the item's name need not say."""
 
     def __init__(self, task, size, variant, call, plain):
         self.task = task
         self.size = size
         self.call = call
-        self.name = "%s[%ssize=%d]" % (task["name"], "" if plain else "call=%s," % variant, size)
+        self.name = names.item(task["name"], size, None if plain else variant)
+        self.label = task["name"] + (":study" if not plain and variant == "study" else "")
         self.creates = any(operand.get("as", "tensor") not in TENSORS for operand in task["operands"])
 
 
@@ -84,8 +85,7 @@ class OpWork:
         """Parity facts."""
         calls = {}
         for item in self._items.values():
-            label = item.name.split("[")[0] + (":study" if "call=study" in item.name else "")
-            calls.setdefault(label, item.call["call"])
+            calls.setdefault(item.label, item.call["call"])
         return {
             "workload": sorted({item.task["name"] for item in self._items.values()}),
             "items": sorted(self._items),
@@ -186,22 +186,22 @@ class OpWork:
         values = self._operand_sets(item)[0]
         result = self._first_call(item, self._compile(item), values)
         if item.call["gradient"]:
-            return self._gradients("out/" + name, item, [self._backend.value(one) for one in result])
+            return self._gradients("out", item, [self._backend.value(one) for one in result])
         result = self._backend.value(values[0] if item.task.get("in_place") else result)
         result = operands.described(result, item.task.get("result_is"), item.call.get("layout"))
         # MXNet's mx.nd has no zero-dimensional arrays: a scalar comes out as (1,)
-        arrays = {"out/" + name: result.reshape(()) if result.size == 1 else result}
+        arrays = {names.array("out", name): result.reshape(()) if result.size == 1 else result}
         if not item.creates and item.task.get("gradient", not item.task.get("in_place")):
             found = self._backend.gradient(self._compile(item), values, _by(item.task))
-            arrays.update(self._gradients("grad/" + name, item, found))
+            arrays.update(self._gradients("grad", item, found))
         return arrays
 
     @staticmethod
-    def _gradients(name, item, found):
+    def _gradients(kind, item, found):
         """{array name: gradient} in the described layout."""
         by = [item.task["operands"][position] for position in _by(item.task)]
         return {
-            name if len(by) == 1 else "%s by %s" % (name, operand["name"]): operands.described(
+            names.array(kind, item.name, operand["name"] if len(by) > 1 else ""): operands.described(
                 gradient, operand.get("is"), item.call.get("layout")
             )
             for operand, gradient in zip(by, found)
@@ -280,7 +280,7 @@ class OpWork:
         channel.send({"event": "phase", "name": "traced items"})
         untraced = self._reference(functions, count)
         backend.start_trace(directory, "exact" if exact else "native", self._request["options"])
-        with Stopwatch() as watch, backend.span("dlprof:epoch=1"):
+        with Stopwatch() as watch, backend.span(names.epoch_marker(1)):
             for name, item in self._items.items():
                 if name in functions:
                     self._traced_item(name, functions[name], self._operand_sets(item)[:count], exact)
@@ -341,10 +341,9 @@ class OpWork:
 
     def _traced_item(self, name, functions, sets, exact):
         backend = self._backend
-        marker = "dlprof:item=%s@%d" if exact else "dlprof:unsynced_item=%s@%d"
         turn = -(-len(sets) // len(functions))
         for number, values in enumerate(sets):
-            with backend.span(marker % (name, number), step=number):
+            with backend.span(names.item_marker(name, number, exact), step=number):
                 result = functions[number // turn](*values)
                 if exact:
                     backend.finish(result)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 from planted_windows import HERE, rig
 
+from dlprof import stats
 from dlprof.analysis.explain import ledger
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]
@@ -18,7 +19,7 @@ def windows(tmp_path_factory):
     adapter = HERE / "planted_tf.py"
     made = rig(tmp_path_factory.mktemp("planted-tf"), "tf", "graph", {"conv2": 192}, adapter)
     found = {plant: [] for plant in ("", *PLANTS)}
-    for number in range(ledger.MIN_REPLICATES):
+    for number in range(stats.MIN_TRIALS):
         for plant, tables in found.items():
             tables.append(made.window(f"{plant or 'plain'}-{number}", options={"plant": plant})[0])
     return found

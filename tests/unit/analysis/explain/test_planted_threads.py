@@ -8,8 +8,8 @@ import psutil
 import pytest
 from planted_windows import rig
 
+from dlprof import stats
 from dlprof.analysis.compare import Evidence, diff
-from dlprof.analysis.explain import ledger
 from dlprof.analysis.model import Side
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]
@@ -27,7 +27,7 @@ def test_the_first_line_names_the_threads_that_differ_with_an_interval_that_excl
     made = rig(tmp_path, "tf", "graph", {"conv1": 32, "conv2": 192})
     tables = {2: [], 1: []}
     said = {}
-    for number in range(ledger.MIN_REPLICATES):
+    for number in range(stats.MIN_TRIALS):
         for threads, windows in tables.items():
             events, said[threads] = made.window(f"{threads}-threads-{number}", threads=threads)
             windows.append(events)

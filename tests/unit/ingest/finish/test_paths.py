@@ -1,11 +1,10 @@
-"""Operator paths and marker names: what they tell."""
+"""Operator paths: what they tell."""
 
 from __future__ import annotations
 
 import pytest
 
 from dlprof.ingest.finish.layer_parts import Scopes, refine
-from dlprof.ingest.finish.markers import parse
 from dlprof.ingest.finish.paths import place
 from dlprof.plugin import Operator
 
@@ -98,14 +97,3 @@ def test_a_product_without_a_bias_beside_it_stays_a_product() -> None:
     scopes = Scopes(["forward/a/MatMul", "forward/b/BiasAdd"])
     assert refine(Operator("MatMul"), "forward/a/MatMul", scopes) == Operator("MatMul")
     assert refine(Operator("MatMul"), "forward/b/MatMul", scopes) == Operator("Gemm")
-
-
-def test_marker_names_are_read_as_the_protocol_writes_them() -> None:
-    step, item, phase = parse("dlprof:step=17"), parse("dlprof:item=matmul[size=50]#12"), parse("dlprof:backward")
-    assert step is not None
-    assert item is not None
-    assert phase is not None
-    assert step.number == 17
-    assert (item.text, item.number) == ("matmul[size=50]", 12)
-    assert phase.text == "backward"
-    assert parse("step=17") is None

@@ -1,0 +1,208 @@
+"""Names that one part of dlprof writes and another reads: each is printed and parsed here and nowhere else.
+
+    matmul[size=50]            an item of an op workload (Item)
+    dlprof:step=17             a marker in a framework's own trace (Marker)
+    grad/matmul[size=50] by b  an array that both sides make for the check of equal work (ArrayName)
+    a-exact-1                  the folder of a traced run in a comparison directory (CaptureName)
+    trial-0-a                  the folder of a worker (trial_folder)
+
+The child writes items, markers and arrays too. It imports nothing of dlprof and has a mirror, runner/dlprof_child/names.py;
+a test holds both to each other.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Final, Literal, Self, cast
+
+from dlprof import schema
+
+SideLetter = Literal["a", "b"]
+Fidelity = Literal["exact", "native"]
+
+SIDES: Final[tuple[SideLetter, SideLetter]] = ("a", "b")
+"""The two sides of a comparison. B is seen from A: a ratio is the time of B ÷ the time of A."""
+
+DEFAULT_SIDES: Final = ("tf", "mxnet")
+"""What A and B are where nobody says."""
+
+EXACT: Final[Fidelity] = "exact"
+NATIVE: Final[Fidelity] = "native"
+
+RUNTIME_THREADS: Final = ("threads", "intra_op_threads", "openmp_threads")
+"""Keys of a child's `runtime` that state how many threads one operator may use: anyone's, TensorFlow's, MXNet's."""
+
+PREFIX: Final = "dlprof:"
+"""What every marker starts with."""
+
+_PREFIX_2_0: Final = "dlprof;"
+_ITEM: Final = re.compile(r"(?P<task>[^\[\]]+)(?:\[(?P<keys>[^\[\]]*)\])?")
+_STEP_MARKER: Final = re.compile(r"(?P<unsynced>unsynced_)?step=(?P<number>\d{1,18})")
+_ITEM_MARKER: Final = re.compile(r"(?P<unsynced>unsynced_)?item=(?P<item>.*)[@#](?P<number>\d{1,18})", re.DOTALL)
+_EPOCH_MARKER: Final = re.compile(r"epoch=(?P<number>\d{1,18})")
+_PYTORCH_STEP: Final = re.compile(r"ProfilerStep#(?P<number>\d{1,18})")
+_CAPTURE: Final = re.compile(r"(?P<side>[ab])-(?P<fidelity>exact|native)-(?P<number>[1-9]\d*)")
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """What is timed: `train_block`, or of an op workload `matmul[size=50]`, `matmul[call=study,size=50]`.
+
+    task: the task, or the item's whole name where it has no keys.
+    keys: name and value of what tells items of a task apart, as written.
+    """
+
+    task: str
+    keys: tuple[tuple[str, str], ...] = ()
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Any text is an item: one that is not written as above is a task without keys."""
+        match = _ITEM.fullmatch(text)
+        parts = (match["keys"] or "").split(",") if match else []
+        keys = tuple((key, value) for key, sign, value in (part.partition("=") for part in parts) if sign)
+        return cls(match["task"], keys) if match and len(keys) == len([*filter(None, parts)]) else cls(text)
+
+    def __str__(self) -> str:
+        return self.task + (f"[{','.join(f'{key}={value}' for key, value in self.keys)}]" if self.keys else "")
+
+    @property
+    def size(self) -> int | None:
+        """The number of the key `size`."""
+        value = dict(self.keys).get("size", "")
+        return int(value) if value.isdecimal() else None
+
+    @property
+    def variant(self) -> str | None:
+        """Which of a task's calls it is, where that is not the plain one: the key `call`."""
+        return dict(self.keys).get("call")
+
+    @property
+    def sweep(self) -> tuple[str, str, float] | None:
+        """(the item without its last key, that key, its value) where the last value is a number, else None."""
+        if not self.keys or not re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", self.keys[-1][1]):
+            return None
+        key, value = self.keys[-1]
+        return str(Item(self.task, self.keys[:-1])), key, float(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Marker:
+    """A marker that the child put into its framework's trace, or a step that PyTorch's profiler marked.
+
+    kind: step, item (a call of an op workload), epoch, phase (one of schema.PHASES), profiler_step (PyTorch's) or other.
+    number: of the step, of the call of this item, or of the epoch; -1 where it has none.
+    text: the item's name, the phase, or the rest of the name.
+    synchronised: whether all work that the step or item asked for ended inside it.
+    """
+
+    kind: Literal["step", "item", "epoch", "phase", "profiler_step", "other"]
+    number: int = -1
+    text: str = ""
+    synchronised: bool = True
+
+    @classmethod
+    def parse(cls, name: str) -> Self | None:
+        """The marker behind an event's name; None for any other event."""
+        if not name.startswith(PREFIX):
+            step = _PYTORCH_STEP.fullmatch(name)
+            return cls("profiler_step", int(step["number"]), synchronised=False) if step else None
+        word = name.removeprefix(PREFIX)
+        if step := _STEP_MARKER.fullmatch(word):
+            return cls("step", int(step["number"]), synchronised=not step["unsynced"])
+        if item := _ITEM_MARKER.fullmatch(word):
+            return cls("item", int(item["number"]), item["item"], synchronised=not item["unsynced"])
+        if epoch := _EPOCH_MARKER.fullmatch(word):
+            return cls("epoch", int(epoch["number"]))
+        return cls("phase" if word in schema.PHASES else "other", text=word)
+
+    def __str__(self) -> str:
+        unsynced = "" if self.synchronised else "unsynced_"
+        if self.kind == "step":
+            return f"{PREFIX}{unsynced}step={self.number}"
+        if self.kind == "item":  # @ and not #, for TensorFlow cuts a name at its first #
+            return f"{PREFIX}{unsynced}item={self.text}@{self.number}"
+        if self.kind == "profiler_step":
+            return f"ProfilerStep#{self.number}"
+        return f"{PREFIX}epoch={self.number}" if self.kind == "epoch" else PREFIX + self.text
+
+
+SYNC: Final = str(Marker("other", text="sync"))
+"""Marker of the wait for all work that was asked for."""
+
+
+def is_marker(name: str) -> bool:
+    """Whether an event's name is a marker of dlprof's own."""
+    return name.startswith(PREFIX)
+
+
+def restored(name: str) -> str:
+    """A name that TensorFlow 2.0 recorded. It drops what stands before a colon, so the child writes `dlprof;step=3` there."""
+    return PREFIX + name.removeprefix(_PREFIX_2_0) if name.startswith(_PREFIX_2_0) else name
+
+
+@dataclass(frozen=True, slots=True)
+class ArrayName:
+    """An array of the check of equal work: `logits`, `loss`, `grad/conv1/w`, `out/matmul[size=50]`, `after/losses`.
+
+    kind: logits, loss, out (an item's result), grad (a gradient) or after (what three training steps leave).
+    of: the layer's weight or the item; '' for the outputs of a network.
+    by: the operand that an item's gradient is taken by, where it is taken by several; else ''.
+    """
+
+    kind: str
+    of: str = ""
+    by: str = ""
+
+    @classmethod
+    def parse(cls, text: str) -> Self:
+        """Any text is a name; one without a slash has its kind alone."""
+        kind, _, rest = text.partition("/")
+        of, _, by = rest.partition(" by ")
+        return cls(kind, of, by)
+
+    def __str__(self) -> str:
+        return self.kind + (f"/{self.of}" if self.of else "") + (f" by {self.by}" if self.by else "")
+
+    @property
+    def item(self) -> str | None:
+        """The item of an op workload that the array is of; None for a network's."""
+        return self.of if self.kind in ("out", "grad") and self.of.endswith("]") else None
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class CaptureName:
+    """The folder of a traced run in a comparison directory: `a-exact-1`. In order: by side, fidelity and number."""
+
+    side: SideLetter
+    fidelity: Fidelity
+    number: int
+
+    @classmethod
+    def parse(cls, text: str) -> Self | None:
+        """None for a folder of another name."""
+        match = _CAPTURE.fullmatch(text)
+        if match is None:
+            return None
+        return cls(cast(SideLetter, match["side"]), cast(Fidelity, match["fidelity"]), int(match["number"]))
+
+    def __str__(self) -> str:
+        return f"{self.side}-{self.fidelity}-{self.number}"
+
+    @classmethod
+    def first(cls, side: str, fidelity: Fidelity = EXACT) -> str:
+        """The folder of a side's first traced run, which reports name."""
+        return str(cls(cast(SideLetter, side), fidelity, 1))
+
+    @classmethod
+    def exact_runs(cls, folders: Iterable[str], side: str) -> list[str]:
+        """The folders of a side's exact runs, in order of their numbers."""
+        found = [name for folder in folders if (name := cls.parse(folder))]
+        return [str(name) for name in sorted(found) if name.side == side and name.fidelity == EXACT]
+
+
+def trial_folder(number: int, side: str) -> str:
+    """The folder of the worker that runs a side in a trial; the trial's first is 0."""
+    return f"trial-{number}-{side}"
