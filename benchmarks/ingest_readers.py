@@ -41,8 +41,8 @@ from dlprof import ingest, schema
 from dlprof.frameworks import vocabularies
 from dlprof.store import PARQUET_OPTIONS
 import dlprof.ingest.run
-from dlprof.ingest.dialects.registry import READERS as FORMATS, reader_for
-for kind in FORMATS: reader_for(kind)
+from dlprof.ingest.dialects.registry import CERTAIN, GENERAL
+for known in (*CERTAIN, *GENERAL): known.reader()
 pa.set_cpu_count(CORES); pa.set_io_thread_count(1)
 V = vocabularies()
 def run(path, out):

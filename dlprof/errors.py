@@ -12,6 +12,7 @@ Every error that dlprof raises on purpose descends from `DlprofError`; `cli/main
     ├── Unsupported        1   the framework, version, device or mode cannot do what was asked
     ├── Regression         3   a gate was asked for and was not met
     ├── Inconclusive       4   a gate was asked for and could not be decided
+    ├── PluginFailed       1   a package that extends dlprof cannot be loaded or used
     ├── NotComparable      5   the two sides did different work
     └── Interrupted      130   stopped by the user
 """
@@ -58,6 +59,10 @@ class ChildFailed(DlprofError):
 
 class Unsupported(DlprofError):
     """The framework, version, device or mode cannot do what was asked."""
+
+
+class PluginFailed(DlprofError):
+    """A package that extends dlprof (a framework, a trace format) cannot be loaded or used."""
 
 
 class Regression(DlprofError):

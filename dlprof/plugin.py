@@ -2,10 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from importlib import metadata
 from pathlib import Path
-from typing import Protocol, runtime_checkable
+from typing import Final, Protocol, TypeVar, runtime_checkable
+
+from dlprof.errors import PluginFailed
+
+T = TypeVar("T")
+_UNINSTALL: Final = "repair or uninstall {}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,3 +110,20 @@ class Framework(Protocol):
 
     def env(self, version: str, device: str) -> EnvSpec:
         """The environment of a release on `cpu` or `gpu`. Raises `Unsupported` where there can be none."""
+
+
+def supplied(group: str, kind: type[T]) -> Iterator[T]:
+    """What installed packages supply under an entry-point group: what each entry's callable returns.
+
+    Raises `PluginFailed`, naming the package, where one cannot be imported or returns something else than `kind`.
+    """
+    for entry in metadata.entry_points(group=group):
+        package = entry.dist.name if entry.dist else "a package"
+        where = f"{package}: {group} {entry.name} = {entry.value}"
+        try:
+            found = entry.load()()
+        except Exception as error:
+            raise PluginFailed(f"{where}: {type(error).__name__}: {error}", hint=_UNINSTALL.format(package)) from error
+        if not isinstance(found, kind):
+            raise PluginFailed(f"{where}: returns no {kind.__name__}", hint=_UNINSTALL.format(package))
+        yield found

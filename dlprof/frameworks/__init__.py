@@ -5,8 +5,8 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from functools import cache
-from importlib import metadata
 
+from dlprof import plugin
 from dlprof.errors import UsageError
 from dlprof.frameworks import vocabulary
 from dlprof.frameworks.mxnet import MXNet
@@ -20,8 +20,7 @@ ENTRY_POINTS = "dlprof.frameworks"
 def registry() -> Mapping[str, Framework]:
     """Short name → framework. A third party's name never replaces a built-in."""
     known: dict[str, Framework] = {"tf": TensorFlow(), "mxnet": MXNet()}
-    for entry in metadata.entry_points(group=ENTRY_POINTS):
-        framework: Framework = entry.load()()
+    for framework in plugin.supplied(ENTRY_POINTS, Framework):  # type: ignore[type-abstract]  # checked at runtime
         known.setdefault(framework.name, framework)
     return known
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from dlprof.errors import TraceError
 from dlprof.ingest.anomalies import Anomalies
-from dlprof.ingest.detect import kind_of
+from dlprof.ingest.dialects.registry import kind_of
 from dlprof.ingest.source import Source
 
 _SIDE_FILES: Final = (

@@ -1,8 +1,9 @@
-"""The seam between the formats and the rest of ingest: what a reader is given (`Context`) and must do (`Reader`)."""
+"""The seam between the formats and the rest of ingest: what a format is (`Format`), what its reader is given (`Context`) and
+must do (`Reader`)."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -104,3 +105,17 @@ class Reader(Protocol):
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
         """The meaning of a raw operator name (lookup, else name; once per distinct one): usually `vocabulary.get(name)`;
         a format whose names need work first (bulked `a,b,c`, suffixes) does it here. None = unknown."""
+
+
+@dataclass(frozen=True, slots=True)
+class Format:
+    """A trace format: how a file of it is told, and who reads it.
+
+    kind: its name, as stored in manifests.
+    sniff: whether a file is of it, from its first 64 KiB, decompressed. Certain, since the first format to say yes is taken.
+    reader: makes or imports the reader; called when there is a file to read.
+    """
+
+    kind: str
+    sniff: Callable[[bytes], bool]
+    reader: Callable[[], Reader]

@@ -14,8 +14,7 @@ from dlprof.errors import TraceError
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.background import Background
 from dlprof.ingest.batch import Pools
-from dlprof.ingest.detect import kind_of
-from dlprof.ingest.dialects.registry import reader_for
+from dlprof.ingest.dialects.registry import kind_of, reader_for
 from dlprof.ingest.finish.finisher import Finisher, Place
 from dlprof.ingest.heap import kept_warm
 from dlprof.ingest.reader import Context, Damaged, Reader

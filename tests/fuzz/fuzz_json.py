@@ -36,9 +36,8 @@ with instrument:
     from dlprof.ingest.anomalies import Anomalies
     from dlprof.ingest.batch import Pools
     from dlprof.ingest.dialects import chrome, kineto, mxnet, tf_json  # noqa: F401  loaded here to be instrumented
-    from dlprof.ingest.dialects.registry import reader_for
+    from dlprof.ingest.dialects.registry import reader_for, told
     from dlprof.ingest.json import stream
-    from dlprof.ingest.json.sniff import json_kind
     from dlprof.ingest.reader import Context, Damaged
 
 KINDS = ("mxnet-profile", "kineto", "tf-trace-json", "tf1-timeline", "chrome-trace")
@@ -89,8 +88,8 @@ def one_input(data: bytes) -> None:
     choice = data[0] if data else 0
     body = data[1:]
     stream.CHUNK = (64, 1024, 4 << 20)[choice % 3]  # type: ignore[misc]
-    kind = json_kind(body) if choice & 128 else KINDS[choice // 3 % len(KINDS)]
-    if kind is None:
+    kind = told(body) if choice & 128 else KINDS[choice // 3 % len(KINDS)]
+    if kind not in KINDS:
         return
     if read_one(body, kind, repair=False) or choice & 64:
         read_one(body, kind, repair=True)

@@ -33,9 +33,8 @@ with instrument:
     from dlprof.ingest.anomalies import Anomalies
     from dlprof.ingest.batch import NULLABLE_INTS, POOLED, Pools, RawBatch
     from dlprof.ingest.dialects import local_trace, xplane  # noqa: F401  loaded here to be instrumented
-    from dlprof.ingest.dialects.registry import reader_for
+    from dlprof.ingest.dialects.registry import reader_for, told
     from dlprof.ingest.finish.finisher import Finisher
-    from dlprof.ingest.protobuf.sniff import proto_kind
     from dlprof.ingest.reader import Context, Damaged
     from dlprof.ingest.texts import Packed
 
@@ -102,9 +101,8 @@ def one_input(data: bytes) -> None:
     choice = data[0] if data else 0
     body = data[1:]
     if choice & 128:
-        try:
-            kind = proto_kind(body, MemorySource(body, Anomalies(), False))
-        except TraceError:
+        kind = told(body)
+        if kind not in KINDS:
             return
     else:
         kind = KINDS[choice & 1]

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import pytest
+from installed import installed
+from places import ROOT
 
-ROOT = Path(__file__).parent.parent.parent
 GUIDE = ROOT / "docs" / "adding-a-workload.md"
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
@@ -29,12 +29,8 @@ def clip(tmp_path: Path) -> Path:
 
 @pytest.fixture
 def plugged(tmp_path: Path) -> dict[str, str]:
-    """An environment in which the fake framework is installed, as far as Python's metadata can tell."""
-    info = tmp_path / "site" / "numpy_framework-1.0.dist-info"
-    info.mkdir(parents=True)
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy-framework\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[dlprof.frameworks]\nnp = numpy_framework:NumpyFramework\n")
-    return {"PYTHONPATH": os.pathsep.join(map(str, (ROOT, ROOT / "tests" / "plugin", info.parent)))}
+    """An environment in which the NumPy framework and its trace format are installed."""
+    return installed(tmp_path / "site")
 
 
 def test_the_op_workload_of_the_guide_is_compared_in_both_frameworks(dlprof, clip, tmp_path):

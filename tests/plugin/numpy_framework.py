@@ -20,7 +20,7 @@ class NumpyFramework:
     default_version: str = "1.26.4"
     versions: Sequence[str] = ("1.26.4",)
     modes: Sequence[str] = ("plain", "thrice")
-    producer: str = "chrome"
+    producer: str = "numpy"
 
     @property
     def adapter(self) -> Path:

@@ -1,4 +1,4 @@
-"""Tells the dialects of the chrome trace-event family apart from the first bytes of a file."""
+"""Tells the dialects of the chrome trace-event family apart from the first bytes of a file, by what only one producer writes."""
 
 from __future__ import annotations
 
@@ -24,27 +24,43 @@ _TF_JSON: Final = re.compile(
 )
 _EVENTS: Final = re.compile(rb'\A\s*(?:\{.*?"traceEvents"\s*:\s*\[|\[\s*(?:\{|\]|\Z)|\{[^{]*"ph"\s*:)', re.DOTALL)
 _OBJECT: Final = re.compile(rb'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:')
+_BOM: Final = b"\xef\xbb\xbf"
+_JSON_STARTS: Final = frozenset(b"{[,]}\xef \t\r\n")
 LOOKED_AT: Final = 65_536
 """Bytes that `Source.head` gives."""
 
 
-def json_kind(head: bytes) -> str | None:
-    """The kind of a chrome-family trace (a key of dialects.registry.READERS), or None where it is not one.
+def is_mxnet(head: bytes) -> bool:
+    """MXNet's profiler writes its lines in one fixed form, and may leave off anywhere."""
+    if not head or head[0] not in _JSON_STARTS:
+        return False
+    text = head.removeprefix(_BOM)
+    return bool(_MXNET_DEVICE.search(text) or _MXNET_EVENT.search(text) or _MXNET_FOOTER.fullmatch(text))
 
-    head: the first 64 KiB or so, decompressed. A dialect is told by what only its producer writes, most telling first.
-    """
-    text = head.removeprefix(b"\xef\xbb\xbf")
-    if _MXNET_DEVICE.search(text) or _MXNET_EVENT.search(text) or _MXNET_FOOTER.fullmatch(text):
-        return "mxnet-profile"
-    if text.lstrip()[:1] not in (b"{", b"["):
-        return None
-    if _KINETO.search(text):
-        return "kineto"
-    if _TIMELINE.search(text):
-        return "tf1-timeline"
-    if _TF_JSON.search(text):
-        return "tf-trace-json"
-    if _EVENTS.search(text):
-        return "chrome-trace"
+
+def is_kineto(head: bytes) -> bool:
+    """PyTorch: keys of its header, or its categories."""
+    return _is_json(head) and bool(_KINETO.search(head))
+
+
+def is_timeline(head: bytes) -> bool:
+    """TensorFlow 1's Timeline names its processes after devices."""
+    return _is_json(head) and bool(_TIMELINE.search(head))
+
+
+def is_tf_json(head: bytes) -> bool:
+    """TensorBoard's profile plugin, and TensorFlow's own threads."""
+    return _is_json(head) and bool(_TF_JSON.search(head))
+
+
+def is_chrome(head: bytes) -> bool:
+    """Any JSON that may hold trace events."""
+    if not _is_json(head):
+        return False
+    text = head.removeprefix(_BOM)
     # A header longer than what was looked at hides the events; the reader says so if none come.
-    return "chrome-trace" if len(head) >= LOOKED_AT and _OBJECT.match(text) else None
+    return bool(_EVENTS.search(text)) or (len(head) >= LOOKED_AT and bool(_OBJECT.match(text)))
+
+
+def _is_json(head: bytes) -> bool:
+    return head.removeprefix(_BOM).lstrip()[:1] in (b"{", b"[")

@@ -2,36 +2,51 @@
 
 from __future__ import annotations
 
-from typing import Final, NoReturn
+from typing import Final
 
 from dlprof.errors import TraceError
 from dlprof.ingest.protobuf.wire import BYTES, Field, Malformed, varint
 from dlprof.ingest.source import Source
 
 _TOOLS: Final = (
-    "overview_page", "input_pipeline", "tensorflow_stats", "kernel_stats", "memory_profile", "op_stats",
-    "op_stats_v2", "pod_viewer",
-)  # fmt: skip
+    *("overview_page", "input_pipeline", "tensorflow_stats", "kernel_stats", "memory_profile"),
+    *("op_stats", "op_stats_v2", "pod_viewer"),
+)
 
 
-def proto_kind(head: bytes, source: Source) -> str:
-    """xplane | tf-local-trace. Raises `TraceError`, saying what the file looks like instead."""
+def is_xplane(head: bytes) -> bool:
+    """The XSpace of TensorFlow, JAX and PyTorch/XLA."""
+    return _kind(head) == "xplane"
+
+
+def is_local_trace(head: bytes) -> bool:
+    """The Trace that TensorFlow 2.0 and 2.1 write as local.trace."""
+    return _kind(head) == "tf-local-trace"
+
+
+def check_no_result(source: Source) -> None:
+    """Raises `TraceError` for a result of TensorBoard's profile plugin, which lies beside the trace."""
     for tool in _TOOLS:
         if source.path.name.endswith(f"{tool}.pb"):
             raise TraceError(
                 f"{source.label}: a result of TensorBoard's profile plugin ({tool}), not a trace",
                 hint="name the .xplane.pb or .trace.json.gz file that it was made from",
             )
+
+
+def unknown(head: bytes, source: Source) -> TraceError:
+    """The error of a file that is no trace."""
+    return TraceError(
+        f"{source.label}: not a trace: expected JSON, XPlane or local.trace, plain, .gz or .zst, and found "
+        f"{_looks_like(head)}",
+        hint="name a profile.json, .xplane.pb, .trace.json(.gz) or local.trace file",
+    )
+
+
+def _kind(head: bytes) -> str | None:
     first = _first_field(head)
     if first is None or first.wire != BYTES:
-        _unknown(head, source)
-    kind = _kind(head, first)
-    if kind is None:
-        _unknown(head, source)
-    return kind
-
-
-def _kind(head: bytes, first: Field) -> str | None:
+        return None
     if first.number == 1:
         return _first_part(head, first)
     text = head[first.start : min(first.end, first.start + 64)]
@@ -75,14 +90,6 @@ def _first_part(head: bytes, field: Field) -> str | None:
 
 def _is_text(raw: bytes) -> bool:
     return all(byte >= 0x20 for byte in raw)
-
-
-def _unknown(head: bytes, source: Source) -> NoReturn:
-    raise TraceError(
-        f"{source.label}: not a trace: expected JSON, XPlane or local.trace, plain, .gz or .zst, and found "
-        f"{_looks_like(head)}",
-        hint="name a profile.json, .xplane.pb, .trace.json(.gz) or local.trace file",
-    )
 
 
 def _looks_like(head: bytes) -> str:

@@ -12,7 +12,7 @@ from json_reading import VOCABULARIES, Row, recorded, rows, rows_of, table
 from dlprof.errors import TraceError
 from dlprof.ingest.dialects import kineto_names
 from dlprof.ingest.dialects.mxnet_names import device_of, specialised
-from dlprof.ingest.json.sniff import json_kind
+from dlprof.ingest.dialects.registry import told
 from dlprof.plugin import Operator
 
 
@@ -360,7 +360,7 @@ def test_a_plain_chrome_trace_keeps_threads_instants_counters_and_arguments(tmp_
     ],
 )  # fmt: skip
 def test_dialects_are_told_by_what_only_their_producer_writes(head: bytes, kind: str | None) -> None:
-    assert json_kind(head) == kind
+    assert told(head) == kind
 
 
 def test_a_header_of_any_length_does_not_hide_the_events(tmp_path: Path) -> None:
