@@ -11,9 +11,9 @@ import pyarrow as pa
 
 from dlprof.analysis import compare, exhibits
 from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
+from dlprof.api import published
 from dlprof.api.compare import findings
 from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
-from dlprof.api.published import statistics
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
 from dlprof.names import SIDES, CaptureName
 from dlprof.store import Capture
@@ -156,7 +156,7 @@ def load_run(path: Path) -> ComparisonResult | CaptureResult:
 def load_comparison(capture: Capture) -> ComparisonResult:
     """The findings of a comparison directory, computed anew from its tables."""
     if isinstance(capture.manifest.options, PublishedOptions):
-        return _published(capture)
+        return ComparisonResult(capture.path, published.found(capture), {}, capture.timings())
     captures = capture.captures()
     stored, options = capture.comparison(), capture.manifest.options
     assert isinstance(options, LockstepOptions | ImportedOptions)
@@ -181,14 +181,6 @@ def load_comparison(capture: Capture) -> ComparisonResult:
         )
     )
     return ComparisonResult(capture.path, found, captures, timings)
-
-
-def _published(capture: Capture) -> ComparisonResult:
-    """A comparison by the study's own method, which no rule of the sound one applies to."""
-    stored, timings = capture.comparison(), capture.timings()
-    a, b = (Side(**stored[name]) for name in SIDES)
-    found = statistics.build(workload=stored["workload"], a=a, b=b, timings=timings, facts=stored["facts"])
-    return ComparisonResult(capture.path, found, {}, timings)
 
 
 def diff(a: Capture, b: Capture, *, kept: Sequence[bool] = (True, True)) -> ComparisonResult:

@@ -10,14 +10,14 @@ from typing import Any
 from msgspec import UNSET
 
 from dlprof.names import DEFAULT_SIDES
-from dlprof.study.layers import Laid
+from dlprof.study.layers import MEANINGLESS, Laid
 
 Pair = tuple[str | None, str | None]
 
 
 def of(laid: Laid) -> list[Pair]:
     """(a, b) of each cell; b is None for a capture, both are None for the study's own method, which has its two sides."""
-    if laid.method == "as-published":
+    if "sides" in MEANINGLESS[laid.method]:
         return [(None, None)]
     if laid.has("sides"):
         for key in ("frameworks", "versions", "modes", "pairing"):

@@ -14,7 +14,7 @@ from dlprof import temporary
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.same_work import after, parity
 from dlprof.analysis.timing import lockstep
-from dlprof.api import leftovers
+from dlprof.api import leftovers, published
 from dlprof.api.compare import items, known_error, onednn, resume
 from dlprof.api.compare.plan import Pacing, enough_of, fitted
 from dlprof.api.compare.result_directory import Keeper, Kept
@@ -39,10 +39,8 @@ TRACE_ESTIMATE_S: Final = 45.0
 
 def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, int]:
     """Run the comparison; returns it and the exit code. The directory is complete when this returns."""
-    if options.method == "as-published":
-        from dlprof.api.published.method import as_published
-
-        return as_published(options, progress), 0
+    if options.method == published.METHOD:
+        return published.compare(options, progress), 0
     with temporary.folder() as scratch:
         bench = Bench(options.run, progress, scratch)
         sides: dict[str, SideSpec] = dict(

@@ -30,27 +30,30 @@ from dlprof.report import json
 from dlprof.store import CaptureWriter
 from dlprof.workload import Workload
 
+METHOD: Final = "as-published"
 RUNNER: Final = launch.RUNNER.with_name("published.py")
 REPETITIONS: Final = 7
+_MEASURING: Final = "measuring as published"
+ESTIMATE_S: Final = 30.0
+"""Seconds, guessed before anything ran."""
 
-SIDES: Final = {"a": f"tf@{releases.TENSORFLOW}:eager", "b": f"mxnet@{releases.MXNET}:imperative"}
 
-
-def as_published(options: CompareOptions, progress: Progress) -> Comparison:
+def compare(options: CompareOptions, progress: Progress) -> Comparison:
     """Run it and keep it as a comparison directory. Raises `UsageError` for what the study's method cannot be asked."""
     workload = checked(options)
     target = output_folder(options.output, f"{workload.name}-as-published")
     if target.exists():
         raise StoreError(f"{target}: exists already", hint="choose another -o, or remove it")
     progress.say(f"warning: {analysis.UNSOUND}")
+    progress.plan({_MEASURING: ESTIMATE_S})
     progress.stage("environment of the study")
     environment = EnvStore().ensure(releases.ENVIRONMENT, progress.detail)
-    progress.stage("measuring as published")
+    progress.stage(_MEASURING)
     with temporary.folder() as scratch, CaptureWriter(target) as writer:
         result = _measured(environment, workload, options, scratch, progress)
         timings = _table(result.runtime["timings"])
         writer.timings(timings)
-        sides = {name: _side(text, result) for name, text in SIDES.items()}
+        sides = {name: _side(text, result) for name, text in releases.SIDES.items()}
         facts = {"kind": "op", "folder": str(writer.path), "repetitions": REPETITIONS}
         found = analysis.build(workload=workload.name, a=sides["a"], b=sides["b"], timings=timings, facts=facts)
         writer.comparison(json.comparison(found))
@@ -63,9 +66,9 @@ def checked(options: CompareOptions) -> Workload:
     """The workload as the study's method can measure it. Raises `UsageError`, `Unsupported` for anything else."""
     asked = {"a": options.a, "b": options.b}
     for name, default in zip(asked, DEFAULT_SIDES, strict=True):
-        if asked[name] not in (default, SIDES[name]):
+        if asked[name] not in (default, releases.SIDES[name]):
             raise UsageError(
-                f"--method as-published measures {SIDES['a']} and {SIDES['b']} in one process, not {asked[name]}",
+                f"--method as-published measures {' and '.join(releases.SIDES.values())} in one process, not {asked[name]}",
                 hint="leave --a, --b and --frameworks away",
             )
     if options.run.device != "cpu" or options.run.python is not None:
@@ -143,7 +146,7 @@ def _manifest(
         created=now(),
         command=provenance.invocation()["command"],
         workload=dict.fromkeys(sides, workload.description),
-        options=PublishedOptions(method="as-published", repetitions=REPETITIONS, margin=options.margin, trials=1),
+        options=PublishedOptions(method=METHOD, repetitions=REPETITIONS, margin=options.margin, trials=1),
         seed=options.run.seed,
         environment=msgspec.convert(provenance.packages(environment), EnvironmentFacts),
         machine=msgspec.convert(provenance.machine(), Machine),

@@ -9,6 +9,7 @@ from dlprof.plugin import EnvSpec
 
 TENSORFLOW: Final = "2.1.0"
 MXNET: Final = "1.5.1"
+SIDES: Final = {"a": f"tf@{TENSORFLOW}:eager", "b": f"mxnet@{MXNET}:imperative"}
 
 ENVIRONMENT: Final = EnvSpec(
     name=f"published-tf-{TENSORFLOW}-mxnet-{MXNET}-cpu",

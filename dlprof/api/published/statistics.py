@@ -12,6 +12,8 @@ from dlprof.analysis import columns
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing import design
+from dlprof.names import SIDES
+from dlprof.store import Capture
 
 UNSOUND: Final = (
     "UNSOUND METHOD (as published): CPU seconds of all threads instead of elapsed time, no wait for MXNet's asynchronous "
@@ -30,7 +32,7 @@ def build(*, workload: str, a: Side, b: Side, timings: pa.Table, facts: Mapping[
     """
     item = columns.text(timings, "item")
     items = tuple(_item(name, timings.filter(pa.array(item.where(name))), a, b) for name in item.values)
-    found = [parity.statement(finding) for finding in design.check(timings)]
+    design_faults = [parity.statement(finding) for finding in design.check(timings)]
     return Comparison(
         workload=workload,
         a=a,
@@ -40,10 +42,17 @@ def build(*, workload: str, a: Side, b: Side, timings: pa.Table, facts: Mapping[
         explained={},
         profiling_overhead={"a": None, "b": None},
         parity=(),
-        warnings=(UNSOUND, *found),
+        warnings=(UNSOUND, *design_faults),
         anomalies={},
         facts={**facts, "method": "as-published", "unsound": UNSOUND, "summary": _summary(items, a, b)},
     )
+
+
+def found(capture: Capture) -> Comparison:
+    """What a kept directory says, computed anew from its timings."""
+    stored = capture.comparison()
+    a, b = (Side(**stored[name]) for name in SIDES)
+    return build(workload=stored["workload"], a=a, b=b, timings=capture.timings(), facts=stored["facts"])
 
 
 def _item(name: str, rows: pa.Table, a: Side, b: Side) -> ItemResult:

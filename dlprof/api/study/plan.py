@@ -5,19 +5,18 @@ from __future__ import annotations
 import fnmatch
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
 import msgspec
 
 from dlprof.analysis.same_work.rules import kinds
+from dlprof.api import published
 from dlprof.api.compare import items
 from dlprof.api.compare.plan import Pacing, fitted
 from dlprof.api.compare.run import TRACE_ESTIMATE_S
 from dlprof.api.options import DEFAULT_BUDGET_S, CompareOptions, RunOptions
-from dlprof.api.published import method
-from dlprof.api.published.releases import ENVIRONMENT as PUBLISHED
 from dlprof.api.record import check_mode
 from dlprof.api.sides import SideSpec, parse_device, parse_side
 from dlprof.capture.data import inputs
@@ -30,7 +29,6 @@ from dlprof.study import Cell, CellRecord, Planned, Study, expand
 from dlprof.study.spec import Choices
 from dlprof.workload import Workload, choices_hint
 
-PUBLISHED_ESTIMATE_S: Final = 30.0
 ENVIRONMENT_ESTIMATE_S: Final = 60.0
 TIMEOUT_S: Final = 1800.0
 """As `--timeout` of the command line."""
@@ -100,22 +98,38 @@ def _planned(study: Study, planned: Planned, calls: Path | None) -> PlannedCell:
     run = _run_options(study, cell, calls)
     compare = _compare_options(cell, run)
     try:
-        work, hindrance, sides = _checked(planned, run, compare)
+        checked = _checked(planned, run, compare)
     except _Wrong as wrong:
         error = wrong.error
         raise planned.laid.wrong(wrong.key, error.message, error.hint) from None
     fields = {name: getattr(cell, name) for name in Cell.__struct_fields__}
-    if cell.method == "as-published":
-        fields |= method.SIDES
     record = CellRecord(
-        **fields,
+        **{**fields, **checked.sides},
         path=f"cells/{cell.id}",
-        estimate_s=_estimate_s(compare, work),
-        work_sha256=_digest(work),
+        estimate_s=checked.estimate_s,
+        work_sha256=_digest(checked.work),
     )
-    environments = tuple(side.env for side in sides) or (PUBLISHED,)
-    gpu = next((side.index for side in sides if side.device == "gpu"), 0)
-    return PlannedCell(record, run, compare, () if hindrance else environments, hindrance, gpu)
+    environments = () if checked.hindrance else checked.environments
+    return PlannedCell(record, run, compare, environments, checked.hindrance, checked.gpu)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checked:
+    """What a cell comes down to.
+
+    work: the resolved workload of each side.
+    hindrance: what on this machine stands against it, '' for nothing.
+    estimate_s: seconds, guessed before anything ran.
+    environments, gpu: as in PlannedCell.
+    sides: a and b, where the method has its own.
+    """
+
+    work: Sequence[Workload]
+    hindrance: str
+    estimate_s: float
+    environments: tuple[EnvSpec, ...]
+    gpu: int = 0
+    sides: Mapping[str, str] = field(default_factory=dict)
 
 
 class _Wrong(Exception):
@@ -127,18 +141,11 @@ class _Wrong(Exception):
         self.error = error
 
 
-def _checked(
-    planned: Planned, run: RunOptions, compare: CompareOptions | None
-) -> tuple[list[Workload], str, list[SideSpec]]:
-    """The resolved workload of each side, what on this machine stands against the cell, and the sides."""
+def _checked(planned: Planned, run: RunOptions, compare: CompareOptions | None) -> _Checked:
+    """Raises `_Wrong` for what is wrong in the study's file."""
     _check_options(planned)
-    if compare is not None and compare.method == "as-published":
-        try:
-            return [method.checked(compare)], "", []
-        except UsageError as error:
-            raise _Wrong(_guilty(planned, run, "tf", error), error) from None
-        except Unsupported as error:
-            return [run.resolve("tf")], error.message, []
+    if compare is not None and compare.method == published.METHOD:
+        return _checked_as_published(planned, run, compare)
     sides = [_side(planned, text) for text in (planned.cell.a, planned.cell.b) if text]
     work: list[Workload] = []
     hindrances: list[str] = []
@@ -156,7 +163,23 @@ def _checked(
             raise _Wrong(_side_key(planned, "modes"), error) from None
         hindrances += _hindrances(side, workload)
         work.append(workload)
-    return work, "; ".join(dict.fromkeys(hindrances)), sides
+    return _Checked(
+        work=work,
+        hindrance="; ".join(dict.fromkeys(hindrances)),
+        estimate_s=_estimate_s(compare, work),
+        environments=tuple(side.env for side in sides),
+        gpu=next((side.index for side in sides if side.device == "gpu"), 0),
+    )
+
+
+def _checked_as_published(planned: Planned, run: RunOptions, compare: CompareOptions) -> _Checked:
+    try:
+        workload, hindrance = published.checked(compare), ""
+    except UsageError as error:
+        raise _Wrong(_guilty(planned, run, "tf", error), error) from None
+    except Unsupported as error:
+        workload, hindrance = run.resolve("tf"), error.message
+    return _Checked([workload], hindrance, published.ESTIMATE_S, (published.ENVIRONMENT,), sides=published.SIDES)
 
 
 def _check_options(planned: Planned) -> None:
@@ -257,7 +280,7 @@ def _compare_options(cell: Cell, run: RunOptions) -> CompareOptions | None:
         gate=None,
         output=None,
         allow=tuple(options.allow),
-        method="as-published" if cell.method == "as-published" else "lockstep",
+        method="lockstep" if cell.method == "compare" else cell.method,
         reasons=options.reasons is not False,
     )
 
@@ -266,8 +289,6 @@ def _estimate_s(compare: CompareOptions | None, work: Sequence[Workload]) -> flo
     """Seconds, guessed before anything ran, as `dlprof compare` guesses."""
     if compare is None:
         return TRACE_ESTIMATE_S
-    if compare.method == "as-published":
-        return PUBLISHED_ESTIMATE_S
     trials = Pacing(compare, fitted(compare, work[0]), _silent, _silent).estimate_s
     traced = 2 * TRACE_ESTIMATE_S * (compare.traces + 1 / 3) if compare.traces else 0.0
     return trials + traced

@@ -143,8 +143,6 @@ def _measured(planned: PlannedCell, place: Path, progress: Progress, *, resumed:
     if planned.compare is None:
         _capture(planned, place, progress)
         return "done"
-    if planned.compare.method == "as-published":
-        progress.plan({"measuring as published": planned.record.estimate_s})
     _, code = compare(replace(planned.compare, output=place, resume=place if resumed else None), progress)
     if code == Interrupted.exit_code:
         return "interrupted"
