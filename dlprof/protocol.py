@@ -90,7 +90,11 @@ class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Artefact(msgspec.Struct, frozen=True, kw_only=True):
-    """A file the child wrote; path relative to CONTROL_DIR; kind: mxnet-profile | xplane | tf1-timeline | tf-local-trace."""
+    """A file the child wrote.
+
+    kind: the format that its adapter has written (ingest/dialects/registry.py); the user is told where it reads as another.
+    path: relative to CONTROL_DIR.
+    """
 
     kind: str
     path: str

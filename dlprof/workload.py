@@ -16,6 +16,7 @@ import msgspec
 from dlprof.errors import UsageError
 from dlprof.files import read_text
 from dlprof.settings import OF_KIND, Setting, parse_value
+from dlprof.toml_shape import check_keys, choices_hint, convert, keys_at
 
 MNIST_TRAINING_IMAGES = 60_000
 PYTHON: Final = "python"
@@ -35,14 +36,15 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     classes: int = 2
 
 
-class Layer(msgspec.Struct, frozen=True):
-    """One [[model.layers]]; further keys belong to the op and are read by inputs (shapes) and the child's adapters."""
+class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One [[model.layers]]. op: in ONNX terms; which of the others it reads is its own affair."""
 
     name: str
     op: str
     filters: int | None = None
     kernel: int | list[int] | None = None
     stride: int | list[int] | None = None
+    padding: Literal["valid", "same"] = "valid"
     units: int | None = None
     activation: str | None = None
 
@@ -56,13 +58,23 @@ class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     dtype: str = "float32"
 
 
-class Part(msgspec.Struct, frozen=True):
-    """[loss] or [optimizer]: an operator with its own constants."""
+class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[loss]."""
 
     op: str
 
 
-class Run(msgspec.Struct, frozen=True):
+class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[optimizer]: Adam has all of the constants, SGD its rate."""
+
+    op: str
+    learning_rate: float | None = None
+    beta1: float | None = None
+    beta2: float | None = None
+    epsilon: float | None = None
+
+
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """[run] of a network."""
 
     batch_size: int
@@ -70,17 +82,97 @@ class Run(msgspec.Struct, frozen=True):
     block_steps: int = 1
 
 
-class Network(msgspec.Struct, frozen=True):
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The checked shape of a description of kind `network`."""
 
     name: str
+    kind: str
     title: str
     data: Data
     model: Model
-    loss: Part
+    loss: Loss
     run: Run
     task: Literal["train", "infer"] = "train"
-    optimizer: Part | None = None
+    optimizer: Optimizer | None = None
+    modes: dict[str, Any] = {}
+
+
+class Operand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One operand of a task.
+
+    shape: whole numbers and "n", the size.
+    as: tensor, variable (the call may change it), or numpy, list, row_list (the call makes the tensor).
+    is: what it is where layouts differ between frameworks.
+    range: of its values. dtype: where it is not the workload's.
+    """
+
+    name: str
+    shape: list[int | str]
+    form: Literal["tensor", "variable", "numpy", "list", "row_list"] = msgspec.field(default="tensor", name="as")
+    kind: Literal["image", "filter", "matrix"] | None = msgspec.field(default=None, name="is")
+    range: list[float] = []
+    dtype: str | None = None
+
+
+class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A framework's call of a task that is more than an expression.
+
+    call: the expression. function: instead of it, a function of the user's own file.
+    layout: of images and filters, where it is not NHWC. array: which of MXNet's two kinds of arrays it takes.
+    """
+
+    call: str | None = None
+    function: str | None = None
+    layout: str | None = None
+    array: str | None = None
+
+
+class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One [[tasks]].
+
+    op: ONNX name. calls: variant (idiomatic, study, …) → framework → call.
+    sizes: where they are not the run's.
+    differentiate: what is timed is value and gradient. by: operands that gradients are taken by, else the first.
+    gradient: whether the gradient is compared before anything is timed.
+    in_place: the call changes its first operand, which is its result. result_is: as an operand's `is`.
+    """
+
+    name: str
+    operands: list[Operand]
+    calls: dict[str, dict[str, str | Call]]
+    op: str | None = None
+    sizes: list[int] = []
+    differentiate: bool = False
+    by: list[str] = []
+    gradient: bool | None = None
+    in_place: bool = False
+    result_is: Literal["image", "filter", "matrix"] | None = None
+
+
+class OpRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[run] of an op workload. count: calls in one timed iteration. variant: which calls."""
+
+    sizes: list[int]
+    count: int
+    dtype: Literal["float16", "float32", "float64"]
+    variant: str = "idiomatic"
+
+
+class Ops(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The checked shape of a description of kind `op`. unmatched: by framework, what it has and the other has not."""
+
+    name: str
+    kind: str
+    title: str
+    run: OpRun
+    tasks: list[Task]
+    unmatched: dict[str, list[str]] = {}
+    modes: dict[str, Any] = {}
+    python: dict[str, str] = {}
+
+
+SHAPES: Final[Mapping[str, type[Network | Ops]]] = {"network": Network, "op": Ops}
+"""Kind → the shape of its description."""
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
@@ -103,7 +195,8 @@ class Workload(msgspec.Struct, frozen=True, kw_only=True):
     @property
     def network(self) -> Network:
         """The description as typed values (kind `network` only)."""
-        return msgspec.convert(self.description, Network)
+        own = [setting.path for setting in self.settings.values()]
+        return msgspec.convert(_without(self.description, own), Network)
 
 
 def names() -> list[str]:
@@ -179,7 +272,7 @@ def parse(
     values = _apply_settings(description, table, settings or {})
     if PYTHON in description:
         raise UsageError(f"{source}: `{PYTHON}`: a workload file holds no code", hint="name a file: --calls FILE.py")
-    check(description, source)
+    check(_without(description, [setting.path for setting in table.values() if setting.name in own]), source)
     return Workload(
         name=description["name"],
         kind=description["kind"],
@@ -246,14 +339,6 @@ def _included(others: Iterable[str | Mapping[str, Any]], source: str) -> list[di
     return tasks
 
 
-def choices_hint(given: str, known: Iterable[str]) -> str:
-    """`did you mean …? there are: …`"""
-    known = list(known)
-    close = difflib.get_close_matches(given, known, n=1, cutoff=0.5)
-    there = f"there are: {', '.join(known)}" if known else "there are none"
-    return f"did you mean {close[0]}? {there}" if close else there
-
-
 def _apply_preset(
     description: dict[str, Any], preset: dict[str, Any], framework: str | None, where: str
 ) -> tuple[str, ...]:
@@ -262,6 +347,10 @@ def _apply_preset(
     differs = tuple(preset.pop("differs", ()))
     own = {key: value for key, value in preset.items() if key in description or not isinstance(value, dict)}
     _merge(description, own, where)
+    known = SHAPES[description["kind"]].__struct_fields__ if description["kind"] in SHAPES else ()
+    for key in preset.keys() - own.keys():  # a table for one framework's side, or a key of the description misspelt
+        if difflib.get_close_matches(key, known, cutoff=0.75):
+            raise UsageError(f"{where}: {key}: no such key", hint=choices_hint(key, known))
     side = preset.get(framework, {}) if framework and framework not in own else {}
     _merge(description, side, f"{where}.{framework}")
     return differs
@@ -305,6 +394,19 @@ def _holds(description: dict[str, Any], path: str) -> bool:
     return True
 
 
+def _without(description: dict[str, Any], paths: Iterable[str]) -> dict[str, Any]:
+    """The description without the places that only a workload's own settings name: they may be anything that its calls read."""
+    found = copy.deepcopy(description)
+    for path in paths:
+        *folders, leaf = path.split(".")
+        node = found
+        for folder in folders:
+            node = node.get(folder, {})
+        if leaf not in keys_at(SHAPES.get(found["kind"]), "".join(f".{folder}" for folder in folders)):
+            node.pop(leaf, None)
+    return found
+
+
 def _apply_settings(
     description: dict[str, Any], table: Mapping[str, Setting], given: Mapping[str, str]
 ) -> dict[str, Any]:
@@ -322,13 +424,13 @@ def _apply_settings(
 
 
 def check(description: dict[str, Any], source: str) -> None:
-    """Type and sense of what a description says. Other kinds than `network` are read by their adapters alone."""
-    if description["kind"] != "network":
+    """Type and sense of what a description says."""
+    if description["kind"] not in SHAPES:
+        raise UsageError(f"{source}: no kind {description['kind']!r}", hint=choices_hint(description["kind"], SHAPES))
+    if description["kind"] == "op":  # whether it is whole is asked when it is to run (api.compare.items)
+        check_keys(description, Ops, source)
         return
-    try:
-        network = msgspec.convert(description, Network)
-    except msgspec.ValidationError as failure:
-        raise UsageError(f"{source}: {failure}", hint="docs/adding-a-workload.md shows the format") from None
+    network = convert(description, Network, source, "docs/adding-a-workload.md shows the format")
     data = network.data
     if data.dataset == "mnist" and data.train + data.validation > MNIST_TRAINING_IMAGES:
         raise UsageError(

@@ -144,6 +144,12 @@ def record(bench: Bench, side: SideSpec, workload: Workload, *, fidelity: str, e
         if not files:
             raise TraceError(f"{side.label} left no trace", hint="this is a bug of the adapter; please report it")
         facts = ingest_into(writer, files, root=writer.partial / "raw")
+        for artefact in result.artefacts:
+            told = facts.kinds.get(artefact.path.removeprefix("raw/"))
+            if told is not None and told != artefact.kind:
+                bench.warn(
+                    f"{side.label}: its adapter calls {artefact.path} a {artefact.kind}, and it was read as a {told}"
+                )
         manifest = bench.manifest(side, workload, fidelity=fidelity, trace=facts, child=result.facts())
         return writer.commit(manifest)
 

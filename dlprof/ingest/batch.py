@@ -70,15 +70,6 @@ class Pool(dict[str, int]):
         """int32 codes, NO_TEXT where a text is None."""
         return np.fromiter((NO_TEXT if text is None else self[text] for text in texts), dtype=np.int32)
 
-    def encode_arrow(self, texts: Arrow) -> Int32:
-        """int32 codes of an Arrow string (or dictionary) array; looks each distinct string up once."""
-        coded = texts if pa.types.is_dictionary(texts.type) else texts.dictionary_encode()
-        table = np.fromiter((self[text] for text in coded.dictionary.to_pylist()), dtype=np.int32)
-        if not len(table):
-            return np.full(len(texts), NO_TEXT, dtype=np.int32)
-        indices = coded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
-        return np.where(indices < 0, np.int32(NO_TEXT), table[indices]).astype(np.int32)
-
 
 @dataclass(frozen=True, slots=True)
 class RawBatch:

@@ -10,7 +10,8 @@ import msgspec
 
 from dlprof import workload
 from dlprof.errors import UsageError
-from dlprof.workload import Workload, choices_hint
+from dlprof.toml_shape import choices_hint
+from dlprof.workload import Workload
 
 OPTIMIZERS: Final[Mapping[str, Mapping[str, float]]] = {
     "SGD": {},

@@ -15,7 +15,7 @@ from msgspec import UNSET, UnsetType
 from dlprof.errors import UsageError
 from dlprof.files import read_text
 from dlprof.study.positions import Key, line_of
-from dlprof.workload import choices_hint
+from dlprof.toml_shape import choices_hint, keys_at
 
 Method = Literal["compare", "as-published", "capture"]
 Monitor = Literal["cpu", "memory", "disk", "gpu"]
@@ -151,8 +151,7 @@ def _invalid(path: Path, text: str, message: str) -> UsageError:
     unknown = _FIELD.search(message)
     if unknown is None:
         return _wrong(path, text, key, told.replace("Object missing required field", "is missing"), _HINT)
-    known = Spec if not key else Experiment if key[0] == "experiments" and len(key) == 2 else Choices
-    hint = choices_hint(unknown["name"], known.__struct_fields__)
+    hint = choices_hint(unknown["name"], keys_at(Spec, match["path"] if match else ""))
     return _wrong(path, text, (*key, unknown["name"]), "no such key", hint)
 
 

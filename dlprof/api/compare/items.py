@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any, Final, Literal
+from typing import Any, Final
 
 import msgspec
 import numpy as np
@@ -13,8 +13,9 @@ import psutil
 from dlprof.capture.workers.schedule import Grouping
 from dlprof.errors import Unsupported, UsageError
 from dlprof.names import Item
+from dlprof.toml_shape import convert
 from dlprof.units import format_bytes
-from dlprof.workload import Workload
+from dlprof.workload import Ops, Workload
 
 GROUP_BYTES: Final = 200 << 20
 """Operands that are timed together, a worker: below what the child keeps between bursts (256 MiB), so that none is made
@@ -24,49 +25,6 @@ _LIST_ELEMENT: Final = 32
 """Bytes of one float in a Python list: the object and its place."""
 
 
-class Operand(msgspec.Struct, frozen=True):
-    """One operand. shape: of whole numbers and "n". as: tensor, variable (the call may change it), numpy, list or row_list
-    (the call makes the tensor). range: of its values. dtype: where it is not the workload's. is: image, filter or matrix,
-    whose layout differs between frameworks."""
-
-    name: str
-    shape: list[int | str]
-    form: Literal["tensor", "variable", "numpy", "list", "row_list"] = msgspec.field(default="tensor", name="as")
-    kind: Literal["image", "filter", "matrix"] | None = msgspec.field(default=None, name="is")
-
-
-class Task(msgspec.Struct, frozen=True):
-    """One [[tasks]]. calls: variant (idiomatic, study, …) → framework → expression, or a table with `call` and `layout`.
-
-    differentiate: what is timed is value and gradient. by: operands that gradients are taken by, else the first. in_place:
-    the call changes its first operand, which is its result. result_is: as an operand's `is`.
-    """
-
-    name: str
-    operands: list[Operand]
-    calls: dict[str, dict[str, Any]]
-    sizes: list[int] = []
-    differentiate: bool = False
-    by: list[str] = []
-    in_place: bool = False
-    result_is: Literal["image", "filter", "matrix"] | None = None
-
-
-class OpRun(msgspec.Struct, frozen=True):
-    """[run] of an op workload."""
-
-    sizes: list[int]
-    count: int
-    dtype: Literal["float16", "float32", "float64"]
-
-
-class Ops(msgspec.Struct, frozen=True):
-    """The checked shape of a description of kind `op`."""
-
-    run: OpRun
-    tasks: list[Task]
-
-
 def check(workload: Workload, framework: str) -> None:
     """That an op workload is whole, has calls for the framework, and fits into memory; other kinds pass.
 
@@ -74,10 +32,7 @@ def check(workload: Workload, framework: str) -> None:
     """
     if workload.kind != "op":
         return
-    try:
-        ops = msgspec.convert(workload.description, Ops)
-    except msgspec.ValidationError as failure:
-        raise UsageError(f"{workload.name}: {failure}", hint="docs/adding-a-workload.md shows the format") from None
+    ops = convert(workload.description, Ops, workload.name, "docs/adding-a-workload.md shows the format")
     for task in ops.tasks:
         if framework not in task.calls.get("idiomatic", {}):
             raise Unsupported(

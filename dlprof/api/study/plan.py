@@ -27,7 +27,8 @@ from dlprof.names import DEFAULT_SIDES
 from dlprof.plugin import EnvSpec
 from dlprof.study import Cell, CellRecord, Planned, Study, expand
 from dlprof.study.spec import Choices
-from dlprof.workload import Workload, choices_hint
+from dlprof.toml_shape import choices_hint
+from dlprof.workload import Workload
 
 ENVIRONMENT_ESTIMATE_S: Final = 60.0
 TIMEOUT_S: Final = 1800.0

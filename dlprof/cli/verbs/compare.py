@@ -106,8 +106,8 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
     from dlprof.api.options import DEFAULT_BUDGET_S, CompareOptions
     from dlprof.cli.options import run_options
     from dlprof.errors import UsageError
+    from dlprof.toml_shape import choices_hint
     from dlprof.units import parse_duration, parse_percent
-    from dlprof.workload import choices_hint
 
     if arguments.workload is None and arguments.resume is None:
         raise UsageError("no workload was named", hint="`dlprof workloads` lists them; --resume DIR needs none")

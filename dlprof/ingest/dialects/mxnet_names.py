@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
-from dataclasses import replace
 from typing import Final
 
 from dlprof.plugin import Operator, Vocabulary
@@ -50,14 +48,3 @@ def backward_operator(name: str, vocabulary: Vocabulary) -> Operator | None:
     if forward is None:
         return None
     return Operator(forward.op, phase="backward", level=forward.level, fuses=forward.fuses, calls=forward.calls)
-
-
-def specialised(vocabulary: Vocabulary, activations: Collection[str], poolings: Collection[str]) -> Vocabulary:
-    """The vocabulary for a workload whose layers are known: MXNet records `Activation` and `Pooling` whatever they do.
-
-    activations, poolings: canonical operators that the workload uses (Relu; AveragePool). Where it uses just one,
-    that is what `Activation` (`Pooling`) means; where several, the family name Activation (Pool) stays.
-    """
-    meant = {"Activation": activations, "Pool": poolings}
-    only = {family: next(iter(set(used))) for family, used in meant.items() if len(set(used)) == 1}
-    return {raw: replace(operator, op=only.get(operator.op, operator.op)) for raw, operator in vocabulary.items()}

@@ -13,8 +13,6 @@ import numpy.typing as npt
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.reader import Context
 
-OPENERS: Final = np.frombuffer(b"Bb(", dtype=np.uint8)
-CLOSERS: Final = np.frombuffer(b"Ee)", dtype=np.uint8)
 CLOSER_OF: Final = {ord("B"): ord("E"), ord("b"): ord("e"), ord("("): ord(")")}
 
 

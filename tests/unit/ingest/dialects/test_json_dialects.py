@@ -11,7 +11,7 @@ from json_reading import VOCABULARIES, Row, recorded, rows, rows_of, table
 
 from dlprof.errors import TraceError
 from dlprof.ingest.dialects import kineto_names
-from dlprof.ingest.dialects.mxnet_names import device_of, specialised
+from dlprof.ingest.dialects.mxnet_names import device_of
 from dlprof.ingest.dialects.registry import told
 from dlprof.plugin import Operator
 
@@ -141,14 +141,6 @@ def test_a_bulk_lists_what_it_fuses_and_is_never_split(name: str, fuses: tuple[s
     from dlprof.ingest.dialects.mxnet import READER
 
     assert READER.operator(name, VOCABULARIES["mxnet"]) == Operator("Bulk", phase=phase, fuses=fuses)
-
-
-def test_the_workload_tells_what_pooling_and_activation_mean() -> None:
-    table = specialised(VOCABULARIES["mxnet"], {"Relu"}, {"AveragePool"})
-    assert table["Activation"].op == table["_backward_Activation"].op == "Relu"
-    assert table["Pooling"].op == "AveragePool"
-    several = specialised(VOCABULARIES["mxnet"], {"Relu", "Sigmoid"}, set())
-    assert (several["Activation"].op, several["Pooling"].op) == ("Activation", "Pool")
 
 
 LENET = """Convolution Activation Pooling Flatten FullyConnected log_softmax pick mean _mul_scalar _backward_Convolution
