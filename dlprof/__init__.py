@@ -11,7 +11,8 @@ study.items.to_pandas(), study.cells[0].load()
 
 from typing import TYPE_CHECKING, Any
 
-__version__ = "0.1.0"
+from dlprof.version import __version__
+
 __all__ = ["CaptureResult", "ComparisonResult", "Records", "StudyCell", "StudyResult", "__version__", "load"]
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ import msgspec
 
 from dlprof import schema
 from dlprof.protocol import ChildFacts, Epoch, Window
-from dlprof.workload import Layer
+from dlprof.workload_shape import Layer
 
 MANIFEST_VERSION: Final = 1
 

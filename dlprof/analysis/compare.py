@@ -17,7 +17,7 @@ from dlprof.analysis.timing import design, verdicts
 from dlprof.analysis.trace import layers, places, steps
 from dlprof.names import RUNTIME_THREADS, SIDES
 from dlprof.units import format_ns
-from dlprof.workload import Layer
+from dlprof.workload_shape import Layer
 
 SINGLE_RUN: Final = (
     "one run against one run decides nothing: identical configurations differ between runs by 20–30 %; "

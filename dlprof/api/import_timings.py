@@ -7,7 +7,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
-from dlprof import __version__
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import findings
 from dlprof.api.import_traces import now
@@ -19,6 +18,7 @@ from dlprof.names import SIDES
 from dlprof.report import json
 from dlprof.stats import MIN_TRIALS
 from dlprof.store import CaptureWriter
+from dlprof.version import __version__
 
 FOREIGN: Final = (
     "not measured by dlprof: clock, synchronisation, order and whether both sides did the same work are as the table's "

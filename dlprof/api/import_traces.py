@@ -8,11 +8,12 @@ from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
-from dlprof import __version__, frameworks, ingest
+from dlprof import frameworks, ingest
 from dlprof.errors import TraceError
 from dlprof.files import check_regular
 from dlprof.manifest import ImportOptions, Manifest, TraceFacts
 from dlprof.store import Capture, CaptureWriter
+from dlprof.version import __version__
 
 
 def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: bool = True) -> Capture:

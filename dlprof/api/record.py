@@ -12,7 +12,6 @@ from typing import Any
 
 import msgspec
 
-from dlprof import __version__
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.options import RunOptions
 from dlprof.api.progress import Progress
@@ -25,6 +24,7 @@ from dlprof.errors import TraceError, Unsupported
 from dlprof.manifest import CaptureOptions, DataFacts, EnvironmentFacts, Machine, Manifest
 from dlprof.protocol import CaptureRequest, DeviceRef, Inputs
 from dlprof.store import Capture, CaptureWriter
+from dlprof.version import __version__
 from dlprof.workload import Workload
 
 OUTPUT_FOLDER = "dlprof-out"

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, get_args
 
 import msgspec
 
-from dlprof import __version__, temporary
+from dlprof import temporary
 from dlprof.analysis import exhibits
 from dlprof.analysis.model import Comparison
 from dlprof.api import calibrate
@@ -20,6 +20,7 @@ from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import Manifest, Options
 from dlprof.report.html import document, figure, plots, waterfall
 from dlprof.report.traces import tensorboard
+from dlprof.version import __version__
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure

@@ -15,10 +15,10 @@ import traceback
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from dlprof import __version__
 from dlprof.cli.signals import as_interrupts
 from dlprof.cli.terminal import say
 from dlprof.errors import DlprofError
+from dlprof.version import __version__
 
 # verb → (module, one line of help). Order = order of `dlprof --help`.
 VERBS: Final = {

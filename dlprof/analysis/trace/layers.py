@@ -18,7 +18,7 @@ import pyarrow as pa
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL, Ints, Text
 from dlprof.analysis.trace import steps
-from dlprof.workload import Layer
+from dlprof.workload_shape import Layer
 
 _ACTIVATIONS: Final = ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "LeakyRelu", "Elu", "Gelu", "Selu")
 _POOLS: Final = ("AveragePool", "MaxPool", "LpPool", "GlobalAveragePool", "GlobalMaxPool")

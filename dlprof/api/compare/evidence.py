@@ -13,7 +13,7 @@ from dlprof.analysis.trace import breakdown, completeness, layers
 from dlprof.errors import UsageError
 from dlprof.manifest import ImportOptions
 from dlprof.store import Capture
-from dlprof.workload import Layer
+from dlprof.workload_shape import Layer
 
 if TYPE_CHECKING:
     from dlprof.analysis.compare import Evidence

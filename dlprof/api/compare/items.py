@@ -15,7 +15,8 @@ from dlprof.errors import Unsupported, UsageError
 from dlprof.names import Item
 from dlprof.toml_shape import convert
 from dlprof.units import format_bytes
-from dlprof.workload import Ops, Workload
+from dlprof.workload import Workload
+from dlprof.workload_shape import Ops
 
 GROUP_BYTES: Final = 200 << 20
 """Operands that are timed together, a worker: below what the child keeps between bursts (256 MiB), so that none is made

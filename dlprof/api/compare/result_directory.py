@@ -10,7 +10,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from dlprof import __version__, schema
+from dlprof import schema
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import findings
 from dlprof.api.import_traces import now
@@ -23,6 +23,7 @@ from dlprof.manifest import Disturbance, LockstepOptions, Machine, Manifest, Ses
 from dlprof.names import SIDES, CaptureName
 from dlprof.report import json
 from dlprof.store import Capture, CaptureWriter, traced_folders
+from dlprof.version import __version__
 from dlprof.workload import Workload
 
 UNDER_WAY: Final = "under way"

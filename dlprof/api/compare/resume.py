@@ -12,7 +12,7 @@ import msgspec
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from dlprof import __version__, temporary
+from dlprof import temporary
 from dlprof.api.compare.result_directory import Kept, side_facts
 from dlprof.api.options import CompareOptions, RunOptions
 from dlprof.api.sides import SideSpec
@@ -21,6 +21,7 @@ from dlprof.capture.workers.schedule import Trial
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import LockstepOptions, Machine, TrialFacts, Work
 from dlprof.store import MANIFEST_FILE, Capture, taken_up, typed
+from dlprof.version import __version__
 from dlprof.workload import Workload
 
 _OF_A_SESSION: Final = ("output", "gate", "budget_s", "resume", "time_s")

@@ -9,7 +9,7 @@ from typing import Any, Final
 import msgspec
 import pyarrow as pa
 
-from dlprof import __version__, schema, temporary
+from dlprof import schema, temporary
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import items
 from dlprof.api.import_traces import now
@@ -28,6 +28,7 @@ from dlprof.names import DEFAULT_SIDES
 from dlprof.protocol import CaptureRequest, CaptureResult
 from dlprof.report import json
 from dlprof.store import CaptureWriter
+from dlprof.version import __version__
 from dlprof.workload import Workload
 
 METHOD: Final = "as-published"

@@ -11,7 +11,7 @@ from typing import Any, Final
 import filelock
 import msgspec
 
-from dlprof import __version__, temporary
+from dlprof import temporary
 from dlprof.api import leftovers
 from dlprof.api.import_traces import now
 from dlprof.api.study.plan import Plan
@@ -21,6 +21,7 @@ from dlprof.manifest import LockstepOptions
 from dlprof.store import MANIFEST_FILE, Capture, atomic
 from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
 from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, decode, differing
+from dlprof.version import __version__
 
 _NAMED_IN_ERROR: Final = 8
 SAVED: Final = ".before"

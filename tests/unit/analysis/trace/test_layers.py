@@ -5,7 +5,7 @@ from __future__ import annotations
 from analysis_tables import events, op, step
 
 from dlprof.analysis.trace import layers
-from dlprof.workload import Layer
+from dlprof.workload_shape import Layer
 
 LENET = [
     Layer("conv1", "Conv", activation="Relu"),

@@ -1,0 +1,160 @@
+"""The shape of workload files: one class for each table, its fields the keys that the table may have."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Final, Literal
+
+import msgspec
+
+
+class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[data]. dataset: mnist, or random (made from the seed: `shape` per example, labels 0 … classes-1)."""
+
+    dataset: Literal["mnist", "random"]
+    train: int
+    validation: int = 0
+    test: int = 0
+    pad: int = 0
+    scale: float = 1.0
+    shape: list[int] = []
+    classes: int = 2
+
+
+class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One [[model.layers]]. op: in ONNX terms; which of the others it reads is its own affair."""
+
+    name: str
+    op: str
+    filters: int | None = None
+    kernel: int | list[int] | None = None
+    stride: int | list[int] | None = None
+    padding: Literal["valid", "same"] = "valid"
+    units: int | None = None
+    activation: str | None = None
+
+
+class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[model]. input: (rows, columns, channels) with the padding, or (features,)."""
+
+    input: list[int]
+    layers: list[Layer]
+    initializer: str = "GlorotUniform"
+    dtype: str = "float32"
+
+
+class Loss(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[loss]."""
+
+    op: str
+
+
+class Optimizer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[optimizer]: Adam has all of the constants, SGD its rate."""
+
+    op: str
+    learning_rate: float | None = None
+    beta1: float | None = None
+    beta2: float | None = None
+    epsilon: float | None = None
+
+
+class Run(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[run] of a network."""
+
+    batch_size: int
+    epochs: int = 1
+    block_steps: int = 1
+
+
+class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The checked shape of a description of kind `network`."""
+
+    name: str
+    kind: str
+    title: str
+    data: Data
+    model: Model
+    loss: Loss
+    run: Run
+    task: Literal["train", "infer"] = "train"
+    optimizer: Optimizer | None = None
+    modes: dict[str, Any] = {}
+
+
+class Operand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One operand of a task.
+
+    shape: whole numbers and "n", the size.
+    as: tensor, variable (the call may change it), or numpy, list, row_list (the call makes the tensor).
+    is: what it is where layouts differ between frameworks.
+    range: of its values. dtype: where it is not the workload's.
+    """
+
+    name: str
+    shape: list[int | str]
+    form: Literal["tensor", "variable", "numpy", "list", "row_list"] = msgspec.field(default="tensor", name="as")
+    kind: Literal["image", "filter", "matrix"] | None = msgspec.field(default=None, name="is")
+    range: list[float] = []
+    dtype: str | None = None
+
+
+class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A framework's call of a task that is more than an expression.
+
+    call: the expression. function: instead of it, a function of the user's own file.
+    layout: of images and filters, where it is not NHWC. array: which of MXNet's two kinds of arrays it takes.
+    """
+
+    call: str | None = None
+    function: str | None = None
+    layout: str | None = None
+    array: str | None = None
+
+
+class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """One [[tasks]].
+
+    op: ONNX name. calls: variant (idiomatic, study, …) → framework → call.
+    sizes: where they are not the run's.
+    differentiate: what is timed is value and gradient. by: operands that gradients are taken by, else the first.
+    gradient: whether the gradient is compared before anything is timed.
+    in_place: the call changes its first operand, which is its result. result_is: as an operand's `is`.
+    """
+
+    name: str
+    operands: list[Operand]
+    calls: dict[str, dict[str, str | Call]]
+    op: str | None = None
+    sizes: list[int] = []
+    differentiate: bool = False
+    by: list[str] = []
+    gradient: bool | None = None
+    in_place: bool = False
+    result_is: Literal["image", "filter", "matrix"] | None = None
+
+
+class OpRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """[run] of an op workload. count: calls in one timed iteration. variant: which calls."""
+
+    sizes: list[int]
+    count: int
+    dtype: Literal["float16", "float32", "float64"]
+    variant: str = "idiomatic"
+
+
+class Ops(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """The checked shape of a description of kind `op`. unmatched: by framework, what it has and the other has not."""
+
+    name: str
+    kind: str
+    title: str
+    run: OpRun
+    tasks: list[Task]
+    unmatched: dict[str, list[str]] = {}
+    modes: dict[str, Any] = {}
+    python: dict[str, str] = {}
+
+
+SHAPES: Final[Mapping[str, type[Network | Ops]]] = {"network": Network, "op": Ops}
+"""Kind → the shape of its description."""
