@@ -37,13 +37,14 @@ def main(argv):
 
 def run(control, channel):
     """0 when result.json holds timings, 1 when it says why not."""
-    result = {"protocol": 1, "status": "failed", "versions": {}, "runtime": {}}
+    versions, result = {}, {"protocol": 1, "status": "failed", "runtime": {}}
+    result["versions"] = versions
     try:
         with open(os.path.join(control, "request.json")) as stream:
             request = check(json.load(stream))
-        frameworks = {"mxnet": _MXNet(), "tf": _TensorFlow()}
-        result["versions"] = {name: framework.version for name, framework in frameworks.items()}
-        result["versions"].update(python=platform.python_version(), numpy=np.__version__)
+        frameworks = {"mxnet": _MXNet(), "tf": _TensorFlow()}  # type: dict
+        versions.update((name, framework.version) for name, framework in frameworks.items())
+        versions.update(python=platform.python_version(), numpy=np.__version__)
         result["runtime"] = {"timings": _measure(request, frameworks, channel)}
         result["status"] = "ok"
     except Exception as error:  # noqa: BLE001 - the edge of the process: every failure must reach result.json

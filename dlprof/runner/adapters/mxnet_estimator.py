@@ -33,7 +33,7 @@ class EstimatorNetwork(GluonNetwork):
 
 
 def _losses(module):
-    class Losses(module.BatchEnd):
+    class Losses(module.BatchEnd):  # type: ignore[name-defined]
         """Keeps the mean loss of each step."""
 
         def __init__(self):
@@ -46,7 +46,7 @@ def _losses(module):
 
 
 def _loader(mx, network, batches, span):
-    class Given(mx.gluon.data.DataLoader):
+    class Given(mx.gluon.data.DataLoader):  # type: ignore[name-defined]
         """The parent's batches in the parent's order; fit takes a DataLoader only."""
 
         def __init__(self):

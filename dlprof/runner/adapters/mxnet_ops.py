@@ -106,7 +106,7 @@ class MXNetOps:
 
 
 def _block(mx, body):
-    class Call(mx.gluon.HybridBlock):
+    class Call(mx.gluon.HybridBlock):  # type: ignore[name-defined]
         def hybrid_forward(self, F, *values):  # noqa: N803 - MXNet's name
             return body(F, *values)
 

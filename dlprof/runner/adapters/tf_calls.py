@@ -6,11 +6,14 @@ from dlprof_child.backend import Backend
 class TensorFlowCalls(Backend):
     """A Backend whose `_tf` is the module and whose `_ops` (TensorFlowOps or SessionOps) makes and runs the calls."""
 
+    _tf = None  # type: Any
+    _ops = None  # type: Any
+
     def versions(self):
         return {"tensorflow": self._tf.__version__}
 
     @property
-    def synchronisation(self):
+    def synchronisation(self):  # type: ignore[override]  # which ops there are shows late
         return self._ops.synchronisation
 
     def tensor(self, value, call):
