@@ -1,13 +1,15 @@
 """What the backends of TensorFlow 1 and 2 share: single calls, which both hand to their kind of ops."""
 
+from typing import Any
+
 from dlprof_child.backend import Backend
 
 
 class TensorFlowCalls(Backend):
     """A Backend whose `_tf` is the module and whose `_ops` (TensorFlowOps or SessionOps) makes and runs the calls."""
 
-    _tf = None  # type: Any
-    _ops = None  # type: Any
+    _tf: Any = None
+    _ops: Any = None
 
     def versions(self):
         return {"tensorflow": self._tf.__version__}
