@@ -31,8 +31,13 @@ VIEWS = ("op", "layer", "phase", "kernel", "device")
 def page(result: ComparisonResult | CaptureResult) -> str:
     """The report page of a comparison, a diff or one capture."""
     if isinstance(result, CaptureResult):
-        extras = document.Extras(_capture_exhibits(result), _environment({"a": result}), [_command(result.manifest)],
-                             result.manifest.created, __version__)  # fmt: skip
+        extras = document.Extras(
+            _capture_exhibits(result),
+            _environment({"a": result}),
+            [_command(result.manifest)],
+            result.manifest.created,
+            __version__,
+        )
         return document.capture(result.side, [result.view(by) for by in VIEWS], extras)
     shown = result.representative()
     manifests = [one.manifest for one in shown.values()]

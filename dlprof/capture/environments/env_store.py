@@ -94,8 +94,11 @@ class EnvStore:
 
     def list(self) -> list[Environment]:
         """All whole environments, by name."""
-        return [_environment(path.parent, _read_marker(path.parent)) for path in sorted(self.root.glob(f"*/{MARKER}"))
-                if not path.parent.name.startswith(".")]  # fmt: skip
+        return [
+            _environment(path.parent, _read_marker(path.parent))
+            for path in sorted(self.root.glob(f"*/{MARKER}"))
+            if not path.parent.name.startswith(".")
+        ]
 
     def remove(self, name: str) -> None:
         """Delete the environment `name`. Raises `UsageError` when there is none."""
@@ -250,10 +253,15 @@ def _resolve(spec: EnvSpec, lock: Path, log: Path, on_progress: Progress) -> Non
     wanted = lock.with_suffix(".in")
     wanted.write_text("\n".join(spec.resolve) + "\n")
     try:
-        compile_ = ["pip", "compile", "--quiet", "--generate-hashes", "--no-header", "--no-annotate",
-                    "--python-version", spec.python, "-o", str(lock), str(wanted)]  # fmt: skip
-        uv_tool.run(compile_, doing=f"resolve {', '.join(spec.resolve)} for Python {spec.python}", log=log,
-                    cwd=lock.parent, on_progress=on_progress)  # fmt: skip
+        options = ("--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--python-version", spec.python)
+        compile_ = ["pip", "compile", *options, "-o", str(lock), str(wanted)]
+        uv_tool.run(
+            compile_,
+            doing=f"resolve {', '.join(spec.resolve)} for Python {spec.python}",
+            log=log,
+            cwd=lock.parent,
+            on_progress=on_progress,
+        )
     finally:
         wanted.unlink()
 

@@ -51,8 +51,10 @@ def fetch(version: str, log: Path) -> Path:
 def _candidates(version: str) -> Iterator[Path]:
     asked = subprocess.run(
         [uv.find_uv_bin(), "python", "find", "--no-python-downloads", "--no-project", "--system", version],
-        capture_output=True, text=True, check=False,
-    )  # fmt: skip
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     if asked.returncode == 0:
         yield Path(asked.stdout.strip())
     for root in _pyenv_roots():

@@ -120,8 +120,11 @@ def _from_smi() -> list[Gpu]:
         try:
             asked = subprocess.run(
                 [smi, f"--query-gpu={query}", "--format=csv,noheader,nounits"],
-                capture_output=True, text=True, timeout=30, check=False,
-            )  # fmt: skip
+                capture_output=True,
+                text=True,
+                timeout=30,
+                check=False,
+            )
         except (OSError, subprocess.TimeoutExpired):
             return []
         if asked.returncode == 0:

@@ -165,9 +165,10 @@ def content_hashes(root: Path) -> dict[str, str]:
             name = record.parent.name.split("-")[0].lower().replace("_", "-").replace(".", "-")
             # INSTALLER, REQUESTED, uv_cache.json, scripts and RECORD itself differ from machine to machine.
             lines = sorted(
-                f"{path},{digest}" for path, digest, _ in _rows(record)
+                f"{path},{digest}"
+                for path, digest, _ in _rows(record)
                 if digest and not path.startswith("..") and record.parent.name not in path.split("/")[0]
-            )  # fmt: skip
+            )
             hashes[name] = hashlib.sha256("\n".join(lines).encode()).hexdigest()
     return hashes
 

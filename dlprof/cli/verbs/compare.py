@@ -45,22 +45,29 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--gate", metavar="PCT", help="exit 3 if B is slower than A by more than PCT, 4 if that is undecided"
     )
     parser.add_argument(
-        "--allow", action="append", default=[], metavar="KIND",
+        "--allow",
+        action="append",
+        default=[],
+        metavar="KIND",
         help="a difference in the work that shall not forbid a verdict: outputs, loss, gradients, weights, optimizer, "
         "layers, …; may be repeated",
-    )  # fmt: skip
+    )
     parser.add_argument(
-        "--method", choices=["lockstep", "as-published"], default="lockstep",
+        "--method",
+        choices=["lockstep", "as-published"],
+        default="lockstep",
         help="as-published: the way the original study measured; unsound, only to reproduce its conclusion",
-    )  # fmt: skip
+    )
     parser.add_argument(
         "--no-reasons", action="store_true", help="leave out the short runs that ask oneDNN for its implementations"
     )
     parser.add_argument(
-        "--resume", type=Path, metavar="DIR",
+        "--resume",
+        type=Path,
+        metavar="DIR",
         help="go on with a comparison that was interrupted or ran out of time, with its options; "
         "--budget is the time for more trials",
-    )  # fmt: skip
+    )
     parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
 

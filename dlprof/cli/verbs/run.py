@@ -28,9 +28,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--only", action="append", default=[], metavar="PATTERN", help="only cells whose id matches; may be repeated"
     )
     parser.add_argument(
-        "--calls", type=Path, metavar="FILE.py",
+        "--calls",
+        type=Path,
+        metavar="FILE.py",
         help="RUN this Python file in the child: functions that the calls of an own workload name",
-    )  # fmt: skip
+    )
     parser.add_argument("--dry-run", action="store_true", help="check everything and print the plan")
     parser.add_argument("--format", choices=["text", "json"], default="text")
 
