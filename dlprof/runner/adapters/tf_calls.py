@@ -37,7 +37,7 @@ class TensorFlowCalls(Backend):
         self._ops.finish(result)
 
     @property
-    def recomputes(self):
+    def recomputes(self):  # type: ignore[override]  # which ops there are shows late
         return self._ops.recomputes
 
     def rewrite(self, operand, value):
