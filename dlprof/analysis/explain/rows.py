@@ -60,7 +60,9 @@ def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] =
     pairs = min(len(a), len(b))
     if pairs >= stats.MIN_TRIALS and units[0] == units[1]:  # traced replicates need as many as trials
         rows = _with_intervals(rows, keys, cells_a[:pairs], cells_b[:pairs])
-    return tuple(sorted(rows, key=lambda row: -abs(row.delta_unit_ns or 0.0)))
+    # Of as many units on both sides the sums order the rows: a division would part ties by its rounding.
+    by = "delta_ns" if units[0] == units[1] else "delta_unit_ns"
+    return tuple(sorted(rows, key=lambda row: -abs(getattr(row, by) or 0.0)))
 
 
 def _row(key: Key, a: Sequence[dict[Key, _Cell]], b: Sequence[dict[Key, _Cell]], units: tuple[int, int]) -> Row:
