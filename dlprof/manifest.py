@@ -147,11 +147,13 @@ class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
 class Work(msgspec.Struct, frozen=True, kw_only=True):
     """What a comparison found out of the work on both sides beside timings and traces (api.compare.result_directory.Kept).
 
-    parity: the differences; agreement: how closely the sides agree.
+    As comparison.json states it (analysis.facts has the types).
+
+    parity: the differences; agreement: how closely the sides agree, {} where that was not asked.
     primitives: oneDNN's own account; None where it was not asked.
     """
 
-    parity: list[dict[str, Any]] = []
+    parity: list[dict[str, str]] = []
     agreement: dict[str, Any] = {}
     primitives: dict[str, Any] | None = None
 

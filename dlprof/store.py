@@ -8,7 +8,6 @@ Layout and meaning: docs/architecture.md, "A capture directory".
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 import time
@@ -160,18 +159,14 @@ class Capture:
         """The captures inside a comparison directory, by folder name."""
         return {folder.name: Capture.open(folder) for folder in traced_folders(self.path)}
 
-    def comparison(self) -> dict[str, Any]:
-        """comparison.json of a comparison directory."""
+    def comparison(self) -> Any:
+        """comparison.json of a comparison directory as plain values (api.compare.stored makes findings of them)."""
         try:
-            check_regular(self.path / COMPARISON_FILE, StoreError)
-            content: dict[str, Any] = json.loads((self.path / COMPARISON_FILE).read_bytes())
+            return read_json(self.path / COMPARISON_FILE)
         except FileNotFoundError:
             raise StoreError(
                 f"{self.path}: holds no comparison", hint="give the directory of a `dlprof compare`"
             ) from None
-        except ValueError as error:
-            raise StoreError(f"{self.path / COMPARISON_FILE}: damaged: {error}") from None
-        return content
 
     def _table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
         file = self.path / name

@@ -49,8 +49,8 @@ def crossovers(study: dlprof.StudyResult) -> list[dict[str, object]]:
     for cell in study.cells:
         if cell.has_result:
             rows += [
-                {"experiment": cell.record.experiment, "task": sweep["op"], "statement": sweep["sentence"]}
-                for sweep in results.loaded(cell).found.facts.get("sweeps", [])
+                {"experiment": cell.record.experiment, "task": sweep.op, "statement": sweep.sentence}
+                for sweep in results.loaded(cell).found.facts.sweeps or ()
             ]
     return rows
 

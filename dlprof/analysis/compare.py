@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.explain import kernels, ledger, rows, tax
+from dlprof.analysis.facts import NOTHING, Facts, ProfilingCost
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import parity, traced_work
 from dlprof.analysis.timing import design, verdicts
@@ -53,28 +54,26 @@ def build(
     timings: pa.Table,
     parity_differences: Sequence[Mapping[str, str]] = (),
     margin: float = 0.05,
-    alpha: float | None = None,
     adaptive: bool = False,
-    headline: str | None = None,
     warnings: Sequence[str] = (),
-    facts: Mapping[str, object] | None = None,
+    facts: Facts = NOTHING,
 ) -> Comparison:
     """Everything a comparison found: verdicts from `timings` (schema.TIMINGS), rows and explanations from the traces.
 
     A blocking parity difference makes every verdict not_comparable: sides that did different work are not compared. One
     that names an `item` concerns that item alone; it comes after those that were compared.
-    profiling_overhead per side = traced step ÷ untraced step − 1, medians; facts['profiling'] says of what.
+    profiling_overhead per side = traced step ÷ untraced step − 1, medians; facts.profiling says of what.
     """
     a, b = _on_one_basis(_placed(a), _placed(b))
     explained = _explained(a, b)
-    items = verdicts.items(timings, a.side, b.side, margin=margin, alpha=alpha, adaptive=adaptive, headline=headline)
+    items = verdicts.items(timings, a.side, b.side, margin=margin, adaptive=adaptive)
     items = _judged(items, parity.blocking(parity_differences), a.side, b.side)
     profiling = {"a": _profiling(a, timings, "a"), "b": _profiling(b, timings, "b")}
     notes = [*warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
     notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(a, b))]
     explanation = _explanation(a, b, _untraced_steps(a, b, timings))
     if explanation:
-        notes += tax.limits(explanation.ledger, {side: _cost_ns(value) for side, value in profiling.items()})
+        notes += tax.limits(explanation.ledger, {side: value.cost_ns for side, value in profiling.items()})
     return Comparison(
         workload=workload,
         a=a.side,
@@ -83,17 +82,17 @@ def build(
         rows=rows.build(a.exact, b.exact, _units(explained)),
         kernels=kernels.build(a.exact, b.exact, _units(explained)),
         explained=explained,
-        profiling_overhead={side: value["overhead"] for side, value in profiling.items()},
+        profiling_overhead={side: value.overhead for side, value in profiling.items()},
         parity=tuple(parity_differences),
         warnings=tuple(dict.fromkeys(notes)),
         anomalies=_anomalies(a, b),
-        facts={**(facts or {}), "profiling": profiling},
+        facts=replace(facts, profiling=profiling),
         ledger=explanation.ledger if explanation else None,
         alignment=explanation.alignment if explanation else None,
     )
 
 
-def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, object] | None = None) -> Comparison:
+def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
     """Two recordings side by side: an estimate with a warning, never a verdict and never an interval.
 
     The ratio is that of the median step where both traces mark steps, else that of the busy time (union of all work), and
@@ -118,7 +117,6 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "", facts: Mapping[str, ob
         parity=differences,
         warnings=tuple(dict.fromkeys(notes)),
         anomalies=_anomalies(a, b),
-        facts=dict(facts or {}),
         ledger=explanation.ledger if explanation else None,
         alignment=explanation.alignment if explanation else None,
     )
@@ -264,7 +262,7 @@ def _explained(a: Evidence, b: Evidence) -> dict[str, Explained]:
     return {side: steps.explained(e.exact[0]) for side, e in (("a", a), ("b", b)) if e.exact}
 
 
-def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> dict[str, Any]:
+def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> ProfilingCost:
     """What tracing cost a step, and against what: untraced steps of the same process beside the window, else the
     trials.
 
@@ -273,7 +271,6 @@ def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> dict[str, An
     """
     traced = [median for table in evidence.exact if (median := steps.step_median_ns(table)) is not None]
     beside = [float(np.median(times)) for times in evidence.untraced if len(times)]
-    result: dict[str, Any] = {"overhead": None, "traced_step_ns": None, "untraced_step_ns": None, "against": None}
     if traced and len(beside) == len(traced):
         cost = float(np.median(np.array(traced) / np.array(beside))) - 1
         untraced, against = float(np.median(beside)), "synchronised steps of the same process beside the window"
@@ -281,21 +278,10 @@ def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> dict[str, An
         found = ((item, _untraced(timings, item, side)) for item in ("train_step_sync", "train_block"))
         against, trial_ns = next(((item, ns) for item, ns in found if ns), ("", None))
         if not traced or trial_ns is None:
-            return result
+            return ProfilingCost()
         untraced = trial_ns
         cost = float(np.median(traced)) / untraced - 1
-    return {
-        "overhead": cost,
-        "traced_step_ns": float(np.median(traced)),
-        "untraced_step_ns": untraced,
-        "against": against,
-    }
-
-
-def _cost_ns(profiling: Mapping[str, Any]) -> float | None:
-    """What profiling added to a step of one side, ns; None where it was not measured."""
-    traced, untraced = profiling["traced_step_ns"], profiling["untraced_step_ns"]
-    return None if traced is None or untraced is None else float(traced - untraced)
+    return ProfilingCost(cost, float(np.median(traced)), untraced, against)
 
 
 def _untraced(timings: pa.Table, item: str, side: str, average: Callable[..., Any] = np.median) -> float | None:

@@ -8,6 +8,9 @@ from typing import Literal
 
 import pyarrow as pa
 
+from dlprof.analysis.facts import NOTHING, Facts
+from dlprof.analysis.facts import Ratio as Ratio
+
 VerdictWord = Literal["faster", "slower", "equivalent", "negligible", "inconclusive", "not_comparable"]
 
 
@@ -23,18 +26,6 @@ class Side:
     label: str
     capture: str | None = None
     manifest_digest: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Ratio:
-    """Time of B ÷ time of A with its interval; below 1 means that B is faster. Null ends where there is no interval."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-    confidence: float
-    trials: int
-    method: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +146,7 @@ class Comparison:
     parity: tuple[Mapping[str, str], ...]
     warnings: tuple[str, ...]
     anomalies: Mapping[str, int]
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Facts = NOTHING
     ledger: Ledger | None = None
     alignment: Alignment | None = None
     kernels: tuple[KernelRow, ...] = ()

@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from dlprof.analysis.facts import Facts, ImportedTable
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import findings
 from dlprof.api.import_traces import now
@@ -52,13 +53,13 @@ def import_timings(path: Path, target: Path, layout: Layout, margin: float = 0.0
                 warnings=warnings,
                 family=len(read.items) > 1,
                 listed=read.items,
-                facts={
-                    "kind": "op",
-                    "method": "imported",
-                    "imported": {"file": path.name, **asdict(layout)},
-                    "items_listed": list(read.items),
-                    "folder": str(writer.path),
-                },
+                facts=Facts(
+                    kind="op",
+                    method="imported",
+                    imported=ImportedTable(file=path.name, **asdict(layout)),
+                    items_listed=read.items,
+                    folder=str(writer.path),
+                ),
             )
         )
         writer.comparison(json.comparison(found))

@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlprof.analysis import compare, exhibits
 from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
 from dlprof.api import published
-from dlprof.api.compare import findings
+from dlprof.api.compare import findings, stored
 from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
 from dlprof.names import SIDES, CaptureName
@@ -158,26 +158,26 @@ def load_comparison(capture: Capture) -> ComparisonResult:
     if isinstance(capture.manifest.options, PublishedOptions):
         return ComparisonResult(capture.path, published.found(capture), {}, capture.timings())
     captures = capture.captures()
-    stored, options = capture.comparison(), capture.manifest.options
+    held, options = stored.read(capture), capture.manifest.options
     assert isinstance(options, LockstepOptions | ImportedOptions)
     timings = capture.timings() if capture.has("timings.parquet") else None
-    family = "summary" in stored["facts"]
+    family = held.facts.summary is not None
     # A family that does not list its items, of an older dlprof, keeps the order found then.
-    listed = stored["facts"].get("items_listed") or [item["item"] for item in stored["items"]]
+    listed = held.facts.items_listed or [item.item for item in held.items]
     found = findings.build(
         findings.Parts(
-            workload=stored["workload"],
-            asked={name: _stored_side(stored[name]) for name in SIDES},
+            workload=held.workload,
+            asked={"a": held.a, "b": held.b},
             captures=captures,
             paths={name: str(capture.path / CaptureName.first(name)) for name in SIDES},
             timings=timings if timings is not None else no_timings(),
-            parity=stored["parity"],
+            parity=held.parity,
             margin=options.margin,
             adaptive=options.trials is None if options.adaptive is None else options.adaptive,
             warnings=capture.manifest.warnings,
             family=family,
             listed=listed,
-            facts={key: value for key, value in stored["facts"].items() if key not in findings.DERIVED},
+            facts=held.facts,
         )
     )
     return ComparisonResult(capture.path, found, captures, timings)
@@ -198,8 +198,3 @@ def no_timings() -> pa.Table:
     from dlprof import schema
 
     return schema.TIMINGS.empty_table()
-
-
-def _stored_side(stored: Mapping[str, Any]) -> Side:
-    known = Side.__dataclass_fields__
-    return Side(**{key: value for key, value in stored.items() if key in known})

@@ -11,7 +11,7 @@ import dataclasses
 import io
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Final
 
 import pyarrow as pa
@@ -36,7 +36,7 @@ def comparison(found: Comparison) -> str:
 
     Of an op workload the verdicts instead, a line an item (ITEM_COLUMNS): its traces say little, its sizes all.
     """
-    if found.facts.get("kind") == "op":
+    if found.facts.kind == "op":
         return _lines(list(ITEM_COLUMNS), (_item(found, item) for item in found.items))
     names = [field.name for field in dataclasses.fields(Row)]
     return _lines(names, ([getattr(row, name) for name in names] for row in found.rows))
@@ -44,8 +44,8 @@ def comparison(found: Comparison) -> str:
 
 def _item(found: Comparison, item: ItemResult) -> list[object]:
     ratio = item.ratio or Ratio(math.nan, None, None, math.nan, 0, "")
-    events = found.facts.get("events_of_items")
-    counts = [events.get(side, {}).get(item.item) if isinstance(events, Mapping) else None for side in SIDES]
+    events = found.facts.events_of_items or {}
+    counts = [events.get(side, {}).get(item.item) for side in SIDES]
     return [
         item.item, item.verdict, ratio.estimate, ratio.low, ratio.high, ratio.confidence, ratio.trials, ratio.method,
         item.a_median_ns, item.b_median_ns, *counts, item.sentence, "; ".join(item.warnings),

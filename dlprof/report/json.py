@@ -13,12 +13,14 @@ from importlib import resources
 from pathlib import PurePath
 from typing import Any, Final, Literal
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis.model import Comparison, Side, View
 from dlprof.names import SIDES
+from dlprof.report import facts_json
 from dlprof.report.text.verdict import verdict_word
 
 SCHEMA_VERSION: Final = 1
@@ -55,7 +57,7 @@ def comparison_value(found: Comparison) -> dict[str, Any]:
         "parity": plain(found.parity),
         "warnings": plain(found.warnings),
         "anomalies": plain(found.anomalies),
-        "facts": plain(found.facts),
+        "facts": {key: plain(value) for key, value in facts_json.pairs(found.facts)},
     }
 
 
@@ -132,6 +134,8 @@ def plain(value: object) -> Any:
         return plain(value.to_pylist())
     if isinstance(value, PurePath):
         return str(value)
+    if isinstance(value, msgspec.Struct):
+        return plain(msgspec.to_builtins(value))
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
     raise TypeError(f"{type(value).__name__} has no JSON form")

@@ -36,6 +36,7 @@ def test_the_reasons_sum_to_the_differences_of_the_primitives(said):
 
 def test_the_stored_comparison_keeps_them(comparison):
     import dlprof
+    from dlprof.report import json as json_report
 
     found = dlprof.load(comparison.path).found
-    assert found.facts["primitives"] == json.loads(comparison.stdout)["facts"]["primitives"]
+    assert json_report.plain(found.facts.primitives) == json.loads(comparison.stdout)["facts"]["primitives"]

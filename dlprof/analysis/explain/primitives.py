@@ -10,13 +10,12 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
 from dlprof.analysis.explain.verbose import Verbose
-
-Reason = Literal["same implementation", "other implementation", "only in A", "only in B", "reorder"]
+from dlprof.analysis.facts import Primitive, Reason
 
 _NAMES: Final = {
     "pooling_v2": "pooling",
@@ -26,30 +25,6 @@ _NAMES: Final = {
 }
 _INNER: Final = re.compile(r"mb(\d+)_?ic(\d+)(?:ih(\d+))?(?:iw(\d+))?_?oc(\d+)")
 _MATMUL: Final = re.compile(r"(?:\d+x)?(\d+)x(\d+):(?:\d+x)?(\d+)x(\d+)")
-
-
-@dataclass(frozen=True, slots=True)
-class Primitive:
-    """One problem on both sides: medians of a call (ns), calls per unit, what implements it in which layouts, and
-    why it differs. a_ns, b_ns: per unit (calls × median); None where the side does not run it."""
-
-    primitive: str
-    prop: str
-    problem: str
-    reason: Reason
-    a_implementation: str | None
-    b_implementation: str | None
-    a_layouts: str | None
-    b_layouts: str | None
-    a_calls: float
-    b_calls: float
-    a_ns: float | None
-    b_ns: float | None
-
-    @property
-    def delta_ns(self) -> float:
-        """B − A per unit, an absent side counting as 0."""
-        return (self.b_ns or 0.0) - (self.a_ns or 0.0)
 
 
 @dataclass(frozen=True, slots=True)

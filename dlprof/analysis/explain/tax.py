@@ -3,42 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import numpy as np
 import pyarrow as pa
 
 from dlprof import names
 from dlprof.analysis import columns
+from dlprof.analysis.facts import Level, Tax
 from dlprof.analysis.model import Ledger
 from dlprof.analysis.trace import cells, steps
 from dlprof.names import Marker
 from dlprof.units import PS_PER_NS, format_ns
-
-
-@dataclass(frozen=True, slots=True)
-class Level:
-    """One level of profiling. step_ns: mean wall time of a step. cost_ns: step_ns − that of level off (None for off).
-    classes: operator class (phase, `copies`, `unknown`) → exclusive time per step, ns; empty for off, which has no trace."""
-
-    name: str
-    steps: int
-    step_ns: float
-    cost_ns: float | None
-    classes: Mapping[str, float]
-
-
-@dataclass(frozen=True, slots=True)
-class Tax:
-    """Levels off, light (native fidelity: as it runs) and full (exact: nothing bulked, every step awaited), where measured.
-
-    statement: what tracing costs, and whether a difference of `difference_ns` a step can be explained by such traces.
-    """
-
-    levels: tuple[Level, ...]
-    difference_ns: float | None
-    explains: bool | None
-    statement: str
 
 
 def build(

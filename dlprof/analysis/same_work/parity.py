@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dlprof.analysis.facts import Tolerance
 
 _LOGITS_TOLERANCE: Final = {"float32": 1e-4, "float64": 1e-9, "float16": 2e-2, "bfloat16": 1e-1}
 """Largest accepted |a − b| ÷ (scale of the array), by element type. float32: the issue's bound for logits; sums of
@@ -18,14 +19,6 @@ BLOCKING_FACTS: Final = frozenset(
 )
 """Facts that make the two sides different work; others (Python, threads, layouts) are stated, for they are part of
 what a framework is or of how it was asked to run."""
-
-
-@dataclass(frozen=True, slots=True)
-class Tolerance:
-    """Accepted difference: |a − b| ≤ absolute + relative × largest |a| in the array."""
-
-    absolute: float = 1e-6
-    relative: float = 1e-4
 
 
 def tolerance(dtype: str) -> Tolerance:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
 import numpy as np
 
+from dlprof.analysis.facts import Agreement
 from dlprof.analysis.same_work import parity
 from dlprof.names import RUNTIME_THREADS, ArrayName
 from dlprof.workload import Workload
@@ -44,12 +45,12 @@ class Answers(Protocol):
 @dataclass(frozen=True, slots=True)
 class Work:
     """What was found. differences: all, those that block with blocks = yes; one that concerns a single item of an op
-    workload names it under `item`. compared: arrays that were held against each other. agreement: Comparison.facts
-    ['agreement'], how closely they agree, within what, and the facts that are the same on both sides."""
+    workload names it under `item`. compared: arrays that were held against each other. agreement: how
+    closely they agree, within what, and the facts that are the same on both sides."""
 
     differences: tuple[Difference, ...]
     compared: int
-    agreement: Mapping[str, Any] = field(default_factory=dict)
+    agreement: Agreement | None = None
 
     @property
     def blocks(self) -> tuple[Difference, ...]:
@@ -78,12 +79,12 @@ def check(a: Answers, b: Answers, workloads: Mapping[str, Workload], allow: Coll
     designed = by_design(workloads["a"], workloads["b"])
     rest = (one for one in (*found, *parity.facts(*stated)) if one.get("item") not in named)
     differences = (*designed, *unable, *judged(rest, workloads, allow))
-    agreement = {
-        "dtype": dtype,
-        "tolerance": asdict(parity.tolerance(dtype)),
-        "largest_relative_difference": parity.distances(*arrays),
-        "same_facts": {name: value for name, value in stated[0].items() if stated[1].get(name) == value},
-    }
+    agreement = Agreement(
+        dtype=dtype,
+        tolerance=parity.tolerance(dtype),
+        largest_relative_difference=parity.distances(*arrays),
+        same_facts={name: str(value) for name, value in stated[0].items() if stated[1].get(name) == value},
+    )
     return Work(differences, len(arrays[0].keys() & arrays[1].keys()), agreement)
 
 

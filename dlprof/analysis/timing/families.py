@@ -4,13 +4,15 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import asdict
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis import columns, exhibits
+from dlprof.analysis.facts import Crossing, SweepFacts
 from dlprof.analysis.intervals import union
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.analysis.timing import lockstep
@@ -49,17 +51,16 @@ def geometric_mean(timings: pa.Table, names: Sequence[str], margin: float) -> Ra
     return Ratio(found.estimate, found.low, found.high, found.confidence, found.trials, how)
 
 
-def sweeps(found: Comparison, timings: pa.Table) -> tuple[Mapping[str, Any], ...]:
-    """Each operator's sweep over sizes as plain values for `Comparison.facts`: stem, sizes, and the crossover in numbers
-    and as a sentence."""
+def sweeps(found: Comparison, timings: pa.Table) -> tuple[SweepFacts, ...]:
+    """Each operator's sweep over sizes: stem, sizes, and the crossover in numbers and as a sentence."""
     return tuple(
-        {
-            "op": sweep.stem,
-            "key": sweep.key,
-            "sizes": list(sweep.sizes),
-            "crossover": _numbers(sweep.crossover),
-            "sentence": crossover_sentence(sweep.stem, sweep.crossover, found.a, found.b),
-        }
+        SweepFacts(
+            op=sweep.stem,
+            key=sweep.key,
+            sizes=sweep.sizes,
+            crossover=_numbers(sweep.crossover),
+            sentence=crossover_sentence(sweep.stem, sweep.crossover, found.a, found.b),
+        )
         for sweep in exhibits.sweeps(found, exhibits.trials(timings))
     )
 
@@ -81,18 +82,8 @@ def crossover_sentence(stem: str, crossing: stats.Crossover | None, a: Side, b: 
     )
 
 
-def _numbers(crossing: stats.Crossover | None) -> Mapping[str, Any] | None:
-    if crossing is None:
-        return None
-    return {
-        "size": crossing.size,
-        "low": crossing.low,
-        "high": crossing.high,
-        "confidence": crossing.confidence,
-        "trials": crossing.trials,
-        "faster_below": crossing.faster_below,
-        "why": crossing.why,
-    }
+def _numbers(crossing: stats.Crossover | None) -> Crossing | None:
+    return None if crossing is None else Crossing(**asdict(crossing))
 
 
 def events_of_items(events: pa.Table, items: Sequence[str]) -> Mapping[str, int]:

@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, replace
+from typing import Any
 
 import pyarrow as pa
 
 from dlprof.analysis import compare
+from dlprof.analysis.facts import NOTHING, Facts
 from dlprof.analysis.model import Comparison, ItemResult, Side
 from dlprof.analysis.timing import families
 from dlprof.api.compare import profiling_cost
 from dlprof.api.compare.evidence import evidence_of, side_of
 from dlprof.names import SIDES, CaptureName
 from dlprof.store import Capture
-
-DERIVED: Final = ("profiling", "tax", "summary", "sweeps", "events_of_items", "explained_of_items")
-"""Comparison.facts that `build` computes; all others are told to it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,11 +35,14 @@ class Parts:
     warnings: Sequence[str]
     family: bool = False
     listed: Sequence[str] = ()
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Facts = NOTHING
 
 
 def build(parts: Parts) -> Comparison:
-    """Verdicts from the timings, explanations from the captures, and what profiling cost."""
+    """Verdicts from the timings, explanations from the captures, and what profiling cost.
+
+    Of the facts, those that are computed here (profiling, tax, summary, sweeps, *_of_items) replace what was told.
+    """
     evidence = {}
     for name in SIDES:
         mine = [parts.captures[folder] for folder in CaptureName.exact_runs(parts.captures, name)]
@@ -59,9 +60,9 @@ def build(parts: Parts) -> Comparison:
         facts=parts.facts,
     )
     gap = found.ledger.untraced_gap_ns if found.ledger else None
-    found = replace(found, facts={**found.facts, "tax": profiling_cost.of(parts.captures, gap)})
-    if parts.facts.get("kind") == "op":
-        found = replace(found, facts={**found.facts, "explained_of_items": _explained_of_items(found, parts)})
+    found = _with(found, tax=profiling_cost.of(parts.captures, gap))
+    if parts.facts.kind == "op":
+        found = _with(found, explained_of_items=_explained_of_items(found, parts))
     return _with_family(found, parts) if parts.family else found
 
 
@@ -84,15 +85,19 @@ def _with_family(found: Comparison, parts: Parts) -> Comparison:
         for side in SIDES
         if CaptureName.first(side) in parts.captures
     }
-    facts: dict[str, Any] = {
-        "summary": families.summary(found.items, found.a, found.b),
-        "geometric_mean": families.geometric_mean(
+    return _with(
+        found,
+        summary=families.summary(found.items, found.a, found.b),
+        geometric_mean=families.geometric_mean(
             parts.timings, [item.item for item in found.items if item.verdict != "not_comparable"], parts.margin
         ),
-        "sweeps": list(families.sweeps(found, parts.timings)),
-        "events_of_items": events,
-    }
-    return replace(found, facts={**found.facts, **facts})
+        sweeps=families.sweeps(found, parts.timings),
+        events_of_items=events,
+    )
+
+
+def _with(found: Comparison, **facts: Any) -> Comparison:
+    return replace(found, facts=replace(found.facts, **facts))
 
 
 def _in_order(found: Sequence[ItemResult], listed: Sequence[str]) -> tuple[ItemResult, ...]:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
-from typing import Any, Final
+from dataclasses import asdict
+from typing import Final
 
 from dlprof import stats
+from dlprof.analysis.facts import ErrorRate, KnownError
 from dlprof.api import calibrate
 from dlprof.api.compare.plan import Pacing
 from dlprof.api.options import CompareOptions
@@ -19,28 +20,9 @@ from dlprof.workload import Workload
 _MOST_TRIALS: Final = stats.look_schedule()[-1]
 
 
-@dataclass(frozen=True, slots=True)
-class Trust:
-    """What is known of one item here. false_positives: A against A by this comparison's design, resampled. sd: between
-    trials. trials: as many as the design allows in its time; smallest: the slow-down that they find with 80 % power, None
-    where they are below six."""
-
-    label: str
-    item: str
-    calibrated_trials: int
-    created: str
-    false_positives: stats.Rate
-    sd: float
-    seconds: float
-    trials: int
-    alpha: float
-    smallest: float | None
-    statement: str
-
-
 def of(
     options: CompareOptions, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload], pacing: Pacing
-) -> Trust | None:
+) -> KnownError | None:
     """The calibration of the noisier side (of A or B, as far as they were calibrated) on the headline; None without one.
 
     The ratio of two different sides may vary more than either does against itself, so this is a lower bound.
@@ -53,7 +35,7 @@ def of(
     return max(found, key=lambda trust: trust.sd, default=None)
 
 
-def _trust(saved: calibrate.Calibrated, item: str, pacing: Pacing) -> Trust:
+def _trust(saved: calibrate.Calibrated, item: str, pacing: Pacing) -> KnownError:
     result = saved.items[item].result
     assert result is not None
     trials = pacing.trials_within(saved.seconds)
@@ -61,12 +43,12 @@ def _trust(saved: calibrate.Calibrated, item: str, pacing: Pacing) -> Trust:
     rate = (result.adaptive if pacing.adaptive else result.fixed).significant
     smallest = result.smallest_effect(trials, alpha) if trials >= stats.MIN_TRIALS else None
     time = format_minutes(trials * saved.seconds)
-    return Trust(
+    return KnownError(
         label=saved.label,
         item=item,
         calibrated_trials=result.trials,
         created=saved.created,
-        false_positives=rate,
+        false_positives=ErrorRate(**asdict(rate)),
         sd=result.sd,
         seconds=saved.seconds,
         trials=trials,
@@ -84,12 +66,7 @@ def _trust(saved: calibrate.Calibrated, item: str, pacing: Pacing) -> Trust:
     )
 
 
-def plain(trust: Trust | None) -> dict[str, Any] | None:
-    """As values for the facts of a comparison."""
-    return None if trust is None else asdict(trust)
-
-
-def check_gate(options: CompareOptions, workload: Workload, trust: Trust | None) -> str:
+def check_gate(options: CompareOptions, workload: Workload, trust: KnownError | None) -> str:
     """A note for the user, or ''. Raises `UsageError` where a gate is tighter than what can be seen here in the time."""
     gate = options.gate
     if gate is None:
@@ -106,7 +83,7 @@ def check_gate(options: CompareOptions, workload: Workload, trust: Trust | None)
     )
 
 
-def _remedy(gate: float, trust: Trust) -> str:
+def _remedy(gate: float, trust: KnownError) -> str:
     adaptive = trust.alpha != stats.FIXED_ALPHA
     needed = stats.needed_trials(trust.sd, gate, stats.LOOK_ALPHA if adaptive else stats.FIXED_ALPHA)
     wider = "" if trust.smallest is None else f"--gate {math.ceil(trust.smallest * 100)}% or wider, or "

@@ -8,12 +8,13 @@ done, so what stands in the log between two answers is what was done between the
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from dlprof.analysis.explain import primitives, verbose
 from dlprof.analysis.explain.verbose import Verbose
+from dlprof.analysis.facts import OneDnn, Primitives
 from dlprof.api.record import Bench
 from dlprof.api.sides import SideSpec
 from dlprof.capture.workers.launch import Worker
@@ -38,14 +39,14 @@ class Printed:
     units: int
 
 
-def find(bench: Bench, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> dict[str, Any]:
+def find(bench: Bench, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> Primitives:
     """What `explained` gives, from a run a side (a, b); where there is none, `statement` says why and the rest is empty.
 
     A run that fails costs the comparison these reasons and nothing else: a warning says how it failed.
     """
     why = _pointless(sides, workloads)
     if why is not None:
-        return _nothing(why)
+        return Primitives(why)
     printed = {}
     for name, side in sides.items():
         bench.progress.stage(f"oneDNN's own account of {side.label}")
@@ -54,12 +55,8 @@ def find(bench: Bench, sides: Mapping[str, SideSpec], workloads: Mapping[str, Wo
         except DlprofError as error:
             text = f"no oneDNN lines of {side.label}: {error.message.splitlines()[0]}"
             bench.warn(text)
-            return _nothing(text)
+            return Primitives(text)
     return explained(printed["a"], printed["b"])
-
-
-def _nothing(why: str) -> dict[str, Any]:
-    return {"statement": why, "absent": [], "by_reason_ns": {}, "primitives": []}
 
 
 def _pointless(sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> str | None:
@@ -89,31 +86,22 @@ def _listen(bench: Bench, side: SideSpec, workload: Workload, control: Path) -> 
     return Printed(verbose.parse([*_information(said[:before]), *_lines(said[before:])]), units)
 
 
-def explained(a: Printed, b: Printed) -> dict[str, Any]:
-    """Both sides' primitives set against each other, as plain values for Comparison.facts['primitives'].
-
-    statement; absent: sides that printed nothing; by_reason_ns: reason → ns a step; primitives: as
-    analysis.primitives.Primitive, ns a step; a, b: version, isa, runtime, threads, steps, unread (lines not understood).
-    """
+def explained(a: Printed, b: Printed) -> Primitives:
+    """Both sides' primitives set against each other."""
     found = primitives.explain(a.verbose, b.verbose, a_units=a.units, b_units=b.units)
-    sides = {
-        name: {
-            "version": one.verbose.version,
-            "isa": one.verbose.isa,
-            "runtime": one.verbose.runtime,
-            "threads": one.verbose.threads,
-            "steps": one.units,
-            "unread": one.verbose.unread,
-        }
-        for name, one in (("a", a), ("b", b))
-    }
-    return {
-        "statement": found.statement,
-        "absent": list(found.absent),
-        "by_reason_ns": dict(found.by_reason),
-        "primitives": [asdict(primitive) for primitive in found.primitives],
-        **sides,
-    }
+    return Primitives(
+        statement=found.statement,
+        absent=found.absent,
+        by_reason_ns=found.by_reason,
+        primitives=found.primitives,
+        a=_said(a),
+        b=_said(b),
+    )
+
+
+def _said(one: Printed) -> OneDnn:
+    said = one.verbose
+    return OneDnn(said.version, said.isa, said.runtime, said.threads, one.units, said.unread)
 
 
 def _lines(said: bytes) -> list[str]:

@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
-from typing import Any
 
 from dlprof.analysis.explain import tax
+from dlprof.analysis.facts import Tax
 from dlprof.api.compare.evidence import placed_events, untraced_step_ns
 from dlprof.names import EXACT, NATIVE, SIDES, CaptureName
 from dlprof.store import Capture
 
 
-def of(captures: Mapping[str, Capture], difference_ns: float | None) -> dict[str, Any]:
-    """Comparison.facts['tax']: side (a, b) → analysis.tax.Tax as plain values, ns; a side without marked steps is left out.
+def of(captures: Mapping[str, Capture], difference_ns: float | None) -> dict[str, Tax]:
+    """Side (a, b) → what profiling cost it; a side without marked steps is left out.
 
     captures: by folder (a-exact-1, a-native-1, …). difference_ns: the untraced difference of a step under discussion.
     Off is the mean of the steps beside the exact window in the same process; the native window is of another process.
     """
-    found: dict[str, Any] = {}
+    found: dict[str, Tax] = {}
     for side in SIDES:
         full, light = (captures.get(CaptureName.first(side, fidelity)) for fidelity in (EXACT, NATIVE))
         if full is None:
@@ -26,5 +25,5 @@ def of(captures: Mapping[str, Capture], difference_ns: float | None) -> dict[str
         events = [None if capture is None else placed_events(capture)[0] for capture in (light, full)]
         built = tax.build(untraced_step_ns(full), *events, difference_ns=difference_ns)
         if built.levels:
-            found[side] = asdict(built)
+            found[side] = built
     return found

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from dataclasses import dataclass, field, fields, replace
+from typing import Final
 
 import msgspec
 import pyarrow as pa
 
 from dlprof import schema
+from dlprof.analysis.facts import Agreement, EpochFacts, Facts, KnownError, Primitives, TrialNote
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import findings
 from dlprof.api.import_traces import now
@@ -21,6 +22,7 @@ from dlprof.capture.workers import launch_env
 from dlprof.capture.workers.schedule import Trial
 from dlprof.manifest import Disturbance, LockstepOptions, Machine, Manifest, Session, TrialFacts, Work
 from dlprof.names import SIDES, CaptureName
+from dlprof.protocol import Epoch
 from dlprof.report import json
 from dlprof.store import Capture, CaptureWriter, traced_folders
 from dlprof.version import __version__
@@ -39,15 +41,15 @@ class Kept:
     here (api.compare.known_error), None where nothing is."""
 
     differences: tuple[Mapping[str, str], ...] = ()
-    agreement: Mapping[str, Any] = field(default_factory=dict)
+    agreement: Agreement | None = None
     trials: list[Trial] = field(default_factory=list)
     captures: dict[str, Capture] = field(default_factory=dict)
-    primitives: Mapping[str, Any] | None = None
+    primitives: Primitives | None = None
     stopped: str = ""
     ended: str = ""
     listed: tuple[str, ...] = ()
     sessions: list[Session] = field(default_factory=list)
-    calibration: Mapping[str, Any] | None = None
+    calibration: KnownError | None = None
 
     @property
     def notes(self) -> list[str]:
@@ -92,44 +94,34 @@ class Keeper:
                 warnings=warnings,
                 family=self.family,
                 listed=listed,
-                facts={**self._facts(kept), **({"items_listed": list(listed)} if listed else {})},
+                facts=self._facts(kept, listed),
             )
         )
 
-    def _facts(self, kept: Kept) -> dict[str, object]:
-        """Beside the verdict: accuracy per epoch, idle workers, disturbance, why the trials ended."""
-        wanted = ("epoch", "traced", "wall_ns", "train_loss", "validation_accuracy", "test_accuracy")
+    def _facts(self, kept: Kept, listed: Sequence[str]) -> Facts:
+        """Beside the verdict: how it was measured, accuracy per epoch, what the machine did, why the trials ended."""
+        workload = self.workloads["a"]
         first = [CaptureName.first(side) for side in SIDES]
-        accuracy = {
-            folder: [{key: getattr(epoch, key) for key in wanted} for epoch in capture.manifest.epochs]
-            for folder, capture in kept.captures.items()
-            if folder in first
-        }
-        return {
-            "kind": self.workloads["a"].kind,
-            "method": self.options.method,
-            "preset": self.workloads["a"].preset,
-            "differs": list(self.workloads["a"].differs),
-            "epochs": accuracy,
-            "idle_cpu_fraction": {
-                side: max((trial.idle[side] for trial in kept.trials), default=None) for side in SIDES
+        return Facts(
+            kind=workload.kind,
+            method=self.options.method,
+            preset=workload.preset,
+            differs=tuple(workload.differs),
+            epochs={
+                folder: tuple(_epoch_facts(epoch) for epoch in capture.manifest.epochs)
+                for folder, capture in kept.captures.items()
+                if folder in first
             },
-            "trials": [
-                {
-                    "number": t.number,
-                    "rounds": list(t.group_rounds),
-                    "wall_s": round(t.wall_s, 3),
-                    "machine": dict(t.machine),
-                }
-                for t in kept.trials
-            ],
-            "stopped": kept.stopped,
-            "agreement": kept.agreement,
-            "sessions": msgspec.to_builtins(kept.sessions),
-            "calibration": kept.calibration,
-            "primitives": kept.primitives,
-            "folder": str(self.writer.path),
-        }
+            idle_cpu_fraction={side: max((trial.idle[side] for trial in kept.trials), default=None) for side in SIDES},
+            trials=tuple(_trial_note(trial) for trial in kept.trials),
+            stopped=kept.stopped,
+            agreement=kept.agreement,
+            sessions=tuple(kept.sessions),
+            calibration=kept.calibration,
+            primitives=kept.primitives,
+            folder=str(self.writer.path),
+            items_listed=tuple(listed) or None,
+        )
 
     def checkpoint(self, kept: Kept, warnings: Sequence[str]) -> None:
         """Put what is finished so far on disk: a process that is killed after this loses none of it."""
@@ -183,11 +175,19 @@ class Keeper:
             sessions=list(kept.sessions),
             work=Work(
                 parity=[dict(difference) for difference in kept.differences],
-                agreement=dict(kept.agreement),
-                primitives=None if kept.primitives is None else dict(kept.primitives),
+                agreement=json.plain(kept.agreement) or {},
+                primitives=json.plain(kept.primitives),
             ),
             asked=msgspec.to_builtins(given.absolute(), enc_hook=str),
         )
+
+
+def _epoch_facts(epoch: Epoch) -> EpochFacts:
+    return EpochFacts(**{one.name: getattr(epoch, one.name) for one in fields(EpochFacts)})
+
+
+def _trial_note(trial: Trial) -> TrialNote:
+    return TrialNote(trial.number, tuple(trial.group_rounds), round(trial.wall_s, 3), trial_facts(trial).machine)
 
 
 def trial_facts(trial: Trial) -> TrialFacts:

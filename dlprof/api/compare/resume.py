@@ -13,13 +13,15 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlprof import temporary
+from dlprof.analysis.facts import Agreement, Primitives
+from dlprof.api.compare import stored
 from dlprof.api.compare.result_directory import Kept, side_facts
 from dlprof.api.options import CompareOptions, RunOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.schedule import Trial
 from dlprof.errors import StoreError, UsageError
-from dlprof.manifest import LockstepOptions, Machine, TrialFacts, Work
+from dlprof.manifest import LockstepOptions, Machine, TrialFacts
 from dlprof.store import MANIFEST_FILE, Capture, taken_up, typed
 from dlprof.version import __version__
 from dlprof.workload import Workload
@@ -48,21 +50,21 @@ def options(path: Path, asked: CompareOptions, default: CompareOptions) -> Compa
         )
     if asked.output is not None and asked.output.absolute() != path.absolute():
         raise UsageError("--resume writes to the directory that it goes on with", hint="leave -o out")
-    stored = typed(held.asked, CompareOptions, path / MANIFEST_FILE, "$.options.asked")
-    differing = list(_differing(asked.absolute(), default.absolute(), stored))
+    made = typed(held.asked, CompareOptions, path / MANIFEST_FILE, "$.options.asked")
+    differing = list(_differing(asked.absolute(), default.absolute(), made))
     if differing:
         raise UsageError(
             f"{path} was made with other options: {'; '.join(differing)}",
             hint="leave them out, since --resume takes those of the directory; other options are another comparison",
         )
-    _confirmed(path, asked.absolute().run, stored.run)
+    _confirmed(path, asked.absolute().run, made.run)
     time_s = asked.budget_s if asked.budget_s != default.budget_s else None
-    return dataclasses.replace(stored, output=path, gate=asked.gate, resume=path, time_s=time_s)
+    return dataclasses.replace(made, output=path, gate=asked.gate, resume=path, time_s=time_s)
 
 
-def _confirmed(path: Path, asked: RunOptions, stored: RunOptions) -> None:
+def _confirmed(path: Path, asked: RunOptions, before: RunOptions) -> None:
     """A directory may come from anybody: a program that it names runs only where the command line names it too."""
-    for word, named, made in (("--python", asked.python, stored.python), ("--calls", asked.calls, stored.calls)):
+    for word, named, made in (("--python", asked.python, before.python), ("--calls", asked.calls, before.calls)):
         if made is not None and named != made:
             raise UsageError(
                 f"{path} was made with {word} {made}, a program that would be run again",
@@ -83,10 +85,10 @@ def source(path: Path) -> Path:
     )
 
 
-def _differing(asked: Any, default: Any, stored: Any) -> Iterator[str]:
+def _differing(asked: Any, default: Any, before: Any) -> Iterator[str]:
     """What was given (is not the default) and is not as stored; a default that was typed out goes unseen."""
     for field in dataclasses.fields(asked):
-        given, usual, made = (getattr(one, field.name) for one in (asked, default, stored))
+        given, usual, made = (getattr(one, field.name) for one in (asked, default, before))
         if isinstance(given, RunOptions):
             yield from _differing(given, usual, made)
         elif field.name not in _OF_A_SESSION and given != usual and given != made:
@@ -134,13 +136,26 @@ def kept(source: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Wo
     return found, warnings
 
 
-def _work(before: Capture, options: LockstepOptions) -> Work:
+@dataclasses.dataclass(frozen=True, slots=True)
+class _Work:
+    """What was found out of the work on both sides (manifest.Work, typed)."""
+
+    parity: tuple[Mapping[str, str], ...]
+    agreement: Agreement | None
+    primitives: Primitives | None
+
+
+def _work(before: Capture, options: LockstepOptions) -> _Work:
     """What is known of the work on both sides; a directory of an older dlprof says it in comparison.json alone."""
-    if options.work is not msgspec.UNSET:
-        return options.work
-    held = before.comparison()
-    facts = held["facts"]
-    return Work(parity=held["parity"], agreement=facts.get("agreement", {}), primitives=facts.get("primitives"))
+    if options.work is msgspec.UNSET:
+        held = stored.read(before)
+        return _Work(held.parity, held.facts.agreement, held.facts.primitives)
+    file, at, work = before.path / MANIFEST_FILE, "$.options.work", options.work
+    return _Work(
+        parity=tuple(work.parity),
+        agreement=typed(work.agreement, Agreement, file, f"{at}.agreement") if work.agreement else None,
+        primitives=typed(work.primitives, Primitives, file, f"{at}.primitives") if work.primitives else None,
+    )
 
 
 def _conditions(

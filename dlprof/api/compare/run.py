@@ -69,7 +69,7 @@ def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, in
             progress.say(f"note: {note}")
         if held := launch_env.withheld():
             progress.say(f"note: set in this shell, and kept from both sides: {', '.join(held)}")
-        kept.calibration = known_error.plain(trust)
+        kept.calibration = trust
         progress.plan(_estimates(options, sides, pacing))
         with CaptureWriter(target, source=source) as writer:
             keeper = Keeper(options, sides, workloads, writer, pacing.adaptive, pacing.family)

@@ -10,6 +10,7 @@ import msgspec
 import pyarrow as pa
 
 from dlprof import schema, temporary
+from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import items
 from dlprof.api.import_traces import now
@@ -55,7 +56,7 @@ def compare(options: CompareOptions, progress: Progress) -> Comparison:
         timings = _table(result.runtime["timings"])
         writer.timings(timings)
         sides = {name: _side(text, result) for name, text in releases.SIDES.items()}
-        facts = {"kind": "op", "folder": str(writer.path), "repetitions": REPETITIONS}
+        facts = Facts(kind="op", folder=str(writer.path), repetitions=REPETITIONS)
         found = analysis.build(workload=workload.name, a=sides["a"], b=sides["b"], timings=timings, facts=facts)
         writer.comparison(json.comparison(found))
         capture = writer.commit(_manifest(options, workload, environment, sides))

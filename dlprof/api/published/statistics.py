@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from dataclasses import replace
 from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis import columns
+from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing import design
-from dlprof.names import SIDES
+from dlprof.api.compare import stored
 from dlprof.store import Capture
 
 UNSOUND: Final = (
@@ -25,7 +26,7 @@ METHOD: Final = (
 )
 
 
-def build(*, workload: str, a: Side, b: Side, timings: pa.Table, facts: Mapping[str, object]) -> Comparison:
+def build(*, workload: str, a: Side, b: Side, timings: pa.Table, facts: Facts) -> Comparison:
     """The ratios of that method, CPU time of B ÷ A an item, never with an interval and never with a verdict.
 
     timings: schema.TIMINGS of one trial, rounds being repetitions. A (TensorFlow) and B (MXNet) as everywhere.
@@ -44,15 +45,14 @@ def build(*, workload: str, a: Side, b: Side, timings: pa.Table, facts: Mapping[
         parity=(),
         warnings=(UNSOUND, *design_faults),
         anomalies={},
-        facts={**facts, "method": "as-published", "unsound": UNSOUND, "summary": _summary(items, a, b)},
+        facts=replace(facts, method="as-published", unsound=UNSOUND, summary=_summary(items, a, b)),
     )
 
 
 def found(capture: Capture) -> Comparison:
     """What a kept directory says, computed anew from its timings."""
-    stored = capture.comparison()
-    a, b = (Side(**stored[name]) for name in SIDES)
-    return build(workload=stored["workload"], a=a, b=b, timings=capture.timings(), facts=stored["facts"])
+    held = stored.read(capture)
+    return build(workload=held.workload, a=held.a, b=held.b, timings=capture.timings(), facts=held.facts)
 
 
 def _item(name: str, rows: pa.Table, a: Side, b: Side) -> ItemResult:

@@ -13,6 +13,7 @@ import msgspec
 
 from dlprof import temporary
 from dlprof.api import leftovers
+from dlprof.api.compare import stored
 from dlprof.api.import_traces import now
 from dlprof.api.study.plan import Plan
 from dlprof.capture.machine import provenance
@@ -157,12 +158,11 @@ def headline(folder: Path) -> dict[str, Any]:
     if manifest.kind != "compare":
         events = manifest.trace.events if manifest.trace else 0
         return {"verdict": None, "sentence": f"{events} events recorded"}
-    found = capture.comparison()
-    items, summary = found["items"], found["facts"].get("summary")
-    if summary:
-        verdicts = {item["verdict"] for item in items}
-        return {"verdict": verdicts.pop() if len(verdicts) == 1 else "mixed", "sentence": summary}
-    return {"verdict": found["verdict"], "sentence": items[0]["sentence"] if items else "nothing was timed"}
+    found = stored.read(capture)
+    if found.facts.summary:
+        verdicts = {item.verdict for item in found.items}
+        return {"verdict": verdicts.pop() if len(verdicts) == 1 else "mixed", "sentence": found.facts.summary}
+    return {"verdict": found.verdict, "sentence": found.items[0].sentence if found.items else "nothing was timed"}
 
 
 def can_go_on(place: Path) -> bool:

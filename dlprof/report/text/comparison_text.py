@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, cast
 
 from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
 from dlprof.analysis.same_work import parity
@@ -47,13 +46,13 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     """A comparison, or a diff of two single runs, as text; `rows` lines of the breakdown, the rest summed up."""
     lines = _verdict(found, colour)
     lines += _items(found, colour)
-    if found.facts.get("unsound"):  # the study's own method: nothing was traced and no parity checked
+    if found.facts.unsound:  # the study's own method: nothing was traced and no parity checked
         lines += messages(found.warnings, "Warnings", colour)
-        return "\n".join(lines + _captures((), found.facts.get("folder"), colour)) + "\n"
+        return "\n".join(lines + _captures((), found.facts.folder, colour)) + "\n"
     if imported(found):  # others' table: no trace, no parity, only their numbers
         lines += family_text.lines(found, colour=colour)
         lines += messages(found.warnings, "Warnings", colour)
-        return "\n".join(lines + _captures((), found.facts.get("folder"), colour, traced=False)) + "\n"
+        return "\n".join(lines + _captures((), found.facts.folder, colour, traced=False)) + "\n"
     lines += _trust(found, colour)
     lines += family_text.lines(found, colour=colour)
     lines += ledger_text.lines(found.ledger, colour=colour)
@@ -66,14 +65,13 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     told = {warning for item in found.items for warning in item.warnings}
     lines += messages((text for text in found.warnings if text not in told), "Warnings", colour)
     lines += anomalies(found.anomalies, colour)
-    lines += _captures((("A", found.a), ("B", found.b)), found.facts.get("folder"), colour)
+    lines += _captures((("A", found.a), ("B", found.b)), found.facts.folder, colour)
     return "\n".join(lines) + "\n"
 
 
 def imported(found: Comparison) -> str:
     """The file that others' timings were read from (`dlprof import --csv`); '' where dlprof measured."""
-    source = found.facts.get("imported")
-    return str(source["file"]) if isinstance(source, Mapping) else ""
+    return found.facts.imported.file if found.facts.imported else ""
 
 
 def view(found: View, *, colour: bool = False, rows: int | None = None) -> str:
@@ -128,7 +126,7 @@ def _items(found: Comparison, colour: bool) -> list[str]:
         )
     recorded = all(item.item in RECORDED for item in found.items)
     title = "From the recordings (profiled, one run each)" if recorded else _TIMINGS
-    title = _UNSOUND if found.facts.get("unsound") else title
+    title = _UNSOUND if found.facts.unsound else title
     title = f"Times as {imported(found)} has them (median of one)" if imported(found) else title
     lines = heading(title, colour=colour)
     lines += table(columns, body)
@@ -165,9 +163,8 @@ def _explained(found: Comparison, colour: bool) -> list[str]:
         part = found.explained.get(name)
         cost = found.profiling_overhead.get(name)
         lines += paragraph(f"{_share(part)}; {_cost(cost)}", first=f"  {label}: ")
-        measured = found.facts.get("tax")
-        if isinstance(measured, Mapping) and name in measured:
-            lines += paragraph(str(measured[name]["statement"]), first="     ")
+        if name in found.facts.tax:
+            lines += paragraph(found.facts.tax[name].statement, first="     ")
     return lines
 
 
@@ -207,16 +204,16 @@ def _parity(found: Comparison, colour: bool) -> list[str]:
 
 def _agreement(found: Comparison) -> list[str]:
     """How closely the two sides' arrays agree, and which facts are the same."""
-    agreement = cast(Mapping[str, Any], found.facts.get("agreement") or {})
-    distances = agreement.get("largest_relative_difference", {})
-    if not distances:
+    agreement = found.facts.agreement
+    if agreement is None or not agreement.largest_relative_difference:
         return []
-    worst = max(distances, key=distances.__getitem__)
+    distances = agreement.largest_relative_difference
+    worst = max(distances, key=lambda name: distances[name])
     text = (
         f"{len(distances)} arrays compared; largest difference {distances[worst]:.1g} of an array's scale ({worst}); "
-        f"allowed for {agreement['dtype']}: {agreement['tolerance']['relative']:g}"
+        f"allowed for {agreement.dtype}: {agreement.tolerance.relative:g}"
     )
-    named = [f"{name} {value}" for name, value in agreement["same_facts"].items() if len(value) <= 24]
+    named = [f"{name} {value}" for name, value in agreement.same_facts.items() if len(value) <= 24]
     same = paragraph(f"same on both sides: {', '.join(named)}", first="  ", rest="    ") if named else []
     return [*paragraph(text, first="  ", rest="    "), *same]
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.families import DISPATCH_BOUND
 from dlprof.names import Item
@@ -13,9 +11,8 @@ from dlprof.report.text.layout import heading, paragraph
 def lines(found: Comparison, *, colour: bool) -> list[str]:
     """Nothing for a comparison that is not of an op workload."""
     said = []
-    sweeps = found.facts.get("sweeps")
-    for sweep in sweeps if isinstance(sweeps, list | tuple) else []:
-        said += paragraph(str(sweep["sentence"]), first="  ", rest="    ")
+    for sweep in found.facts.sweeps or ():
+        said += paragraph(sweep.sentence, first="  ", rest="    ")
     result = [*heading("Over the sizes", colour=colour), *said] if said else []
     silent = [*_without_events(found), *_dispatch_bound(found)]
     return [*result, *heading("Traces of the items", colour=colour), *silent] if silent else result
@@ -23,10 +20,10 @@ def lines(found: Comparison, *, colour: bool) -> list[str]:
 
 def _without_events(found: Comparison) -> list[str]:
     """Items of which a side's trace holds no event: not zero time, but nothing that its profiler records."""
-    counts = found.facts.get("events_of_items")
+    counts = found.facts.events_of_items or {}
     told: list[str] = []
     for name, side in (("a", found.a), ("b", found.b)):
-        events: Mapping[str, int] = counts.get(name, {}) if isinstance(counts, Mapping) else {}
+        events = counts.get(name, {})
         silent = [item for item, count in events.items() if not count]
         if silent:
             text = f"{side.label} records no event for {len(silent)} of {len(events)} items: {_listed(silent)}"
@@ -36,10 +33,10 @@ def _without_events(found: Comparison) -> list[str]:
 
 def _dispatch_bound(found: Comparison) -> list[str]:
     """Items whose operators cover so little of a call that its time is the framework's way to them."""
-    shares = found.facts.get("explained_of_items")
+    shares = found.facts.explained_of_items or {}
     told: list[str] = []
     for name, side in (("a", found.a), ("b", found.b)):
-        known: Mapping[str, float] = shares.get(name, {}) if isinstance(shares, Mapping) else {}
+        known = shares.get(name, {})
         bound = {item: share for item, share in known.items() if share < DISPATCH_BOUND}
         if bound:
             least, most = f"{min(bound.values()):.0%}", f"{max(bound.values()):.0%}"

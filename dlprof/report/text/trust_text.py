@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Final
 
 from dlprof.analysis.model import Comparison
+from dlprof.manifest import Disturbance
 from dlprof.stats import STANDS_OUT
 
 BUSY: Final = 0.10
@@ -18,19 +19,18 @@ STEAL: Final = 0.02
 
 def sentences(found: Comparison) -> list[str]:
     """The calibration's statement and the machine's, as far as they are known."""
-    calibration = found.facts.get("calibration")
-    said = [_first_upper(str(calibration["statement"]))] if isinstance(calibration, Mapping) else []
-    trials = found.facts.get("trials")
-    measured = [trial["machine"] for trial in trials if trial.get("machine")] if isinstance(trials, Sequence) else []
+    calibration = found.facts.calibration
+    said = [_first_upper(calibration.statement)] if calibration else []
+    measured = [trial.machine for trial in found.facts.trials if trial.machine]
     stand_out = any(text.startswith(STANDS_OUT) for item in found.items[:1] for text in item.warnings)
     return [*said, machine(measured, stand_out=stand_out)] if measured else said
 
 
-def machine(measured: Sequence[Mapping[str, Any]], *, stand_out: bool = False) -> str:
+def machine(measured: Sequence[Disturbance], *, stand_out: bool = False) -> str:
     """Load, steal, context switches, clock and temperature over the trials (capture.disturbance.between), medians and the
     worst; whether that is a disturbed machine. stand_out: some trials of the headline differ from the others by their timings
     (stats.disturbances), whatever the machine did: one sentence then says both."""
-    busy, steal = ([float(one[name]) for one in measured] for name in ("other_cpu", "steal"))
+    busy, steal = [one.other_cpu for one in measured], [one.steal for one in measured]
     disturbed = [n for n, (b, s) in enumerate(zip(busy, steal, strict=True), 1) if b > BUSY or s > STEAL]
     measures = ", ".join(_measures(measured, busy, steal))
     some = f"The machine was disturbed in {len(disturbed)} of {len(measured)} trials"
@@ -41,16 +41,16 @@ def machine(measured: Sequence[Mapping[str, Any]], *, stand_out: bool = False) -
     return f"No other process disturbed the trials ({measures}), yet some stand out by their timings: the warnings name them."
 
 
-def _measures(measured: Sequence[Mapping[str, Any]], busy: Sequence[float], steal: Sequence[float]) -> Iterator[str]:
+def _measures(measured: Sequence[Disturbance], busy: Sequence[float], steal: Sequence[float]) -> Iterator[str]:
     """Each as the median over trials and the worst."""
     yield f"other processes used {_usual(busy, '{:.1%}')} of all cores"
     yield f"steal {_usual(steal, '{:.1%}')}"
-    yield f"load {_usual([max(one['load_1m']) for one in measured], '{:.1f}')}"
-    yield f"{_usual([one['context_switches_per_s'] for one in measured], '{:.0f}')} context switches a second"
-    clocks = [min(one["frequency_mhz"]) for one in measured if "frequency_mhz" in one]
+    yield f"load {_usual([max(one.load_1m) for one in measured], '{:.1f}')}"
+    yield f"{_usual([one.context_switches_per_s for one in measured], '{:.0f}')} context switches a second"
+    clocks = [min(one.frequency_mhz) for one in measured if one.frequency_mhz]
     if clocks:
         yield f"clock {_usual(clocks, '{:.0f} MHz', worst=min)}"
-    temperatures = [max(one["temperature_c"]) for one in measured if "temperature_c" in one]
+    temperatures = [max(one.temperature_c) for one in measured if one.temperature_c]
     if temperatures:
         yield f"CPU at {_usual(temperatures, '{:.0f} °C')}"
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Final
 
 from dlprof.analysis.model import Comparison, Ratio, VerdictWord
@@ -32,18 +31,16 @@ def headline(comparison: Comparison) -> str:
     item; says so where there is no item at all."""
     if not comparison.items:
         return f"No verdict on {comparison.b.label} against {comparison.a.label}: nothing was timed."
-    summary = comparison.facts.get("summary")
-    sentence = (summary if isinstance(summary, str) else comparison.items[0].sentence).strip()
+    summary = comparison.facts.summary
+    sentence = (comparison.items[0].sentence if summary is None else summary).strip()
     return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
 
 
 def ratio_words(comparison: Comparison) -> list[str]:
     """The ratio that heads the report and what it is of: the geometric mean of a family of items, else the first item's, and
     beside the typical ratio that of mean times."""
-    mean = comparison.facts.get("geometric_mean")
-    if isinstance(mean, Mapping):  # read back from a file
-        mean = Ratio(**mean)
-    if isinstance(mean, Ratio):
+    mean = comparison.facts.geometric_mean
+    if mean is not None:
         return [f"time of B ÷ time of A, {mean.method} = {factor_words(mean)}; {interval_words(mean)}"]
     if not comparison.items or comparison.items[0].ratio is None:
         return []

@@ -155,7 +155,7 @@ def test_profiling_overhead_is_traced_step_over_the_untraced_synchronised_step()
     )
     assert found.profiling_overhead["a"] == pytest.approx(900 / 600 - 1, abs=0.02)
     assert found.profiling_overhead["b"] is None
-    assert found.facts["profiling"]["a"]["against"] == "train_step_sync"
+    assert found.facts.profiling["a"].against == "train_step_sync"
 
 
 def test_six_traced_windows_a_side_give_rows_an_interval_and_five_do_not():

@@ -9,6 +9,7 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis import exhibits as ex
+from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import (
     Alignment,
     Comparison,
@@ -111,7 +112,7 @@ def comparison(
         "parity": ({"what": "fact", "where": "threads", "a": "2", "b": "1", "blocks": "no"},),
         "warnings": ("trial 3: the idle worker used 2.4 % of a core",),
         "anomalies": {"a.unknown_operator": 4},
-        "facts": {"seed": 7},
+        "facts": Facts(),
     }
     return Comparison(**(given | changes))
 

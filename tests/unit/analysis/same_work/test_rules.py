@@ -133,7 +133,7 @@ def test_how_closely_the_arrays_agree_and_what_is_the_same_is_stated() -> None:
     for side, key in ((a, "intra_op_threads"), (b, "openmp_threads")):
         side.ready["runtime"][key] = 2
     agreement = check(a, b).agreement
-    assert agreement["largest_relative_difference"]["logits"] == pytest.approx(5e-5, rel=1e-2)
-    assert agreement["same_facts"] == {"python": "3.11.1", "compute_threads": "2", "batch_size": "200"}
+    assert agreement.largest_relative_difference["logits"] == pytest.approx(5e-5, rel=1e-2)
+    assert agreement.same_facts == {"python": "3.11.1", "compute_threads": "2", "batch_size": "200"}
     b.ready["runtime"]["openmp_threads"] = 1
     assert {"compute_threads", "layout"} == {d["where"] for d in check(a, b).differences}

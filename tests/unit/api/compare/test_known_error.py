@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 
 import numpy as np
@@ -44,7 +45,7 @@ def test_a_calibration_is_read_back_as_it_was_saved(calibrated):
 def test_a_verdict_knows_the_rate_and_the_smallest_effect_of_its_own_design(calibrated):
     trust, _ = asked(compare_options(run_options()))
     assert trust.trials == 30  # 600 s, 20 s a trial
-    assert trust.false_positives == calibrated.items["train_block"].result.adaptive.significant
+    assert asdict(trust.false_positives) == asdict(calibrated.items["train_block"].result.adaptive.significant)
     short, _ = asked(compare_options(run_options(), budget_s=180.0))
     fixed, _ = asked(compare_options(run_options(), trials=8))
     assert (short.trials, fixed.trials) == (8, 8)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pyarrow as pa
 
 from dlprof import schema
+from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.published import statistics
 from dlprof.report import csv, json
@@ -26,7 +27,7 @@ def found() -> Comparison:
             )
     records = [dict(zip(schema.TIMINGS.names, row, strict=True)) for row in rows]
     timings = pa.Table.from_pylist(records, schema=schema.TIMINGS)
-    return statistics.build(workload="matmul", a=side("TF"), b=side("MX"), timings=timings, facts={"kind": "op"})
+    return statistics.build(workload="matmul", a=side("TF"), b=side("MX"), timings=timings, facts=Facts(kind="op"))
 
 
 def test_the_ratio_is_that_of_cpu_seconds_and_nothing_is_decided() -> None:

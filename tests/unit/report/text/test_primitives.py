@@ -6,29 +6,38 @@ from dataclasses import replace
 
 from report_tables import comparison
 
+from dlprof.analysis.facts import Facts, Primitive, Primitives, Reason
 from dlprof.analysis.model import Comparison
 from dlprof.report.html import document
 from dlprof.report.text import comparison_text, primitives_text
 
 
-def one(problem: str, reason: str, a: float | None, b: float | None) -> dict[str, object]:
-    return {
-        "primitive": "convolution", "prop": "forward", "problem": problem, "reason": reason,
-        "a_implementation": None if a is None else "jit:avx512_core", "b_implementation": None if b is None else "gemm:jit",
-        "a_layouts": None, "b_layouts": None, "a_calls": 1.0, "b_calls": 1.0, "a_ns": a, "b_ns": b,
-    }  # fmt: skip
+def one(problem: str, reason: Reason, a: float | None, b: float | None) -> Primitive:
+    return Primitive(
+        primitive="convolution",
+        prop="forward",
+        problem=problem,
+        reason=reason,
+        a_implementation=None if a is None else "jit:avx512_core",
+        b_implementation=None if b is None else "gemm:jit",
+        a_layouts=None,
+        b_layouts=None,
+        a_calls=1.0,
+        b_calls=1.0,
+        a_ns=a,
+        b_ns=b,
+    )
 
 
-SAID = {
-    "statement": "oneDNN's part of the difference per step: other implementation +3 ms",
-    "absent": [],
-    "by_reason_ns": {"only in B": 1e6, "other implementation": 3e6},
-    "primitives": [one("mb2<ic1>", "other implementation", 1e6, 4e6), one("mb2ic6", "only in B", None, 1e6)],
-}
+SAID = Primitives(
+    statement="oneDNN's part of the difference per step: other implementation +3 ms",
+    by_reason_ns={"only in B": 1e6, "other implementation": 3e6},
+    primitives=(one("mb2<ic1>", "other implementation", 1e6, 4e6), one("mb2ic6", "only in B", None, 1e6)),
+)
 
 
-def made(said: object) -> Comparison:
-    return replace(comparison(), facts={"primitives": said})
+def made(said: Primitives | None) -> Comparison:
+    return replace(comparison(), facts=Facts(primitives=said))
 
 
 def test_the_text_sums_by_reason_and_names_the_problems() -> None:
@@ -44,7 +53,7 @@ def test_the_text_sums_by_reason_and_names_the_problems() -> None:
 
 def test_a_side_that_printed_nothing_is_said_to_be_silent_and_nothing_is_summed() -> None:
     silent = "A printed no oneDNN lines: nothing can be said about its primitives"
-    found = comparison_text.comparison(made({**SAID, "absent": ["A"], "statement": silent}))
+    found = comparison_text.comparison(made(replace(SAID, absent=("A",), statement=silent)))
     assert silent in " ".join(found.split())
     assert "other algorithm" not in found
 

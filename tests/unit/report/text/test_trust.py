@@ -4,15 +4,40 @@ from dataclasses import replace
 
 from report_tables import comparison
 
+from dlprof.analysis.facts import ErrorRate, Facts, KnownError, TrialNote
+from dlprof.manifest import Disturbance
 from dlprof.report.text import comparison_text, trust_text
 
-QUIET = {
-    "load_1m": [0.3, 0.4], "steal": 0.0, "other_cpu": 0.02, "context_switches_per_s": 900, "frequency_mhz": [2600.0, 2600.0],
-}  # fmt: skip
-BUSY = {
-    "load_1m": [2.1, 3.8], "steal": 0.031, "other_cpu": 0.45, "context_switches_per_s": 21000,
-    "frequency_mhz": [2400.0, 2600.0], "temperature_c": [61.0, 72.0],
-}  # fmt: skip
+QUIET = Disturbance(
+    wall_s=30.0,
+    load_1m=(0.3, 0.4),
+    steal=0.0,
+    other_cpu=0.02,
+    context_switches_per_s=900,
+    frequency_mhz=(2600.0, 2600.0),
+)
+BUSY = Disturbance(
+    wall_s=30.0,
+    load_1m=(2.1, 3.8),
+    steal=0.031,
+    other_cpu=0.45,
+    context_switches_per_s=21000,
+    frequency_mhz=(2400.0, 2600.0),
+    temperature_c=(61.0, 72.0),
+)
+KNOWN = KnownError(
+    label="TensorFlow",
+    item="train_block",
+    calibrated_trials=20,
+    created="2026-01-01T00:00:00+00:00",
+    false_positives=ErrorRate(0.04, 0.02, 0.06, 1000, 20),
+    sd=0.02,
+    seconds=30.0,
+    trials=8,
+    alpha=0.05,
+    smallest=0.03,
+    statement="on this machine …",
+)
 
 
 def test_a_quiet_machine_is_said_to_be_quiet():
@@ -35,7 +60,7 @@ def test_a_disturbed_machine_says_in_how_many_trials_and_by_how_much():
 
 
 def test_the_report_holds_the_calibration_and_the_machine_and_nothing_where_neither_is_known():
-    facts = {"calibration": {"statement": "on this machine …"}, "trials": [{"number": 0, "machine": BUSY}]}
+    facts = Facts(calibration=KNOWN, trials=(TrialNote(0, machine=BUSY),))
     shown = comparison_text.comparison(replace(comparison(), facts=facts))
     assert "How far to trust it\n  On this machine ….\n  The machine was disturbed in 1 of 1 trials" in shown
     assert "How far to trust it" not in comparison_text.comparison(comparison())

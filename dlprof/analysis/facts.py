@@ -1,0 +1,303 @@
+"""What a comparison knows beside its verdicts: `Comparison.facts`, a class for each thing, named as in comparison.json.
+
+Some are told to the findings (how it was measured), the others are computed by them (what profiling cost, what the items
+of an op workload say together). None, or an empty collection, where there is nothing to say.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from dlprof.manifest import Disturbance, Session
+
+
+@dataclass(frozen=True, slots=True)
+class Ratio:
+    """Time of B ÷ time of A with its interval; below 1 means that B is faster. Null ends where there is no interval."""
+
+    estimate: float
+    low: float | None
+    high: float | None
+    confidence: float
+    trials: int
+    method: str
+
+
+@dataclass(frozen=True, slots=True)
+class EpochFacts:
+    """One epoch of the first traced run of a side."""
+
+    epoch: int
+    traced: bool
+    wall_ns: int
+    train_loss: float | None
+    validation_accuracy: float | None
+    test_accuracy: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TrialNote:
+    """One trial. rounds: of each group of items; machine: what else the machine did, None where not measured."""
+
+    number: int
+    rounds: tuple[int, ...] = ()
+    wall_s: float = 0.0
+    machine: Disturbance | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Tolerance:
+    """Accepted difference: |a − b| ≤ absolute + relative × largest |a| in the array."""
+
+    absolute: float = 1e-6
+    relative: float = 1e-4
+
+
+@dataclass(frozen=True, slots=True)
+class Agreement:
+    """How closely the two sides' arrays agree.
+
+    dtype: element type that sets the tolerance.
+    largest_relative_difference: array → largest |a − b| ÷ largest |a|.
+    same_facts: what both sides say of themselves in the same words.
+    """
+
+    dtype: str
+    tolerance: Tolerance
+    largest_relative_difference: Mapping[str, float]
+    same_facts: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class ErrorRate:
+    """Share of comparisons of a side with itself that are called different, with its 95 % interval."""
+
+    rate: float
+    low: float
+    high: float
+    comparisons: int
+    trials: int
+
+
+@dataclass(frozen=True, slots=True)
+class KnownError:
+    """What a calibration says of one item here.
+
+    false_positives: A against A by this comparison's design, resampled.
+    sd: standard deviation between trials (of log ratios); seconds: a trial takes.
+    trials: as many as the design allows in its time.
+    smallest: the slow-down that they find with 80 % power, None where they are below six.
+    """
+
+    label: str
+    item: str
+    calibrated_trials: int
+    created: str
+    false_positives: ErrorRate
+    sd: float
+    seconds: float
+    trials: int
+    alpha: float
+    smallest: float | None
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class ProfilingCost:
+    """What tracing cost a step of one side; all None where it was not measured.
+
+    overhead: traced step ÷ untraced step − 1, medians.
+    against: which untraced steps.
+    """
+
+    overhead: float | None = None
+    traced_step_ns: float | None = None
+    untraced_step_ns: float | None = None
+    against: str | None = None
+
+    @property
+    def cost_ns(self) -> float | None:
+        """What it added to a step."""
+        if self.traced_step_ns is None or self.untraced_step_ns is None:
+            return None
+        return self.traced_step_ns - self.untraced_step_ns
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """One level of profiling: off, light or full.
+
+    step_ns: mean wall time of a step.
+    cost_ns: step_ns − that of level off; None for off.
+    classes: operator class (phase, `copies`, `unknown`) → exclusive time per step, ns; empty for off, which has no trace.
+    """
+
+    name: str
+    steps: int
+    step_ns: float
+    cost_ns: float | None
+    classes: Mapping[str, float]
+
+
+@dataclass(frozen=True, slots=True)
+class Tax:
+    """Levels off, light (native fidelity: as it runs) and full (exact: nothing bulked, every step awaited), where measured.
+
+    statement: what tracing costs, and whether a difference of `difference_ns` a step can be explained by such traces.
+    """
+
+    levels: tuple[Level, ...]
+    difference_ns: float | None
+    explains: bool | None
+    statement: str
+
+
+Reason = Literal["same implementation", "other implementation", "only in A", "only in B", "reorder"]
+"""Why a primitive takes another time on the other side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Primitive:
+    """One problem of oneDNN on both sides.
+
+    reason: why it differs.
+    *_implementation, *_layouts: what computes it, in which memory layouts.
+    *_calls: per unit (step).
+    *_ns: per unit (calls × median of a call); None where the side does not run it.
+    """
+
+    primitive: str
+    prop: str
+    problem: str
+    reason: Reason
+    a_implementation: str | None
+    b_implementation: str | None
+    a_layouts: str | None
+    b_layouts: str | None
+    a_calls: float
+    b_calls: float
+    a_ns: float | None
+    b_ns: float | None
+
+    @property
+    def delta_ns(self) -> float:
+        """B − A per unit, an absent side counting as 0."""
+        return (self.b_ns or 0.0) - (self.a_ns or 0.0)
+
+
+@dataclass(frozen=True, slots=True)
+class OneDnn:
+    """What oneDNN says of itself on one side. steps: that were listened to; unread: lines not understood."""
+
+    version: str | None
+    isa: str | None
+    runtime: str | None
+    threads: int | None
+    steps: int
+    unread: int
+
+
+@dataclass(frozen=True, slots=True)
+class Primitives:
+    """What oneDNN said of both sides' primitives.
+
+    statement: in words; where nothing was asked or printed, why.
+    absent: sides that printed nothing.
+    by_reason_ns: reason → ns a step.
+    a, b: None where nothing was asked.
+    """
+
+    statement: str
+    absent: tuple[str, ...] = ()
+    by_reason_ns: Mapping[Reason, float] = field(default_factory=dict)
+    primitives: tuple[Primitive, ...] = ()
+    a: OneDnn | None = None
+    b: OneDnn | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Crossing:
+    """The size at which the faster side changes; size, low, high are None where none is shown, and `why` says why.
+
+    faster_below: the side that is faster at small sizes, a | b. low, high: confidence set of the size.
+    """
+
+    size: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    trials: int
+    faster_below: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class SweepFacts:
+    """One operator over sizes. crossover: None where not every size was measured in every trial; sentence: in words."""
+
+    op: str
+    key: str
+    sizes: tuple[float, ...]
+    crossover: Crossing | None
+    sentence: str
+
+
+@dataclass(frozen=True, slots=True)
+class ImportedTable:
+    """Others' table of timings, and how it was read (ingest.timings_csv.Layout)."""
+
+    file: str
+    sides: tuple[str, ...] = ()
+    unit: str = ""
+    groups: tuple[str, ...] = ()
+    side_column: str | None = None
+    value_column: str | None = None
+    trial_column: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Facts:
+    """Everything beside the verdicts; NOTHING for a diff of two recordings.
+
+    kind: network | op; method: lockstep | imported | as-published, None for a diff.
+    preset, differs: of the workload, and what the preset lets differ between the sides.
+    epochs: capture → what it trained. idle_cpu_fraction: side → the most that an idle worker used of a core.
+    trials, sessions, stopped: how the trials came about; stopped: why they ended early, '' where they did not.
+    agreement: of the sides' outputs. calibration: what is known of this comparison's errors here.
+    folder: where the result lay when it was written.
+    items_listed: the workload's items in its order.
+    repetitions, unsound: of the original study's method, and the warning that goes with it.
+    profiling, tax: side → what profiling cost. summary, geometric_mean, sweeps: what the items say together.
+    *_of_items: side → item → executed operators in its trace, and the share of its calls that they cover.
+    """
+
+    kind: str | None = None
+    method: str | None = None
+    preset: str | None = None
+    differs: tuple[str, ...] = ()
+    epochs: Mapping[str, tuple[EpochFacts, ...]] = field(default_factory=dict)
+    idle_cpu_fraction: Mapping[str, float | None] = field(default_factory=dict)
+    trials: tuple[TrialNote, ...] = ()
+    stopped: str = ""
+    agreement: Agreement | None = None
+    sessions: tuple[Session, ...] = ()
+    calibration: KnownError | None = None
+    primitives: Primitives | None = None
+    imported: ImportedTable | None = None
+    folder: str | None = None
+    repetitions: int | None = None
+    unsound: str | None = None
+    items_listed: tuple[str, ...] | None = None
+    profiling: Mapping[str, ProfilingCost] = field(default_factory=dict)
+    tax: Mapping[str, Tax] = field(default_factory=dict)
+    explained_of_items: Mapping[str, Mapping[str, float]] | None = None
+    summary: str | None = None
+    geometric_mean: Ratio | None = None
+    sweeps: tuple[SweepFacts, ...] | None = None
+    events_of_items: Mapping[str, Mapping[str, int]] | None = None
+
+
+NOTHING: Final = Facts()
+"""The facts of a diff of two recordings: none."""
