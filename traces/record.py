@@ -34,11 +34,17 @@ def main() -> int:
                     HERE / f"{workload}-{framework}-{fidelity}",
                     [*words, "--framework", framework, "--fidelity", fidelity],
                 )
-    files = sorted(p for p in HERE.rglob("*") if p.is_file() and p.parent != HERE)
+    list_digests()
+    return 0
+
+
+def list_digests() -> None:
+    """Writes SHA256SUMS: every file of every recording."""
+    folders = [folder for folder in HERE.iterdir() if (folder / "manifest.json").is_file()]
+    files = sorted(p for folder in folders for p in folder.rglob("*") if p.is_file())
     sums = [f"{hashlib.sha256(p.read_bytes()).hexdigest()}  {p.relative_to(HERE)}\n" for p in files]
     (HERE / "SHA256SUMS").write_text("".join(sums))
     print(f"{len(files)} files, {sum(p.stat().st_size for p in files) / 1e6:.1f} MB")
-    return 0
 
 
 def record(target: Path, words: list[str]) -> None:

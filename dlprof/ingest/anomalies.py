@@ -57,11 +57,17 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "merged_ranks": Anomaly(
         "info", "processes in files that hold several whose ids repeat; ids were joined within each process"
     ),
+    "older_run": Anomaly("info", "profile runs in the folder that are older than the one read; passed over"),
     # XPlane
     "derived_line_events": Anomaly(
         "info",
         "events of derived lines (Steps, TensorFlow Ops, XLA Modules …) that repeat "
         "the time of others; left out of the table",
+    ),
+    "async_line_events": Anomaly(
+        "info",
+        "events of a TPU's asynchronous line, from an operation's start to its end beside the operators that hold "
+        "the time that it costs; left out of the table",
     ),
     "profiler_errors": Anomaly("error", "errors that the profiler itself recorded in the trace (XSpace.errors)"),
     "profiler_warnings": Anomaly(
@@ -69,7 +75,10 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     ),
     "profiler_dropped_events": Anomaly("error", "events that the profiler says it dropped, in its errors or warnings"),
     "unknown_event_metadata": Anomaly("error", "events whose metadata id the file does not define; named event#ID"),
-    "large_stat": Anomaly("info", "stats of metadata of over 16 MiB, as of compiled modules; not read"),
+    "large_stat": Anomaly("info", "stats of metadata of over 16 MiB, as of compiled modules; not read as a whole"),
+    "hlo_module_damaged": Anomaly(
+        "warning", "compiled modules that cannot be read; what they say of their instructions is missing"
+    ),
     "unknown_field": Anomaly("info", "protobuf fields that this version of dlprof does not know; skipped"),
     # chrome trace-event JSON, any dialect
     "json_unclosed": Anomaly(

@@ -26,6 +26,8 @@ NO_TEXT: Final = -1
 """Code of a missing string."""
 NO_INT: Final = -(2**63)
 """A missing value in a nullable int64 column (correlation, link, bytes, flops)."""
+NO_STEP: Final = NO_INT + 1
+"""In Context.run_steps: launched, but outside all steps. NO_INT there: nothing tells; the step that it lies in decides."""
 LEVEL: Final = {name: code for code, name in enumerate(schema.LEVELS)}
 """Code of each schema.LEVELS entry in the `level` column; NO_TEXT leaves it to the vocabulary: op if known, else api."""
 TARGET_ROWS: Final = 131_072
@@ -33,7 +35,7 @@ TARGET_ROWS: Final = 131_072
 
 POOLED: Final = ("name", "lookup", "category", "op_path", "kernel", "layer", "shape", "dtype")
 """Text columns that hold codes of the pool of the same name."""
-NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops", "step", "pair")
+NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops", "step", "pair", "run")
 
 
 def arrow(values: object, mask: npt.NDArray[np.bool_] | None = None) -> Arrow:
@@ -86,7 +88,9 @@ class RawBatch:
     `correlation` int64 (launch ↔ kernel). `link` int64: the producer's own id of an operator (Kineto `External id`): on a
     level-op event its own id, elsewhere the id of the op that launched it.
     `pair` int64: the number, above 0, that a forward operator and its gradient share; negative on the gradient.
-    `step` int64: the number of the step that the producer itself wrote on the event; where none, step markers decide.
+    `step` int64: the number of the step that the producer itself wrote on the event; where none, step markers decide. An event
+    of level marker with a step is such a marker.
+    `run` int64: position in Context.run_steps of the execution that the event is part of, which knows the step that launched it.
     `bytes`, `flops` int64; `value` float64, NaN = none; `occurrences` int64 (default 1).
     `args` (texts.Texts): JSON object of all further arguments per event, or None; not pooled, since it hardly ever repeats.
     """
@@ -107,6 +111,7 @@ class RawBatch:
     link: Int64 | None = None
     step: Int64 | None = None
     pair: Int64 | None = None
+    run: Int64 | None = None
     bytes: Int64 | None = None
     flops: Int64 | None = None
     value: npt.NDArray[np.float64] | None = None
@@ -121,10 +126,13 @@ class RawBatch:
 class Track:
     """A thread or stream.
 
-    device: cpu:0, gpu:4, tpu:0 or host. key: the producer's own id, so that two threads of one name stay apart. on_device:
-    kernels of an accelerator, where overlap is real and nothing nests. host, rank: of this track alone, where one file
-    holds several; else those of its file (reader.Context) hold. process: whose thread it is, where a file may hold several
-    processes whose ids repeat; of a device, what tells one process's device from another's.
+    device: cpu:0, gpu:4, tpu:0 or host.
+    key: the producer's own id, so that two threads of one name stay apart.
+    on_device: kernels of an accelerator, where overlap is real and nothing nests, unless `nests`.
+    host, rank: of this track alone, where one file holds several; else those of its file (reader.Context) hold.
+    process: whose thread it is, where a file may hold several processes whose ids repeat; of a device, what tells one process's
+        device from another's.
+    nests: an accelerator's track on which events do nest: a TPU's loop holds its body's operators.
     """
 
     source: str
@@ -135,6 +143,7 @@ class Track:
     host: str | None = None
     rank: int | None = None
     process: str = ""
+    nests: bool = False
 
 
 @dataclass(slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -20,15 +21,28 @@ _TOOL_FILES: Final = (
     "input_pipeline.pb", "overview_page.pb", "tensorflow_stats.pb", "kernel_stats.pb", "memory_profile.pb",
 )  # fmt: skip
 
+_TRACE_NAMES: Final = (".xplane.pb", ".trace.json.gz", ".trace.json")
+"""What the profilers of TensorFlow and JAX call a host's trace, behind its name."""
 
-def traces_below(folder: Path) -> list[Path]:
-    """The traces below a folder in path order. A TensorBoard profile run is taken alone: its newest, if there are several.
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The traces below a folder in path order, and what of it is not read: older profile runs, files that are empty."""
+
+    traces: list[Path]
+    older_runs: list[Path]
+    empty: list[Path]
+
+
+def traces_below(folder: Path) -> Found:
+    """The traces below a folder. A TensorBoard profile run is taken alone: its newest by name, if there are several.
 
     Where one run holds both an XPlane and the trace.json made from it, the XPlane counts: it has everything the other has.
     Raises `TraceError` where the folder holds no trace.
     """
     candidates = [path for path in sorted(folder.rglob("*")) if path.is_file() and _possible(path)]
-    profiles = sorted({path.parent for path in candidates if path.parent.parent.name == "profile"})
+    runs = {path.parent for path in candidates if path.parent.parent.name == "profile"}
+    profiles = sorted(runs, key=lambda run: (run.name, str(run)))
     if profiles:
         candidates = [path for path in candidates if path.parent == profiles[-1]]
     found = [path for path in candidates if _is_trace(path)]
@@ -36,7 +50,16 @@ def traces_below(folder: Path) -> list[Path]:
     kept = [path for path in found if path.name.split(".trace.json")[0] not in planes]
     if not kept:
         raise TraceError(f"{folder}: no trace in this folder", hint="name a trace file, or a folder that holds one")
-    return kept
+    empty = [path for path in candidates if path.name.endswith(_TRACE_NAMES) and not path.stat().st_size]
+    return Found(kept, profiles[:-1], empty)
+
+
+def host_of(path: Path) -> str | None:
+    """The machine that a profile of several is named after, `HOST.xplane.pb` or `HOST.trace.json.gz`; None for other names."""
+    for ending in _TRACE_NAMES:
+        if path.name.endswith(ending):
+            return path.name.removesuffix(ending) or None
+    return None
 
 
 def _possible(path: Path) -> bool:

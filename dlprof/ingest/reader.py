@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, NoReturn, Protocol
 
 from dlprof.errors import TraceError
 from dlprof.ingest.anomalies import Anomalies
-from dlprof.ingest.batch import Pool, Pools, RawBatch, Track
+from dlprof.ingest.batch import Int64, Pool, Pools, RawBatch, Track
 from dlprof.plugin import Operator, Vocabulary
 
 if TYPE_CHECKING:
@@ -30,6 +30,7 @@ class Context:
     host, rank: machine and rank that recorded the file, where it tells; may be set until reading ends.
     nested: operators call operators (PyTorch): the outermost of one canonical operator is the call, phase and layer come from
     what is around, and what a process's device ran twice or at once on one stream is looked for.
+    run_steps: for each execution of RawBatch.run the step that launched it, or NO_STEP or NO_INT; set at the end.
     completeness: name → statement (caps hit, drops the profiler reported). facts: anything else for the manifest.
     """
 
@@ -43,6 +44,7 @@ class Context:
     host: str | None = None
     rank: int | None = None
     nested: bool = False
+    run_steps: Int64 | None = None
     completeness: dict[str, str] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
 
@@ -60,12 +62,15 @@ class Context:
         host: str | None = None,
         rank: int | None = None,
         process: object = "",
+        nests: bool = False,
     ) -> int:
         """The code for RawBatch.track of a thread or stream of this file.
 
-        host, rank: of this track alone, where one file holds several; None: those of the file. process: batch.Track.process.
+        host, rank: of this track alone, where one file holds several; None: those of the file.
+        process, nests: see `batch.Track`.
         """
-        return self.pools.track(Track(self.source, device, stream, str(key), on_device, host, rank, str(process)))
+        track = Track(self.source, device, stream, str(key), on_device, host, rank, str(process), nests)
+        return self.pools.track(track)
 
     def damage(self, offset: int, expected: str, *, lost: int = 0) -> NoReturn:
         """Damage at a byte offset: raises `TraceError`, or under --repair counts it and raises `Damaged`.

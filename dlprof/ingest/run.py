@@ -24,6 +24,8 @@ from dlprof.units import PS_PER_NS
 
 LAST_PS: Final = 2**63 - 1
 """106 days: the latest time that int64 picoseconds hold."""
+_OF_XLA: Final = ("xplane", "tf-trace-json")
+"""Kinds of trace that may hold XLA's operators."""
 NS_PER_DAY: Final = 86_400 * 10**9
 
 
@@ -58,6 +60,7 @@ class _Run:
     anomalies: Anomalies = field(default_factory=Anomalies)
     pools: Pools = field(default_factory=Pools)
     reads: list[_Read] = field(default_factory=list)
+    passed_over: dict[str, str] = field(default_factory=dict)
 
 
 def read(
@@ -78,8 +81,9 @@ def read(
     background = Background()
     # Left in this order: nothing may still write to the finisher's file when it is closed.
     with closing(Finisher(run.pools, run.anomalies, background)) as finisher, background, kept_warm():
-        for path in find(paths):
+        for path in _find(run, paths, root):
             _read_file(run, path, root, finisher)
+        _name_hosts(run.reads)
         origin, shifts = _origins(run.reads, finisher.first_start, finisher.last_start)
         events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink, _places(run.reads))
         for read in run.reads:
@@ -87,19 +91,46 @@ def read(
     return _info(run, origin, events)
 
 
-def find(paths: Iterable[Path]) -> list[Path]:
-    """The trace files behind paths: a file is itself, a directory all traces below it (see `directories`)."""
+def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
+    """The trace files behind paths: a file is itself, a directory all traces below it. Notes what is passed over."""
     from dlprof.ingest.directories import traces_below
 
     found: list[Path] = []
-    for path in paths:
-        path = Path(path)
-        found.extend(traces_below(path) if path.is_dir() else [path])
+    for path in map(Path, paths):
+        if not path.is_dir():
+            found.append(path)
+            continue
+        below = traces_below(path)
+        found.extend(below.traces)
+        run.anomalies.count("older_run", len(below.older_runs))
+        run.anomalies.count("empty_file", len(below.empty))
+        if below.older_runs:
+            newest, older = below.traces[0].parent, below.older_runs
+            run.passed_over["older profile runs"] = (
+                f"{newest.name} is read; passed over: {', '.join(run_.name for run_ in older)} (name one to read it)"
+            )
+        if below.empty:
+            names = ", ".join(_source(each, root) for each in below.empty)
+            run.passed_over["empty files"] = f"{names}: what these hosts did is missing"
     return found
 
 
+def _source(path: Path, root: Path) -> str:
+    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+
+
+def _name_hosts(reads: list[_Read]) -> None:
+    """Files of several hosts that do not say whose they are have the names of their files, as TensorBoard's logdirs do."""
+    from dlprof.ingest.directories import host_of
+
+    of_hosts = [read.context for read in reads if read.kind in _OF_XLA]
+    for context in of_hosts:
+        if context.host is None and len(of_hosts) > 1:
+            context.host = host_of(Path(context.source))
+
+
 def _read_file(run: _Run, path: Path, root: Path, finisher: Finisher) -> None:
-    name = str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+    name = _source(path, root)
     source = Source(path, str(path), run.anomalies, run.repair)
     kind = kind_of(source)
     reader = reader_for(kind)
@@ -114,6 +145,7 @@ def _read_file(run: _Run, path: Path, root: Path, finisher: Finisher) -> None:
         pass  # under --repair: counted by Context.damage, everything before it is kept
     if not events:
         run.anomalies.count("empty_file")
+        context.completeness["empty"] = f"{name} holds no event"
 
 
 def _origins(
@@ -147,7 +179,8 @@ def _origins(
 
 def _places(reads: list[_Read]) -> dict[str, Place]:
     """Host and rank of each file."""
-    return {read.context.source: Place(read.context.host, read.context.rank, read.context.nested) for read in reads}
+    found = (read.context for read in reads)
+    return {one.source: Place(one.host, one.rank, one.nested, one.run_steps) for one in found}
 
 
 def _resolver(reads: list[_Read], vocabularies: Mapping[str, Vocabulary]) -> Callable[[str], Operator | None]:
@@ -155,7 +188,7 @@ def _resolver(reads: list[_Read], vocabularies: Mapping[str, Vocabulary]) -> Cal
     asked = {(read.kind, read.context.producer): read.reader for read in reads}
     pairs = [(reader, vocabularies.get(producer, {})) for (_, producer), reader in asked.items()]
     # What XLA compiled for TensorFlow has XLA's names, which JAX's table knows.
-    pairs += [(reader, vocabularies.get("jax", {})) for (kind, _), reader in asked.items() if kind == "xplane"]
+    pairs += [(reader, vocabularies.get("jax", {})) for (kind, _), reader in asked.items() if kind in _OF_XLA]
 
     def resolve(name: str) -> Operator | None:
         for reader, vocabulary in pairs:
@@ -169,8 +202,12 @@ def _resolver(reads: list[_Read], vocabularies: Mapping[str, Vocabulary]) -> Cal
 
 def _info(run: _Run, origin: int | None, events: int) -> TraceInfo:
     producers = list(dict.fromkeys(read.context.producer for read in run.reads))
-    completeness: dict[str, str] = {}
+    completeness: dict[str, str] = dict(run.passed_over)
     facts: dict[str, object] = {}
+    if len({(read.kind, read.context.producer) for read in run.reads}) > 1:
+        completeness["files of several kinds"] = "; ".join(
+            f"{read.context.source}: {read.kind} ({read.context.producer})" for read in run.reads
+        )
     for read in run.reads:
         prefix = "" if len(run.reads) == 1 else f"{read.context.source}: "
         completeness.update({prefix + name: text for name, text in read.context.completeness.items()})

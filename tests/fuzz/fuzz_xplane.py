@@ -15,6 +15,7 @@ from __future__ import annotations
 import contextlib
 import random
 import sys
+from functools import partial
 from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
@@ -34,19 +35,24 @@ with instrument:
     from dlprof.ingest.batch import NULLABLE_INTS, POOLED, Pools, RawBatch
     from dlprof.ingest.dialects import local_trace, xplane  # noqa: F401  loaded here to be instrumented
     from dlprof.ingest.dialects.registry import reader_for, told
-    from dlprof.ingest.finish.finisher import Finisher
+    from dlprof.ingest.finish.finisher import Finisher, Place
     from dlprof.ingest.reader import Context, Damaged
     from dlprof.ingest.texts import Packed
+    from dlprof.plugin import Operator
 
+from hlo_bytes import Hlo, metadata_plane, module  # noqa: E402  path set above
 from xspace_bytes import PlaneBytes, block, number, space, varint  # noqa: E402  path set above
 
+VOCABULARY = {name: Operator(name.title()) for name in ("dot", "add", "mul", "fusion", "dot_general")}
 KINDS = ("xplane", "tf-local-trace")
 TOKENS = [
     b"\x0a", b"\x12", b"\x1a", b"\x22", b"\x2a", b"\x08\x01", b"\x10\x05", b"\x18\xff\x01",
     b"\x22\x80\x01", b"\xff" * 9 + b"\x01",
     b"\xff" * 11, b"\x80", b"\x7f", b"\x0a\xff\xff\xff\xff\x7f", b"\x22\x00", b"\x11" + b"\xff" * 8, b"\x11" + bytes(7) + b"\x7f",
     b"\x20" + b"\xff" * 9 + b"\x01", b"\x28\x07", b"\x82\x01\x00", b"\xc3\x28", b"\xef\xbf\xbd", b"\0", b"/device:GPU:0",
-    b"Stream #1", b"Steps", b"dlprof:step=1", b"dlprof:item=a#1", b"a/MatMul:MatMul", b"#id=1#",
+    b"Stream #1", b"Steps", b"XLA Ops", b"Async XLA Ops", b"/device:TPU:0 SparseCore 0", b"/device:CUSTOM:Megascale Trace",
+    b"jit(f)/transpose(jvp(M))/a/dot_general", b"...qhd,...khd->...hqk", b"mul|add!{a:b,c", b"step_num", b"Hlo Proto",
+    b"dlprof:step=1", b"dlprof:item=a#1", b"a/MatMul:MatMul", b"#id=1#",
 ]  # fmt: skip
 
 
@@ -91,7 +97,9 @@ def read_one(data: bytes, kind: str, repair: bool, finish: bool) -> bool:
     except Damaged:
         assert repair, "the signal of repair without repair"
     if finisher is not None:
-        finisher.finish({}.get, {"memory": 0}, lambda batch: batch.validate())
+        resolve = partial(reader.operator, vocabulary=VOCABULARY)
+        places = {"memory": Place(context.host, context.rank, run_steps=context.run_steps)}
+        finisher.finish(resolve, {"memory": 0}, lambda batch: batch.validate(), places)
         finisher.close()
     return refused
 
@@ -116,11 +124,13 @@ def written() -> list[bytes]:
     event = number(2, 7) + block(3, "MatMul") + number(9, 5_000_000) + number(10, 6_000_000)
     labelled = event + block(11, block(1, "label") + block(2, "id=0,device=/cpu:0"))
     local = block(1, device) + block(4, event) + block(4, labelled)
-    planes = [_host(), _operators(), _gpu(), space(errors=["lost"], start_ns=1_700_000_000_000_000_000)]
+    planes = [_host(), _operators(), _gpu(), _jax(), _tpu(), space(errors=["lost"], start_ns=1_700_000_000_000_000_000)]
     return [
         *(
             bytes([choice]) + data
-            for data, choices in zip(planes, (b"\x00\x80", b"\x00\x0e", b"\x00\x0e", b"\x80"), strict=True)
+            for data, choices in zip(
+                planes, (b"\x00\x80", b"\x00\x0e", b"\x00\x0e", b"\x00\x0e", b"\x00\x0e", b"\x80"), strict=True
+            )
             for choice in choices
         ),
         *(bytes([choice]) + local for choice in (0x01, 0x0F, 0x8E)),
@@ -154,6 +164,34 @@ def _gpu() -> bytes:
     gpu.line("Stream #1", [kernel, gpu.event("MemcpyH2D", 120, 5, memcpy_details="size:9 x")])
     gpu.line("Steps", [gpu.event("0", 0, 900)])
     return space(gpu)
+
+
+def _jax() -> bytes:
+    """Instructions of a module, launched by steps that do not wait."""
+    inside = [Hlo("p", "parameter"), Hlo("dot.9", "dot", "jit(f)/jvp(N)/a/dot_general", frame=1)]
+    entry = [Hlo("fusion.1", "fusion", kind="kLoop", calls=[1]), Hlo("add.5", "add", "jit(f)/mul;x", frame=2)]
+    data = module("jit_f", [inside, entry], [("t.py", 3, 0), ("optax/u.py", 9, 1)])
+    host = PlaneBytes("/host:CPU")
+    launch = "PjRtExecutable::ExecuteHelper"
+    host.line("python", [host.event("train", 0, 9, step_num=1, group_id=4), host.event(launch, 2, 3)])
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(name, 9, 5, hlo_op=(name,), program_id=7, run_id=3) for name in ("fusion.1", "add.5")]
+        + [host.event("x", 30, 5, group_id=4)],
+    )
+    return space(metadata_plane(jit_f=(7, data)), host)
+
+
+def _tpu() -> bytes:
+    """A TPU's lines and steps, and a device that only receives."""
+    tpu = PlaneBytes("/device:TPU:0 SparseCore 1")
+    tpu.line("Sparse Core Steps", [tpu.event("3", 0, 50), tpu.event("s", 60, 9, step_num=4)], id_=1)
+    tpu.line("Sparse Core Ops", [tpu.event("%w.1 = f()", 0, 40), tpu.event("a", 5, 9, device_duration_ps=7)], id_=2)
+    tpu.line("Async XLA Ops", [tpu.event("a", 5, 9)], id_=3)
+    tpu.describe("%w.1 = f()", program_id=7, tf_op="jit(f)/transpose(jvp(M))/a/dot_general:", hlo_category="while")
+    network = PlaneBytes("/device:CUSTOM:Megascale Trace")
+    network.line("r", [network.event("Receive", 0, 9)])
+    return space(tpu, network)
 
 
 def seeds() -> list[bytes]:

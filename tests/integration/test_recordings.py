@@ -25,7 +25,7 @@ def test_every_recorded_file_has_the_digest_it_is_listed_with():
     found = {str(p.relative_to(TRACES)): hashlib.sha256(p.read_bytes()).hexdigest()
              for p in TRACES.rglob("*") if p.is_file() and p.parent != TRACES}  # fmt: skip
     assert found == listed
-    assert len(NAMES) == 8
+    assert len(NAMES) == 10
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -34,7 +34,7 @@ def test_reading_the_raw_file_again_gives_the_stored_events(name, tmp_path):
     from dlprof.store import Capture
 
     stored = Capture.open(TRACES / name)
-    raw = [p for p in stored.raw_files() if p.suffix in (".json", ".pb")]
+    raw = [p for p in stored.raw_files() if p.suffix in (".json", ".pb", ".gz")]
     again = import_files(raw, tmp_path / "again", repair=False)
     columns = ["name", "op", "phase", "level", "start_ps", "duration_ps", "self_ps", "step", "calls"]
     # By value: the list of phases that stands in a stored table's dictionary is that of its schema version.

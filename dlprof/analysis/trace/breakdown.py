@@ -50,6 +50,7 @@ COLUMNS: Final = (
     "track",
     "level",
     "name",
+    "category",
     "op",
     "kernel",
     "layer",

@@ -19,6 +19,8 @@ from dlprof.units import PS_PER_NS
 # dlprof's own markers (protocol.py), an op workload's synchronised items, PyTorch's steps.
 _STEP = re.compile(r"dlprof:step=(\d+)|dlprof:item=.*[@#](\d+)|ProfilerStep#(\d+)")
 _OWN: Final = "dlprof:"
+_CATEGORY: Final = "step"
+"""Of markers that say their step by a number of their own (JAX's StepTraceAnnotation), whatever their name."""
 
 _FIELDS: Final[tuple[tuple[str, pa.DataType], ...]] = (
     ("step", pa.int64()),
@@ -66,7 +68,7 @@ def host_side(events: pa.Table) -> Bools:
 def table(events: pa.Table) -> pa.Table:
     """One row per step of each host and rank, in order of time: step, start_ps, end_ps, wall_ns (TABLE).
 
-    Steps come from marker rows named dlprof:step=N (or an item's or PyTorch's) on the host's threads. A step that was
+    Steps come from marker rows named dlprof:step=N (or an item's, PyTorch's or JAX's) on the host's threads. A step that was
     marked more than once, as when an epoch was traced with several marking threads, spans from its first start to its
     last end. A framework's own markers wait for no device: such a step ends with the last work that it launched, and
     begins when the one before it has ended (as PyTorch's TensorBoard plugin has it), so steps never overlap.
@@ -115,7 +117,16 @@ def _markers(events: pa.Table, name: Text, matches: list[re.Match[str] | None]) 
         return np.flatnonzero(own), True
     if (named & host).any():
         return np.flatnonzero(named & host), True
-    return np.flatnonzero(marked & host & (columns.integers(events, "step") != NULL)), False
+    numbered = marked & host & (columns.integers(events, "step") != NULL)
+    told = numbered & _of_category(events)
+    return np.flatnonzero(told if told.any() else numbered), False
+
+
+def _of_category(events: pa.Table) -> Bools:
+    """Markers that a reader found to be steps, whatever their name."""
+    if "category" not in events.column_names:
+        return np.zeros(events.num_rows, dtype=np.bool_)
+    return columns.text(events, "category").where(_CATEGORY)
 
 
 def _with_launched(events: pa.Table, times: Times, numbers: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
@@ -152,8 +163,9 @@ def _item(name: Text, matches: list[re.Match[str] | None], rows: Ints) -> Ints:
 
 def unmarked(events: pa.Table) -> pa.Table:
     """The events without their steps: for a comparison with a trace that marks none, where both count as wholes."""
-    level, name = columns.text(events, "level"), columns.text(events, "name")
-    marks = level.where("marker") & name.flags([_STEP.match(value) is not None for value in name.values])
+    name = columns.text(events, "name")
+    named = name.flags([_STEP.match(value) is not None for value in name.values])
+    marks = columns.text(events, "level").where("marker") & (named | _of_category(events))
     at = events.schema.get_field_index("step")
     none = pa.nulls(events.num_rows, events.schema.field(at).type)
     return events.set_column(at, events.schema.field(at), none).filter(pa.array(~marks))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import pyarrow as pa
 
@@ -121,8 +121,18 @@ def completeness_of(capture: Capture, events: pa.Table) -> Completeness:
     )
 
 
+_LABELS: Final = {
+    "pytorch": "PyTorch",
+    "jax": "JAX",
+    "xla": "XLA",
+    "xplane": "XPlane trace",
+    "chrome": "Chrome trace",
+}
+"""Producers of traces that no framework of dlprof's own stands behind."""
+
+
 def _label(producer: str) -> str:
     try:
         return frameworks.get(producer).label
     except UsageError:
-        return {"pytorch": "PyTorch", "jax": "JAX", "chrome": "Chrome trace"}.get(producer, producer)
+        return _LABELS.get(producer, producer)

@@ -1,8 +1,12 @@
-"""Reads TensorFlow's chrome traces: `trace.json` of TF 2.2–2.10 and the RunMetadata timelines of TF 1."""
+"""Reads TensorFlow's and JAX's chrome traces: `trace.json` of TF 2.2–2.10 and JAX, and the RunMetadata timelines of TF 1.
+
+A trace.json is made from the XPlane beside it and says less: it has no compiled modules, so that an instruction is called after
+its name, and it counts in microseconds.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -15,121 +19,256 @@ from dlprof.ingest.dialects.tf_timeline import TimelineDialect
 from dlprof.ingest.json.common_columns import argument_texts, category_codes, keyed, name_codes
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.json.walk import ChromeFile, Dialect, Mask, Phases
-from dlprof.ingest.protobuf.plane_names import annotation, device, host_op, is_copy, is_derived
+from dlprof.ingest.protobuf.hlo_names import communication, hlo_operator, instruction
+from dlprof.ingest.protobuf.plane_names import (
+    NETWORK,
+    OpName,
+    annotation,
+    device,
+    host_op,
+    is_async,
+    is_copy,
+    is_derived,
+    nests,
+)  # fmt: skip
+from dlprof.ingest.protobuf.producers import is_jax, is_tensorflow
+from dlprof.ingest.protobuf.run_steps import STEP_MARKER, RunSteps, is_launch
+from dlprof.ingest.protobuf.valid_times import in_range
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
-from dlprof.names import is_marker
+from dlprof.names import PREFIX
 from dlprof.plugin import Operator, Vocabulary
 
 CAP: Final = 1_000_000
 """TensorFlow keeps the earliest million events of a trace.json and drops the rest without a word."""
+_TELLING: Final = (b'"hlo_op"', b'"step_num"', b'"run_id"', b'"group_id"')
+"""Arguments of a host event that say more than its name; others' are not decoded."""
+
+_Number = str | int | float | None
 
 
 class _Args(msgspec.Struct, gc=False):
-    """Arguments of a GPU event; TensorFlow writes all of them as text."""
+    """Arguments of an event; TensorFlow writes all of them as text."""
 
-    correlation_id: str | int | None = None
+    correlation_id: _Number = None
     annotation: str | None = None
     level0: str | None = msgspec.field(default=None, name="level 0")
+    name: str | None = None
     tf_op: str | None = None
+    hlo_op: str | None = None
+    hlo_category: str | None = None
+    step_num: _Number = None
+    run_id: _Number = None
+    group_id: _Number = None
+    device_duration_ps: _Number = None
+    flops: _Number = None
+    bytes_accessed: _Number = None
 
     def operator(self) -> str | None:
-        return self.tf_op or self.annotation or self.level0
+        """Path of the operator, from the best argument that names one (protobuf.stat_columns has the same)."""
+        told = (self.tf_op, self.name, self.annotation, self.level0)
+        return next((text for text in told if text and text != "XlaModule:"), None)
+
+
+_NO_ARGS: Final = _Args()
+_HOST: Final = -1
+"""Code of a process that is no device; of a device its kind's place in `kinds`."""
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    """What an event is, column by column; None where it has none."""
+
+    level: int
+    operator: OpName | None = None
+    lookup: str | None = None
+    kernel: str | None = None
+    category: str | None = None
 
 
 @dataclass(slots=True)
 class TraceJsonDialect(Dialect):
-    """A trace.json (json.walk.Dialect). seen: events so far."""
+    """A trace.json (json.walk.Dialect). seen: events so far. wrote: which frameworks' names were met."""
 
     tracks: dict[tuple[Any, Any], int] = field(default_factory=dict)
     seen: int = 0
+    steps: RunSteps = field(default_factory=RunSteps)
+    names_seen: dict[str, bool] = field(default_factory=dict)
+    wrote: set[str] = field(default_factory=set)
+    kinds: list[str] = field(default_factory=list)
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """Rows of derived lines, which repeat the time of the streams."""
         self.seen += int((ph == ord("X")).sum())
-        derived = keyed([(event.pid, event.tid) for event in events], self._is_derived).astype(bool)
-        derived &= ph == ord("X")
-        self.ctx.anomalies.count("derived_line_events", int(derived.sum()))
-        return derived
+        whole = ph == ord("X")
+        left_out = np.zeros(len(events), dtype=bool)
+        for anomaly, test in (
+            ("derived_line_events", is_derived),
+            ("async_line_events", lambda _, line: is_async(line)),
+        ):
+            found = keyed([(event.pid, event.tid) for event in events], self._on_line(test)).astype(bool) & whole
+            self.ctx.anomalies.count(anomaly, int(found.sum()))
+            left_out |= found
+        return left_out
 
-    def _is_derived(self, process: Any, thread: Any) -> bool:
-        place = device(self.names.processes.get(process, ""))
-        return place is not None and is_derived(place[0], self.names.threads.get((process, thread), ""))
+    def _on_line(self, test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
+        def holds(process: Any, thread: Any) -> bool:
+            place = device(self.names.processes.get(process, ""))
+            return place is not None and test(place[0], self.names.threads.get((process, thread), ""))
+
+        return holds
 
     def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:  # noqa: ARG002
         """Columns of a chunk. ph: TensorFlow writes nothing but complete events."""
         on_device = keyed([(event.pid,) for event in rows], self._on_device).astype(bool)
-        args = [_args(event) if there else None for event, there in zip(rows, on_device, strict=True)]
-        path, lookup, level = (np.full(len(rows), NO_TEXT, dtype=np.int32) for _ in range(3))
+        args = [
+            _args(event) if there or _telling(event) else _NO_ARGS for event, there in zip(rows, on_device, strict=True)
+        ]
+        kinds = keyed([(event.pid,) for event in rows], self._kind)
+        found = [self._row(event, arg, kind) for event, arg, kind in zip(rows, args, kinds.tolist(), strict=True)]
+        self._note_producer(rows, args)
+        track = keyed([(event.pid, event.tid) for event in rows], self._track).astype(np.int32)
+        named = np.array([event.name.startswith(PREFIX) for event in rows], dtype=bool)
+        step = np.where(on_device | named, NO_INT, _numbers(args, "step_num"))
+        own = _numbers(args, "device_duration_ps")
+        duration = np.where(on_device & (own >= 0), own, duration)
         pool = self.ctx.pool
-        for index, (event, arg) in enumerate(zip(rows, args, strict=True)):
-            if arg is not None:
-                level[index] = LEVEL["copy" if is_copy(event.name) else "kernel"]
-                operator = annotation(found) if (found := arg.operator()) else None
-            else:
-                operator = host_op(event.name)
-                level[index] = LEVEL["op" if operator else "marker" if is_marker(event.name) else "api"]
-            if operator is not None:
-                path[index] = pool("op_path")[operator.path]
-                lookup[index] = pool("lookup")[operator.type or event.name]
+        category = pool("category").encode(row.category for row in found)
         return RawBatch(
-            track=keyed([(event.pid, event.tid) for event in rows], self._track),
+            track=track,
             name=name_codes(self.ctx, rows),
             start_ps=start,
             duration_ps=duration,
-            level=level.astype(np.int8),
-            lookup=lookup,
-            op_path=path,
-            kernel=self._kernels(rows, lookup, level),
-            category=category_codes(self.ctx, rows),
-            correlation=np.array([_correlation(arg) for arg in args], dtype=np.int64),
+            level=np.array([row.level for row in found], dtype=np.int8),
+            lookup=pool("lookup").encode(row.lookup for row in found),
+            op_path=pool("op_path").encode(row.operator.path if row.operator else None for row in found),
+            kernel=pool("kernel").encode(row.kernel for row in found),
+            category=np.where(category == NO_TEXT, category_codes(self.ctx, rows), category).astype(np.int32),
+            correlation=_numbers(args, "correlation_id"),
+            flops=_numbers(args, "flops"),
+            bytes=_numbers(args, "bytes_accessed"),
+            step=step,
+            run=self._runs(rows, args, track, start, duration, step),
             args=argument_texts(rows),
         )
 
-    def _kernels(self, rows: list[Event], lookup: Int32, level: Int32) -> Int32:
-        """On a device the event's name, on a host the operator's type."""
-        types = self.ctx.pool("lookup").values_list
-        names = [
-            event.name if kind == LEVEL["kernel"] else types[code] if kind == LEVEL["op"] else None
-            for event, code, kind in zip(rows, lookup.tolist(), level.tolist(), strict=True)
-        ]
-        return self.ctx.pool("kernel").encode(names)
+    def _row(self, event: Event, args: _Args, kind: int) -> _Row:
+        if kind != _HOST:
+            return self._device_row(event, args, self.kinds[kind])
+        if event.name.startswith(PREFIX):
+            return _Row(LEVEL["marker"])
+        if _number(args.step_num) != NO_INT:
+            return _Row(LEVEL["marker"], category=STEP_MARKER)
+        operator = host_op(event.name)
+        if operator is not None:
+            lookup = operator.type or event.name
+            return _Row(LEVEL["op"], operator, lookup, lookup)
+        if args.hlo_op and not self._accelerated():
+            base = instruction(args.hlo_op)
+            return _Row(LEVEL["op"], lookup=base, kernel=base)
+        return _Row(LEVEL["api"])
+
+    def _device_row(self, event: Event, args: _Args, kind: str) -> _Row:
+        copied = is_copy(event.name)
+        level = LEVEL["copy" if copied else "kernel"]
+        kernel = None if copied else event.name
+        if kind == NETWORK:
+            return _Row(level, None, communication(event.name), kernel)
+        told = args.operator()
+        if told is not None:
+            operator = annotation(told)
+            return _Row(level, operator, operator.type or event.name, kernel, args.hlo_category)
+        named = instruction(args.hlo_op or event.name) if args.hlo_op or nests(kind) else None
+        return _Row(level, None, named, kernel, args.hlo_category)
+
+    def _runs(
+        self, rows: list[Event], args: list[_Args], track: Int32, start: Int64, duration: Int64, step: Int64
+    ) -> Int64:
+        """The execution or group that each event is part of."""
+        launch = np.array([self._launches(event.name) for event in rows], dtype=bool)
+        self.steps.note(track, start, duration, step, launch)
+        run = self.steps.coded(_numbers(args, "run_id"), start)
+        group = self.steps.grouped(_numbers(args, "group_id"), step)
+        return np.where(group == NO_INT, run, group)
+
+    def _launches(self, name: str) -> bool:
+        known = self.names_seen.get(name)
+        if known is None:
+            known = self.names_seen[name] = is_launch(name)
+            if is_jax(name):
+                self.wrote.add("jax")
+            elif is_tensorflow(name):
+                self.wrote.add("tensorflow")
+        return known
+
+    def _note_producer(self, rows: list[Event], args: list[_Args]) -> None:
+        for event, arg in zip(rows, args, strict=True):
+            self._launches(event.name)
+            if arg.hlo_op:
+                self.wrote.add("xla")
+            if arg.operator():
+                self.wrote.add("jax" if is_jax(arg.operator() or "") else "tensorflow")
+
+    def _kind(self, process: Any) -> int:
+        place = device(self.names.processes.get(process, ""))
+        if place is None:
+            return _HOST
+        if place[0] not in self.kinds:
+            self.kinds.append(place[0])
+        return self.kinds.index(place[0])
 
     def _on_device(self, process: Any) -> bool:
         return device(self.names.processes.get(process, "")) is not None
+
+    def _accelerated(self) -> bool:
+        return any(device(name) for name in self.names.processes.values())
 
     def _track(self, process: Any, thread: Any) -> int:
         code = self.tracks.get((process, thread))
         if code is None:
             stream = self.names.threads.get((process, thread)) or str(thread)
             place = device(self.names.processes.get(process, ""))
-            accelerated = any(device(name) for name in self.names.processes.values())
-            where = f"{place[0]}:{place[1]}" if place else "host" if accelerated else "cpu:0"
-            code = self.ctx.track(where, stream, f"{process}/{thread}", on_device=place is not None)
+            where = f"{place[0]}:{place[1]}" if place else "host" if self._accelerated() else "cpu:0"
+            on_device = place is not None
+            code = self.ctx.track(
+                where, stream, f"{process}/{thread}", on_device=on_device, nests=place is not None and nests(place[0])
+            )
             self.tracks[process, thread] = code
         return code
 
     def finish(self) -> None:
-        """Says where the cap was hit."""
+        """Says who wrote the file, which step launched what, and where the cap was hit."""
+        self.ctx.run_steps = self.steps.table()
+        self.ctx.producer = next((name for name in ("jax", "tensorflow", "xla") if name in self.wrote), "xplane")
         if self.seen >= CAP:
             self.ctx.completeness["cap"] = (
                 f"TensorFlow keeps the earliest {CAP} events of a trace.json and this one is full: later steps are missing"
             )
 
 
+def _telling(event: Event) -> bool:
+    raw = bytes(event.args)
+    return any(word in raw for word in _TELLING)
+
+
 def _args(event: Event) -> _Args:
     try:
         return msgspec.json.decode(event.args, type=_Args)
     except msgspec.DecodeError:
-        return _Args()
+        return _NO_ARGS
 
 
-def _correlation(args: _Args | None) -> int:
-    value = args.correlation_id if args else None
+def _number(value: _Number) -> int:
+    """An integer argument, NO_INT where it is none."""
     try:
-        return NO_INT if value is None else int(value)
-    except ValueError:
+        number = NO_INT if value is None else int(value)
+    except (ValueError, OverflowError):
         return NO_INT
+    return number if -(2**63) < number < 2**63 else NO_INT
+
+
+def _numbers(args: list[_Args], name: str) -> Int64:
+    return np.array([_number(getattr(each, name)) for each in args], dtype=np.int64)
 
 
 class TraceJsonReader:
@@ -139,11 +278,12 @@ class TraceJsonReader:
 
     def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
         """Streams the host events, operators, kernels and copies of one trace.json."""
-        yield from ChromeFile(source, TraceJsonDialect(ctx)).batches()
+        for batch in ChromeFile(source, TraceJsonDialect(ctx)).batches():
+            yield in_range(batch, ctx.anomalies)
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
-        """The meaning of an operator type."""
-        return vocabulary.get(name)
+        """The meaning of an operator type or of an instruction's name."""
+        return vocabulary.get(name) or hlo_operator(name, vocabulary)
 
 
 class TimelineReader:

@@ -8,23 +8,28 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Generator, Iterator
-from dataclasses import dataclass
-from typing import Final
+from dataclasses import dataclass, replace
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.background import Background
-from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
+from dlprof.ingest.protobuf.device_steps import DeviceSteps, collected, head, whole
 from dlprof.ingest.protobuf.eager_ops import EagerKernels
 from dlprof.ingest.protobuf.event_metadata import SharedStats
 from dlprof.ingest.protobuf.event_windows import EVENT_TAG, WINDOW_BYTES, Events, parse, windows
-from dlprof.ingest.protobuf.hlo_names import hlo_operator
+from dlprof.ingest.protobuf.hlo_columns import HloColumns
+from dlprof.ingest.protobuf.hlo_module import Modules
+from dlprof.ingest.protobuf.hlo_names import communication, hlo_operator
 from dlprof.ingest.protobuf.other_stats import Quoter, render
-from dlprof.ingest.protobuf.plane_names import device, host_op, is_copy, is_derived
+from dlprof.ingest.protobuf.plane_names import NETWORK, STEPS, device, host_op, is_async, is_copy, is_derived, nests
+from dlprof.ingest.protobuf.producers import producer
+from dlprof.ingest.protobuf.run_steps import STEP_MARKER, RunSteps, is_launch
 from dlprof.ingest.protobuf.small_lines import Extent, Line, begun, groups, together
 from dlprof.ingest.protobuf.space import ByteFile, Plane, SkeletonReader, Space
-from dlprof.ingest.protobuf.stat_columns import StatColumns, without
+from dlprof.ingest.protobuf.stat_columns import Found, StatColumns, without
 from dlprof.ingest.protobuf.valid_times import in_range, moved
 from dlprof.ingest.protobuf.wire import BYTES, VARINT, Malformed, signed
 from dlprof.ingest.reader import Context, Damaged
@@ -87,6 +92,8 @@ class _Names:
     level: npt.NDArray[np.int8]
     eager: EagerKernels
     shared: SharedStats
+    launch: npt.NDArray[np.bool_]
+    on_device: bool
 
     def rows(self, metadata_id: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
         """(position of each id, whether it is known); an unknown id has position len(ids)."""
@@ -125,6 +132,9 @@ class _SpaceReader:
         self._lost_from: int | None = None
         self._kernels: list[int] = []
         self._types: list[int] = []
+        modules = Modules(file, space, lambda: ctx.anomalies.count("hlo_module_damaged"))
+        self._hlo = HloColumns(modules, ctx)
+        self._run_steps = RunSteps()
         self._accelerated = any(device(plane.name) and plane.lines for plane in space.planes)
 
     def read(self, damage: Malformed | None) -> Iterator[RawBatch]:
@@ -134,6 +144,7 @@ class _SpaceReader:
         self._note_header()
         for plane in self._space.planes:
             yield from self._plane(plane)
+        self._ctx.run_steps = self._run_steps.table()
         if damage is not None:
             lost_from = damage.offset if self._lost_from is None else self._lost_from
             self._ctx.damage(damage.offset, damage.expected, lost=self._file.size - lost_from)
@@ -150,6 +161,8 @@ class _SpaceReader:
                 ctx.completeness[f"profiler {word}"] = "; ".join(texts)
         if space.hostnames:
             ctx.facts["hostnames"] = list(space.hostnames)
+        if len(space.hostnames) == 1:
+            ctx.host = space.hostnames[0] or None
         for plane in space.planes:
             start = plane.value("profile_start_time") if plane.name == "Task Environment" else None
             if isinstance(start, int):
@@ -159,24 +172,28 @@ class _SpaceReader:
                     ctx.facts["profile_ns"] = stop - start
             if plane.name == "/host:metadata" or "XlaModule" in plane.name:
                 ctx.facts.setdefault("hlo_modules", len(plane.events))
-        if any("jax" in name.name or "py_xla" in name.name or "PjRt" in name.name or name.name.startswith("jit_")
-               for plane in space.planes for name in plane.events.values()):  # fmt: skip
-            ctx.producer = "jax"
+        ctx.producer = producer(space)
 
     def _plane(self, plane: Plane) -> Iterator[RawBatch]:
         if not plane.lines:
             return
         accelerator = device(plane.name)
         names = self._names(plane, accelerator is not None)
-        columns = StatColumns(plane, self._ctx, on_device=accelerator is not None)
+        columns = StatColumns(plane, self._ctx, self._hlo, on_device=accelerator is not None)
         quoter = Quoter(plane.stat_names, self._decode)
+        steps = self._device_steps(plane) if accelerator is not None else None
 
         def batch(lines: list[Line], rows: list[int], events: Events, begun: Int64 | None) -> RawBatch:
-            made = self._batch(plane, lines, rows, events, names, columns, quoter, begun)
+            made = self._batch(plane, lines, rows, events, names, columns, quoter, begun, steps)
             return in_range(made, self._ctx.anomalies)
 
-        def derived(line: Line) -> bool:
-            return accelerator is not None and is_derived(accelerator[0], line.text)
+        def derived(line: Line) -> str | None:
+            """The anomaly under which a line's events are left out, None for one that is read."""
+            if accelerator is None:
+                return None
+            if is_derived(accelerator[0], line.text):
+                return "derived_line_events"
+            return "async_line_events" if is_async(line.text) else None
 
         for extents in groups(plane.lines):
             names.eager.new_line()
@@ -188,8 +205,8 @@ class _SpaceReader:
                     line = Line()
                     for events in self._kept(self._line(line, start, end)):
                         count = len(events.metadata_id)
-                        if derived(line):
-                            self._ctx.anomalies.count("derived_line_events", count)
+                        if (left_out := derived(line)) is not None:
+                            self._ctx.anomalies.count(left_out, count)
                         else:
                             yield batch([line], [count], events, None)
             else:
@@ -197,17 +214,18 @@ class _SpaceReader:
                     yield batch(*read)
 
     def _together(
-        self, extents: list[Extent], derived: Callable[[Line], bool]
+        self, extents: list[Extent], derived: Callable[[Line], str | None]
     ) -> tuple[list[Line], list[int], Events, Int64] | None:
         """Lines that fit one window: the line and number of the events of each run, the events, and where the line of each
         begins among them; None where there are none. Raises `Malformed` where a line has to be read by itself."""
         group = together(self._file, extents)
-        kept = [run for run in group.runs if not derived(run.line)]
-        left = [run for run in group.runs if derived(run.line)]
+        kept = [run for run in group.runs if derived(run.line) is None]
+        left = [run for run in group.runs if derived(run.line) is not None]
         if left:
             parse(group.window, *group.events(left))
         events = parse(group.window, *group.events(kept)) if kept else None
-        self._ctx.anomalies.count("derived_line_events", sum(len(run.starts) for run in left))
+        for run in left:
+            self._ctx.anomalies.count(derived(run.line) or "", len(run.starts))
         for raw in group.names:
             self._decode(raw)
         if events is None:
@@ -237,6 +255,19 @@ class _SpaceReader:
                 return
             self._ctx.damage(error.offset, error.expected, lost=end - error.offset)
 
+    def _device_steps(self, plane: Plane) -> DeviceSteps:
+        """The steps that an accelerator's plane tells. A line that cannot be read tells none; it is damage when it is read."""
+        pieces: list[tuple[int, Events]] = []
+        for start, end in plane.lines:
+            line = Line()
+            try:
+                head(self._file, start, end, line)
+                if STEPS.fullmatch(line.text):
+                    pieces.extend((self._base(line), events) for events in whole(self._file, start, end, line))
+            except Malformed:
+                continue
+        return collected(plane, pieces)
+
     def _kept(self, reader: Generator[Events, None, None]) -> Iterator[Events]:
         """Events of a line; under --repair damage ends the line, not the file: the next line's place is known."""
         try:
@@ -263,56 +294,133 @@ class _SpaceReader:
                 path[row] = ctx.pool("op_path")[op.path]
                 lookup[row] = ctx.pool("lookup")[op.type or text]
         eager = EagerKernels([meta.name for _, meta in known], ctx.pool("lookup"))
-        shared = SharedStats(plane, [meta for _, meta in known] if on_device else [], ctx)
-        return _Names(np.array([key for key, _ in known], dtype=np.int64), name, lookup, path, level, eager, shared)
+        network = on_device and (device(plane.name) or ("",))[0] == NETWORK
+        if network:
+            lookup[:-1] = [ctx.pool("lookup")[communication(meta.name)] for _, meta in known]
+        shared = SharedStats(plane, [meta for _, meta in known] if on_device else [], ctx, self._hlo)
+        ids = np.array([key for key, _ in known], dtype=np.int64)
+        launch = np.array([*(is_launch(meta.name) for _, meta in known), False], dtype=bool)
+        return _Names(ids, name, lookup, path, level, eager, shared, launch, on_device)
 
     def _track(self, plane: Plane, line: Line) -> int:
         accelerator = device(plane.name)
         stream = line.text or f"line {line.id}"
         if accelerator is not None:
-            return self._ctx.track(f"{accelerator[0]}:{accelerator[1]}", stream, line.id, on_device=True)
+            kind, index = accelerator
+            return self._ctx.track(f"{kind}:{index}", stream, line.id, on_device=True, nests=nests(kind))
         return self._ctx.track("host" if self._accelerated else "cpu:0", stream, line.id)
 
     def _batch(self, plane: Plane, lines: list[Line], rows: list[int], events: Events, names: _Names,
-               columns: StatColumns, quoter: Quoter, begun: Int64 | None) -> RawBatch:  # fmt: skip
+               columns: StatColumns, quoter: Quoter, begun: Int64 | None,
+               device_steps: DeviceSteps | None) -> RawBatch:  # fmt: skip
         """The events of one or more lines, each with its number of rows. begun: see `EagerKernels.types`."""
         ctx = self._ctx
         count = len(events.metadata_id)
         ctx.anomalies.count("unknown_field", events.unknown_fields)
         at, name = self._named(names, events)
-        start, duration = self._times(lines, rows, events)
         rest = without(events.stats, columns.roles)
         found = columns.read(events.stats, events.window.data, count)
-        level = names.level[at]
-        op_path, lookup, category = names.op_path[at], names.lookup[at], None
-        moved, flops = found.bytes, found.flops
-        if device(plane.name) is not None:
-            op_path = names.shared.texts("op_path", at, found.op_path)
-            lookup = names.shared.texts("lookup", at, found.lookup)
-            category = names.shared.texts("category", at, None)
-            moved = names.shared.numbers("bytes", at, moved)
-            flops = names.shared.numbers("flops", at, flops)
-            kernel = self._kernel_codes()[name]
-            level[found.is_copy] = LEVEL["copy"]
-        else:
-            if names.eager.any:
-                executed = names.eager.types(at, begun)
-                level[executed != NO_TEXT] = LEVEL["op"]
-                lookup = np.where(executed == NO_TEXT, lookup, executed)
-            if found.hlo is not None:
-                # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
-                ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"]) & (not self._accelerated)
-                level[ops] = LEVEL["op"]
-                op_path, lookup = np.where(ops, found.op_path, op_path), np.where(ops, found.hlo, lookup)
-            kernel = self._host_kernels(lookup)
+        if found.step is not None:
+            # TensorFlow's child marks through the same API; the names of dlprof's own markers say which of them are steps.
+            found = replace(found, step=np.where(names.level[at] == LEVEL["marker"], NO_INT, found.step))
+        start, duration = self._times(lines, rows, events, found.duration)
+        work = (
+            self._device_work(names, at, name, found) if names.on_device else self._host_work(names, at, begun, found)
+        )
+        track = np.repeat(np.array([self._track(plane, line) for line in lines], dtype=np.int32), rows)
+        step, run = found.step, None
+        if device_steps is not None:
+            step = device_steps.of(start)
+        elif columns.runs:
+            run = self._noted_run(names, at, track, start, duration, found)
         return RawBatch(
-            track=np.repeat(np.array([self._track(plane, line) for line in lines], dtype=np.int32), rows),
-            name=name, start_ps=start, duration_ps=duration, level=level, lookup=lookup,
-            op_path=op_path, kernel=kernel, shape=found.shape, dtype=found.dtype,
-            correlation=found.correlation, bytes=moved, flops=flops, category=category,
+            track=track,
+            name=name,
+            step=step,
+            run=self._in_group(run, found),
+            start_ps=start,
+            duration_ps=duration,
+            shape=found.shape,
+            dtype=found.dtype,
+            correlation=found.correlation,
             occurrences=events.occurrences if events.aggregated.any() else None,
             args=render(rest, events.window.data, count, quoter),
-        )  # fmt: skip
+            **work,
+        )
+
+    def _noted_run(
+        self, names: _Names, at: Int64, track: Int32, start: Int64, duration: Int64, found: Found
+    ) -> Int64 | None:
+        """The execution that each event is part of; what tells which step launched it is noted."""
+        self._run_steps.note(track, start, duration, found.step, names.launch[at])
+        return None if found.run is None else self._run_steps.coded(found.run, start)
+
+    def _in_group(self, run: Int64 | None, found: Found) -> Int64 | None:
+        """The same, or where an event says the group it is in, that."""
+        if found.group is None:
+            return run
+        group = self._run_steps.grouped(found.group, found.step)
+        return group if run is None else np.where(group == NO_INT, run, group)
+
+    def _device_work(self, names: _Names, at: Int64, name: Int32, found: Found) -> dict[str, Any]:
+        """What an accelerator's events are. Its own stats go before those of their name's metadata, and these before what the
+        compiled module says, but for the operator: the module alone knows what a fusion holds."""
+        shared, hlo = names.shared, self._hlo
+        level = names.level[at]
+        level[found.is_copy] = LEVEL["copy"]
+        op_path = shared.texts("op_path", at, found.op_path)
+        lookup = shared.texts("lookup", at, found.lookup)
+        lookup = np.where(lookup == NO_TEXT, names.lookup[at], lookup)
+        category = shared.texts("category", at, None)
+        codes = shared.texts("hlo", at, found.hlo)
+        if (codes != NO_TEXT).any():
+            known = hlo.known(codes)
+            lookup = np.where(known | (lookup == NO_TEXT), hlo.column("lookup", codes), lookup)
+            op_path = np.where(op_path == NO_TEXT, hlo.column("op_path", codes), op_path)
+            category = np.where(category == NO_TEXT, hlo.column("category", codes), category)
+        return {
+            "level": level,
+            "lookup": lookup,
+            "op_path": op_path,
+            "category": category,
+            "kernel": self._kernel_codes()[name],
+            "bytes": shared.numbers("bytes", at, found.bytes),
+            "flops": shared.numbers("flops", at, found.flops),
+        }
+
+    def _host_work(self, names: _Names, at: Int64, begun: Int64 | None, found: Found) -> dict[str, Any]:
+        """What a thread's events are."""
+        level = names.level[at]
+        op_path, lookup, category = names.op_path[at], names.lookup[at], None
+        if names.eager.any:
+            executed = names.eager.types(at, begun)
+            level[executed != NO_TEXT] = LEVEL["op"]
+            lookup = np.where(executed == NO_TEXT, lookup, executed)
+        kernel = self._host_kernels(lookup)
+        # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
+        if found.hlo is not None and not self._accelerated:
+            ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"])
+            level[ops] = LEVEL["op"]
+            codes = np.where(ops, found.hlo, NO_TEXT)
+            told = self._hlo.column("op_path", codes)
+            op_path = np.where(told != NO_TEXT, told, np.where(ops, found.op_path, op_path))
+            lookup = np.where(ops, self._hlo.column("lookup", codes), lookup)
+            kernel = np.where(ops, self._hlo.column("kernel", codes), kernel)
+            category = self._hlo.column("category", codes)
+        if found.step is not None:
+            marks = found.step != NO_INT
+            level[marks] = LEVEL["marker"]
+            none = np.full(len(at), NO_TEXT, dtype=np.int32) if category is None else category
+            category = np.where(marks, self._ctx.pool("category")[STEP_MARKER], none).astype(np.int32)
+        return {
+            "level": level,
+            "lookup": lookup,
+            "op_path": op_path,
+            "category": category,
+            "kernel": kernel,
+            "bytes": found.bytes,
+            "flops": found.flops,
+        }
 
     def _named(self, names: _Names, events: Events) -> tuple[Int64, Int32]:
         """Position and name code of each event's name; one without metadata is named by its number."""
@@ -337,19 +445,21 @@ class _SpaceReader:
         self._types.extend(kernels[text] for text in types[len(self._types) :])
         return np.array([*self._types, NO_TEXT], dtype=np.int32)[lookup]
 
-    def _times(self, lines: list[Line], rows: list[int], events: Events) -> tuple[Int64, Int64]:
+    def _times(self, lines: list[Line], rows: list[int], events: Events, own: Int64 | None) -> tuple[Int64, Int64]:
+        """Start and duration. own: durations by the device's clock, where it tells them: those are the work's."""
         ctx = self._ctx
-        bases = []
-        for line in lines:
-            base = line.timestamp_ns
-            if base > _EPOCH_NS:
-                if ctx.origin_ns is None:
-                    ctx.origin_ns = base
-                base -= ctx.origin_ns
-            bases.append(base)
-        duration = events.duration_ps
+        duration = events.duration_ps if own is None else np.where(own == NO_INT, events.duration_ps, own)
         negative = duration < 0
         if negative.any():
             ctx.anomalies.count("negative_duration", int(np.count_nonzero(negative)))
             duration = np.where(negative, 0, duration)
-        return moved(events.offset_ps, bases, rows), duration
+        return moved(events.offset_ps, [self._base(line) for line in lines], rows), duration
+
+    def _base(self, line: Line) -> int:
+        """A line's own zero, ns from the file's origin."""
+        base = line.timestamp_ns
+        if base > _EPOCH_NS:
+            if self._ctx.origin_ns is None:
+                self._ctx.origin_ns = base
+            base -= self._ctx.origin_ns
+        return base

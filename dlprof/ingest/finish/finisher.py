@@ -8,7 +8,7 @@ finished span by span in time order; events still open at a span's end are carri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,7 +18,7 @@ import pyarrow as pa
 
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.background import Background
-from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Arrow, Int64, Pools, RawBatch, Track, arrow
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_STEP, NO_TEXT, Arrow, Int64, Pools, RawBatch, Track, arrow
 from dlprof.ingest.finish import nesting, ranks, threads
 from dlprof.ingest.finish.launches import NO_EVENT, Launches
 from dlprof.ingest.finish.markers import MarkerLog, Windows
@@ -33,11 +33,16 @@ from dlprof.plugin import Operator
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where a file was recorded: host, rank (None: the file does not tell). nested: reader.Context.nested."""
+    """Where a file was recorded, and what its reader knows of the whole of it.
+
+    host, rank: None: the file does not tell. nested: reader.Context.nested.
+    run_steps: which step launched each of its executions (reader.Context.run_steps).
+    """
 
     host: str | None = None
     rank: int | None = None
     nested: bool = False
+    run_steps: Int64 | None = None
 
 
 class Finisher:
@@ -162,7 +167,7 @@ class Finisher:
     def _finish_stream(self, code: int, where: Where, meaning: Meaning, output: Output) -> None:
         """Writes a device's stream: each row with its launch, and what it has from there."""
         track, nested = where.track, self._place(where.track).nested
-        overlaps = Overlaps()
+        overlaps, inner = Overlaps(), _Inner(track, self._spill.spans(code), partial(self._times, code))
         for rows in self._background.ahead(self._sorted(code, span, nested) for span in self._spill.spans(code)):
             meanings = meaning.of(rows)
             if nested:
@@ -177,8 +182,8 @@ class Finisher:
                 meanings = self._from_launch(track, meanings, launch)
             step, item = self._steps(track, rows)
             phase = self._phases(code, rows, meanings)
-            none = np.full(count, NO_EVENT, dtype=np.int64)
-            output.write(where, ids, rows, meanings, rows["duration_ps"], step, item, phase, launch, none)
+            self_ps, parent = inner.of(rows, meanings, ids, meaning)
+            output.write(where, ids, rows, meanings, self_ps, step, item, phase, launch, parent)
         self._anomalies.count("stream_overlap", overlaps.count)
         said = overlaps.statement(self._pools.text["name"].values_list)
         if said is not None:
@@ -249,10 +254,20 @@ class Finisher:
             launches = self._launches_of(track)
             start, end = launches.called(int64(rows["correlation"]), start, end)
         index = windows.containing(start, end)
+        told, free = self._launched_by(track.source, rows, told)
         if not len(windows.start):
             return told, index
-        inside = (index >= 0) & (told == NO_INT)
+        inside = (index >= 0) & free
         return np.where(inside, windows.number[index], told), np.where(index >= 0, windows.item[index], NO_TEXT)
+
+    def _launched_by(self, source: str, rows: Columns, told: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
+        """Steps that are told, by the event or by its execution, and which rows are free to belong to the step they lie in."""
+        table, run = self._places.get(source, Place()).run_steps, int64(rows["run"])
+        if table is None or not len(table):
+            return told, told == NO_INT
+        step = np.where(run == NO_INT, NO_INT, table[np.where(run == NO_INT, 0, run)])
+        told = np.where((told == NO_INT) & (step != NO_STEP), step, told)
+        return told, (told == NO_INT) & (step != NO_STEP)
 
     def _phases(self, code: int, rows: Columns, meanings: Meanings) -> npt.NDArray[np.int32]:
         """Phase of each row; a host-phase marker gives its own to what runs inside it on its own thread and has none.
@@ -268,6 +283,29 @@ class Finisher:
         inside = (index >= 0) & (start + int64(rows["duration_ps"]) <= table[index, 1])
         free = (meanings.phase == NO_TEXT) & (meanings.level != LEVEL["marker"])
         return np.where(inside & free, table[index, 2], meanings.phase).astype(np.int32)
+
+
+class _Inner:
+    """Self time and parents of an accelerator's track, span by span: of one whose events nest, else there are none."""
+
+    def __init__(self, track: Track, spans: Sequence[Span], read: Callable[[Span], Columns]) -> None:
+        self._nests = track.nests
+        self._late = threads.late_children(spans, read) if track.nests and len(spans) > 1 else None
+        self._open: threads.Open = {}
+        self._done = 0
+
+    def of(self, rows: Columns, meanings: Meanings, ids: Int64, meaning: Meaning) -> tuple[Int64, Int64]:
+        """(self_ps, id of the operator around or NO_EVENT) of each row."""
+        count = len(ids)
+        if not self._nests:
+            return int64(rows["duration_ps"]), np.full(count, NO_EVENT, dtype=np.int64)
+        found = threads.nest(rows, meanings, ids, self._open, meaning, None)
+        self._open, self_ps = found.open, found.self_ps
+        if self._late is not None:
+            first, behind = np.searchsorted(self._late[0], [self._done, self._done + count])
+            self_ps[self._late[0][first:behind] - self._done] -= self._late[1][first:behind]
+        self._done += count
+        return self_ps, found.parent
 
 
 def _is_work(meanings: Meanings) -> npt.NDArray[np.bool_]:

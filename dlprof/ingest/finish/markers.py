@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dlprof import schema
-from dlprof.ingest.batch import Int64, RawBatch, Track
+from dlprof.ingest.batch import LEVEL, NO_INT, Int64, RawBatch, Track
 from dlprof.names import Marker
 
 
@@ -70,6 +70,12 @@ class MarkerLog:
         marks = np.array([marker is not None for marker in self.parsed], dtype=np.bool_)
         for row in np.flatnonzero(marks[batch.name]).tolist():
             self._note(batch, row, source)
+        if batch.step is not None and batch.level is not None:
+            for row in np.flatnonzero((batch.step != NO_INT) & (batch.level == LEVEL["marker"])).tolist():
+                start = int(batch.start_ps[row])
+                end = start + int(batch.duration_ps[row])
+                process = self.tracks[int(batch.track[row])].process
+                self.unawaited.setdefault((source, process), []).append((start, end, int(batch.step[row]), -1))
 
     def _note(self, batch: RawBatch, row: int, source: str) -> None:
         marker = self.parsed[int(batch.name[row])]

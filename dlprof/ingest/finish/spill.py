@@ -42,6 +42,7 @@ DEFAULTS: Final[dict[str, tuple[str, object]]] = {
     "link": ("i8", NO_INT),
     "step": ("i8", NO_INT),
     "pair": ("i8", NO_INT),
+    "run": ("i8", NO_INT),
     "bytes": ("i8", NO_INT),
     "flops": ("i8", NO_INT),
     "value": ("f8", np.nan),

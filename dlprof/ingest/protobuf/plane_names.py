@@ -6,15 +6,22 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-DERIVED_LINES: Final = frozenset({
-    "Steps", "TensorFlow Ops", "TensorFlow Name Scope", "XLA Modules", "Launch Stats", "Source code", "Framework Ops",
-    "Framework Name Scope", "XLA TraceMe", "Source Code", "Name Scope", "Sparse Core Steps", "Host Offload Ops",
-})  # fmt: skip
+_DERIVED: Final = re.compile(
+    r"(?:Sparse Core )?(?:Steps|Modules)|XLA Modules|(?:TensorFlow|Framework) (?:Ops|Name Scope)|Name Scope|XLA TraceMe"
+    r"|Launch Stats|Source [Cc]ode|Host Offload Ops(?: row \d+)?"
+)
 """Lines that the profiler derives from others: their time is already there once (tsl/profiler/utils/xplane_schema.cc)."""
+ASYNC: Final = re.compile(r"(?:.* )?Async .*Ops.*")
+"""From an operation's start to its end, beside the operators of `XLA Ops`: the time that it costs stands there."""
+STEPS: Final = re.compile(r"(?:Sparse Core )?Steps")
+"""A device's own steps."""
 XLA_OPS: Final = "XLA Ops"
 """Derived on GPUs, where it repeats the streams' kernels; on TPUs it is where the work is."""
 
-_DEVICE: Final = re.compile(r"/device:(GPU|TPU|CUSTOM):?[^:\d]*(\d+)?")
+_DEVICE: Final = re.compile(r"/device:(GPU|TPU):?[^:\d]*(\d+)?(?: +SparseCore +(\d+))?")
+_CUSTOM: Final = re.compile(r"/device:CUSTOM:(.*?)(\d*)|#(Megascale.*?)(\d*)#?", re.IGNORECASE)
+NETWORK: Final = "megascale"
+"""Kind of device that only sends and receives."""
 _STREAM: Final = re.compile(r"Stream #-?\d+.*")
 _OP_NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9_.\\/>\-()\[\]=,]*")
 _OP_TYPE: Final = re.compile(r"[A-Z_][A-Za-z0-9_]*")
@@ -22,13 +29,20 @@ _COPY: Final = re.compile(r"(?i)mem(cpy|set)|copy(host|device|peer|array)")
 _DTYPE: Final = re.compile(r"\(?([a-z]+[0-9]*[a-z0-9]*)\[")
 
 
-def device(plane: str) -> tuple[str, int] | None:
-    """(gpu | tpu, index) of a device plane's name, None for a host plane."""
-    match = _DEVICE.match(plane)
-    if not match:
-        return None
-    kind = "gpu" if match[1] == "GPU" else "tpu"
-    return kind, int(match[2] or 0)
+def device(plane: str) -> tuple[str, int | str] | None:
+    """(kind, index) of a device plane's name, None for a host plane.
+
+    kind: gpu, tpu; sparsecore, with the index TPU.CORE, as it works beside the TPU's own core; megascale, the network between
+    slices of TPUs; else what the profiler that made the plane calls it.
+    """
+    if match := _DEVICE.match(plane):
+        index = int(match[2] or 0)
+        return ("sparsecore", f"{index}.{int(match[3])}") if match[3] else (match[1].lower(), index)
+    if match := _CUSTOM.fullmatch(plane):
+        name, number = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
+        kind = re.sub(r"\W+", "-", re.sub(r"(?i)\btrace\b", "", name)).strip("-_").lower()
+        return kind or "custom", int(number or 0)
+    return None
 
 
 def is_stream(line: str) -> bool:
@@ -38,7 +52,17 @@ def is_stream(line: str) -> bool:
 
 def is_derived(kind: str, line: str) -> bool:
     """Whether a line of a device plane repeats the time of others."""
-    return line in DERIVED_LINES or (kind == "gpu" and (line == XLA_OPS or not is_stream(line)))
+    return _DERIVED.fullmatch(line) is not None or (kind == "gpu" and (line == XLA_OPS or not is_stream(line)))
+
+
+def is_async(line: str) -> bool:
+    """Whether a line of a device plane holds operations that run beside others, from start to end."""
+    return ASYNC.fullmatch(line) is not None
+
+
+def nests(kind: str) -> bool:
+    """Whether a device runs one operator at a time, so that one inside another, as a loop's body, is its part."""
+    return kind in ("tpu", "sparsecore")
 
 
 def is_copy(name: str) -> bool:

@@ -76,12 +76,13 @@ class ByteFile:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A stat of a plane or of event metadata. kind: double | uint64 | int64 | str | bytes (value: how many; they are whole
-    compiled modules) | ref (id of stat metadata)."""
+    """A stat of a plane or of event metadata. kind: double | uint64 | int64 | str | bytes (value: how many; at: where in the
+    file; they are whole compiled modules) | ref (id of stat metadata)."""
 
     id: int
     kind: str
     value: float | int | str
+    at: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,10 +135,10 @@ Text = Callable[[bytes], str]
 _STAT_KINDS: Final = {2: "double", 3: "uint64", 4: "int64", 5: "str", 6: "bytes", 7: "ref"}
 
 
-def stat(data: bytes, start: int, end: int, text: Text) -> Stat:
-    """The XStat message at data[start:end]."""
+def stat(data: bytes, start: int, end: int, text: Text, base: int = 0) -> Stat:
+    """The XStat message at data[start:end]; base: offset of the data in the file."""
 
-    id_, kind, value = 0, "int64", 0  # type: tuple[int, str, float | int | str]
+    id_, kind, value, at = 0, "int64", 0, 0  # type: tuple[int, str, float | int | str, int]
     for part in fields(data, start, end):
         if part.number == 1:
             id_ = signed(part.value)
@@ -147,9 +148,10 @@ def stat(data: bytes, start: int, end: int, text: Text) -> Stat:
                 value = unpack("<d", pack("<Q", part.value))[0]
             elif kind in ("str", "bytes"):
                 value = text(data[part.start : part.end]) if kind == "str" else part.end - part.start
+                at = base + part.start
             else:
                 value = signed(part.value) if kind == "int64" else part.value
-    return Stat(id_, kind, value)
+    return Stat(id_, kind, value, at)
 
 
 class SkeletonReader:
@@ -183,30 +185,30 @@ class SkeletonReader:
             elif part.number in (2, 4, 5, 6) and part.wire == BYTES:
                 data = self._file.content(part)
                 try:
-                    self._plane_field(plane, part.number, data)
+                    self._plane_field(plane, part.number, data, part.start)
                 except Malformed as error:
                     raise Malformed(part.start + error.offset, error.expected) from None
 
-    def _plane_field(self, plane: Plane, number: int, data: bytes) -> None:
+    def _plane_field(self, plane: Plane, number: int, data: bytes, base: int) -> None:
         if number == 2:
             plane.name = self._text(data)
         elif number == 4:
-            self._event_entry(plane, data)
+            self._event_entry(plane, data, base)
         elif number == 5:
             self._stat_entry(plane, data)
         else:
             plane.stats.append(stat(data, 0, len(data), self._text))
 
-    def _event_entry(self, plane: Plane, data: bytes) -> None:
+    def _event_entry(self, plane: Plane, data: bytes, base: int) -> None:
         key, meta = 0, EventName("", "", ())
         for entry in fields(data, 0, len(data)):
             if entry.number == 1:
                 key = signed(entry.value)
             elif entry.number == 2 and entry.wire == BYTES:
-                meta = self._event_name(data, entry.start, entry.end)
+                meta = self._event_name(data, entry.start, entry.end, base)
         plane.events[key] = meta
 
-    def _event_name(self, data: bytes, start: int, end: int) -> EventName:
+    def _event_name(self, data: bytes, start: int, end: int, base: int) -> EventName:
         name, display, stats = "", "", []
         for part in fields(data, start, end):
             if part.number == 2 and part.wire == BYTES:
@@ -214,22 +216,38 @@ class SkeletonReader:
             elif part.number == 4 and part.wire == BYTES:
                 display = self._text(data[part.start : part.end])
             elif part.number == 5 and part.wire == BYTES:
-                stats.append(stat(data, part.start, part.end, self._text))
+                stats.append(stat(data, part.start, part.end, self._text, base))
         return EventName(name, display, tuple(stats))
 
     def _large_entry(self, plane: Plane, entry: Field) -> None:
         """Metadata too large to be read at once, as of a compiled module: its large stats are left where they are."""
-        key, kept = 0, b""
+        key, name, stats = 0, EventName("", "", ()), []
         for part in self._file.walk(entry.start, entry.end):
             if part.number == 1 and part.wire == VARINT:
                 key = signed(part.value)
             elif part.number == 2 and part.wire == BYTES:
+                kept = b""
                 for inner in self._file.walk(part.start, part.end):
                     if inner.number == 5 and inner.end - inner.start > LARGEST:
                         self.space.large_stats += 1
-                    elif inner.wire == BYTES and inner.number in (2, 4, 5):
+                        stats.append(self._large_stat(inner))
+                    elif inner.number == 5 and inner.wire == BYTES:
+                        data = self._file.content(inner)
+                        stats.append(stat(data, 0, len(data), self._text, inner.start))
+                    elif inner.wire == BYTES and inner.number in (2, 4):
                         kept += self._file.content(replace(inner, start=inner.at))
-        plane.events[key] = self._event_name(kept, 0, len(kept))
+                name = self._event_name(kept, 0, len(kept), 0)
+        plane.events[key] = replace(name, stats=tuple(stats))
+
+    def _large_stat(self, entry: Field) -> Stat:
+        """Where the bytes of a large stat lie."""
+        id_, at, size = 0, 0, 0
+        for part in self._file.walk(entry.start, entry.end):
+            if part.number == 1 and part.wire == VARINT:
+                id_ = signed(part.value)
+            elif part.number in (5, 6) and part.wire == BYTES:
+                at, size = part.start, part.end - part.start
+        return Stat(id_, "bytes", size, at)
 
     def _stat_entry(self, plane: Plane, data: bytes) -> None:
         key, name = 0, ""

@@ -10,9 +10,9 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64
+from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64, Pool
 from dlprof.ingest.protobuf.event_windows import DOUBLE, REF, STR, Stats
-from dlprof.ingest.protobuf.hlo_names import instruction
+from dlprof.ingest.protobuf.hlo_columns import HloColumns
 from dlprof.ingest.protobuf.plane_names import annotation, dtype
 from dlprof.ingest.protobuf.space import Plane
 from dlprof.ingest.reader import Context
@@ -29,7 +29,11 @@ _KEPT_TOO: Final = ("hlo_op", "tf_op", "name", "annotation", "level 0")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Columns of a window's events, shape (n,), with NO_TEXT or NO_INT where an event has no such stat; None: no event has."""
+    """Columns of a window's events, shape (n,), with NO_TEXT or NO_INT where an event has no such stat; None: no event has.
+
+    hlo: codes of HloColumns. duration: ps, as the device's own clock tells it. step: of a step's marker. run: id of an
+    execution, where the plane has steps too. group: of the events of a step.
+    """
 
     correlation: Int64 | None
     bytes: Int64 | None
@@ -39,6 +43,10 @@ class Found:
     op_path: Int32
     lookup: Int32
     hlo: Int32 | None
+    duration: Int64 | None
+    step: Int64 | None
+    run: Int64 | None
+    group: Int64 | None
     is_copy: npt.NDArray[np.bool_]
 
 
@@ -55,14 +63,17 @@ def without(stats: Stats, ids: frozenset[int]) -> Stats:
 class StatColumns:
     """Finds the columns' stats by name in one plane. roles: stat ids that only a column takes."""
 
-    def __init__(self, plane: Plane, ctx: Context, *, on_device: bool) -> None:
+    def __init__(self, plane: Plane, ctx: Context, hlo: HloColumns, *, on_device: bool) -> None:
         self._ctx = ctx
+        self._hlo = hlo
+        self._instructions = Pool()
         self._on_device = on_device
         self._ids: dict[str, list[int]] = {}
         for id_, name in plane.stat_names.items():
             self._ids.setdefault(name, []).append(id_)
         taken = _TAKEN_ON_DEVICE if on_device else _TAKEN_ON_HOST
         self.roles = frozenset(id_ for name in taken if name not in _KEPT_TOO for id_ in self._ids.get(name, ()))
+        self.runs = not on_device and all(name in self._ids for name in ("step_num", "run_id"))
         self._stat_names = plane.stat_names
         self._path_codes: list[int] = []
         self._type_codes: list[int] = []
@@ -81,9 +92,30 @@ class StatColumns:
         if size is not None:
             moved = size if moved is None else np.where(moved == NO_INT, size, moved)
         op_path, lookup = self._operators(stats, data, count)
-        hlo = None if self._on_device else self._texts(stats, data, count, "hlo_op", self._hlo)
-        return Found(self._numbers(stats, count, "correlation_id"), moved, self._numbers(stats, count, "flops"),
-                     shape, kinds, op_path, lookup, hlo, copied)  # fmt: skip
+        return Found(
+            correlation=self._numbers(stats, count, "correlation_id"),
+            bytes=moved,
+            flops=self._numbers(stats, count, "flops"),
+            shape=shape,
+            dtype=kinds,
+            op_path=op_path,
+            lookup=lookup,
+            hlo=self._hlo_codes(stats, data, count),
+            duration=self._numbers(stats, count, "device_duration_ps") if self._on_device else None,
+            step=None if self._on_device else self._numbers(stats, count, "step_num"),
+            run=self._numbers(stats, count, "run_id") if self.runs else None,
+            group=self._numbers(stats, count, "group_id"),
+            is_copy=copied,
+        )
+
+    def _hlo_codes(self, stats: Stats, data: bytes, count: int) -> Int32 | None:
+        """The instruction that each event executes: by its name and its program's id, else its module's name."""
+        names = self._texts(stats, data, count, "hlo_op", lambda text: self._instructions[text] if text else NO_TEXT)
+        if names is None:
+            return None
+        program = self._numbers(stats, count, "program_id")
+        module = None if program is not None else self._texts(stats, data, count, "hlo_module", self._hlo.module)
+        return self._hlo.codes(names, self._instructions.values_list, program, module)
 
     def _rows(self, stats: Stats, name: str) -> Int64:
         ids = self._ids.get(name)
@@ -137,9 +169,6 @@ class StatColumns:
     def _dtypes(self) -> list[int]:
         kinds = (dtype(text) for text in self._ctx.pool("shape").values_list)
         return [NO_TEXT if kind is None else self._ctx.pool("dtype")[kind] for kind in kinds]
-
-    def _hlo(self, text: str) -> int:
-        return self._ctx.pool("lookup")[instruction(text)] if text else NO_TEXT
 
     def _operators(self, stats: Stats, data: bytes, count: int) -> tuple[Int32, Int32]:
         """Operator path and type of each event, from the best stat that names one."""

@@ -39,6 +39,8 @@ class PlaneBytes:
     stats: dict[str, int] = field(default_factory=dict)
     lines: list[bytes] = field(default_factory=list)
     plane_stats: bytes = b""
+    metadata: dict[str, bytes] = field(default_factory=dict)
+    """More of an event's metadata, by its name: display name, stats."""
 
     def stat(self, name: str, value: object) -> bytes:
         """An XStat: int → int64, float → double, str → str, bytes → bytes, tuple (text,) → ref."""
@@ -62,6 +64,12 @@ class PlaneBytes:
         length = number(3, duration_ps) if duration_ps else b""
         return number(1, id_) + when + length + b"".join(block(4, self.stat(k, v)) for k, v in stats.items()) + counted
 
+    def describe(self, name: str, display_name: str = "", **stats: object) -> None:
+        """Stats on the metadata of the events called `name`."""
+        self.events.setdefault(name, len(self.events) + 1)
+        shown = block(4, display_name) if display_name else b""
+        self.metadata[name] = shown + b"".join(block(5, self.stat(k, v)) for k, v in stats.items())
+
     def line(self, name: str, events: Sequence[bytes], timestamp_ns: int = 0, id_: int = 1) -> None:
         body = number(1, id_) + block(2, name) + number(3, timestamp_ns)
         self.lines.append(body + b"".join(block(4, event) for event in events))
@@ -69,7 +77,8 @@ class PlaneBytes:
     def bytes(self) -> bytes:
         out = block(2, self.name) + b"".join(block(3, line) for line in self.lines)
         for name, id_ in self.events.items():
-            out += block(4, number(1, id_) + block(2, number(1, id_) + block(2, name)))
+            more = self.metadata.get(name, b"")
+            out += block(4, number(1, id_) + block(2, number(1, id_) + block(2, name) + more))
         out += self.plane_stats
         for name, id_ in self.stats.items():
             out += block(5, number(1, id_) + block(2, number(1, id_) + block(2, name)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections import defaultdict
 from collections.abc import Iterator
 from pathlib import Path
@@ -134,3 +135,41 @@ def test_a_folder_of_others_files_beside_the_trace_reads_the_trace_alone() -> No
     table, info = read(Path(XPLANE / "jax-mi300x-conv"))
     assert list(info.kinds.values()) == ["xplane"]
     assert table.num_rows == info.events
+
+
+def of_xprof(original: Path, tool: str, folder: Path) -> list[dict[str, Any]]:
+    """A table that xprof makes now, of a copy: it writes beside what it reads."""
+    convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
+    path = folder / "t.xplane.pb"
+    shutil.copyfile(original, path)
+    table = json.loads(convert.xspace_to_tool_data([str(path)], tool, {})[0])
+    table = table[0] if isinstance(table, list) else table
+    names = [column["id"] for column in table["cols"]]
+    return [dict(zip(names, (cell and cell.get("v") for cell in row["c"]), strict=True)) for row in table["rows"]]
+
+
+GEMM = XPLANE / "jax-mi300x-gemm" / "tw003.xplane.pb"
+
+
+@pytest.mark.parametrize("name", ["jax-mi300x-conv", "jax-mi300x-gemm"])
+def test_instructions_times_categories_and_paths_equal_xprofs_hlo_stats(name: str, tmp_path: Path) -> None:
+    ours: dict[tuple[str, str], list[Any]] = {}
+    for row in of(trace(name), level="kernel").to_pylist():
+        args = json.loads(row["args"] or "{}")
+        if "hlo_op" in args:
+            cell = ours.setdefault((str(args["program_id"]), args["hlo_op"]), [0, row["category"], row["op_path"]])
+            cell[0] += row["duration_ps"]
+    theirs = list(peer(name, "hlo_stats")) if name.endswith("conv") else of_xprof(GEMM, "hlo_stats", tmp_path)
+    assert len(theirs) == len(ours) == (4 if name.endswith("conv") else 16)
+    for row in theirs:
+        time, category, path = ours[row["program_id"], row["hlo_op_name"]]
+        assert time / PS_PER_US == pytest.approx(row["total_time"], rel=1e-6)
+        assert category == row["category"]
+        assert (path or "") == row["tf_op_name"].rstrip(":")
+
+
+def test_a_tpus_times_and_categories_equal_xprofs_hlo_stats(tmp_path: Path) -> None:
+    path = TRACES / "faults" / "tpu_sparsecore_megascale.xplane.pb"
+    theirs = {row["category"]: row["total_time"] for row in of_xprof(path, "hlo_stats", tmp_path)}
+    ours = {row["category"]: row["duration_ps"] / PS_PER_US for row in of(read(path)[0], device="tpu:0").to_pylist()}
+    assert ours == theirs == {"convolution fusion": 600.0, "copy-done": 300.0}

@@ -1,0 +1,167 @@
+"""Training steps under JAX's profiler, a Flax transformer and a Keras network: the recordings, and captures made anew.
+
+Every figure is held against a second reading of the file with none of dlprof's code (independent_hlo.py): XProf has no rows for
+JAX on a CPU.
+"""
+
+from __future__ import annotations
+
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pytest
+from independent_hlo import Executed, executed
+from reading import read
+
+from dlprof import frameworks
+from dlprof.analysis.trace import steps
+
+TRACES = Path(__file__).parents[2] / "traces"
+RECORDED = {
+    "flax": TRACES / "transformer-jax-flax" / "raw" / "flax.xplane.pb.gz",
+    "keras": TRACES / "cnn-jax-keras" / "raw" / "keras.xplane.pb.gz",
+}
+LAYERS = {
+    "flax": {
+        f"layers_{block}/{part}"
+        for block in (0, 1)
+        for part in ("ln", "attention", "attention/query", "attention/key", "attention/value", "attention/out", "wi", "wo")
+    } | {"Dense_0"},
+    "keras": {"conv2d", "max_pooling2d", "dense", "dense_1"},
+}  # fmt: skip
+PACKAGES = ("jax==0.10.2", "flax==0.12.8", "optax==0.2.8", "keras==3.15.1")
+
+
+def backward(path: str) -> bool:
+    return "transpose(" in path or "rematted_computation" in path
+
+
+def forward(path: str) -> bool:
+    return "jvp(" in path and not backward(path)
+
+
+def time_of(rows: pa.Table, mask: pa.Array) -> int:
+    return pc.sum(rows.filter(mask)["duration_ps"]).as_py() or 0
+
+
+def check(path: Path, program: str) -> None:
+    table, info = read(path, frameworks.vocabularies())
+    assert info.producer == "jax"
+    assert "hlo_module_damaged" not in info.anomalies
+    rows = table.filter(pc.equal(table["level"].cast(pa.string()), "op"))
+    told = list(executed(path))
+    assert rows.num_rows == len(told) > 100
+    assert pc.sum(rows["duration_ps"]).as_py() == sum(each.duration_ps for each in told)
+    phases(rows, told)
+    operators(rows, told)
+    own_steps(table, rows, told)
+    assert LAYERS[program] <= set(rows["layer"].to_pylist())
+
+
+def phases(rows: pa.Table, told: list[Executed]) -> None:
+    """Each phase's time equals that of the instructions whose own path says so, within 1 %."""
+    phase = rows["phase"].cast(pa.string())
+    for names, says in ((["backward"], backward), (["forward", "loss"], forward)):
+        theirs = sum(each.duration_ps for each in told if says(each.op_name))
+        assert theirs > 0
+        assert time_of(rows, pc.is_in(phase, pa.array(names))) == pytest.approx(theirs, rel=0.01)
+    updates = time_of(rows, pc.equal(phase, "optimizer"))
+    rest = sum(each.duration_ps for each in told if not backward(each.op_name) and not forward(each.op_name))
+    assert 0 < updates <= rest
+
+
+def operators(rows: pa.Table, told: list[Executed]) -> None:
+    """Products and convolutions are those that hold one, and no operator that the module names is an unnamed fusion."""
+    op = rows["op"].cast(pa.string())
+    for name, opcode in (("MatMul", "dot"), ("Conv", "convolution")):
+        theirs = [each for each in told if opcode in each.opcodes]
+        mine = rows.filter(pc.equal(op, name))
+        assert mine.num_rows >= len(theirs)
+        assert {each.start_ps for each in theirs} <= set(_starts(rows, mine, told))
+    assert "Fusion" not in op.to_pylist()
+
+
+def _starts(rows: pa.Table, mine: pa.Table, told: list[Executed]) -> list[int]:
+    """Starts on the file's own clock: our table begins at its origin, so the first operators differ by that."""
+    shift = min(each.start_ps for each in told) - pc.min(rows["start_ps"]).as_py()
+    return (mine["start_ps"].to_numpy() + shift).tolist()
+
+
+def own_steps(table: pa.Table, rows: pa.Table, told: list[Executed]) -> None:
+    """Three steps, each with the operators of its own executions and no other's."""
+    assert steps.table(table)["step"].to_pylist() == [0, 1, 2]
+    run_of = dict.fromkeys(each.run_id for each in told)
+    counts = np.unique(rows["step"].drop_null().to_numpy(), return_counts=True)[1]
+    assert len(set(counts.tolist())) == 1
+    assert counts.sum() * 10 >= 9 * rows.num_rows
+    assert len(run_of) >= 3
+
+
+@pytest.mark.parametrize("program", RECORDED)
+def test_the_recorded_training_steps_equal_an_independent_reading(program: str) -> None:
+    check(RECORDED[program], program)
+
+
+@pytest.fixture(scope="module")
+def jax_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """An environment of its own with JAX; skips where it cannot be made."""
+    folder = tmp_path_factory.mktemp("jax") / "environment"
+    uv = shutil.which("uv")
+    if uv is None:
+        pytest.skip("no uv to make an environment with JAX")
+    made = subprocess.run([uv, "venv", "-q", str(folder)], capture_output=True, text=True)
+    python = folder / "bin" / "python"
+    if made.returncode == 0:
+        made = subprocess.run(
+            [uv, "pip", "install", "-q", "--python", str(python), *PACKAGES], capture_output=True, text=True
+        )
+    if made.returncode:
+        pytest.skip(f"no environment with {PACKAGES[0]}: {made.stderr.strip()[-300:]}")
+    return python
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(900)
+@pytest.mark.parametrize("program", RECORDED)
+def test_training_steps_captured_now_equal_an_independent_reading(
+    jax_python: Path, tmp_path: Path, program: str
+) -> None:
+    subprocess.run([str(jax_python), str(TRACES / "jax_training.py"), program, str(tmp_path)], check=True)
+    (written,) = tmp_path.rglob("*.xplane.pb")
+    check(written, program)
+
+
+def test_jaxs_json_alone_reads_like_its_xplane(tmp_path: Path) -> None:
+    """The trace.json that JAX writes beside an XPlane, here made from it: same operators' time, count and steps."""
+    table, info = read(RECORDED["flax"], frameworks.vocabularies())
+    (tmp_path / "vm.trace.json").write_text(as_json(table))
+    again, said = read(tmp_path / "vm.trace.json", frameworks.vocabularies())
+    assert (info.producer, said.producer) == ("jax", "jax")
+    for level in ("op", "marker"):
+        mine, theirs = (each.filter(pc.equal(each["level"].cast(pa.string()), level)) for each in (table, again))
+        assert mine.num_rows == theirs.num_rows > 0
+        assert pc.sum(mine["duration_ps"]).as_py() == pc.sum(theirs["duration_ps"]).as_py()
+        assert sorted(mine["step"].drop_null().to_pylist()) == sorted(theirs["step"].drop_null().to_pylist())
+
+
+def as_json(table: pa.Table) -> str:
+    """The chrome trace that XProf makes of a CPU's XPlane: times in µs, arguments as text."""
+    import json
+
+    events: list[dict[str, object]] = [{"ph": "M", "pid": 701, "name": "process_name", "args": {"name": "/host:CPU"}}]
+    for row in table.select(["track", "name", "start_ps", "duration_ps", "args"]).to_pylist():
+        event = {
+            "ph": "X",
+            "pid": 701,
+            "tid": row["track"],
+            "ts": row["start_ps"] / 1e6,
+            "dur": row["duration_ps"] / 1e6,
+            "name": row["name"],
+        }
+        args = {key: str(value) for key, value in json.loads(row["args"] or "{}").items() if not key.startswith("_")}
+        events.append(event | ({"args": args} if args else {}))
+    return json.dumps({"displayTimeUnit": "ns", "metadata": {"highres-ticks": True}, "traceEvents": [*events, {}]})

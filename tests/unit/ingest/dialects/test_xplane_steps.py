@@ -1,0 +1,117 @@
+"""Steps of an XPlane: markers with a number (StepTraceAnnotation), devices' own steps, what a step launched for later."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from reading import read
+from xspace_bytes import PlaneBytes, space
+
+from dlprof import frameworks
+from dlprof.analysis.trace import steps
+
+NS = 1000
+LAUNCH = "CommonPjRtLoadedExecutable::ExecuteHelperOnSingleDevice"
+
+
+def run(folder: Path, *planes: PlaneBytes, start_ns: int | None = None) -> Any:
+    (folder / "t.xplane.pb").write_bytes(space(*planes, start_ns=start_ns))
+    return read(folder / "t.xplane.pb", frameworks.vocabularies())[0]
+
+
+def python(*events: tuple[str, int, int, dict[str, object]]) -> PlaneBytes:
+    host = PlaneBytes("/host:CPU")
+    host.line("python", [host.event(name, start * NS, time * NS, **stats) for name, start, time, stats in events])
+    return host
+
+
+def by_name(table: Any) -> dict[str, Any]:
+    return {row["name"]: row["step"] for row in table.to_pylist() if row["level"] != "marker"}
+
+
+def test_a_marker_with_a_number_of_its_own_is_a_step_whatever_its_name(tmp_path: Path) -> None:
+    host = python(("train", 0, 100, {"step_num": 7}), ("Eval", 200, 50, {"step_num": 8}))
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(f"dot.{at}", at * NS, 10 * NS, hlo_op=(f"dot.{at}",)) for at in (20, 95, 210)],
+        id_=2,
+    )
+    table = run(tmp_path, host)
+    assert by_name(table) == {"dot.20": 7, "dot.95": None, "dot.210": 8}
+    found = steps.table(table)
+    assert (found["step"].to_pylist(), found["wall_ns"].to_pylist()) == ([7, 8], [100.0, 50.0])
+
+
+def test_what_runs_after_its_step_has_ended_belongs_to_the_step_that_launched_it(tmp_path: Path) -> None:
+    host = python(
+        ("train", 0, 10, {"step_num": 0}), (LAUNCH, 2, 5, {}),
+        ("train", 12, 10, {"step_num": 1}), (LAUNCH, 14, 5, {}),
+        (LAUNCH, 30, 5, {}),
+    )  # fmt: skip
+    events = [(3, 901), (15, 902), (40, 901), (50, 902), (60, 903)]
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(f"dot.{at}", at * NS, 5 * NS, hlo_op=(f"dot.{at}",), run_id=run_id) for at, run_id in events],
+        id_=2,
+    )
+    table = run(tmp_path, host)
+    assert by_name(table) | {LAUNCH: None} == {
+        "dot.3": 0, "dot.15": 1, "dot.40": 0, "dot.50": 1, "dot.60": None, LAUNCH: None
+    }  # fmt: skip
+    # each ends with its last operator, and the second begins when the first has ended
+    assert steps.table(table)["end_ps"].to_pylist() == [45 * NS, 55 * NS]
+    assert steps.table(table)["start_ps"].to_pylist() == [0, 45 * NS]
+
+
+@pytest.mark.parametrize(
+    "events", [[(3, 901)], [(3, 901), (3, 902), (3, 903)], [(1, 901), (15, 902)]], ids=["fewer", "more", "too early"]
+)
+def test_launches_that_do_not_fit_the_executions_tell_nothing(tmp_path: Path, events: list[tuple[int, int]]) -> None:
+    host = python(
+        ("train", 0, 10, {"step_num": 0}), (LAUNCH, 2, 5, {}), ("train", 12, 10, {"step_num": 1}), (LAUNCH, 14, 5, {})
+    )  # fmt: skip
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(f"dot.{run_id}", at * NS, NS, hlo_op=(f"dot.{run_id}",), run_id=run_id) for at, run_id in events],
+        id_=2,
+    )
+    steps_of = by_name(run(tmp_path, host))
+    assert all(steps_of[f"dot.{run_id}"] == (0 if at < 10 else 1) for at, run_id in events)
+
+
+def test_one_launch_a_device_is_one_execution(tmp_path: Path) -> None:
+    host = python(
+        ("train", 0, 10, {"step_num": 0}), (LAUNCH, 2, 1, {}), (LAUNCH, 4, 1, {}),
+        ("train", 12, 10, {"step_num": 1}), (LAUNCH, 14, 1, {}), (LAUNCH, 16, 1, {}),
+    )  # fmt: skip
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(f"dot.{r}", (20 + r) * NS, NS, hlo_op=(f"dot.{r}",), run_id=r) for r in (5, 6)],
+        id_=2,
+    )
+    steps_of = by_name(run(tmp_path, host))
+    assert (steps_of["dot.5"], steps_of["dot.6"]) == (0, 1)
+
+
+@pytest.mark.parametrize("base_ns", [0, 1_700_000_000_000_000_000])
+def test_a_devices_own_steps_hold_its_operators(tmp_path: Path, base_ns: int) -> None:
+    tpu = PlaneBytes("/device:TPU:0")
+    tpu.line("XLA Ops", [tpu.event(name, at * NS, 5 * NS) for name, at in (("a", 2), ("b", 12), ("c", 40))], base_ns, 3)
+    tpu.line("Steps", [tpu.event("11", 0, 10 * NS), tpu.event("step", 10 * NS, 10 * NS, step_num=12)], base_ns, 1)
+    assert by_name(run(tmp_path, tpu)) == {"a": 11, "b": 12, "c": None}
+
+
+def test_dlprofs_own_markers_come_before_a_frameworks(tmp_path: Path) -> None:
+    host = python(("dlprof:step=3", 0, 90, {}), ("train", 10, 50, {"step_num": 0}))
+    host.line("tf_Compute/1", [host.event("a/b:MatMul", 20 * NS, 5 * NS)], id_=2)
+    table = run(tmp_path, host)
+    assert by_name(table) == {"a/b:MatMul": 3}
+    assert steps.table(table)["step"].to_pylist() == [3]
+
+
+def test_a_number_on_dlprofs_marker_of_a_step_that_was_not_waited_for_makes_it_none(tmp_path: Path) -> None:
+    host = python(("dlprof:unsynced_step=3", 0, 90, {"step_num": 3}))
+    host.line("tf_Compute/1", [host.event("a/b:MatMul", 20 * NS, 5 * NS)], id_=2)
+    assert by_name(run(tmp_path, host)) == {"a/b:MatMul": None}

@@ -1,0 +1,133 @@
+"""TPUs: which lines hold the work, how long it took, and what is a device of its own."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from places import TRACES
+from reading import read
+from xspace_bytes import PlaneBytes, space
+
+from dlprof import frameworks
+
+US = 1_000_000
+
+
+def run(folder: Path, *planes: PlaneBytes) -> tuple[list[dict[str, Any]], Any]:
+    (folder / "t.xplane.pb").write_bytes(space(*planes))
+    table, info = read(folder / "t.xplane.pb", frameworks.vocabularies())
+    return table.to_pylist(), info
+
+
+def core(name: str = "/device:TPU:0") -> PlaneBytes:
+    tpu = PlaneBytes(name)
+    tpu.line("Steps", [tpu.event("1", 0, 1000 * US)], id_=1)
+    tpu.line("XLA Modules", [tpu.event("jit_f(1)", 0, 1000 * US)], id_=2)
+    tpu.line("XLA Ops", [tpu.event("fusion.1", 0, 600 * US), tpu.event("copy-done.1", 600 * US, 300 * US)], id_=3)
+    tpu.line("Async XLA Ops", [tpu.event("copy-start.1", 0, 800 * US)], id_=4)
+    tpu.line("Host Offload Ops row 12", [tpu.event("offload", 0, 700 * US)], id_=5)
+    tpu.describe("fusion.1", "fusion.1", tf_op="jit(f)/dense/dot_general:", hlo_category="convolution fusion")
+    return tpu
+
+
+def test_lines_that_repeat_or_overlap_the_operators_are_left_out_and_counted(tmp_path: Path) -> None:
+    rows, info = run(tmp_path, core())
+    assert [(row["device"], row["stream"], row["duration_ps"] // US) for row in rows] == [
+        ("tpu:0", "XLA Ops", 600),
+        ("tpu:0", "XLA Ops", 300),
+    ]
+    assert info.anomalies["async_line_events"] == 1
+    assert info.anomalies["derived_line_events"] == 3
+
+
+def test_sparse_cores_and_the_network_between_slices_are_devices_of_their_own(tmp_path: Path) -> None:
+    planes = [core("/device:TPU:1")]
+    for number in (0, 1):
+        sparse = PlaneBytes(f"/device:TPU:1 SparseCore {number}")
+        sparse.line("Sparse Core Steps", [sparse.event("1", 0, 700 * US)], id_=1)
+        sparse.line("Sparse Core Modules", [sparse.event("jit_f_sc(2)", 0, 700 * US)], id_=2)
+        sparse.line("Sparse Core Ops", [sparse.event("sc_gather.1", 0, 400 * US)], id_=3)
+        planes.append(sparse)
+    network = PlaneBytes("/device:CUSTOM:Megascale Trace")
+    network.line("all-reduce.7", [network.event("NetworkReceive", 0, 5000 * US)])
+    rows, _ = run(tmp_path, *planes, network)
+    times: dict[str, int] = {}
+    for row in rows:
+        times[row["device"]] = times.get(row["device"], 0) + row["duration_ps"] // US
+    assert times == {"tpu:1": 900, "sparsecore:1.0": 400, "sparsecore:1.1": 400, "megascale:0": 5000}
+    (received,) = (row for row in rows if row["device"] == "megascale:0")
+    assert (received["phase"], received["level"]) == ("communication", "kernel")
+
+
+def test_the_devices_own_clock_tells_how_long_an_operator_took(tmp_path: Path) -> None:
+    tpu = PlaneBytes("/device:TPU:0")
+    tpu.line(
+        "XLA Ops",
+        [tpu.event("a", 0, 100, device_offset_ps=7, device_duration_ps=90), tpu.event("b", 200, 50)],
+    )
+    rows, _ = run(tmp_path, tpu)
+    assert [(row["start_ps"], row["duration_ps"]) for row in rows] == [(0, 90), (200, 50)]
+
+
+def test_a_loops_time_is_its_bodys_but_for_what_is_left(tmp_path: Path) -> None:
+    tpu = PlaneBytes("/device:TPU:0")
+    tpu.line("XLA Ops", [tpu.event("while.1", 0, 100), tpu.event("a", 10, 30), tpu.event("b", 50, 40)])
+    rows, _ = run(tmp_path, tpu)
+    assert {row["name"]: row["self_ps"] for row in rows} == {"while.1": 30, "a": 30, "b": 40}
+
+
+def test_kernels_of_a_gpus_stream_do_not_nest(tmp_path: Path) -> None:
+    gpu = PlaneBytes("/device:GPU:0")
+    gpu.line("Stream #1", [gpu.event("a", 0, 100), gpu.event("b", 10, 30)])
+    rows, _ = run(tmp_path, gpu)
+    assert [row["self_ps"] for row in rows] == [100, 30]
+
+
+@pytest.mark.parametrize(
+    ("path", "op"),
+    [
+        ("jit(f)/pjit/shard_map/psum:", "AllReduce"),
+        ("jit(f)/jvp(M)/moe/all_to_all:", "AllToAll"),
+        ("jit(f)/shard_map/ppermute:", "CollectivePermute"),
+    ],
+)
+def test_collectives_are_communication_wherever_they_were_called(tmp_path: Path, path: str, op: str) -> None:
+    tpu = PlaneBytes("/device:TPU:0")
+    tpu.line("XLA Ops", [tpu.event("%fusion.6 = f32[8] fusion()", 0, 100)])
+    tpu.describe("%fusion.6 = f32[8] fusion()", tf_op=path)
+    ((row,), _) = run(tmp_path, tpu)
+    assert (row["op"], row["phase"]) == (op, "communication")
+
+
+FAULTS = TRACES / "faults"
+others = pytest.mark.skipif(not FAULTS.is_dir(), reason=f"no traces of others at {FAULTS}")
+
+
+@others
+def test_the_small_tpu_trace_of_others_is_read_right() -> None:
+    table, info = read(FAULTS / "tpu_sparsecore_megascale.xplane.pb", frameworks.vocabularies())
+    times: dict[str, int] = {}
+    for row in table.to_pylist():
+        if row["level"] in ("kernel", "copy"):
+            times[row["device"]] = times.get(row["device"], 0) + row["duration_ps"] // US
+    assert times == {"tpu:0": 900, "sparsecore:0.0": 400, "megascale:0": 5000}
+    assert set(table["step"].to_pylist()) == {1, None}
+    assert info.anomalies["async_line_events"] == 1
+
+
+@others
+def test_the_small_trace_of_name_stacks_is_read_right() -> None:
+    table, info = read(FAULTS / "flax_paths.xplane.pb", frameworks.vocabularies())
+    rows = [(row["layer"], row["phase"], row["op"]) for row in table.to_pylist()]
+    assert rows == [
+        ("layers_0/attention/query", "forward", "MatMul"),
+        ("layers_0/mlp/wi", "backward", "MatMul"),
+        ("layers/mlp", "backward", "MatMul"),
+        ("adamw", "optimizer", "Mul"),
+        ("decoder/layers/self_attention/out", "forward", "MatMul"),
+        ("loss", "backward", "ReduceSum"),
+        (None, "communication", "AllReduce"),
+    ]
+    assert info.producer == "jax"

@@ -1,0 +1,105 @@
+"""A folder as one run: hosts of a profile run, older runs and empty files that are passed over, files of several kinds."""
+
+from __future__ import annotations
+
+import gzip
+from pathlib import Path
+
+import pytest
+from reading import read
+from xspace_bytes import PlaneBytes, block, space
+
+from dlprof import frameworks
+from dlprof.errors import TraceError
+
+KINETO = (
+    b'{"schemaVersion":1,"traceEvents":[{"ph":"X","cat":"cpu_op","name":"aten::mm","pid":1,"tid":1,"ts":5,"dur":2}]}'
+)
+
+
+def trace(hostname: str = "") -> bytes:
+    tpu = PlaneBytes("/device:TPU:0")
+    tpu.line("XLA Ops", [tpu.event("dot.1", 0, 100)])
+    return space(tpu) + (block(4, hostname) if hostname else b"")
+
+
+def profile_run(logdir: Path, name: str, **files: bytes) -> Path:
+    run = logdir / "plugins" / "profile" / name
+    run.mkdir(parents=True)
+    for host, data in files.items():
+        (run / f"{host}.xplane.pb").write_bytes(data)
+    return run
+
+
+def test_two_hosts_tpus_are_two_devices(tmp_path: Path) -> None:
+    profile_run(tmp_path, "2025_01_01", w0=trace(), w1=trace())
+    table, _ = read(tmp_path, frameworks.vocabularies())
+    assert sorted(zip(table["host"].to_pylist(), table["device"].to_pylist(), strict=True)) == [
+        ("w0", "tpu:0"),
+        ("w1", "tpu:0"),
+    ]
+
+
+def test_the_host_that_a_file_names_itself_comes_before_its_name(tmp_path: Path) -> None:
+    profile_run(tmp_path, "2025_01_01", w0=trace("node-7"), w1=trace())
+    table, _ = read(tmp_path, frameworks.vocabularies())
+    assert sorted(table["host"].to_pylist()) == ["node-7", "w1"]
+
+
+def test_a_single_file_is_not_named_after_itself(tmp_path: Path) -> None:
+    profile_run(tmp_path, "2025_01_01", w0=trace())
+    table, _ = read(tmp_path, frameworks.vocabularies())
+    assert table["host"].to_pylist() == [None]
+
+
+def test_older_profile_runs_are_passed_over_and_said(tmp_path: Path) -> None:
+    profile_run(tmp_path / "z", "2024_01_01", w0=trace())
+    newest = profile_run(tmp_path / "a", "2025_01_01", w0=trace())
+    table, info = read(tmp_path, frameworks.vocabularies())
+    assert set(table["source"].to_pylist()) == {str((newest / "w0.xplane.pb").relative_to(tmp_path))}
+    assert info.anomalies["older_run"] == 1
+    assert (
+        info.completeness["older profile runs"] == "2025_01_01 is read; passed over: 2024_01_01 (name one to read it)"
+    )
+
+
+def test_a_hosts_empty_file_is_said(tmp_path: Path) -> None:
+    run = profile_run(tmp_path, "2025_01_01", w0=trace(), w1=b"")
+    _, info = read(tmp_path, frameworks.vocabularies())
+    assert info.anomalies["empty_file"] == 1
+    where = str((run / "w1.xplane.pb").relative_to(tmp_path))
+    assert info.completeness["empty files"] == f"{where}: what these hosts did is missing"
+
+
+def test_a_hosts_file_without_events_is_said(tmp_path: Path) -> None:
+    profile_run(tmp_path, "2025_01_01", w0=trace(), w1=space(PlaneBytes("/host:CPU")))
+    _, info = read(tmp_path, frameworks.vocabularies())
+    assert info.anomalies["empty_file"] == 1
+    assert [text for name, text in info.completeness.items() if name.endswith("empty")] == [
+        "plugins/profile/2025_01_01/w1.xplane.pb holds no event"
+    ]
+
+
+def test_a_folder_of_nothing_but_empty_files_is_refused(tmp_path: Path) -> None:
+    profile_run(tmp_path, "2025_01_01", w0=b"")
+    with pytest.raises(TraceError, match="no trace in this folder"):
+        read(tmp_path)
+
+
+def test_what_each_file_of_a_mixed_folder_is_is_said(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(KINETO)
+    (tmp_path / "b.xplane.pb").write_bytes(trace())
+    _, info = read(tmp_path, frameworks.vocabularies())
+    assert info.completeness["files of several kinds"] == "a.json: kineto (pytorch); b.xplane.pb: xplane (xplane)"
+    assert info.producer == "pytorch+xplane"
+
+
+def test_a_trace_without_operators_is_no_frameworks(tmp_path: Path) -> None:
+    host = PlaneBytes("/host:CPU")
+    host.line("python", [host.event("$main.py:3 work", 0, 100)])
+    (tmp_path / "t.xplane.pb").write_bytes(space(host))
+    assert read(tmp_path / "t.xplane.pb")[1].producer == "xplane"
+    data = b'{"displayTimeUnit":"ns","metadata":{"highres-ticks":true},"traceEvents":[{"ph":"M","pid":1,"name":"process_name",'
+    data += b'"args":{"name":"/host:CPU"}},{"ph":"X","pid":1,"tid":1,"ts":1.5,"dur":2,"name":"$main.py:3 work"},{}]}'
+    (tmp_path / "t.trace.json.gz").write_bytes(gzip.compress(data))
+    assert read(tmp_path / "t.trace.json.gz")[1].producer == "xplane"
