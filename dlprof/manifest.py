@@ -5,7 +5,7 @@ Every fact that may be unknown has a default, so that a directory of an older dl
 
 from __future__ import annotations
 
-from typing import Any, Final, Generic, Literal, TypeVar
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 
 import msgspec
 
@@ -16,6 +16,8 @@ from dlprof.workload_shape import Layer
 MANIFEST_VERSION: Final = 1
 
 Kind = Literal["capture", "import", "compare"]
+Margin = Annotated[float, msgspec.Meta(gt=0, lt=1)]
+"""Half-width of the band around 1 in which a ratio counts as no difference."""
 
 
 class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
@@ -171,7 +173,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     budget_s: float | None = None
     trials: int | None
     precision: float | None = None
-    margin: float
+    margin: Margin
     traces: int = 1
     allow: list[str] = []
     method: str = "lockstep"
@@ -189,7 +191,7 @@ class PublishedOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     method: Literal["as-published"]
     repetitions: int
-    margin: float
+    margin: Margin
     trials: int
 
 
@@ -199,7 +201,7 @@ class ImportedOptions(msgspec.Struct, frozen=True, kw_only=True):
     method: Literal["imported"]
     sources: list[str]
     layout: dict[str, Any]
-    margin: float
+    margin: Margin
     trials: int
     adaptive: bool
 

@@ -14,7 +14,7 @@ import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, Self
 
 import msgspec
 import pyarrow as pa
@@ -22,7 +22,6 @@ import pyarrow.parquet as pq
 
 from dlprof import schema, temporary
 from dlprof.errors import StoreError
-from dlprof.files import check_regular
 from dlprof.manifest import (
     MANIFEST_VERSION,
     Described,
@@ -33,6 +32,7 @@ from dlprof.manifest import (
     options_of,
     without_empty,
 )
+from dlprof.stored_files import read_json, read_table, typed
 
 EVENTS_FILE: Final = "events.parquet"
 TIMINGS_FILE: Final = "timings.parquet"
@@ -40,47 +40,6 @@ MANIFEST_FILE: Final = "manifest.json"
 COMPARISON_FILE: Final = "comparison.json"
 
 _LOG_FILES: Final = ("request.json", "result.json", "stderr.log")
-
-_T = TypeVar("_T")
-
-
-def read_json(file: Path) -> Any:
-    """A JSON file of a directory as plain values. Raises `StoreError` that names it; `FileNotFoundError` is the caller's."""
-    try:
-        check_regular(file, StoreError)
-        return msgspec.json.decode(file.read_bytes())
-    except (FileNotFoundError, NotADirectoryError):
-        raise
-    except OSError as error:
-        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
-    except RecursionError:
-        raise StoreError(f"{file}: damaged or foreign: nested too deeply") from None
-    except (msgspec.DecodeError, UnicodeDecodeError) as error:
-        raise StoreError(f"{file}: damaged or foreign: {error}") from None
-
-
-def typed(plain: object, kind: type[_T], file: Path, at: str = "$") -> _T:
-    """Plain values of a JSON file as what they must be. Raises `StoreError` with the file and the path of the field.
-
-    at: where in the file `plain` stands.
-    """
-    try:
-        return msgspec.convert(plain, kind, dec_hook=_from_text)
-    except RecursionError:
-        raise StoreError(f"{file}: {at}: nested too deeply") from None
-    except msgspec.ValidationError as error:
-        what, _, place = str(error).partition(" - at `$")
-        raise StoreError(f"{file}: {at}{place.rstrip('`')}: {what[:1].lower()}{what[1:]}", hint=DAMAGED) from None
-
-
-def _from_text(kind: type[_T], value: object) -> _T:
-    """A type that JSON has not (a path) from its text."""
-    if not isinstance(value, str):
-        raise msgspec.ValidationError(f"Expected `str`, got `{type(value).__name__}`")
-    return kind(value)  # type: ignore[call-arg]
-
-
-DAMAGED: Final = "the directory is damaged, changed by hand or of another program; make it again"
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -141,13 +100,13 @@ class Capture:
     def events(self, columns: Sequence[str] | None = None) -> pa.Table:
         """The event table (schema.EVENTS, or the named columns of it); metadata holds origin_ns. Columns that a table of
         an older schema lacks are null."""
-        table = _current(self._table(EVENTS_FILE, columns), columns)
+        table = self._table(EVENTS_FILE, schema.EVENTS, columns)
         origin = self.manifest.trace.origin_ns if self.manifest.trace else None
         return table.replace_schema_metadata({"origin_ns": "" if origin is None else str(origin)})
 
     def timings(self) -> pa.Table:
         """The timing table (schema.TIMINGS). Raises `StoreError` where the directory has none."""
-        return self._table(TIMINGS_FILE, None)
+        return self._table(TIMINGS_FILE, schema.TIMINGS, None)
 
     def has(self, name: str) -> bool:
         return (self.path / name).is_file()
@@ -168,19 +127,14 @@ class Capture:
                 f"{self.path}: holds no comparison", hint="give the directory of a `dlprof compare`"
             ) from None
 
-    def _table(self, name: str, columns: Sequence[str] | None) -> pa.Table:
-        file = self.path / name
+    def _table(self, name: str, declared: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
+        older = self.manifest.schema_version < schema.SCHEMA_VERSION
         try:
-            # Not pq.read_table: it loads Arrow's data sets first, a third of the time of `dlprof show`.
-            with pq.ParquetFile(file) as parquet:
-                there = None if columns is None else [name for name in columns if name in parquet.schema_arrow.names]
-                return parquet.read(columns=there)
-        except FileNotFoundError:
+            return read_table(self.path / name, declared, columns, older=older)
+        except (FileNotFoundError, NotADirectoryError):
             raise StoreError(
                 f"{self.path}: has no {name}", hint="was the run interrupted before it was written?"
             ) from None
-        except (pa.ArrowException, OSError) as error:
-            raise StoreError(f"{file}: cannot be read: {error}", hint="import the files below raw/ again") from None
 
 
 PARQUET_OPTIONS: Final[dict[str, Any]] = {
@@ -439,19 +393,6 @@ def sha256(path: Path) -> str:
     """Hex digest of a file."""
     with path.open("rb") as stream:
         return hashlib.file_digest(stream, "sha256").hexdigest()
-
-
-def _current(table: pa.Table, columns: Sequence[str] | None) -> pa.Table:
-    """An event table with the columns of today's schema: what an older one lacks is null.
-
-    Only nullable columns are ever added to the schema, so every older table has what may not be null.
-    """
-    missing = [field for field in schema.EVENTS if (columns is None or field.name in columns)]
-    missing = [field for field in missing if field.name not in table.column_names]
-    for field in missing:
-        table = table.append_column(field, pa.nulls(table.num_rows, field.type))
-    order = [name for name in schema.EVENTS.names if name in table.column_names]
-    return table.select(order) if missing else table
 
 
 def write_events(events: pa.Table, path: Path) -> None:

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dlprof import stats, temporary
+from dlprof import schema, stats, temporary
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.api.compare.plan import enough_of, plan_of
@@ -27,10 +27,10 @@ from dlprof.capture.environments.cache import cache_dir
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
-from dlprof.errors import Interrupted, StoreError, UsageError
-from dlprof.files import check_regular
+from dlprof.errors import Interrupted, UsageError
 from dlprof.names import trial_folder
 from dlprof.store import atomic
+from dlprof.stored_files import read_as, read_table
 from dlprof.workload import Workload
 
 FEWEST_TRIALS = 2 * stats.MIN_TRIALS
@@ -45,6 +45,14 @@ class Item(msgspec.Struct, frozen=True, kw_only=True):
     log_ratios: list[float]
     without_ratio: int
     result: stats.Calibration | None
+
+
+class TrialNote(msgspec.Struct, frozen=True):
+    """A trial of a calibration beside its timings: how long it took, rounds of each group, what else the machine did."""
+
+    wall_s: float
+    rounds: list[int]
+    machine: dict[str, Any]
 
 
 class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
@@ -141,9 +149,8 @@ def saved(workload: Workload, side: SideSpec, options: RunOptions) -> Calibrated
 
 
 def read(path: Path) -> Calibrated:
-    """A saved calibration. Raises `msgspec.MsgspecError` for anything else."""
-    check_regular(path, StoreError)
-    return msgspec.json.decode(path.read_bytes(), type=Calibrated)
+    """A saved calibration. Raises `StoreError` for anything else."""
+    return read_as(path, Calibrated)
 
 
 class _Kept:
@@ -156,11 +163,11 @@ class _Kept:
         for left in list(temporary.left_beside(place)):
             temporary.remove(left)
         facts = place / "trials.json"
-        self._trials: list[dict[str, Any]] = msgspec.json.decode(facts.read_bytes()) if facts.exists() else []
+        self._trials: list[TrialNote] = read_as(facts, list[TrialNote]) if facts.exists() else []
         self._table: pa.Table | None = None
         if self._trials and self._file.exists():
             # A trial counts once trials.json names it: killed between the two files, its rows are left out here.
-            self._table = pq.read_table(self._file).filter(pc.field("trial") < len(self._trials))
+            self._table = read_table(self._file, schema.TIMINGS).filter(pc.field("trial") < len(self._trials))
 
     @property
     def count(self) -> int:
@@ -169,12 +176,12 @@ class _Kept:
     @property
     def rounds(self) -> tuple[int, ...] | None:
         """Rounds of each group in the first trial, which all others have too."""
-        return tuple(self._trials[0]["rounds"]) if self._trials else None
+        return tuple(self._trials[0].rounds) if self._trials else None
 
     def add(self, trial: Trial) -> None:
         tables = [trial.timings] if self._table is None else [self._table, trial.timings]
         self._table = pa.concat_tables(tables).unify_dictionaries()
-        facts = {"wall_s": trial.wall_s, "rounds": list(trial.group_rounds), "machine": dict(trial.machine)}
+        facts = TrialNote(trial.wall_s, list(trial.group_rounds), dict(trial.machine))
         self._trials.append(facts)
         with atomic(self._file) as file:
             pq.write_table(self._table, file, compression="zstd")
@@ -188,7 +195,7 @@ class _Kept:
         return f"SD {statistics.stdev(usable):.3f} so far" if len(usable) > 1 else "no spread yet"
 
     def result(self, workload: Workload, side: SideSpec, options: RunOptions) -> Calibrated:
-        seconds = statistics.median(trial["wall_s"] for trial in self._trials)
+        seconds = statistics.median(trial.wall_s for trial in self._trials)
         calibrated = Calibrated(
             workload=workload.name,
             side=side.slug,

@@ -9,8 +9,6 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, get_args
 
-import msgspec
-
 from dlprof import temporary
 from dlprof.analysis import exhibits
 from dlprof.analysis.model import Comparison
@@ -63,7 +61,7 @@ def plot_calibration(path: Path, form: str) -> bytes:
     _check_format(form)
     try:
         stored = calibrate.read(path)
-    except (OSError, msgspec.MsgspecError) as error:
+    except StoreError as error:
         raise StoreError(
             f"{path}: not a calibration: {error}", hint="name the calibration.json of `dlprof calibrate`"
         ) from None

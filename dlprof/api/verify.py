@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
-import math
 import runpy
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, TypeVar
+from typing import Final, Literal
 
 import msgspec
+import numpy as np
 
 from dlprof import temporary
 from dlprof.api import results
+from dlprof.api.differences import differences
 from dlprof.api.study import result_directory
 from dlprof.errors import DlprofError, StoreError
+from dlprof.manifest import LockstepOptions
+from dlprof.names import SIDES
 from dlprof.report import json
-from dlprof.store import COMPARISON_FILE, MANIFEST_FILE, Capture, inside, sha256
+from dlprof.store import COMPARISON_FILE, EVENTS_FILE, MANIFEST_FILE, TIMINGS_FILE, Capture, inside, sha256
+from dlprof.stored_files import read_as, read_json
 from dlprof.study import STUDY_FILE, CellRecord
 from dlprof.study.record import FINISHED, SPEC_FILE
 
 RENDERED_FILE: Final = "rendered.json"
-TOLERANCE: Final = 1e-9
-"""Relative difference of numbers that counts as agreement: another release of NumPy or SciPy may round otherwise."""
-
 _PLACES: Final = frozenset({"a.capture", "b.capture", "facts.folder"})
 """Where the result lay when it was written: not a finding."""
+_MANIFEST: Final = (
+    "manifest_version schema_version kind dlprof_version created command complete framework version device mode fidelity "
+    "workload options seed environment machine data child trace sides trials warnings files"
+)
+"""What version 1 of a manifest states, always: one that lacks a key was changed."""
+
 _OPTIONAL: Final = ("raw/", "logs/")
 """Files that no finding is computed from: a copy of a result may leave them out."""
-
-_T = TypeVar("_T")
 
 Outcome = Literal["agrees", "differs", "unchecked"]
 
@@ -78,11 +83,15 @@ def _directory(capture: Capture, prefix: str) -> Iterator[Check]:
         return
     for name, inner in capture.captures().items():
         yield from _files(inner, f"{prefix}{name}/")
+    yield from _stated_trials(capture, prefix)
     yield _findings(capture, prefix)
 
 
 def _files(capture: Capture, prefix: str) -> Iterator[Check]:
     """The files that the manifest lists, by their sha256."""
+    stated_keys = read_json(capture.path / MANIFEST_FILE)
+    if lacking := [key for key in _MANIFEST.split() if key not in stated_keys]:
+        yield Check(f"{prefix}{MANIFEST_FILE}", "differs", f"does not state {', '.join(lacking)}")
     same, absent = 0, []
     for name, stated in capture.manifest.files.items():
         file = inside(capture.path, name)
@@ -95,11 +104,29 @@ def _files(capture: Capture, prefix: str) -> Iterator[Check]:
             yield Check(f"{prefix}{name}", "differs", f"sha256 is not the manifest's {stated.sha256[:12]}…")
         else:
             same += 1
+    for name in (EVENTS_FILE, TIMINGS_FILE, COMPARISON_FILE):
+        if capture.has(name) and name not in capture.manifest.files:
+            yield Check(f"{prefix}{name}", "differs", "there, and not stated in the manifest")
     yield Check(f"{prefix}{MANIFEST_FILE}", "agrees", f"{same} files have the sha256 that it states")
     if absent:
         raw = sum(name.startswith("raw/") for name in absent)
         text = f"{raw} raw files and {len(absent) - raw} logs are not here: their sha256 is not checked"
         yield Check(f"{prefix}{MANIFEST_FILE}", "unchecked", text)
+
+
+def _stated_trials(capture: Capture, prefix: str) -> Iterator[Check]:
+    """A comparison's manifest names both sides and every trial of which there are timings."""
+    where, manifest = f"{prefix}{MANIFEST_FILE}", capture.manifest
+    missing = [side for side in SIDES if side not in manifest.sides]
+    if missing:
+        yield Check(where, "differs", f"states no side {' and no side '.join(missing)}")
+    if isinstance(manifest.options, LockstepOptions):
+        stated = sorted(trial.number for trial in manifest.trials)
+        timed = (
+            [int(one) for one in np.unique(capture.timings()["trial"].to_numpy())] if capture.has(TIMINGS_FILE) else []
+        )
+        if stated != timed:
+            yield Check(where, "differs", f"states {len(stated)} trials, and there are timings of {len(timed)}")
 
 
 def _findings(capture: Capture, prefix: str) -> Check:
@@ -110,44 +137,13 @@ def _findings(capture: Capture, prefix: str) -> Check:
         anew = json.comparison_value(results.load_comparison(capture).found)
     except DlprofError as error:
         return Check(where, "differs", f"cannot be computed anew: {error.message}")
-    found = [text for text in differences(stated, anew) if text.split(":")[0] not in _PLACES]
+    found = [text for text in differences(stated, anew, whole="") if text.split(":")[0] not in _PLACES]
     if found:
         more = f"; {len(found) - 5} more" if len(found) > 5 else ""
         return Check(where, "differs", "; ".join(found[:5]) + more)
     ledger = f", {len(stated['ledger']['lines'])} lines of the ledger" if stated.get("ledger") else ""
     told = f"{len(stated['items'])} verdicts, {len(stated['rows'])} rows{ledger}, warnings and facts"
     return Check(where, "agrees", f"{told}: the same when computed anew")
-
-
-def differences(stated: Any, anew: Any, where: str = "") -> Iterator[str]:
-    """`path: stated X, now Y` for everything in `stated` that `anew` says otherwise; what only `anew` has is no difference
-    (an older dlprof stated less)."""
-    if isinstance(stated, Mapping) and isinstance(anew, Mapping):
-        for key, value in stated.items():
-            place = f"{where}.{key}" if where else str(key)
-            if key in anew:
-                yield from differences(value, anew[key], place)
-            else:
-                yield f"{place}: stated {_short(value)}, now nothing"
-    elif isinstance(stated, list) and isinstance(anew, list):
-        if len(stated) != len(anew):
-            yield f"{where}: stated {len(stated)} entries, now {len(anew)}"
-        for at, (one, other) in enumerate(zip(stated, anew, strict=False)):
-            yield from differences(one, other, f"{where}[{at}]")
-    elif not _same(stated, anew):
-        yield f"{where}: stated {_short(stated)}, now {_short(anew)}"
-
-
-def _same(stated: object, anew: object) -> bool:
-    numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in (stated, anew)]
-    if all(numbers):
-        return math.isclose(stated, anew, rel_tol=TOLERANCE, abs_tol=0.0)  # type: ignore[arg-type]
-    return type(stated) is type(anew) and stated == anew
-
-
-def _short(value: object, most: int = 60) -> str:
-    text = repr(value)
-    return text if len(text) <= most else text[: most - 1] + "…"
 
 
 def _study(path: Path, prefix: str = "") -> Iterator[Check]:
@@ -186,7 +182,7 @@ def _told(cell: CellRecord, folder: Path, prefix: str) -> Check:
 
 def _rendered(path: Path, on_run: Callable[[str], None] | None) -> Iterator[Check]:
     """An analysis folder: its data, the digests of its tables and charts, and (with `on_run`) the same drawn anew."""
-    stated = _read(path / RENDERED_FILE, Rendered)
+    stated = read_as(path / RENDERED_FILE, Rendered)
     yield from _study(inside(path, stated.study), f"{stated.study}/")
     for name, digest in stated.artefacts.items():
         same = inside(path, name).is_file() and sha256(path / name) == digest
@@ -220,7 +216,7 @@ def _trusted_script(path: Path, stated: Rendered) -> Path:
 def _compared(stated: Rendered, path: Path, made: Path) -> Iterator[Check]:
     """Artefacts byte by byte. Pictures drawn by another matplotlib look different in bytes alone; their numbers are in
     the tables beside them, so this is said and no difference."""
-    again = _read(made / RENDERED_FILE, Rendered)
+    again = read_as(made / RENDERED_FILE, Rendered)
     for name in sorted({*stated.artefacts, *again.artefacts}):
         if name not in stated.artefacts or name not in again.artefacts:
             yield Check(name, "differs", "rendered only " + ("now" if name in again.artefacts else "then"))
@@ -231,13 +227,6 @@ def _compared(stated: Rendered, path: Path, made: Path) -> Iterator[Check]:
             yield Check(name, "unchecked", f"drawn with {was}, here {now}: its bytes cannot be compared")
         else:
             yield Check(name, "differs", "not the same when rendered anew from the tables")
-
-
-def _read(file: Path, kind: type[_T]) -> _T:
-    try:
-        return msgspec.json.decode(file.read_bytes(), type=kind)
-    except (OSError, msgspec.DecodeError) as error:
-        raise StoreError(f"{file}: damaged or foreign: {error}") from None
 
 
 def outcome(checks: Sequence[Check]) -> Outcome:

@@ -65,11 +65,6 @@ class StudyRecord(msgspec.Struct, frozen=True, kw_only=True):
         return msgspec.json.format(msgspec.json.encode(self), indent=1) + b"\n"
 
 
-def decode(content: bytes) -> StudyRecord:
-    """study.json read back. Raises `msgspec.MsgspecError` where it is none."""
-    return msgspec.json.decode(content, type=StudyRecord)
-
-
 def differing(old: Sequence[CellRecord], new: Sequence[CellRecord]) -> dict[str, str]:
     """Cells of `old` that `new` has not, or has otherwise: id → what differs. A cell that only `new` has is no difference."""
     by_id = {cell.id: cell for cell in new}

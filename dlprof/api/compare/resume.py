@@ -22,7 +22,8 @@ from dlprof.capture.machine import provenance
 from dlprof.capture.workers.schedule import Trial
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import LockstepOptions, Machine, TrialFacts
-from dlprof.store import MANIFEST_FILE, Capture, taken_up, typed
+from dlprof.store import MANIFEST_FILE, Capture, taken_up
+from dlprof.stored_files import typed
 from dlprof.version import __version__
 from dlprof.workload import Workload
 

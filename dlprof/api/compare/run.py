@@ -15,7 +15,7 @@ from dlprof.analysis.model import Comparison
 from dlprof.analysis.same_work import after, parity
 from dlprof.analysis.timing import lockstep
 from dlprof.api import leftovers, published
-from dlprof.api.compare import items, known_error, onednn, resume
+from dlprof.api.compare import gate, items, known_error, onednn, resume
 from dlprof.api.compare.plan import Pacing, enough_of, fitted
 from dlprof.api.compare.result_directory import Keeper, Kept
 from dlprof.api.compare.work_checks import WorkChecks
@@ -136,10 +136,11 @@ class _Comparing:
             raise Interrupted("interrupted before the first trial was finished: nothing to keep")
         found, path = self._keep()
         self.bench.progress.say(f"written: {path}")
-        code = self._exit_code(found)
-        if code == Interrupted.exit_code:
+        late = bool(parity.blocking(after.found_late(self.kept.differences)))
+        ending = gate.ending(found, self.options.gate, self.kept.stopped, found_late=late)
+        if ending is Interrupted:
             self.bench.progress.say(go_on_words(path))
-        return found, code
+        return found, gate.exit_code(ending)
 
     def _count_trials(self) -> None:
         """Of this sitting, for the manifest."""
@@ -269,21 +270,6 @@ class _Comparing:
             target=self.keeper.writer.partial / folder,
         )
         self._checkpoint()
-
-    def _exit_code(self, found: Comparison) -> int:
-        if self.kept.stopped.startswith("interrupted"):
-            return Interrupted.exit_code
-        if parity.blocking(after.found_late(self.kept.differences)) or (
-            found.items and found.items[0].verdict == "not_comparable"
-        ):
-            return NotComparable.exit_code
-        if self.options.gate is None:
-            return 0
-        ratio = found.items[0].ratio if found.items else None
-        if ratio is None or ratio.low is None or ratio.high is None:
-            return 4
-        limit = 1 + self.options.gate
-        return 3 if ratio.low > limit else 0 if ratio.high <= limit else 4
 
 
 def _folded(trial: Trial, most: int = 4) -> Sequence[str]:

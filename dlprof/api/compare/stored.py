@@ -11,7 +11,8 @@ from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import ItemResult, Ratio, Side, VerdictWord
 from dlprof.errors import StoreError
 from dlprof.report.json import SCHEMA_VERSION
-from dlprof.store import COMPARISON_FILE, DAMAGED, Capture, typed
+from dlprof.store import COMPARISON_FILE, Capture
+from dlprof.stored_files import DAMAGED, typed
 
 
 class Difference(msgspec.Struct, frozen=True):

@@ -20,28 +20,35 @@ from dlprof.capture.machine import provenance
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import LockstepOptions
 from dlprof.store import MANIFEST_FILE, Capture, atomic
+from dlprof.stored_files import read_json, typed
 from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
-from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, decode, differing
+from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, differing
 from dlprof.version import __version__
 
 _NAMED_IN_ERROR: Final = 8
 SAVED: Final = ".before"
 
 
+class _Head(msgspec.Struct, frozen=True):
+    """What of study.json says how to read the rest."""
+
+    dlprof_version: str
+    schema_version: int = VERSION
+
+
 def read(path: Path) -> StudyRecord:
     """study.json of a study's directory. Raises `StoreError`."""
     file = path / STUDY_FILE
     try:
-        record = decode(file.read_bytes())
+        plain = read_json(file)
     except (FileNotFoundError, NotADirectoryError):
         raise StoreError(f"{path}: not a study (no {STUDY_FILE})", hint="give what `dlprof run -o` wrote") from None
-    except msgspec.MsgspecError as error:
-        raise StoreError(f"{file}: damaged or foreign: {error}") from None
-    if record.schema_version > VERSION:
+    head = typed(plain, _Head, file)
+    if head.schema_version > VERSION:
         raise StoreError(
-            f"{path}: written by dlprof {record.dlprof_version}, which is newer than this one", hint="upgrade dlprof"
+            f"{path}: written by dlprof {head.dlprof_version}, which is newer than this one", hint="upgrade dlprof"
         )
-    return record
+    return typed(plain, StudyRecord, file)
 
 
 class Directory:

@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
+from dlprof import schema
 from dlprof.analysis.model import ItemResult
 from dlprof.api import results
 from dlprof.api.results import CaptureResult, ComparisonResult, Records
@@ -19,6 +19,7 @@ from dlprof.errors import StoreError
 from dlprof.names import Item
 from dlprof.protocol import Epoch
 from dlprof.store import MANIFEST_FILE
+from dlprof.stored_files import read_table
 from dlprof.study import CellRecord, StudyRecord
 
 _OF_EPOCH: Final = tuple(name for name in Epoch.__struct_fields__ if name != "losses")
@@ -57,7 +58,7 @@ class StudyCell:
         """What its children used (schema.MONITORS); None where that was not asked for."""
         beside = self.path.with_name(f"{self.path.name}.{MONITORS_FILE}")
         file = next((one for one in (self.path / MONITORS_FILE, beside) if one.is_file()), None)
-        return None if file is None else pq.read_table(file)
+        return None if file is None else read_table(file, schema.MONITORS)
 
 
 class StudyResult:

@@ -1,0 +1,171 @@
+"""The doors through which a directory's JSON and Parquet files come in: what does not fit is a `StoreError` with the file
+and the path of the field (or the column), and nothing behind a door looks at plain values again.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, Final, TypeVar
+
+import msgspec
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from dlprof.errors import StoreError
+from dlprof.files import check_regular
+
+DAMAGED: Final = "the directory is damaged, changed by hand or of another program; make it again"
+DEEPEST: Final = 100
+"""Levels of nesting that a JSON file may have; dlprof writes fewer than 20."""
+
+_INTEGERS: Final = (-(2**63), 2**64 - 1)
+"""What an integer may be: whatever Arrow has a type for."""
+
+_TIME: Final = 2**62
+_RANGES: Final[dict[str, tuple[int, int]]] = {
+    "start_ps": (-_TIME, _TIME),
+    "duration_ps": (0, _TIME),
+    "self_ps": (-_TIME, _TIME),
+    "track": (0, 2**31 - 1),
+    "occurrences": (0, 2**40),
+    "calls": (0, 2**40),
+    "wall_ns": (0, _TIME),
+    "cpu_ns": (0, _TIME),
+}
+"""Columns → the smallest and the largest value with which sums and differences stay within int64."""
+
+_POSITIONS: Final = ("launch", "parent")
+"""Columns that name a row of the table."""
+
+_WORDS: Final[dict[str, frozenset[str]]] = {"side": frozenset({"a", "b"})}
+"""Columns of which every value is one of these."""
+
+_T = TypeVar("_T")
+
+
+def read_json(file: Path) -> Any:
+    """A JSON file as plain values. Raises `StoreError`; `FileNotFoundError` and `NotADirectoryError` are the caller's."""
+    check_regular(file, StoreError)
+    try:
+        plain = msgspec.json.decode(file.read_bytes())
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+    except RecursionError:
+        raise StoreError(f"{file}: damaged or foreign: nested too deeply", hint=DAMAGED) from None
+    except ValueError as error:  # not JSON, not UTF-8, a number of thousands of digits
+        raise StoreError(f"{file}: damaged or foreign: {error}", hint=DAMAGED) from None
+    _check_values(plain, file)
+    return plain
+
+
+def typed(plain: object, kind: type[_T], file: Path, at: str = "$") -> _T:
+    """Plain values of a JSON file as what they must be. Raises `StoreError` with the file and the path of the field.
+
+    at: where in the file `plain` stands.
+    """
+    try:
+        return msgspec.convert(plain, kind, dec_hook=_from_text)
+    except RecursionError:
+        raise StoreError(f"{file}: {at}: nested too deeply", hint=DAMAGED) from None
+    except msgspec.ValidationError as error:
+        what, _, place = str(error).partition(" - at `$")
+        raise StoreError(f"{file}: {at}{place.rstrip('`')}: {what[:1].lower()}{what[1:]}", hint=DAMAGED) from None
+
+
+def read_as(file: Path, kind: type[_T]) -> _T:
+    """A JSON file as what it must be; one that is not there is a `StoreError` too."""
+    try:
+        return typed(read_json(file), kind, file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{file}: no such file") from None
+
+
+def read_table(
+    file: Path, declared: pa.Schema, columns: Sequence[str] | None = None, *, older: bool = False
+) -> pa.Table:
+    """A Parquet file as its declared columns (or the named ones), in their order and types.
+
+    older: the file is of an older schema, so that columns which may be null may lack: they are null. Raises `StoreError`
+    where the file is none, is foreign or holds what cannot be; `FileNotFoundError` is the caller's.
+    """
+    check_regular(file, StoreError)
+    wanted = [field for field in declared if columns is None or field.name in columns]
+    try:
+        # Not pq.read_table: it loads Arrow's data sets first, a third of the time of `dlprof show`.
+        with pq.ParquetFile(file) as parquet:
+            there = Counter(parquet.schema_arrow.names)
+            for field in wanted:
+                if there[field.name] > 1 or not (there[field.name] or (older and field.nullable)):
+                    what = "is there more than once" if there[field.name] else "is missing"
+                    raise StoreError(f"{file}: column {field.name} {what}", hint=DAMAGED)
+            table = parquet.read(columns=[field.name for field in wanted if there[field.name]])
+    except (FileNotFoundError, NotADirectoryError):
+        raise
+    except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
+        first = (str(error).splitlines() or [type(error).__name__])[0]
+        raise StoreError(f"{file}: cannot be read: {first}", hint="import the files below raw/ again") from None
+    rows = table.num_rows
+    arrays = [_column(table, field, rows, file) for field in wanted]
+    return pa.Table.from_arrays(arrays, schema=pa.schema(wanted))
+
+
+def _column(table: pa.Table, field: pa.Field[Any], rows: int, file: Path) -> pa.ChunkedArray[Any]:
+    """One column, in its declared type."""
+    if field.name not in table.column_names:
+        return pa.chunked_array([pa.nulls(rows, field.type)])
+    array = table.column(field.name)
+    if array.type != field.type:
+        if not (_is_text(array.type) and _is_text(field.type)):
+            raise StoreError(f"{file}: column {field.name}: holds {array.type}, not {field.type}", hint=DAMAGED)
+        array = array.cast(field.type)
+    if array.null_count and not field.nullable:
+        raise StoreError(f"{file}: column {field.name}: {array.null_count} of {rows} values are null", hint=DAMAGED)
+    if field.name in _RANGES or field.name in _POSITIONS:
+        _check_range(array, _RANGES.get(field.name, (0, rows - 1)), field.name, file)
+    if field.name in _WORDS:
+        odd = set(pc.unique(array).to_pylist()) - _WORDS[field.name]
+        if odd:
+            raise StoreError(f"{file}: column {field.name}: holds {sorted(map(str, odd))[0]!r}", hint=DAMAGED)
+    return array
+
+
+def _is_text(kind: pa.DataType) -> bool:
+    value = kind.value_type if pa.types.is_dictionary(kind) else kind
+    return bool(pa.types.is_string(value) or pa.types.is_large_string(value))
+
+
+def _check_range(array: pa.ChunkedArray[Any], limits: tuple[int, int], name: str, file: Path) -> None:
+    found: dict[str, int | None] = pc.min_max(array).as_py()  # type: ignore[assignment]
+    for value in found.values():
+        if value is not None and not limits[0] <= value <= limits[1]:
+            raise StoreError(f"{file}: column {name}: holds {value}, which cannot be", hint=DAMAGED)
+
+
+def _check_values(plain: object, file: Path) -> None:
+    """Depth, and integers that no column can hold."""
+    left: list[tuple[object, str, int]] = [(plain, "$", 0)]
+    while left:
+        value, at, depth = left.pop()
+        if depth > DEEPEST:
+            raise StoreError(f"{file}: {at[:80]}…: nested too deeply", hint=DAMAGED)
+        if isinstance(value, dict):
+            left += [(one, f"{at}.{key}", depth + 1) for key, one in value.items() if type(one) in _LOOKED_AT]
+        elif isinstance(value, list):
+            left += [(one, f"{at}[{i}]", depth + 1) for i, one in enumerate(value) if type(one) in _LOOKED_AT]
+        elif type(value) is int and not _INTEGERS[0] <= value <= _INTEGERS[1]:
+            raise StoreError(f"{file}: {at}: an integer too large", hint=DAMAGED)
+
+
+_LOOKED_AT: Final = (dict, list, int)
+
+
+def _from_text(kind: type[_T], value: object) -> _T:
+    """A type that JSON has not (a path) from its text."""
+    if not isinstance(value, str):
+        raise msgspec.ValidationError(f"Expected `str`, got `{type(value).__name__}`")
+    return kind(value)  # type: ignore[call-arg]

@@ -1,0 +1,47 @@
+"""How a comparison ends: success, or the error whose exit code the command has."""
+
+from __future__ import annotations
+
+import pytest
+
+from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side, VerdictWord
+from dlprof.api.compare.gate import ending, exit_code
+from dlprof.errors import Inconclusive, Interrupted, NotComparable, Regression
+
+SIDE = Side("tf", "2", "cpu:0", "graph", "3.11", "TF")
+
+
+def found(low: float | None, high: float | None, verdict: VerdictWord = "inconclusive") -> Comparison:
+    ratio = Ratio(1.0, low, high, 0.95, 6, "t")
+    item = ItemResult("train_block", verdict, ratio, 1.0, 1.0, "")
+    return Comparison("w", SIDE, SIDE, (item,), (), {}, {"a": None, "b": None}, (), (), {})
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "expected"),
+    [
+        (0.95, 1.05, None),
+        (0.95, 1.0501, Inconclusive),
+        (1.0501, 1.2, Regression),
+        (1.05, 1.2, Inconclusive),
+        (None, None, Inconclusive),
+    ],
+)
+def test_a_gate_of_five_percent(low, high, expected):
+    assert ending(found(low, high), 0.05, "") is expected
+
+
+def test_without_a_gate_a_slower_side_is_no_failure():
+    assert ending(found(1.5, 1.6, "slower"), None, "") is None
+
+
+def test_different_work_comes_before_the_gate_and_an_interruption_before_both():
+    assert ending(found(0.9, 0.95), 0.05, "", found_late=True) is NotComparable
+    other = found(0.9, 0.95, "not_comparable")
+    assert ending(other, 0.05, "") is NotComparable
+    assert ending(other, 0.05, "interrupted after 3 trials") is Interrupted
+
+
+def test_the_exit_codes_are_those_of_the_errors():
+    codes = [exit_code(one) for one in (None, Regression, Inconclusive, NotComparable, Interrupted)]
+    assert codes == [0, 3, 4, 5, 130]
