@@ -23,7 +23,7 @@ def test_a_stored_manifest_is_written_again_key_for_key(file: Path) -> None:
     assert json.dumps(again, indent=1) == json.dumps(written, indent=1)
 
 
-def test_there_are_manifests_of_captures_and_of_comparisons() -> None:
+def test_there_are_manifests_of_captures_comparisons_and_imports() -> None:
     kinds = {Capture.open(file.parent).manifest.kind for file in MANIFESTS}
     assert len(MANIFESTS) > 100
-    assert kinds == {"capture", "compare"}
+    assert kinds == {"capture", "compare", "import"}
