@@ -95,12 +95,14 @@ def _windows(a: pa.Table, b: pa.Table) -> list[Finding]:
 def outside_steps(events: pa.Table) -> float | None:
     """Share of executed work (self time) that does not lie inside any marked step, synchronised or not; None without
     marked steps. Work outside the span of the marked steps (validation after the epoch) counts too if it began
-    before the last step ended: that is the tail of what the steps asked for."""
+    before the last step ended: that is the tail of what the steps asked for. What was launched between the steps, as the
+    trace tells, no step asked for: it does not count."""
     name, level = columns.text(events, "name"), columns.text(events, "level")
     marked = level.where("marker") & name.flags([_is_step(value) for value in name.values])
     if not marked.any():
         return None
-    times, work = steps.Times.of(events), np.flatnonzero(steps.work(events))
+    own_launch = (columns.integers(events, "launch") != columns.NULL) & steps.outside(events)
+    times, work = steps.Times.of(events), np.flatnonzero(steps.work(events) & ~own_launch)
     start, end = np.sort(times.start[marked]), np.sort(times.end[marked])
     begun = work[(times.start[work] >= start[0]) & (times.start[work] < _horizon(events, int(end[-1])))]
     own = columns.integers(events, "self_ps")[begun]

@@ -58,6 +58,24 @@ def test_study_defect_no_wait_for_the_asynchronous_engine_is_named():
     assert "a step's time is that of queueing it" in found["unsynchronised"]["sentence"]
 
 
+def test_work_that_was_launched_between_the_steps_is_no_work_that_a_step_did_not_wait_for():
+    def trace(launched_in):
+        return events(
+            marker("ProfilerStep#0", 0, 100, step=0),
+            op("MatMul", 1, 9, step=0),
+            op(None, 20, 60, level="kernel", name="gemm", device="gpu:0", track=1, step=0, launch=1),
+            op("Relu", 110, 120),
+            op(None, 130, 190, level="kernel", name="relu", device="gpu:0", track=1, **launched_in),
+            marker("ProfilerStep#1", 200, 300, step=1),
+            op("MatMul", 201, 209, step=1),
+            op(None, 220, 260, level="kernel", name="gemm", device="gpu:0", track=1, step=1, launch=6),
+        )
+
+    assert traced_work.outside_steps(trace({"launch": 3})) == 0
+    assert traced_work.outside_steps(trace({})) == 60 / 140
+    assert "unsynchronised" not in named(traced_work.traces(trace({"launch": 3}), trace({"launch": 3})))
+
+
 def test_a_side_that_says_it_did_not_wait_is_named():
     found = named(traced_work.sides(A, B, {"synchronised": True}, {"synchronised": False}))
     assert "MXNet 1.4.1 (hybrid) was timed without waiting" in found["unsynchronised"]["sentence"]
