@@ -58,6 +58,11 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
         "info", "processes in files that hold several whose ids repeat; ids were joined within each process"
     ),
     "older_run": Anomaly("info", "profile runs in the folder that are older than the one read; passed over"),
+    "unplaced_file": Anomaly(
+        "info",
+        "files, of several read together, that tell neither host nor rank; each counts as a process with devices of its own, "
+        "and its name stands for the host",
+    ),
     # XPlane
     "derived_line_events": Anomaly(
         "info",

@@ -85,6 +85,7 @@ def read(
             _read_file(run, path, root, finisher)
         _name_hosts(run.reads)
         origin, shifts = _origins(run.reads, finisher.first_start, finisher.last_start)
+        _tell_apart(run)
         events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink, _places(run.reads))
         for read in run.reads:
             read.context.completeness.update(finisher.statements.get(read.context.source, {}))
@@ -175,6 +176,24 @@ def _origins(
                     hint="files read together are one run, at most 106 days long: import them one by one",
                 )
     return origin, shifts
+
+
+def _tell_apart(run: _Run) -> None:
+    """Gives each of several files that tell neither host nor rank the file's own name as its host.
+
+    PyTorch writes a file a process: without this the devices of all of them, each called gpu:0, would be one.
+    """
+    written = [read.context for read in run.reads if read.context.nested]
+    if len(written) < 2:
+        return
+    for context in written:
+        if context.host is None and context.rank is None:
+            context.host = context.source
+            run.anomalies.count("unplaced_file")
+            context.completeness["place"] = (
+                "the file tells neither host nor rank; it is taken for a process with devices of its own, and its name "
+                "stands for the host"
+            )
 
 
 def _places(reads: list[_Read]) -> dict[str, Place]:

@@ -69,7 +69,18 @@ class EventDecoder:
         if not self._decimals and _digits_lost(events):
             self._decimals = True
             events = self._decoded(text)
-        return events
+        return self._without_empty(events, text)
+
+    def _without_empty(self, events: list[Event], text: bytes) -> list[Event]:
+        """Without `{}`, which is counted; an object that holds anything else, known or not, stays."""
+        blank = [event for event in events if not event.ph and _is_blank(event)]
+        if not blank:
+            return events
+        # What a decoded event does not show is asked of the text: an unknown key is something too.
+        empty = sum(not bytes(part).strip(b"{} \t\r\n") for part in self._parts.decode(text))
+        self._ctx.anomalies.count("json_empty_element", empty)
+        left_out = {id(event) for event in blank[:empty]}
+        return [event for event in events if id(event) not in left_out]
 
     def _decoded(self, text: bytes) -> list[Event]:
         decoder = self._exact if self._decimals else self._fast
@@ -117,6 +128,12 @@ class EventDecoder:
             id=None if value.get("id") is None else _key(value["id"]),
             args=msgspec.Raw(msgspec.json.encode(args)) if isinstance(args, dict) else EMPTY,
         )
+
+
+def _is_blank(event: Event) -> bool:
+    """Whether an event has no value of its own: all such are alike."""
+    told = (event.name, event.cat, event.pid, event.tid, event.id)
+    return told == ("", None, "", "", None) and not event.ts and not event.dur and event.args is EMPTY
 
 
 def _time(value: object, exact: bool) -> object:

@@ -155,11 +155,9 @@ class ChromeFile:
         unread = ~(_OPEN_CLOSE[ph] | _SINGLE[ph] | (ph == _X) | (ph == _M))
         count = int(unread.sum())
         if count:
-            without = [event for event in compress(events, ph == _NONE) if not event.ph]
-            empty = sum((e.name, e.cat, e.pid, e.tid) == ("", None, "", "") for e in without)
-            self.dialect.ctx.anomalies.count("json_empty_element", empty)
-            self.dialect.ctx.anomalies.count("no_phase", len(without) - empty)
-            self.dialect.ctx.anomalies.count("unread_phase", count - len(without))
+            without = sum(not event.ph for event in compress(events, ph == _NONE))
+            self.dialect.ctx.anomalies.count("no_phase", without)
+            self.dialect.ctx.anomalies.count("unread_phase", count - without)
 
     def _near(self, start: Int64) -> Mask:
         """Times within the dialect's reach of the file's median."""

@@ -99,6 +99,21 @@ def test_devices_of_two_hosts_are_two_devices(tmp_path: Path) -> None:
     }
 
 
+def test_files_that_tell_no_place_are_processes_with_devices_of_their_own(tmp_path: Path) -> None:
+    for name, start in (("a.json", 0), ("b.json", 4)):
+        events = [op("aten::mm", start, 9, 1), call(start + 1, 1), kernel("gemm", start + 2, 100, 1)]
+        (tmp_path / name).write_text(json.dumps({"schemaVersion": 1, "traceEvents": events}))
+    found, info = rows(tmp_path)
+    assert {(row["host"], row["rank"], row["device"]) for row in found if row["level"] == "kernel"} == {
+        ("a.json", None, "gpu:0"),
+        ("b.json", None, "gpu:0"),
+    }
+    assert info.anomalies == {"unplaced_file": 2}
+    assert "taken for a process" in info.completeness["a.json: place"]
+    alone, _ = rows(tmp_path / "a.json")
+    assert {row["host"] for row in alone} == {None}
+
+
 def test_the_header_names_host_and_rank(tmp_path: Path) -> None:
     found, _ = read(tmp_path, [op("aten::mm", 0, 9, 1)], host_name="a", distributedInfo={"rank": 3})
     assert (found[0]["host"], found[0]["rank"]) == ("a", 3)
