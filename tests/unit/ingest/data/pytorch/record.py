@@ -1,9 +1,9 @@
 """Records the traces of this folder: three training steps of a small network under torch.profiler, in a Python that has torch.
 
-    python record.py FOLDER
+    python record.py FOLDER [RUN …]
 
-Writes NAME.pt.trace.json.gz and NAME.averages.json, which is what torch's own key_averages says of the same run: name →
-[count, total, self] of host operators, times in microseconds.
+RUN: of RUNS; without any the two that are stored here. Writes NAME.pt.trace.json.gz and NAME.averages.json, which is what
+torch's own key_averages says of the same run: name → [count, total, self] of host operators, times in microseconds.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ import gzip
 import json
 import sys
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import torch
@@ -20,6 +21,10 @@ from torch.profiler import ProfilerActivity, profile, record_function, schedule
 
 RUNS = {
     "plain": {},
+    "with_stack": {"with_stack": True},
+    "record_shapes": {"record_shapes": True},
+    "with_modules": {"with_modules": True},
+    "profile_memory": {"profile_memory": True},
     "everything": {"with_stack": True, "with_modules": True, "record_shapes": True, "profile_memory": True},
 }
 
@@ -36,16 +41,19 @@ class Network(nn.Module):
         return self.head(images)
 
 
-def main(folder: Path) -> None:
+STORED = ("plain", "everything")
+
+
+def main(folder: Path, runs: Sequence[str]) -> None:
     torch.manual_seed(0)
     torch.set_num_threads(1)
     network, loss = Network(), nn.CrossEntropyLoss()
     optimizer = torch.optim.SGD(network.parameters(), lr=0.1, momentum=0.9)
     images, labels = torch.randn(8, 1, 8, 8), torch.randint(0, 5, (8,))
     folder.mkdir(parents=True, exist_ok=True)
-    for name, options in RUNS.items():
+    for name in runs:
         plan = schedule(wait=0, warmup=1, active=3, repeat=1)
-        with profile(activities=[ProfilerActivity.CPU], schedule=plan, **options) as profiler:
+        with profile(activities=[ProfilerActivity.CPU], schedule=plan, **RUNS[name]) as profiler:
             for _ in range(4):
                 optimizer.zero_grad()
                 loss(network(images), labels).backward()
@@ -70,4 +78,4 @@ def main(folder: Path) -> None:
 
 
 if __name__ == "__main__":
-    main(Path(sys.argv[1]))
+    main(Path(sys.argv[1]), sys.argv[2:] or STORED)

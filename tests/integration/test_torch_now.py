@@ -1,0 +1,149 @@
+"""Traces recorded here and now by a PyTorch that pip installs: training steps under every option of its profiler.
+
+The CPU build of torch alone is fetched: where pip would take another, which is gigabytes of CUDA, the tests skip and say so.
+"""
+
+from __future__ import annotations
+
+import gzip
+import json
+import subprocess
+import sys
+from collections import defaultdict
+from decimal import Decimal
+from pathlib import Path
+from typing import Any
+
+import pytest
+from json_reading import table
+from places import ROOT
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
+
+RECORDER = ROOT / "tests" / "unit" / "ingest" / "data" / "pytorch" / "record.py"
+RUNS = ("plain", "with_stack", "record_shapes", "with_modules", "profile_memory", "everything")
+TORCH = "2.13.0"
+US = 10**6
+
+
+def _run(*words: object, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.fixture(scope="module")
+def torch(request: pytest.FixtureRequest) -> Path:
+    """A Python that has the CPU build of torch, made on first use and kept in pytest's cache."""
+    cache = request.config.cache
+    assert cache is not None
+    folder = cache.mkdir(f"torch-{TORCH}")
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        assert _run(sys.executable, "-m", "venv", "--clear", folder).returncode == 0
+        pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
+        asked = _run(*pip, "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", f"torch=={TORCH}")
+        if asked.returncode:
+            pytest.skip(f"pip finds no torch {TORCH} for this Python: {asked.stderr.strip()[-200:]}")
+        [found] = json.loads(asked.stdout)["install"]
+        needs = found["metadata"].get("requires_dist", [])
+        if any(word.startswith(("nvidia", "cuda")) for word in needs):
+            pytest.skip(f"pip would fetch a CUDA build of torch {TORCH}: point it at an index of CPU builds")
+        made = _run(*pip, f"torch=={TORCH}", "numpy")
+        if made.returncode:
+            pytest.skip(f"torch {TORCH} cannot be installed: {made.stderr.strip()[-200:]}")
+        (folder / "complete").touch()
+    return python
+
+
+@pytest.fixture(scope="module")
+def recordings(torch: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a trace and key_averages of each of RUNS."""
+    folder = tmp_path_factory.mktemp("torch")
+    done = _run(torch, RECORDER, folder, *RUNS)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def raw(folder: Path, name: str) -> list[dict[str, Any]]:
+    """The file's events with times as exact decimals."""
+    return json.loads(gzip.decompress((folder / f"{name}.pt.trace.json.gz").read_bytes()), parse_float=Decimal)[
+        "traceEvents"
+    ]
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_counts_and_times_equal_key_averages(recordings: Path, name: str) -> None:
+    events, info = table(recordings / f"{name}.pt.trace.json.gz")
+    stated = json.loads((recordings / f"{name}.averages.json").read_text())
+    told = events.select(["name", "category", "duration_ps", "self_ps"]).to_pylist()
+    frames = {row["name"] for row in told if row["category"] == "python_function"}
+    operators = {row["name"] for row in told if row["category"] == "cpu_op"}
+    own: dict[str, list[float]] = {}
+    for row in told:
+        if row["category"] in ("cpu_op", "user_annotation"):
+            sums = own.setdefault(row["name"], [0, 0, 0])
+            sums[0] += 1
+            sums[1] += row["duration_ps"] / US
+            sums[2] += row["self_ps"] / US
+    assert {key for key in stated if key not in own} <= {"[memory]", "ProfilerStep*", *frames}
+    assert set(stated) >= operators >= {"aten::conv2d", "aten::addmm", "aten::mm", "aten::cross_entropy_loss"}
+    for key in stated.keys() & own.keys():
+        count, total, mine = stated[key]
+        assert own[key][0] == count, key
+        assert own[key][1] == pytest.approx(total, rel=1e-6), key
+        assert own[key][2] == pytest.approx(mine, rel=1e-6, abs=1e-6), key
+    assert set(info.anomalies) <= {"unknown_operator", "unread_phase", "partial_overlap"}
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_phases_equal_nesting_worked_out_event_by_event(recordings: Path, name: str) -> None:
+    events, _ = table(recordings / f"{name}.pt.trace.json.gz")
+    shown: dict[str, Decimal] = defaultdict(Decimal)
+    for row in events.select(["level", "phase", "self_ps"]).to_pylist():
+        if row["level"] == "op" and row["phase"] in ("backward", "optimizer"):
+            shown[row["phase"]] += Decimal(row["self_ps"]) / US
+    assert shown["backward"] > 0
+    assert shown["optimizer"] > 0
+    true = nested(raw(recordings, name))
+    for phase, time in true.items():
+        assert float(shown[phase]) == pytest.approx(float(time), rel=0.01)
+
+
+def nested(events: list[dict[str, Any]]) -> dict[str, Decimal]:
+    """Self time of operators inside autograd's nodes and inside optimizers, with a stack of open events per thread."""
+    threads: dict[tuple[Any, Any], list[dict[str, Any]]] = defaultdict(list)
+    for event in events:
+        if event.get("ph") == "X" and event.get("cat") in ("cpu_op", "user_annotation", "python_function", "overhead"):
+            threads[event["pid"], event["tid"]].append(event | {"self": Decimal(event["dur"])})
+    found = {"backward": Decimal(), "optimizer": Decimal()}
+    for thread in threads.values():
+        thread.sort(key=lambda one: (one["ts"], -one["dur"]))
+        open_: list[dict[str, Any]] = []
+        for event in thread:
+            while open_ and open_[-1]["ts"] + open_[-1]["dur"] < event["ts"] + event["dur"]:
+                open_.pop()
+            if open_:
+                open_[-1]["self"] -= event["dur"]
+            event["phase"] = _begun(event["name"]) or (open_[-1]["phase"] if open_ else None)
+            open_.append(event)
+        for event in thread:
+            if event["cat"] == "cpu_op" and event["phase"]:
+                found[event["phase"]] += event["self"]
+    return found
+
+
+def _begun(name: str) -> str | None:
+    """The phase of what runs inside an event of that name."""
+    if name.startswith("autograd::engine::evaluate_function: "):
+        return "backward"
+    return "optimizer" if name.startswith("Optimizer.") else None
+
+
+@pytest.mark.parametrize("name", ["profile_memory", "everything"])
+def test_memory_peaks_equal_the_highest_memory_event(recordings: Path, name: str) -> None:
+    events, _ = table(recordings / f"{name}.pt.trace.json.gz")
+    memory = [event for event in raw(recordings, name) if event["name"] == "[memory]"]
+    assert {event["args"]["Device Type"] for event in memory} == {0}
+    told = [row for row in events.select(["level", "device", "value"]).to_pylist() if row["level"] == "counter"]
+    assert {row["device"] for row in told} == {"cpu:0"}
+    assert len(told) == len(memory) > 0
+    assert max(row["value"] for row in told) == max(event["args"]["Total Allocated"] for event in memory) > 0
