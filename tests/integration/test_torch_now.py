@@ -65,9 +65,9 @@ def recordings(torch: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def raw(folder: Path, name: str) -> list[dict[str, Any]]:
     """The file's events with times as exact decimals."""
-    return json.loads(gzip.decompress((folder / f"{name}.pt.trace.json.gz").read_bytes()), parse_float=Decimal)[
-        "traceEvents"
-    ]
+    text = gzip.decompress((folder / f"{name}.pt.trace.json.gz").read_bytes())
+    events: list[dict[str, Any]] = json.loads(text, parse_float=Decimal)["traceEvents"]
+    return events
 
 
 @pytest.mark.parametrize("name", RUNS)

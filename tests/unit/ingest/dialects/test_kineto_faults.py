@@ -366,3 +366,61 @@ def test_the_order_of_a_recording_changes_no_figure(tmp_path: Path, seed: int) -
 def test_the_collected_faults_are_read_right(name: str, expected: list[tuple[Any, ...]]) -> None:
     found, _ = rows(recorded(f"faults/{name}"), repair=name == "quote.json")
     assert work(found) == expected
+
+
+@pytest.mark.parametrize(
+    ("kernels", "call_", "collective", "sync"),
+    [
+        ("xpu_runtime", "urEnqueueKernelLaunch", "oneccl_allreduce_kernel", "xpu_sync"),
+        ("hip_runtime", "hipLaunchKernel", "ncclDevKernel_Generic_1", "hip_sync"),
+    ],
+)
+def test_collectives_and_waits_of_intel_and_amd_are_no_compute(
+    tmp_path: Path, kernels: str, call_: str, collective: str, sync: str
+) -> None:
+    events = [op("aten::mm", 0, 20, 1), span(kernels, call_, 5, 1, correlation=1), kernel("gemm", 30, 10, 1)]
+    events += [op("c10d::allreduce_", 20, 9, 2), span(kernels, call_, 22, 1, correlation=2)]
+    events += [kernel(collective, 40, 25, 2), span(sync, "Event Sync", 66, 4, device=0, stream=7, pid=0, tid=7)]
+    found, info = read(tmp_path, events)
+    assert work(found) == [("gpu:0", "gemm", 10), ("gpu:0", collective, 25)]
+    told = {row["name"]: row for row in found}
+    assert told[collective]["phase"] == "communication"
+    assert found[told[collective]["launch"]]["name"] == "c10d::allreduce_"
+    assert told["gemm"]["phase"] != "communication"
+    assert (told["Event Sync"]["level"], told["Event Sync"]["device"]) == ("sync", "gpu:0")
+    assert info.anomalies == {}
+
+
+def test_several_npus_of_msprof_are_several_devices_and_hccl_is_communication(tmp_path: Path) -> None:
+    names = [(1, "Python"), (2, "CANN"), (3, "Ascend Hardware"), (4, "Ascend Hardware"), (5, "HCCL")]
+    events = [{"ph": "M", "name": "process_name", "pid": pid, "tid": 0, "args": {"name": name}} for pid, name in names]
+    events += [
+        span("cpu_op", "aten::mm", 0, 20, pid=1),
+        span(None, "AscendCL@aclnnMatmul", 5, 2, pid=2, connection_id=7),
+        span(None, "AscendCL@aclnnMatmul", 9, 2, pid=2, connection_id=8),
+        span(None, "MatMulV2", 40, 100, pid=3, tid=2, connection_id=7),
+        span(None, "MatMulV2", 40, 60, pid=4, tid=2, connection_id=8),
+        span(None, "hcom_allReduce__123_0_1", 150, 30, pid=3, tid=3),
+    ]
+    found, _ = rows_of(json.dumps(events), tmp_path)
+    assert work(found) == [
+        ("npu:0", "MatMulV2", 100),
+        ("npu:0", "hcom_allReduce__123_0_1", 30),
+        ("npu:1", "MatMulV2", 60),
+    ]
+    told = {row["name"]: (row["op"], row["phase"]) for row in found}
+    assert told["hcom_allReduce__123_0_1"] == ("AllReduce", "communication")
+    assert {found[row["launch"]]["name"] for row in found if row["name"] == "MatMulV2"} == {"aten::mm"}
+
+
+def test_the_module_hierarchy_of_torchscript_names_the_layer(tmp_path: Path) -> None:
+    hierarchy = "TOP(Net)::forward.head(Sequential)::forward.1(Linear)::forward"
+    events = [
+        op("aten::linear", 0, 30, 1, **{"Module Hierarchy": hierarchy}),
+        op("aten::addmm", 2, 20, 2, **{"Module Hierarchy": hierarchy}),
+        call(5, 2),
+        kernel("gemm", 40, 10, 2, External_id=2),
+    ]
+    found, _ = read(tmp_path, events)
+    told = {row["name"]: row["layer"] for row in found if row["level"] in ("op", "kernel")}
+    assert told == {"aten::linear": "head/1", "aten::addmm": "head/1", "gemm": "head/1"}
