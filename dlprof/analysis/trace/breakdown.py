@@ -41,6 +41,9 @@ _INPUT: Final = "dlprof:input"
 _KINDS_OF_MEMORY: Final = re.compile(r" \(.*\)$")
 """What follows a copy's kind: `Memcpy HtoD (Pinned -> Device)`."""
 
+_DEEPEST: Final = 1000
+"""Operators around an event that are looked at: a table whose parents form a circle comes to an end."""
+
 COLUMNS: Final = (
     "id",
     "host",
@@ -60,6 +63,7 @@ COLUMNS: Final = (
     "self_ps",
     "step",
     "launch",
+    "parent",
     "occurrences",
     "calls",
 )
@@ -71,8 +75,9 @@ def view(events: pa.Table, by: str, where: Where = "work") -> pa.Table:
     (steps.host_side), which in a trace of kernels is no part of the executed work.
 
     Columns: the keys; count (executions recorded), calls (calls of the canonical op: a second part of a split op
-    counts 0); total_ns (sum of durations: concurrent work adds up, so never CPU time), self_ns (without what is
-    nested inside), share (of all self time; sums to 1), wall_ns (part of the steps' wall time when concurrent work
+    counts 0); total_ns (sum of durations, of what is nested in work of the same row the outermost alone: concurrent
+    work adds up, so never CPU time), self_ns (without what is nested inside),
+    share (of all self time; sums to 1), wall_ns (part of the steps' wall time when concurrent work
     shares each instant; null without steps). By op also `known` (False: the vocabulary lacks the name, which is
     then shown raw). By phase an `idle` row. By step only work that belongs to one (`outside` is the rest). By device and
     stream also busy_ns (union of intervals) and span_ns (first start to last end). Raises `UsageError`.
@@ -217,8 +222,33 @@ def _decode(key: Text | Ints, groups: columns.Groups) -> pa.Array[Any]:
     return pa.array(values, pa.int64(), mask=values == NULL)
 
 
+def _within_own_row(events: pa.Table, mask: Bools, groups: columns.Groups) -> Bools:
+    """Rows of `mask` that lie inside an operator of the same group (aten::conv2d → aten::convolution): its time holds theirs."""
+    parent = columns.integers(events, "parent")
+    within = np.zeros(int(mask.sum()), dtype=np.bool_)
+    if (parent[mask] == NULL).all():
+        return within
+    ids = columns.integers(events, "id")
+    order = np.argsort(ids, kind="stable")
+    at = order[np.minimum(np.searchsorted(ids[order], parent), len(ids) - 1)]
+    around = np.where((parent != NULL) & (ids[at] == parent), at, NULL)
+    group = np.full(events.num_rows, NULL, dtype=np.int64)
+    group[mask] = groups.inverse
+    rows, outer = np.arange(len(within)), around[mask]
+    for _ in range(_DEEPEST):
+        alive = outer != NULL
+        rows, outer = rows[alive], outer[alive]
+        if not len(rows):
+            break
+        same = group[outer] == groups.inverse[rows]
+        within[rows[same]] = True
+        rows, outer = rows[~same], around[outer[~same]]
+    return within
+
+
 def _measures(events: pa.Table, work: pa.Table, mask: Bools, groups: columns.Groups) -> dict[str, pa.Array[Any]]:
-    total = groups.sum(columns.integers(work, "duration_ps"))
+    outermost = ~_within_own_row(events, mask, groups)
+    total = groups.sum(np.where(outermost, columns.integers(work, "duration_ps"), 0))
     own = groups.sum(columns.integers(work, "self_ps"))
     frame = steps.windows(events)
     wall = groups.sum_float(steps.exclusive_ps(events, mask, frame)[mask]) if frame.length else None

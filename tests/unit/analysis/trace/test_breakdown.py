@@ -184,3 +184,18 @@ def test_a_kernel_of_an_unknown_operator_is_shown_under_the_name_of_the_operator
     )
     (row,) = rows(breakdown.view(table, "op"))
     assert (row["op"], row["known"]) == ("aten::exotic", False)
+
+
+def test_the_total_of_a_row_counts_time_once_where_an_operator_is_inside_another_of_the_row():
+    table = events(
+        op("Conv", 0, 100, name="aten::conv2d", self_ps=10_000),
+        op("Conv", 5, 95, name="aten::convolution", parent=0, self_ps=20_000, calls=0),
+        op("Add", 10, 80, name="aten::wrapper", parent=1, self_ps=20_000),
+        op("Conv", 20, 70, name="aten::cudnn_convolution", parent=2, self_ps=50_000, calls=0),
+        op("Conv", 200, 230, name="aten::conv2d", self_ps=30_000),
+    )
+    rows = {row["op"]: row for row in breakdown.view(table, "op").to_pylist()}
+    assert rows["Conv"]["total_ns"] == 130
+    assert rows["Conv"]["self_ns"] == 110
+    assert rows["Add"]["total_ns"] == 70
+    assert [row["total_ns"] for row in breakdown.view(table, "device").to_pylist()] == [130]
