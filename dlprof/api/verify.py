@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import runpy
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -19,6 +20,7 @@ from dlprof.errors import DlprofError, StoreError
 from dlprof.manifest import LockstepOptions
 from dlprof.names import SIDES
 from dlprof.report import json
+from dlprof.schema import SCHEMA_VERSION
 from dlprof.store import COMPARISON_FILE, EVENTS_FILE, MANIFEST_FILE, TIMINGS_FILE, Capture, inside, sha256
 from dlprof.stored_files import read_as, read_json
 from dlprof.study import STUDY_FILE, CellRecord
@@ -27,6 +29,12 @@ from dlprof.study.record import FINISHED, SPEC_FILE
 RENDERED_FILE: Final = "rendered.json"
 _PLACES: Final = frozenset({"a.capture", "b.capture", "facts.folder"})
 """Where the result lay when it was written: not a finding."""
+_RULED: Final = re.compile(
+    r"(items\[\d+\]\.)?(verdict|p|q|sentence|more_trials|warnings(\[\d+\])?|ratio\.(low|high|method))"
+    r"|facts\.summary|facts\.tax\.[ab]\.(difference_ns|explains|statement)"
+    r"|ledger\.(untraced_gap_ns|profiling_ns|notes|statement)"
+)
+"""What a rule decides (of stopping, of intervals, of what a trace is held against), and not a table alone."""
 _MANIFEST: Final = (
     "manifest_version schema_version kind dlprof_version created command complete framework version device mode fidelity "
     "workload options seed environment machine data child trace sides trials warnings files"
@@ -84,7 +92,7 @@ def _directory(capture: Capture, prefix: str) -> Iterator[Check]:
     for name, inner in capture.captures().items():
         yield from _files(inner, f"{prefix}{name}/")
     yield from _stated_trials(capture, prefix)
-    yield _findings(capture, prefix)
+    yield from _findings(capture, prefix)
 
 
 def _files(capture: Capture, prefix: str) -> Iterator[Check]:
@@ -129,21 +137,33 @@ def _stated_trials(capture: Capture, prefix: str) -> Iterator[Check]:
             yield Check(where, "differs", f"states {len(stated)} trials, and there are timings of {len(timed)}")
 
 
-def _findings(capture: Capture, prefix: str) -> Check:
-    """comparison.json against the findings computed anew from the tables."""
+def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
+    """comparison.json against the findings computed anew from the tables.
+
+    What an older dlprof stated by rules that have changed since cannot be compared with what today's rules say: it is told
+    apart, as unchecked. That it is stated at all is checked as ever, and so is every figure that no rule is behind.
+    """
     where = f"{prefix}{COMPARISON_FILE}"
     try:
         stated = capture.comparison()
         anew = json.comparison_value(results.load_comparison(capture).found)
     except DlprofError as error:
-        return Check(where, "differs", f"cannot be computed anew: {error.message}")
+        yield Check(where, "differs", f"cannot be computed anew: {error.message}")
+        return
     found = [text for text in differences(stated, anew, whole="") if text.split(":")[0] not in _PLACES]
+    version = capture.manifest.schema_version
+    ruled = [text for text in found if version < SCHEMA_VERSION and _RULED.fullmatch(text.split(": stated ")[0])]
+    if ruled:
+        told = f"{len(ruled)} statements are by rules of an earlier dlprof (schema {version}), such as {ruled[0]}"
+        yield Check(where, "unchecked", told)
+    found = [text for text in found if text not in ruled]
     if found:
         more = f"; {len(found) - 5} more" if len(found) > 5 else ""
-        return Check(where, "differs", "; ".join(found[:5]) + more)
+        yield Check(where, "differs", "; ".join(found[:5]) + more)
+        return
     ledger = f", {len(stated['ledger']['lines'])} lines of the ledger" if stated.get("ledger") else ""
     told = f"{len(stated['items'])} verdicts, {len(stated['rows'])} rows{ledger}, warnings and facts"
-    return Check(where, "agrees", f"{told}: the same when computed anew")
+    yield Check(where, "agrees", f"{told}: the same when computed anew{', but for those' if ruled else ''}")
 
 
 def _study(path: Path, prefix: str = "") -> Iterator[Check]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -42,6 +44,24 @@ def test_a_capture_of_schema_1_is_shown() -> None:
 def test_a_directory_of_schema_1_is_verified(name: str) -> None:
     checks = list(verify.verify(OLDER / "schema-1" / name))
     assert verify.outcome(checks) == "agrees", checks
+
+
+def test_what_rules_of_an_older_dlprof_decided_is_told_apart_and_nothing_else() -> None:
+    checks = list(verify.verify(OLDER / "schema-1" / "comparison"))
+    (told,) = [check for check in checks if check.where == "comparison.json" and check.outcome == "unchecked"]
+    assert "by rules of an earlier dlprof (schema 1)" in told.detail
+
+
+@pytest.mark.parametrize("changed", ["estimate", "a_median_ns"])
+def test_a_changed_figure_of_an_older_result_differs(changed: str, tmp_path: Path) -> None:
+    folder = tmp_path / "comparison"
+    shutil.copytree(OLDER / "schema-1" / "comparison", folder)
+    found = json.loads((folder / "comparison.json").read_text())
+    item = found["items"][0]
+    (item["ratio"] if changed == "estimate" else item)[changed] *= 1.01
+    (folder / "comparison.json").write_text(json.dumps(found))
+    differing = [check for check in verify.verify(folder) if check.outcome == "differs"]
+    assert any(changed in check.detail for check in differing), differing
 
 
 @pytest.mark.parametrize(
