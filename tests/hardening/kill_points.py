@@ -123,7 +123,10 @@ def _site(root: Path) -> list[Path]:
     info = root / "site" / "numpy_framework-1.0.dist-info"
     info.mkdir(parents=True, exist_ok=True)
     (info / "METADATA").write_text("Metadata-Version: 2.1\nName: numpy-framework\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[dlprof.frameworks]\nnp = numpy_framework:NumpyFramework\n")
+    (info / "entry_points.txt").write_text(
+        "[dlprof.frameworks]\nnp = numpy_framework:NumpyFramework\n"
+        "[dlprof.readers]\nnumpy-calls = numpy_trace:numpy_calls\n"
+    )
     return [ROOT, ROOT / "tests" / "plugin", info.parent]
 
 

@@ -167,9 +167,7 @@ def test_an_operator_that_leaves_its_work_out_is_found_after_the_timing(product,
         fast = rates.check({"product[size=400]": {"b": burst.wall_ns[-1] / burst.units}}, known, 1e12)
     assert {one["item"] for one in parity.blocking(later)} == {"product[size=400]"}
     assert {one["what"] for one in later} <= what
-    assert [one["item"] for one in fast] == ["product[size=400]"], (
-        "13 million operations in less than 128 us, of 1e12 a second"
-    )
+    assert [one["item"] for one in fast] == ["product[size=400]"], "128 million operations in less than 128 us"
 
 
 def test_a_side_that_remembers_its_results_is_not_comparable_to_the_user(dlprof, tmp_path):
