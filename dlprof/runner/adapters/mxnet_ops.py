@@ -79,8 +79,9 @@ class MXNetOps:
         self._mx.nd.waitall()
 
     def rewrite(self, operand, value):
-        """The operand, with new values written into it."""
-        operand[:] = value
+        """The operand, with new values copied into it: an assignment fails where oneDNN has given it a layout of its own."""
+        target = operand.as_nd_ndarray() if hasattr(operand, "as_nd_ndarray") else operand  # mx.np came with 1.6
+        self._mx.nd.array(value, ctx=self._context, dtype=value.dtype).copyto(target)
         return operand
 
     def saturate(self):
