@@ -21,6 +21,7 @@ GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
 CHUNK: Final = 1 << 20
 _SALVAGE: Final = 4096
+_SKIPPABLE: Final = b"\x2a\x4d\x18"
 _COMPRESSION_ERRORS: Final = (EOFError, zlib.error, OSError, zstandard.ZstdError)
 
 
@@ -61,6 +62,76 @@ class _Guarded(io.RawIOBase):
         self._inner.close()
         self._file.close()
         super().close()
+
+
+def zstd_frames(file: BinaryIO) -> tuple[int, str]:
+    """(bytes of the file that belong to zstd frames, what is wrong with the rest: '' for nothing), by the headers of its blocks.
+
+    zstandard's reader ends without a word in the middle of a frame, and fails as a whole where something else follows one.
+    """
+    size, at = file.seek(0, io.SEEK_END), 0
+    while at < size:
+        file.seek(at)
+        head = file.read(18)
+        if head[:4] == ZSTD_MAGIC:
+            at = _frame_end(file, at, head, size)
+        elif head[1:4] == _SKIPPABLE and head[0] & 0xF0 == 0x50:
+            at += 8 + int.from_bytes(head[4:8], "little")
+        else:
+            return at, f"{size - at} bytes behind the last frame are no zstd"
+    return size, "the file ends within a frame" if at > size else ""
+
+
+def _frame_end(file: BinaryIO, at: int, head: bytes, size: int) -> int:
+    """Where the frame that begins at `at` ends; behind `size` where the file is cut short."""
+    try:
+        checksum = 4 if zstandard.get_frame_parameters(head).has_checksum else 0
+        at += zstandard.frame_header_size(head)
+    except zstandard.ZstdError:
+        return size + 1
+    last = False
+    while not last:
+        file.seek(at)
+        block = file.read(3)
+        if len(block) < 3:
+            return size + 1
+        header = int.from_bytes(block, "little")
+        last, repeated = bool(header & 1), (header >> 1) & 3 == 1
+        at += 3 + (1 if repeated else header >> 3)
+    return at + checksum
+
+
+class _Part:
+    """The first `end` bytes of a file."""
+
+    def __init__(self, file: BinaryIO, end: int) -> None:
+        self._file, self._left = file, end
+        file.seek(0)
+
+    def read(self, size: int) -> bytes:
+        """Up to `size` bytes."""
+        data = self._file.read(min(size, self._left))
+        self._left -= len(data)
+        return data
+
+
+class _Zstd:
+    """The decompressed bytes of a zstd file; raises EOFError behind them where the file is not whole."""
+
+    def __init__(self, file: BinaryIO) -> None:
+        end, self._wrong = zstd_frames(file)
+        source = cast(BinaryIO, _Part(file, end))
+        self._inner = zstandard.ZstdDecompressor().stream_reader(source, read_across_frames=True, closefd=False)
+
+    def read(self, size: int = -1) -> bytes:
+        """Up to `size` bytes."""
+        data: bytes = self._inner.read(size)
+        if not data and size and self._wrong:
+            raise EOFError(self._wrong)
+        return data
+
+    def close(self) -> None:
+        """Nothing of its own is open."""
 
 
 def salvaged(path: Path, offset: int) -> Iterator[bytes]:
@@ -155,7 +226,6 @@ class Source:
         if kind == "gzip":
             return _Guarded(_gzip(file), file, self)
         if kind == "zstd":
-            reader = zstandard.ZstdDecompressor().stream_reader(file, read_across_frames=True, closefd=True)
-            return _Guarded(cast(BinaryIO, reader), file, self)
+            return _Guarded(cast(BinaryIO, _Zstd(file)), file, self)
         file.close()
         return self.path.open("rb", buffering=0)

@@ -48,6 +48,10 @@ def kind_of(source: Source) -> str:
     """The kind of a trace file, from its content. Raises `TraceError` for any other file, saying what it looks like."""
     head = source.head()
     if not head:
+        if source.compression() != "none":
+            raise TraceError(
+                f"{source.label}: damaged compression: nothing of it can be read", hint="copy the file again"
+            )
         raise TraceError(f"{source.label}: the file is empty", hint="record the trace again")
     protobuf.check_no_result(source)
     kind = told(head)

@@ -1,0 +1,61 @@
+"""Traces compressed with zstd: whole, cut short, with something behind them."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+import zstandard
+
+from dlprof.errors import TraceError
+from dlprof.ingest.anomalies import Anomalies
+from dlprof.ingest.dialects.registry import kind_of
+from dlprof.ingest.source import Source
+
+TEXT = json.dumps(
+    {"traceEvents": [{"ph": "X", "name": f"op{n}", "pid": 1, "tid": 1, "ts": n, "dur": n % 7} for n in range(40_000)]}
+).encode()
+
+
+def read(path: Path, *, repair: bool = False) -> tuple[bytes, Anomalies]:
+    anomalies = Anomalies()
+    return b"".join(Source(path, str(path), anomalies, repair).chunks(10_000)), anomalies
+
+
+@pytest.fixture
+def whole(tmp_path: Path) -> Path:
+    path = tmp_path / "t.json.zst"
+    path.write_bytes(zstandard.ZstdCompressor(write_checksum=True).compress(TEXT))
+    return path
+
+
+def test_several_frames_and_a_skippable_one_are_one_file(whole: Path) -> None:
+    skippable = b"\x53\x2a\x4d\x18" + (5).to_bytes(4, "little") + b"hello"
+    half = zstandard.ZstdCompressor()
+    whole.write_bytes(half.compress(TEXT[:1000]) + skippable + half.compress(TEXT[1000:]))
+    assert read(whole)[0] == TEXT
+
+
+@pytest.mark.parametrize("lost", [1, 3, 100, 20_000])
+def test_a_file_that_is_cut_short_is_said_to_be_and_read_as_far_as_it_goes_under_repair(whole: Path, lost: int) -> None:
+    whole.write_bytes(whole.read_bytes()[:-lost])
+    with pytest.raises(TraceError, match=r"damaged compression after .* the file ends within a frame"):
+        read(whole)
+    data, anomalies = read(whole, repair=True)
+    assert TEXT.startswith(data)
+    assert anomalies.counts["compressed_tail_damaged"] == 1
+
+
+def test_what_stands_behind_the_last_frame_is_said_with_its_size(whole: Path) -> None:
+    whole.write_bytes(whole.read_bytes() + b"something else")
+    with pytest.raises(TraceError, match="14 bytes behind the last frame are no zstd"):
+        read(whole)
+    assert read(whole, repair=True)[0] == TEXT
+    assert kind_of(Source(whole, "t", Anomalies())) == "chrome-trace"
+
+
+def test_a_file_of_which_nothing_can_be_read_is_not_called_empty(whole: Path) -> None:
+    whole.write_bytes(whole.read_bytes()[:20])
+    with pytest.raises(TraceError, match="damaged compression: nothing of it can be read"):
+        kind_of(Source(whole, "t.json.zst", Anomalies()))
