@@ -186,6 +186,9 @@ class CaptureWriter:
             (self.partial / "raw").mkdir(exist_ok=True)
         except OSError as error:
             raise StoreError(f"{self.path}: cannot be made: {error.strerror}", hint="choose another -o") from None
+        except KeyboardInterrupt as interruption:  # in here `with` does not leave the block, which it has not entered
+            self.__exit__(KeyboardInterrupt, interruption, None)
+            raise
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
@@ -365,8 +368,12 @@ class atomic:  # noqa: N801  (reads as a verb at the call site)
         self._hold: temporary.Hold | None = None
 
     def __enter__(self) -> Path:
-        os.close(os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
-        self._hold = temporary.hold(self.temporary)
+        try:
+            os.close(os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            self._hold = temporary.hold(self.temporary)
+        except KeyboardInterrupt as interruption:
+            self.__exit__(KeyboardInterrupt, interruption, None)
+            raise
         return self.temporary
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
