@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,6 +11,10 @@ from pathlib import Path
 
 import pytest
 from places import ROOT, TRACES
+
+# A shell that starts the tests in the background ignores SIGINT for them, and every dlprof that they start would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 Dlprof = Callable[..., subprocess.CompletedProcess[str]]
 
