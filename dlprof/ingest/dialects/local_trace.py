@@ -17,12 +17,12 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, Int32, Int64, RawBatch
 from dlprof.ingest.protobuf.event_windows import EVENT_TAG, Frame, by_tag, sizes, skip_unknown, windows
-from dlprof.ingest.protobuf.plane_names import OpName, host_op, is_copy
 from dlprof.ingest.protobuf.space import ByteFile
 from dlprof.ingest.protobuf.valid_times import in_range, moved
 from dlprof.ingest.protobuf.wire import BYTES, VARINT, Malformed, Window, fields
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
+from dlprof.ingest.xplane.plane_names import OpName, host_op, is_copy
 from dlprof.names import is_marker, restored
 from dlprof.plugin import Operator, Vocabulary
 from dlprof.units import PS_PER_NS

@@ -19,8 +19,11 @@ from dlprof.ingest.dialects.tf_timeline import TimelineDialect
 from dlprof.ingest.json.common_columns import argument_texts, category_codes, keyed, name_codes
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.json.walk import ChromeFile, Dialect, Mask, Phases
-from dlprof.ingest.protobuf.hlo_names import communication, hlo_operator, instruction
-from dlprof.ingest.protobuf.plane_names import (
+from dlprof.ingest.protobuf.valid_times import in_range
+from dlprof.ingest.reader import Context
+from dlprof.ingest.source import Source
+from dlprof.ingest.xplane.hlo_names import communication, hlo_operator, instruction
+from dlprof.ingest.xplane.plane_names import (
     NETWORK,
     OpName,
     annotation,
@@ -31,11 +34,8 @@ from dlprof.ingest.protobuf.plane_names import (
     is_derived,
     nests,
 )  # fmt: skip
-from dlprof.ingest.protobuf.producers import is_jax, is_tensorflow
-from dlprof.ingest.protobuf.run_steps import STEP_MARKER, RunSteps, is_launch
-from dlprof.ingest.protobuf.valid_times import in_range
-from dlprof.ingest.reader import Context
-from dlprof.ingest.source import Source
+from dlprof.ingest.xplane.producers import is_jax, is_tensorflow
+from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps, is_launch
 from dlprof.names import PREFIX
 from dlprof.plugin import Operator, Vocabulary
 

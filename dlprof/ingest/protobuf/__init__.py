@@ -1,1 +1,1 @@
-"""XPlane and other protobuf traces: bytes in, typed columns out."""
+"""Protobuf bytes to columns, and the skeleton of an XSpace file, without a compiled schema."""

@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64
-from dlprof.ingest.protobuf.hlo_columns import HloColumns
-from dlprof.ingest.protobuf.hlo_names import instruction
-from dlprof.ingest.protobuf.plane_names import annotation
 from dlprof.ingest.protobuf.space import EventName, Plane
 from dlprof.ingest.reader import Context
+from dlprof.ingest.xplane.hlo_columns import HloColumns
+from dlprof.ingest.xplane.hlo_names import instruction
+from dlprof.ingest.xplane.plane_names import annotation
 
 _TEXTS: Final = ("op_path", "lookup", "category", "hlo")
 _NUMBERS: Final = ("flops", "bytes")

@@ -12,8 +12,8 @@ from dataclasses import replace
 from typing import Final
 
 from dlprof.ingest.finish.paths import place
-from dlprof.ingest.protobuf.hlo_module import Described, Instruction
-from dlprof.ingest.protobuf.plane_names import annotation
+from dlprof.ingest.xplane.hlo_module import Described, Instruction
+from dlprof.ingest.xplane.plane_names import annotation
 from dlprof.plugin import Operator, Vocabulary
 
 _NUMBER: Final = re.compile(r"([._]\d+)+$")

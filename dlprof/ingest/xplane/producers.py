@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from dlprof.ingest.protobuf.plane_names import host_op
 from dlprof.ingest.protobuf.space import Plane, Space
+from dlprof.ingest.xplane.plane_names import host_op
 
 _JAX: Final = re.compile(r".*(?:jax|py_xla|PjRt|PjitFunction).*|jit_.*|p?jit\(.*", re.DOTALL)
 _TENSORFLOW: Final = re.compile(

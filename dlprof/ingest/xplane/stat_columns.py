@@ -12,10 +12,10 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64, Pool
 from dlprof.ingest.protobuf.event_windows import DOUBLE, REF, STR, Stats
-from dlprof.ingest.protobuf.hlo_columns import HloColumns
-from dlprof.ingest.protobuf.plane_names import annotation, dtype
 from dlprof.ingest.protobuf.space import Plane
 from dlprof.ingest.reader import Context
+from dlprof.ingest.xplane.hlo_columns import HloColumns
+from dlprof.ingest.xplane.plane_names import annotation, dtype
 
 _SIZE: Final = re.compile(r"(?:^|\s)(?:size|num_bytes):(\d{1,18})(?:\s|$)")
 _PATHS: Final = ("tf_op", "name", "annotation", "level 0")

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64, arrow
-from dlprof.ingest.protobuf.hlo_module import Modules
-from dlprof.ingest.protobuf.hlo_names import instruction, spelled
 from dlprof.ingest.reader import Context
+from dlprof.ingest.xplane.hlo_module import Modules
+from dlprof.ingest.xplane.hlo_names import instruction, spelled
 
 _POOLED: Final = ("op_path", "lookup", "kernel", "category")
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from dlprof.ingest.protobuf.hlo_names import hlo_operator, instruction
-from dlprof.ingest.protobuf.plane_names import annotation, device, dtype, host_op, is_copy, is_derived
+from dlprof.ingest.xplane.hlo_names import hlo_operator, instruction
+from dlprof.ingest.xplane.plane_names import annotation, device, dtype, host_op, is_copy, is_derived
 from dlprof.plugin import Operator
 
 

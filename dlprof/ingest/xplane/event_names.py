@@ -1,0 +1,77 @@
+"""The distinct event names of a plane: what each is, found out once and not for every event of that name."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Self
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64
+from dlprof.ingest.protobuf.space import Plane
+from dlprof.ingest.reader import Context
+from dlprof.ingest.xplane.eager_ops import EagerKernels
+from dlprof.ingest.xplane.event_metadata import SharedStats
+from dlprof.ingest.xplane.hlo_columns import HloColumns
+from dlprof.ingest.xplane.hlo_names import communication
+from dlprof.ingest.xplane.plane_names import NETWORK, device, host_op, is_copy
+from dlprof.ingest.xplane.run_steps import is_launch
+from dlprof.names import is_marker
+
+
+@dataclass(frozen=True, slots=True)
+class EventNames:
+    """Per distinct event name of a plane, indexed by position in `ids` (sorted): pool codes and the level hint.
+
+    name, lookup, op_path: codes in the pools of these columns; the last of each, and of level, is for unknown ids.
+    eager: which operator an eager kernel's run executed.
+    shared: what the names' metadata say of all their events.
+    launch: whether the name is that of a program's launch.
+    """
+
+    ids: Int64
+    name: Int32
+    lookup: Int32
+    op_path: Int32
+    level: npt.NDArray[np.int8]
+    eager: EagerKernels
+    shared: SharedStats
+    launch: npt.NDArray[np.bool_]
+    on_device: bool
+
+    def rows(self, metadata_id: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
+        """(position of each id, whether it is known); an unknown id has position len(ids)."""
+        if not len(self.ids):
+            return np.zeros(len(metadata_id), dtype=np.int64), np.zeros(len(metadata_id), dtype=bool)
+        at = np.minimum(np.searchsorted(self.ids, metadata_id), len(self.ids) - 1)
+        known = self.ids[at] == metadata_id
+        return np.where(known, at, len(self.ids)), known
+
+    @classmethod
+    def of(cls, plane: Plane, ctx: Context, hlo: HloColumns, *, on_device: bool) -> Self:
+        """The names of a plane."""
+        known = sorted(plane.events.items())
+        name, lookup, path = (np.full(len(known) + 1, NO_TEXT, dtype=np.int32) for _ in range(3))
+        level = np.full(len(known) + 1, LEVEL["kernel" if on_device else "api"], dtype=np.int8)
+        for row, (_, meta) in enumerate(known):
+            text = meta.name or meta.display_name
+            name[row] = ctx.pool("name")[text]
+            if on_device:
+                if is_copy(text):
+                    level[row] = LEVEL["copy"]
+                continue
+            if is_marker(text):
+                level[row] = LEVEL["marker"]
+            elif op := host_op(text):
+                level[row] = LEVEL["op"]
+                path[row] = ctx.pool("op_path")[op.path]
+                lookup[row] = ctx.pool("lookup")[op.type or text]
+        eager = EagerKernels([meta.name for _, meta in known], ctx.pool("lookup"))
+        network = on_device and (device(plane.name) or ("",))[0] == NETWORK
+        if network:
+            lookup[:-1] = [ctx.pool("lookup")[communication(meta.name)] for _, meta in known]
+        shared = SharedStats(plane, [meta for _, meta in known] if on_device else [], ctx, hlo)
+        ids = np.array([key for key, _ in known], dtype=np.int64)
+        launch = np.array([*(is_launch(meta.name) for _, meta in known), False], dtype=bool)
+        return cls(ids, name, lookup, path, level, eager, shared, launch, on_device)

@@ -1,0 +1,222 @@
+"""Rows from an XPlane's events: what each is called, when it ran, of which step, and what it was."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Final
+
+import numpy as np
+
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
+from dlprof.ingest.protobuf.event_windows import Events
+from dlprof.ingest.protobuf.small_lines import Line
+from dlprof.ingest.protobuf.space import Plane, Text
+from dlprof.ingest.protobuf.valid_times import in_range, moved
+from dlprof.ingest.reader import Context
+from dlprof.ingest.xplane.device_steps import DeviceSteps
+from dlprof.ingest.xplane.event_names import EventNames
+from dlprof.ingest.xplane.hlo_columns import HloColumns
+from dlprof.ingest.xplane.other_stats import Quoter, render
+from dlprof.ingest.xplane.plane_names import device, nests
+from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps
+from dlprof.ingest.xplane.stat_columns import Found, StatColumns, without
+
+_EPOCH_NS: Final = 10**17
+"""A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
+
+
+@dataclass(slots=True)
+class Shared:
+    """What the planes of a file share.
+
+    text: bytes to text, counting what is not UTF-8.
+    hlo: what the compiled modules say of instructions.
+    accelerated: the file has an accelerator's plane, so that the host's threads launch work which does not run there.
+    run_steps: which step launched which execution.
+    """
+
+    ctx: Context
+    text: Text
+    hlo: HloColumns
+    accelerated: bool
+    run_steps: RunSteps = field(default_factory=RunSteps)
+    _kernels: list[int] = field(default_factory=list)
+    _types: list[int] = field(default_factory=list)
+
+    def device_kernels(self) -> Int32:
+        """Name code → kernel code: on a device the event's name is the kernel's."""
+        kernels, names = self.ctx.pool("kernel"), self.ctx.pool("name").values_list
+        self._kernels.extend(kernels[text] for text in names[len(self._kernels) :])
+        return np.array(self._kernels, dtype=np.int32)
+
+    def host_kernels(self, lookup: Int32) -> Int32:
+        """Lookup code → kernel code: on a host the operator's type."""
+        kernels, types = self.ctx.pool("kernel"), self.ctx.pool("lookup").values_list
+        self._types.extend(kernels[text] for text in types[len(self._types) :])
+        return np.array([*self._types, NO_TEXT], dtype=np.int32)[lookup]
+
+    def base(self, line: Line) -> int:
+        """A line's own zero, ns from the file's origin."""
+        base = line.timestamp_ns
+        if base > _EPOCH_NS:
+            if self.ctx.origin_ns is None:
+                self.ctx.origin_ns = base
+            base -= self.ctx.origin_ns
+        return base
+
+
+class PlaneRows:
+    """Turns the events of one plane into rows."""
+
+    def __init__(self, plane: Plane, shared: Shared, device_steps: DeviceSteps | None) -> None:
+        """device_steps: the steps that an accelerator's plane tells; None for a host's plane."""
+        self._device = device(plane.name)
+        self._shared = shared
+        self._ctx = shared.ctx
+        self._names = EventNames.of(plane, shared.ctx, shared.hlo, on_device=self._device is not None)
+        self._columns = StatColumns(plane, shared.ctx, shared.hlo, on_device=self._device is not None)
+        self._quoter = Quoter(plane.stat_names, shared.text)
+        self._device_steps = device_steps
+
+    def new_line(self) -> None:
+        """What comes next is of another line than what came before."""
+        self._names.eager.new_line()
+
+    def batch(self, lines: list[Line], rows: list[int], events: Events, begun: Int64 | None) -> RawBatch:
+        """The events of one or more lines, each with its number of rows. begun: see `EagerKernels.types`."""
+        return in_range(self._batch(lines, rows, events, begun), self._ctx.anomalies)
+
+    def _batch(self, lines: list[Line], rows: list[int], events: Events, begun: Int64 | None) -> RawBatch:
+        ctx, names, columns = self._ctx, self._names, self._columns
+        count = len(events.metadata_id)
+        ctx.anomalies.count("unknown_field", events.unknown_fields)
+        at, name = self._named(events)
+        rest = without(events.stats, columns.roles)
+        found = columns.read(events.stats, events.window.data, count)
+        if found.step is not None:
+            # TensorFlow's child marks through the same API; the names of dlprof's own markers say which of them are steps.
+            found = replace(found, step=np.where(names.level[at] == LEVEL["marker"], NO_INT, found.step))
+        start, duration = self._times(lines, rows, events, found.duration)
+        work = self._device_work(at, name, found) if names.on_device else self._host_work(at, begun, found)
+        track = np.repeat(np.array([self._track(line) for line in lines], dtype=np.int32), rows)
+        step, run = found.step, None
+        if self._device_steps is not None:
+            step = self._device_steps.of(start)
+        elif columns.runs:
+            run = self._noted_run(at, track, start, duration, found)
+        return RawBatch(
+            track=track,
+            name=name,
+            step=step,
+            run=self._in_group(run, found),
+            start_ps=start,
+            duration_ps=duration,
+            shape=found.shape,
+            dtype=found.dtype,
+            correlation=found.correlation,
+            occurrences=events.occurrences if events.aggregated.any() else None,
+            args=render(rest, events.window.data, count, self._quoter),
+            **work,
+        )
+
+    def _noted_run(self, at: Int64, track: Int32, start: Int64, duration: Int64, found: Found) -> Int64 | None:
+        """The execution that each event is part of; what tells which step launched it is noted."""
+        self._shared.run_steps.note(track, start, duration, found.step, self._names.launch[at])
+        return None if found.run is None else self._shared.run_steps.coded(found.run, start)
+
+    def _in_group(self, run: Int64 | None, found: Found) -> Int64 | None:
+        """The same, or where an event says the group it is in, that."""
+        if found.group is None:
+            return run
+        group = self._shared.run_steps.grouped(found.group, found.step)
+        return group if run is None else np.where(group == NO_INT, run, group)
+
+    def _device_work(self, at: Int64, name: Int32, found: Found) -> dict[str, Any]:
+        """What an accelerator's events are. Its own stats go before those of their name's metadata, and these before what the
+        compiled module says, but for the operator: the module alone knows what a fusion holds."""
+        names, shared, hlo = self._names, self._names.shared, self._shared.hlo
+        level = names.level[at]
+        level[found.is_copy] = LEVEL["copy"]
+        op_path = shared.texts("op_path", at, found.op_path)
+        lookup = shared.texts("lookup", at, found.lookup)
+        lookup = np.where(lookup == NO_TEXT, names.lookup[at], lookup)
+        category = shared.texts("category", at, None)
+        codes = shared.texts("hlo", at, found.hlo)
+        if (codes != NO_TEXT).any():
+            known = hlo.known(codes)
+            lookup = np.where(known | (lookup == NO_TEXT), hlo.column("lookup", codes), lookup)
+            op_path = np.where(op_path == NO_TEXT, hlo.column("op_path", codes), op_path)
+            category = np.where(category == NO_TEXT, hlo.column("category", codes), category)
+        return {
+            "level": level,
+            "lookup": lookup,
+            "op_path": op_path,
+            "category": category,
+            "kernel": self._shared.device_kernels()[name],
+            "bytes": shared.numbers("bytes", at, found.bytes),
+            "flops": shared.numbers("flops", at, found.flops),
+        }
+
+    def _host_work(self, at: Int64, begun: Int64 | None, found: Found) -> dict[str, Any]:
+        """What a thread's events are."""
+        names, hlo = self._names, self._shared.hlo
+        level = names.level[at]
+        op_path, lookup, category = names.op_path[at], names.lookup[at], None
+        if names.eager.any:
+            executed = names.eager.types(at, begun)
+            level[executed != NO_TEXT] = LEVEL["op"]
+            lookup = np.where(executed == NO_TEXT, lookup, executed)
+        kernel = self._shared.host_kernels(lookup)
+        # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
+        if found.hlo is not None and not self._shared.accelerated:
+            ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"])
+            level[ops] = LEVEL["op"]
+            codes = np.where(ops, found.hlo, NO_TEXT)
+            told = hlo.column("op_path", codes)
+            op_path = np.where(told != NO_TEXT, told, np.where(ops, found.op_path, op_path))
+            lookup = np.where(ops, hlo.column("lookup", codes), lookup)
+            kernel = np.where(ops, hlo.column("kernel", codes), kernel)
+            category = hlo.column("category", codes)
+        if found.step is not None:
+            marks = found.step != NO_INT
+            level[marks] = LEVEL["marker"]
+            none = np.full(len(at), NO_TEXT, dtype=np.int32) if category is None else category
+            category = np.where(marks, self._ctx.pool("category")[STEP_MARKER], none).astype(np.int32)
+        return {
+            "level": level,
+            "lookup": lookup,
+            "op_path": op_path,
+            "category": category,
+            "kernel": kernel,
+            "bytes": found.bytes,
+            "flops": found.flops,
+        }
+
+    def _named(self, events: Events) -> tuple[Int64, Int32]:
+        """Position and name code of each event's name; one without metadata is named by its number."""
+        names = self._names
+        at, known = names.rows(events.metadata_id)
+        name = names.name[at]
+        if not known.all():
+            missing = np.flatnonzero(~known)
+            self._ctx.anomalies.count("unknown_event_metadata", len(missing))
+            numbers = events.metadata_id[missing].tolist()
+            name[missing] = self._ctx.pool("name").encode(f"event#{number}" for number in numbers)
+        return at, name
+
+    def _track(self, line: Line) -> int:
+        stream = line.text or f"line {line.id}"
+        if self._device is not None:
+            kind, index = self._device
+            return self._ctx.track(f"{kind}:{index}", stream, line.id, on_device=True, nests=nests(kind))
+        return self._ctx.track("host" if self._shared.accelerated else "cpu:0", stream, line.id)
+
+    def _times(self, lines: list[Line], rows: list[int], events: Events, own: Int64 | None) -> tuple[Int64, Int64]:
+        """Start and duration. own: durations by the device's clock, where it tells them: those are the work's."""
+        ctx = self._ctx
+        duration = events.duration_ps if own is None else np.where(own == NO_INT, events.duration_ps, own)
+        negative = duration < 0
+        if negative.any():
+            ctx.anomalies.count("negative_duration", int(np.count_nonzero(negative)))
+            duration = np.where(negative, 0, duration)
+        return moved(events.offset_ps, [self._shared.base(line) for line in lines], rows), duration
