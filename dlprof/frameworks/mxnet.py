@@ -76,7 +76,7 @@ class MXNet:
 
     @property
     def adapter(self) -> Path:
-        return Path(__file__).parent.parent / "runner" / "adapters" / "mxnet_adapter.py"
+        return Path(__file__).parent.parent / "runner" / "adapters" / "mxnet" / "mxnet_adapter.py"
 
     @property
     def operators(self) -> Vocabulary:

@@ -66,7 +66,7 @@ class TensorFlow:
 
     @property
     def adapter(self) -> Path:
-        return Path(__file__).parent.parent / "runner" / "adapters" / "tf_adapter.py"
+        return Path(__file__).parent.parent / "runner" / "adapters" / "tf" / "tf_adapter.py"
 
     @property
     def operators(self) -> Vocabulary:
