@@ -17,7 +17,7 @@ import pyarrow.parquet as pq
 from dlprof import schema, stats, temporary
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.timing.verdicts import HEADLINES
-from dlprof.api.compare.plan import enough_of, plan_of
+from dlprof.api.compare.plan import enough_of, plan_of, rounds_in
 from dlprof.api.import_traces import now
 from dlprof.api.options import DEFAULT_BUDGET_S, RunOptions
 from dlprof.api.progress import Progress
@@ -104,7 +104,13 @@ def calibrate(options: RunOptions, side_text: str, time_s: float, progress: Prog
 
         plan = plan_of(workload, trials=10_000, seed=options.seed, budget_s=DEFAULT_BUDGET_S)
         stopped = run_trials(
-            plan, start, finished, enough=enough_of(workload), first=kept.count, rounds=kept.rounds
+            plan,
+            start,
+            finished,
+            enough=enough_of(workload),
+            first=kept.count,
+            rounds=kept.rounds,
+            rounds_of=None if kept.rounds else rounds_in(workload, DEFAULT_BUDGET_S),
         ).interrupted
     if kept.count < FEWEST_TRIALS:
         told = f"{kept.count} trials: a calibration needs {FEWEST_TRIALS}"

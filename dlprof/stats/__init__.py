@@ -9,24 +9,36 @@ from dlprof.stats.location import Interval, hodges_lehmann, median_interval, sig
 from dlprof.stats.multiple import Adjusted, benjamini_hochberg
 from dlprof.stats.planning import detectable_effect, needed_trials, power
 from dlprof.stats.result import FIRST_LOOK, FIXED_ALPHA, LARGE, LOOK_ALPHA, MIN_TRIALS, Result, Verdict, look_alpha
+from dlprof.stats.rounds import MOST_ROUNDS, PRIOR, Components, best_rounds, components
 from dlprof.stats.tails import Drift, MeanRatio, drifts, mean_ratio
-from dlprof.stats.trial import ORDER_EFFECT_LIMIT, SideTime, TrialRatio, side_time, trial_log_ratio, trial_ratios
-from dlprof.stats.variance import Repetitions, VarianceComponents, best_repetitions, variance_components
+from dlprof.stats.trial import (
+    FEWEST_ROUNDS,
+    ORDER_EFFECT_LIMIT,
+    SideTime,
+    TrialRatio,
+    side_time,
+    trial_log_ratio,
+    trial_ratios,
+)
 from dlprof.stats.verdict import compare
 from dlprof.stats.warmup import WarmUp, steady_from, warm_up
 
 __all__ = [
+    "FEWEST_ROUNDS",
     "FIRST_LOOK",
     "FIXED_ALPHA",
     "LARGE",
     "LOOK_ALPHA",
     "MIN_TRIALS",
+    "MOST_ROUNDS",
     "ORDER_EFFECT_LIMIT",
+    "PRIOR",
     "STANDS_OUT",
     "VERDICTS",
     "Adjusted",
     "Autocorrelation",
     "Calibration",
+    "Components",
     "Crossover",
     "Decision",
     "Disturbance",
@@ -34,21 +46,20 @@ __all__ = [
     "Interval",
     "MeanRatio",
     "Rate",
-    "Repetitions",
     "Resampled",
     "Result",
     "SideTime",
     "TrialRatio",
-    "VarianceComponents",
     "Verdict",
     "WarmUp",
     "any_false_discovery",
     "autocorrelation",
     "benjamini_hochberg",
-    "best_repetitions",
+    "best_rounds",
     "calibrate",
     "compare",
     "compare_trials",
+    "components",
     "consecutive",
     "crossover",
     "decide",
@@ -71,6 +82,5 @@ __all__ = [
     "trial_log_ratio",
     "trial_ratios",
     "trial_warnings",
-    "variance_components",
     "warm_up",
 ]

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import math
+import statistics
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 from dlprof import stats
+from dlprof.analysis import columns
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.api.compare import items
 from dlprof.api.options import CompareOptions
@@ -35,6 +37,53 @@ FAMILY_TRIALS: Final = 10
 OVERDRAFT: Final = 4.0
 """A family finishes its six trials until this multiple of the budget is spent: five of six would decide nothing."""
 
+AFTER_S: Final = 0.0
+"""What follows the rounds in a trial (checks, a traced window), guessed before the first is done; then it is measured."""
+
+
+@dataclass(slots=True)
+class Rounds:
+    """The number of rounds of a network's trials, fixed in advance: before the first trial, and at each look for the trials until
+    the next one (docs/statistics.md: it depends on how finished trials vary and on what they cost, never on their mean).
+
+    share_s: what a trial may take. effect: the difference that is to be found, as a share. looks: trial counts at which the
+    number may change; none where the number of trials is fixed, and all then have as many as the first.
+    """
+
+    share_s: float
+    effect: float
+    looks: Sequence[int] = ()
+    after_s: float = AFTER_S
+    now: int = 0
+
+    def __call__(self, _: int, spent_s: float, round_s: float) -> int:
+        """`schedule.RoundsOf`: the number in force; for the first trial by the prior and what its start has cost."""
+        if not self.now:
+            self.now = self._best(stats.PRIOR, spent_s + self.after_s, round_s)
+        return self.now
+
+    def learn(self, trials: Sequence[Trial], measured: Sequence[stats.TrialRatio]) -> bool:
+        """After a trial; measured: the ratio of each so far. Whether the number of rounds has changed."""
+        before = self.now = trials[-1].rounds
+        if len(trials) in self.looks and before:
+            rounds_s = [_rounds_s(trial) / trial.rounds for trial in trials if trial.rounds]
+            beside_s = [trial.wall_s - _rounds_s(trial) for trial in trials if trial.rounds]
+            noise = stats.components(measured)
+            self.now = self._best(noise, statistics.median(beside_s), statistics.median(rounds_s))
+        return self.now != before
+
+    def _best(self, noise: stats.Components, beside_s: float, round_s: float) -> int:
+        round_s = max(round_s, 1e-6)
+        fit = int((self.share_s - beside_s) / round_s)
+        most = min(max(fit, stats.FEWEST_ROUNDS), stats.MOST_ROUNDS)
+        return stats.best_rounds(noise, trial_s=max(beside_s, 1e-3), round_s=round_s, effect=self.effect, most=most)
+
+
+def _rounds_s(trial: Trial) -> float:
+    """Seconds of work in the trial's rounds."""
+    timed = columns.text(trial.timings, "stage").where("timed")
+    return float(columns.integers(trial.timings, "wall_ns")[timed].sum()) / 1e9
+
 
 @dataclass(slots=True)
 class Pacing:
@@ -57,6 +106,12 @@ class Pacing:
     more: int = 0
     began: float = 0.0
     durations: list[float] = field(default_factory=list)
+    rounds: Rounds | None = field(init=False)
+
+    def __post_init__(self) -> None:
+        looks = stats.look_schedule() if self.adaptive else ()
+        effect = self.options.precision or self.options.margin
+        self.rounds = rounds_in(self.workload, self.options.budget_s, effect, looks)
 
     @property
     def family(self) -> bool:
@@ -117,6 +172,11 @@ class Pacing:
         if self.options.precision is not None or not self.family:
             return self._look(n, trial, ratios)
         return self._family(n, trial)
+
+    def learn(self, trials: Sequence[Trial], measured: Mapping[str, Sequence[stats.TrialRatio]]) -> None:
+        """What a finished trial says of the rounds of those to come; measured: item → its trials so far."""
+        if self.rounds is not None and measured and self.rounds.learn(trials, measured[_headline(measured)]):
+            self.say(f"  {self.rounds.now} rounds a trial from here on, by what trials and rounds vary and cost")
 
     def left_s(self, n: int, fraction: float) -> float:
         """Seconds that the trials still need, `fraction` of trial n + 1 being done."""
@@ -207,14 +267,18 @@ class Pacing:
         return f"{text}, about {self.more} more trials to a verdict" if self.more else text
 
 
+def rounds_in(workload: Workload, budget_s: float, effect: float = 0.05, looks: Sequence[int] = ()) -> Rounds | None:
+    """How many rounds a trial has, which may take a sixth of the budget; None for an op workload, whose plan says it."""
+    return None if workload.kind == "op" else Rounds(budget_s / stats.MIN_TRIALS, effect, looks)
+
+
 def plan_of(workload: Workload, *, trials: int, seed: int, budget_s: float) -> Plan:
-    """How trials of this workload run. A trial of a network has fewer rounds where a sixth of the budget is too short for all
-    that it wants. A trial of an op workload takes a sixth of the budget (also where the number of
-    trials is fixed: of the default one), or 40 rounds if that is less."""
-    share = budget_s / stats.MIN_TRIALS
+    """How trials of this workload run; for a network `Rounds` says the number of rounds. A trial of an op workload takes a sixth
+    of the budget (also where the number of trials is fixed: of the default one), or 40 rounds if that is less."""
     if workload.kind != "op":
-        return Plan(trials=trials, seed=seed, items=_items(workload), trial_s=share)
+        return Plan(trials=trials, seed=seed, items=_items(workload))
     few, many = OP_ROUNDS
+    share = budget_s / stats.MIN_TRIALS
     return Plan(
         trials=trials,
         seed=seed,
@@ -246,7 +310,7 @@ def _rounds(trial: Trial) -> str:
     return f"{least} rounds" if least == most else f"{least} to {most} rounds"
 
 
-def _headline(ratios: Mapping[str, Sequence[float]]) -> str:
+def _headline(ratios: Mapping[str, object]) -> str:
     return next((name for name in HEADLINES if name in ratios), next(iter(ratios)))
 
 

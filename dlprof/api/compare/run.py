@@ -194,7 +194,8 @@ class _Comparing:
             on_step=self._show_step,
             enough=enough_of(self.workloads["a"]),
             first=self.first,
-            rounds=self.kept.trials[0].group_rounds if self.first else None,
+            rounds=self.kept.trials[0].group_rounds if self.first and self.pacing.rounds is None else None,
+            rounds_of=self.pacing.rounds,
         )
         self.kept.ended = self.pacing.ended
         if trials.interrupted:
@@ -206,6 +207,7 @@ class _Comparing:
     def _go_on_after_earlier(self, most: int) -> bool:
         """Whether the trials of earlier sessions leave anything to measure."""
         self.pacing.durations = [trial.wall_s for trial in self.kept.trials[:-1]]
+        self._learn()
         return self.pacing.go_on(self.kept.trials[-1], self._ratios()) and self.first < most
 
     def _worker(self, side: str, number: int, made: Inputs) -> Worker:
@@ -223,8 +225,15 @@ class _Comparing:
             self.bench.warn(warning)
         self._checkpoint()
         go_on = self.pacing.go_on(trial, self._ratios())
+        if go_on:
+            self._learn()
         self.bench.progress.expect(self.pacing.left_s(len(self.kept.trials), 1.0) if go_on else 0.0)
         return go_on
+
+    def _learn(self) -> None:
+        """How many rounds the next trials have."""
+        found = lockstep.by_item(self.kept.timings)
+        self.pacing.learn(self.kept.trials, {item: list(trials.values()) for item, trials in found.items()})
 
     def _ratios(self) -> dict[str, list[float]]:
         """Item → log-ratio of each trial so far."""

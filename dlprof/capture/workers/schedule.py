@@ -44,6 +44,10 @@ Grouping = Callable[[Sequence[str]], Sequence[Sequence[str]]]
 Enough = Callable[[Sequence[int]], bool]
 """Wall times (ns) of an item's warm-up iterations so far → whether the item is warm."""
 
+RoundsOf = Callable[[int, float, float], int]
+"""(trial, seconds since it began, seconds that a round will take) → rounds of the trial; asked after its warm-up, before anything
+is timed."""
+
 
 @dataclass(frozen=True, slots=True)
 class Plan:
@@ -52,10 +56,9 @@ class Plan:
     grouping: items → groups that are warmed up and timed one after the other, in random order in each trial, by the same
     two workers: hundreds of items at once would throw each other's operands out of memory. None = one group.
     target_s: time for the timed rounds of one trial (with a grouping: and for the warm-up, which hundreds of items make
-    long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept, so that
-    all trials weigh alike) between min_rounds (STATISTICS: 10 for blocks of a network, 40 for micro-operations) and
-    max_rounds. trial_s: time that a whole trial may take where fewer rounds can keep it; the rounds then get what start and
-    warm-up have left of it. burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect
+    long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept) between
+    min_rounds and max_rounds, unless `RoundsOf` says it.
+    burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect
     of up to 14 %. warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
     """
 
@@ -64,7 +67,6 @@ class Plan:
     items: tuple[str, ...] | None = None
     grouping: Grouping | None = None
     target_s: float = 12.0
-    trial_s: float | None = None
     min_rounds: int = 10
     max_rounds: int = 200
     burst: int = 3
@@ -141,9 +143,11 @@ def run_trials(
     enough: Enough = steady,
     first: int = 0,
     rounds: tuple[int, ...] | None = None,
+    rounds_of: RoundsOf | None = None,
 ) -> Trials:
     """Run up to `plan.trials` trials, numbered from `first` (a resumed run goes on with fresh numbers and seeds, and with
-    the `rounds` of each group that its first trial chose).
+    the `rounds` of each group that its first trial chose). rounds_of: says the number of rounds of each trial, for a plan
+    without grouping.
 
     Ctrl-C stops the workers and returns the finished trials with `interrupted`. Any other error of a worker is raised
     after both are stopped; `on_trial` has been given all trials finished before.
@@ -158,9 +162,9 @@ def run_trials(
     checks = noted(on_ready), noted(on_timed)
     try:
         for number in range(first, first + plan.trials):
-            trial = _Run(plan, number, start_worker, checks, on_step, enough, skipped).trial(rounds)
+            trial = _Run(plan, number, start_worker, checks, on_step, enough, skipped, rounds_of).trial(rounds)
             done.append(trial)
-            rounds = trial.group_rounds
+            rounds = None if rounds_of else trial.group_rounds
             if not on_trial(trial):
                 break
     except KeyboardInterrupt:
@@ -194,6 +198,7 @@ class _Run:
     on_step: OnStep
     enough: Enough
     skipped: AbstractSet[str]
+    rounds_of: RoundsOf | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     not_warm: list[tuple[str, str]] = field(default_factory=list)
     round_ns: dict[tuple[SideLetter, str], float] = field(default_factory=dict)
@@ -259,14 +264,18 @@ class _Run:
             warming_s = time.monotonic() - began if self.plan.grouping else 0.0
             round_ns = sum(self.round_ns[side, item] for side in SIDES for item in items)
             target_s = max(left_s * len(items) / (total - done) - warming_s, 0.0)
-            if self.plan.trial_s is not None:
-                target_s = max(min(target_s, self.plan.trial_s - (time.monotonic() - self.began)), 0.0)
-            counts[at] = counts[at] or rounds_for(replace(self.plan, target_s=target_s), round_ns)
+            counts[at] = counts[at] or self._rounds(target_s, round_ns)
             left_s -= warming_s + counts[at] * round_ns / 1e9
             self._timed(items, counts[at], done / total, len(items) / total)
             done += len(items)
         after = disturbance.snapshot()
         return tuple(counts), disturbance.between(before, after, (self._own_cpu_ns() - own) / 1e9)
+
+    def _rounds(self, target_s: float, round_ns: float) -> int:
+        """Rounds of a group whose turn it is, and whose rounds may take `target_s`."""
+        if self.rounds_of is not None:
+            return self.rounds_of(self.number, time.monotonic() - self.began, round_ns / 1e9)
+        return rounds_for(replace(self.plan, target_s=target_s), round_ns)
 
     def _items(self, ready: Mapping[SideLetter, Mapping[str, Any]]) -> tuple[str, ...]:
         offered = {side: list(ready[side]["items"]) for side in SIDES}

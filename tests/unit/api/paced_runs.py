@@ -26,10 +26,10 @@ def compare_options(run: RunOptions, **changed) -> CompareOptions:
     return CompareOptions(run=run, **(given | changed))
 
 
-def trial(number: int, log_ratio: float) -> Trial:
-    """A trial of ten rounds in which B takes exp(log_ratio) times as long as A."""
+def trial(number: int, log_ratio: float, noise: float = 0.0) -> Trial:
+    """A trial of ten rounds in which B takes exp(log_ratio) times as long as A, by turns exp(noise) times more and less."""
     rows = [
-        (number, side, "train_block", "timed", r, at, i, i > 0, 5, int(1e6 * np.exp(log_ratio * at)), 0, r)
+        (number, side, "train_block", "timed", r, at, i, i > 0, 5, int(1e6 * np.exp((log_ratio + noise * (-1) ** r) * at)), 0, r)
         for r in range(10)
         for at, side in enumerate("ab")
         for i in range(3)

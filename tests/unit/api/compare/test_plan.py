@@ -5,7 +5,9 @@ from __future__ import annotations
 import pytest
 from paced_runs import compare_options, run_options, trial
 
-from dlprof.api.compare.plan import Pacing
+from dlprof import stats
+from dlprof.analysis.timing import lockstep
+from dlprof.api.compare.plan import Pacing, Rounds, rounds_in
 
 
 def pacing(budget_s: float, monkeypatch: pytest.MonkeyPatch, **options):
@@ -55,3 +57,38 @@ def test_a_fixed_number_of_trials_is_not_paced_by_the_budget(monkeypatch):
     made, _, clock = pacing(40.0, monkeypatch, trials=6)
     assert go(made, clock, [0.3])
     assert not made.too_small
+
+
+def measured(trials) -> list[stats.TrialRatio]:
+    return [next(iter(lockstep.by_item(one.timings)["train_block"].values())) for one in trials]
+
+
+def test_the_first_trial_has_the_rounds_of_the_prior_by_what_its_start_has_cost_and_the_next_ones_as_many():
+    rounds = Rounds(share_s=50.0, effect=0.05, looks=(4, 6), after_s=2.0)
+    assert rounds(0, 6.1, 0.45) == 10
+    assert rounds(1, 60.0, 0.001) == 10, "what a later trial takes to start changes nothing"
+    assert Rounds(share_s=50.0, effect=0.05)(0, 6.1, 3.0) == 8
+
+
+def test_a_trial_has_no_more_rounds_than_a_sixth_of_the_budget_holds_and_never_fewer_than_eight():
+    assert rounds_in(run_options().resolve("tf"), 90.0)(0, 5.0, 0.03) == 32
+    assert rounds_in(run_options().resolve("tf"), 36.0)(0, 5.0, 0.05) == 20
+    assert rounds_in(run_options().resolve("tf"), 20.0)(0, 5.0, 0.05) == 8
+    assert rounds_in(run_options(workload="ops").resolve("tf"), 90.0) is None
+
+
+def test_rounds_change_at_a_look_only_and_by_what_the_finished_trials_vary_and_cost():
+    calm, wild = ([trial(n, size * (-1) ** n, noise=0.05) for n in range(4)] for size in (1e-3, 0.3))
+    found = []
+    for trials in (calm, wild):
+        rounds = Rounds(share_s=50.0, effect=0.05, looks=(4, 6))
+        assert rounds(0, 20.0, 1.0) == 10
+        for n in range(1, 4):
+            assert not rounds.learn(trials[:n], measured(trials[:n]))
+            assert rounds(n, 1.0, 1.0) == 10, "as many as its finished trials had"
+        assert rounds.learn(trials, measured(trials))
+        found.append(rounds(4, 1.0, 1.0))
+    assert 10 < found[1] < found[0], "rounds cost little here; where processes differ they help less"
+    fixed = Rounds(share_s=50.0, effect=0.05)
+    assert not fixed.learn(wild, measured(wild))
+    assert fixed(4, 1.0, 1.0) == 10

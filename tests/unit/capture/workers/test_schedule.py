@@ -146,11 +146,17 @@ def test_all_trials_have_as_many_rounds_as_the_first() -> None:
     assert [trial.rounds for trial in bench.seen] == [20, 20]
 
 
-def test_a_trial_that_may_not_take_long_has_fewer_rounds_but_never_fewer_than_the_least() -> None:
-    bench = Bench(a_ns=10_000_000, b_ns=10_000_000)  # a round takes 60 ms
-    assert bench.run(Plan(trials=1, target_s=12)).trials[0].rounds == 200
-    assert 40 <= bench.run(Plan(trials=1, target_s=12, trial_s=4)).trials[0].rounds <= 68
-    assert bench.run(Plan(trials=1, target_s=12, trial_s=0.1)).trials[0].rounds == 10
+def test_the_rounds_of_each_trial_are_asked_for_after_its_warm_up_with_what_a_round_takes() -> None:
+    bench, asked = Bench(a_ns=1_000_000, b_ns=3_000_000), []
+
+    def rounds_of(trial: int, spent_s: float, round_s: float) -> int:
+        warm = [entry for entry in bench.journal if entry[0] in ("a", "b")]
+        asked.append((trial, len(warm) > 0, spent_s < 5, round(round_s, 3)))
+        return (8, 12)[trial]
+
+    done = run_trials(Plan(trials=2), bench.start, lambda _: True, enough=lambda walls: True, rounds_of=rounds_of)
+    assert [trial.rounds for trial in done.trials] == [8, 12]
+    assert asked == [(0, True, True, pytest.approx(0.012, abs=0.002)), (1, True, True, pytest.approx(0.012, abs=0.002))]
 
 
 def test_groups_are_warmed_up_and_timed_one_after_the_other_without_what_the_check_rules_out() -> None:
