@@ -28,8 +28,9 @@ def compare_options(run: RunOptions, **changed) -> CompareOptions:
 
 def trial(number: int, log_ratio: float, noise: float = 0.0) -> Trial:
     """A trial of ten rounds in which B takes exp(log_ratio) times as long as A, by turns exp(noise) times more and less."""
+    b_ns = [int(1e6 * np.exp(log_ratio + noise * (-1) ** r)) for r in range(10)]
     rows = [
-        (number, side, "train_block", "timed", r, at, i, i > 0, 5, int(1e6 * np.exp((log_ratio + noise * (-1) ** r) * at)), 0, r)
+        (number, side, "train_block", "timed", r, at, i, i > 0, 5, (1_000_000, b_ns[r])[at], 0, r)
         for r in range(10)
         for at, side in enumerate("ab")
         for i in range(3)
