@@ -4,6 +4,7 @@ and the path of the field (or the column), and nothing behind a door looks at pl
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -36,6 +37,9 @@ _RANGES: Final[dict[str, tuple[int, int]]] = {
     "cpu_ns": (0, _TIME),
 }
 """Columns → the smallest and the largest value with which sums and differences stay within int64."""
+
+_NUMBER: Final = re.compile(rb"\d{1,18}(\.\d{1,18})?(e-?\d\d)?")
+"""A number of a file's metadata: none is negative."""
 
 _POSITIONS: Final = ("launch", "parent")
 """Columns that name a row of the table."""
@@ -86,12 +90,18 @@ def read_as(file: Path, kind: type[_T]) -> _T:
 
 
 def read_table(
-    file: Path, declared: pa.Schema, columns: Sequence[str] | None = None, *, older: bool = False
+    file: Path,
+    declared: pa.Schema,
+    columns: Sequence[str] | None = None,
+    *,
+    older: bool = False,
+    facts: Sequence[str] = (),
 ) -> pa.Table:
     """A Parquet file as its declared columns (or the named ones), in their order and types.
 
-    older: the file is of an older schema, so that columns which may be null may lack: they are null. Raises `StoreError`
-    where the file is none, is foreign or holds what cannot be; `FileNotFoundError` is the caller's.
+    older: the file is of an older schema, so that columns which may be null may lack: they are null. facts: names of numbers in
+    the file's metadata, which the table then has too; other metadata is left behind. Raises `StoreError` where the file is none,
+    is foreign or holds what cannot be; `FileNotFoundError` is the caller's.
     """
     check_regular(file, StoreError)
     wanted = [field for field in declared if columns is None or field.name in columns]
@@ -104,6 +114,7 @@ def read_table(
                     what = "is there more than once" if there[field.name] else "is missing"
                     raise StoreError(f"{file}: column {field.name} {what}", hint=DAMAGED)
             table = parquet.read(columns=[field.name for field in wanted if there[field.name]])
+            metadata = parquet.schema_arrow.metadata or {}
     except (FileNotFoundError, NotADirectoryError):
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
@@ -111,7 +122,17 @@ def read_table(
         raise StoreError(f"{file}: cannot be read: {first}", hint="import the files below raw/ again") from None
     rows = table.num_rows
     arrays = [_column(table, field, rows, file) for field in wanted]
-    return pa.Table.from_arrays(arrays, schema=pa.schema(wanted))
+    told: dict[bytes | str, bytes | str] = {name: _number(metadata.get(name.encode()), name, file) for name in facts}
+    return pa.Table.from_arrays(arrays, schema=pa.schema(wanted, metadata=told or None))
+
+
+def _number(text: bytes | None, name: str, file: Path) -> bytes:
+    """A number of a file's metadata, as it is written there."""
+    if text is None:
+        raise StoreError(f"{file}: metadata {name} is missing", hint=DAMAGED)
+    if not _NUMBER.fullmatch(text):
+        raise StoreError(f"{file}: metadata {name}: holds {text[:40]!r}, which is no number", hint=DAMAGED)
+    return text
 
 
 def _column(table: pa.Table, field: pa.Field[Any], rows: int, file: Path) -> pa.ChunkedArray[Any]:

@@ -20,7 +20,7 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """removed: how many leftovers are gone. kept: comparisons that were killed and hold finished trials."""
+    """removed: how many leftovers and reports are gone. kept: comparisons that were killed and hold finished trials."""
 
     removed: int
     kept: tuple[Unfinished, ...]
@@ -29,23 +29,27 @@ class Cleared:
 def clear(folder: Path, say: Say, *, but: Path | None = None, reports: bool = False) -> Cleared:
     """Remove what dead processes left in `folder` and in the system's temporary directory, and say how much it was.
 
-    A comparison that holds finished trials stays, and is named with how to go on with it. but: the result about to be gone on
-    with, whose parts are left alone. reports: remove all copies of failed children's logs too, not only the old ones.
+    A comparison that holds finished trials stays, and is named with how to go on with it. Reports of failures that are old go
+    without a word, for they are no run's. but: the result about to be gone on with, whose parts are left alone. reports: remove
+    all reports of failures, and say so.
     """
     beside = [left for left in temporary.left_beside(folder) if but is None or left.name != but.name]
     kept = tuple(one for left in beside if (one := worth_keeping(left)) is not None)
     held = {one.path for one in kept}
-    removed = _removed([left for left in beside if left.path not in held]) + clear_system(reports=reports)
+    removed = _removed([left for left in beside if left.path not in held]) + _removed(temporary.left_in_system())
+    reported = _removed(temporary.old_reports(every=reports))
     if removed:
         say(f"removed {removed} leftover{'s' if removed > 1 else ''} of runs that were killed")
+    if reported and reports:
+        say(f"removed {reported} report{'s' if reported > 1 else ''} of failures")
     for one in kept:
         say(f"note: {_told(one)}: {_go_on(one)}")
-    return Cleared(removed, kept)
+    return Cleared(removed + reported, kept)
 
 
-def clear_system(*, reports: bool = False) -> int:
-    """Remove what dead processes left in the system's temporary directory; how much that was."""
-    return _removed([*temporary.left_in_system(), *temporary.old_reports(every=reports)])
+def clear_system() -> None:
+    """Remove what dead processes left in the system's temporary directory, and old reports of failures."""
+    _removed([*temporary.left_in_system(), *temporary.old_reports()])
 
 
 def clear_cache() -> int:

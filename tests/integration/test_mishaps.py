@@ -132,7 +132,7 @@ def test_a_full_disk_is_told_and_leaves_nothing_under_the_final_name(dlprof, tmp
         subprocess.run(["umount", str(small)], check=True)
 
 
-def test_ctrl_c_while_a_trace_is_read_leaves_nothing(tmp_path):
+def test_ctrl_c_while_a_trace_is_read_leaves_nothing(tmp_path, system_folder):
     event = '{"ph": "X", "name": "Conv", "pid": 1, "tid": 2, "ts": %d, "dur": 5},\n'
     with (tmp_path / "trace.json").open("w") as file:
         file.write('{"traceEvents": [\n')
@@ -145,3 +145,4 @@ def test_ctrl_c_while_a_trace_is_read_leaves_nothing(tmp_path):
     out, err = process.communicate(timeout=60)
     assert (process.returncode, out, err) == (130, "", "error: interrupted\n")
     assert [path.name for path in tmp_path.iterdir()] == ["trace.json"]
+    assert list(system_folder.iterdir()) == []

@@ -9,17 +9,16 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from dlprof import schema
 from dlprof.analysis.model import ItemResult
 from dlprof.api import results
 from dlprof.api.results import CaptureResult, ComparisonResult, Records
 from dlprof.api.study import result_directory
+from dlprof.capture.machine import monitors
 from dlprof.capture.machine.monitors import MONITORS_FILE
 from dlprof.errors import StoreError
 from dlprof.names import Item
 from dlprof.protocol import Epoch
 from dlprof.store import MANIFEST_FILE
-from dlprof.stored_files import read_table
 from dlprof.study import CellRecord, StudyRecord
 
 _OF_EPOCH: Final = tuple(name for name in Epoch.__struct_fields__ if name != "losses")
@@ -55,10 +54,11 @@ class StudyCell:
         return results.load_run(self.path)
 
     def monitors(self) -> pa.Table | None:
-        """What its children used (schema.MONITORS); None where that was not asked for."""
+        """What its children used (schema.MONITORS; metadata: period_s, samples, cost_cpu_s); None where that was not asked for.
+        Raises `StoreError`."""
         beside = self.path.with_name(f"{self.path.name}.{MONITORS_FILE}")
         file = next((one for one in (self.path / MONITORS_FILE, beside) if one.is_file()), None)
-        return None if file is None else read_table(file, schema.MONITORS)
+        return None if file is None else monitors.read(file)
 
 
 class StudyResult:

@@ -11,7 +11,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import msgspec
-import pyarrow.parquet as pq
 
 from dlprof import temporary
 from dlprof.api.compare.run import compare
@@ -21,6 +20,7 @@ from dlprof.api.record import Bench, epochs_of, record
 from dlprof.api.study import result_directory
 from dlprof.api.study.plan import Plan, PlannedCell, restricted
 from dlprof.api.study.result_directory import Directory
+from dlprof.capture.machine import monitors
 from dlprof.capture.machine.monitors import MONITORS_FILE, Monitors
 from dlprof.errors import DlprofError, Interrupted, NotComparable, Unsupported, UsageError
 from dlprof.store import MANIFEST_FILE, Capture
@@ -127,12 +127,12 @@ def _monitored(planned: PlannedCell, place: Path, *, resumed: bool) -> Iterator[
     inside, beside = place / MONITORS_FILE, place.with_name(f"{place.name}.{MONITORS_FILE}")
     if resumed and inside.exists():
         inside.rename(beside)  # out of the directory, whose manifest is written anew with the digests of its files
-    earlier = pq.read_table(beside) if resumed and beside.exists() else None
-    with Monitors(kinds, gpu=planned.gpu, earlier=earlier, spare=beside) as monitors:
+    earlier = monitors.read(beside) if resumed and beside.exists() else None
+    with Monitors(kinds, gpu=planned.gpu, earlier=earlier, spare=beside) as sampling:
         try:
             yield
         finally:
-            monitors.write(inside if place.is_dir() else beside)
+            sampling.write(inside if place.is_dir() else beside)
             if place.is_dir():
                 beside.unlink(missing_ok=True)
 

@@ -21,6 +21,7 @@ from dlprof.capture.machine.devices import nvidia_gpus
 from dlprof.capture.machine.nvml import Watch
 from dlprof.capture.workers.launch import RUNNER
 from dlprof.store import atomic
+from dlprof.stored_files import read_table
 
 MONITORS_FILE: Final = "monitors.parquet"
 SAVED_EVERY_S: Final = 30.0
@@ -29,6 +30,20 @@ SAVED_EVERY_S: Final = 30.0
 PERIOD_S: Final = 1.0
 """A sample walks /proc, some milliseconds of a core: at one a second the share that it takes from the run stays well below
 one percent, and each file says how much it was."""
+
+
+SAMPLES: Final = "samples"
+"""How often was looked."""
+
+COST: Final = "cost_cpu_s"
+"""The CPU time that looking took."""
+
+_FACTS: Final = ("period_s", SAMPLES, COST)
+
+
+def read(file: Path) -> pa.Table:
+    """What `Monitors.write` wrote. Raises `StoreError`; `FileNotFoundError` is the caller's."""
+    return read_table(file, schema.MONITORS, facts=_FACTS)
 
 
 class Monitors:
@@ -82,8 +97,8 @@ class Monitors:
         if self._earlier is not None:
             table = pa.concat_tables([self._earlier.cast(schema.MONITORS), table]).unify_dictionaries()
             before = self._earlier.schema.metadata
-            samples, cost_s = samples + int(before[b"samples"]), cost_s + float(before[b"cost_cpu_s"])
-        facts = {"period_s": self._period_s, "samples": samples, "cost_cpu_s": round(cost_s, 3)}
+            samples, cost_s = samples + int(float(before[SAMPLES.encode()])), cost_s + float(before[COST.encode()])
+        facts = dict(zip(_FACTS, (self._period_s, samples, round(cost_s, 3)), strict=True))
         return table.replace_schema_metadata({key: str(value) for key, value in facts.items()})
 
     def write(self, path: Path) -> None:

@@ -8,20 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from dlprof import temporary
 from dlprof.api import leftovers
 from dlprof.cli.main import main
 from dlprof.cli.output import deliver
 from dlprof.errors import StoreError
 from dlprof.manifest import LockstepOptions, Manifest, Session, TrialFacts
 from dlprof.store import CaptureWriter, taken_up
-
-
-@pytest.fixture(autouse=True)
-def system(tmp_path_factory, monkeypatch) -> Path:
-    """A temporary directory of the system for this test alone."""
-    place = tmp_path_factory.mktemp("system")
-    monkeypatch.setattr("tempfile.tempdir", str(place))
-    return place
 
 
 @pytest.fixture
@@ -122,11 +115,11 @@ def test_a_damaged_manifest_is_no_finished_trial(tmp_path, dead):
     assert (found.removed, found.kept) == (1, ())
 
 
-def test_env_clean_removes_leftovers_and_says_how_many(tmp_path, system, dead, monkeypatch, capsys):
+def test_env_clean_removes_leftovers_and_says_how_many(tmp_path, system_folder, dead, monkeypatch, capsys):
     monkeypatch.setenv("DLPROF_CACHE", str(tmp_path / "cache"))
     (tmp_path / "cache" / "envs" / ".making-tf-2.21.0-cpu-0badf00d").mkdir(parents=True)
     (tmp_path / "cache" / "datasets" / ".making-mnist-0badf00d").mkdir(parents=True)
-    (system / "dlprof-child-abc.log").write_text("why it failed")
+    (system_folder / "dlprof-child-abc.log").write_text("why it failed")
     killed(tmp_path / "results" / "out", dead, trials=0)
     kept = killed(tmp_path / "results" / "other", dead, trials=2)
     assert main(["env", "clean", str(tmp_path / "results")]) == 0
@@ -134,7 +127,7 @@ def test_env_clean_removes_leftovers_and_says_how_many(tmp_path, system, dead, m
     assert printed.out == "4 removed, 1 kept for their finished trials\n"
     assert "2 finished trials" in printed.err
     assert list((tmp_path / "results").iterdir()) == [kept]
-    assert list(system.iterdir()) == []
+    assert list(system_folder.iterdir()) == []
 
 
 def test_a_file_that_is_written_again_takes_its_leftovers_along(tmp_path, dead):
@@ -145,3 +138,13 @@ def test_a_file_that_is_written_again_takes_its_leftovers_along(tmp_path, dead):
         f".other.html.tmp-{dead}-0123456789abcdef",
         "report.html",
     ]
+
+
+def test_old_reports_of_failures_are_no_leftovers_of_killed_runs(tmp_path, system_folder):
+    for number in range(temporary.KEPT_REPORTS + 1):
+        (system_folder / f"dlprof-child-{number}.log").write_text("why it failed")
+    found, said = cleared(tmp_path)
+    assert (found.removed, said) == (1, "")
+    assert len(list(system_folder.iterdir())) == temporary.KEPT_REPORTS
+    found, said = cleared(tmp_path, reports=True)
+    assert (found.removed, said) == (temporary.KEPT_REPORTS, f"removed {temporary.KEPT_REPORTS} reports of failures")

@@ -8,11 +8,14 @@ from pathlib import Path
 
 import psutil
 import pyarrow.parquet as pq
+import pytest
 
 from dlprof import schema
+from dlprof.capture.machine import monitors as sampling
 from dlprof.capture.machine.monitors import Monitors
 from dlprof.capture.workers import process
 from dlprof.capture.workers.launch import RUNNER
+from dlprof.errors import StoreError
 
 SPIN = "while True: pass"
 WORK = """
@@ -112,7 +115,37 @@ def test_samples_are_saved_while_the_run_goes_on_since_it_may_be_killed(tmp_path
         sampled(Monitors(["cpu"], period_s=0.1, spare=spare), lambda rows: spare.exists())
     finally:
         process.stop(busy)
-    saved = pq.read_table(spare)
+    saved = sampling.read(spare)
     assert saved.num_rows >= 3
     second = Monitors(["cpu"], period_s=0.1, earlier=saved)
     assert second.table().num_rows == saved.num_rows
+
+
+def test_what_was_written_is_read_with_what_looking_cost(tmp_path) -> None:
+    busy = child(SPIN, tmp_path / "trial-0-a")
+    try:
+        monitors = Monitors(["cpu"], period_s=0.1)
+        sampled(monitors, lambda rows: len(rows) > 2)
+    finally:
+        process.stop(busy)
+    monitors.write(tmp_path / "monitors.parquet")
+    table = sampling.read(tmp_path / "monitors.parquet")
+    assert table.equals(monitors.table(), check_metadata=True)
+
+
+@pytest.mark.parametrize(
+    ("metadata", "told"),
+    [
+        (None, "metadata period_s is missing"),
+        ({"period_s": "1.0", "samples": "3"}, "metadata cost_cpu_s is missing"),
+        ({"period_s": "1.0", "samples": "many", "cost_cpu_s": "0.1"}, "metadata samples: holds b'many', which is no number"),
+        ({"period_s": "1.0", "samples": "-1", "cost_cpu_s": "0.1"}, "metadata samples: holds"),
+        ({"period_s": "1.0", "samples": "1", "cost_cpu_s": "nan"}, "metadata cost_cpu_s: holds"),
+        ({"period_s": "1.0", "samples": "9" * 5000, "cost_cpu_s": "0.1"}, "metadata samples: holds"),
+    ],
+)  # fmt: skip
+def test_samples_of_another_program_are_refused_with_what_they_lack(tmp_path, metadata, told) -> None:
+    table = schema.MONITORS.empty_table().replace_schema_metadata(metadata)
+    pq.write_table(table, tmp_path / "monitors.parquet")
+    with pytest.raises(StoreError, match=told):
+        sampling.read(tmp_path / "monitors.parquet")
