@@ -245,6 +245,27 @@ class SweepFacts:
 
 
 @dataclass(frozen=True, slots=True)
+class TwoSpeeds:
+    """One side's processes fall into a fast and a slow group.
+
+    side: a | b.
+    item: what was timed.
+    *_ns: median over the trials of each group; *_trials: their numbers.
+    sentence: in words.
+    traces: what the traces of the two groups tell apart, in words; None where they were not asked.
+    """
+
+    side: Literal["a", "b"]
+    item: str
+    fast_ns: float
+    slow_ns: float
+    fast_trials: tuple[int, ...]
+    slow_trials: tuple[int, ...]
+    sentence: str
+    traces: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ImportedTable:
     """Others' table of timings, and how it was read (ingest.timings_csv.Layout)."""
 
@@ -271,6 +292,7 @@ class Facts:
     repetitions, unsound: of the original study's method, and the warning that goes with it.
     profiling, tax: side → what profiling cost. summary, geometric_mean, sweeps: what the items say together.
     *_of_items: side → item → executed operators in its trace, and the share of its calls that they cover.
+    speeds: sides whose processes come in two speeds; None where there is none.
     """
 
     kind: str | None = None
@@ -297,6 +319,7 @@ class Facts:
     geometric_mean: Ratio | None = None
     sweeps: tuple[SweepFacts, ...] | None = None
     events_of_items: Mapping[str, Mapping[str, int]] | None = None
+    speeds: tuple[TwoSpeeds, ...] | None = None
 
 
 NOTHING: Final = Facts()

@@ -30,10 +30,13 @@ _LOCKSTEP: Final = (
     "geometric_mean",
     "sweeps",
     "events_of_items",
+    "speeds",
 )
 _IMPORTED: Final = ("kind", "method", "imported", "items_listed", "folder", *_LOCKSTEP[14:])
 _PUBLISHED: Final = ("kind", "folder", "repetitions", "method", "unsound", "summary")
-_WHERE_THERE: Final = frozenset({"items_listed", "explained_of_items", "summary", "sweeps", "events_of_items"})
+_WHERE_THERE: Final = frozenset(
+    {"items_listed", "explained_of_items", "summary", "sweeps", "events_of_items", "speeds"}
+)
 """Keys that are left out, and not null, where there is nothing to say; a geometric mean that a family lacks is null."""
 
 

@@ -10,6 +10,7 @@ from dlprof.stats.multiple import Adjusted, benjamini_hochberg
 from dlprof.stats.planning import detectable_effect, needed_trials, power
 from dlprof.stats.result import FIRST_LOOK, FIXED_ALPHA, LARGE, LOOK_ALPHA, MIN_TRIALS, Result, Verdict, look_alpha
 from dlprof.stats.rounds import MOST_ROUNDS, PRIOR, Components, best_rounds, components
+from dlprof.stats.speeds import Speeds, two_speeds
 from dlprof.stats.tails import Drift, MeanRatio, drifts, mean_ratio
 from dlprof.stats.trial import (
     FEWEST_ROUNDS,
@@ -49,6 +50,7 @@ __all__ = [
     "Resampled",
     "Result",
     "SideTime",
+    "Speeds",
     "TrialRatio",
     "Verdict",
     "WarmUp",
@@ -82,5 +84,6 @@ __all__ = [
     "trial_log_ratio",
     "trial_ratios",
     "trial_warnings",
+    "two_speeds",
     "warm_up",
 ]

@@ -11,7 +11,7 @@ import pyarrow as pa
 from dlprof.analysis import compare
 from dlprof.analysis.facts import NOTHING, Facts
 from dlprof.analysis.model import Comparison, ItemResult, Side
-from dlprof.analysis.timing import families
+from dlprof.analysis.timing import families, speeds
 from dlprof.api.compare import profiling_cost
 from dlprof.api.compare.evidence import evidence_of, side_of
 from dlprof.names import SIDES, CaptureName
@@ -41,7 +41,7 @@ class Parts:
 def build(parts: Parts) -> Comparison:
     """Verdicts from the timings, explanations from the captures, and what profiling cost.
 
-    Of the facts, those that are computed here (profiling, tax, summary, sweeps, *_of_items) replace what was told.
+    Of the facts, those that are computed here (profiling, tax, speeds, summary, sweeps, *_of_items) replace what was told.
     """
     evidence = {}
     for name in SIDES:
@@ -63,7 +63,10 @@ def build(parts: Parts) -> Comparison:
     found = _with(found, tax=profiling_cost.of(parts.captures, gap))
     if parts.facts.kind == "op":
         found = _with(found, explained_of_items=_explained_of_items(found, parts))
-    return _with_family(found, parts) if parts.family else found
+    if parts.family:
+        return _with_family(found, parts)
+    in_two = speeds.of(parts.timings, found.items[0].item, found.a, found.b) if found.items else ()
+    return _with(found, speeds=in_two or None)
 
 
 def _explained_of_items(found: Comparison, parts: Parts) -> dict[str, dict[str, float]]:

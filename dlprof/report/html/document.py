@@ -17,7 +17,15 @@ from dlprof.report.text import kernels_text, ledger_text, trust_text
 from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.comparison_text import RECORDED, anomaly_meaning, anomaly_name, complete_words, imported
 from dlprof.report.text.layout import unbroken
-from dlprof.report.text.verdict import headline, interval_words, item_words, percent, ratio_words, verdict_word
+from dlprof.report.text.verdict import (
+    headline,
+    interval_words,
+    item_words,
+    percent,
+    ratio_words,
+    speeds_words,
+    verdict_word,
+)
 from dlprof.units import NS_PER_MS, format_ns
 
 Section = tuple[str, str, str]
@@ -78,7 +86,8 @@ def _top(found: Comparison, extras: Extras) -> str:
     rows += [("B ÷ A", text) for text in ratio_words(found)]
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(unbroken(value))}</dd>" for key, value in rows)
     verdict = f'<p class="verdict {verdict_word(found)}">{escape(unbroken(headline(found)))}</p>'
-    return f'{verdict}\n<dl class="sides">{listed}</dl>{_made(extras)}'
+    speeds = paragraphs(speeds_words(found))
+    return f'{verdict}\n<dl class="sides">{listed}</dl>{speeds}{_made(extras)}'
 
 
 def _made(extras: Extras) -> str:

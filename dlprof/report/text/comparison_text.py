@@ -24,7 +24,15 @@ from dlprof.report.text import (
     view_text,
 )
 from dlprof.report.text.layout import Colour, Column, heading, paint, paragraph, table, visible
-from dlprof.report.text.verdict import headline, interval_words, item_words, percent, ratio_words, verdict_word
+from dlprof.report.text.verdict import (
+    headline,
+    interval_words,
+    item_words,
+    percent,
+    ratio_words,
+    speeds_words,
+    verdict_word,
+)
 from dlprof.units import format_ns
 
 _COLOURS: Mapping[str, Colour] = {
@@ -97,7 +105,7 @@ def _verdict(found: Comparison, colour: bool) -> list[str]:
     for name, side in (("A", found.a), ("B", found.b)):
         where = f", {side.device}" if side.device != "unknown" else ""
         lines += paragraph(f"{name} = {side.label}{where}")
-    for text in ratio_words(found):
+    for text in (*ratio_words(found), *speeds_words(found)):
         lines += paragraph(text)
     return lines
 

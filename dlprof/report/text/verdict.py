@@ -52,6 +52,12 @@ def ratio_words(comparison: Comparison) -> list[str]:
     return said
 
 
+def speeds_words(comparison: Comparison) -> list[str]:
+    """Sides whose processes come in two speeds, a sentence each, with what their traces tell of it."""
+    found = comparison.facts.speeds or ()
+    return [f"{one.sentence}." + (f" {one.traces}" if one.traces else "") for one in found]
+
+
 def percent(ratio: float) -> str:
     """How far a ratio is from 1, signed, with digits enough to tell it from zero: 1.0004 → `+0.04 %`."""
     change = (ratio - 1) * 100
