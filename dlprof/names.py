@@ -2,7 +2,7 @@
 
     matmul[size=50]            an item of an op workload (Item)
     dlprof:step=17             a marker in a framework's own trace (Marker)
-    grad/matmul[size=50] by b  an array that both sides make for the check of equal work (ArrayName)
+    grad/matmul[size=50] by b  an array that both sides make for the check of equal work, before the timing or after (ArrayName)
     a-exact-1                  the folder of a traced run in a comparison directory (CaptureName)
     trial-0-a                  the folder of a worker (trial_folder)
 
@@ -13,7 +13,7 @@ a test holds both to each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final, Literal, Self, cast
 
@@ -24,6 +24,8 @@ Fidelity = Literal["exact", "native"]
 
 SIDES: Final[tuple[SideLetter, SideLetter]] = ("a", "b")
 """The two sides of a comparison. B is seen from A: a ratio is the time of B ÷ the time of A."""
+
+OTHER_SIDE: Final[Mapping[SideLetter, SideLetter]] = {"a": "b", "b": "a"}
 
 DEFAULT_SIDES: Final = ("tf", "mxnet")
 """What A and B are where nobody says."""
@@ -39,10 +41,12 @@ PREFIX: Final = "dlprof:"
 
 _PREFIX_2_0: Final = "dlprof;"
 _ITEM: Final = re.compile(r"(?P<task>[^\[\]]+)(?:\[(?P<keys>[^\[\]]*)\])?")
-_STEP_MARKER: Final = re.compile(r"(?P<unsynced>unsynced_)?step=(?P<number>\d{1,18})")
-_ITEM_MARKER: Final = re.compile(r"(?P<unsynced>unsynced_)?item=(?P<item>.*)[@#](?P<number>\d{1,18})", re.DOTALL)
-_EPOCH_MARKER: Final = re.compile(r"epoch=(?P<number>\d{1,18})")
-_PYTORCH_STEP: Final = re.compile(r"ProfilerStep#(?P<number>\d{1,18})")
+_NUMBER: Final = r"(?P<number>\d{1,18})(?!\d)"
+_STEP_MARKER: Final = re.compile(rf"(?P<unsynced>unsynced_)?step={_NUMBER}")
+_ITEM_MARKER: Final = re.compile(rf"(?P<unsynced>unsynced_)?item=(?P<item>.*)[@#]{_NUMBER}", re.DOTALL)
+_EPOCH_MARKER: Final = re.compile(rf"epoch={_NUMBER}")
+_PYTORCH_STEP: Final = re.compile(rf"ProfilerStep#{_NUMBER}")
+_TIMED: Final = re.compile(r"(?P<item>.*\])@(?P<number>\d{1,9})", re.DOTALL)
 _CAPTURE: Final = re.compile(r"(?P<side>[ab])-(?P<fidelity>exact|native)-(?P<number>[1-9]\d*)")
 
 
@@ -118,6 +122,25 @@ class Marker:
             return cls("epoch", int(epoch["number"]))
         return cls("phase" if word in schema.PHASES else "other", text=word)
 
+    @classmethod
+    def spanning(cls, name: str) -> Self | None:
+        """The marker that an event's name begins with, where its span is a step: a synchronised step or call of an item of
+        dlprof's own, or a step of PyTorch's. Tools that write a trace anew may append to its names."""
+        if step := _PYTORCH_STEP.match(name):
+            return cls("profiler_step", int(step["number"]), synchronised=False)
+        if not name.startswith(PREFIX):
+            return None
+        if (step := _STEP_MARKER.match(name, len(PREFIX))) and not step["unsynced"]:
+            return cls("step", int(step["number"]))
+        if (item := _ITEM_MARKER.match(name, len(PREFIX))) and not item["unsynced"]:
+            return cls("item", int(item["number"]), item["item"])
+        return None
+
+    @property
+    def series(self) -> tuple[str, str]:
+        """What the marker's number counts: the steps, or the calls of one item."""
+        return self.kind, self.text
+
     def __str__(self) -> str:
         unsynced = "" if self.synchronised else "unsynced_"
         if self.kind == "step":
@@ -132,6 +155,9 @@ class Marker:
 SYNC: Final = str(Marker("other", text="sync"))
 """Marker of the wait for all work that was asked for."""
 
+INPUT: Final = str(Marker("phase", text="input"))
+"""Marker of a step's input phase."""
+
 
 def is_marker(name: str) -> bool:
     """Whether an event's name is a marker of dlprof's own."""
@@ -143,33 +169,60 @@ def restored(name: str) -> str:
     return PREFIX + name.removeprefix(_PREFIX_2_0) if name.startswith(_PREFIX_2_0) else name
 
 
+ArrayKind = Literal["logits", "loss", "out", "grad", "after", "timed", "run", "replay", "replay/moved", "replay/given"]
+
+_LATE: Final = ("timed", "run", "replay", "replay/moved", "replay/given")
+_OF_ITEMS: Final = ("out", "grad", "timed")
+
+
 @dataclass(frozen=True, slots=True)
 class ArrayName:
-    """An array of the check of equal work: `logits`, `loss`, `grad/conv1/w`, `out/matmul[size=50]`, `after/losses`.
+    """An array of the check of equal work.
 
-    kind: logits, loss, out (an item's result), grad (a gradient) or after (what three training steps leave).
-    of: the layer's weight or the item; '' for the outputs of a network.
+    Made of the first batch, before the timing:
+        logits, loss, out/matmul[size=50], grad/conv1/w, grad/matmul[size=50] by b, after/losses, after/conv1/w
+    Made by the objects that were timed, after the timing (`recheck.py` of the child says how):
+        timed/matmul[size=50]@0, timed/matmul[size=50]@1 by b, run/updates, run/moved, replay/losses, replay/logits,
+        replay/moved/conv1/w, replay/given/conv1/w
+
+    kind: what was asked (out: an item's result, grad: a gradient, after: what three training steps leave, timed: an item's
+    result in the timed object, run: the timed run, replay: steps made anew, replay/moved and replay/given: how far they move
+    the weights); any other text of a foreign name.
+    of: the layer's weight, the item, or which of a kind's arrays; '' for the outputs of a network.
     by: the operand that an item's gradient is taken by, where it is taken by several; else ''.
+    number: of the operand set that a timed item was asked on; None for all other arrays, or for an item as a whole.
     """
 
-    kind: str
+    kind: ArrayKind | str
     of: str = ""
     by: str = ""
+    number: int | None = None
 
     @classmethod
     def parse(cls, text: str) -> Self:
         """Any text is a name; one without a slash has its kind alone."""
         kind, _, rest = text.partition("/")
+        if kind == "replay" and rest.startswith(("moved/", "given/")):
+            which, _, rest = rest.partition("/")
+            kind = f"{kind}/{which}"
         of, _, by = rest.partition(" by ")
+        if kind == "timed" and (match := _TIMED.fullmatch(of)):
+            return cls(kind, match["item"], by, int(match["number"]))
         return cls(kind, of, by)
 
     def __str__(self) -> str:
-        return self.kind + (f"/{self.of}" if self.of else "") + (f" by {self.by}" if self.by else "")
+        number = "" if self.number is None else f"@{self.number}"
+        return self.kind + (f"/{self.of}{number}" if self.of else "") + (f" by {self.by}" if self.by else "")
 
     @property
     def item(self) -> str | None:
         """The item of an op workload that the array is of; None for a network's."""
-        return self.of if self.kind in ("out", "grad") and self.of.endswith("]") else None
+        return self.of if self.kind in _OF_ITEMS and self.of.endswith("]") else None
+
+    @property
+    def late(self) -> bool:
+        """Whether it is made after the timing, by the objects that were timed."""
+        return self.kind in _LATE
 
 
 @dataclass(frozen=True, slots=True, order=True)

@@ -68,7 +68,9 @@ def build(
     explained = _explained(a, b)
     items = verdicts.items(timings, a.side, b.side, margin=margin, adaptive=adaptive)
     items = _judged(items, parity.blocking(parity_differences), a.side, b.side)
-    profiling = {"a": _profiling(a, timings, "a"), "b": _profiling(b, timings, "b")}
+    profiling: dict[str, ProfilingCost] = {
+        side: _profiling(evidence, timings, side) for side, evidence in zip(SIDES, (a, b), strict=True)
+    }
     notes = [*warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
     notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(a, b))]
     explanation = _explanation(a, b, _untraced_steps(a, b, timings))
@@ -113,7 +115,7 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
         rows=rows.build(a.exact, b.exact, _units(explained)),
         kernels=kernels.build(a.exact, b.exact, _units(explained)),
         explained=explained,
-        profiling_overhead={"a": None, "b": None},
+        profiling_overhead=dict.fromkeys(SIDES),
         parity=differences,
         warnings=tuple(dict.fromkeys(notes)),
         anomalies=_anomalies(a, b),
@@ -191,7 +193,7 @@ def _untraced_steps(a: Evidence, b: Evidence, timings: pa.Table) -> tuple[float,
     From the trials where they have it: many processes a side, in turns, as the verdict. Else from the steps beside the traced
     windows, which are of one process or a few.
     """
-    found = [_untraced(timings, "train_step_sync", side, np.mean) for side in "ab"]
+    found = [_untraced(timings, "train_step_sync", side, np.mean) for side in SIDES]
     if found[0] is not None and found[1] is not None:
         return found[0], found[1]
     if all(e.untraced and all(len(times) for times in e.untraced) for e in (a, b)):
@@ -259,7 +261,7 @@ def _units(explained: Mapping[str, Explained]) -> tuple[int, int]:
 
 
 def _explained(a: Evidence, b: Evidence) -> dict[str, Explained]:
-    return {side: steps.explained(e.exact[0]) for side, e in (("a", a), ("b", b)) if e.exact}
+    return {side: steps.explained(e.exact[0]) for side, e in zip(SIDES, (a, b), strict=True) if e.exact}
 
 
 def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> ProfilingCost:
@@ -309,4 +311,8 @@ def _trace_warnings(a: Evidence, b: Evidence) -> list[str]:
 
 def _anomalies(a: Evidence, b: Evidence) -> dict[str, int]:
     """Counters of both sides, each under its side's letter."""
-    return {f"{side}.{name}": count for side, e in (("a", a), ("b", b)) for name, count in sorted(e.anomalies.items())}
+    return {
+        f"{side}.{name}": count
+        for side, e in zip(SIDES, (a, b), strict=True)
+        for name, count in sorted(e.anomalies.items())
+    }

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from dlprof.analysis.facts import NOTHING, Facts
 from dlprof.analysis.facts import Ratio as Ratio
+from dlprof.names import SideLetter
 
 VerdictWord = Literal["faster", "slower", "equivalent", "negligible", "inconclusive", "not_comparable"]
 
@@ -78,7 +79,7 @@ class Drift:
     """A side (a | b) whose time changes as its process runs: relative change per iteration with its 99 % interval, and whole
     change from the first round of a trial to the last."""
 
-    side: Literal["a", "b"]
+    side: SideLetter
     per_iteration: float
     low: float
     high: float

@@ -5,10 +5,11 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 
+from dlprof.names import SIDES, SideLetter
 from dlprof.stats.allowance import bounds
 from dlprof.stats.location import Floats, varies
 from dlprof.stats.result import FIRST_LOOK
@@ -38,7 +39,7 @@ class Drift:
     at .99. whole: relative change from the first round to the last.
     """
 
-    side: Literal["a", "b"]
+    side: SideLetter
     per_iteration: float
     low: float
     high: float
@@ -68,17 +69,16 @@ def drifts(trials: Sequence[TrialRatio]) -> tuple[Drift, ...]:
     the other side's, each at .01 over the trials, and the change over the rounds is 5 % or more. What both sides share is
     the machine's drift and cancels in the ratio.
     """
-    slopes = {s: np.array([getattr(t, f"drift_{s}") for t in trials], dtype=np.float64) for s in ("a", "b")}
+    slopes = {s: np.array([getattr(t, f"drift_{s}") for t in trials], dtype=np.float64) for s in SIDES}
     known = np.isfinite(slopes["a"]) & np.isfinite(slopes["b"])
     if known.sum() < FIRST_LOOK:
         return ()
-    a, b = slopes["a"][known], slopes["b"][known]
+    a, b = (slopes[side][known] for side in SIDES)
     iterations = float(np.median([t.iterations for t, one in zip(trials, known, strict=True) if one]))
     if not _beyond(b - a):
         return ()
     found: list[Drift] = []
-    sides: tuple[tuple[Literal["a", "b"], Floats, Floats], ...] = (("a", a, a - b), ("b", b, b - a))
-    for side, own, against in sides:
+    for side, own, against in zip(SIDES, (a, b), (a - b, b - a), strict=True):
         mean = float(own.mean())
         alike = (mean > 0) == (float(against.mean()) > 0)
         if alike and _beyond(own) and abs(mean) * iterations >= LEAST_DRIFT:

@@ -79,6 +79,7 @@ def test_the_childs_phases_are_phases_of_the_event_table(phase: str) -> None:
 
 def test_the_wait_for_all_work_is_no_phase() -> None:
     assert names.SYNC == CHILD.SYNC
+    assert names.INPUT == CHILD.INPUT
     assert Marker.parse(CHILD.SYNC) == Marker("other", text="sync")
 
 
@@ -93,6 +94,39 @@ def test_a_marker_of_no_known_kind_belongs_to_no_step(name: str) -> None:
     marker = Marker.parse(name)
     assert marker is not None
     assert (marker.kind, str(marker)) == ("other", name)
+
+
+@given(NUMBERS, st.sampled_from(["matmul[size=50]", "a@1", "a#2\nb", ""]), st.sampled_from(["", " (copy)", "#x", "@"]))
+def test_a_marker_spans_a_step_whatever_a_tool_has_appended(number: int, item: str, rest: str) -> None:
+    step, call = Marker("step", number), Marker("item", number, item)
+    pytorchs = Marker("profiler_step", number, synchronised=False)
+    for marker in (step, call, pytorchs):
+        assert Marker.spanning(str(marker)) == marker
+        assert Marker.spanning(str(marker) + rest) == marker
+
+
+@pytest.mark.parametrize(
+    "name", ["dlprof:unsynced_step=1", "dlprof:unsynced_item=a@1", "dlprof:epoch=1", names.INPUT, "x"]
+)
+def test_what_waits_for_nothing_spans_no_step(name: str) -> None:
+    assert Marker.spanning(name) is None
+
+
+def test_calls_of_two_items_are_two_series() -> None:
+    numbered = [
+        Marker("step", 1),
+        Marker("step", 2),
+        Marker("item", 1, "a"),
+        Marker("item", 2, "a"),
+        Marker("item", 1, "b"),
+    ]
+    assert [marker.series for marker in numbered] == [
+        ("step", ""),
+        ("step", ""),
+        ("item", "a"),
+        ("item", "a"),
+        ("item", "b"),
+    ]
 
 
 def test_items_of_old_traces_have_a_hash_before_their_number() -> None:
@@ -120,6 +154,43 @@ def test_arrays_of_a_network_are_of_no_item(text: str) -> None:
     array = ArrayName.parse(text)
     assert str(array) == CHILD.array(array.kind, array.of) == text
     assert array.item is None
+
+
+@given(WORDS, st.integers(1, 999), st.one_of(st.just(""), WORDS), st.integers(0, 9))
+def test_arrays_of_timed_items_are_read_back(task: str, size: int, by: str, number: int) -> None:
+    item = CHILD.item(task, size)
+    array = ArrayName("timed", item, by, number)
+    assert str(array) == CHILD.array("timed", item, by, number)
+    assert ArrayName.parse(str(array)) == array
+    assert (array.item, array.late) == (item, True)
+
+
+@given(st.sampled_from(["replay/moved", "replay/given", "replay", "run", "after", "grad", "out", "timed"]), WORDS)
+def test_arrays_of_weights_are_read_back(kind: str, layer: str) -> None:
+    for of in (f"{layer}/w", layer):
+        array = ArrayName(kind, of)
+        assert str(array) == CHILD.array(kind, of)
+        assert ArrayName.parse(str(array)) == array
+        assert array.item is None
+        assert array.late == (kind not in ("after", "grad", "out"))
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "of"),
+    [
+        ("run/updates", "run", "updates"),
+        ("replay/losses", "replay", "losses"),
+        ("replay/moved/conv1/w", "replay/moved", "conv1/w"),
+        ("replay/moved", "replay", "moved"),
+        ("timed/train_block", "timed", "train_block"),
+        ("timed/a@1", "timed", "a@1"),
+        ("timed/a[size=3]", "timed", "a[size=3]"),
+        ("running", "running", ""),
+    ],
+)
+def test_what_an_arrays_kind_is(text: str, kind: str, of: str) -> None:
+    assert ArrayName.parse(text) == ArrayName(kind, of)
+    assert str(ArrayName(kind, of)) == text
 
 
 @given(st.sampled_from(names.SIDES), st.sampled_from(["exact", "native"]), st.integers(1, 10**6))

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from dlprof.analysis.same_work import parity, rules
 from dlprof.analysis.same_work.rules import Difference
+from dlprof.names import ArrayName
 from dlprof.workload import Workload
 
 Arrays = Mapping[str, NDArray[Any]]
@@ -37,7 +38,11 @@ PRECISION_TOLERANCE: Final[Mapping[str, float]] = {"float32": 2e-5, "float64": 1
 """Root mean square of the difference over that of the result. Measured in float32 over all shipped operators: at most 6e-7.
 TensorFloat-32 makes 3e-4, bfloat16 3e-3: within no tolerance that is meant for sums in another order."""
 
-_LATE: Final = ("timed/", "run/", "replay/")
+_UPDATES: Final = str(ArrayName("run", "updates"))
+_MOVED: Final = str(ArrayName("run", "moved"))
+
+_MOVES: Final = {"replay/moved": "known steps", "replay/given": "updates with given gradients"}
+"""Kind of array → what moved the weights that it is of."""
 
 DEFERRED_LIMIT: Final = 0.5
 """Share of the calls' time that may be spent when a result is read, beyond copying it."""
@@ -61,7 +66,7 @@ def check(
     """Every disagreement, those that forbid a verdict with blocks = yes; one of a single op item names it under `item`."""
     dtype = rules.dtype_of(workloads["a"])
     found = [*_updates("A", a), *_updates("B", b), *_deferred("A", a), *_deferred("B", b)]
-    names = sorted({*a.arrays, *b.arrays} - {"run/updates"})
+    names = sorted({*a.arrays, *b.arrays} - {_UPDATES})
     for name in names:
         found.extend(_held(name, a.arrays.get(name), b.arrays.get(name), dtype))
     return tuple(rules.judged((rules.placed(one) for one in found), workloads, allow))
@@ -69,7 +74,7 @@ def check(
 
 def found_late(differences: Collection[Difference]) -> tuple[Difference, ...]:
     """Those of a comparison's differences that were found after or by the timing, and not by parity before it."""
-    return tuple(difference for difference in differences if difference["where"].startswith(_LATE))
+    return tuple(difference for difference in differences if ArrayName.parse(difference["where"]).late)
 
 
 def _held(name: str, a: NDArray[Any] | None, b: NDArray[Any] | None, dtype: str) -> Iterator[Difference]:
@@ -79,12 +84,11 @@ def _held(name: str, a: NDArray[Any] | None, b: NDArray[Any] | None, dtype: str)
     x, y = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if x.shape != y.shape or not (np.isfinite(x).all() and np.isfinite(y).all()):
         yield from parity.check({name: a}, {name: b}, dtype=dtype)
-    elif name == "run/moved":
+    elif name == _MOVED:
         yield from _distance(name, x, y, RUN_TOLERANCE, "the weights moved over the timed run")
-    elif name.startswith(("replay/moved/", "replay/given/")):
-        parameter = name.split("/", 2)[2]
-        how = "known steps" if name.startswith("replay/moved/") else "updates with given gradients"
-        yield from _distance(name, x, y, MOVED_TOLERANCE, f"{how} move {parameter}") or _direction(name, x, y)
+    elif how := _MOVES.get((parsed := ArrayName.parse(name)).kind):
+        found = _distance(name, x, y, MOVED_TOLERANCE, f"{how} move {parsed.of}")
+        yield from found or _direction(name, parsed.of, x, y)
     else:
         yield from parity.check({name: a}, {name: b}, dtype=dtype) or _precision(name, x, y, dtype)
 
@@ -97,12 +101,11 @@ def _distance(name: str, x: NDArray[Any], y: NDArray[Any], limit: float, what: s
     return (_difference(name, f"{left:.6g}", f"{right:.6g}", f"{what} by {left:.4g} on A and {right:.4g} on B"),)
 
 
-def _direction(name: str, x: NDArray[Any], y: NDArray[Any]) -> tuple[Difference, ...]:
+def _direction(name: str, parameter: str, x: NDArray[Any], y: NDArray[Any]) -> tuple[Difference, ...]:
     norm = float(np.linalg.norm(x))
     gap = float(np.linalg.norm(x - y)) / norm if norm else 0.0
     if gap <= DIRECTION_TOLERANCE:
         return ()
-    parameter = name.split("/", 2)[2]
     return (_difference(name, "its own", "its own", f"the same steps move {parameter} elsewhere: {gap:.1%} apart"),)
 
 
@@ -123,10 +126,10 @@ def _precision(name: str, x: NDArray[Any], y: NDArray[Any], dtype: str) -> tuple
 
 def _updates(side: str, answer: Answer) -> Iterator[Difference]:
     """Training steps that were asked for, against what the optimizer itself has counted."""
-    asked, counted = (int(n) for n in answer.arrays.get("run/updates", (0, -1)))
+    asked, counted = (int(n) for n in answer.arrays.get(_UPDATES, (0, -1)))
     if counted >= 0 and abs(counted - asked) > asked // 1000:
         sentence = f"{side} was asked for {asked} training steps, and its optimizer has made {counted} updates"
-        yield _difference("run/updates", str(asked), str(counted), sentence, what="updates")
+        yield _difference(_UPDATES, str(asked), str(counted), sentence, what="updates")
 
 
 def _deferred(side: str, answer: Answer) -> Iterator[Difference]:
@@ -136,7 +139,8 @@ def _deferred(side: str, answer: Answer) -> Iterator[Difference]:
                 f"{item} of {side} does {share:.0%} as much work again when its result is read: the timed calls end before "
                 "their work is done"
             )
-            yield {**_difference(f"timed/{item}", "done", "put off", sentence, what="deferred"), "item": item}
+            where = str(ArrayName("timed", item))
+            yield {**_difference(where, "done", "put off", sentence, what="deferred"), "item": item}
 
 
 def _difference(where: str, a: str, b: str, sentence: str, what: str = "array") -> Difference:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 
+from dlprof.analysis.same_work import rules
 from dlprof.analysis.same_work.rules import Difference
+from dlprof.names import ArrayName, Item
 from dlprof.workload import Workload
 
 
@@ -29,8 +31,8 @@ def _products(description: Mapping[str, object]) -> Iterator[tuple[str, float]]:
         shapes = [operand.get("shape") for operand in task["operands"]]
         if task.get("op") == "MatMul" and shapes == [["n", "n"], ["n", "n"]]:
             for size in run.get("sizes") or task.get("sizes") or ():
-                for variant in ("", *(f"call={name}," for name in task["calls"])):
-                    yield f"{task['name']}[{variant}size={size}]", 2.0 * int(size) ** 3
+                for call in ((), *((("call", name),) for name in task["calls"])):
+                    yield str(Item(task["name"], (*call, ("size", str(size))))), 2.0 * int(size) ** 3
 
 
 def check(
@@ -51,6 +53,13 @@ def _refusal(item: str, side: str, rate: float, peak: float) -> Difference:
         f"{item} of {side} would do {rate / 1e9:.4g} billion float operations a second, where this machine's processors "
         f"can do {peak / 1e9:.4g} at most: its work is not done"
     )
-    difference = {"what": "rate", "where": f"timed/{item}", "a": f"{rate:.3g}", "b": f"{peak:.3g}", "blocks": "yes",
-                  "sentence": told}  # fmt: skip
-    return {**difference, "item": item} if "[" in item else difference
+    return rules.placed(
+        {
+            "what": "rate",
+            "where": str(ArrayName("timed", item)),
+            "a": f"{rate:.3g}",
+            "b": f"{peak:.3g}",
+            "blocks": "yes",
+            "sentence": told,
+        }
+    )

@@ -19,7 +19,16 @@ _ARRAYS: Final = ("outputs", "loss", "gradients", "weights")
 _MAIN_THREAD: Final = 0.2
 """What a thread that hands out work, and does none, adds to the number of busy threads (measured: 0.0 to 0.4)."""
 
-_OF_ITEM: Final = ("out/", "grad/", "timed/")
+_LOSSES: Final = (ArrayName("loss"), ArrayName("after", "losses"), ArrayName("replay", "losses"))
+_OF_KIND: Final = {
+    "grad": "gradients",
+    "after": "weights",
+    "run": "weights",
+    "replay/moved": "weights",
+    "replay/given": "weights",
+}
+"""Kind of array → what --allow and presets call it; any other is one of the outputs."""
+
 _IMPLIED: Final[Mapping[str, frozenset[str]]] = {
     "model": frozenset({*_ARRAYS, "layers"}),
     "data": frozenset({*_ARRAYS, "data", "order", "steps"}),
@@ -150,20 +159,14 @@ def _kind(difference: Difference) -> str:
     where = difference["where"]
     if difference["what"] == "fact":
         return where
-    if where in ("loss", "after/losses", "replay/losses"):
-        return "loss"
-    if where.startswith(("replay/moved/", "replay/given/")):
-        return "weights"
-    return {"grad": "gradients", "after": "weights", "run": "weights"}.get(where.partition("/")[0], "outputs")
+    name = ArrayName.parse(where)
+    return "loss" if name in _LOSSES else _OF_KIND.get(name.kind, "outputs")
 
 
 def placed(difference: Difference) -> Difference:
     """With the item that it concerns, where it is an array of one item."""
-    where = difference["where"]
-    item = where.partition("/")[2].partition("]")[0] + "]"  # grad/dense[size=32] by w, timed/dense[size=32]@0
-    if difference["what"] != "fact" and where.startswith(_OF_ITEM) and "]" in where:
-        return {**difference, "item": item}
-    return difference
+    item = ArrayName.parse(difference["where"]).item if difference["what"] != "fact" else None
+    return {**difference, "item": item} if item else difference
 
 
 def _judged(difference: Difference, reasons: Mapping[str, str]) -> Difference:

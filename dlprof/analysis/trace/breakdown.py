@@ -16,6 +16,7 @@ from dlprof.analysis.columns import NULL, Bools, Ints, Text
 from dlprof.analysis.model import Outside
 from dlprof.analysis.trace import places, steps
 from dlprof.errors import UsageError
+from dlprof.names import INPUT
 from dlprof.units import PS_PER_NS
 
 By = Literal["op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process"]
@@ -35,7 +36,6 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 """Key columns of each view. A kernel is always shown with its device: the same kernel on two devices is two rows."""
 
 IDLE: Final = "idle"
-_INPUT: Final = "dlprof:input"
 
 
 _KINDS_OF_MEMORY: Final = re.compile(r" \(.*\)$")
@@ -306,7 +306,7 @@ def phases(events: pa.Table) -> pa.Table:
         wall.update(zip(names, groups.sum_float(own[mask]).tolist(), strict=True))
     free = intervals.union(times.start[mask], times.end[mask]).gaps(frame)
     name = columns.text(events, "name")
-    marked = columns.text(events, "level").where("marker") & name.flags([v.startswith(_INPUT) for v in name.values])
+    marked = columns.text(events, "level").where("marker") & name.flags([v.startswith(INPUT) for v in name.values])
     _, start, end = intervals.clip(times.start[marked], times.end[marked], free)
     waiting = intervals.union(start, end).length
     if waiting:

@@ -51,7 +51,6 @@ REASONS: Final[Mapping[str, str]] = {
 
 _WAIT: Final = re.compile(r"Wait(All|ToRead|ToWrite|ForVar)|Synchronize|EventQuery")
 _LAUNCH: Final = re.compile(r"Launch")
-_INPUT_MARKER: Final = str(Marker("phase", text="input"))
 _PHASE_MARKERS: Final = tuple(
     str(Marker("phase", text=phase)) for phase in ("forward", "loss", "backward", "optimizer")
 )
@@ -104,7 +103,7 @@ def _evidence(events: pa.Table, work: Bools) -> dict[str, Bools]:
     waits |= api & name.flags([bool(_WAIT.search(value)) for value in name.values])
     waits |= marker & name.where(names.SYNC)
     return {
-        INPUT: (marker & name.where(_INPUT_MARKER)) | (api & columns.text(events, "phase").where("input")),
+        INPUT: (marker & name.where(names.INPUT)) | (api & columns.text(events, "phase").where("input")),
         SYNC: waits,
         LAUNCH: api & name.flags([bool(_LAUNCH.search(value)) for value in name.values]) & _has_kernels(events),
         DISPATCH: api,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import Final
 
@@ -14,11 +13,9 @@ from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Floats, Ints, Text
 from dlprof.analysis.model import Explained
 from dlprof.analysis.trace import places
+from dlprof.names import Marker, is_marker
 from dlprof.units import PS_PER_NS
 
-# dlprof's own markers (protocol.py), an op workload's synchronised items, PyTorch's steps.
-_STEP = re.compile(r"dlprof:step=(\d+)|dlprof:item=.*[@#](\d+)|ProfilerStep#(\d+)")
-_OWN: Final = "dlprof:"
 _CATEGORY: Final = "step"
 """Of markers that say their step by a number of their own (JAX's StepTraceAnnotation), whatever their name."""
 
@@ -82,14 +79,12 @@ def table(events: pa.Table) -> pa.Table:
 
 def _table(events: pa.Table) -> pa.Table:
     name, times = columns.text(events, "name"), Times.of(events)
-    matches = [_STEP.match(value) for value in name.values]
-    rows, named = _markers(events, name, matches)
-    own = named and name.values[name.codes[rows[0]]].startswith(_OWN)
-    numbered = np.array(
-        [int(next(g for g in m.groups() if g)) if m else NULL for m in matches] + [NULL], dtype=np.int64
-    )
+    markers = [Marker.spanning(value) for value in name.values]
+    rows, named = _marking(events, name, markers)
+    own = named and is_marker(name.values[name.codes[rows[0]]])
+    numbered = np.array([marker.number if marker else NULL for marker in markers] + [NULL], dtype=np.int64)
     number = numbered[name.codes[rows]] if named else columns.integers(events, "step")[rows]
-    keys = [number, _item(name, matches, rows)]
+    keys = [number, _series(name, markers, rows)]
     groups = columns.group(keys) if len(rows) else columns.Groups(rows, rows, 0)
     start, end = np.full(groups.size, np.iinfo(np.int64).max), np.full(groups.size, np.iinfo(np.int64).min)
     np.minimum.at(start, groups.inverse, times.start[rows])
@@ -103,15 +98,15 @@ def _table(events: pa.Table) -> pa.Table:
     return pa.table([*map(pa.array, columns_), pa.array((end - start) / PS_PER_NS)], schema=TABLE)
 
 
-def _markers(events: pa.Table, name: Text, matches: list[re.Match[str] | None]) -> tuple[Ints, bool]:
+def _marking(events: pa.Table, name: Text, markers: list[Marker | None]) -> tuple[Ints, bool]:
     """Rows that span steps, and whether their names say so: dlprof's own before a framework's on the host's threads.
 
     Else the markers of the host that stand in a step which the producer numbered itself (JAX's StepTraceAnnotation, whose
     name is the user's): the longest of them is the step's own.
     """
     marked = columns.text(events, "level").where("marker")
-    named = marked & name.flags([match is not None for match in matches])
-    own = named & name.flags([value.startswith(_OWN) for value in name.values])
+    named = marked & name.flags([marker is not None for marker in markers])
+    own = named & name.flags([is_marker(value) for value in name.values])
     host = ~_on_accelerator(events)
     if own.any():
         return np.flatnonzero(own), True
@@ -153,18 +148,18 @@ def is_host(device: str) -> bool:
     return kind == "host" or kind.startswith("cpu")
 
 
-def _item(name: Text, matches: list[re.Match[str] | None], rows: Ints) -> Ints:
-    """Code of the marker's text without its number, so that item 3 of one size is not item 3 of another."""
-    stems = [match.string[: match.start(match.lastindex or 0)] if match else "" for match in matches]
-    first: dict[str, int] = {}
-    codes = np.array([first.setdefault(stem, len(first)) for stem in stems] + [NULL], dtype=np.int64)
+def _series(name: Text, markers: list[Marker | None], rows: Ints) -> Ints:
+    """Code of what each marker's number counts, so that call 3 of one item is not call 3 of another."""
+    first: dict[tuple[str, str] | None, int] = {}
+    found = [marker.series if marker else None for marker in markers]
+    codes = np.array([first.setdefault(series, len(first)) for series in found] + [NULL], dtype=np.int64)
     return codes[name.codes[rows]]
 
 
 def unmarked(events: pa.Table) -> pa.Table:
     """The events without their steps: for a comparison with a trace that marks none, where both count as wholes."""
     name = columns.text(events, "name")
-    named = name.flags([_STEP.match(value) is not None for value in name.values])
+    named = name.flags([Marker.spanning(value) is not None for value in name.values])
     marks = columns.text(events, "level").where("marker") & (named | _of_category(events))
     at = events.schema.get_field_index("step")
     none = pa.nulls(events.num_rows, events.schema.field(at).type)

@@ -16,6 +16,7 @@ from dlprof.capture.machine import peak
 from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial
 from dlprof.errors import NotComparable
+from dlprof.names import SIDES
 from dlprof.workload import Workload
 
 
@@ -59,7 +60,7 @@ class WorkChecks:
         Returns the items that are not comparable, which are not timed again. Raises `NotComparable` where all are.
         """
         seed, steps = self.options.run.seed + 1000 * (number + 1), max(worker.trained for worker in workers.values())
-        a, b = (after.Answer(*workers[side].recheck(seed, steps)) for side in "ab")
+        a, b = (after.Answer(*workers[side].recheck(seed, steps)) for side in SIDES)
         return self._refused(after.check(a, b, self.workloads, self.options.allow))
 
     def times(self, trial: Trial) -> Collection[str]:

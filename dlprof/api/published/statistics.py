@@ -14,6 +14,7 @@ from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing import design
 from dlprof.api.compare import stored
+from dlprof.names import SIDES
 from dlprof.store import Capture
 
 UNSOUND: Final = (
@@ -41,7 +42,7 @@ def build(*, workload: str, a: Side, b: Side, timings: pa.Table, facts: Facts) -
         items=items,
         rows=(),
         explained={},
-        profiling_overhead={"a": None, "b": None},
+        profiling_overhead=dict.fromkeys(SIDES),
         parity=(),
         warnings=(UNSOUND, *design_faults),
         anomalies={},

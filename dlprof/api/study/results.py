@@ -16,7 +16,7 @@ from dlprof.api.study import result_directory
 from dlprof.capture.machine import monitors
 from dlprof.capture.machine.monitors import MONITORS_FILE
 from dlprof.errors import StoreError
-from dlprof.names import Item
+from dlprof.names import SIDES, Item
 from dlprof.protocol import Epoch
 from dlprof.store import MANIFEST_FILE
 from dlprof.study import CellRecord, StudyRecord
@@ -124,7 +124,7 @@ def _about(cell: StudyCell) -> dict[str, Any]:
 def _items(cell: StudyCell, found: ComparisonResult) -> Iterator[dict[str, Any]]:
     sides = {
         f"{name}{suffix}": getattr(side, key)
-        for name, side in (("a", found.found.a), ("b", found.found.b))
+        for name, side in zip(SIDES, (found.found.a, found.found.b), strict=True)
         for suffix, key in (("", "label"), ("_framework", "framework"), ("_version", "version"), ("_mode", "mode"))
     }
     for at, item in enumerate(found.items):

@@ -17,7 +17,7 @@ from dlprof import schema
 from dlprof.capture.machine import disturbance
 from dlprof.capture.workers.launch import Burst
 from dlprof.errors import UsageError
-from dlprof.names import SIDES, SideLetter
+from dlprof.names import OTHER_SIDE, SIDES, SideLetter
 from dlprof.stats import warm_up
 
 IDLE_LIMIT = 0.02
@@ -202,8 +202,8 @@ class _Run:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     not_warm: list[tuple[str, str]] = field(default_factory=list)
     round_ns: dict[tuple[SideLetter, str], float] = field(default_factory=dict)
-    idle_ns: dict[SideLetter, int] = field(default_factory=lambda: {"a": 0, "b": 0})
-    waited_ns: dict[SideLetter, int] = field(default_factory=lambda: {"a": 0, "b": 0})
+    idle_ns: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
+    waited_ns: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
     workers: dict[SideLetter, LockstepWorker] = field(default_factory=dict)
     began: float = 0.0
     generator: np.random.Generator = field(init=False)
@@ -323,7 +323,7 @@ class _Run:
 
     def _burst(self, side: SideLetter, item: str) -> Burst:
         """Run one burst and charge the other side's CPU time meanwhile to its idleness."""
-        other: SideLetter = "b" if side == "a" else "a"
+        other = OTHER_SIDE[side]
         cpu, clock = self.workers[other].cpu_ns(), time.perf_counter_ns()
         burst = self.workers[side].run(item, self.plan.burst)
         self.waited_ns[other] += time.perf_counter_ns() - clock

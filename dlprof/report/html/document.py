@@ -9,6 +9,7 @@ from html import escape
 from dlprof.analysis.exhibits import Exhibits
 from dlprof.analysis.model import Comparison, Ledger, Side, View
 from dlprof.analysis.same_work import parity
+from dlprof.names import SIDES
 from dlprof.report import json
 from dlprof.report.html import plots, primitives_html, waterfall
 from dlprof.report.html.figure import page_style
@@ -273,7 +274,7 @@ def _notices(warnings: Sequence[str], counts: Mapping[str, int]) -> list[Section
 
 def _explained(found: Comparison) -> Section:
     rows = []
-    for side, name in (("a", found.a.label), ("b", found.b.label)):
+    for side, name in zip(SIDES, (found.a.label, found.b.label), strict=True):
         part, cost = found.explained.get(side), found.profiling_overhead.get(side)
         rows.append((
             name, number(part.steps if part else None, "{:d}"), number(_ms(part.wall_ns, max(1, part.steps)) if part else None),

@@ -63,7 +63,7 @@ def breakdown(found: Comparison) -> Figure:
     rows = sorted(found.rows, key=lambda r: -max((r.a_ns or 0) / steps["a"], (r.b_ns or 0) / steps["b"]))[:_BARS]
     figure, (axis,) = axes(WIDTH, 1.2 + 0.36 * max(1, len(rows)))
     for at, row in enumerate(rows):
-        for side, value, offset in (("a", row.a_ns, -0.2), ("b", row.b_ns, 0.2)):
+        for side, value, offset in zip(SIDES, (row.a_ns, row.b_ns), (-0.2, 0.2), strict=True):
             axis.barh(at + offset, (value or 0.0) / steps[side] / NS_PER_MS, height=0.38,
                       color=palette.colour(row.op, row.phase), hatch=_HATCH[side])  # fmt: skip
     _rows(axis, [label(row) for row in rows])
@@ -194,7 +194,7 @@ def epochs(found: Sequence[Epochs], titles: Mapping[str, str]) -> Figure:
 def sweep(found: Sweep, titles: Mapping[str, str]) -> Figure:
     """Both frameworks over sizes: medians, the ratio with its interval as a band, and the crossover where one is shown."""
     figure, (time, ratio) = axes(WIDTH, 4.6, rows=2, share_x=True)
-    for side, values in (("a", found.a_ns), ("b", found.b_ns)):
+    for side, values in zip(SIDES, (found.a_ns, found.b_ns), strict=True):
         known = [(size, ns / NS_PER_MS) for size, ns in zip(found.sizes, values, strict=True) if ns is not None]
         if known:
             time.plot(*zip(*known, strict=True), label=titles[side], color=palette.SIDES[side], marker=_MARK[side],

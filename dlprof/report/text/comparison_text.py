@@ -167,10 +167,10 @@ def _median(value: float | None) -> str:
 
 def _explained(found: Comparison, colour: bool) -> list[str]:
     lines = heading("What the traces explain, and what profiling cost", colour=colour)
-    for name, label in (("a", "A"), ("b", "B")):
+    for name in SIDES:
         part = found.explained.get(name)
         cost = found.profiling_overhead.get(name)
-        lines += paragraph(f"{_share(part)}; {_cost(cost)}", first=f"  {label}: ")
+        lines += paragraph(f"{_share(part)}; {_cost(cost)}", first=f"  {name.upper()}: ")
         if name in found.facts.tax:
             lines += paragraph(found.facts.tax[name].statement, first="     ")
     return lines

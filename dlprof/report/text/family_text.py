@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.families import DISPATCH_BOUND
-from dlprof.names import Item
+from dlprof.names import SIDES, Item
 from dlprof.report.text.layout import heading, paragraph
 
 
@@ -22,7 +22,7 @@ def _without_events(found: Comparison) -> list[str]:
     """Items of which a side's trace holds no event: not zero time, but nothing that its profiler records."""
     counts = found.facts.events_of_items or {}
     told: list[str] = []
-    for name, side in (("a", found.a), ("b", found.b)):
+    for name, side in zip(SIDES, (found.a, found.b), strict=True):
         events = counts.get(name, {})
         silent = [item for item, count in events.items() if not count]
         if silent:
@@ -35,7 +35,7 @@ def _dispatch_bound(found: Comparison) -> list[str]:
     """Items whose operators cover so little of a call that its time is the framework's way to them."""
     shares = found.facts.explained_of_items or {}
     told: list[str] = []
-    for name, side in (("a", found.a), ("b", found.b)):
+    for name, side in zip(SIDES, (found.a, found.b), strict=True):
         known = shares.get(name, {})
         bound = {item: share for item, share in known.items() if share < DISPATCH_BOUND}
         if bound:

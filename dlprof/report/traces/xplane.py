@@ -22,13 +22,14 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.trace import steps
+from dlprof.names import Marker
 from dlprof.report import lanes
 from dlprof.report.traces.protobuf_wire import entry, integer, message
 from dlprof.units import PS_PER_NS
 
 _WORK: Final = ("op", "kernel", "copy")
+_STEPS: Final = ("step", "profiler_step")
 _TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_]*")
-_STEP: Final = re.compile(r"(?:dlprof:(?:unsynced_)?step=|ProfilerStep#)(\d+)")
 _COLUMNS: Final = (
     "name", "level", "phase", "layer", "op", "kernel", "device", "stream", "track", "start_ps", "duration_ps",
     "step", "correlation", "step_of_its_own",
@@ -91,14 +92,14 @@ def _with_steps(events: pa.Table) -> pa.Table:
     """
     level, name = columns.text(events, "level"), columns.text(events, "name")
     step, duration = columns.integers(events, "step"), columns.integers(events, "duration_ps")
-    matches = [_STEP.fullmatch(value) for value in name.values]
+    markers = [Marker.parse(value) for value in name.values]
+    told = [marker.number if marker and marker.kind in _STEPS else columns.NULL for marker in markers]
     device = columns.text(events, "device")
     host = level.where("marker") & device.flags([steps.is_host(value) for value in device.values])
     own = np.full(events.num_rows, columns.NULL, dtype=np.int64)
-    named = np.flatnonzero(host & name.flags([match is not None for match in matches]))
+    named = np.flatnonzero(host & name.flags([number != columns.NULL for number in told]))
     if len(named):
-        numbers = np.array([int(match[1]) if match else columns.NULL for match in matches], dtype=np.int64)
-        own[named] = numbers[name.codes[named]]
+        own[named] = np.array(told, dtype=np.int64)[name.codes[named]]
     else:
         inside = np.flatnonzero(host & (step != columns.NULL))
         order = inside[np.lexsort((-duration[inside], step[inside]))]

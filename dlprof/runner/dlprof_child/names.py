@@ -29,9 +29,13 @@ def epoch_marker(number):
     return "dlprof:epoch=%d" % number
 
 
-def array(kind, of="", by=""):
-    """A parity array: logits, grad/conv1/w, out/matmul[size=50]; by: the operand of an item's gradient, of several."""
-    return kind + ("/" + of if of else "") + (" by " + by if by else "")
+def array(kind, of="", by="", number=None):
+    """A parity array: logits, grad/conv1/w, out/matmul[size=50], timed/matmul[size=50]@0, replay/moved/conv1/w.
+
+    by: the operand of an item's gradient, of several. number: of the operand set, for kind `timed`.
+    """
+    at = "" if number is None else "@%d" % number
+    return kind + ("/" + of + at if of else "") + (" by " + by if by else "")
 
 
 def without_colon(marker):

@@ -197,11 +197,11 @@ class OpWork:
         return arrays
 
     @staticmethod
-    def _gradients(kind, item, found):
+    def _gradients(kind, item, found, number=None):
         """{array name: gradient} in the described layout."""
         by = [item.task["operands"][position] for position in _by(item.task)]
         return {
-            names.array(kind, item.name, operand["name"] if len(by) > 1 else ""): operands.described(
+            names.array(kind, item.name, operand["name"] if len(by) > 1 else "", number): operands.described(
                 gradient, operand.get("is"), item.call.get("layout")
             )
             for operand, gradient in zip(by, found)
@@ -251,11 +251,11 @@ class OpWork:
         )
         arrays = {}
         for number, value in enumerate(found):
-            name = "timed/%s@%d" % (item.name, number)
             if item.call["gradient"]:
-                arrays.update(self._gradients(name, item, value))
+                arrays.update(self._gradients("timed", item, value, number))
             else:
                 value = operands.described(value, item.task.get("result_is"), item.call.get("layout"))
+                name = names.array("timed", item.name, number=number)
                 arrays[name] = value.reshape(()) if value.size == 1 else value
         return arrays, deferred
 

@@ -9,6 +9,7 @@ import os
 
 import numpy as np
 
+from . import names
 from .backend import no_span
 from .clock import Stopwatch
 
@@ -34,22 +35,22 @@ def network(net, initial, weights, steps, seed, feed, trains):
     if trains and initial is not None:
         before = {name: np.asarray(value, np.float64) for name, value in weights.items()}
         counted = net.updates()
-        arrays["run/updates"] = np.array([steps, -1 if counted is None else counted])
+        arrays[names.array("run", "updates")] = np.array([steps, -1 if counted is None else counted])
         moved = _moved(net, before)
-        arrays["run/moved"] = np.sqrt(sum(np.sum(np.square(one)) for one in moved.values()))
+        arrays[names.array("run", "moved")] = np.sqrt(sum(np.sum(np.square(one)) for one in moved.values()))
         net.restore(initial)
         handles = net.train(_batches(feed, seed, REPLAYED_STEPS), no_span)
         net.sync(handles[-1])
-        arrays["replay/losses"] = np.array([float(net.numpy(handle)) for handle in handles])
-        arrays.update(("replay/moved/" + name, one) for name, one in _moved(net, before).items())
+        arrays[names.array("replay", "losses")] = np.array([float(net.numpy(handle)) for handle in handles])
+        arrays.update((names.array("replay/moved", name), one) for name, one in _moved(net, before).items())
         net.restore(initial)
         random = np.random.RandomState(seed)
         for _ in range(REPLAYED_STEPS):
             net.apply({n: random.normal(0, 0.01, w.shape).astype(np.float32) for n, w in sorted(weights.items())})
-        arrays.update(("replay/given/" + name, one) for name, one in _moved(net, before).items())
+        arrays.update((names.array("replay/given", name), one) for name, one in _moved(net, before).items())
         net.restore(initial)
     images = next(_batches(feed, seed + 1, 1))()[0]
-    arrays["replay/logits"] = np.asarray(net.numpy(net.infer(net.batch(images, None)[0])))
+    arrays[names.array("replay", "logits")] = np.asarray(net.numpy(net.infer(net.batch(images, None)[0])))
     return arrays
 
 
