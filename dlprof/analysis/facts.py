@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 from dlprof.manifest import Disturbance, Session
+from dlprof.names import SideLetter
+from dlprof.stats.result import Crossover
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,29 +220,13 @@ class Primitives:
 
 
 @dataclass(frozen=True, slots=True)
-class Crossing:
-    """The size at which the faster side changes; size, low, high are None where none is shown, and `why` says why.
-
-    faster_below: the side that is faster at small sizes, a | b. low, high: confidence set of the size.
-    """
-
-    size: float | None
-    low: float | None
-    high: float | None
-    confidence: float
-    trials: int
-    faster_below: str | None
-    why: str
-
-
-@dataclass(frozen=True, slots=True)
 class SweepFacts:
     """One operator over sizes. crossover: None where not every size was measured in every trial; sentence: in words."""
 
     op: str
     key: str
     sizes: tuple[float, ...]
-    crossover: Crossing | None
+    crossover: Crossover | None
     sentence: str
 
 
@@ -255,7 +241,7 @@ class TwoSpeeds:
     traces: what the traces of the two groups tell apart, in words; None where they were not asked.
     """
 
-    side: Literal["a", "b"]
+    side: SideLetter
     item: str
     fast_ns: float
     slow_ns: float

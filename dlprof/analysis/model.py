@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dlprof.analysis.facts import NOTHING, Facts
 from dlprof.analysis.facts import Ratio as Ratio
-from dlprof.names import SideLetter
+from dlprof.stats.result import Drift as Drift
 
 VerdictWord = Literal["faster", "slower", "equivalent", "negligible", "inconclusive", "not_comparable"]
 
@@ -72,18 +72,6 @@ class KernelRow:
     delta_ns: float
     a_count: float
     b_count: float
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """A side (a | b) whose time changes as its process runs: relative change per iteration with its 99 % interval, and whole
-    change from the first round of a trial to the last."""
-
-    side: SideLetter
-    per_iteration: float
-    low: float
-    high: float
-    whole: float
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,29 +4,12 @@ from __future__ import annotations
 
 import itertools
 import math
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike
 
 from dlprof.stats.location import Floats, t_quantile
-from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS
-
-
-@dataclass(frozen=True, slots=True)
-class Crossover:
-    """The size at which the faster side changes; size, low, high are None where none is shown, and `why` says why.
-
-    faster_below: the side that is faster at small sizes, a | b. low, high: confidence set of the size.
-    """
-
-    size: float | None
-    low: float | None
-    high: float | None
-    confidence: float
-    trials: int
-    faster_below: str | None
-    why: str
+from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS, Crossover
 
 
 def crossover(sizes: ArrayLike, log_ratios: ArrayLike, *, alpha: float = FIXED_ALPHA) -> Crossover:

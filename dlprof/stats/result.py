@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from dlprof.names import SideLetter
+
 Verdict = Literal["faster", "slower", "equivalent", "negligible", "inconclusive"]
 
 MIN_TRIALS: Final = 6
@@ -71,3 +73,37 @@ class Result:
     def significant(self) -> bool:
         """Whether the interval shows a difference, of whatever size."""
         return self.verdict in ("faster", "slower", "negligible")
+
+
+@dataclass(frozen=True, slots=True)
+class Crossover:
+    """The size at which the faster side changes; size, low, high are None where none is shown, and `why` says why.
+
+    low, high: confidence set of the size.
+    faster_below: the side that is faster at small sizes, a | b.
+    """
+
+    size: float | None
+    low: float | None
+    high: float | None
+    confidence: float
+    trials: int
+    faster_below: str | None
+    why: str
+
+
+@dataclass(frozen=True, slots=True)
+class Drift:
+    """One side's time changes as its process runs, which the other side's does not do alike.
+
+    side: a | b.
+    per_iteration: relative change from one iteration to the next, mean over trials.
+    low, high: its interval at .99.
+    whole: relative change from the first round to the last.
+    """
+
+    side: SideLetter
+    per_iteration: float
+    low: float
+    high: float
+    whole: float

@@ -5,11 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dlprof.names import SIDES, SideLetter
 from dlprof.stats.location import Floats, finite
 from dlprof.stats.result import MIN_TRIALS
 
@@ -28,7 +29,7 @@ class Speeds:
     """One side's processes in two speeds. side: a | b. fast_ns, slow_ns: median over the trials of each group; fast, slow: which
     trials (0-based)."""
 
-    side: Literal["a", "b"]
+    side: SideLetter
     fast_ns: float
     slow_ns: float
     fast: tuple[int, ...]
@@ -49,7 +50,7 @@ def two_speeds(a_ns: ArrayLike, b_ns: ArrayLike) -> tuple[Speeds, ...]:
         return ()
     numbers, a, b = logs
     found: list[Speeds] = []
-    sides: tuple[tuple[Literal["a", "b"], Floats, Floats], ...] = (("a", a, b), ("b", b, a))
+    sides = zip(SIDES, (a, b), (b, a), strict=True)
     for side, own, other in sides:
         for slow in _splits(own, own - other):
             apart, along = (float(x[slow].mean() - x[~slow].mean()) for x in (own, other))

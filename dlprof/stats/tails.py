@@ -9,10 +9,10 @@ from typing import Final
 
 import numpy as np
 
-from dlprof.names import SIDES, SideLetter
+from dlprof.names import SIDES
 from dlprof.stats.allowance import bounds
 from dlprof.stats.location import Floats, varies
-from dlprof.stats.result import FIRST_LOOK
+from dlprof.stats.result import FIRST_LOOK, Drift
 from dlprof.stats.trial import TrialRatio
 
 DRIFT_ALPHA: Final = 0.01
@@ -29,21 +29,6 @@ class MeanRatio:
     high: float | None
     confidence: float
     trials: int
-
-
-@dataclass(frozen=True, slots=True)
-class Drift:
-    """One side's time changes as its process runs, which the other side's does not do alike.
-
-    side: a | b. per_iteration: relative change from one iteration to the next, mean over trials. low, high: its interval
-    at .99. whole: relative change from the first round to the last.
-    """
-
-    side: SideLetter
-    per_iteration: float
-    low: float
-    high: float
-    whole: float
 
 
 def mean_ratio(trials: Sequence[TrialRatio], alpha: float) -> MeanRatio | None:

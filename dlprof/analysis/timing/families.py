@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict
 from typing import Final
 
 import numpy as np
@@ -12,7 +11,7 @@ import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis import columns, exhibits
-from dlprof.analysis.facts import Crossing, SweepFacts
+from dlprof.analysis.facts import SweepFacts
 from dlprof.analysis.intervals import union
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.analysis.timing import lockstep
@@ -58,7 +57,7 @@ def sweeps(found: Comparison, timings: pa.Table) -> tuple[SweepFacts, ...]:
             op=sweep.stem,
             key=sweep.key,
             sizes=sweep.sizes,
-            crossover=_numbers(sweep.crossover),
+            crossover=sweep.crossover,
             sentence=crossover_sentence(sweep.stem, sweep.crossover, found.a, found.b),
         )
         for sweep in exhibits.sweeps(found, exhibits.trials(timings))
@@ -80,10 +79,6 @@ def crossover_sentence(stem: str, crossing: stats.Crossover | None, a: Side, b: 
         f"[{crossing.low:.3g}, {crossing.high:.3g}], {below.label} below "
         f"({crossing.trials} trials, {crossing.confidence:.0%} confidence)"
     )
-
-
-def _numbers(crossing: stats.Crossover | None) -> Crossing | None:
-    return None if crossing is None else Crossing(**asdict(crossing))
 
 
 def events_of_items(events: pa.Table, items: Sequence[str]) -> Mapping[str, int]:

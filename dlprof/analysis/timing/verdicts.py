@@ -104,7 +104,7 @@ def _item(
     a_ns, b_ns = (None if math.isnan(ns) else ns for ns in medians)
     more = result.more_trials if verdict == "inconclusive" else None
     mean = _mean(trials, result)
-    drifts = tuple(Drift(d.side, d.per_iteration, d.low, d.high, d.whole) for d in stats.drifts(trials))
+    drifts = stats.drifts(trials)
     unit = _UNIT.get(name, name)
     return ItemResult(
         item=name,

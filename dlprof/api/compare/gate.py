@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 from dlprof.analysis.model import Comparison
+from dlprof.analysis.same_work import after, parity
 from dlprof.errors import DlprofError, Inconclusive, Interrupted, NotComparable, Regression
 
 
-def ending(
-    found: Comparison, gate: float | None, stopped: str, *, found_late: bool = False
-) -> type[DlprofError] | None:
+def ending(found: Comparison, gate: float | None, stopped: str) -> type[DlprofError] | None:
     """The error whose exit code the command ends with; None for success.
+
+    Work that turned out to be unequal only after it was timed, if of a single item, is no success: it was measured for nothing.
 
     gate: the slow-down of B that is allowed (0.05 = 5 %), None where none was asked for.
     stopped: why the trials ended early, '' where they did not.
-    found_late: whether the work turned out to be unequal after it was timed.
     """
     if stopped.startswith("interrupted"):
         return Interrupted
-    if found_late or (found.items and found.items[0].verdict == "not_comparable"):
+    unequal = bool(found.items) and found.items[0].verdict == "not_comparable"
+    if unequal or parity.blocking(after.found_late(found.parity)):
         return NotComparable
     if gate is None:
         return None

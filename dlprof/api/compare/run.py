@@ -12,7 +12,6 @@ import msgspec
 
 from dlprof import temporary
 from dlprof.analysis.model import Comparison
-from dlprof.analysis.same_work import after, parity
 from dlprof.analysis.timing import lockstep
 from dlprof.api import leftovers, published
 from dlprof.api.compare import gate, items, known_error, onednn, resume
@@ -136,8 +135,7 @@ class _Comparing:
             raise Interrupted("interrupted before the first trial was finished: nothing to keep")
         found, path = self._keep()
         self.bench.progress.say(f"written: {path}")
-        late = bool(parity.blocking(after.found_late(self.kept.differences)))
-        ending = gate.ending(found, self.options.gate, self.kept.stopped, found_late=late)
+        ending = gate.ending(found, self.options.gate, self.kept.stopped)
         if ending is Interrupted:
             self.bench.progress.say(go_on_words(path))
         return found, gate.exit_code(ending)

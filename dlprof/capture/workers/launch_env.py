@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 _INHERITED = (
@@ -67,35 +68,44 @@ def child_environ(
     return env
 
 
-_READERS = {
-    "OMP_": "MXNet and oneDNN",
-    "KMP_": "MXNet and oneDNN",
-    "GOMP_": "MXNet and oneDNN",
-    "MXNET_": "MXNet",
-    "TF_": "TensorFlow",
-    "XLA_": "XLA",
-    "OPENBLAS_": "NumPy and MXNet",
-    "MKL_": "what was built with MKL",
+@dataclass(frozen=True, slots=True)
+class _Reader:
+    """Who reads variables whose names begin alike. who: in words. framework: the one that alone reads them; None where
+    libraries of both sides do."""
+
+    who: str
+    framework: str | None = None
+
+
+_READERS: Final = {
+    "OMP_": _Reader("MXNet and oneDNN"),
+    "KMP_": _Reader("MXNet and oneDNN"),
+    "GOMP_": _Reader("MXNet and oneDNN"),
+    "MXNET_": _Reader("MXNet", "mxnet"),
+    "TF_": _Reader("TensorFlow", "tf"),
+    "XLA_": _Reader("XLA", "tf"),
+    "OPENBLAS_": _Reader("NumPy and MXNet"),
+    "MKL_": _Reader("what was built with MKL"),
 }
-"""Start of a variable's name → who reads it."""
+"""Start of a variable's name → who reads it; every one of THREAD_VARIABLES has a reader."""
+
+
+def _reader(name: str) -> _Reader:
+    return next(reader for prefix, reader in _READERS.items() if name.startswith(prefix))
 
 
 def disclosures() -> list[str]:
     """What the user's variables change, one sentence each: every variable that reaches the sides, with who reads it."""
-    found = []
-    for name, value in thread_settings().items():
-        reader = next(reader for prefix, reader in _READERS.items() if name.startswith(prefix))
-        found.append(f"{name}={value} is set and reaches both sides; it is read by {reader} alone")
-    return found
+    return [
+        f"{name}={value} is set and reaches both sides; it is read by {_reader(name).who} alone"
+        for name, value in thread_settings().items()
+    ]
 
 
 def thread_settings() -> dict[str, str]:
     """The thread variables that are set in this process and therefore reach a child."""
     return {name: os.environ[name] for name in THREAD_VARIABLES if name in os.environ}
 
-
-_READ_BY: Final = {"TF_": "tf", "XLA_": "tf", "MXNET_": "mxnet"}
-"""Prefix of a variable → the one framework that reads it; the others of THREAD_VARIABLES reach libraries of both sides."""
 
 _WITHHELD: Final = re.compile(
     r"LD_PRELOAD|LD_AUDIT|PYTHON[A-Z]+|(?:OMP|GOMP|KMP|MKL|OPENBLAS|DNNL|ONEDNN|TF|XLA|MXNET|JAX|TORCH|PYTORCH)_.+"
@@ -105,14 +115,9 @@ _WITHHELD: Final = re.compile(
 
 def variables(framework: str) -> dict[str, str]:
     """The thread variables that are set here and that a child of this framework reads."""
-    return {name: value for name, value in thread_settings().items() if _reader(name) in (None, framework)}
+    return {name: value for name, value in thread_settings().items() if _reader(name).framework in (None, framework)}
 
 
 def withheld() -> list[str]:
     """The variables set here that would change a run, and that no child gets."""
     return sorted(name for name in os.environ if name not in THREAD_VARIABLES and _WITHHELD.fullmatch(name))
-
-
-def _reader(name: str) -> str | None:
-    """The framework that alone reads a variable; None where both sides' libraries do."""
-    return next((framework for prefix, framework in _READ_BY.items() if name.startswith(prefix)), None)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import pytest
 
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side, VerdictWord
+from dlprof.analysis.same_work.rules import Difference
 from dlprof.api.compare.gate import ending, exit_code
 from dlprof.errors import Inconclusive, Interrupted, NotComparable, Regression
 
 SIDE = Side("tf", "2", "cpu:0", "graph", "3.11", "TF")
 
 
-def found(low: float | None, high: float | None, verdict: VerdictWord = "inconclusive") -> Comparison:
+def found(
+    low: float | None, high: float | None, verdict: VerdictWord = "inconclusive", differences: Sequence[Difference] = ()
+) -> Comparison:
     ratio = Ratio(1.0, low, high, 0.95, 6, "t")
     item = ItemResult("train_block", verdict, ratio, 1.0, 1.0, "")
-    return Comparison("w", SIDE, SIDE, (item,), (), {}, {"a": None, "b": None}, (), (), {})
+    return Comparison("w", SIDE, SIDE, (item,), (), {}, {"a": None, "b": None}, tuple(differences), (), {})
 
 
 @pytest.mark.parametrize(
@@ -36,10 +41,17 @@ def test_without_a_gate_a_slower_side_is_no_failure():
 
 
 def test_different_work_comes_before_the_gate_and_an_interruption_before_both():
-    assert ending(found(0.9, 0.95), 0.05, "", found_late=True) is NotComparable
+    late = {"what": "rate", "where": "timed/matmul[size=50]", "item": "matmul[size=50]", "blocks": "yes"}
+    assert ending(found(0.9, 0.95, differences=[late]), 0.05, "") is NotComparable
     other = found(0.9, 0.95, "not_comparable")
     assert ending(other, 0.05, "") is NotComparable
     assert ending(other, 0.05, "interrupted after 3 trials") is Interrupted
+
+
+def test_an_item_that_was_never_timed_for_being_different_work_leaves_the_others_to_the_gate():
+    early = {"what": "array", "where": "out/matmul[size=50]", "item": "matmul[size=50]", "blocks": "yes"}
+    allowed = {"what": "array", "where": "timed/matmul[size=50]@0", "item": "matmul[size=50]", "blocks": "no"}
+    assert ending(found(0.9, 0.95, differences=[early, allowed]), 0.05, "") is None
 
 
 def test_the_exit_codes_are_those_of_the_errors():

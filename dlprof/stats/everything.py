@@ -1,0 +1,100 @@
+"""What the room gives, in one list."""
+
+from dlprof.stats.adaptive import VERDICTS, Decision, decide, half_width, look_schedule, stop_each
+from dlprof.stats.calibration import Calibration, Rate, Resampled, any_false_discovery, calibrate, consecutive, resample
+from dlprof.stats.crossing import crossover
+from dlprof.stats.diagnose import Autocorrelation, autocorrelation
+from dlprof.stats.disturbance import STANDS_OUT, Disturbance, compare_trials, disturbances, trial_warnings
+from dlprof.stats.location import Interval, hodges_lehmann, median_interval, signflip_pvalue
+from dlprof.stats.multiple import Adjusted, benjamini_hochberg
+from dlprof.stats.planning import detectable_effect, needed_trials, power
+from dlprof.stats.result import (
+    FIRST_LOOK,
+    FIXED_ALPHA,
+    LARGE,
+    LOOK_ALPHA,
+    MIN_TRIALS,
+    Crossover,
+    Drift,
+    Result,
+    Verdict,
+    look_alpha,
+)
+from dlprof.stats.rounds import MOST_ROUNDS, PRIOR, Components, best_rounds, components
+from dlprof.stats.speeds import Speeds, two_speeds
+from dlprof.stats.tails import MeanRatio, drifts, mean_ratio
+from dlprof.stats.trial import (
+    FEWEST_ROUNDS,
+    ORDER_EFFECT_LIMIT,
+    SideTime,
+    TrialRatio,
+    side_time,
+    trial_log_ratio,
+    trial_ratios,
+)
+from dlprof.stats.verdict import compare
+from dlprof.stats.warmup import WarmUp, steady_from, warm_up
+
+__all__ = [
+    "FEWEST_ROUNDS",
+    "FIRST_LOOK",
+    "FIXED_ALPHA",
+    "LARGE",
+    "LOOK_ALPHA",
+    "MIN_TRIALS",
+    "MOST_ROUNDS",
+    "ORDER_EFFECT_LIMIT",
+    "PRIOR",
+    "STANDS_OUT",
+    "VERDICTS",
+    "Adjusted",
+    "Autocorrelation",
+    "Calibration",
+    "Components",
+    "Crossover",
+    "Decision",
+    "Disturbance",
+    "Drift",
+    "Interval",
+    "MeanRatio",
+    "Rate",
+    "Resampled",
+    "Result",
+    "SideTime",
+    "Speeds",
+    "TrialRatio",
+    "Verdict",
+    "WarmUp",
+    "any_false_discovery",
+    "autocorrelation",
+    "benjamini_hochberg",
+    "best_rounds",
+    "calibrate",
+    "compare",
+    "compare_trials",
+    "components",
+    "consecutive",
+    "crossover",
+    "decide",
+    "detectable_effect",
+    "disturbances",
+    "drifts",
+    "half_width",
+    "hodges_lehmann",
+    "look_alpha",
+    "look_schedule",
+    "mean_ratio",
+    "median_interval",
+    "needed_trials",
+    "power",
+    "resample",
+    "side_time",
+    "signflip_pvalue",
+    "steady_from",
+    "stop_each",
+    "trial_log_ratio",
+    "trial_ratios",
+    "trial_warnings",
+    "two_speeds",
+    "warm_up",
+]
