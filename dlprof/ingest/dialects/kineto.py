@@ -18,13 +18,10 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.dialects import kineto_names
+from dlprof.ingest.dialects import kineto_ascend, kineto_names
 from dlprof.ingest.dialects.kineto_args import NONE, Args, Memory, Task, decode_args, decoded, number, text
 from dlprof.ingest.dialects.kineto_categories import (
     ANNOTATION,
-    ASCEND,
-    ASCEND_DERIVED,
-    ASCEND_TASKS,
     CATEGORIES,
     LEGACY,
     MEMORY_DEVICES,
@@ -58,17 +55,14 @@ class KinetoDialect(Dialect):
     host: str = HOST
     tracks: dict[tuple[Any, ...], int] = field(default_factory=dict)
     kinds: list[Category] = field(default_factory=list)
-    npus: dict[Any, int] = field(default_factory=dict)
     unknown: Unknown = field(default_factory=Unknown)
     derived: int = 0
 
     def dropped(self, events: Sequence[Event], ph: Phases) -> Mask | None:
-        """msprof's processes that repeat the time of others."""
-        pids = [pid for pid, name in self.names.processes.items() if name in ASCEND_DERIVED]
-        if not pids:
-            return None
-        repeated = np.fromiter((event.pid in pids for event in events), dtype=bool, count=len(events))
-        self.derived += int((repeated & (ph == ord("X"))).sum())
+        """What repeats the time of others in msprof's trace view."""
+        repeated = kineto_ascend.repeating(events, self.names)
+        if repeated is not None:
+            self.derived += int((repeated & (ph == ord("X"))).sum())
         return repeated
 
     def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
@@ -121,7 +115,7 @@ class KinetoDialect(Dialect):
 
     def _of_process(self, process: Any) -> int:
         named = self.names.processes.get(process, "")
-        return self._index(ASCEND.get(named) or LEGACY.get(str(process)) or _BARE)
+        return self._index(kineto_ascend.PROCESSES.get(named) or LEGACY.get(str(process)) or _BARE)
 
     def _index(self, kind: Category) -> int:
         for index, known in enumerate(self.kinds):
@@ -169,6 +163,9 @@ class KinetoDialect(Dialect):
         if comms.any():
             told = [decoded(Task, event.args).collective for event in compress(rows, comms)]
             lookup[comms] = text_codes(pool, [None if word is None else f"{COLLECTIVE}:{word}" for word in told])
+        sent = self._are(kind, lambda one: one is kineto_ascend.COLLECTIVES)
+        if sent.any():
+            lookup[sent] = text_codes(pool, [f"{COLLECTIVE}:{event.name}" for event in compress(rows, sent)])
         return lookup
 
     # --- where it ran
@@ -195,7 +192,8 @@ class KinetoDialect(Dialect):
         """The track of a stream. A device is one of its process: merged files give each rank's rows a pid of their own."""
         kind = self.kinds[index]
         if kind.origin == "ascend":
-            device, stream = self.npus.setdefault(pid, len(self.npus)), tid
+            device, stream = kineto_ascend.npu(pid, self.names), tid
+            stream = self.names.threads.get((pid, tid), tid) if kind is kineto_ascend.COLLECTIVES else tid
         elif kind.origin == "legacy":
             device, stream = tid, 0
         device = kineto_names.last_number(str(pid)) if device is None else device
@@ -204,8 +202,9 @@ class KinetoDialect(Dialect):
         key = (True, kind.family, str(device), stream, str(owner))
         if key not in self.tracks:
             number = kineto_names.last_number(str(device))
+            named = stream if kind is kineto_ascend.COLLECTIVES else f"stream {stream}"
             self.tracks[key] = self.ctx.track(
-                f"{kind.family}:{number}", f"stream {stream}", stream, on_device=True, process=f"{device}/{owner}"
+                f"{kind.family}:{number}", named, stream, on_device=True, process=f"{device}/{owner}"
             )
         return self.tracks[key]
 
@@ -214,7 +213,7 @@ class KinetoDialect(Dialect):
         if key not in self.tracks:
             name = self.names.threads.get((process, thread)) or str(thread)
             # msprof writes the calls that a thread makes to CANN under a process of their own: they nest in its operators.
-            ascend = self.names.processes.get(process) in ASCEND
+            ascend = self.names.processes.get(process) in kineto_ascend.PROCESSES
             owner = "" if ascend else process
             self.tracks[key] = self.ctx.track(self.host, name, f"{owner}/{thread}", process=owner)
         return self.tracks[key]
@@ -224,8 +223,9 @@ class KinetoDialect(Dialect):
         for row in np.flatnonzero(self._are(kind, lambda one: one.origin == "ascend")).tolist():
             task = decoded(Task, rows[row].args)
             correlation[row] = number(task.connection)
-            if level[row] == LEVEL["kernel"] and task.task in ASCEND_TASKS:
-                level[row] = LEVEL[ASCEND_TASKS[task.task]]
+            told = kineto_ascend.level(task.task)
+            if level[row] == LEVEL["kernel"] and told is not None:
+                level[row] = LEVEL[told]
 
     def _memory(self, rows: Sequence[Event], level: npt.NDArray[np.int8], track: Int32) -> npt.NDArray[np.float64]:
         """Allocated bytes after each allocation, where the trace tells; the row moves to the device whose memory it is."""

@@ -44,11 +44,12 @@ class Memory(msgspec.Struct, gc=False):
 
 
 class Task(msgspec.Struct, gc=False):
-    """Arguments of an event of msprof's trace view, and of a collective."""
+    """Arguments of an event of msprof's trace view, and of a collective. part: type of a task that a collective consists of."""
 
     connection: int | str | None = msgspec.field(default=None, name="connection_id")
     stream: int | str | None = msgspec.field(default=None, name="Stream Id")
     task: str | None = msgspec.field(default=None, name="Task Type")
+    part: str = msgspec.field(default="", name="task type")
     collective: str | None = msgspec.field(default=None, name="Collective name")
 
 

@@ -94,24 +94,6 @@ MEMORY_DEVICES: Final = {
 }
 """c10::DeviceType, as `[memory]` events have it, → word before the device's number."""
 
-ASCEND: Final = {
-    "Ascend Hardware": Category("kernel", "device", "npu", origin="ascend"),
-    "CANN": Category("api", origin="ascend"),
-    "Python": Category("op", origin="ascend"),
-}
-"""Processes of msprof's trace view, whose events have no category."""
-ASCEND_TASKS: Final = {
-    "MEMCPY_ASYNC": "copy",
-    "SDMA": "copy",
-    "EVENT_RECORD": "sync",
-    "EVENT_WAIT": "sync",
-    "NOTIFY_WAIT": "sync",
-    "NOTIFY_RECORD": "sync",
-}
-"""Task types of msprof that are no kernels → level."""
-ASCEND_DERIVED: Final = frozenset({"Overlap Analysis"})
-"""Processes of msprof whose events repeat the time of others."""
-
 LEGACY: Final = {
     "CPU functions": Category("op", origin="legacy"),
     "CUDA functions": Category("kernel", "device", origin="legacy"),

@@ -42,9 +42,10 @@ class _Exact(Event, gc=False):
 
 
 def metadata_name(event: Event) -> str | None:
-    """The name that a process_name or thread_name event gives; None where it cannot be read."""
+    """What a process_name, thread_name or process_labels event gives; None where it cannot be read."""
+    key = "labels" if event.name == "process_labels" else "name"
     try:
-        return str(msgspec.json.decode(event.args, type=dict[str, Any]).get("name", ""))
+        return str(msgspec.json.decode(event.args, type=dict[str, Any]).get(key, ""))
     except msgspec.DecodeError:
         return None
 

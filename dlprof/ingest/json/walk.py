@@ -46,9 +46,10 @@ Phases = npt.NDArray[np.uint8]
 
 @dataclass(slots=True)
 class Names:
-    """Names that metadata events gave: processes by pid, threads by (pid, tid)."""
+    """Names that metadata events gave: processes and their labels by pid, threads by (pid, tid)."""
 
     processes: dict[Any, str] = field(default_factory=dict)
+    labels: dict[Any, str] = field(default_factory=dict)
     threads: dict[tuple[Any, Any], str] = field(default_factory=dict)
 
 
@@ -141,13 +142,15 @@ class ChromeFile:
     def _learn(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> None:
         names = self.dialect.names
         for event in compress(events, ph == _M):
-            if event.name not in ("process_name", "thread_name"):
+            if event.name not in ("process_name", "process_labels", "thread_name"):
                 continue
             name = metadata_name(event)
             if name is None:
                 self.dialect.ctx.anomalies.count("json_bad_metadata")
             elif event.name == "process_name":
                 names.processes[event.pid] = name
+            elif event.name == "process_labels":
+                names.labels[event.pid] = name
             else:
                 names.threads[event.pid, event.tid] = name
 

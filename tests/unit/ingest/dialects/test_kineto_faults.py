@@ -413,6 +413,50 @@ def test_several_npus_of_msprof_are_several_devices_and_hccl_is_communication(tm
     assert {found[row["launch"]]["name"] for row in found if row["name"] == "MatMulV2"} == {"aten::mm"}
 
 
+def _processes(named: dict[int, str], labels: dict[int, str] | None = None) -> list[dict[str, Any]]:
+    """Metadata events that name processes."""
+    events = [{"ph": "M", "name": "process_name", "pid": p, "tid": 0, "args": {"name": n}} for p, n in named.items()]
+    return events + [
+        {"ph": "M", "name": "process_labels", "pid": p, "tid": 0, "args": {"labels": text}}
+        for p, text in (labels or {}).items()
+    ]
+
+
+@pytest.mark.parametrize("name", ["Communication", "HCCL"])
+def test_msprofs_collectives_are_communication_of_their_npu_and_their_parts_repeat_them(
+    tmp_path: Path, name: str
+) -> None:
+    events = _processes({1: "Python", 2: "CANN", 3: "Ascend Hardware", 5: name}, {3: "NPU 6", 5: "NPU 6"})
+    events += [
+        {"ph": "M", "name": "thread_name", "pid": 5, "tid": tid, "args": {"name": text}}
+        for tid, text in ((0, "Group 0 Communication"), (1, "Plane 0"), (2, "Plane 1"), (3, "Communication"))
+    ]
+    events += [
+        span("cpu_op", "HcclAllreduce", 0, 20, pid=1),
+        span(None, "Node@launch", 5, 2, pid=2, connection_id=7),
+        span(None, "MatMulV2", 40, 100, pid=3, tid=2, connection_id=8, **{"Task Type": "AI_CORE"}),
+        span(None, "NOTIFY_WAIT_SQE", 150, 9, pid=3, tid=4, **{"Task Type": "NOTIFY_WAIT_SQE"}),
+        span(None, "hcom_allReduce__586_0_1", 150, 30, pid=5, tid=0, connection_id=7, data_type="FP32", count=8),
+        span(None, "Notify_Wait", 150, 10, pid=5, tid=1, **{"task type": "Notify Wait", "transport type": "LOCAL"}),
+        span(None, "Memcpy", 160, 20, pid=5, tid=2, **{"task type": "SDMA", "size(Byte)": 32}),
+        span(None, "Reduce_Inline", 160, 20, pid=5, tid=9, **{"task type": "SDMA"}),
+        span(None, "MatmulAllReduceMc2AicpuKernel_467", 200, 5, pid=5, tid=3),
+    ]
+    found, info = rows_of(json.dumps(events), tmp_path)
+    assert sorted(work(found)) == [
+        ("npu:6", "MatMulV2", 100),
+        ("npu:6", "MatmulAllReduceMc2AicpuKernel_467", 5),
+        ("npu:6", "hcom_allReduce__586_0_1", 30),
+    ]
+    told = {row["name"]: row for row in found}
+    assert {told[key]["phase"] for key in told if "llReduce_" in key or "Mc2" in key} == {"communication"}
+    assert told["hcom_allReduce__586_0_1"]["op"] == "AllReduce"
+    assert told["hcom_allReduce__586_0_1"]["stream"] == "Group 0 Communication"
+    assert found[told["hcom_allReduce__586_0_1"]["launch"]]["name"] == "HcclAllreduce"
+    assert told["NOTIFY_WAIT_SQE"]["level"] == "sync"
+    assert info.anomalies["derived_line_events"] == 3
+
+
 def test_the_module_hierarchy_of_torchscript_names_the_layer(tmp_path: Path) -> None:
     hierarchy = "TOP(Net)::forward.head(Sequential)::forward.1(Linear)::forward"
     events = [
