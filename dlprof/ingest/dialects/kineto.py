@@ -77,6 +77,7 @@ class KinetoDialect(Dialect):
         lookup = self._lookups(rows, name, kind)
         track = self._tracks(rows, args, kind, placed)
         correlation = _numbers([a.correlation for a in args])
+        correlation[~placed & self._launches_nothing(kind, level)] = NO_INT
         self._ascend(rows, kind, level, correlation)
         value = self._memory(rows, level, track)
         is_op = level == LEVEL["op"]
@@ -148,6 +149,11 @@ class KinetoDialect(Dialect):
         memory = self.ctx.pool("name").get(MEMORY, NO_TEXT)
         level[(ph == ord("C")) | (instant & (name == memory) & (memory != NO_TEXT))] = LEVEL["counter"]
         return level
+
+    def _launches_nothing(self, kind: Int32, level: npt.NDArray[np.int8]) -> Mask:
+        """Rows whose correlation id, where they bear one, is not that of work that they launched."""
+        frames = self._are(kind, lambda one: not one.launches)
+        return frames | (level == LEVEL["marker"]) | (level == LEVEL["counter"]) | (level == LEVEL["sync"])
 
     def _lookups(self, rows: Sequence[Event], name: Int32, kind: Int32) -> Int32:
         """What the vocabulary is asked for instead of the name: copies by category, user annotations as what they are, a

@@ -16,17 +16,20 @@ class Category:
     """What events of a category are. level: one of schema.LEVELS. place: device; host; told: on the device that its
     arguments name, else on the host. family: word before the device's number (gpu:0). lookup: name that the vocabulary is
     asked for instead of the event's own, where the category alone tells the operator. origin: kineto, ascend (msprof's trace
-    view) or legacy (the legacy autograd profiler)."""
+    view) or legacy (the legacy autograd profiler). launches: of calls, whether its correlation id is that of what it launched (a
+    tool's or a frame's is not)."""
 
     level: str
     place: Place = "host"
     family: str = "gpu"
     lookup: str | None = None
+    launches: bool = True
     origin: Literal["kineto", "ascend", "legacy"] = "kineto"
 
 
 _OPERATOR: Final = Category("op")
 _CALL: Final = Category("api")
+_FRAME: Final = Category("api", launches=False)
 _MARKER: Final = Category("marker")
 ANNOTATION: Final = Category("marker")
 """A span that the user (record_function) or PyTorch itself (steps, optimizers, collectives) named."""
@@ -41,8 +44,8 @@ CATEGORIES: Final = {
     "cpu_op": _OPERATOR,
     "user_annotation": ANNOTATION,
     "cpu_instant_event": _MARKER,
-    "python_function": _CALL,
-    "overhead": _CALL,
+    "python_function": _FRAME,
+    "overhead": _FRAME,
     "Trace": _MARKER,
     "collective_comm": Category("kernel", "told"),
     # CUDA, ROCm and Intel GPUs

@@ -1,7 +1,8 @@
 """Files that hold several ranks: which processes they are, and whose each device is.
 
 A merger writes the files of several ranks one behind the other and gives each a process id of its own. Correlation and
-External ids, which count from 1 in every rank, then repeat: they mean something within their rank alone.
+External ids, which count from 1 in every rank, then repeat: they mean something within their rank alone. A rank is a
+process with operators or launches: one whose events merely bear the ids of another's (a tool's record of its own) is none.
 """
 
 from __future__ import annotations
@@ -13,12 +14,12 @@ from typing import Final
 
 import numpy as np
 
-from dlprof.ingest.batch import NO_INT, Int64, Track
+from dlprof.ingest.batch import LEVEL, NO_INT, Int64, Track
 from dlprof.ingest.finish.spill import Spill
 
 _LABEL: Final = re.compile(r"(?:rank|TP|DP|PP|EP)[ _-]?(\d{1,9})", re.IGNORECASE)
 _NATURAL: Final = re.compile(r"(\d+)")
-_COLUMNS: Final = ("correlation", "link", "start_ps")
+_COLUMNS: Final = ("correlation", "link", "start_ps", "level")
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +84,8 @@ def _assign(ranks: Ranks, source: str, mine: Mapping[int, Track], threads: Mappi
     devices = sorted({track.process for track in mine.values() if track.on_device}, key=natural)
     scores = {}
     for device in devices:
-        rows = _rows(spill, [code for code, track in mine.items() if track.on_device and track.process == device])
+        codes = [code for code, track in mine.items() if track.on_device and track.process == device]
+        rows = _rows(spill, codes, host=False)
         scores[device] = [known.hits(*rows) for known in threads.values()]
     names, taken = list(threads), np.zeros(len(threads), dtype=np.int64)
     # The clearest first, so that a device that could be anybody's goes to whom is left.
@@ -99,9 +101,9 @@ def _margin(score: Sequence[int]) -> int:
     return ordered[-1] - ordered[-2]
 
 
-def _rows(spill: Spill, codes: Sequence[int]) -> tuple[Int64, Int64]:
+def _rows(spill: Spill, codes: Sequence[int], *, host: bool) -> tuple[Int64, Int64]:
     """(ids, start) of all rows of tracks that have an id: the correlation id, else the link (as a negative number, which
-    no correlation id is)."""
+    no correlation id is). host: of operators and of calls that launch alone."""
     ids, starts = [np.empty(0, dtype=np.int64)], [np.empty(0, dtype=np.int64)]
     for code in codes:
         for span in spill.spans(code):
@@ -109,13 +111,17 @@ def _rows(spill: Spill, codes: Sequence[int]) -> tuple[Int64, Int64]:
             correlation, link = rows["correlation"], rows["link"]
             called = (correlation != NO_INT) & (correlation != 0)
             linked = ~called & (link != NO_INT)
+            if host:
+                operators = rows["level"] == LEVEL["op"]
+                called &= operators | (rows["level"] == LEVEL["api"])
+                linked &= operators
             ids += [correlation[called], -1 - link[linked]]
             starts += [rows["start_ps"][called], rows["start_ps"][linked]]
     return np.concatenate(ids), np.concatenate(starts)
 
 
 def _ids(spill: Spill, codes: Sequence[int]) -> _Ids:
-    ids, start = _rows(spill, codes)
+    ids, start = _rows(spill, codes, host=True)
     order = np.lexsort((start, ids))
     ids, start = ids[order], start[order]
     first = np.diff(ids, prepend=ids[:1] - 1) != 0

@@ -86,6 +86,19 @@ def test_ids_of_merged_ranks_are_joined_within_their_rank_whatever_the_order(tmp
         assert info.anomalies == {"merged_ranks": 2}
 
 
+@pytest.mark.parametrize(
+    "category", ["overhead", "python_function", "user_annotation", "cpu_instant_event", "new_tool"]
+)
+def test_a_process_without_operators_or_launches_that_repeats_ids_is_no_rank(tmp_path: Path, category: str) -> None:
+    events = [op("aten::mm", 10, 20, 1), call(15, 1), kernel("gemm", 30, 10, 1)]
+    events += [span(category, "Resource Flushing", 0, 500, pid=-1, tid=3, correlation=1, External_id=1)]
+    found, info = read(tmp_path, events)
+    assert [(row["rank"], found[row["launch"]]["name"]) for row in found if row["level"] == "kernel"] == [
+        (None, "aten::mm")
+    ]
+    assert "merged_ranks" not in info.anomalies
+
+
 def test_devices_of_two_hosts_are_two_devices(tmp_path: Path) -> None:
     for rank in (0, 1):
         text = json.dumps(
