@@ -60,8 +60,8 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "older_run": Anomaly("info", "profile runs in the folder that are older than the one read; passed over"),
     "unplaced_file": Anomaly(
         "info",
-        "files, of several read together, that tell neither host nor rank; each counts as a process with devices of its own, "
-        "and its name stands for the host",
+        "files, of several read together, that tell no rank, and no host or that of others; each process counts as one with "
+        "devices of its own: a rank of its host, else its file's name stands for the host",
     ),
     # XPlane
     "derived_line_events": Anomaly(

@@ -28,6 +28,7 @@ class Context:
     relative to (None: the trace has no absolute time, start_ps is relative to its own zero); set before the first batch.
     producer: tensorflow | mxnet | jax | pytorch | chrome, set by the reader where the content tells better than the kind.
     host, rank: machine and rank that recorded the file, where it tells; may be set until reading ends.
+    process: what tells the process that recorded the file from others of its host; several files may be of one.
     nested: operators call operators (PyTorch): the outermost of one canonical operator is the call, phase and layer come from
     what is around, and what a process's device ran twice or at once on one stream is looked for.
     run_steps: for each execution of RawBatch.run the step that launched it, or NO_STEP or NO_INT; set at the end.
@@ -43,6 +44,7 @@ class Context:
     origin_ns: int | None = None
     host: str | None = None
     rank: int | None = None
+    process: str = ""
     nested: bool = False
     run_steps: Int64 | None = None
     completeness: dict[str, str] = field(default_factory=dict)

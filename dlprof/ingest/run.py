@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from typing import Final
 
@@ -16,6 +17,7 @@ from dlprof.ingest.background import Background
 from dlprof.ingest.batch import Pools
 from dlprof.ingest.dialects.registry import kind_of, reader_for
 from dlprof.ingest.finish.finisher import Finisher, Place
+from dlprof.ingest.finish.ranks import natural
 from dlprof.ingest.heap import kept_warm
 from dlprof.ingest.reader import Context, Damaged, Reader
 from dlprof.ingest.source import Source
@@ -179,9 +181,10 @@ def _origins(
 
 
 def _tell_apart(run: _Run) -> None:
-    """Gives each of several files that tell neither host nor rank the file's own name as its host.
+    """Gives files that tell no rank, of several, a place of their own; PyTorch writes a file a process.
 
-    PyTorch writes a file a process: without this the devices of all of them, each called gpu:0, would be one.
+    Without this the devices of all of them, each called gpu:0, would be one. A file that does not tell its host either has
+    its own name for a host; the processes of one host are ranks, in the order of their ids or names, unless they are one.
     """
     written = [read.context for read in run.reads if read.context.nested]
     if len(written) < 2:
@@ -194,6 +197,26 @@ def _tell_apart(run: _Run) -> None:
                 "the file tells neither host nor rank; it is taken for a process with devices of its own, and its name "
                 "stands for the host"
             )
+    for host in sorted({context.host for context in written if context.host is not None}):
+        _number_ranks(run, [context for context in written if context.host == host])
+
+
+def _number_ranks(run: _Run, files: Sequence[Context]) -> None:
+    """Numbers the processes of a host that tell no rank, where it has several."""
+    unranked = [context for context in files if context.rank is None]
+    processes = sorted({context.process for context in unranked}, key=natural)
+    taken = {context.rank for context in files if context.rank is not None}
+    if not unranked or len(processes) + len(taken) < 2:
+        return
+    free = (number for number in count() if number not in taken)
+    ranks = dict(zip(processes, free, strict=False))
+    for context in unranked:
+        context.rank = ranks[context.process]
+        run.anomalies.count("unplaced_file")
+        context.completeness["place"] = (
+            f"the file tells its host, of which there are other files, but no rank; it is taken for rank {context.rank}, the "
+            "place of its process among them"
+        )
 
 
 def _places(reads: list[_Read]) -> dict[str, Place]:

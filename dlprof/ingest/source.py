@@ -6,7 +6,7 @@ import io
 import tempfile
 import zlib
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
 from typing import Any, BinaryIO, Final, cast
@@ -174,6 +174,7 @@ class Source:
     label: str
     anomalies: Anomalies
     repair: bool = False
+    _damaged: bool = field(default=False, init=False, repr=False)
 
     def open(self) -> BinaryIO:
         """The decompressed bytes from the start, buffered, not necessarily seekable."""
@@ -218,7 +219,9 @@ class Source:
                 f"{self.label}: damaged compression after {offset} decompressed bytes: {error}",
                 hint="read the part before the damage with --repair, or copy the file again",
             )
-        self.anomalies.count("compressed_tail_damaged")
+        if not self._damaged:  # a file that is read twice is one damaged file
+            self._damaged = True
+            self.anomalies.count("compressed_tail_damaged")
 
     def _raw(self) -> io.RawIOBase:
         kind = self.compression()

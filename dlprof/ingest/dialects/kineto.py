@@ -27,7 +27,7 @@ from dlprof.ingest.dialects.kineto_categories import (
     MEMORY_DEVICES,
     Category,
 )
-from dlprof.ingest.dialects.kineto_head import facts, has_device_events, host_of, rank_of
+from dlprof.ingest.dialects.kineto_head import facts, has_device_events, host_of, process_of, rank_of
 from dlprof.ingest.dialects.kineto_unknown import Unknown
 from dlprof.ingest.json.common_columns import argument_texts, category_codes, keyed, name_codes, raw_codes, text_codes
 from dlprof.ingest.json.elements import Event
@@ -153,7 +153,8 @@ class KinetoDialect(Dialect):
     def _launches_nothing(self, kind: Int32, level: npt.NDArray[np.int8]) -> Mask:
         """Rows whose correlation id, where they bear one, is not that of work that they launched."""
         frames = self._are(kind, lambda one: not one.launches)
-        return frames | (level == LEVEL["marker"]) | (level == LEVEL["counter"]) | (level == LEVEL["sync"])
+        found: Mask = frames | np.isin(level, [LEVEL["marker"], LEVEL["counter"], LEVEL["sync"]])
+        return found
 
     def _lookups(self, rows: Sequence[Event], name: Int32, kind: Int32) -> Int32:
         """What the vocabulary is asked for instead of the name: copies by category, user annotations as what they are, a
@@ -284,6 +285,7 @@ class KinetoDialect(Dialect):
         self.ctx.facts.update(facts(self.header))
         self.ctx.host = host_of(self.header, self.ctx.source)
         self.ctx.rank = rank_of(self.header, self.ctx.source)
+        self.ctx.process = process_of(self.ctx.source)
 
 
 def _pairs(args: Sequence[Args]) -> Int64 | None:

@@ -14,7 +14,7 @@ _EVENT: Final = re.compile(
     rb'"cat"\s*:\s*"(?:cuda_(?:runtime|driver)|Runtime|' + _ON_DEVICE.encode() + rb')"'
     rb'|"Ascend Hardware"|"(?:CUDA|GPU|XPU|HPU) functions"'
 )
-_HOST: Final = re.compile(r"(.+?)_(?:rank\d+|\d+\.\d+)(?:\..*)?\.json(?:\.gz|\.zst)?")
+_HOST: Final = re.compile(r"(.+?)_(?:rank\d+|(\d+)\.\d+)(?:\..*)?\.json(?:\.gz|\.zst)?")
 """torch.profiler.tensorboard_trace_handler names a file HOST_PID.TIME.pt.trace.json; others HOST_rankN.pt.trace.json."""
 _RANK: Final = re.compile(r"(?:^|[^A-Za-z])rank[_-]?(\d{1,9})(?!\d)", re.IGNORECASE)
 _OVERLAP: Final = 256
@@ -59,6 +59,12 @@ def host_of(header: dict[str, Any], source: str) -> str | None:
         return named
     match = _HOST.fullmatch(source.rpartition("/")[2])
     return match[1] if match else None
+
+
+def process_of(source: str) -> str:
+    """The process that recorded a file: the id in a name as torch's handler gives; else the file itself."""
+    match = _HOST.fullmatch(source.rpartition("/")[2])
+    return match[2] if match and match[2] else source
 
 
 def rank_of(header: dict[str, Any], source: str) -> int | None:

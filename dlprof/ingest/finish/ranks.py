@@ -18,6 +18,8 @@ from dlprof.ingest.batch import LEVEL, NO_INT, Int64, Track
 from dlprof.ingest.finish.spill import Spill
 
 _LABEL: Final = re.compile(r"(?:rank|TP|DP|PP|EP)[ _-]?(\d{1,9})", re.IGNORECASE)
+_PREFIX: Final = re.compile(r"\[[^\]]*\]|rank[ _-]?\d+", re.IGNORECASE)
+"""What a merger sets before every process id of a rank: `[TP01-PP00] 7` → [TP01-PP00]."""
 _NATURAL: Final = re.compile(r"(\d+)")
 _COLUMNS: Final = ("correlation", "link", "start_ps", "level")
 
@@ -73,7 +75,8 @@ def find(tracks: Mapping[int, Track], spill: Spill) -> Ranks:
 
 
 def _assign(ranks: Ranks, source: str, mine: Mapping[int, Track], threads: Mapping[str, _Ids], spill: Spill) -> None:
-    """Gives each device to the process that launched most of what it ran; of several, to one that has no device yet."""
+    """Gives each device to the process whose label it bears, else to the one that launched most of what it ran; of several,
+    to one that has no device yet."""
     for place, process in enumerate(threads):
         label = _LABEL.search(process)
         ranks.process[source, False, process] = process
@@ -82,18 +85,30 @@ def _assign(ranks: Ranks, source: str, mine: Mapping[int, Track], threads: Mappi
     if len(set(numbers)) < len(numbers):
         ranks.rank.update({(source, process): place for place, process in enumerate(threads)})
     devices = sorted({track.process for track in mine.values() if track.on_device}, key=natural)
+    names, taken = list(threads), np.zeros(len(threads), dtype=np.int64)
+    prefixes = [_prefix(name) for name in names]
     scores = {}
     for device in devices:
+        prefix = _prefix(device)
+        if prefix and prefixes.count(prefix) == 1:
+            mine_at = prefixes.index(prefix)
+            ranks.process[source, True, device] = names[mine_at]
+            taken[mine_at] += 1
+            continue
         codes = [code for code, track in mine.items() if track.on_device and track.process == device]
         rows = _rows(spill, codes, host=False)
         scores[device] = [known.hits(*rows) for known in threads.values()]
-    names, taken = list(threads), np.zeros(len(threads), dtype=np.int64)
     # The clearest first, so that a device that could be anybody's goes to whom is left.
-    for device in sorted(devices, key=lambda one: (-_margin(scores[one]), natural(one))):
+    for device in sorted(scores, key=lambda one: (-_margin(scores[one]), natural(one))):
         score = scores[device]
         best = min(range(len(names)), key=lambda at: (-score[at], taken[at], at))
         taken[best] += 1
         ranks.process[source, True, device] = names[best]
+
+
+def _prefix(process: str) -> str:
+    match = _PREFIX.search(process)
+    return match[0].lower() if match else ""
 
 
 def _margin(score: Sequence[int]) -> int:

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gzip
 import json
 from pathlib import Path
 
 import pytest
 import zstandard
+from json_reading import rows
 
 from dlprof.errors import TraceError
 from dlprof.ingest.anomalies import Anomalies
@@ -45,6 +47,19 @@ def test_a_file_that_is_cut_short_is_said_to_be_and_read_as_far_as_it_goes_under
     data, anomalies = read(whole, repair=True)
     assert TEXT.startswith(data)
     assert anomalies.counts["compressed_tail_damaged"] == 1
+
+
+@pytest.mark.parametrize("packed", ["gzip", "zstd"])
+def test_a_damaged_file_that_a_reader_opens_twice_is_counted_once(tmp_path: Path, packed: str) -> None:
+    events = [
+        {"ph": "X", "cat": "cpu_op", "name": f"aten::{n}", "pid": 1, "tid": 1, "ts": n, "dur": 1} for n in range(9999)
+    ]
+    text = json.dumps({"schemaVersion": 1, "traceEvents": events}).encode()
+    data = gzip.compress(text) if packed == "gzip" else zstandard.ZstdCompressor().compress(text)
+    path = tmp_path / "t.pt.trace.json"
+    path.write_bytes(data[:-300])
+    _, info = rows(path, repair=True)
+    assert info.anomalies["compressed_tail_damaged"] == 1
 
 
 def test_what_stands_behind_the_last_frame_is_said_with_its_size(whole: Path) -> None:

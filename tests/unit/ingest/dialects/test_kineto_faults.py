@@ -112,6 +112,45 @@ def test_devices_of_two_hosts_are_two_devices(tmp_path: Path) -> None:
     }
 
 
+def test_files_of_one_host_without_a_rank_are_a_rank_for_each_process(tmp_path: Path) -> None:
+    for name, start in (
+        ("node_900.1.pt.trace.json", 0),
+        ("node_77.2.pt.trace.json", 4),
+        ("node_900.3.pt.trace.json", 300),
+    ):
+        events = [op("aten::mm", start, 9, 1), call(start + 1, 1), kernel("gemm", start + 2, 100, 1)]
+        (tmp_path / name).write_text(json.dumps({"schemaVersion": 1, "traceEvents": events}))
+    found, info = rows(tmp_path)
+    places = sorted((row["host"], row["rank"], row["start_ps"] // US) for row in found if row["level"] == "kernel")
+    assert places == [("node", 0, 6), ("node", 1, 2), ("node", 1, 302)]
+    assert info.anomalies == {"unplaced_file": 3}
+    assert "taken for rank 0" in info.completeness["node_77.2.pt.trace.json: place"]
+
+
+def test_one_process_that_wrote_several_files_is_one_process(tmp_path: Path) -> None:
+    for number in (1, 2):
+        events = [op("aten::mm", 200 * number, 9, 1), kernel("gemm", 200 * number + 2, 100, 1, External_id=1)]
+        (tmp_path / f"node_9.{number}.pt.trace.json").write_text(
+            json.dumps({"schemaVersion": 1, "traceEvents": events})
+        )
+    found, info = rows(tmp_path)
+    assert {(row["host"], row["rank"]) for row in found} == {("node", None)}
+    assert info.anomalies == {}
+
+
+def test_the_label_of_a_merged_device_tells_its_rank_whoever_seems_to_have_launched_more(tmp_path: Path) -> None:
+    events = []
+    for rank in (0, 1):
+        events += [op("aten::mm", 0, 20, 1, pid=f"[TP{rank}] 77"), call(5, 1, pid=f"[TP{rank}] 77")]
+    # Launched before the window: its ids are known to the other rank alone.
+    events += [op("aten::relu", 21, 9, 2, pid="[TP0] 77"), call(22, 2, pid="[TP0] 77")]
+    events += [kernel("a", 30, 10, 1, External_id=1, pid="[TP0] 0")]
+    events += [kernel("b", 40, 10, 2, External_id=2, pid="[TP1] 0")]
+    found, info = read(tmp_path, events)
+    assert {(row["name"], row["rank"]) for row in found if row["level"] == "kernel"} == {("a", 0), ("b", 1)}
+    assert info.anomalies == {"merged_ranks": 2, "orphan_kernel": 1}
+
+
 def test_files_that_tell_no_place_are_processes_with_devices_of_their_own(tmp_path: Path) -> None:
     for name, start in (("a.json", 0), ("b.json", 4)):
         events = [op("aten::mm", start, 9, 1), call(start + 1, 1), kernel("gemm", start + 2, 100, 1)]
