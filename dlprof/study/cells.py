@@ -19,7 +19,7 @@ from dlprof.study.spec import Method, Study
 from dlprof.units import parse_duration, parse_percent
 
 MOST_CELLS: Final = 10_000
-"""Cells of an experiment: at a minute a cell a week of work."""
+"""Cells of a study, all its experiments together: at a minute a cell a week of work."""
 
 LONGEST_ID: Final = 140
 """Ids name folders, and a folder under way has some more characters; file systems end at 255."""
@@ -89,7 +89,7 @@ def expand(study: Study, *, quick: bool = False) -> list[Planned]:
     """
     found: dict[str, Planned] = {}
     for at in range(len(study.spec.experiments)):
-        for planned in _experiment(lay(study, at, quick=quick)):
+        for planned in _experiment(lay(study, at, quick=quick), before=len(found)):
             cell = planned.cell
             if cell.id in found:
                 raise study.wrong(
@@ -108,13 +108,17 @@ class _Axis:
     word: str | None
 
 
-def _experiment(laid: Laid) -> Iterator[Planned]:
+def _experiment(laid: Laid, *, before: int) -> Iterator[Planned]:
+    """The cells of an experiment. before: how many those in front of it have."""
     _check(laid)
     axes = [*_axes(laid), *_setting_axes(laid)]
     count = math.prod(len(axis.values) for axis in axes)
-    if count > MOST_CELLS:
+    if before + count > MOST_CELLS:
         longest = max(axes, key=lambda axis: len(axis.values)).key
-        told = f"the experiment has {count} cells, and at most {MOST_CELLS} can be run"
+        told = f"the experiment has {count} cells"
+        if before:
+            told += f", those before it {before}"
+        told += f", and a study at most {MOST_CELLS}"
         raise laid.wrong(longest, told, "give fewer values, or split the study")
     for values in itertools.product(*(axis.values for axis in axes)):
         chosen = {axis.key: value for axis, value in zip(axes, values, strict=True)}

@@ -39,8 +39,24 @@ def test_a_study_of_too_many_cells_is_refused_at_once(attack, tmp_path, axis):
     began = time.monotonic()
     done = attack("run", study, "--dry-run")
     assert done.code == 2
-    assert "at most 10000 can be run" in done.stderr
+    assert "a study at most 10000" in done.stderr
     assert time.monotonic() - began < 5
+
+
+@pytest.mark.parametrize(("experiments", "runs"), [(2, 6_000), (101, 100), (12_000, 1)])
+def test_a_study_of_too_many_cells_in_all_is_refused_at_once(attack, tmp_path, experiments, runs):
+    study = tmp_path / "study.toml"
+    text = 'name = "s"\ntitle = "t"\n'
+    for number in range(experiments):
+        text += f'[[experiments]]\nname = "e{number}"\nworkloads = "lenet"\nruns = {runs}\n'
+    study.write_text(text)
+    began = time.monotonic()
+    done = attack("run", study, "--dry-run")
+    assert done.code == 2
+    last = 10_000 // runs
+    told = f"experiments.e{last}.runs: the experiment has {runs} cells, those before it {last * runs}, and a study at most 10000"
+    assert told in done.stderr.replace("\n", " ")
+    assert time.monotonic() - began < 10
 
 
 VERBS = {

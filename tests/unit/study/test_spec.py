@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 
 import pytest
@@ -95,3 +96,16 @@ def test_a_study_file_that_is_not_there_is_told(tmp_path) -> None:
 def test_a_study_without_experiments_is_told() -> None:
     with pytest.raises(UsageError, match=r"s\.toml:3: experiments: .* at least one"):
         parse('name = "a"\ntitle = "b"\nexperiments = []\n', Path("s.toml"))
+
+
+def test_the_line_in_a_text_that_no_person_wrote_is_not_looked_for_long() -> None:
+    began = time.process_time()
+    text = (
+        GOOD
+        + "".join(f'[[experiments]]\nname = "e{n}"\n' for n in range(20_000))
+        + "many = [\n"
+        + "1,\n" * 30_000
+        + "]\n"
+    )
+    assert line_of(text, ("experiments", 20_001, "name")) is None
+    assert time.process_time() - began < 10
