@@ -12,14 +12,31 @@ from dlprof.ingest.dialects.registry import kind_of
 from dlprof.ingest.source import Source
 
 _SIDE_FILES: Final = (
-    ".csv", ".txt", ".md", ".log", ".sha256", ".py", ".html", ".nvvp", ".parquet",
-    ".profile-empty", ".memory_profile.json.gz", ".hlo_proto.pb", ".op_stats.pb", ".op_stats_v2.pb",
-    ".cached", ".dcn_collective_stats.pb",
-)  # fmt: skip
+    ".csv",
+    ".txt",
+    ".md",
+    ".log",
+    ".sha256",
+    ".py",
+    ".html",
+    ".nvvp",
+    ".parquet",
+    ".profile-empty",
+    ".memory_profile.json.gz",
+    ".hlo_proto.pb",
+    ".op_stats.pb",
+    ".op_stats_v2.pb",
+    ".cached",
+    ".dcn_collective_stats.pb",
+)
 """Endings of files that lie beside traces and never are one."""
 _TOOL_FILES: Final = (
-    "input_pipeline.pb", "overview_page.pb", "tensorflow_stats.pb", "kernel_stats.pb", "memory_profile.pb",
-)  # fmt: skip
+    "input_pipeline.pb",
+    "overview_page.pb",
+    "tensorflow_stats.pb",
+    "kernel_stats.pb",
+    "memory_profile.pb",
+)
 
 _TRACE_NAMES: Final = (".xplane.pb", ".trace.json.gz", ".trace.json")
 """What the profilers of TensorFlow and JAX call a host's trace, behind its name."""

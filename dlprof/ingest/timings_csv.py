@@ -145,8 +145,9 @@ def _ns(path: Path, line: int, column: str, cell: str, unit: Unit) -> int:
         raise TraceError(f"{path}: row {line}, column {column}: {what}, not a time in {unit}", hint=hint)
     ns = round(value * UNITS[unit])
     if ns < 1:
-        raise TraceError(f"{path}: row {line}, column {column}: {cell} {unit} is less than a nanosecond",
-                         hint="is --unit right?")  # fmt: skip
+        raise TraceError(
+            f"{path}: row {line}, column {column}: {cell} {unit} is less than a nanosecond", hint="is --unit right?"
+        )
     return ns
 
 
@@ -158,8 +159,10 @@ def _check_series(path: Path, found: Mapping[str, Mapping[str, _Series]], layout
             for side, name in zip(SIDES, layout.sides, strict=True):
                 if not series.times[side]:
                     where = f"{item}{f', trial {trial}' if trial else ''}"
-                    raise TraceError(f"{path}: row {series.line}: {where} has no time of {name}",
-                                     hint=f"each item needs rows of both {' and '.join(layout.sides)}")  # fmt: skip
+                    raise TraceError(
+                        f"{path}: row {series.line}: {where} has no time of {name}",
+                        hint=f"each item needs rows of both {' and '.join(layout.sides)}",
+                    )
 
 
 def _table(found: Mapping[str, Mapping[str, _Series]]) -> pa.Table:

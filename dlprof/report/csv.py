@@ -22,9 +22,21 @@ from dlprof.analysis.model import Comparison, ItemResult, Ratio, Row, View
 from dlprof.names import SIDES
 
 ITEM_COLUMNS: Final = (
-    "item", "verdict", "ratio", "low", "high", "confidence", "trials", "method", "a_median_ns", "b_median_ns",
-    "a_events", "b_events", "sentence", "warnings",
-)  # fmt: skip
+    "item",
+    "verdict",
+    "ratio",
+    "low",
+    "high",
+    "confidence",
+    "trials",
+    "method",
+    "a_median_ns",
+    "b_median_ns",
+    "a_events",
+    "b_events",
+    "sentence",
+    "warnings",
+)
 
 
 _FORMULA: Final = r"^[=+\-@\t\r\n]"
@@ -47,9 +59,20 @@ def _item(found: Comparison, item: ItemResult) -> list[object]:
     events = found.facts.events_of_items or {}
     counts = [events.get(side, {}).get(item.item) for side in SIDES]
     return [
-        item.item, item.verdict, ratio.estimate, ratio.low, ratio.high, ratio.confidence, ratio.trials, ratio.method,
-        item.a_median_ns, item.b_median_ns, *counts, item.sentence, "; ".join(item.warnings),
-    ]  # fmt: skip
+        item.item,
+        item.verdict,
+        ratio.estimate,
+        ratio.low,
+        ratio.high,
+        ratio.confidence,
+        ratio.trials,
+        ratio.method,
+        item.a_median_ns,
+        item.b_median_ns,
+        *counts,
+        item.sentence,
+        "; ".join(item.warnings),
+    ]
 
 
 def view(found: View) -> str:

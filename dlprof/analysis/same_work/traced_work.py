@@ -171,8 +171,17 @@ def _dtypes(a: pa.Table, b: pa.Table) -> list[Finding]:
     return [_finding("dtype", "work", main[0], main[1], text, blocks=True)]
 
 
-_DTYPES: Final = {"float": "float32", "f32": "float32", "double": "float64", "f64": "float64", "half": "float16",
-                  "f16": "float16", "c10::BFloat16": "bfloat16", "c10::Half": "float16", "bf16": "bfloat16"}  # fmt: skip
+_DTYPES: Final = {
+    "float": "float32",
+    "f32": "float32",
+    "double": "float64",
+    "f64": "float64",
+    "half": "float16",
+    "f16": "float16",
+    "c10::BFloat16": "bfloat16",
+    "c10::Half": "float16",
+    "bf16": "bfloat16",
+}
 
 
 def _main_dtype(events: pa.Table) -> str | None:
@@ -281,8 +290,8 @@ def sides(a: Side, b: Side, facts_a: Mapping[str, object], facts_b: Mapping[str,
     for name, side, facts in (("A", a, facts_a), ("B", b, facts_b)):
         if facts.get("synchronised") is False:
             text = f"{side.label} was timed without waiting for its work: that is the time of queueing it"
-            found.append(_finding("unsynchronised", name, facts_a.get("synchronised"), facts_b.get("synchronised"), text,
-                                  blocks=True))  # fmt: skip
+            stated = (facts_a.get("synchronised"), facts_b.get("synchronised"))
+            found.append(_finding("unsynchronised", name, *stated, text, blocks=True))
         if facts.get("clock") in ("process_time", "cpu", "thread_time"):
             text = f"{side.label} was timed in CPU seconds summed over all threads, not in elapsed time"
             found.append(_finding("cpu_clock", name, facts_a.get("clock"), facts_b.get("clock"), text, blocks=True))

@@ -56,13 +56,11 @@ def _order(rows: pa.Table, is_b: Bools) -> list[Finding]:
     start = columns.integers(rows, "start_ns")
     if not is_b.any() or is_b.all() or not start.any():
         return []
-    for first, late, names in ((~is_b, is_b, ("A", "B")), (is_b, ~is_b, ("B", "A"))):
-        if int(start[first].max()) < int(start[late].min()) and len(rows) > 2:
-            text = (
-                f"{names[0]} ran wholly before {names[1]}: the machine's drift between them counts as their difference"
-            )
-            return [_finding("separate", "order", "first" if names[0] == "A" else "second",
-                             "second" if names[0] == "A" else "first", text)]  # fmt: skip
+    for early, late, places in ((~is_b, is_b, ("first", "second")), (is_b, ~is_b, ("second", "first"))):
+        if int(start[early].max()) < int(start[late].min()) and len(rows) > 2:
+            one, other = ("A", "B") if places[0] == "first" else ("B", "A")
+            text = f"{one} ran wholly before {other}: the machine's drift between them counts as their difference"
+            return [_finding("separate", "order", *places, text)]
     position = columns.integers(rows, "position")
     always = [float((position[mask] == 0).mean()) for mask in (~is_b, is_b)]
     if max(always) < _ALL:

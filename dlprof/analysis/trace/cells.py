@@ -79,12 +79,22 @@ def gather(events: pa.Table) -> Cells:
     found = []
     for index in range(groups.size):  # one cell per distinct (op, phase, layer), not per event
         at = groups.first[index]
-        labels = [text.values[code] if code != NULL else None for text, code in
-                  ((op, op.codes[at]), (phase, phase.codes[at]), (layer, layer_codes[at]))]  # fmt: skip
+        labels = [
+            text.values[code] if code != NULL else None
+            for text, code in ((op, op.codes[at]), (phase, phase.codes[at]), (layer, layer_codes[at]))
+        ]
         found.append(
-            Cell(labels[0] or "unknown", labels[1], labels[2], fuses[index], bool(known[index]), bool(copies[index]),
-                 int(calls[index]), float(times[index]) / PS_PER_NS)
-        )  # fmt: skip
+            Cell(
+                labels[0] or "unknown",
+                labels[1],
+                labels[2],
+                fuses[index],
+                bool(known[index]),
+                bool(copies[index]),
+                int(calls[index]),
+                float(times[index]) / PS_PER_NS,
+            )
+        )
     row = np.full(events.num_rows, NULL, dtype=np.int64)
     row[mask] = groups.inverse
     return Cells(tuple(found), row, own)

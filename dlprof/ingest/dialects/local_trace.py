@@ -185,13 +185,16 @@ class _FileReader:
         kinds = [_kind(name, gpu, each) for name, gpu, each in zip(rows, on_device.tolist(), known, strict=True)]
         pools = {column: ctx.pool(column) for column in ("op_path", "lookup", "kernel")}
         return RawBatch(
-            track=tracks, name=ctx.pool("name").encode(rows), start_ps=self._start(events),
-            duration_ps=np.maximum(events.duration_ps, 0), level=np.array([kind[0] for kind in kinds], dtype=np.int8),
+            track=tracks,
+            name=ctx.pool("name").encode(rows),
+            start_ps=self._start(events),
+            duration_ps=np.maximum(events.duration_ps, 0),
+            level=np.array([kind[0] for kind in kinds], dtype=np.int8),
             op_path=pools["op_path"].encode(kind[1] for kind in kinds),
             lookup=pools["lookup"].encode(kind[2] for kind in kinds),
             kernel=pools["kernel"].encode(kind[3] for kind in kinds),
             args=[json.dumps(each, ensure_ascii=False) if each else None for each in args] if args else None,
-        )  # fmt: skip
+        )
 
     def _start(self, events: _Events) -> Int64:
         """Starts relative to the file's first window: the file counts from the profile's start or from 1970."""

@@ -33,7 +33,7 @@ from dlprof.ingest.xplane.plane_names import (
     is_copy,
     is_derived,
     nests,
-)  # fmt: skip
+)
 from dlprof.ingest.xplane.producers import is_jax, is_tensorflow
 from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps, is_launch
 from dlprof.names import PREFIX

@@ -130,8 +130,15 @@ class Meaning:
         mark = np.where(self._markers[name], NO_TEXT, pick("phase")).astype(np.int32)
         return Meanings(level, op, fuses, phase, layer, calls, mark, pick("scope").astype(np.int32), unknown)
 
-    def _refine(self, mask: npt.NDArray[np.bool_], lookup: npt.NDArray[Any], path: npt.NDArray[Any],
-                op: Int32, fuses: Int32, calls: Int64) -> None:  # fmt: skip
+    def _refine(
+        self,
+        mask: npt.NDArray[np.bool_],
+        lookup: npt.NDArray[Any],
+        path: npt.NDArray[Any],
+        op: Int32,
+        fuses: Int32,
+        calls: Int64,
+    ) -> None:
         """Fits operators to their place in the layer, in place, once per distinct (operator, path)."""
         rows = np.flatnonzero(mask & (path != NO_TEXT) & (lookup != NO_TEXT))
         if not len(rows):

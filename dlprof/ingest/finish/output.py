@@ -59,6 +59,18 @@ def _constant(text: str | None, count: int) -> Arrow:
     return pa.DictionaryArray.from_arrays(indices, pa.array([text or ""], pa.string()))
 
 
+def _place(where: Where, count: int) -> dict[str, Arrow]:
+    """The columns that say where events ran, the same in every row of a track."""
+    return {
+        "source": _constant(where.track.source, count),
+        "host": _constant(where.host, count),
+        "rank": _optional(np.full(count, NO_INT if where.rank is None else where.rank, dtype=np.int64)),
+        "device": _constant(where.track.device, count),
+        "stream": _constant(where.track.stream, count),
+        "track": arrow(np.full(count, where.number, dtype=np.int32)),
+    }
+
+
 def _optional(values: Int64) -> Arrow:
     missing = values == NO_INT
     return arrow(values, mask=missing if missing.any() else None)
@@ -67,8 +79,9 @@ def _optional(values: Int64) -> Arrow:
 class Output:
     """Builds batches column by column and hands them to the sink. `events`: rows written so far."""
 
-    def __init__(self, pools: Pools, meaning: Meaning, items: list[str],
-                 sink: Callable[[pa.RecordBatch], None]) -> None:  # fmt: skip
+    def __init__(
+        self, pools: Pools, meaning: Meaning, items: list[str], sink: Callable[[pa.RecordBatch], None]
+    ) -> None:
         self.events = 0
         self._sink = sink
         self._waiting: list[pa.RecordBatch] = []
@@ -103,12 +116,7 @@ class Output:
         occurrences = rows["occurrences"]
         columns = {
             "id": arrow(ids),
-            "source": _constant(where.track.source, count),
-            "host": _constant(where.host, count),
-            "rank": _optional(np.full(count, NO_INT if where.rank is None else where.rank, dtype=np.int64)),
-            "device": _constant(where.track.device, count),
-            "stream": _constant(where.track.stream, count),
-            "track": arrow(np.full(count, where.number, dtype=np.int32)),
+            **_place(where, count),
             "start_ps": arrow(rows["start_ps"] + where.shift_ps),
             "duration_ps": arrow(rows["duration_ps"]),
             "self_ps": arrow(self_ps),
@@ -122,8 +130,13 @@ class Output:
         }
         for name in ("correlation", "bytes", "flops"):
             columns[name] = _optional(rows[name])
-        codes = {"level": meanings.level.astype(np.int32), "op": meanings.op, "fuses": meanings.fuses, "layer": layer,
-                 "phase": phase}  # fmt: skip
+        codes = {
+            "level": meanings.level.astype(np.int32),
+            "op": meanings.op,
+            "fuses": meanings.fuses,
+            "layer": layer,
+            "phase": phase,
+        }
         for name in ("name", "category", "kernel", "op_path", "shape", "dtype"):
             codes[name] = rows[name]
         for name, values in codes.items():

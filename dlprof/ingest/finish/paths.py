@@ -12,10 +12,34 @@ from typing import Final
 
 BACKWARD: Final = frozenset({"gradient_tape", "gradients", "grad", "backward"})
 _OPTIMIZERS: Final = (
-    "optimizer", "adam", "adamw", "adamax", "nadam", "radam", "sgd", "rmsprop", "adagrad", "adadelta", "adafactor", "adabelief",
-    "ftrl", "lamb", "lars", "lion", "muon", "yogi", "shampoo", "novograd", "optax", "apply_updates", "apply_gradients",
-    "apply_if_finite", "add_decayed_weights", "clip_by_global_norm", "loss_scale_optimizer",
-)  # fmt: skip
+    "optimizer",
+    "adam",
+    "adamw",
+    "adamax",
+    "nadam",
+    "radam",
+    "sgd",
+    "rmsprop",
+    "adagrad",
+    "adadelta",
+    "adafactor",
+    "adabelief",
+    "ftrl",
+    "lamb",
+    "lars",
+    "lion",
+    "muon",
+    "yogi",
+    "shampoo",
+    "novograd",
+    "optax",
+    "apply_updates",
+    "apply_gradients",
+    "apply_if_finite",
+    "add_decayed_weights",
+    "clip_by_global_norm",
+    "loss_scale_optimizer",
+)
 _PHASES: Final = {
     "forward": "forward",
     "loss": "loss",

@@ -88,8 +88,11 @@ class Spill:
         """Takes a batch; its rows may belong to any number of tracks."""
         if not len(batch):
             return
-        columns = {name: np.ascontiguousarray(getattr(batch, name), dtype=DEFAULTS[name][0])
-                   for name in DEFAULTS if getattr(batch, name) is not None}  # fmt: skip
+        columns = {
+            name: np.ascontiguousarray(getattr(batch, name), dtype=DEFAULTS[name][0])
+            for name in DEFAULTS
+            if getattr(batch, name) is not None
+        }
         track = batch.track
         order = _order(track, columns["start_ps"])
         if order is not None:

@@ -77,9 +77,15 @@ def _columns(rows: Columns, meanings: Meanings, ids: Int64, start: Int64, end: I
 
 
 def _from_around(
-    every: Open, parent: Int64, head: int, rows: Columns, meanings: Meanings, outermost: npt.NDArray[np.bool_],
-    meaning: Meaning, gradients: Gradients,
-) -> Meanings:  # fmt: skip
+    every: Open,
+    parent: Int64,
+    head: int,
+    rows: Columns,
+    meanings: Meanings,
+    outermost: npt.NDArray[np.bool_],
+    meaning: Meaning,
+    gradients: Gradients,
+) -> Meanings:
     """Phase, layer and calls of the rows from what is around them."""
     own = np.concatenate([np.full(head, NO_TEXT, dtype=np.int32), meanings.phase])
     phase = enclosing.phases(parent, every["level"], own, every["mark"])[head:]

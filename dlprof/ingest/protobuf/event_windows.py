@@ -91,8 +91,16 @@ def parse(window: Window, start: Int64, end: Int64) -> Events:
                 unknown += skip_unknown(window, frame, here, after)
         frame.advance(after, "an event")
     stats, more_unknown = _stats(window, found, count)
-    return Events(window, columns[0x08], columns[0x10], columns[0x18],
-                  np.where(aggregated, columns[_OCCURRENCES], 1), aggregated, stats, unknown + more_unknown)  # fmt: skip
+    return Events(
+        window,
+        columns[0x08],
+        columns[0x10],
+        columns[0x18],
+        np.where(aggregated, columns[_OCCURRENCES], 1),
+        aggregated,
+        stats,
+        unknown + more_unknown,
+    )
 
 
 _OCCURRENCES: Final = 0x28
@@ -154,8 +162,9 @@ for _tag, _kind in (
     _STAT_KINDS[_tag] = _kind
 
 
-def _values(window: Window, at: Int64, kinds: npt.NDArray[np.uint8], value: Uint64, after: Int64,
-            here: slice | Int64) -> tuple[Uint64, Int64]:  # fmt: skip
+def _values(
+    window: Window, at: Int64, kinds: npt.NDArray[np.uint8], value: Uint64, after: Int64, here: slice | Int64
+) -> tuple[Uint64, Int64]:
     """(bits, offset of the text) of stats' values at `at`; moves the cursors in after[here] behind texts and doubles."""
     behind = after[here]
     texts = np.flatnonzero((kinds == STR) | (kinds == BYTES_VALUE))

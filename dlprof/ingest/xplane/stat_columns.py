@@ -178,8 +178,10 @@ class StatColumns:
                 codes = self._texts(stats, data, count, name, self._annotated)
                 if codes is not None:
                     best = np.where(best == NO_TEXT, codes, best)
-        return (np.array([*self._path_codes, NO_TEXT], dtype=np.int32)[best],
-                np.array([*self._type_codes, NO_TEXT], dtype=np.int32)[best])  # fmt: skip
+        return (
+            np.array([*self._path_codes, NO_TEXT], dtype=np.int32)[best],
+            np.array([*self._type_codes, NO_TEXT], dtype=np.int32)[best],
+        )
 
     def _annotated(self, text: str) -> int:
         if not text or text == "XlaModule:":

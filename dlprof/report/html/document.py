@@ -72,8 +72,12 @@ def capture(side: Side, views: Sequence[View], extras: Extras | None = None) -> 
     extras = extras or Extras()
     titles = {"a": side.label}
     with page_style():
-        drawn = [_timelines(extras, titles), _distributions(extras, titles), _epochs(extras, titles),
-                 _memory(extras, titles)]  # fmt: skip
+        drawn = [
+            _timelines(extras, titles),
+            _distributions(extras, titles),
+            _epochs(extras, titles),
+            _memory(extras, titles),
+        ]
     statement = complete_words(views[0].completeness) if views else "Completeness unknown"
     top = f'<p class="verdict">{escape(statement)}</p>' + _made(extras)
     sections = [*map(_view, views), *drawn, *_notices((), views[0].anomalies if views else {})]
@@ -101,12 +105,16 @@ def _timings(found: Comparison, extras: Extras) -> Section:
     if not found.items:
         return section("timings", "Timings", "<p>Nothing was timed.</p>")
     rows = [
-        (item_words(item.item), number(item.a_median_ns and item.a_median_ns / NS_PER_MS, "{:.4g}"),
-         number(item.b_median_ns and item.b_median_ns / NS_PER_MS, "{:.4g}"),
-         number(item.ratio.estimate if item.ratio else None, "{:.4g}"),
-         interval_words(item.ratio) if item.ratio else "nothing to compare", item.verdict.replace("_", " "))
+        (
+            item_words(item.item),
+            number(item.a_median_ns and item.a_median_ns / NS_PER_MS, "{:.4g}"),
+            number(item.b_median_ns and item.b_median_ns / NS_PER_MS, "{:.4g}"),
+            number(item.ratio.estimate if item.ratio else None, "{:.4g}"),
+            interval_words(item.ratio) if item.ratio else "nothing to compare",
+            item.verdict.replace("_", " "),
+        )
         for item in found.items
-    ]  # fmt: skip
+    ]
     recorded = all(item.item in RECORDED for item in found.items)
     caption = "From the recordings: profiled, one run each" if recorded else "Median of one unit of work, profiler off"
     caption = f"Times as {imported(found)} has them (median of one)" if imported(found) else caption
@@ -114,10 +122,19 @@ def _timings(found: Comparison, extras: Extras) -> Section:
     warned = [f"{item_words(item.item)}: {text}" for item in found.items for text in item.warnings]
     drawn = ""
     if extras.exhibits.trials:
-        drawn = figure(plots.trials(extras.exhibits.trials, found), "trials",
-                       "Every trial's ratio of the time of B to the time of A, with the interval.")  # fmt: skip
-    return section("timings", "Timings", table(caption, titles, rows), paragraphs(warned, "note"), drawn,
-                   paragraphs(trust_text.sentences(found), "note"))  # fmt: skip
+        drawn = figure(
+            plots.trials(extras.exhibits.trials, found),
+            "trials",
+            "Every trial's ratio of the time of B to the time of A, with the interval.",
+        )
+    return section(
+        "timings",
+        "Timings",
+        table(caption, titles, rows),
+        paragraphs(warned, "note"),
+        drawn,
+        paragraphs(trust_text.sentences(found), "note"),
+    )
 
 
 def _waterfall(found: Comparison) -> Section:
@@ -144,13 +161,28 @@ def _ledger_rows(ledger: Ledger) -> tuple[list[list[Cell | str]], list[str], lis
     """Rows, titles and foot of the ledger's table; columns that hold nothing are left out."""
     titles = ["Part", "A", "B", "B − A", "low", "high", "Match", "Why so"]
     rows: list[list[Cell | str]] = [
-        [line.name, number(_ms(line.a_ns, 1)), number(_ms(line.b_ns, 1)), number(_ms(line.delta_ns, 1), "{:+.3f}"),
-         number(_ms(line.low_ns, 1), "{:+.3f}"), number(_ms(line.high_ns, 1), "{:+.3f}"),
-         number(line.match_confidence, "{:.2f}"), line.reason]
+        [
+            line.name,
+            number(_ms(line.a_ns, 1)),
+            number(_ms(line.b_ns, 1)),
+            number(_ms(line.delta_ns, 1), "{:+.3f}"),
+            number(_ms(line.low_ns, 1), "{:+.3f}"),
+            number(_ms(line.high_ns, 1), "{:+.3f}"),
+            number(line.match_confidence, "{:.2f}"),
+            line.reason,
+        ]
         for line in ledger.lines
-    ]  # fmt: skip
-    foot: list[Cell | str] = ["wall time", number(_ms(ledger.a_wall_ns, 1)), number(_ms(ledger.b_wall_ns, 1)),
-                              number(_ms(ledger.gap_ns, 1), "{:+.3f}"), "", "", "", ""]  # fmt: skip
+    ]
+    foot: list[Cell | str] = [
+        "wall time",
+        number(_ms(ledger.a_wall_ns, 1)),
+        number(_ms(ledger.b_wall_ns, 1)),
+        number(_ms(ledger.gap_ns, 1), "{:+.3f}"),
+        "",
+        "",
+        "",
+        "",
+    ]
     keep = [0, 1, 2, 3, *([4, 5] if any(line.low_ns is not None for line in ledger.lines) else []), 6, 7]
     return [[row[at] for at in keep] for row in rows], [titles[at] for at in keep], [foot[at] for at in keep]
 
@@ -161,12 +193,21 @@ def _breakdown(found: Comparison) -> Section:
     a, b = found.units("a"), found.units("b")
     per = per_unit(found)
     rows = [
-        (row.op, row.phase or "–", row.layer or "–", number(_ms(row.a_ns, a)), number(_ms(row.b_ns, b)),
-         number((_ms(row.b_ns, b) or 0.0) - (_ms(row.a_ns, a) or 0.0), "{:+.3f}"), number(_ms(row.low_ns, a), "{:+.3f}"),
-         number(_ms(row.high_ns, a), "{:+.3f}"), number(row.q, "{:.3g}"), number(row.a_count / a, "{:.4g}"),
-         number(row.b_count / b, "{:.4g}"))
+        (
+            row.op,
+            row.phase or "–",
+            row.layer or "–",
+            number(_ms(row.a_ns, a)),
+            number(_ms(row.b_ns, b)),
+            number((_ms(row.b_ns, b) or 0.0) - (_ms(row.a_ns, a) or 0.0), "{:+.3f}"),
+            number(_ms(row.low_ns, a), "{:+.3f}"),
+            number(_ms(row.high_ns, a), "{:+.3f}"),
+            number(row.q, "{:.3g}"),
+            number(row.a_count / a, "{:.4g}"),
+            number(row.b_count / b, "{:.4g}"),
+        )
         for row in found.rows
-    ]  # fmt: skip
+    ]
     titles = ["Operator", "Phase", "Layer", "A, ms", "B, ms", "B − A, ms", "low", "high", "q", "calls A", "calls B"]
     if all(row.low_ns is None for row in found.rows):
         rows = [(*row[:6], *row[9:]) for row in rows]  # type: ignore[misc]
@@ -180,11 +221,18 @@ def _kernels(found: Comparison) -> Section:
     if not found.kernels:
         return section("kernels", "Kernels", "")
     rows = [
-        (kernels_text.short(row.kernel), row.change, ", ".join(row.ops) or "–",
-         number(_ms(row.a_ns, 1)), number(_ms(row.b_ns, 1)),
-         number(_ms(row.delta_ns, 1), "{:+.3f}"), number(row.a_count, "{:.4g}"), number(row.b_count, "{:.4g}"))
+        (
+            kernels_text.short(row.kernel),
+            row.change,
+            ", ".join(row.ops) or "–",
+            number(_ms(row.a_ns, 1)),
+            number(_ms(row.b_ns, 1)),
+            number(_ms(row.delta_ns, 1), "{:+.3f}"),
+            number(row.a_count, "{:.4g}"),
+            number(row.b_count, "{:.4g}"),
+        )
         for row in found.kernels
-    ]  # fmt: skip
+    ]
     titles = ("Kernel", "Change", "Ran for", "A, ms", "B, ms", "B − A, ms", "runs A", "runs B")
     said = paragraphs(
         [f"Kernels and copies of devices {per_unit(found)}, B against A: {kernels_text.summary(found.kernels)}."]
@@ -276,10 +324,15 @@ def _explained(found: Comparison) -> Section:
     rows = []
     for side, name in zip(SIDES, (found.a.label, found.b.label), strict=True):
         part, cost = found.explained.get(side), found.profiling_overhead.get(side)
-        rows.append((
-            name, number(part.steps if part else None, "{:d}"), number(_ms(part.wall_ns, max(1, part.steps)) if part else None),
-            number(part.fraction * 100 if part else None, "{:.1f} %"), "unknown" if cost is None else percent(1 + cost),
-        ))  # fmt: skip
+        rows.append(
+            (
+                name,
+                number(part.steps if part else None, "{:d}"),
+                number(_ms(part.wall_ns, max(1, part.steps)) if part else None),
+                number(part.fraction * 100 if part else None, "{:.1f} %"),
+                "unknown" if cost is None else percent(1 + cost),
+            )
+        )
     titles = ("Side", "Traced steps", "Wall time a step, ms", "Covered by operators", "What profiling changed")
     return section("explained", "What the traces explain", table("Traces", titles, rows, sortable=False))
 

@@ -13,40 +13,37 @@ SIDES: Final = {"a": "#0072B2", "b": "#D55E00"}
 LESS: Final = "#009E73"
 MORE: Final = "#D55E00"
 
-_FAMILIES: Final[dict[str, tuple[str, tuple[str, ...]]]] = {
-    "convolution": ("#332288", ("Conv", "ConvTranspose", "DeformConv", "QLinearConv", "ConvInteger", "DepthwiseConv")),
-    "matrix product": ("#88CCEE", ("Gemm", "MatMul", "Einsum", "Dot", "RNN", "LSTM", "GRU", "Attention")),
-    "pooling": ("#44AA99", ("Pool", "AveragePool", "MaxPool", "GlobalAveragePool", "GlobalMaxPool", "MaxRoiPool")),
+_FAMILIES: Final[dict[str, tuple[str, str]]] = {
+    "convolution": ("#332288", "Conv ConvTranspose DeformConv QLinearConv ConvInteger DepthwiseConv"),
+    "matrix product": ("#88CCEE", "Gemm MatMul Einsum Dot RNN LSTM GRU Attention"),
+    "pooling": ("#44AA99", "Pool AveragePool MaxPool GlobalAveragePool GlobalMaxPool MaxRoiPool"),
     "activation": (
         "#117733",
-        ("Activation", "Relu", "LeakyRelu", "PRelu", "Elu", "Selu", "Gelu", "Sigmoid", "HardSigmoid", "Tanh", "Softplus",
-         "Softsign", "Swish", "Mish", "Dropout"),
+        "Activation Relu LeakyRelu PRelu Elu Selu Gelu Sigmoid HardSigmoid Tanh Softplus Softsign Swish Mish Dropout",
     ),
     "normalisation and loss": (
         "#DDCC77",
-        ("Softmax", "LogSoftmax", "BatchNormalization", "LayerNormalization", "InstanceNormalization", "LRN",
-         "LpNormalization", "CTCLoss", "MakeLoss", "SmoothL1Loss"),
+        "Softmax LogSoftmax BatchNormalization LayerNormalization InstanceNormalization LRN LpNormalization CTCLoss "
+        "MakeLoss SmoothL1Loss",
     ),
     "elementwise": (
         "#999933",
-        ("Add", "Sub", "Mul", "Div", "Pow", "Sqrt", "Square", "Exp", "Log", "Neg", "Abs", "Sum", "BiasAdd", "Max", "Min",
-         "Equal", "Greater", "Less", "Where", "Not", "And", "Or", "Cast", "Clip", "Sign", "Rsqrt", "Reciprocal"),
+        "Add Sub Mul Div Pow Sqrt Square Exp Log Neg Abs Sum BiasAdd Max Min Equal Greater Less Where Not And Or "
+        "Cast Clip Sign Rsqrt Reciprocal",
     ),
-    "reduction": ("#AA4499", ("ArgMax", "ArgMin", "TopK", "CumSum", "Sort")),
-    "optimizer": (
-        "#CC6677", ("Adam", "AdamW", "SGD", "Momentum", "Adagrad", "RMSProp", "Ftrl", "LAMB", "LARS", "Signum", "Nadam")
-    ),
+    "reduction": ("#AA4499", "ArgMax ArgMin TopK CumSum Sort"),
+    "optimizer": ("#CC6677", "Adam AdamW SGD Momentum Adagrad RMSProp Ftrl LAMB LARS Signum Nadam"),
     "data movement": (
         "#882255",
-        ("Copy", "Transpose", "Reshape", "Flatten", "Concat", "Split", "Slice", "Gather", "GatherND", "ScatterND", "Pad",
-         "Tile", "Expand", "Squeeze", "Unsqueeze", "Identity", "Reorder", "OneHot", "AllReduce", "Range",
-         "ConstantOfShape", "Shape"),
+        "Copy Transpose Reshape Flatten Concat Split Slice Gather GatherND ScatterND Pad Tile Expand Squeeze "
+        "Unsqueeze Identity Reorder OneHot AllReduce Range ConstantOfShape Shape",
     ),
-}  # fmt: skip
+}
+"""Family → its colour, and the canonical names of its operators."""
 OTHER: Final = "#777777"
 NOTHING: Final = "#BBBBBB"
 
-_FAMILY_OF: Final = {op: family for family, (_, ops) in _FAMILIES.items() for op in ops}
+_FAMILY_OF: Final = {op: family for family, (_, ops) in _FAMILIES.items() for op in ops.split()}
 _QUIET: Final = frozenset({"bookkeeping", "idle", "unexplained", "runtime", "sync", "dispatch", "gap", "launch gap"})
 
 

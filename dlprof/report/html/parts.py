@@ -31,9 +31,13 @@ def number(value: float | None, form: str = "{:.3f}", missing: str = "–") -> C
 
 
 def table(
-    caption: str, titles: Sequence[str], rows: Sequence[Sequence[Cell | str]], *, foot: Sequence[Cell | str] = (),
+    caption: str,
+    titles: Sequence[str],
+    rows: Sequence[Sequence[Cell | str]],
+    *,
+    foot: Sequence[Cell | str] = (),
     sortable: bool = True,
-) -> str:  # fmt: skip
+) -> str:
     """A table in a region of its own that scrolls on narrow screens. Columns whose cells are numbers stand right."""
     right = [any(isinstance(row[at], Cell) and row[at].number for row in rows) for at in range(len(titles))]  # type: ignore[union-attr]
     head = "".join(f'<th scope="col"{_n(r)}>{escape(t)}</th>' for t, r in zip(titles, right, strict=True))

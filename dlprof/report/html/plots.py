@@ -45,8 +45,14 @@ def waterfall(found: Waterfall, a: str, b: str) -> Figure:
         axis.barh(row, step.delta_ms, left=level, color=colour, hatch="" if step.delta_ms < 0 else "....")
         axis.plot([level, level], [row - 1, row], color="gray", linewidth=0.6)
         level += step.delta_ms
-        axis.annotate(f"{step.delta_ms:+.3f}", (max(level, level - step.delta_ms), row), (4, 0),
-                      textcoords="offset points", va="center", fontsize=8)  # fmt: skip
+        axis.annotate(
+            f"{step.delta_ms:+.3f}",
+            (max(level, level - step.delta_ms), row),
+            (4, 0),
+            textcoords="offset points",
+            va="center",
+            fontsize=8,
+        )
     for row, value in ((0, found.start_ms), (len(names) - 1, found.end_ms)):
         axis.annotate(f"{value:.3f}", (value, row), (4, 0), textcoords="offset points", va="center", fontsize=8)
     _rows(axis, names)
@@ -64,8 +70,13 @@ def breakdown(found: Comparison) -> Figure:
     figure, (axis,) = axes(WIDTH, 1.2 + 0.36 * max(1, len(rows)))
     for at, row in enumerate(rows):
         for side, value, offset in zip(SIDES, (row.a_ns, row.b_ns), (-0.2, 0.2), strict=True):
-            axis.barh(at + offset, (value or 0.0) / steps[side] / NS_PER_MS, height=0.38,
-                      color=palette.colour(row.op, row.phase), hatch=_HATCH[side])  # fmt: skip
+            axis.barh(
+                at + offset,
+                (value or 0.0) / steps[side] / NS_PER_MS,
+                height=0.38,
+                color=palette.colour(row.op, row.phase),
+                hatch=_HATCH[side],
+            )
     _rows(axis, [label(row) for row in rows])
     axis.set_xlabel(f"self time, ms {per_unit(found)}")
     more = f"; {len(found.rows) - len(rows)} smaller rows not drawn" if len(rows) < len(found.rows) else ""
@@ -87,12 +98,23 @@ def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
     figure, parts = axes(WIDTH, 1.1 * len(found) + sum(heights), rows=len(found), share_x=True)
     for axis, side in zip(parts, found, strict=True):
         for bar in side.bars:
-            axis.broken_barh([(bar.start_ns / NS_PER_MS, bar.duration_ns / NS_PER_MS)], (bar.row - 0.4, 0.8),
-                             facecolor=palette.colour(bar.op, bar.phase), linewidth=0)  # fmt: skip
+            axis.broken_barh(
+                [(bar.start_ns / NS_PER_MS, bar.duration_ns / NS_PER_MS)],
+                (bar.row - 0.4, 0.8),
+                facecolor=palette.colour(bar.op, bar.phase),
+                linewidth=0,
+            )
             if bar.duration_ns > side.wall_ns / 16:
-                axis.text((bar.start_ns + bar.duration_ns / 2) / NS_PER_MS, bar.row, bar.op, ha="center", va="center",
-                          fontsize=6, color="white" if palette.family(bar.op, bar.phase) in _DARK else "black",
-                          clip_on=True)  # fmt: skip
+                axis.text(
+                    (bar.start_ns + bar.duration_ns / 2) / NS_PER_MS,
+                    bar.row,
+                    bar.op,
+                    ha="center",
+                    va="center",
+                    fontsize=6,
+                    color="white" if palette.family(bar.op, bar.phase) in _DARK else "black",
+                    clip_on=True,
+                )
         axis.axvline(side.wall_ns / NS_PER_MS, linestyle=":", color="gray")
         _rows(axis, [_short(name, 26) for name in side.rows])
         axis.grid(visible=False)
@@ -124,8 +146,12 @@ def step_times(found: Sequence[StepTimes], titles: Mapping[str, str]) -> Figure:
     for axis, (title, pairs) in zip(parts, panels, strict=False):
         for side, values in pairs:
             ms = [value / NS_PER_MS for value in values]
-            axis.ecdf(ms, label=f"{titles[side.side]} (n = {len(ms)})", color=palette.SIDES[side.side],
-                      linestyle=_DASH[side.side])  # fmt: skip
+            axis.ecdf(
+                ms,
+                label=f"{titles[side.side]} (n = {len(ms)})",
+                color=palette.SIDES[side.side],
+                linestyle=_DASH[side.side],
+            )
         axis.set_title(f"{item_words(pairs[0][0].item) if title == 'profiler off' else 'Step'}, {title}")
         axis.set_xlabel("ms")
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
@@ -197,8 +223,14 @@ def sweep(found: Sweep, titles: Mapping[str, str]) -> Figure:
     for side, values in zip(SIDES, (found.a_ns, found.b_ns), strict=True):
         known = [(size, ns / NS_PER_MS) for size, ns in zip(found.sizes, values, strict=True) if ns is not None]
         if known:
-            time.plot(*zip(*known, strict=True), label=titles[side], color=palette.SIDES[side], marker=_MARK[side],
-                      linestyle=_DASH[side], markersize=4)  # fmt: skip
+            time.plot(
+                *zip(*known, strict=True),
+                label=titles[side],
+                color=palette.SIDES[side],
+                marker=_MARK[side],
+                linestyle=_DASH[side],
+                markersize=4,
+            )
     time.set(yscale="log", ylabel="ms, median", title=found.stem)
     points = [(size, r) for size, r in zip(found.sizes, found.ratios, strict=True) if r is not None]
     ratio.plot([size for size, _ in points], [r.estimate for _, r in points], color="gray", marker=".")
@@ -230,8 +262,13 @@ def memory(found: Sequence[Memory], titles: Mapping[str, str]) -> Figure:
     """Recorded memory counters over time, as steps: a counter holds its value until the next sample."""
     figure, (axis,) = axes(WIDTH, 3.0)
     for series in found:
-        axis.step([ns / NS_PER_MS for ns in series.time_ns], [value / 2**20 for value in series.value], where="post",
-                  label=f"{titles[series.side]}: {series.name}", linestyle=_DASH[series.side])  # fmt: skip
+        axis.step(
+            [ns / NS_PER_MS for ns in series.time_ns],
+            [value / 2**20 for value in series.value],
+            where="post",
+            label=f"{titles[series.side]}: {series.name}",
+            linestyle=_DASH[series.side],
+        )
     axis.set(xlabel="ms from the first sample", ylabel="MiB", title="Memory as recorded")
     axis.grid(visible=True)
     axis.legend(fontsize=7, loc="lower left", bbox_to_anchor=(0, 1.08), ncols=2)
@@ -241,8 +278,12 @@ def memory(found: Sequence[Memory], titles: Mapping[str, str]) -> Figure:
 def calibration(found: Calibration, title: str) -> Figure:
     """A against A: how often it was called different (bars: 95 % interval), and which slow-down is found in what time."""
     figure, (rates, power) = axes(WIDTH, 3.2, columns=2)
-    named = (("6 trials, as they ran", found.real_fixed), ("adaptive, as they ran", found.real_adaptive),
-             ("6 trials, resampled", found.fixed.significant), ("adaptive, resampled", found.adaptive.significant))  # fmt: skip
+    named = (
+        ("6 trials, as they ran", found.real_fixed),
+        ("adaptive, as they ran", found.real_adaptive),
+        ("6 trials, resampled", found.fixed.significant),
+        ("adaptive, resampled", found.adaptive.significant),
+    )
     for row, (_, rate) in enumerate(named):
         if rate is not None:
             rates.plot([rate.low * 100, rate.high * 100], [row, row], color="gray", linewidth=4, alpha=0.4)

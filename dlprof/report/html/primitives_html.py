@@ -17,16 +17,23 @@ def build(found: Comparison) -> Section:
     if not said.primitives or said.absent:
         return section("primitives", words.TITLE, paragraphs([said.statement]))
     sums = table(
-        "By reason, ms a step", ("Reason", "B − A"),
+        "By reason, ms a step",
+        ("Reason", "B − A"),
         [(name, number(ms, "{:+.3f}")) for name, ms in words.by_reason(said)],
-    )  # fmt: skip
+    )
     rows = []
     for one in said.primitives:
         a, b = words.milliseconds(one)
         rows.append(
-            (words.problem(one), words.WORDS.get(one.reason, one.reason), words.implementations(one),
-             number(a), number(b), number((b or 0.0) - (a or 0.0), "{:+.3f}"))
-        )  # fmt: skip
+            (
+                words.problem(one),
+                words.WORDS.get(one.reason, one.reason),
+                words.implementations(one),
+                number(a),
+                number(b),
+                number((b or 0.0) - (a or 0.0), "{:+.3f}"),
+            )
+        )
     every = table("Primitives, ms a step", ("Problem", "Reason", "Implementation", "A", "B", "B − A"), rows)
     return section(
         "primitives", words.TITLE, paragraphs([said.statement]), paragraphs([words.CAUTION], "note"), sums, every

@@ -32,9 +32,12 @@ def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str
         body.append(_cells(name, sum(line.a_ns for line in folded), sum(line.b_ns for line in folded), ""))
     body.append(_cells("wall time", found.a_wall_ns, found.b_wall_ns, ""))
     columns = [
-        Column("part", _NAME, right=False), Column("A ms", 8), Column("B ms", 8), Column("B−A ms", 9),
+        Column("part", _NAME, right=False),
+        Column("A ms", 8),
+        Column("B ms", 8),
+        Column("B−A ms", 9),
         Column("interval of B−A" if timed else "", 2 * _HALF + 3, right=False),
-    ]  # fmt: skip
+    ]
     out = heading(f"Why: the {what} wall time, split without overlap", colour=colour)
     out += table(columns, body)
     out += paragraph(found.statement)

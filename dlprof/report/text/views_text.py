@@ -17,10 +17,20 @@ _LEFT_OUT: Final = frozenset({"id", "call_id", "reason", "start_ns", "p95_delay_
 """Columns that text has no room for; JSON and CSV hold all."""
 
 _TITLES: Final = {
-    "ns": "Time", "copy_only": "Copy only", "times_median": "× median", "most_queued": "Most", "median_queue": "Queue",
-    "communication_ns": "Comm.", "communication_overlap_ns": "Comm. hidden", "communication_only": "Comm. only", "peak_ns": "At",
-    "median_delay_ns": "Delay", "median_latency_ns": "Latency", "shorter_than_call": "< call", "allocations": "Allocs",
-}  # fmt: skip
+    "ns": "Time",
+    "copy_only": "Copy only",
+    "times_median": "× median",
+    "most_queued": "Most",
+    "median_queue": "Queue",
+    "communication_ns": "Comm.",
+    "communication_overlap_ns": "Comm. hidden",
+    "communication_only": "Comm. only",
+    "peak_ns": "At",
+    "median_delay_ns": "Delay",
+    "median_latency_ns": "Latency",
+    "shorter_than_call": "< call",
+    "allocations": "Allocs",
+}
 _SHARES: Final = frozenset({"share", "busy", "compute", "communication_only", "copy_only", "idle"})
 
 

@@ -330,7 +330,14 @@ def _arrows(placed: _Placed, name: str, flows: Ints, number: int, decimals: int)
         for phase, rows in (('"s"', piece[:, 0]), ('"f","bp":"e"', piece[:, 1])):
             yield _lines(
                 join(
-                    f'{{"ph":{phase},"cat":{title},"name":{title},"id":', ids, ',"pid":', _number(placed.pid[rows]),
-                    ',"tid":', _number(placed.tid[rows]), ',"ts":', microseconds(placed.start[rows], decimals), "}",
+                    f'{{"ph":{phase},"cat":{title},"name":{title},"id":',
+                    ids,
+                    ',"pid":',
+                    _number(placed.pid[rows]),
+                    ',"tid":',
+                    _number(placed.tid[rows]),
+                    ',"ts":',
+                    microseconds(placed.start[rows], decimals),
+                    "}",
                 )
-            )  # fmt: skip
+            )

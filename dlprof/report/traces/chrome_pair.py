@@ -180,8 +180,11 @@ def _differences(pairs: _Pairs) -> Iterator[dict[str, Any]]:
         pairs.number.tolist(), pairs.grid.tolist(), pairs.a_wall.tolist(), pairs.b_wall.tolist(), strict=True
     ):
         delta = b_wall - a_wall
-        known = {"a_ms": a_wall / PS_PER_NS / NS_PER_MS, "b_ms": b_wall / PS_PER_NS / NS_PER_MS,
-                 "b_minus_a_ms": delta / PS_PER_NS / NS_PER_MS}  # fmt: skip
+        known = {
+            "a_ms": a_wall / PS_PER_NS / NS_PER_MS,
+            "b_ms": b_wall / PS_PER_NS / NS_PER_MS,
+            "b_minus_a_ms": delta / PS_PER_NS / NS_PER_MS,
+        }
         name = SLOWER if delta > 0 else FASTER if delta < 0 else EQUAL
         common = {"device": DELTA, "stream": "difference of the step's wall time", "track": -1, "start_ps": start}
         yield {
@@ -204,8 +207,15 @@ def _occupancy(events: pa.Table, name: str) -> Iterator[dict[str, Any]]:
     at, inverse = np.unique(edges, return_inverse=True)
     running = np.cumsum(np.bincount(inverse, weights=change, minlength=len(at)))
     for start, value in zip(at.tolist(), running.tolist(), strict=True):
-        yield {"device": name, "stream": "occupancy", "track": -2, "start_ps": start, "level": "counter",
-               "name": "operators running", "value": value}  # fmt: skip
+        yield {
+            "device": name,
+            "stream": "occupancy",
+            "track": -2,
+            "start_ps": start,
+            "level": "counter",
+            "name": "operators running",
+            "value": value,
+        }
 
 
 def _rows(given: list[dict[str, Any]], offset: int) -> pa.Table:

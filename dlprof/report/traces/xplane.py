@@ -31,9 +31,21 @@ _WORK: Final = ("op", "kernel", "copy")
 _STEPS: Final = ("step", "profiler_step")
 _TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_]*")
 _COLUMNS: Final = (
-    "name", "level", "phase", "layer", "op", "kernel", "device", "stream", "track", "start_ps", "duration_ps",
-    "step", "correlation", "step_of_its_own",
-)  # fmt: skip
+    "name",
+    "level",
+    "phase",
+    "layer",
+    "op",
+    "kernel",
+    "device",
+    "stream",
+    "track",
+    "start_ps",
+    "duration_ps",
+    "step",
+    "correlation",
+    "step_of_its_own",
+)
 
 
 @dataclass(slots=True)

@@ -172,11 +172,20 @@ def build(tf, layers, shape):
     return model
 
 
+_ACTIVATIONS = {
+    "Relu": "relu",
+    "Sigmoid": "sigmoid",
+    "Tanh": "tanh",
+    "Softplus": "softplus",
+    "Softsign": "softsign",
+}
+"""ONNX operator → Keras's name of it."""
+
+
 def _layer(keras, layer):
     activation = layer.get("activation")
     if activation is not None:
-        activation = {"Relu": "relu", "Sigmoid": "sigmoid", "Tanh": "tanh", "Softplus": "softplus",
-                      "Softsign": "softsign"}[activation]  # fmt: skip
+        activation = _ACTIVATIONS[activation]
     if layer.op == "Flatten":
         return keras.Flatten(name=layer.name)
     if layer.op == "Gemm":
