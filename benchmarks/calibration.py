@@ -138,7 +138,7 @@ class _Cell:
         from dlprof.api.compare.plan import enough_of, plan_of
         from dlprof.api.options import DEFAULT_BUDGET_S
         from dlprof.capture.workers.schedule import run_trials
-        from dlprof.store import atomic
+        from dlprof.temporary import atomic
 
         if self.ready is None:
             side = self.bench.side(self.cell.side)

@@ -18,6 +18,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from types import TracebackType
 from typing import Final, Literal
 
 with contextlib.suppress(ImportError):  # Windows has no locks on folders: there the pid alone tells
@@ -216,3 +217,35 @@ def _started(pid: int) -> int | None:
         return int(psutil.Process(pid).create_time())
     except psutil.Error:
         return None
+
+
+class atomic:  # noqa: N801  (reads as a verb at the call site)
+    """`with atomic(path) as temporary:` write the temporary file; it replaces `path` on success and vanishes on error.
+
+    The file is made by us alone (O_EXCL follows no link and takes no file that is there), under a name of `beside`,
+    and locked while it is written, so that nobody takes it for a dead process's.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.temporary = beside(path, "tmp")
+        self._hold: Hold | None = None
+
+    def __enter__(self) -> Path:
+        try:
+            os.close(os.open(self.temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o666))
+            self._hold = hold(self.temporary)
+        except KeyboardInterrupt as interruption:
+            self.__exit__(KeyboardInterrupt, interruption, None)
+            raise
+        return self.temporary
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
+        try:
+            if kind is None:
+                self.temporary.replace(self.path)
+            else:
+                self.temporary.unlink(missing_ok=True)
+        finally:
+            if self._hold is not None:
+                self._hold.release()

@@ -28,12 +28,16 @@ SINGLE_RUN: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One side's traces. exact: event tables (schema.EVENTS), one per traced window of fidelity exact (or whatever
-    trace a diff was given); layers: the workload's `model.layers`; anomalies: counters of ingest, summed over the
-    windows; runtime: what the child said of itself (threads); untraced: per window, wall times (ns) of synchronised
-    steps without the profiler in the same process, just before and after it; workload: the resolved description, empty
-    for a trace from elsewhere; stated: how it was recorded, as traced_work.sides takes it (profiler, synchronised,
-    clock)."""
+    """One side's traces.
+
+    exact: event tables (schema.EVENTS), one per traced window of fidelity exact, or whatever trace a diff was given.
+    layers: the workload's `model.layers`.
+    anomalies: counters of ingest, summed over the windows.
+    runtime: what the child said of itself (threads).
+    untraced: per window, wall times (ns) of synchronised steps without the profiler, just before and after it in its process.
+    workload: the resolved description, empty for a trace from elsewhere.
+    stated: how it was recorded, as traced_work.sides takes it (profiler, synchronised, clock).
+    """
 
     side: Side
     exact: Sequence[pa.Table] = ()
@@ -46,19 +50,30 @@ class Evidence:
     stated: Mapping[str, object] = field(default_factory=dict)
 
 
-def build(
-    *,
-    workload: str,
-    a: Evidence,
-    b: Evidence,
-    timings: pa.Table,
-    parity_differences: Sequence[Mapping[str, str]] = (),
-    margin: float = 0.05,
-    adaptive: bool = False,
-    warnings: Sequence[str] = (),
-    facts: Facts = NOTHING,
-) -> Comparison:
-    """Everything a comparison found: verdicts from `timings` (schema.TIMINGS), rows and explanations from the traces.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measured:
+    """What was measured of both sides, beside their traces.
+
+    workload: its name.
+    timings: schema.TIMINGS.
+    parity: differences in the work, found before the timing or after.
+    margin: below which a difference is negligible (0.05 = 5 %).
+    adaptive: whether the ratios decided when to stop.
+    warnings: of what was done, in words.
+    facts: those that no table holds.
+    """
+
+    workload: str
+    timings: pa.Table
+    parity: Sequence[Mapping[str, str]] = ()
+    margin: float = 0.05
+    adaptive: bool = False
+    warnings: Sequence[str] = ()
+    facts: Facts = NOTHING
+
+
+def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
+    """Everything a comparison found: verdicts from the timings, rows and explanations from the traces.
 
     A blocking parity difference makes every verdict not_comparable: sides that did different work are not compared. One
     that names an `item` concerns that item alone; it comes after those that were compared.
@@ -66,18 +81,19 @@ def build(
     """
     a, b = _on_one_basis(_placed(a), _placed(b))
     explained = _explained(a, b)
-    items = verdicts.items(timings, a.side, b.side, margin=margin, adaptive=adaptive)
-    items = _judged(items, parity.blocking(parity_differences), a.side, b.side)
+    timings = measured.timings
+    items = verdicts.items(timings, a.side, b.side, margin=measured.margin, adaptive=measured.adaptive)
+    items = _judged(items, parity.blocking(measured.parity), a.side, b.side)
     profiling: dict[str, ProfilingCost] = {
         side: _profiling(evidence, timings, side) for side, evidence in zip(SIDES, (a, b), strict=True)
     }
-    notes = [*warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
+    notes = [*measured.warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
     notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(a, b))]
     explanation = _explanation(a, b, _untraced_steps(a, b, timings))
     if explanation:
         notes += tax.limits(explanation.ledger, {side: value.cost_ns for side, value in profiling.items()})
     return Comparison(
-        workload=workload,
+        workload=measured.workload,
         a=a.side,
         b=b.side,
         items=items,
@@ -85,10 +101,10 @@ def build(
         kernels=kernels.build(a.exact, b.exact, _units(explained)),
         explained=explained,
         profiling_overhead={side: value.overhead for side, value in profiling.items()},
-        parity=tuple(parity_differences),
+        parity=tuple(measured.parity),
         warnings=tuple(dict.fromkeys(notes)),
         anomalies=_anomalies(a, b),
-        facts=replace(facts, profiling=profiling),
+        facts=replace(measured.facts, profiling=profiling),
         ledger=explanation.ledger if explanation else None,
         alignment=explanation.alignment if explanation else None,
     )

@@ -29,8 +29,8 @@ from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.errors import Interrupted, UsageError
 from dlprof.names import trial_folder
-from dlprof.store import atomic
 from dlprof.stored_files import read_as, read_table
+from dlprof.temporary import atomic
 from dlprof.workload import Workload
 
 FEWEST_TRIALS = 2 * stats.MIN_TRIALS

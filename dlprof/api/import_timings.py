@@ -7,6 +7,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Final
 
+from dlprof.analysis.compare import Measured
 from dlprof.analysis.facts import Facts, ImportedTable
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import findings
@@ -42,24 +43,24 @@ def import_timings(path: Path, target: Path, layout: Layout, margin: float = 0.0
         writer.timings(read.timings)
         found = findings.build(
             findings.Parts(
-                workload=path.stem,
+                measured=Measured(
+                    workload=path.stem,
+                    timings=read.timings,
+                    margin=margin,
+                    warnings=warnings,
+                    facts=Facts(
+                        kind="op",
+                        method="imported",
+                        imported=ImportedTable(file=path.name, **asdict(layout)),
+                        items_listed=read.items,
+                        folder=str(writer.path),
+                    ),
+                ),
                 asked=sides,
                 captures={},
                 paths={},
-                timings=read.timings,
-                parity=(),
-                margin=margin,
-                adaptive=False,
-                warnings=warnings,
                 family=len(read.items) > 1,
                 listed=read.items,
-                facts=Facts(
-                    kind="op",
-                    method="imported",
-                    imported=ImportedTable(file=path.name, **asdict(layout)),
-                    items_listed=read.items,
-                    folder=str(writer.path),
-                ),
             )
         )
         writer.comparison(json.comparison(found))

@@ -166,18 +166,20 @@ def load_comparison(capture: Capture) -> ComparisonResult:
     listed = held.facts.items_listed or [item.item for item in held.items]
     found = findings.build(
         findings.Parts(
-            workload=held.workload,
-            asked={"a": held.a, "b": held.b},
+            measured=compare.Measured(
+                workload=held.workload,
+                timings=timings if timings is not None else no_timings(),
+                parity=held.parity,
+                margin=options.margin,
+                adaptive=options.trials is None if options.adaptive is None else options.adaptive,
+                warnings=capture.manifest.warnings,
+                facts=held.facts,
+            ),
+            asked=dict(zip(SIDES, (held.a, held.b), strict=True)),
             captures=captures,
             paths={name: str(capture.path / CaptureName.first(name)) for name in SIDES},
-            timings=timings if timings is not None else no_timings(),
-            parity=held.parity,
-            margin=options.margin,
-            adaptive=options.trials is None if options.adaptive is None else options.adaptive,
-            warnings=capture.manifest.warnings,
             family=family,
             listed=listed,
-            facts=held.facts,
         )
     )
     return ComparisonResult(capture.path, found, captures, timings)

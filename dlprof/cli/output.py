@@ -20,7 +20,7 @@ import zstandard
 
 from dlprof import temporary
 from dlprof.errors import StoreError
-from dlprof.store import atomic
+from dlprof.temporary import atomic
 
 _HEAD: Final = 24
 """Bytes by which two files are known to be of one kind: a picture's or a page's first ones, a table's columns."""

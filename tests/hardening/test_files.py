@@ -11,8 +11,8 @@ import pytest
 import zstandard
 
 from dlprof.api.record import output_folder
-from dlprof.store import CaptureWriter, atomic
-from dlprof.temporary import beside
+from dlprof.store import CaptureWriter
+from dlprof.temporary import atomic, beside
 
 
 def test_a_temporary_name_is_another_each_time_and_says_whose_it_is(tmp_path):

@@ -6,10 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-import pyarrow as pa
-
 from dlprof.analysis import compare
-from dlprof.analysis.facts import NOTHING, Facts
 from dlprof.analysis.model import Comparison, ItemResult, Side
 from dlprof.analysis.timing import families, speeds
 from dlprof.api.compare import profiling_cost
@@ -20,22 +17,20 @@ from dlprof.store import Capture
 
 @dataclass(frozen=True, slots=True)
 class Parts:
-    """What findings are made of. asked: the sides, for one without a capture. captures: by folder; paths: the folder that
-    reports name, by side. family: the items are judged and summed up together; listed: their order in the workload. facts:
-    those that no table holds."""
+    """What findings are made of.
 
-    workload: str
+    measured: the timings and what belongs to them.
+    asked: the sides, for one without a capture.
+    captures: by folder. paths: the folder that reports name, by side.
+    family: the items are judged and summed up together. listed: their order in the workload.
+    """
+
+    measured: compare.Measured
     asked: Mapping[str, Side]
     captures: Mapping[str, Capture]
     paths: Mapping[str, str]
-    timings: pa.Table
-    parity: Sequence[Mapping[str, str]]
-    margin: float
-    adaptive: bool
-    warnings: Sequence[str]
     family: bool = False
     listed: Sequence[str] = ()
-    facts: Facts = NOTHING
 
 
 def build(parts: Parts) -> Comparison:
@@ -48,24 +43,15 @@ def build(parts: Parts) -> Comparison:
         mine = [parts.captures[folder] for folder in CaptureName.exact_runs(parts.captures, name)]
         side = side_of(mine[0], path=parts.paths[name]) if mine else parts.asked[name]
         evidence[name] = evidence_of(mine, side)
-    found = compare.build(
-        workload=parts.workload,
-        a=evidence["a"],
-        b=evidence["b"],
-        timings=parts.timings,
-        parity_differences=parts.parity,
-        margin=parts.margin,
-        adaptive=parts.adaptive,
-        warnings=parts.warnings,
-        facts=parts.facts,
-    )
+    measured = parts.measured
+    found = compare.build(evidence["a"], evidence["b"], measured)
     gap = found.ledger.untraced_gap_ns if found.ledger else None
     found = _with(found, tax=profiling_cost.of(parts.captures, gap))
-    if parts.facts.kind == "op":
+    if measured.facts.kind == "op":
         found = _with(found, explained_of_items=_explained_of_items(found, parts))
     if parts.family:
         return _with_family(found, parts)
-    in_two = speeds.of(parts.timings, found.items[0].item, found.a, found.b) if found.items else ()
+    in_two = speeds.of(measured.timings, found.items[0].item, found.a, found.b) if found.items else ()
     return _with(found, speeds=in_two or None)
 
 
@@ -92,9 +78,11 @@ def _with_family(found: Comparison, parts: Parts) -> Comparison:
         found,
         summary=families.summary(found.items, found.a, found.b),
         geometric_mean=families.geometric_mean(
-            parts.timings, [item.item for item in found.items if item.verdict != "not_comparable"], parts.margin
+            parts.measured.timings,
+            [item.item for item in found.items if item.verdict != "not_comparable"],
+            parts.measured.margin,
         ),
-        sweeps=families.sweeps(found, parts.timings),
+        sweeps=families.sweeps(found, parts.measured.timings),
         events_of_items=events,
     )
 

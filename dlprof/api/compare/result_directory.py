@@ -11,6 +11,7 @@ import msgspec
 import pyarrow as pa
 
 from dlprof import schema
+from dlprof.analysis.compare import Measured
 from dlprof.analysis.facts import Agreement, EpochFacts, Facts, KnownError, Primitives, TrialNote
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import findings
@@ -83,18 +84,20 @@ class Keeper:
         listed = kept.listed if self.family else ()
         return findings.build(
             findings.Parts(
-                workload=self.workloads["a"].name,
+                measured=Measured(
+                    workload=self.workloads["a"].name,
+                    timings=kept.timings,
+                    parity=kept.differences,
+                    margin=self.options.margin,
+                    adaptive=self.adaptive,
+                    warnings=warnings,
+                    facts=self._facts(kept, listed),
+                ),
                 asked={name: asked_side(spec) for name, spec in self.sides.items()},
                 captures=kept.captures,
                 paths={name: str(self.writer.path / CaptureName.first(name)) for name in self.sides},
-                timings=kept.timings,
-                parity=kept.differences,
-                margin=self.options.margin,
-                adaptive=self.adaptive,
-                warnings=warnings,
                 family=self.family,
                 listed=listed,
-                facts=self._facts(kept, listed),
             )
         )
 

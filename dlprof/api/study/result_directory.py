@@ -19,10 +19,11 @@ from dlprof.api.study.plan import Plan
 from dlprof.capture.machine import provenance
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import LockstepOptions
-from dlprof.store import MANIFEST_FILE, Capture, atomic
+from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.stored_files import read_json, typed
 from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
 from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, differing
+from dlprof.temporary import atomic
 from dlprof.version import __version__
 
 _NAMED_IN_ERROR: Final = 8

@@ -20,8 +20,8 @@ from dlprof import schema
 from dlprof.capture.machine.devices import nvidia_gpus
 from dlprof.capture.machine.nvml import Watch
 from dlprof.capture.workers.launch import RUNNER
-from dlprof.store import atomic
 from dlprof.stored_files import read_table
+from dlprof.temporary import atomic
 
 MONITORS_FILE: Final = "monitors.parquet"
 SAVED_EVERY_S: Final = 30.0

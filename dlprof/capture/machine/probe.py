@@ -16,7 +16,7 @@ from typing import Any, Final
 from dlprof.capture.workers import process
 from dlprof.capture.workers.launch_env import child_environ
 from dlprof.errors import EnvironmentFailed
-from dlprof.store import atomic
+from dlprof.temporary import atomic
 
 IMPORT_S = 300
 """Seconds that a framework may take to import; a cold disk was seen to need 40."""

@@ -59,7 +59,11 @@ def trace(conv_ns, steps=2, splits=False):
 
 
 def build(times, **more):
-    return compare.build(workload="lenet", a=compare.Evidence(A), b=compare.Evidence(B), timings=times, **more)
+    return compare.build(compare.Evidence(A), compare.Evidence(B), measured(times, **more))
+
+
+def measured(times, **more):
+    return compare.Measured(workload="lenet", timings=times, **more)
 
 
 def test_the_verdict_is_of_b_seen_from_a_with_an_interval_over_trials():
@@ -82,7 +86,7 @@ def test_swapping_the_sides_mirrors_the_verdict():
 
 def test_different_work_is_not_compared_and_says_where_they_differ():
     differences = parity.check({"loss": np.array(2.3)}, {"loss": np.array(0.7)})
-    found = build(timings(SLOWER), parity_differences=differences)
+    found = build(timings(SLOWER), parity=differences)
     assert {item.verdict for item in found.items} == {"not_comparable"}
     assert "loss differs by up to 1.6" in found.items[0].sentence
     assert found.parity == differences
@@ -150,9 +154,7 @@ def test_traces_of_other_length_are_warned_about():
 
 def test_profiling_overhead_is_traced_step_over_the_untraced_synchronised_step():
     times = pa.concat_tables([timings(SLOWER, "train_step_sync", a_ns=600, units=1), timings(SLOWER, a_ns=500)])
-    found = compare.build(
-        workload="lenet", a=compare.Evidence(A, [trace(100)]), b=compare.Evidence(B, []), timings=times
-    )
+    found = compare.build(compare.Evidence(A, [trace(100)]), compare.Evidence(B, []), measured(times))
     assert found.profiling_overhead["a"] == pytest.approx(900 / 600 - 1, abs=0.02)
     assert found.profiling_overhead["b"] is None
     assert found.facts.profiling["a"].against == "train_step_sync"
@@ -179,10 +181,9 @@ def test_windows_of_one_side_that_disagree_in_counts_are_named():
 def test_the_ledger_stands_beside_the_verdict_reconciled_with_untraced_synchronised_steps():
     times = timings([1.5] * 6, "train_step_sync", a_ns=600, units=1)
     found = compare.build(
-        workload="lenet",
-        a=compare.Evidence(A, [trace(100)], runtime={"intra_op_threads": 2}),
-        b=compare.Evidence(B, [trace(160)], runtime={"openmp_threads": 1}),
-        timings=times,
+        compare.Evidence(A, [trace(100)], runtime={"intra_op_threads": 2}),
+        compare.Evidence(B, [trace(160)], runtime={"openmp_threads": 1}),
+        measured(times),
     )
     assert found.ledger is not None
     assert (found.ledger.a_wall_ns, found.ledger.gap_ns) == (900, 0)
@@ -195,9 +196,9 @@ def test_the_ledger_stands_beside_the_verdict_reconciled_with_untraced_synchroni
 def test_the_untraced_gap_is_that_of_the_trials_and_not_of_a_few_steps_of_one_process():
     times = timings([1.5] * 6, "train_step_sync", a_ns=600, units=1)
     both = [compare.Evidence(side, [trace(100)], untraced=[[500, 500]]) for side in (A, B)]
-    found = compare.build(workload="lenet", a=both[0], b=both[1], timings=times)
+    found = compare.build(*both, measured(times))
     assert found.ledger.untraced_gap_ns == pytest.approx(300, abs=15)  # the steps beside the windows say 0
-    beside = compare.build(workload="lenet", a=both[0], b=both[1], timings=timings(SLOWER))
+    beside = compare.build(*both, measured(timings(SLOWER)))
     assert beside.ledger.untraced_gap_ns == 0  # the trials timed no synchronised step
 
 
