@@ -132,13 +132,13 @@ def load(paths: Iterable[Path]) -> list[Item]:
     """Packed files, collections and comparison directories, as items. Trials without a usable ratio are counted as lost."""
     found = []
     for path in paths:
-        for cell, table, facts in _cells(path):
+        for cell, table, facts in cells(path):
             names = sorted(set(table["item"].to_pylist()), key=lambda n: (n not in HEADLINES, n))
             found += [_item(cell, name, table.filter(pa.compute.equal(table["item"], name)), facts) for name in names]
     return found
 
 
-def _cells(path: Path) -> Iterable[tuple[str, pa.Table, dict[int, dict[str, Any]]]]:
+def cells(path: Path) -> Iterable[tuple[str, pa.Table, dict[int, dict[str, Any]]]]:
     """(cell, timed rows, trial → its facts) of each cell; facts that were not kept are absent."""
     if path.is_file():
         table = pq.read_table(path)

@@ -16,8 +16,9 @@ from dlprof.stats.result import look_alpha
 from dlprof.stats.trial import FEWEST_ROUNDS, TrialRatio
 
 MOST_ROUNDS: Final = 200
-PRIOR_TRIALS: Final = 6.0
-"""How many trials the prior weighs beside those measured: four trials hardly tell what varies between trials."""
+PRIOR_TRIALS: Final = 3.0
+"""Degrees of freedom of the prior. Four trials have as many, so that both weigh alike at the first look: four trials hardly tell
+what varies between trials."""
 
 _DEPENDENCE: Final = 0.6
 _PLANNED: Final = (6, 8, 10, 12, 16, 22, 30, 60, 200)
@@ -46,7 +47,7 @@ def components(trials: Sequence[TrialRatio]) -> Components:
 
     Rounds: the mean of the trials' squared errors times their rounds, times (1 + ρ)/(1 − ρ) for the mean lag-1
     autocorrelation ρ of their rounds. Trials: the variance of the log-ratios less what their rounds explain of it; it may
-    come out negative, and is averaged with the prior, which weighs as much as six trials, before it is cut off at 0.
+    come out negative, and is averaged with the prior (`PRIOR_TRIALS`) before it is cut off at 0.
     """
     usable = [t for t in trials if math.isfinite(t.log_ratio) and t.error is not None]
     if not usable:
