@@ -5,7 +5,7 @@ from dlprof.stats.calibration import Calibration, Rate, Resampled, any_false_dis
 from dlprof.stats.crossing import crossover
 from dlprof.stats.diagnose import Autocorrelation, autocorrelation
 from dlprof.stats.disturbance import STANDS_OUT, Disturbance, compare_trials, disturbances, trial_warnings
-from dlprof.stats.location import Interval, hodges_lehmann, median_interval, signflip_pvalue
+from dlprof.stats.location import hodges_lehmann, signflip_pvalue
 from dlprof.stats.multiple import Adjusted, benjamini_hochberg
 from dlprof.stats.planning import detectable_effect, needed_trials, power
 from dlprof.stats.result import (
@@ -25,15 +25,12 @@ from dlprof.stats.speeds import Speeds, two_speeds
 from dlprof.stats.tails import MeanRatio, drifts, mean_ratio
 from dlprof.stats.trial import (
     FEWEST_ROUNDS,
-    ORDER_EFFECT_LIMIT,
-    SideTime,
     TrialRatio,
-    side_time,
     trial_log_ratio,
     trial_ratios,
 )
 from dlprof.stats.verdict import compare
-from dlprof.stats.warmup import WarmUp, steady_from, warm_up
+from dlprof.stats.warmup import WarmUp, warm_up
 
 __all__ = [
     "FEWEST_ROUNDS",
@@ -43,7 +40,6 @@ __all__ = [
     "LOOK_ALPHA",
     "MIN_TRIALS",
     "MOST_ROUNDS",
-    "ORDER_EFFECT_LIMIT",
     "PRIOR",
     "STANDS_OUT",
     "VERDICTS",
@@ -55,12 +51,10 @@ __all__ = [
     "Decision",
     "Disturbance",
     "Drift",
-    "Interval",
     "MeanRatio",
     "Rate",
     "Resampled",
     "Result",
-    "SideTime",
     "Speeds",
     "TrialRatio",
     "Verdict",
@@ -84,13 +78,10 @@ __all__ = [
     "look_alpha",
     "look_schedule",
     "mean_ratio",
-    "median_interval",
     "needed_trials",
     "power",
     "resample",
-    "side_time",
     "signflip_pvalue",
-    "steady_from",
     "stop_each",
     "trial_log_ratio",
     "trial_ratios",

@@ -1,9 +1,8 @@
-"""Where a sample lies: Hodges-Lehmann and the median with their intervals, Student's t, exact sign flips."""
+"""Where a sample lies: Hodges-Lehmann, Student's t, exact sign flips."""
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -14,17 +13,6 @@ Floats = NDArray[np.float64]
 
 _EXACT_FLIPS: Final = 40  # two halves of 2^20 sums each; beyond it, Monte-Carlo
 _MONTE_CARLO: Final = 100_000
-
-
-@dataclass(frozen=True, slots=True)
-class Interval:
-    """A location with its confidence interval; low and high are None where the sample is too small for `confidence`."""
-
-    estimate: float
-    low: float | None
-    high: float | None
-    confidence: float
-    n: int
 
 
 def finite(values: ArrayLike) -> Floats:
@@ -98,59 +86,11 @@ def _all_sums(x: Floats) -> Floats:
     return sums
 
 
-def walsh(values: ArrayLike) -> Floats:
-    """The n(n+1)/2 averages (x_i + x_j)/2, i ≤ j, sorted. O(n²) memory."""
+def hodges_lehmann(values: ArrayLike) -> float:
+    """Median of the averages (x_i + x_j)/2, i ≤ j, of `values` (n,); NaN for n = 0. O(n²) memory.
+
+    Breakdown point 29 %, efficiency 95 % of the mean's on normal data (Hodges & Lehmann 1963).
+    """
     x = finite(values)
     i, j = np.triu_indices(x.size)
-    return np.sort((x[i] + x[j]) / 2)
-
-
-def hodges_lehmann(values: ArrayLike, alpha: float = 0.05) -> Interval:
-    """Median of the Walsh averages of `values` (n,), with the interval that inverts the signed-rank test.
-
-    Breakdown point 29 %, efficiency 95 % of the mean's on normal data (Hodges & Lehmann 1963). The interval assumes
-    independent values with a symmetric distribution; `confidence` is the exact level reached, at least 1 − alpha.
-    """
-    averages = walsh(values)
-    n = finite(values).size
-    if n == 0:
-        return Interval(math.nan, None, None, 1 - alpha, 0)
-    estimate = float(np.median(averages))
-    rank, level = _signed_rank_cut(n, alpha)
-    if rank == 0:
-        return Interval(estimate, None, None, 1 - alpha, n)
-    return Interval(estimate, float(averages[rank - 1]), float(averages[-rank]), level, n)
-
-
-def _signed_rank_cut(n: int, alpha: float) -> tuple[int, float]:
-    """Largest k such that [k-th smallest, k-th largest Walsh average] covers ≥ 1 − alpha, and its level; 0 if none."""
-    total = n * (n + 1) // 2
-    if n > 200:  # the normal approximation is good to 1e-4 here
-        k = math.floor(total / 2 + float(special.ndtri(alpha / 2)) * math.sqrt(total * (2 * n + 1) / 12))
-        return max(k, 0), 1 - alpha
-    counts = np.zeros(total + 1)
-    counts[0] = 1.0
-    for rank in range(1, n + 1):  # probability that the positive ranks sum to w
-        shifted = np.zeros_like(counts)
-        shifted[rank:] = counts[:-rank]
-        counts = (counts + shifted) / 2
-    tail = np.cumsum(counts)
-    k = int(np.searchsorted(tail, alpha / 2, side="right"))
-    return (k, float(1 - 2 * tail[k - 1])) if k else (0, 1 - alpha)
-
-
-def median_interval(values: ArrayLike, alpha: float = 0.05) -> Interval:
-    """Median of `values` (n,) with the narrowest pair of order statistics that covers ≥ 1 − alpha (sign test inverted).
-
-    Assumes only that the values are independent and of one distribution. None below n = 6 at alpha .05.
-    """
-    x = np.sort(finite(values))
-    n = x.size
-    if n == 0:
-        return Interval(math.nan, None, None, 1 - alpha, 0)
-    tails = special.bdtr(np.arange(n), n, 0.5)
-    k = int(np.searchsorted(tails, alpha / 2, side="right"))
-    estimate = float(np.median(x))
-    if k == 0:
-        return Interval(estimate, None, None, 1 - alpha, n)
-    return Interval(estimate, float(x[k - 1]), float(x[n - k]), float(1 - 2 * tails[k - 1]), n)
+    return float(np.median((x[i] + x[j]) / 2)) if x.size else math.nan

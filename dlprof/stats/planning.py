@@ -59,17 +59,16 @@ def needed_trials(sd: float, effect: float, alpha: float = FIXED_ALPHA, target: 
     The exact form of ⌈((1.42·t₁₋α/₂ + t_target)·sd/δ)²⌉ with δ = ln(1 + effect). Raises `ValueError` for effect = 0.
     """
     _check(sd, alpha)
-    shift = abs(math.log1p(effect))
-    if shift == 0:
+    if math.log1p(effect) == 0:
         raise ValueError("no number of trials finds an effect of zero")
     low, high = 1, 2
-    while _power_log(high, sd, shift, alpha) < target:
+    while power(high, sd, effect, alpha) < target:
         low, high = high, high * 2
         if high > _MOST_TRIALS:
             return _MOST_TRIALS
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if _power_log(middle, sd, shift, alpha) >= target else (middle, high)
+        low, high = (low, middle) if power(middle, sd, effect, alpha) >= target else (middle, high)
     return high
 
 

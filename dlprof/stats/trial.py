@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlprof.stats.diagnose import Autocorrelation, autocorrelation
-from dlprof.stats.location import Floats, Interval, hodges_lehmann, median_interval
+from dlprof.stats.location import Floats, hodges_lehmann
 from dlprof.stats.warmup import level_shift
 
 FEWEST_ROUNDS: Final = 8
@@ -50,21 +50,6 @@ class TrialRatio:
     error: float | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class SideTime:
-    """Time of a unit of work on one side, for people. Not what the verdict rests on: that is the ratio within trials.
-
-    median_ns: median over trials of each trial's median, ns. low_ns, high_ns: order-statistic interval of that median
-    over trials at `confidence`, or None. It holds the machine's drift between trials, which the ratio does not.
-    """
-
-    median_ns: float
-    low_ns: float | None
-    high_ns: float | None
-    confidence: float
-    trials: int
-
-
 def trial_log_ratio(a: ArrayLike, b: ArrayLike, b_first: ArrayLike | None = None) -> TrialRatio:
     """The log-ratio of one trial.
 
@@ -85,7 +70,7 @@ def trial_log_ratio(a: ArrayLike, b: ArrayLike, b_first: ArrayLike | None = None
     order = _order_effect(difference, usable, b_first)
     dependence = autocorrelation(kept)
     return TrialRatio(
-        log_ratio=hodges_lehmann(kept).estimate,
+        log_ratio=hodges_lehmann(kept),
         rounds=kept.size,
         rounds_lost=difference.size - kept.size,
         sd_rounds=float(kept.std(ddof=1)) if kept.size > 1 else None,
@@ -178,7 +163,7 @@ def _warnings(kept: Floats, given: int, order: float | None) -> tuple[str, ...]:
         found.append(f"only {kept.size} usable rounds (≥ {FEWEST_ROUNDS} wanted)")
     if 0 < kept.size < given:
         found.append(f"{given - kept.size} of {given} rounds lost: no positive time on both sides")
-    if order is not None and abs(order) > max(0.05, _order_noise(kept)):
+    if order is not None and abs(order) > max(ORDER_EFFECT_LIMIT, _order_noise(kept)):
         found.append(
             f"order effect: the side that runs first takes {math.expm1(order):+.1%} (balanced order cancels it)"
         )
@@ -230,10 +215,3 @@ def _spread(row: NDArray[np.intp], value: Floats, rounds: int) -> Floats:
     matrix = np.full((rounds, max(int(counts.max(initial=0)), 1)), np.nan)
     matrix[row, column] = value
     return matrix
-
-
-def side_time(trial_medians_ns: ArrayLike, alpha: float = 0.05) -> SideTime:
-    """Time of a unit of work on one side from its median per trial (n,), ns; non-finite trials are left out of n."""
-    medians = np.asarray(trial_medians_ns, dtype=np.float64)
-    interval: Interval = median_interval(medians[np.isfinite(medians)], alpha)
-    return SideTime(interval.estimate, interval.low, interval.high, interval.confidence, interval.n)

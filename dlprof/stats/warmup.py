@@ -37,11 +37,6 @@ class WarmUp:
     first_call_ratio: float | None
 
 
-def steady_from(durations: ArrayLike, floor: int = FLOOR) -> int:
-    """Index of the first steady iteration, at least `floor`; len(durations) where there is none. See `warm_up`."""
-    return warm_up(durations, floor=floor).index
-
-
 def warm_up(durations: ArrayLike, *, floor: int = FLOOR, tolerance: float = TOLERANCE) -> WarmUp:
     """Where the times (n,) of one process's successive iterations become level.
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import Final
@@ -64,9 +65,14 @@ def _result(
     few = [text for trial in trials for text in trial.warnings if "rounds" in text]
     # A trial's own warning repeats for every trial, so each is shown once.
     result = replace(result, warnings=(*result.warnings, *sorted(set(few) - set(result.warnings))))
-    a_ns = stats.side_time([trial.a_ns for trial in trials]).median_ns
-    b_ns = stats.side_time([trial.b_ns for trial in trials]).median_ns
+    a_ns, b_ns = (_median([getattr(trial, side) for trial in trials]) for side in ("a_ns", "b_ns"))
     return result, (a_ns, b_ns)
+
+
+def _median(times_ns: Sequence[float]) -> float:
+    """Over the trials that have a time; NaN without one."""
+    known = [ns for ns in times_ns if math.isfinite(ns)]
+    return statistics.median(known) if known else math.nan
 
 
 def _correct(results: Sequence[stats.Result], first: int) -> list[tuple[stats.Verdict, float | None, tuple[str, ...]]]:

@@ -1,4 +1,4 @@
-"""Locations and their intervals, held against scipy, brute force and simulation."""
+"""Locations and tests, held against scipy, brute force and simulation."""
 
 import itertools
 import math
@@ -40,46 +40,23 @@ def test_five_trials_cannot_reach_five_percent_and_six_can():
 
 def test_hodges_lehmann_of_a_known_sample():
     # Walsh averages of 1, 2, 6: 1, 1.5, 2, 3.5, 4, 6
-    assert stats.hodges_lehmann([1, 2, 6]).estimate == pytest.approx(2.75)
+    assert stats.hodges_lehmann([1, 2, 6]) == pytest.approx(2.75)
 
 
 @given(values)
-def test_hodges_lehmann_lies_within_its_interval_and_the_sample(x):
-    result = stats.hodges_lehmann(x)
-    assert min(x) <= result.estimate <= max(x)
-    if result.low is not None:
-        assert result.low <= result.estimate <= result.high
+def test_hodges_lehmann_lies_within_the_sample_and_mirrors_with_it(x):
+    found = stats.hodges_lehmann(x)
+    assert min(x) <= found <= max(x)
+    assert stats.hodges_lehmann([-v for v in x]) == pytest.approx(-found)
 
 
-def test_hodges_lehmann_interval_inverts_the_exact_signed_rank_test():
-    x = np.random.default_rng(5).normal(1.0, 1.0, 12)
-    interval = stats.hodges_lehmann(x)
-    eps = 1e-9
-    inside = [reference.wilcoxon(x - v, method="exact").pvalue for v in (interval.low + eps, interval.high - eps)]
-    outside = [reference.wilcoxon(x - v, method="exact").pvalue for v in (interval.low - eps, interval.high + eps)]
-    assert min(inside) > 0.05 >= max(outside)
-
-
-@pytest.mark.parametrize("n", [6, 9, 20])
-def test_intervals_cover_as_often_as_they_say(n):
-    draws = np.random.default_rng(n).normal(size=(1500, n))
-    for method in (stats.hodges_lehmann, stats.median_interval):
-        found = [method(row) for row in draws]
-        covered = np.mean([i.low <= 0 <= i.high for i in found])
-        assert found[0].confidence >= 0.95
-        assert covered == pytest.approx(found[0].confidence, abs=0.025)
-
-
-@pytest.mark.parametrize("n", [1, 2, 5])
-def test_samples_too_small_for_the_level_get_no_interval(n):
-    for method in (stats.hodges_lehmann, stats.median_interval):
-        result = method(np.arange(n, dtype=float))
-        assert (result.low, result.high) == (None, None)
+def test_hodges_lehmann_hardly_moves_with_a_quarter_of_strays():
+    x = np.random.default_rng(5).normal(1.0, 0.1, 16)
+    assert stats.hodges_lehmann(np.where(np.arange(16) < 4, 1e6, x)) == pytest.approx(1.0, abs=0.15)
 
 
 def test_the_empty_sample_has_no_location():
-    assert math.isnan(stats.hodges_lehmann([]).estimate)
-    assert math.isnan(stats.median_interval([]).estimate)
+    assert math.isnan(stats.hodges_lehmann([]))
     assert stats.signflip_pvalue([]) is None
 
 

@@ -140,10 +140,3 @@ def test_a_trial_that_lost_a_side_is_kept_as_no_evidence():
     found = stats.trial_ratios(*(c[there] for c in (trial, round_index, is_b, position, kept, unit_ns)))
     assert math.isnan(found[2].log_ratio)
     assert not math.isnan(found[1].log_ratio)
-
-
-def test_the_side_time_is_a_median_over_trials_with_an_order_statistic_interval():
-    side = stats.side_time([5.0, 1.0, 2.0, 4.0, 3.0, 6.0, np.nan])
-    assert (side.median_ns, side.low_ns, side.high_ns, side.trials) == (3.5, 1.0, 6.0, 6)
-    assert side.confidence == pytest.approx(1 - 2 / 64)
-    assert stats.side_time([5.0, 6.0]).low_ns is None

@@ -17,7 +17,7 @@ def series(levels, seed=0, noise=0.1):
 def test_level_times_are_steady_from_the_floor():
     found = stats.warm_up(series([(60, 1.0)]))
     assert (found.index, found.steady, found.shape) == (8, True, "flat")
-    assert stats.steady_from(series([(60, 1.0)]), floor=3) == 3
+    assert stats.warm_up(series([(60, 1.0)]), floor=3).index == 3
 
 
 @pytest.mark.parametrize("n", [9, 11, 20])
@@ -83,10 +83,10 @@ def test_a_coarse_clock_is_read_exactly():
 @pytest.mark.parametrize("bad", [0.0, -1.0, np.nan, np.inf])
 def test_impossible_times_are_refused(bad):
     with pytest.raises(ValueError, match="positive and finite"):
-        stats.steady_from([1.0] * 20 + [bad])
+        stats.warm_up([1.0] * 20 + [bad])
 
 
 @given(st.lists(st.floats(1.0, 1e9), max_size=60), st.integers(0, 20))
 def test_the_answer_is_never_below_the_floor_nor_beyond_the_end(times, floor):
-    index = stats.steady_from(times, floor=floor)
+    index = stats.warm_up(times, floor=floor).index
     assert min(floor, len(times)) <= index <= len(times)
