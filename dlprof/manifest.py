@@ -23,12 +23,12 @@ Margin = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What ingest said of the trace.
 
-    kinds: format of each file, by its path inside the directory.
-    producer: the framework (or tool) that recorded it.
-    origin_ns: Unix time of the table's zero; None where the trace has none.
-    events: rows of events.parquet.
-    anomalies: counters (ingest/anomalies.py).
-    completeness, facts: what the file says of its own completeness and of its recording, in the file's own words.
+    kinds: format of each file, by its path inside the directory
+    producer: the framework (or tool) that recorded it
+    origin_ns: Unix time of the table's zero; None where the trace has none
+    events: rows of events.parquet
+    anomalies: counters (ingest/anomalies.py)
+    completeness, facts: what the file says of its own completeness and of its recording, in the file's own words
     """
 
     kinds: dict[str, str]
@@ -41,9 +41,10 @@ class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Machine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """Facts of a machine at one moment (capture.machine.provenance); None: could not be read, and is not written.
+    """Facts of a machine at one moment (capture.machine.provenance), units in the names; what could not be read is None.
 
-    Units are in the names. load: over 1, 5 and 15 minutes. threads: the thread variables that reached the child.
+    load: over 1, 5 and 15 minutes
+    threads: the thread variables that reached the child
     """
 
     cpu: str | None = None
@@ -66,9 +67,9 @@ class Machine(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
 class Disturbance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """What else a machine did during a trial; fractions are of all cores, pairs are before and after the trial.
 
-    other_cpu: what programs beside dlprof and its children used.
-    steal: what the hypervisor took away.
-    frequency_mhz, temperature_c: None where the machine does not tell.
+    other_cpu: what programs beside dlprof and its children used
+    steal: what the hypervisor took away
+    frequency_mhz, temperature_c: None where the machine does not tell
     """
 
     wall_s: float
@@ -83,10 +84,10 @@ class Disturbance(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True)
 class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A finished trial.
 
-    rounds: of each group of items.
-    wall_s: how long it took, start of the processes included.
-    idle: side → CPU that its worker used while it had nothing to do, as a fraction of a core.
-    machine: what else the machine did; None where that was not measured.
+    rounds: timed rounds of each group of items
+    wall_s: how long it took, start of the processes included
+    idle: side → CPU that its worker used while it had nothing to do, as a fraction of a core
+    machine: what else the machine did; None where that was not measured
     """
 
     number: int
@@ -104,14 +105,22 @@ class Session(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
-    """An installed package. contents_sha256: over its files; None where that is not known."""
+    """An installed package.
+
+    contents_sha256: over its files; None where that is not known
+    """
 
     version: str
     contents_sha256: str | None = None
 
 
 class EnvironmentFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """What a child ran in. environment: its name; locked: made from a hash-locked list; digest: of that list."""
+    """The Python environment that a child ran in.
+
+    environment: its name
+    locked: made from a hash-locked list
+    digest: of that list
+    """
 
     environment: str
     python: str
@@ -121,7 +130,11 @@ class EnvironmentFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
-    """The data set. genuine: the published one, by its checksums; sha256: of each file made from it."""
+    """The data set that a run used.
+
+    genuine: whether it is the published one, by its checksums
+    sha256: of each file made from it
+    """
 
     name: str
     source: str
@@ -130,7 +143,11 @@ class DataFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """How one traced window was asked for. set: `--set` values; differs: what the preset lets differ between sides."""
+    """How one traced window was asked for.
+
+    set: `--set` values
+    differs: what the preset lets differ between the sides
+    """
 
     preset: str | None = None
     set: dict[str, Any] = {}
@@ -140,19 +157,22 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """What was imported. sources: names of the files; repair: whether damaged ones were to be mended."""
+    """What was imported.
+
+    sources: names of the files
+    repair: whether damaged ones were to be mended
+    """
 
     sources: list[str] = []
     repair: bool = False
 
 
 class Work(msgspec.Struct, frozen=True, kw_only=True):
-    """What a comparison found out of the work on both sides beside timings and traces (api.compare.result_directory.Kept).
+    """What a comparison found out of the work on both sides, as comparison.json states it (types: analysis.facts).
 
-    As comparison.json states it (analysis.facts has the types).
-
-    parity: the differences; agreement: how closely the sides agree, {} where that was not asked.
-    primitives: oneDNN's own account; None where it was not asked.
+    parity: the differences
+    agreement: how closely the sides agree, {} where that was not asked
+    primitives: oneDNN's own account; None where it was not asked
     """
 
     parity: list[dict[str, str]] = []
@@ -163,11 +183,13 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a comparison was made, and what going on with it needs.
 
-    adaptive: whether the ratios decided when to stop; None in directories of an older dlprof.
-    stopped: why it ended early, '' where it did not; ended: the warning that says so.
-    listed: the workload's items; sessions: its sittings.
-    work: what was found out of the work on both sides; unset in directories of an older dlprof.
-    asked: the options of the command line (api.options.CompareOptions); None where it cannot be gone on with.
+    adaptive: whether the ratios decided when to stop; None in directories of an older dlprof
+    stopped: why it ended early, '' where it did not
+    ended: the warning that says so
+    listed: the workload's items
+    sessions: the sittings in which it was made
+    work: what was found out of the work on both sides; unset in directories of an older dlprof
+    asked: the options of the command line (api.options.CompareOptions); None where it cannot be gone on with
     """
 
     budget_s: float | None = None
@@ -196,7 +218,11 @@ class PublishedOptions(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class ImportedOptions(msgspec.Struct, frozen=True, kw_only=True):
-    """Others' table of timings. sources: name of the file; layout: which column means what (ingest.timings_csv.Layout)."""
+    """Others' table of timings.
+
+    sources: name of the file
+    layout: which column means what (ingest.timings_csv.Layout)
+    """
 
     method: Literal["imported"]
     sources: list[str]
@@ -236,14 +262,14 @@ class Described(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, Generic[O_co], frozen=True, kw_only=True):
     """manifest.json: what ran, where, with what.
 
-    kind: capture (one traced window), import (files recorded elsewhere), compare (trials and captures).
-    complete: False for a run that was interrupted; what it had is there.
-    workload: the description that the child got; of a comparison one a side (a, b); {} for files from elsewhere.
-    options: how it was asked for, a class of its own for each kind and method.
-    child: what the child said of its run; all defaults where no child ran.
-    environment, data: None where there was none, and {} in the file.
-    sides: of a comparison, a and b as asked for.
-    files: relative path → size and digest of raw files and tables.
+    kind: capture (one traced window), import (files recorded elsewhere), compare (trials and captures)
+    complete: False for a run that was interrupted; what it had is there
+    workload: the description that the child got; of a comparison one a side (a, b); {} for files from elsewhere
+    options: how it was asked for, a class of its own for each kind and method
+    child: what the child said of its run; all defaults where no child ran
+    environment, data: None where there was none, and {} in the file
+    sides: of a comparison, a and b as asked for
+    files: relative path → size and digest of raw files and tables
     """
 
     manifest_version: int = MANIFEST_VERSION

@@ -54,8 +54,8 @@ _CAPTURE: Final = re.compile(r"(?P<side>[ab])-(?P<fidelity>exact|native)-(?P<num
 class Item:
     """What is timed: `train_block`, or of an op workload `matmul[size=50]`, `matmul[call=study,size=50]`.
 
-    task: the task, or the item's whole name where it has no keys.
-    keys: name and value of what tells items of a task apart, as written.
+    task: the task, or the item's whole name where it has no keys
+    keys: name and value of what tells items of a task apart, as written
     """
 
     task: str
@@ -96,10 +96,11 @@ class Item:
 class Marker:
     """A marker that the child put into its framework's trace, or a step that PyTorch's profiler marked.
 
-    kind: step, item (a call of an op workload), epoch, phase (one of schema.PHASES), profiler_step (PyTorch's) or other.
-    number: of the step, of the call of this item, or of the epoch; -1 where it has none.
-    text: the item's name, the phase, or the rest of the name.
-    synchronised: whether all work that the step or item asked for ended inside it.
+    kind: step, item (a call of an op workload), epoch, phase (one of schema.PHASES), profiler_step (PyTorch's) or
+        other
+    number: of the step, of the call of this item, or of the epoch; -1 where it has none
+    text: the item's name, the phase, or the rest of the name
+    synchronised: whether all work that the step or item asked for ended inside it
     """
 
     kind: Literal["step", "item", "epoch", "phase", "profiler_step", "other"]

@@ -18,10 +18,13 @@ _UNINSTALL: Final = "repair or uninstall {}"
 class Operator:
     """What one raw operator name means.
 
-    op: canonical operator in ONNX terms. phase: one of schema.PHASES, or None where only the context tells (forward or
-    loss). level: one of schema.LEVELS. fuses: canonical operators inside a fused one. calls: canonical calls that one
-    event stands for (0 for the second part of a split operator). layer: name of the part of the model that the event spans
-    (nn.Module: Conv2d_0 → Conv2d_0), for what is nested in it.
+    op: canonical operator in ONNX terms
+    phase: one of schema.PHASES, or None where only the context tells (forward or loss)
+    level: one of schema.LEVELS
+    fuses: canonical operators inside a fused one
+    calls: canonical calls that one event stands for (0 for the second part of a split operator)
+    layer: name of the part of the model that the event spans (nn.Module: Conv2d_0 → Conv2d_0), for what is nested in
+        it
     """
 
     op: str
@@ -40,16 +43,19 @@ Vocabulary = Mapping[str, Operator]
 class EnvSpec:
     """One framework release as an environment: a Python and a hash-locked requirements file.
 
-    name: unique, such as tf-2.21.0-cpu. python: 3.11. requirements: the lock file (pip format with --hash), or None when
-    `resolve` must be resolved on the fly (a version outside the shipped table; less reproducible, and said so).
-    module: what the smoke test imports (more than one with commas); None = as `framework`, or tensorflow for tf.
-    environ: variables of the child; `{site}` in a value is the environment's site-packages folder, and one with `*`
-    (`{site}/nvidia/*/lib`) becomes the `:`-list of what matches. libraries: shared libraries (sonames) that must load in it.
-    lacks: execution modes of the framework that this release does not have → why. network_modes: modes that execute whole
-    networks and no single calls.
-    driver, compute: for GPUs, the oldest driver for its CUDA libraries, and the compute capabilities (first, last; ''
-    = no last) that its own kernels run on. alternatives: the same release on other Pythons, for a comparison whose sides
-    would otherwise run on different ones.
+    name: unique, such as tf-2.21.0-cpu
+    python: version, such as 3.11
+    requirements: the lock file (pip format with --hash); None for a version outside the shipped table
+    resolve: pip requirements that are then resolved on the fly: less reproducible, and said so
+    module: what the smoke test imports (more than one with commas); None = as `framework`, or tensorflow for tf
+    environ: variables of the child. `{site}` in a value is the environment's site-packages folder; a value with `*`
+        (`{site}/nvidia/*/lib`) becomes the `:`-list of what matches
+    libraries: shared libraries (sonames) that must load in it
+    lacks: execution modes of the framework that this release does not have → why
+    network_modes: modes that execute whole networks and no single calls
+    driver: for GPUs, the oldest driver for its CUDA libraries
+    compute: for GPUs, the compute capabilities that its own kernels run on (first, last; '' = no last)
+    alternatives: the same release on other Pythons, for a comparison whose sides would otherwise run on different ones
     """
 
     name: str

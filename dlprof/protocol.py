@@ -57,9 +57,12 @@ class DeviceRef(msgspec.Struct, frozen=True, kw_only=True):
 class Inputs(msgspec.Struct, frozen=True, kw_only=True):
     """Files the parent has made for the child, the same for both sides (absolute paths, .npy/.npz).
 
-    images: uint8 (n, rows, columns); labels: uint8 (n,). train: int32 (epochs, n_train) indices in training order, one row
-    an epoch. validation, test: int32 (n,). weights: float32 arrays `<layer>/w`, `<layer>/b`, in NHWC terms: Conv w is
-    (rows, columns, in, out), Gemm w is (in, out) with `in` flattened from (rows, columns, channels).
+    images: uint8 (n, rows, columns)
+    labels: uint8 (n,)
+    train: int32 (epochs, n_train) indices in training order, one row an epoch
+    validation, test: int32 (n,)
+    weights: float32 arrays `<layer>/w`, `<layer>/b`, in NHWC terms: Conv w is (rows, columns, in, out), Gemm w is
+        (in, out) with `in` flattened from (rows, columns, channels)
     """
 
     images: str | None = None
@@ -92,8 +95,9 @@ class CaptureRequest(msgspec.Struct, frozen=True, kw_only=True):
 class Artefact(msgspec.Struct, frozen=True, kw_only=True):
     """A file the child wrote.
 
-    kind: the format that its adapter has written (ingest/dialects/registry.py); the user is told where it reads as another.
-    path: relative to CONTROL_DIR.
+    kind: the format that its adapter has written (ingest/dialects/registry.py); the user is told where it reads as
+        another
+    path: relative to CONTROL_DIR
     """
 
     kind: str
@@ -101,7 +105,10 @@ class Artefact(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Epoch(msgspec.Struct, frozen=True, kw_only=True):
-    """One epoch of a trace task; losses: one float per step."""
+    """One epoch of a trace task.
+
+    losses: one float per step
+    """
 
     epoch: int
     traced: bool
@@ -117,8 +124,9 @@ class Epoch(msgspec.Struct, frozen=True, kw_only=True):
 class Window(msgspec.Struct, frozen=True, kw_only=True):
     """The traced window: steps in it, whether each step was synchronised, and what a reader must find there.
 
-    expected: raw op name → executions per step that the child knows it asked for, where it knows. untraced_step_ns: wall
-    times of synchronised steps without the profiler, run in the same process just before and just after the window.
+    expected: raw op name → executions per step that the child knows it asked for, where it knows
+    untraced_step_ns: wall times of synchronised steps without the profiler, run in the same process just before and
+        just after the window
     """
 
     steps: int
@@ -132,9 +140,9 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 class ChildFacts(msgspec.Struct, frozen=True, kw_only=True):
     """What a child said of its run, as far as a manifest keeps it; all defaults where no child ran.
 
-    runtime: threads used, build features, environment variables that matter, seeds, in the adapter's own words.
-    first_call_ns: wall time of the first call, which compiles and allocates.
-    left_out: item of an op workload → why it could not be run.
+    runtime: threads used, build features, environment variables that matter, seeds, in the adapter's own words
+    first_call_ns: wall time of the first call, which compiles and allocates
+    left_out: item of an op workload → why it could not be run
     """
 
     status: Status = "ok"
@@ -151,7 +159,10 @@ class ChildFacts(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class CaptureResult(ChildFacts, frozen=True, kw_only=True):
-    """What the child did (result.json). status: must be said."""
+    """What the child did (result.json).
+
+    status: required
+    """
 
     protocol: int = PROTOCOL_VERSION
     status: Status

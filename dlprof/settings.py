@@ -13,9 +13,11 @@ MAX_SWEEP = 1_000
 
 
 class Setting(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One `--set` key. path: where its value goes in the description, dotted. low, high: inclusive bounds.
+    """One `--set` key.
 
-    type `sizes` is a list of int, written `50`, `50,100` or `50..550/50`.
+    path: where its value goes in the description, dotted
+    type: of its value; `sizes` is a list of int, written `50`, `50,100` or `50..550/50`
+    low, high: inclusive bounds
     """
 
     path: str

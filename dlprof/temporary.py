@@ -40,8 +40,10 @@ _SYSTEM: Final = re.compile(rf"{_PREFIX}(?:[a-z]+-)?{_OWNER}-[0-9A-Za-z_]{{8}}")
 
 @dataclass(frozen=True, slots=True)
 class Leftover:
-    """Something under a temporary name whose owner is dead. name: what it was to be called; '' for a folder of the system's
-    temporary directory."""
+    """Something under a temporary name whose owner is dead.
+
+    name: what it was to be called; '' for a folder of the system's temporary directory
+    """
 
     path: Path
     kind: Kind

@@ -25,10 +25,13 @@ PYTHON: Final = "python"
 
 
 class Workload(msgspec.Struct, frozen=True, kw_only=True):
-    """A workload. description: what goes to the child (CaptureRequest.workload). settings: its `--set` keys.
+    """A workload as its file describes it.
 
-    presets: names that `resolve` takes, the first being the description as written. differs: what the preset lets
-    differ between the sides by design, by name. chosen: the `--set` values in force.
+    description: what goes to the child (CaptureRequest.workload)
+    settings: its `--set` keys
+    presets: names that `resolve` takes, the first being the description as written
+    differs: what the preset lets differ between the sides by design, by name
+    chosen: the `--set` values in force
     """
 
     name: str

@@ -9,7 +9,10 @@ import msgspec
 
 
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[data]. dataset: mnist, or random (made from the seed: `shape` per example, labels 0 … classes-1)."""
+    """The table [data] of a workload file.
+
+    dataset: mnist, or random (made from the seed: `shape` per example, labels 0 … classes-1)
+    """
 
     dataset: Literal["mnist", "random"]
     train: int
@@ -22,7 +25,10 @@ class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One [[model.layers]]. op: in ONNX terms; which of the others it reads is its own affair."""
+    """One [[model.layers]] of a workload file.
+
+    op: in ONNX terms; it decides which of the other keys are read
+    """
 
     name: str
     op: str
@@ -35,7 +41,10 @@ class Layer(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Model(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[model]. input: (rows, columns, channels) with the padding, or (features,)."""
+    """The table [model] of a workload file.
+
+    input: (rows, columns, channels) with the padding, or (features,)
+    """
 
     input: list[int]
     layers: list[Layer]
@@ -85,10 +94,11 @@ class Network(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Operand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One operand of a task.
 
-    shape: whole numbers and "n", the size.
-    as: tensor, variable (the call may change it), or numpy, list, row_list (the call makes the tensor).
-    is: what it is where layouts differ between frameworks.
-    range: of its values. dtype: where it is not the workload's.
+    shape: whole numbers and "n", the size
+    form: key `as`: tensor, variable (the call may change it), or numpy, list, row_list (the call makes the tensor)
+    kind: key `is`: what it is where layouts differ between frameworks
+    range: of its values
+    dtype: where it is not the workload's
     """
 
     name: str
@@ -102,8 +112,10 @@ class Operand(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """A framework's call of a task that is more than an expression.
 
-    call: the expression. function: instead of it, a function of the user's own file.
-    layout: of images and filters, where it is not NHWC. array: which of MXNet's two kinds of arrays it takes.
+    call: the expression
+    function: instead of it, a function of the user's own file
+    layout: of images and filters, where it is not NHWC
+    array: which of MXNet's two kinds of arrays it takes
     """
 
     call: str | None = None
@@ -113,13 +125,16 @@ class Call(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """One [[tasks]].
+    """One [[tasks]] of an op workload.
 
-    op: ONNX name. calls: variant (idiomatic, study, …) → framework → call.
-    sizes: where they are not the run's.
-    differentiate: what is timed is value and gradient. by: operands that gradients are taken by, else the first.
-    gradient: whether the gradient is compared before anything is timed.
-    in_place: the call changes its first operand, which is its result. result_is: as an operand's `is`.
+    op: ONNX name
+    calls: variant (idiomatic, study, …) → framework → call
+    sizes: where they are not the run's
+    differentiate: value and gradient are timed together
+    by: operands that gradients are taken by, else the first
+    gradient: whether the gradient is compared before anything is timed
+    in_place: the call changes its first operand, which is its result
+    result_is: what the result is where layouts differ, as an operand's `is`
     """
 
     name: str
@@ -135,7 +150,11 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class OpRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """[run] of an op workload. count: calls in one timed iteration. variant: which calls."""
+    """The table [run] of an op workload.
+
+    count: calls in one timed iteration
+    variant: which calls
+    """
 
     sizes: list[int]
     count: int
@@ -144,7 +163,10 @@ class OpRun(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 class Ops(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """The checked shape of a description of kind `op`. unmatched: by framework, what it has and the other has not."""
+    """A workload of kind `op`, checked.
+
+    unmatched: framework → what it has and the other has not
+    """
 
     name: str
     kind: str

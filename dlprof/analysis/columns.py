@@ -77,7 +77,12 @@ def encode(text_column: Text) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Groups:
-    """Rows grouped by equal keys. inverse: group of each row; first: a row of each group; size: number of groups."""
+    """Rows grouped by equal keys.
+
+    inverse: group of each row
+    first: a row of each group
+    size: number of groups
+    """
 
     inverse: Ints
     first: Ints

@@ -47,7 +47,11 @@ class StepTimes:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """One executed event of a timeline; start_ns from the start of the step; row: 0-based track."""
+    """One executed event of a timeline, drawn as a bar.
+
+    start_ns: from the start of the step
+    row: number of its track, from 0
+    """
 
     name: str
     op: str
@@ -60,7 +64,11 @@ class Bar:
 
 @dataclass(frozen=True, slots=True)
 class Timeline:
-    """The step whose wall time is nearest to the median. rows: names of the tracks. left_out: shorter events not kept."""
+    """The events of one step, that whose wall time is nearest to the median.
+
+    rows: names of the tracks
+    left_out: how many shorter events are not kept
+    """
 
     side: str
     step: int

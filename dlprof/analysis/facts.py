@@ -41,7 +41,11 @@ class EpochFacts:
 
 @dataclass(frozen=True, slots=True)
 class TrialNote:
-    """One trial. rounds: of each group of items; machine: what else the machine did, None where not measured."""
+    """One trial as the report tells it.
+
+    rounds: timed rounds of each group of items
+    machine: what else the machine did; None where that was not measured
+    """
 
     number: int
     rounds: tuple[int, ...] = ()
@@ -61,9 +65,9 @@ class Tolerance:
 class Agreement:
     """How closely the two sides' arrays agree.
 
-    dtype: element type that sets the tolerance.
-    largest_relative_difference: array → largest |a − b| ÷ largest |a|.
-    same_facts: what both sides say of themselves in the same words.
+    dtype: element type that sets the tolerance
+    largest_relative_difference: array → largest |a − b| ÷ largest |a|
+    same_facts: what both sides say of themselves in the same words
     """
 
     dtype: str
@@ -85,12 +89,13 @@ class ErrorRate:
 
 @dataclass(frozen=True, slots=True)
 class KnownError:
-    """What a calibration says of one item here.
+    """What a calibration on this machine says of one item: how often A against A is called different, and what is found.
 
-    false_positives: A against A by this comparison's design, resampled.
-    sd: standard deviation between trials (of log ratios); seconds: a trial takes.
-    trials: as many as the design allows in its time.
-    smallest: the slow-down that they find with 80 % power, None where they are below six.
+    false_positives: how often, for this comparison's design, resampled from the calibration's trials
+    sd: standard deviation of the log-ratio between trials
+    seconds: what a trial takes
+    trials: as many as the design allows in its time
+    smallest: the slow-down that so many trials find with 80 % power; None where they are fewer than six
     """
 
     label: str
@@ -110,8 +115,8 @@ class KnownError:
 class ProfilingCost:
     """What tracing cost a step of one side; all None where it was not measured.
 
-    overhead: traced step ÷ untraced step − 1, medians.
-    against: which untraced steps.
+    overhead: traced step ÷ untraced step − 1, medians
+    against: which untraced steps it was held against
     """
 
     overhead: float | None = None
@@ -131,9 +136,10 @@ class ProfilingCost:
 class Level:
     """One level of profiling: off, light or full.
 
-    step_ns: mean wall time of a step.
-    cost_ns: step_ns − that of level off; None for off.
-    classes: operator class (phase, `copies`, `unknown`) → exclusive time per step, ns; empty for off, which has no trace.
+    step_ns: mean wall time of a step
+    cost_ns: step_ns − that of level off; None for off
+    classes: operator class (phase, `copies`, `unknown`) → exclusive time per step, ns; empty for off, which has no
+        trace
     """
 
     name: str
@@ -145,9 +151,9 @@ class Level:
 
 @dataclass(frozen=True, slots=True)
 class Tax:
-    """Levels off, light (native fidelity: as it runs) and full (exact: nothing bulked, every step awaited), where measured.
+    """What profiling costs at each level that was measured: off, light (as it runs) and full (every step awaited).
 
-    statement: what tracing costs, and whether a difference of `difference_ns` a step can be explained by such traces.
+    statement: what tracing costs, and whether a difference of `difference_ns` a step can be explained by such traces
     """
 
     levels: tuple[Level, ...]
@@ -162,12 +168,12 @@ Reason = Literal["same implementation", "other implementation", "only in A", "on
 
 @dataclass(frozen=True, slots=True)
 class Primitive:
-    """One problem of oneDNN on both sides.
+    """One problem that oneDNN solves (a convolution of these shapes, …), on both sides.
 
-    reason: why it differs.
-    *_implementation, *_layouts: what computes it, in which memory layouts.
-    *_calls: per unit (step).
-    *_ns: per unit (calls × median of a call); None where the side does not run it.
+    reason: why the sides differ
+    *_implementation, *_layouts: the implementation that oneDNN chose, and the memory layouts
+    *_calls: per unit (step)
+    *_ns: per unit (calls × median of a call); None where the side does not run it
     """
 
     primitive: str
@@ -191,7 +197,11 @@ class Primitive:
 
 @dataclass(frozen=True, slots=True)
 class OneDnn:
-    """What oneDNN says of itself on one side. steps: that were listened to; unread: lines not understood."""
+    """What oneDNN says of itself on one side.
+
+    steps: how many steps were listened to
+    unread: lines that were not understood
+    """
 
     version: str | None
     isa: str | None
@@ -205,10 +215,10 @@ class OneDnn:
 class Primitives:
     """What oneDNN said of both sides' primitives.
 
-    statement: in words; where nothing was asked or printed, why.
-    absent: sides that printed nothing.
-    by_reason_ns: reason → ns a step.
-    a, b: None where nothing was asked.
+    statement: in words; where nothing was asked or printed, why
+    absent: sides that printed nothing
+    by_reason_ns: reason → ns a step
+    a, b: None where nothing was asked
     """
 
     statement: str
@@ -221,7 +231,11 @@ class Primitives:
 
 @dataclass(frozen=True, slots=True)
 class SweepFacts:
-    """One operator over sizes. crossover: None where not every size was measured in every trial; sentence: in words."""
+    """One operator over sizes.
+
+    crossover: the size at which the faster side changes; None where not every size was measured in every trial
+    sentence: the same in words
+    """
 
     op: str
     key: str
@@ -234,11 +248,12 @@ class SweepFacts:
 class TwoSpeeds:
     """One side's processes fall into a fast and a slow group.
 
-    side: a | b.
-    item: what was timed.
-    *_ns: median over the trials of each group; *_trials: their numbers.
-    sentence: in words.
-    traces: what the traces of the two groups tell apart, in words; None where they were not asked.
+    side: a | b
+    item: what was timed
+    *_ns: median over the trials of each group
+    *_trials: their numbers
+    sentence: in words
+    traces: what the traces of the two groups tell apart, in words; None where they were not asked
     """
 
     side: SideLetter
@@ -266,19 +281,30 @@ class ImportedTable:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Facts:
-    """Everything beside the verdicts; NOTHING for a diff of two recordings.
+    """Everything that comparison.json states beside the verdicts; NOTHING for a diff of two recordings.
 
-    kind: network | op; method: lockstep | imported | as-published, None for a diff.
-    preset, differs: of the workload, and what the preset lets differ between the sides.
-    epochs: capture → what it trained. idle_cpu_fraction: side → the most that an idle worker used of a core.
-    trials, sessions, stopped: how the trials came about; stopped: why they ended early, '' where they did not.
-    agreement: of the sides' outputs. calibration: what is known of this comparison's errors here.
-    folder: where the result lay when it was written.
-    items_listed: the workload's items in its order.
-    repetitions, unsound: of the original study's method, and the warning that goes with it.
-    profiling, tax: side → what profiling cost. summary, geometric_mean, sweeps: what the items say together.
-    *_of_items: side → item → executed operators in its trace, and the share of its calls that they cover.
-    speeds: sides whose processes come in two speeds; None where there is none.
+        kind: network | op
+        method: lockstep | imported | as-published; None for a diff
+        preset: of the workload
+        differs: what the preset lets differ between the sides
+        epochs: capture → the epochs that it trained
+        idle_cpu_fraction: side → the largest part of a core that its idle worker used
+        trials: one note per trial
+        stopped: why the trials ended early, '' where they did not
+        sessions: the sittings in which they were made
+        agreement: how closely the sides' outputs agree
+        calibration: what is known of this comparison's errors on this machine
+        folder: where the result lay when it was written
+        items_listed: the workload's items in its order
+        repetitions: of the original study's method
+        unsound: the warning that goes with that method
+        profiling: side → what tracing cost a step
+        tax: what each level of profiling costs
+    XX
+        events_of_items: side → item → executed operators in its trace
+        summary, geometric_mean: what the items say together
+        sweeps: operators that were timed over sizes
+        speeds: sides whose processes come in two speeds; None where there is none
     """
 
     kind: str | None = None

@@ -17,7 +17,11 @@ VerdictWord = Literal["faster", "slower", "equivalent", "negligible", "inconclus
 
 @dataclass(frozen=True, slots=True)
 class Side:
-    """One side of a comparison. label: for people, such as `TensorFlow 2.21.0 (graph)`. capture: path or None."""
+    """One side of a comparison: a framework, and how it ran.
+
+    label: for people, such as `TensorFlow 2.21.0 (graph)`
+    capture: path of its capture, or None
+    """
 
     framework: str
     version: str
@@ -31,12 +35,14 @@ class Side:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the side-by-side breakdown. Times: ns summed over the traced steps, or over the whole trace where the
-    comparison is of whole traces (self time). None = side has no such row.
+    """One line of the side-by-side breakdown: an operator, in its phase and layer, on both sides.
 
-    delta_ns: B − A of the sums, None where the sides hold other numbers of steps and their sums are not alike;
-    delta_unit_ns: B − A of a step (or of the whole trace), always. count: canonical calls; events: recorded events (they
-    differ where a framework splits one call).
+    a_ns, b_ns: self time summed over the traced steps, or over the whole traces where these are compared; None where the
+        side has no such row
+    delta_ns: B − A of these sums; None where the sides hold other numbers of steps, so that sums do not compare
+    delta_unit_ns: B − A of one step (or of the whole trace), always there
+    *_count: canonical calls
+    *_events: recorded events, which are more where a framework splits one call
     """
 
     op: str
@@ -60,9 +66,13 @@ KernelChange = Literal["added", "gone", "more", "less", "same"]
 
 @dataclass(frozen=True, slots=True)
 class KernelRow:
-    """One kernel (or copy) of a device on both sides, as recorded; times and executions are of one step, or of the whole
-    trace where that is the basis. change: B runs it and A does not (added), the reverse (gone), B runs it more or less
-    often, or as often (same). ops: the operators that it ran for."""
+    """One kernel or copy of a device on both sides, under its recorded name.
+
+    Times and executions are of one step, or of the whole trace where that is the basis.
+
+    change: added (only B runs it), gone (only A), more, less or same (how often B runs it)
+    ops: the operators that it ran for
+    """
 
     kernel: str
     change: KernelChange
@@ -76,11 +86,13 @@ class KernelRow:
 
 @dataclass(frozen=True, slots=True)
 class ItemResult:
-    """The verdict on one timed item; median_*_ns: wall time of one unit of work (a training step, an op call).
+    """The verdict on one timed item.
 
-    p: of the t test over trials; None where it could not run. q: p adjusted over the items that are judged as one family
-    (Benjamini-Hochberg); None for an item that stands alone. mean_ratio: mean time of B ÷ mean time of A, where `ratio` is
-    that of typical bursts; None where not known. drifts: sides whose time changes as their processes run.
+    *_median_ns: wall time of one unit of work (a training step, an op call)
+    p: of the t test over trials; None where it could not run
+    q: p adjusted over the items that are judged as one family (Benjamini-Hochberg); None for an item that stands alone
+    mean_ratio: mean time of B ÷ mean time of A, where `ratio` is that of typical bursts; None where not known
+    drifts: sides whose time changes as their processes run
     """
 
     item: str
@@ -101,8 +113,9 @@ class ItemResult:
 class Explained:
     """How much of the traced steps' wall time the events cover (union of intervals), per side, as a fraction.
 
-    steps: 0 where the whole trace stands for the steps. outside_ns: work (self time) that belongs to no step, and so to no
-    figure per step; 0 where the whole trace is taken.
+    steps: 0 where the whole trace stands for the steps
+    outside_ns: work (self time) that belongs to no step, and so to no figure per step; 0 where the whole trace is
+        taken
     """
 
     steps: int
@@ -154,11 +167,14 @@ class Comparison:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One table of `dlprof show`: keys name the group columns; the table holds them and count, total_ns, self_ns, …
+    """One table of `dlprof show`.
 
-    outside: by step, the executed work that belongs to no step and so stands in no row; None in other views. where: work
-    (executed work) or host (what the host's threads did); elsewhere: what stands on the other of these sides. empty: why
-    there is no row, or None.
+    keys: names of the columns that its rows are grouped by
+    table: these columns and count, total_ns, self_ns, …
+    outside: of a view by step, the executed work that belongs to no step and stands in no row; None in other views
+    where: work (executed work) or host (what the host's threads did)
+    elsewhere: what stands on the other of these sides
+    empty: why there is no row, or None
     """
 
     by: str
@@ -182,7 +198,11 @@ class Outside:
 
 @dataclass(frozen=True, slots=True)
 class Detail:
-    """One `dlprof show --view`: its tables by title, units in the columns' names; empty: why all of them are, or None."""
+    """One view of `dlprof show --view`.
+
+    tables: by title; units are in the columns' names
+    empty: why all of them are empty, or None
+    """
 
     view: str
     tables: Mapping[str, pa.Table]
@@ -191,13 +211,13 @@ class Detail:
 
 @dataclass(frozen=True, slots=True)
 class Match:
-    """What of A corresponds to what of B: groups of operators, many to many; one group is empty where nothing
-    corresponds.
+    """What of A corresponds to what of B: two groups of operators, one of them empty where nothing corresponds.
 
-    a_ops, b_ops: the operators of each side, as `op phase layer`, longest first. confidence: 0 (unmatched) to 1 (same
-    operator, phase and layer); reason: why they were taken for the same work. a_ns, b_ns: time in the frame
-    (exclusive). a_calls, b_calls: calls of the operator that takes the most time on both sides; None where that is not
-    the same one.
+    a_ops, b_ops: the operators of each side, as `op phase layer`, longest first
+    confidence: from 0 (unmatched) to 1 (same operator, phase and layer)
+    reason: why they were taken for the same work
+    a_ns, b_ns: exclusive time in the frame
+    a_calls, b_calls: calls of the operator that takes the most time on both sides; None where that is not the same one
     """
 
     name: str
@@ -214,8 +234,11 @@ class Match:
 
 @dataclass(frozen=True, slots=True)
 class Alignment:
-    """All matches, longest first; *_unmatched: share of the side's operator time without a counterpart (0 to 1);
-    *_unknown: raw names that the vocabulary does not know (listed, not guessed)."""
+    """All matches of two sides, longest first.
+
+    *_unmatched: share of the side's operator time without a counterpart (0 to 1)
+    *_unknown: raw names that the vocabulary does not know (listed, not guessed)
+    """
 
     matches: tuple[Match, ...]
     a_unmatched: float
@@ -231,8 +254,9 @@ LineKind = Literal["op", "copy", "communication", "input", "sync", "dispatch", "
 class LedgerLine:
     """One part of the wall time, both sides, integer ns; the lines sum to the walls and to the gap exactly.
 
-    low_ns, high_ns: 95 % interval of delta_ns over traced replicates, None below six. match_confidence: None for
-    parts that are no operators. a_calls, b_calls: calls per unit (step), as in Match.
+    low_ns, high_ns: 95 % interval of delta_ns over traced replicates, None below six
+    match_confidence: None for parts that are no operators
+    a_calls, b_calls: calls per unit (step), as in Match
     """
 
     name: str
@@ -250,12 +274,14 @@ class LedgerLine:
 
 @dataclass(frozen=True, slots=True)
 class Ledger:
-    """Where the difference between two traced walls comes from. gap_ns = b_wall_ns − a_wall_ns, per `basis`.
+    """Where the difference between two traced walls comes from: lines that sum to it exactly.
 
-    basis: step (mean synchronised step) or trace (first start to last end of the work; no steps). lines: largest
-    |delta| first. unexplained_ns: |a| + |b| of the line of that kind, time with no recorded event behind it.
-    untraced_gap_ns: the same gap without profiler, None where not timed; profiling_ns = gap_ns − untraced_gap_ns
-    stands beside the lines.
+    basis: step (mean synchronised step) or trace (from the first start to the last end of the work; no steps)
+    gap_ns: b_wall_ns − a_wall_ns, per `basis`
+    untraced_gap_ns: the same gap without profiler; None where that was not timed
+    profiling_ns: gap_ns − untraced_gap_ns; it stands beside the lines
+    lines: largest |delta| first
+    unexplained_ns: |a| + |b| of the line of that kind, time with no recorded event behind it
     """
 
     basis: Literal["step", "trace"]

@@ -39,8 +39,11 @@ SHORTEST_TRIAL_S = 5.0
 
 
 class Item(msgspec.Struct, frozen=True, kw_only=True):
-    """One timed item. without_ratio: trials that gave none (a side without a usable time) and are left out. result: None
-    where the others are too few or do not vary."""
+    """One timed item of a calibration.
+
+    without_ratio: trials that are left out, since a side had no usable time
+    result: None where the other trials are too few or do not vary
+    """
 
     log_ratios: list[float]
     without_ratio: int
@@ -56,8 +59,12 @@ class TrialNote(msgspec.Struct, frozen=True):
 
 
 class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
-    """A calibration as saved. items: what was timed, the headline first. seconds: median wall time of a trial, start of
-    processes included. conditions: what else must agree for it to speak of a comparison (`folder`)."""
+    """A calibration (A against A) as saved.
+
+    items: what was timed, the headline first
+    seconds: median wall time of a trial, start of processes included
+    conditions: what else must agree before it may speak of a comparison (`folder`)
+    """
 
     schema_version: int = 2
     workload: str

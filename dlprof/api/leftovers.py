@@ -20,7 +20,11 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True, slots=True)
 class Cleared:
-    """removed: how many leftovers and reports are gone. kept: comparisons that were killed and hold finished trials."""
+    """What became of the leftovers of killed processes.
+
+    removed: how many leftovers and reports are gone
+    kept: comparisons that were killed and hold finished trials
+    """
 
     removed: int
     kept: tuple[Unfinished, ...]

@@ -18,9 +18,13 @@ Method = Literal["lockstep", "as-published"]
 
 @dataclass(frozen=True, slots=True)
 class RunOptions:
-    """What to run and how, the same for both sides. timeout_s: for one child process. changes: tables that a study lays over
-    the workload (study.overlay), which is called `changed_name` where that makes another network of it. calls: a Python file
-    with functions that the workload's calls name; only the command line says which."""
+    """What to run and how, the same for both sides.
+
+    timeout_s: for one child process
+    changes: tables that a study lays over the workload (study.overlay)
+    changed_name: what the workload is called where they make another network of it
+    calls: a Python file with functions that the workload's calls name; only the command line says which
+    """
 
     workload: str
     preset: str | None
@@ -49,12 +53,15 @@ class RunOptions:
 
 @dataclass(frozen=True, slots=True)
 class CompareOptions:
-    """What `dlprof compare` was asked for. trials: exactly so many (fixed design), else adaptive within budget_s.
+    """What `dlprof compare` was asked for.
 
-    allow: kinds of parity differences that do not forbid a verdict (analysis.same_work.rules.kinds). method: lockstep, or the way
-    the original study measured (api.published), which is unsound. reasons: ask oneDNN in a short run a side (api.reasons).
-    resume: the comparison directory to go on with (api.compare.resume); time_s: time for the trials of this session, where it
-    is not budget_s, which then stays that of the first one: the rounds and the number of items were chosen by it.
+    trials: exactly so many (fixed design); None: adaptive within budget_s
+    allow: kinds of parity differences that do not forbid a verdict (analysis.same_work.rules.kinds)
+    method: lockstep, or the way the original study measured (api.published), which is unsound
+    reasons: ask oneDNN in a short run of each side (api.reasons)
+    resume: the comparison directory to go on with (api.compare.resume)
+    time_s: time for the trials of this session. None: budget_s. That stays the first session's, which chose the rounds and
+        the number of items by it
     """
 
     run: RunOptions

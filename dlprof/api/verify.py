@@ -49,7 +49,11 @@ Outcome = Literal["agrees", "differs", "unchecked"]
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """One thing looked at. where: path inside the result. detail: what was compared, or what differs and how."""
+    """One thing that `dlprof verify` looked at.
+
+    where: path inside the result
+    detail: what was compared, or what differs and how
+    """
 
     where: str
     outcome: Outcome
@@ -59,8 +63,11 @@ class Check:
 class Rendered(msgspec.Struct, frozen=True):
     """rendered.json of an analysis folder, all paths relative to it.
 
-    study: its study directory. script: what draws it (`render(study, out)`). script_sha256: of that file as it was when it
-    drew. artefacts: file → sha256. drawn_with: versions that decide how a picture's bytes look.
+    study: its study directory
+    script: what draws it (`render(study, out)`)
+    script_sha256: of that file as it was when it drew
+    artefacts: file → sha256
+    drawn_with: versions that decide how a picture's bytes look
     """
 
     study: str

@@ -14,9 +14,12 @@ LOCKS = Path(__file__).parent / "locks"
 
 @dataclass(frozen=True, slots=True)
 class Cuda:
-    """The CUDA build of a framework, whose libraries come from NVIDIA's wheels. requirements: further pip names where
-    the framework's own wheel does not ask for them; oldest: first release that can be had so. libraries, driver,
-    compute: as in EnvSpec, known of the locked release."""
+    """The CUDA build of a framework, whose libraries come from NVIDIA's wheels.
+
+    requirements: further pip names, where the framework's own wheel does not ask for them
+    oldest: first release that can be installed so
+    libraries, driver, compute: of the locked release, as in EnvSpec
+    """
 
     libraries: tuple[str, ...]
     driver: str
@@ -32,9 +35,14 @@ class Cuda:
 
 @dataclass(frozen=True, slots=True)
 class Releases:
-    """The release table of one framework. python: version → Python it runs on; requirement: device → pip name; cuda:
-    its newest releases' GPU build, None where it has none; since: mode → (first release that has it, why earlier
-    ones have not); network_modes: as in EnvSpec."""
+    """The release table of one framework.
+
+    python: version → Python that it runs on
+    requirement: device → pip name
+    cuda: the GPU build of its newest releases, None where it has none
+    since: mode → (first release that has it, why earlier ones have not)
+    network_modes: as in EnvSpec
+    """
 
     framework: str
     python: Mapping[str, str]

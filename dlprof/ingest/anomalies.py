@@ -11,7 +11,10 @@ Severity = Literal["info", "warning", "error"]
 
 @dataclass(frozen=True, slots=True)
 class Anomaly:
-    """What a counter counts. info: normal for this producer; warning: numbers may mislead; error: data was lost."""
+    """What a counter of irregularities counts.
+
+    severity: info (normal for this producer), warning (numbers may mislead) or error (data was lost)
+    """
 
     severity: Severity
     meaning: str

@@ -24,15 +24,19 @@ class Damaged(Exception):  # a signal inside ingest, not an error for the user
 class Context:
     """What a reader gets for one file, and where it leaves what it learned.
 
-    label: the file as named in messages. source: the file relative to the root, as stored. origin_ns: Unix ns that start_ps is
-    relative to (None: the trace has no absolute time, start_ps is relative to its own zero); set before the first batch.
-    producer: tensorflow | mxnet | jax | pytorch | chrome, set by the reader where the content tells better than the kind.
-    host, rank: machine and rank that recorded the file, where it tells; may be set until reading ends.
-    process: what tells the process that recorded the file from others of its host; several files may be of one.
-    nested: operators call operators (PyTorch): the outermost of one canonical operator is the call, phase and layer come from
-    what is around, and what a process's device ran twice or at once on one stream is looked for.
-    run_steps: for each execution of RawBatch.run the step that launched it, or NO_STEP or NO_INT; set at the end.
-    completeness: name → statement (caps hit, drops the profiler reported). facts: anything else for the manifest.
+    label: the file as named in messages
+    source: the file relative to the root, as stored
+    origin_ns: Unix ns that start_ps is relative to (None: the trace has no absolute time, start_ps is relative to its
+        own zero); set before the first batch
+    producer: tensorflow | mxnet | jax | pytorch | chrome, set by the reader where the content tells better than the
+        kind
+    host, rank: machine and rank that recorded the file, where it tells; may be set until reading ends
+    process: what tells the process that recorded the file from others of its host; several files may be of one
+    nested: operators call operators (PyTorch): the outermost of one canonical operator is the call, phase and layer
+        come from what is around, and what a process's device ran twice or at once on one stream is looked for
+    run_steps: for each execution of RawBatch.run the step that launched it, or NO_STEP or NO_INT; set at the end
+    completeness: name → statement (caps hit, drops the profiler reported)
+    facts: anything else for the manifest
     """
 
     label: str
@@ -118,9 +122,10 @@ class Reader(Protocol):
 class Format:
     """A trace format: how a file of it is told, and who reads it.
 
-    kind: its name, as stored in manifests.
-    sniff: whether a file is of it, from its first 64 KiB, decompressed. Certain, since the first format to say yes is taken.
-    reader: makes or imports the reader; called when there is a file to read.
+    kind: its name, as stored in manifests
+    sniff: whether a file is of it, from its first 64 KiB, decompressed. Certain, since the first format to say yes is
+        taken
+    reader: makes or imports the reader; called when there is a file to read
     """
 
     kind: str

@@ -33,8 +33,13 @@ NS_PER_DAY: Final = 86_400 * 10**9
 
 @dataclass(frozen=True, slots=True)
 class TraceInfo:
-    """What was read. kinds: kind of each file by source. anomalies: count by name (ANOMALIES says what each means).
-    completeness: name → statement about what the trace may lack. origin_ns: Unix ns of start_ps 0, None if unknown."""
+    """What was read.
+
+    kinds: kind of each file by source
+    anomalies: count by name (ANOMALIES says what each means)
+    completeness: name → statement about what the trace may lack
+    origin_ns: Unix ns of start_ps 0, None if unknown
+    """
 
     kinds: Mapping[str, str]
     producer: str

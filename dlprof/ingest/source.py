@@ -168,7 +168,10 @@ def _gzip(file: BinaryIO) -> BinaryIO:
 
 @dataclass(slots=True)
 class Source:
-    """One trace file. label: its name in messages."""
+    """One trace file.
+
+    label: its name in messages
+    """
 
     path: Path
     label: str

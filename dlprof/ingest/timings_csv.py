@@ -24,9 +24,13 @@ _NOT_WORD: Final = re.compile(r"\W+")
 
 @dataclass(frozen=True, slots=True)
 class Layout:
-    """How to read the table. sides: A and B, names of columns, or with `side_column` values of that column. value_column:
-    where the times of such a table are. groups: columns whose values make up an item, such as task and size.
-    trial_column: names the trial (process, run) of a row; without it all rows are of one."""
+    """How to read the table.
+
+    sides: A and B, names of columns, or with `side_column` values of that column
+    value_column: where the times of such a table are
+    groups: columns whose values make up an item, such as task and size
+    trial_column: names the trial (process, run) of a row; without it all rows are of one
+    """
 
     sides: tuple[str, str]
     unit: Unit

@@ -45,11 +45,12 @@ class Resampled:
 class Calibration:
     """What A against A says of a machine and workload.
 
-    bias: mean log-ratio of all trials as they ran (unrelabelled), with its 95 % interval; 0 should lie inside.
-    sd, sd_low, sd_high: between trials, log scale, with the 95 % chi-square interval. real_*: disjoint comparisons of
-    consecutive trials as they ran, None with too few. fixed (6 trials, α = .05), adaptive (4, 6, …, 30): resampled and
-    relabelled. detectable: (minutes, relative slow-down found with 80 % power by a fixed number of trials that fit),
-    None where fewer than six fit.
+    bias: mean log-ratio of all trials as they ran (unrelabelled), with its 95 % interval; 0 should lie inside
+    sd: standard deviation between trials, log scale, with its 95 % chi-square interval
+    real_*: disjoint comparisons of consecutive trials as they ran; None with too few trials
+    fixed, adaptive: designs of 6 trials at α = .05 and of 4, 6, …, 30 trials, resampled and relabelled
+    detectable: (minutes, relative slow-down found with 80 % power by a fixed number of trials that fit); None where fewer
+        than six fit
     """
 
     trials: int

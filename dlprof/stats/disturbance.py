@@ -29,9 +29,14 @@ _ORDER_ALPHA: Final = 0.01
 
 @dataclass(frozen=True, slots=True)
 class Disturbance:
-    """One trial that shows a disturbed machine. trial: 0-based; size: a factor on time (level, shift, stray) or on the
-    usual noise (noise). Nothing is removed for it: lockstep cancels what both sides share, and dropping trials after
-    seeing them would bias the interval."""
+    """One trial that shows a disturbed machine.
+
+    Nothing is removed for it: lockstep cancels what both sides share, and dropping trials after seeing them would bias the
+    interval.
+
+    trial: its number, from 0
+    size: a factor on time (level, shift, stray) or on the usual noise (noise)
+    """
 
     trial: int
     kind: Kind

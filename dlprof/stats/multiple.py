@@ -12,9 +12,11 @@ from dlprof.stats.location import Floats, finite
 
 @dataclass(frozen=True, slots=True)
 class Adjusted:
-    """q: (m,) adjusted p-values, NaN where the test could not run. significant: (m,) q ≤ level, never for NaN.
+    """p-values adjusted for their number.
 
-    tested, untested: how many p-values there were and how many were missing.
+    q: (m,) adjusted p-values, NaN where the test could not run
+    significant: (m,) q ≤ level, never for NaN
+    tested, untested: how many p-values there were and how many were missing
     """
 
     q: Floats

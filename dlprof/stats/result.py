@@ -42,11 +42,15 @@ class Result:
     """Time of B ÷ time of A over trials, with what may be concluded from it.
 
     estimate, low, high: ratios (1 = no difference; below 1 = B is faster); low and high are None where there is no
-    interval. confidence: level of [low, high], 1 − alpha. p: of the test that belongs to the interval; p_signflip: exact
-    sign-flip test; None = the test could not run, which is no evidence. sd: standard deviation of the log-ratio between
-    trials. margin: the relative difference called negligible. more_trials: how many further trials would probably decide,
-    when inconclusive. detectable: relative slow-down that this many trials with this sd find with 80 % power. verdict: of B
-    seen from A.
+        interval
+    confidence: level of [low, high], 1 − alpha
+    p: of the test that belongs to the interval
+    p_signflip: exact sign-flip test; None = the test could not run, which is no evidence
+    sd: standard deviation of the log-ratio between trials
+    margin: the relative difference called negligible
+    more_trials: how many further trials would probably decide, when inconclusive
+    detectable: relative slow-down that this many trials with this sd find with 80 % power
+    verdict: of B seen from A
     """
 
     estimate: float | None
@@ -77,10 +81,11 @@ class Result:
 
 @dataclass(frozen=True, slots=True)
 class Crossover:
-    """The size at which the faster side changes; size, low, high are None where none is shown, and `why` says why.
+    """The size at which the faster side changes.
 
-    low, high: confidence set of the size.
-    faster_below: the side that is faster at small sizes, a | b.
+    size: None where none is shown, as are low and high; `why` says why
+    low, high: confidence set of the size
+    faster_below: the side that is faster at small sizes, a | b
     """
 
     size: float | None
@@ -96,10 +101,10 @@ class Crossover:
 class Drift:
     """One side's time changes as its process runs, which the other side's does not do alike.
 
-    side: a | b.
-    per_iteration: relative change from one iteration to the next, mean over trials.
-    low, high: its interval at .99.
-    whole: relative change from the first round to the last.
+    side: a | b
+    per_iteration: relative change from one iteration to the next, mean over trials
+    low, high: its interval at .99
+    whole: relative change from the first round to the last
     """
 
     side: SideLetter

@@ -23,11 +23,13 @@ Shape = Literal["flat", "warm-up", "slow-down", "no steady state", "too short"]
 
 @dataclass(frozen=True, slots=True)
 class WarmUp:
-    """index: first steady iteration, ≥ floor; n where there is none. segments: starts of the level stretches.
+    """Where a series of iteration times becomes steady.
 
-    shape: flat (one level) | warm-up (ends faster than it began) | slow-down (ends slower) | no steady state (the last
-    level is shorter than `_SHORTEST` iterations past the floor) | too short. first_call_ratio: first iteration ÷ steady
-    median, None without a steady state.
+    index: first steady iteration, ≥ floor; n where there is none
+    shape: flat (one level), warm-up (ends faster than it began), slow-down (ends slower), no steady state (the last level
+        is shorter than `_SHORTEST` iterations past the floor) or too short
+    segments: starts of the level stretches
+    first_call_ratio: first iteration ÷ steady median; None without a steady state
     """
 
     index: int

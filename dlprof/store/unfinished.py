@@ -13,11 +13,12 @@ from dlprof.store.capture import Capture, traced_folders
 
 
 class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
-    """A comparison under a temporary name.
+    """A comparison that was killed, and what of it is finished.
 
-    path: where it lies. place: where it was to go.
-    trials, captures: finished ones.
-    begun: start of its first session, by which parts of one comparison are told from another's.
+    path: where it lies, which may be under a temporary name
+    place: where it was to go
+    trials, captures: finished ones
+    begun: start of its first session, which tells parts of one comparison from another's
     """
 
     path: Path

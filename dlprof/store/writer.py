@@ -43,9 +43,10 @@ class CaptureWriter:
 
     Everything goes to a temporary name in the same parent; `commit` renames it. Leaving the block without commit, or by an
     exception, removes it, unless `keep_partial` is set: `checkpoint` sets it once there is something finished to go on with.
-    source: what to go on with, `path` itself or what a killed process left of it (`taken_up`). The former's files are
-    taken over (as hard links where the file system has them) and `commit` replaces it; the latter becomes this writer's own.
-    Captures that were cut short are not taken over: they are made again as a whole.
+
+    source: what to go on with: `path` itself, whose files are taken over (as hard links where the file system has them)
+        until `commit` replaces it; or what a killed process left of it (`taken_up`), which becomes this writer's own.
+        Captures that were cut short are not taken over: they are made again as a whole
     """
 
     def __init__(self, path: Path, *, source: Path | None = None) -> None:

@@ -37,7 +37,7 @@ _COUNTS: Final = {
 
 
 class Options(msgspec.Struct, frozen=True, kw_only=True):
-    """How a cell is run, as `dlprof compare` and `capture` know it; None: their own default."""
+    """How a cell is run, as `dlprof compare` and `capture` know it; None for their own default."""
 
     budget_s: float | None = None
     trials: int | None = None
@@ -55,8 +55,13 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Cell(msgspec.Struct, frozen=True, kw_only=True):
-    """One run of a study. a, b: sides as `--a` and `--b` take them; of a capture b is None, and both of the study's own
-    method (as-published), which has its two sides. settings: `--set` values; changes: tables laid over the workload."""
+    """One run of a study.
+
+    a, b: sides as `--a` and `--b` take them; b is None for a capture, and both are for the study's own method
+        (as-published), which has its two sides
+    settings: `--set` values
+    changes: tables laid over the workload
+    """
 
     id: str
     experiment: str
@@ -101,7 +106,10 @@ def expand(study: Study, *, quick: bool = False) -> list[Planned]:
 
 @dataclass(frozen=True, slots=True)
 class _Axis:
-    """Values of one key. word: of its part in the id; None: no part."""
+    """The values of one key that cells are multiplied by.
+
+    word: how the key is called in a cell's id; None: not at all
+    """
 
     key: str
     values: Sequence[Any]

@@ -30,7 +30,11 @@ MEANINGLESS: Final[Mapping[Method, frozenset[str]]] = {
 
 @dataclass(frozen=True, slots=True)
 class Laid:
-    """The keys of one experiment in force. at: its number in the file. origin: key → its place in the file."""
+    """The keys of one experiment in force.
+
+    at: its number in the file
+    origin: key → its place in the file
+    """
 
     study: Study
     at: int

@@ -26,9 +26,14 @@ class Failure(msgspec.Struct, frozen=True):
 
 
 class CellRecord(Cell, frozen=True, kw_only=True):
-    """A cell and how it went. path: its directory, relative to the study's. work_sha256: of the resolved workload of both
-    sides. verdict, sentence: of its headline; of many items what they say together, `mixed` where they differ. started:
-    UTC; seconds: how long it ran."""
+    """A cell and how it went.
+
+    path: its directory, relative to the study's
+    work_sha256: of the resolved workload of both sides
+    verdict, sentence: of its headline; of many items what they say together, `mixed` where they differ
+    started: UTC
+    seconds: how long it ran
+    """
 
     status: Status = "pending"
     error: Failure | None = None
@@ -47,7 +52,11 @@ class CellRecord(Cell, frozen=True, kw_only=True):
 
 
 class StudyRecord(msgspec.Struct, frozen=True, kw_only=True):
-    """study.json. created: when the study was first run; machine: of the latest run (each cell's manifest has its own)."""
+    """What study.json holds.
+
+    created: when the study was first run
+    machine: of the latest run (each cell's manifest has its own)
+    """
 
     schema_version: int = VERSION
     kind: Literal["study"] = "study"

@@ -70,7 +70,10 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Experiment(Choices, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """One [[experiments]]; quick: what `--quick` lays over it."""
+    """One [[experiments]] of a study file.
+
+    quick: what `--quick` lays over it
+    """
 
     name: str
     quick: Choices = Choices()

@@ -47,7 +47,11 @@ Key = tuple[str | None, ...]
 
 @dataclass(frozen=True, slots=True)
 class _Pass:
-    """One way to match. key: bucket of a cell, None = not for this pass; whole: the bucket as one, else by shared ops."""
+    """One way to match cells of A with cells of B.
+
+    key: the bucket that a cell falls into; None where this pass does not concern it
+    whole: a bucket is matched as one; else the cells in it that share operators
+    """
 
     key: Callable[[Cell], Key | None]
     confidence: float

@@ -29,8 +29,12 @@ _MATMUL: Final = re.compile(r"(?:\d+x)?(\d+)x(\d+):(?:\d+x)?(\d+)x(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class Reasons:
-    """All problems, largest difference first; by_reason: sum of the differences, ns per unit; statement in words.
-    `absent` names the sides that printed nothing, about which nothing can be said."""
+    """Why oneDNN's work takes longer on one side: all its problems, largest difference first.
+
+    by_reason: reason → sum of the differences, ns per unit
+    absent: sides that printed nothing, about which nothing can be said
+    statement: the same in words
+    """
 
     primitives: tuple[Primitive, ...]
     by_reason: Mapping[Reason, float]

@@ -37,9 +37,14 @@ descriptors (as printed), attributes, auxiliary (algorithm), problem (dimensions
 
 @dataclass(frozen=True, slots=True)
 class Verbose:
-    """What one process printed. primitives: TABLE, one row per execution, in order; version, isa, runtime: as
-    printed, None where not; threads: where printed (3.x on a thread pool); created: creations counted (level 2);
-    unread: verbose lines that are neither information nor a primitive of a known shape."""
+    """What oneDNN printed in one process (ONEDNN_VERBOSE).
+
+    primitives: TABLE, one row per execution, in order
+    version, isa, runtime: as printed; None where not
+    threads: where printed (3.x on a thread pool)
+    created: how many creations of primitives were printed (level 2)
+    unread: lines that are neither information nor a primitive of a known shape
+    """
 
     primitives: pa.Table
     version: str | None

@@ -52,8 +52,8 @@ DEFERRED_LIMIT: Final = 0.5
 class Answer:
     """What one side's worker answered.
 
-    arrays: by the names that the child's recheck.py gives them.
-    deferred: op item → share of its calls' time that was put off until the result was read.
+    arrays: by the names that the child's recheck.py gives them
+    deferred: op item → share of its calls' time that was put off until the result was read
     """
 
     arrays: Arrays

@@ -53,9 +53,12 @@ class Answers(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What was found. differences: all, those that block with blocks = yes; one that concerns a single item of an op
-    workload names it under `item`. compared: arrays that were held against each other. agreement: how
-    closely they agree, within what, and the facts that are the same on both sides."""
+    """What the check of equal work found.
+
+    differences: all of them; those with blocks = yes forbid a verdict, of one item alone where they name it under `item`
+    compared: names of the arrays that were held against each other
+    agreement: how closely they agree, within what, and the facts that are the same on both sides
+    """
 
     differences: tuple[Difference, ...]
     compared: int

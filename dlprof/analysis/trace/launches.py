@@ -15,10 +15,14 @@ from dlprof.units import PS_PER_NS
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """Launches of one stream. delay: from the end of the call to the start of the kernel, never below 0 (HTA's
-    definition; a kernel that starts during its call has none). latency: from the start of the call to the start of
-    the kernel. queue: work launched on the stream and not yet started. unlinked: kernels and copies without a
-    launch call."""
+    """How the kernels of one stream were launched.
+
+    *_delay_ns: from the end of the call to the start of the kernel, never below 0 (HTA's definition; a kernel that starts
+        during its call has none)
+    *_latency_ns: from the start of the call to the start of the kernel
+    *_queue, most_queued: work launched on the stream and not yet started
+    unlinked: kernels and copies without a launch call
+    """
 
     device: str
     stream: str

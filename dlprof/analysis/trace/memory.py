@@ -40,11 +40,13 @@ class Live:
 
 @dataclass(frozen=True, slots=True)
 class Series:
-    """Bytes in use of one allocator or device: time_ns (from the trace's origin) and bytes of each sample, in order
-    of time.
+    """Bytes in use of one allocator or device: time_ns (from the trace's origin) and bytes of each sample, in order of
+    time.
 
-    peak_bytes at peak_ns, in peak_step (None outside steps), while `running` executed. live: what was allocated and
-    not yet released at the peak, most first; empty where the producer records totals only.
+    peak_bytes at peak_ns, in peak_step (None outside steps), while `running` executed.
+
+    live: what was allocated and not yet released at the peak, most first; empty where the producer records totals
+        only
     """
 
     name: str

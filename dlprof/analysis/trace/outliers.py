@@ -22,8 +22,11 @@ _LONGER: Final = 0.10
 
 @dataclass(frozen=True, slots=True)
 class Outlier:
-    """A step that took far longer than the median. cause: the operator or host part with the largest excess over
-    its own median step, and that excess; excess_ns: of the whole step."""
+    """A step that took far longer than the median.
+
+    cause: the operator or host part with the largest excess over its own median step, and that excess
+    excess_ns: of the whole step
+    """
 
     step: int
     wall_ns: float

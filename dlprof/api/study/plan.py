@@ -39,8 +39,12 @@ Fidelity = Literal["exact", "native"]
 
 @dataclass(frozen=True, slots=True)
 class PlannedCell:
-    """A cell that was checked. hindrance: why it cannot run on this machine, '' where it can. environments: it needs to run.
-    gpu: number of the GPU that it uses, 0 where it uses none."""
+    """A cell of a study, checked before anything runs.
+
+    hindrance: why it cannot run on this machine, '' where it can
+    environments: names of those that it needs
+    gpu: number of the GPU that it uses, 0 where it uses none
+    """
 
     record: CellRecord
     run: RunOptions
@@ -52,7 +56,10 @@ class PlannedCell:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """All cells of a study. environments: name → whether it is there already."""
+    """All cells of a study.
+
+    environments: name → whether it is there already
+    """
 
     study: Study
     quick: bool
@@ -118,11 +125,11 @@ def _planned(study: Study, planned: Planned, calls: Path | None) -> PlannedCell:
 class _Checked:
     """What a cell comes down to.
 
-    work: the resolved workload of each side.
-    hindrance: what on this machine stands against it, '' for nothing.
-    estimate_s: seconds, guessed before anything ran.
-    environments, gpu: as in PlannedCell.
-    sides: a and b, where the method has its own.
+    work: the resolved workload of each side
+    hindrance: what on this machine stands against it, '' for nothing
+    estimate_s: seconds, guessed before anything ran
+    environments, gpu: as in PlannedCell
+    sides: a and b, where the method has its own
     """
 
     work: Sequence[Workload]

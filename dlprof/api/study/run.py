@@ -30,7 +30,11 @@ from dlprof.study.record import FINISHED, Failure, Status
 
 @dataclass(frozen=True, slots=True)
 class Ran:
-    """A study after a run. stopped: by Ctrl-C. chosen: ids that `--only` let through."""
+    """A study after a run.
+
+    stopped: whether Ctrl-C ended it
+    chosen: ids of the cells that `--only` let through
+    """
 
     record: StudyRecord
     path: Path
@@ -171,7 +175,8 @@ def _factor(directory: Directory, planned: PlannedCell) -> float:
 class _CellProgress:
     """A cell's stages as part of the study's: numbered, and with the time of the cells after it (api.progress.Progress).
 
-    factor: what the cell's own guesses are multiplied by. rest_s: seconds for the cells to come.
+    factor: what the cell's own guesses are multiplied by
+    rest_s: seconds for the cells to come
     """
 
     def __init__(self, progress: Progress, number: str, factor: float, rest_s: float) -> None:

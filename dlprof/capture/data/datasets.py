@@ -54,8 +54,14 @@ _PICKLE_MD5 = "98100ca27dc0e07ddd9f822cf9d244db"
 
 @dataclass(frozen=True, slots=True)
 class Dataset:
-    """Images on disk. images: .npy uint8 (n, rows, columns); labels: .npy uint8 (n,); the first `training` are training
-    images in file order, the rest test images. sha256: of both files. genuine: whether they are MNIST's own bytes."""
+    """A data set of images, as files on disk.
+
+    images: .npy uint8 (n, rows, columns)
+    labels: .npy uint8 (n,)
+    training: so many images from the first on are training images, in file order; the rest are test images
+    sha256: of both files
+    genuine: whether they are MNIST's own bytes
+    """
 
     name: str
     images: Path

@@ -34,9 +34,12 @@ _MODULES = {"tf": "tensorflow"}
 
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """A Python with a framework in it. packages: name → version. contents: name → sha256 of its installed files.
+    """A Python with a framework in it.
 
-    digest: of the lock and the Python asked for; '' for an environment of the user's own. version: of the framework.
+    version: of the framework
+    packages: name → version
+    contents: name → sha256 of its installed files
+    digest: of the lock and the Python asked for; '' for an environment of the user's own
     """
 
     name: str
@@ -67,7 +70,10 @@ class _Marker(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class EnvStore:
-    """The environments below `<cache>/envs`, their logs in `<cache>/logs`. cache: default `cache_dir()`."""
+    """The environments below `<cache>/envs`, their logs in `<cache>/logs`.
+
+    cache: default `cache_dir()`
+    """
 
     def __init__(self, cache: Path | None = None) -> None:
         self.root = (cache or cache_dir()) / "envs"

@@ -20,10 +20,11 @@ _OLD_QUERY = "index,name,memory.total,driver_version,uuid"  # drivers before 510
 
 @dataclass(frozen=True, slots=True)
 class Gpu:
-    """A GPU as the driver names it. index: as CUDA and `--device gpu:N` count it, in the order of the PCI bus, those
-    alone that CUDA_VISIBLE_DEVICES admits. Text fields are '' where only its existence could be read.
+    """A GPU as the driver names it; texts are '' where only its existence could be read.
 
-    memory_mib: its memory. compute: its compute capability, such as 9.0.
+    index: as CUDA and `--device gpu:N` count: in the order of the PCI bus, only those that CUDA_VISIBLE_DEVICES admits
+    memory_mib: its memory
+    compute: its compute capability, such as 9.0
     """
 
     index: int

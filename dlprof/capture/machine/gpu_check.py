@@ -29,7 +29,11 @@ NOT_TRIED: Final = (
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """good: None for what is merely told. remedy: what mends it, '' where nothing needs mending."""
+    """One thing that `dlprof doctor` says of GPUs.
+
+    good: None for what is merely told
+    remedy: what mends it, '' where nothing needs mending
+    """
 
     good: bool | None
     text: str

@@ -47,11 +47,14 @@ def read(file: Path) -> pa.Table:
 
 
 class Monitors:
-    """`with Monitors(kinds) as monitors: …; monitors.write(path)`. kinds: of cpu, memory, disk, gpu; others stay null.
-    gpu: which one, as children count them. earlier: the table of an earlier session, after whose last sample this one goes on.
-    spare: where the samples so far are saved every half minute, for the case that this process is killed.
+    """Samples the machine while children run: `with Monitors(kinds) as monitors: …; monitors.write(path)`.
 
     It looks at the child processes that `capture.launch` started from here, each with its descendants.
+
+    kinds: of cpu, memory, disk, gpu; the others' columns stay null
+    gpu: which one, as children count them
+    earlier: the table of an earlier session, after whose last sample this one goes on
+    spare: where the samples so far are saved every half minute, in case this process is killed
     """
 
     def __init__(

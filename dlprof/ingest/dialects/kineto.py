@@ -49,7 +49,11 @@ _BARE: Final = Category("")
 
 @dataclass(slots=True)
 class KinetoDialect(Dialect):
-    """What Kineto's events mean (json.walk.Dialect). host: device of the CPU threads. unknown: what was not understood."""
+    """What Kineto's events mean (json.walk.Dialect).
+
+    host: device of the CPU threads
+    unknown: what was not understood
+    """
 
     reach_us: ClassVar[int] = 86_400 * 10**6
     host: str = HOST

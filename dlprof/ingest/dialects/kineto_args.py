@@ -36,7 +36,11 @@ class Args(msgspec.Struct, gc=False):
 
 
 class Memory(msgspec.Struct, gc=False):
-    """Arguments of a `[memory]` instant. kind: c10::DeviceType; device: index, -1 for the CPU."""
+    """Arguments of a `[memory]` instant.
+
+    kind: c10::DeviceType
+    device: index, -1 for the CPU
+    """
 
     allocated: int | float | None = msgspec.field(default=None, name="Total Allocated")
     kind: int | None = msgspec.field(default=None, name="Device Type")
@@ -44,7 +48,10 @@ class Memory(msgspec.Struct, gc=False):
 
 
 class Task(msgspec.Struct, gc=False):
-    """Arguments of an event of msprof's trace view, and of a collective. part: type of a task that a collective consists of."""
+    """Arguments of an event of msprof's trace view, and of a collective.
+
+    part: type of a task that a collective consists of
+    """
 
     connection: int | str | None = msgspec.field(default=None, name="connection_id")
     stream: int | str | None = msgspec.field(default=None, name="Stream Id")

@@ -13,11 +13,15 @@ Place = Literal["host", "device", "told"]
 
 @dataclass(frozen=True, slots=True)
 class Category:
-    """What events of a category are. level: one of schema.LEVELS. place: device; host; told: on the device that its
-    arguments name, else on the host. family: word before the device's number (gpu:0). lookup: name that the vocabulary is
-    asked for instead of the event's own, where the category alone tells the operator. origin: kineto, ascend (msprof's trace
-    view) or legacy (the legacy autograd profiler). launches: of calls, whether its correlation id is that of what it launched (a
-    tool's or a frame's is not)."""
+    """What the events of one Kineto category are.
+
+    level: one of schema.LEVELS
+    place: where they ran: device, host, or told (on the device that their arguments name, else on the host)
+    family: word before the device's number (gpu:0)
+    lookup: what the vocabulary is asked for instead of the event's name, where the category alone tells the operator
+    origin: kineto, ascend (msprof's trace view) or legacy (the legacy autograd profiler)
+    launches: of calls, whether the correlation id is that of what they launched (a tool's or a frame's is not)
+    """
 
     level: str
     place: Place = "host"

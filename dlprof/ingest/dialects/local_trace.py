@@ -36,7 +36,12 @@ _GPU: Final = re.compile(r"(?i).*/(?:device:)?gpu:(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class _Events:
-    """A window of events. Numbers shape (n,); name and args: extents in the window; args: row, start, end."""
+    """A window of events.
+
+    name_*: extents of the names in the window
+    args: rows of (event, start, end), extents in the window
+    others: shape (n,)
+    """
 
     window: Window
     device: Int64

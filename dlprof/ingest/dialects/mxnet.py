@@ -33,8 +33,11 @@ _B, _C = ord("b"), ord("C")
 
 @dataclass(slots=True)
 class MXNetDialect(Dialect):
-    """What MXNet's events mean (json.walk.Dialect). twins, operators: counts of the file's two halves. gpu_tracks:
-    tracks of operators on GPUs, whose time is not the GPU's alone."""
+    """What MXNet's events mean (json.walk.Dialect).
+
+    twins, operators: counts of the file's two halves
+    gpu_tracks: tracks of operators on GPUs, whose time is not the GPU's alone
+    """
 
     mxnet: ClassVar[bool] = True
     twins: int = 0

@@ -88,7 +88,11 @@ class _Row:
 
 @dataclass(slots=True)
 class TraceJsonDialect(Dialect):
-    """A trace.json (json.walk.Dialect). seen: events so far. wrote: which frameworks' names were met."""
+    """What the events of a trace.json of TensorFlow or JAX mean (json.walk.Dialect).
+
+    seen: events so far
+    wrote: which frameworks' names were met
+    """
 
     tracks: dict[tuple[Any, Any], int] = field(default_factory=dict)
     seen: int = 0

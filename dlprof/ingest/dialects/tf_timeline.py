@@ -66,7 +66,10 @@ def place(process: str) -> Place:
 
 @dataclass(slots=True)
 class TimelineDialect(Dialect):
-    """A TF 1 timeline (json.walk.Dialect). copied: (start, name) of what /memcpy lists, as a memset has its op's name."""
+    """What the events of a TensorFlow 1 timeline mean (json.walk.Dialect).
+
+    copied: (start, name) of what /memcpy lists, since a memset there has the name of its operator
+    """
 
     copied: set[tuple[Any, str]] = field(default_factory=set)
 

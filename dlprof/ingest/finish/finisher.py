@@ -35,8 +35,9 @@ from dlprof.plugin import Operator
 class Place:
     """Where a file was recorded, and what its reader knows of the whole of it.
 
-    host, rank: None: the file does not tell. nested: reader.Context.nested.
-    run_steps: which step launched each of its executions (reader.Context.run_steps).
+    host, rank: None where the file does not tell
+    nested: operators call operators (reader.Context.nested)
+    run_steps: which step launched each of its executions (reader.Context.run_steps)
     """
 
     host: str | None = None

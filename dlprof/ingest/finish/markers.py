@@ -21,7 +21,7 @@ from dlprof.names import Marker
 class Windows:
     """Disjoint step windows of one file, sorted: start and end in ps, step number, and item name code (-1 = none).
 
-    awaited: whether the device was waited for at each step's end, so that a step's work lies inside its window.
+    awaited: whether the device was waited for at each step's end, so that a step's work lies inside its window
     """
 
     start: Int64
@@ -43,16 +43,17 @@ class Windows:
 class MarkerLog:
     """Collects markers while batches pass by, since a step's end is known only after the ops inside it were read.
 
-    A profiler repeats its host markers on the device's tracks, where they span the kernels and not the step: those are
-    passed over.
+    A profiler repeats its host markers on the device's tracks, where they span the kernels and not the step: those
+    are passed over.
 
-    names: the pool's list of texts, by name code.
-    tracks: the pool's tracks.
-    parsed: the marker of each name, None for ordinary ones.
-    items: names of items, by item code.
-    steps: by source and process, (start, end, number, item code) of each synchronised step; item code -1 for a network's.
-    unawaited: the same of a framework's own step markers.
-    phases: by track, (start, end, code into schema.PHASES) of each host phase.
+    names: the pool's list of texts, by name code
+    tracks: the pool's tracks
+    parsed: the marker of each name, None for ordinary ones
+    items: names of items, by item code
+    steps: by source and process, (start, end, number, item code) of each synchronised step; item code -1 for a
+        network's
+    unawaited: the same of a framework's own step markers
+    phases: by track, (start, end, code into schema.PHASES) of each host phase
     """
 
     names: list[str]

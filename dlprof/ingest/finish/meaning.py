@@ -23,10 +23,18 @@ _WORK: Final = np.array([level in ("op", "kernel", "copy", "sync") for level in 
 
 @dataclass(frozen=True, slots=True)
 class Meanings:
-    """Codes per row, shape (n,): level as LEVEL; op and fuses into `ops` and `fused`; phase into schema.PHASES; layer into
-    `layers`; calls per occurrence; mark: the phase that a name gives to what is inside; scope into `scopes`: the part of the
-    model that the event spans. NO_TEXT = none. unknown: rows of level op without a canonical operator. around: the phase of
-    each row's place, whatever its level; None where nesting was not asked."""
+    """What each row means, as codes, shape (n,); NO_TEXT = none.
+
+    level: as LEVEL
+    op, fuses: codes into `ops` and `fused`
+    phase: code into schema.PHASES
+    layer: code into `layers`
+    calls: canonical calls per occurrence
+    mark: the phase that a name gives to what is inside
+    scope: code into `scopes`: the part of the model that the event spans
+    unknown: number of rows of level op without a canonical operator
+    around: the phase of each row's place, whatever its level; None where nesting was not asked
+    """
 
     level: npt.NDArray[np.int8]
     op: Int32
@@ -78,7 +86,10 @@ class _Names:
 
 
 class Meaning:
-    """Turns codes into meanings. resolve: raw operator name → Operator or None (the reader's `operator` with its table)."""
+    """Turns codes into meanings.
+
+    resolve: raw operator name → Operator or None (the reader's `operator` with its table)
+    """
 
     def __init__(self, pools: Pools, resolve: Callable[[str], Operator | None]) -> None:
         self.ops, self.fused, self.layers = Pool(), Pool(), Pool()

@@ -41,8 +41,11 @@ class _Ids:
 
 @dataclass(slots=True)
 class Ranks:
-    """Whose each track is. process: (source, what the track says of its process) → process; only of files that hold several
-    ranks. rank: (source, process) → rank, where its name tells, else its place among the file's processes."""
+    """Which process and rank each track belongs to, in files that hold several.
+
+    process: (source, what the track says of its process) → process
+    rank: (source, process) → rank, where its name tells, else its place among the file's processes
+    """
 
     process: dict[tuple[str, bool, str], str] = field(default_factory=dict)
     rank: dict[tuple[str, str], int] = field(default_factory=dict)

@@ -53,8 +53,12 @@ DEFAULTS: Final[dict[str, tuple[str, object]]] = {
 
 @dataclass(frozen=True, slots=True)
 class _Slice:
-    """Rows of one track, sorted by start. sample: every _SAMPLE-th start. at: first byte of the columns, which lie one behind
-    the other; behind them, unless `text` is NULL, an int32 length a row and `text` bytes."""
+    """Rows of one track, sorted by start.
+
+    sample: every _SAMPLE-th start
+    at: first byte of the columns, which lie one behind the other; behind them, unless `text` is NULL, an int32 length
+        a row and `text` bytes
+    """
 
     rows: int
     last: int

@@ -36,8 +36,13 @@ def repeated(rows: Columns, work: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_
 
 @dataclass(slots=True)
 class Overlaps:
-    """Work of one stream that begins before the work before it has ended. count; busy_ps: sum of all durations; cut_ps: the
-    same with each cut at the next start; worst: (time over the next start, name code, duration) of the longest."""
+    """Work of one stream that begins before the work before it has ended.
+
+    count: how often
+    busy_ps: sum of all durations
+    cut_ps: the same with each cut at the next start
+    worst: (time over the next start, name code, duration) of the longest
+    """
 
     count: int = 0
     busy_ps: int = 0

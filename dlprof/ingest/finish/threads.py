@@ -24,10 +24,15 @@ them: op, mark, scope (codes as in Meanings), level, pair."""
 
 @dataclass(frozen=True, slots=True)
 class Nested:
-    """Rows of one span with what nesting tells. self_ps: without the children of this span; parent: id of the operator
-    around, or NO_EVENT; root: id of the outermost operator of the same call, of an operator, else its own id; meanings: with
-    phase, layer and calls as nesting has them; open: what may still enclose later rows; overlapping: events that begin inside
-    one before them and end after it."""
+    """What nesting tells of the rows of one span.
+
+    self_ps: duration without the children of this span
+    parent: id of the operator around, or NO_EVENT
+    root: of an operator the id of the outermost one of the same call; of others their own id
+    meanings: with phase, layer and calls as nesting has them
+    open: what may still enclose later rows
+    overlapping: number of events that begin inside an earlier one and end after it
+    """
 
     self_ps: Int64
     parent: Int64

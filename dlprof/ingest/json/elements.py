@@ -18,7 +18,10 @@ DOUBLE_SAFE_US: Final = 2.0**31
 
 
 class Event(msgspec.Struct, gc=False):
-    """One chrome trace event; what a producer left out has its default. args: undecoded JSON."""
+    """One chrome trace event; what a producer left out has its default.
+
+    args: undecoded JSON
+    """
 
     ph: str = ""
     name: str = ""

@@ -21,7 +21,7 @@ Form = Literal["object", "array", "headerless", "footer", "none"]
 class Found:
     """Where the events start: byte behind the bracket, or None where the text does not (yet) show it.
 
-    form: object {"traceEvents": […]}, array […], headerless (events, no bracket before them), footer (only the end).
+    form: object {"traceEvents": […]}, array […], headerless (events, no bracket before them), footer (only the end)
     """
 
     start: int | None

@@ -43,7 +43,11 @@ _REPLACEMENT: Final = "\ufffd".encode()
 
 
 class _Malformed(Exception):
-    """A text that does not decode. at: byte in it, or None if it ends too early; closed: the array ended before."""
+    """A text that does not decode.
+
+    at: the byte at which it fails; None where the text ends too early
+    closed: the array ended before
+    """
 
     def __init__(self, at: int | None, reason: str) -> None:
         super().__init__(reason)
@@ -55,7 +59,7 @@ class _Malformed(Exception):
 class JsonStream:
     """The elements of one file. `header` holds the top-level values seen so far: those behind the events come last.
 
-    mxnet: names are mended as MXNet writes them.
+    mxnet: names are mended as MXNet writes them
     """
 
     source: Source

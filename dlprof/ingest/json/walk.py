@@ -55,7 +55,10 @@ class Names:
 
 @dataclass(slots=True)
 class Dialect:
-    """What a producer's file means. header: top-level values of the file, whole when `finish` is called."""
+    """What a producer's file means.
+
+    header: top-level values of the file, whole when `finish` is called
+    """
 
     ctx: Context
     names: Names = field(default_factory=Names)

@@ -26,8 +26,14 @@ Parsed = TypeVar("Parsed")
 
 @dataclass(frozen=True, slots=True)
 class Stats:
-    """Stats of a window, sorted by event. event: row of the event; id: stat metadata id; kind: see above; value: bits of
-    the number, or the text's length; at: offset of a text in the window. All shape (n,)."""
+    """The stats of a window's events, sorted by event; all shape (n,).
+
+    event: row of the event
+    id: stat metadata id
+    kind: see above
+    value: bits of the number, or the text's length
+    at: offset of a text in the window
+    """
 
     event: Int64
     id: Int64
@@ -38,7 +44,10 @@ class Stats:
 
 @dataclass(frozen=True, slots=True)
 class Events:
-    """Events of a window. aggregated: the event carries num_occurrences and no offset. All shape (n,)."""
+    """The events of a window; all shape (n,).
+
+    aggregated: the event carries num_occurrences and no offset
+    """
 
     window: Window
     metadata_id: Int64

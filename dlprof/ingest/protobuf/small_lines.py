@@ -23,7 +23,10 @@ _WIRES: Final = (VARINT, BYTES, FIXED64, FIXED32)
 
 @dataclass(slots=True)
 class Line:
-    """What a line says of itself, as far as it is read. name: UTF-8 as written."""
+    """What a line says of itself, as far as it is read.
+
+    name: UTF-8 as written
+    """
 
     id: int = 0
     name: bytes = b""
@@ -37,8 +40,12 @@ class Line:
 
 @dataclass(frozen=True, slots=True)
 class Run:
-    """Events of one line that lie side by side. line: as told before them. number: of the line within its group. starts, ends:
-    of the events with their tags."""
+    """Events of one line that lie side by side in the file.
+
+    line: what the line has said of itself before them
+    number: which line of its group
+    starts, ends: extents of the events, with their tags
+    """
 
     line: Line
     number: int
@@ -48,7 +55,10 @@ class Run:
 
 @dataclass(slots=True)
 class Group:
-    """Lines in one window. names: every name that they tell."""
+    """Small lines that are read in one window.
+
+    names: all names that they have
+    """
 
     window: Window
     runs: list[Run] = field(default_factory=list)

@@ -76,8 +76,12 @@ class ByteFile:
 
 @dataclass(frozen=True, slots=True)
 class Stat:
-    """A stat of a plane or of event metadata. kind: double | uint64 | int64 | str | bytes (value: how many; at: where in the
-    file; they are whole compiled modules) | ref (id of stat metadata)."""
+    """A stat of a plane or of event metadata.
+
+    kind: double | uint64 | int64 | str | bytes | ref
+    value: the number or text; of bytes their length, of ref an id of stat metadata
+    at: of bytes (whole compiled modules) the offset in the file
+    """
 
     id: int
     kind: str
@@ -96,7 +100,10 @@ class EventName:
 
 @dataclass(slots=True)
 class Plane:
-    """A plane by offset; lines: extents [start, end) of the XLine messages."""
+    """A plane of an XSpace, by offsets.
+
+    lines: extents [start, end) of the XLine messages
+    """
 
     id: int = 0
     name: str = ""
@@ -120,7 +127,10 @@ class Plane:
 
 @dataclass(slots=True)
 class Space:
-    """The skeleton of a file. large_stats: stats of metadata that were too large to be read."""
+    """The skeleton of an XSpace file.
+
+    large_stats: number of stats of metadata that were too large to be read
+    """
 
     planes: list[Plane] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)

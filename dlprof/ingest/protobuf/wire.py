@@ -100,7 +100,10 @@ def signed(value: int) -> int:
 
 
 class Window:
-    """A stretch of bytes with a view of the 8 bytes that begin at each of them. base: its offset in the file."""
+    """A stretch of bytes with a view of the 8 bytes that begin at each of them.
+
+    base: its offset in the file
+    """
 
     def __init__(self, data: bytes, base: int) -> None:
         self.base = base

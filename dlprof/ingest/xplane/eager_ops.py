@@ -22,7 +22,10 @@ _FUNCTION: Final = re.compile(r"__(inference|forward|backward)_.*")
 
 
 class EagerKernels:
-    """names: the event names of a plane by position; one position more stands for unknown names."""
+    """Finds the operator that each nameless execution of eager TensorFlow ran.
+
+    names: the event names of a plane by position; one position more stands for unknown names
+    """
 
     def __init__(self, names: Sequence[str], lookups: Pool) -> None:
         self._run = np.array([*(name == _RUN for name in names), False], dtype=bool)

@@ -24,10 +24,10 @@ from dlprof.names import is_marker
 class EventNames:
     """Per distinct event name of a plane, indexed by position in `ids` (sorted): pool codes and the level hint.
 
-    name, lookup, op_path: codes in the pools of these columns; the last of each, and of level, is for unknown ids.
-    eager: which operator an eager kernel's run executed.
-    shared: what the names' metadata say of all their events.
-    launch: whether the name is that of a program's launch.
+    name, lookup, op_path: codes in the pools of these columns; the last of each, and of level, is for unknown ids
+    eager: which operator an eager kernel's run executed
+    shared: what the names' metadata say of all their events
+    launch: whether the name is that of a program's launch
     """
 
     ids: Int64

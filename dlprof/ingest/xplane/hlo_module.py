@@ -35,9 +35,12 @@ _READ_WHOLE: Final = 1 << 20
 class Instruction:
     """One instruction as its module writes it.
 
-    op_name: path of the operator it was made from. op_type: the framework's operator type, where written. kind: of a fusion.
-    source: `file:line` of the program. files: source files of the calls around it, innermost first.
-    called: ids of the computations that it calls.
+    op_name: path of the operator it was made from
+    op_type: the framework's operator type, where written
+    kind: of a fusion
+    source: `file:line` of the program
+    files: source files of the calls around it, innermost first
+    called: ids of the computations that it calls
     """
 
     name: str
@@ -239,7 +242,10 @@ def _packed(data: bytes, at: int, end: int) -> list[int]:
 
 
 class Modules:
-    """The compiled modules of a file, by program id and by name. damaged: told once for each that cannot be read."""
+    """The compiled modules of a file, by program id and by name.
+
+    damaged: called once for each that cannot be read
+    """
 
     def __init__(self, file: ByteFile, space: Space, damaged: Callable[[], None]) -> None:
         self._file = file

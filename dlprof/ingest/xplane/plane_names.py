@@ -78,7 +78,11 @@ def dtype(shape: str) -> str | None:
 
 @dataclass(frozen=True, slots=True)
 class OpName:
-    """path: the operator's scope and name; type: its raw operator type, None where the name does not tell."""
+    """A TensorFlow operator as the name of an event tells it.
+
+    path: its scope and name
+    type: its raw operator type; None where the name does not tell
+    """
 
     path: str
     type: str | None

@@ -29,10 +29,10 @@ _EPOCH_NS: Final = 10**17
 class Shared:
     """What the planes of a file share.
 
-    text: bytes to text, counting what is not UTF-8.
-    hlo: what the compiled modules say of instructions.
-    accelerated: the file has an accelerator's plane, so that the host's threads launch work which does not run there.
-    run_steps: which step launched which execution.
+    text: bytes to text, counting what is not UTF-8
+    hlo: what the compiled modules say of instructions
+    accelerated: the file has an accelerator's plane, so that the host's threads launch work which does not run there
+    run_steps: which step launched which execution
     """
 
     ctx: Context

@@ -31,12 +31,14 @@ def is_launch(name: str) -> bool:
 
 @dataclass(slots=True)
 class RunSteps:
-    """Collects what tells it while events pass by; `table` then gives the step of each execution by its code.
+    """Collects launches and executions while events pass by; `table` then gives the step of each execution by its code.
 
-    markers: rows track, start, end, step. launches: track, start.
-    codes: id of an execution → its code. begun: its first start, by code.
-    groups: code of each `group_id`, by which XProf joins a step's events in a file that it has read before.
-    group_steps: the step of the marker in each group.
+    markers: rows of track, start, end, step
+    launches: rows of track, start
+    codes: id of an execution → its code
+    begun: its first start, by code
+    groups: code of each `group_id`, by which XProf joins a step's events in a file that it has read before
+    group_steps: the step of the marker in each group
     """
 
     markers: list[Int64] = field(default_factory=list)

@@ -29,10 +29,15 @@ _KEPT_TOO: Final = ("hlo_op", "tf_op", "name", "annotation", "level 0")
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """Columns of a window's events, shape (n,), with NO_TEXT or NO_INT where an event has no such stat; None: no event has.
+    """The stats of a window's events that dlprof has columns for, shape (n,).
 
-    hlo: codes of HloColumns. duration: ps, as the device's own clock tells it. step: of a step's marker. run: id of an
-    execution, where the plane has steps too. group: of the events of a step.
+    NO_TEXT or NO_INT where an event has no such stat; None for a column where no event has.
+
+    hlo: codes of HloColumns
+    duration: ps, as the device's own clock tells it
+    step: number on a step's marker
+    run: id of the execution, where the plane has steps too
+    group: id of the events of a step
     """
 
     correlation: Int64 | None
@@ -61,7 +66,10 @@ def without(stats: Stats, ids: frozenset[int]) -> Stats:
 
 
 class StatColumns:
-    """Finds the columns' stats by name in one plane. roles: stat ids that only a column takes."""
+    """Finds the stats that dlprof has columns for by name, in one plane.
+
+    roles: ids of stats that only a column takes
+    """
 
     def __init__(self, plane: Plane, ctx: Context, hlo: HloColumns, *, on_device: bool) -> None:
         self._ctx = ctx

@@ -34,8 +34,13 @@ Section = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a page shows beside the findings. environment: (fact, A, B) rows; commands: how to reproduce, one a line;
-    created: when the run was made, as the manifest has it; version: of dlprof."""
+    """What a page shows beside the findings.
+
+    environment: (fact, A, B) rows
+    commands: how to reproduce, one a line
+    created: when the run was made, as the manifest has it
+    version: of dlprof
+    """
 
     exhibits: Exhibits = field(default_factory=Exhibits)
     environment: Sequence[tuple[str, str, str]] = ()

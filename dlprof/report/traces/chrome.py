@@ -46,7 +46,11 @@ class _Thread:
 
 @dataclass(frozen=True, slots=True)
 class _Placed:
-    """Events with their place in the viewer. start, duration: int64 ps, not negative. pid, tid: one per event."""
+    """Events with their place in the viewer.
+
+    start, duration: int64 ps, not negative
+    pid, tid: one per event
+    """
 
     events: Any
     start: Ints
