@@ -28,6 +28,7 @@ from dlprof.capture.machine import provenance
 from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.errors import Interrupted, UsageError
+from dlprof.manifest import Machine
 from dlprof.names import trial_folder
 from dlprof.stored_files import read_as, read_table
 from dlprof.temporary import atomic
@@ -71,7 +72,7 @@ class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
     side: str
     label: str
     created: str
-    machine: dict[str, Any]
+    machine: Machine
     conditions: dict[str, Any]
     trials: int
     seconds: float

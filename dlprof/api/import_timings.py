@@ -12,7 +12,7 @@ from dlprof.analysis.facts import Facts, ImportedTable
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import findings
 from dlprof.api.import_traces import now
-from dlprof.capture.machine.provenance import invocation
+from dlprof.capture.machine.provenance import command_line
 from dlprof.ingest import timings_csv
 from dlprof.ingest.timings_csv import Layout, Read
 from dlprof.manifest import ImportedOptions, Manifest
@@ -95,7 +95,7 @@ def _manifest(
         kind="compare",
         dlprof_version=__version__,
         created=now(),
-        command=invocation()["command"],
+        command=command_line(),
         options=ImportedOptions(
             method="imported",
             sources=[path.name],

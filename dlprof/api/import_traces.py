@@ -18,7 +18,7 @@ from dlprof.version import __version__
 
 def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: bool = True) -> Capture:
     """Read trace files into a new capture directory; with `copy` the files themselves go below its raw/."""
-    from dlprof.capture.machine.provenance import invocation
+    from dlprof.capture.machine.provenance import command_line
 
     for path in paths:
         check_regular(path, TraceError)
@@ -30,7 +30,7 @@ def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: boo
             kind="import",
             dlprof_version=__version__,
             created=now(),
-            command=invocation()["command"],
+            command=command_line(),
             trace=facts,
             framework=facts.producer,
             options=ImportOptions(sources=[path.name for path in paths], repair=repair),

@@ -10,8 +10,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-import msgspec
-
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.options import RunOptions
 from dlprof.api.progress import Progress
@@ -21,7 +19,7 @@ from dlprof.capture.environments.env_store import Environment, EnvStore, user_en
 from dlprof.capture.machine import devices, provenance
 from dlprof.capture.workers import launch
 from dlprof.errors import TraceError, Unsupported
-from dlprof.manifest import CaptureOptions, DataFacts, EnvironmentFacts, Machine, Manifest
+from dlprof.manifest import CaptureOptions, DataFacts, Manifest
 from dlprof.protocol import CaptureRequest, DeviceRef, Inputs
 from dlprof.store import Capture, CaptureWriter
 from dlprof.version import __version__
@@ -105,7 +103,7 @@ class Bench:
             kind="capture",
             dlprof_version=__version__,
             created=now(),
-            command=provenance.invocation()["command"],
+            command=provenance.command_line(),
             framework=side.framework.name,
             version=environment.version,
             device=f"{side.device}:{side.index}",
@@ -119,8 +117,8 @@ class Bench:
                 differs=list(workload.differs),
             ),
             seed=self.options.seed,
-            environment=msgspec.convert(provenance.packages(environment), EnvironmentFacts),
-            machine=msgspec.convert(provenance.machine(), Machine),
+            environment=provenance.packages(environment),
+            machine=provenance.machine(),
             data=_data_facts(self.dataset),
             warnings=list(self.warnings),
             **more,

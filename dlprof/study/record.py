@@ -7,6 +7,7 @@ from typing import Any, Final, Literal
 
 import msgspec
 
+from dlprof.manifest import Machine
 from dlprof.study.cells import Cell
 
 STUDY_FILE: Final = "study.json"
@@ -66,7 +67,7 @@ class StudyRecord(msgspec.Struct, frozen=True, kw_only=True):
     quick: bool
     dlprof_version: str
     created: str
-    machine: dict[str, Any]
+    machine: Machine
     cells: list[CellRecord]
 
     def encoded(self) -> bytes:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dlprof.manifest import Gpu
 from dlprof.store import Capture
 
 ROOT = Path(__file__).parents[2]
@@ -27,3 +28,9 @@ def test_there_are_manifests_of_captures_comparisons_and_imports() -> None:
     kinds = {Capture.open(file.parent).manifest.kind for file in MANIFESTS}
     assert len(MANIFESTS) > 100
     assert kinds == {"capture", "compare", "import"}
+
+
+def test_a_gpu_is_the_same_one_when_its_clock_and_temperature_are_others() -> None:
+    cold = Gpu(index=0, name="NVIDIA H200", power_limit_w=700.0, mig=False, temperature_c=31, sm_clock_mhz=345)
+    warm = Gpu(index=0, name="NVIDIA H200", power_limit_w=700.0, mig=False, temperature_c=64, sm_clock_mhz=1980)
+    assert cold.lasting == warm.lasting != Gpu(index=0, name="NVIDIA H200", power_limit_w=350.0, mig=False).lasting

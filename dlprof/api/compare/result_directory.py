@@ -21,7 +21,7 @@ from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers import launch_env
 from dlprof.capture.workers.schedule import Trial
-from dlprof.manifest import Disturbance, LockstepOptions, Machine, Manifest, Session, TrialFacts, Work
+from dlprof.manifest import Disturbance, LockstepOptions, Manifest, Session, TrialFacts, Work
 from dlprof.names import SIDES, CaptureName
 from dlprof.protocol import Epoch
 from dlprof.report import json
@@ -149,12 +149,12 @@ class Keeper:
             kind="compare",
             dlprof_version=__version__,
             created=now(),
-            command=provenance.invocation()["command"],
+            command=provenance.command_line(),
             complete=not kept.stopped,
             workload={name: workload.description for name, workload in self.workloads.items()},
             options=self._options(kept),
             seed=self.options.run.seed,
-            machine=msgspec.convert(provenance.machine(), Machine),
+            machine=provenance.machine(),
             sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.sides.items()},
             trials=[trial_facts(trial) for trial in kept.trials],
             warnings=list(warnings),

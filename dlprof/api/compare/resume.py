@@ -30,7 +30,7 @@ from dlprof.workload import Workload
 _OF_A_SESSION: Final = ("output", "gate", "budget_s", "resume", "time_s")
 """Options that may differ from those of the first session; a changed design (trials, margin, …) would be another test."""
 
-_MACHINE: Final = ("cpu", "architecture", "cores_logical", "cores_usable", "memory_bytes", "gpus")
+_MACHINE: Final = ("cpu", "architecture", "cores_logical", "cores_usable", "memory_bytes")
 
 _WORDS: Final = {"settings": "--set", "workload": "WORKLOAD", "timeout_s": "--timeout", "reasons": "--no-reasons"}
 
@@ -163,13 +163,19 @@ def _conditions(
     before: Capture, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]
 ) -> Iterator[tuple[str, Any, Any]]:
     """(what, as it was, as it is)."""
-    machine = msgspec.convert(provenance.machine(), Machine)
+    machine = provenance.machine()
     for name, spec in sides.items():
         yield f"side {name.upper()}", before.manifest.sides[name], side_facts(spec)
         now = msgspec.json.decode(msgspec.json.encode(workloads[name].description))
         yield "the workload", before.manifest.workload[name], now
-    was, now = ({key: getattr(one, key) for key in _MACHINE} for one in (before.manifest.machine, machine))
+    was, now = (_lasting(one) for one in (before.manifest.machine, machine))
     yield "the machine", was, now
+
+
+def _lasting(machine: Machine) -> dict[str, object]:
+    """What of a machine must be the same; its GPUs' clocks and temperatures are others at every moment."""
+    facts = {key: getattr(machine, key) for key in _MACHINE}
+    return {**facts, "gpus": [gpu.lasting for gpu in machine.gpus or []]}
 
 
 def _first_difference(was: Any, now: Any) -> str:

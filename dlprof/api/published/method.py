@@ -6,7 +6,6 @@ from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any, Final
 
-import msgspec
 import pyarrow as pa
 
 from dlprof import schema, temporary
@@ -24,7 +23,7 @@ from dlprof.capture.environments.env_store import Environment, EnvStore
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers import launch
 from dlprof.errors import StoreError, UsageError
-from dlprof.manifest import EnvironmentFacts, Machine, Manifest, PublishedOptions
+from dlprof.manifest import Manifest, PublishedOptions
 from dlprof.names import DEFAULT_SIDES
 from dlprof.protocol import CaptureRequest, CaptureResult
 from dlprof.report import json
@@ -146,12 +145,12 @@ def _manifest(
         kind="compare",
         dlprof_version=__version__,
         created=now(),
-        command=provenance.invocation()["command"],
+        command=provenance.command_line(),
         workload=dict.fromkeys(sides, workload.description),
         options=PublishedOptions(method=METHOD, repetitions=REPETITIONS, margin=options.margin, trials=1),
         seed=options.run.seed,
-        environment=msgspec.convert(provenance.packages(environment), EnvironmentFacts),
-        machine=msgspec.convert(provenance.machine(), Machine),
+        environment=provenance.packages(environment),
+        machine=provenance.machine(),
         sides={name: asdict(side) for name, side in sides.items()},
         warnings=[analysis.UNSOUND],
     )

@@ -102,12 +102,12 @@ def _numbers(version: str) -> tuple[int, ...]:
 def _from_nvml() -> list[Gpu]:
     return [
         Gpu(
-            index=int(facts["index"]),
-            name=str(facts.get("name", "unknown")),
-            memory_mib=str(int(facts["memory_total_bytes"]) >> 20) if "memory_total_bytes" in facts else "",
-            driver=str(facts.get("driver", "")),
-            uuid=str(facts.get("uuid", "")),
-            compute=str(facts.get("compute_capability", "")),
+            index=facts.index,
+            name=facts.name or "unknown",
+            memory_mib="" if facts.memory_total_bytes is None else str(facts.memory_total_bytes >> 20),
+            driver=facts.driver or "",
+            uuid=facts.uuid or "",
+            compute=facts.compute_capability or "",
         )
         for facts in nvml.gpus()
     ]

@@ -7,8 +7,9 @@ import shutil
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
+from dlprof import manifest
 from dlprof.capture.environments.env_store import Environment
 from dlprof.capture.machine import devices, nvml, probe
 from dlprof.errors import EnvironmentFailed
@@ -49,9 +50,9 @@ def check(specs: Sequence[EnvSpec], made: Sequence[Environment]) -> Iterator[Fin
         yield Finding(
             False, "no GPU that dlprof may use", "only --device gpu needs one; CUDA_VISIBLE_DEVICES may hide it"
         )
-    facts = {str(entry.get("uuid")): entry for entry in nvml.gpus()}
+    facts = {entry.uuid: entry for entry in nvml.gpus()}
     for gpu in gpus:
-        yield from _gpu(gpu, facts.get(gpu.uuid, {}))
+        yield from _gpu(gpu, facts.get(gpu.uuid, manifest.Gpu(index=gpu.index)))
         for spec in specs:
             for misfit in devices.misfits(gpu, spec):
                 yield Finding(False, misfit, "another GPU or driver, or another framework release")
@@ -90,24 +91,24 @@ def driver(proc: Path = _PROC, load: Callable[[str], object] = ctypes.CDLL) -> I
         yield Finding(None, "nvidia-smi is not on PATH; dlprof can do without where libnvidia-ml.so.1 loads")
 
 
-def _gpu(gpu: devices.Gpu, facts: dict[str, Any]) -> Iterator[Finding]:
+def _gpu(gpu: devices.Gpu, facts: manifest.Gpu) -> Iterator[Finding]:
     told = [f"gpu:{gpu.index} {gpu.name}", f"{gpu.memory_mib} MiB" if gpu.memory_mib else ""]
     told += [f"driver {gpu.driver}" if gpu.driver else "", f"compute capability {gpu.compute}" if gpu.compute else ""]
     yield Finding(True, ", ".join(filter(None, told)))
-    used = facts.get("memory_used_bytes", 0)
+    used = facts.memory_used_bytes or 0
     if used > 1 << 30:
         yield Finding(
             False, f"{used >> 20} MiB of its memory are in use", "other programs disturb measurements; stop them"
         )
-    if facts.get("mig"):
+    if facts.mig:
         yield Finding(
             False, "MIG is on: a slice of the GPU is measured", "the manifest says so; nvidia-smi -mig 0 turns it off"
         )
-    if facts.get("persistence_mode") is False:
+    if facts.persistence_mode is False:
         yield Finding(
             False, "persistence mode is off: the first call pays for waking the driver", "nvidia-smi -pm 1, as root"
         )
-    slow = [reason for reason in facts.get("clock_held_down_by", ()) if "Thermal" in reason or "Hw" in reason]
+    slow = [reason for reason in facts.clock_held_down_by or () if "Thermal" in reason or "Hw" in reason]
     if slow:
         yield Finding(False, f"its clock is held down: {', '.join(slow)}", "let it cool, or look at its power supply")
 

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any, Final
 
+from dlprof.manifest import Gpu
+
 _MILLI: Final = 1000
 
 
-def gpus() -> list[dict[str, Any]]:
-    """Facts of every GPU of the machine, in the order of the PCI bus; [] without a driver.
+def gpus() -> list[Gpu]:
+    """Every GPU of the machine, in the order of the PCI bus; [] without a driver.
 
-    A fact that this GPU or driver does not tell is absent, never guessed. Units are in the names. Clocks, power,
-    temperature, memory in use and utilisation are those of this moment: idle before a run, still warm after one.
-    CUDA_VISIBLE_DEVICES has no influence here.
+    What changes is as of this moment: idle before a run, still warm after one. CUDA_VISIBLE_DEVICES has no influence here.
     """
     import pynvml  # type: ignore[import-untyped]
 
@@ -24,7 +24,7 @@ def gpus() -> list[dict[str, Any]]:
     try:
         machine = _read(pynvml, _of_machine(pynvml))
         count = pynvml.nvmlDeviceGetCount()
-        return [{"index": index, **_of_gpu(pynvml, index), **machine} for index in range(count)]
+        return [Gpu(index=index, **_of_gpu(pynvml, index), **machine) for index in range(count)]
     except pynvml.NVMLError:
         return []
     finally:

@@ -2,69 +2,66 @@
 
 from __future__ import annotations
 
-import dataclasses
-import datetime
-import importlib.metadata
 import os
 import platform
 import re
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
+import msgspec
 import psutil
 
 from dlprof.capture.environments.env_store import Environment
 from dlprof.capture.machine import nvml
 from dlprof.capture.machine.devices import nvidia_gpus
 from dlprof.capture.workers.launch_env import thread_settings
+from dlprof.manifest import EnvironmentFacts, Gpu, Machine, Package
 
 _CPU_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _SECRET = re.compile(r"(?i)(token|secret|password|passwd|apikey|api-key)")
 
 
-def machine() -> dict[str, Any]:
-    """Facts of this machine and moment; a key whose fact cannot be read is absent, never guessed.
-
-    Units are in the names. load: 1, 5, 15 minutes. threads: the thread variables that are set and reach the child.
-    """
-    load = os.getloadavg()
-    facts: dict[str, Any] = {
-        "cpu": cpu_model(),
-        "architecture": platform.machine(),
-        "cores_logical": psutil.cpu_count(),
-        "cores_physical": psutil.cpu_count(logical=False),
-        "cores_usable": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
-        "frequency_mhz": frequency_mhz(),
-        "governor": _read(_CPU_GOVERNOR),
-        "memory_bytes": psutil.virtual_memory().total,
-        "memory_available_bytes": psutil.virtual_memory().available,
-        "os": _distribution(),
-        "kernel": platform.release(),
-        "virtualisation": _virtualisation(),
-        "load": [round(value, 2) for value in load],
-        "threads": thread_settings(),
-        "gpus": gpus(),
-    }
-    return {key: value for key, value in facts.items() if value is not None}
+def machine() -> Machine:
+    """This machine at this moment; None for a fact that cannot be read, never a guess."""
+    return Machine(
+        cpu=cpu_model(),
+        architecture=platform.machine(),
+        cores_logical=psutil.cpu_count(),
+        cores_physical=psutil.cpu_count(logical=False),
+        cores_usable=len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None,
+        frequency_mhz=frequency_mhz(),
+        governor=_read(_CPU_GOVERNOR),
+        memory_bytes=psutil.virtual_memory().total,
+        memory_available_bytes=psutil.virtual_memory().available,
+        os=_distribution(),
+        kernel=platform.release(),
+        virtualisation=_virtualisation(),
+        load=[round(value, 2) for value in os.getloadavg()],
+        threads=thread_settings(),
+        gpus=gpus(),
+    )
 
 
-def gpus() -> list[dict[str, Any]]:
-    """Facts of each NVIDIA GPU of the machine (nvml.gpus); its name, memory and driver where only those can be had."""
-    facts = nvml.gpus() or [dataclasses.asdict(gpu) for gpu in nvidia_gpus()]
-    return [{key: value for key, value in gpu.items() if key != "uuid" and value != ""} for gpu in facts]
+def gpus() -> list[Gpu]:
+    """Each NVIDIA GPU of the machine (nvml.gpus); its name, memory and driver where only those can be had."""
+    told = [msgspec.structs.replace(gpu, uuid=None) for gpu in nvml.gpus()]
+    return told or [
+        Gpu(
+            index=gpu.index,
+            name=gpu.name,
+            memory_mib=gpu.memory_mib or None,
+            driver=gpu.driver or None,
+            compute=gpu.compute or None,
+        )
+        for gpu in nvidia_gpus()
+    ]
 
 
-def invocation(argv: Sequence[str] | None = None) -> dict[str, Any]:
-    """dlprof's version, its Python, the time (UTC, ISO 8601), the command line without what looks secret."""
+def command_line(argv: Sequence[str] | None = None) -> list[str]:
+    """The command line without what looks secret."""
     words = list(sys.argv if argv is None else argv)
-    return {
-        "dlprof_version": importlib.metadata.version("dlprof") if _installed() else "unknown",
-        "python": platform.python_version(),
-        "created": datetime.datetime.now(datetime.UTC).isoformat(timespec="seconds"),
-        "command": [_program(words[0]), *map(_blot, words[1:])] if words else [],
-    }
+    return [_program(words[0]), *map(_blot, words[1:])] if words else []
 
 
 def _program(path: str) -> str:
@@ -73,21 +70,18 @@ def _program(path: str) -> str:
     return "dlprof" if name == "__main__.py" else name
 
 
-def packages(environment: Environment) -> dict[str, Any]:
-    """What is in a child's environment (manifest.EnvironmentFacts, as plain values)."""
-    listed = {}
-    for name, version in sorted(environment.packages.items()):
-        entry = {"version": version}
-        if name in environment.contents:
-            entry["contents_sha256"] = environment.contents[name]
-        listed[name] = entry
-    return {
-        "environment": environment.name,
-        "python": environment.python_version,
-        "locked": environment.locked,
-        "digest": environment.digest,
-        "packages": listed,
-    }
+def packages(environment: Environment) -> EnvironmentFacts:
+    """What is in a child's environment."""
+    return EnvironmentFacts(
+        environment=environment.name,
+        python=environment.python_version,
+        locked=environment.locked,
+        digest=environment.digest,
+        packages={
+            name: Package(version=version, contents_sha256=environment.contents.get(name))
+            for name, version in sorted(environment.packages.items())
+        },
+    )
 
 
 def cpu_model() -> str | None:
@@ -133,11 +127,3 @@ def _blot(word: str) -> str:
     """`api-token=abc` → `api-token=…`: no option of dlprof takes a secret, but a path or a --set may hold one."""
     key, equals, _ = word.partition("=")
     return f"{key}=…" if equals and _SECRET.search(key) else word
-
-
-def _installed() -> bool:
-    try:
-        importlib.metadata.version("dlprof")
-    except importlib.metadata.PackageNotFoundError:
-        return False
-    return True

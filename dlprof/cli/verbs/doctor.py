@@ -46,13 +46,16 @@ def _machine() -> Iterator[Finding]:
     from dlprof.capture.machine import provenance
 
     facts = provenance.machine()
-    load = facts["load"][0] if facts.get("load") else 0.0
-    yield True, f"{facts.get('cpu') or 'unknown CPU'}, {facts.get('cores_usable') or facts['cores_logical']} cores", ""
-    busy = load > 0.5 * (facts.get("cores_usable") or 1)
+    load = facts.load[0] if facts.load else 0.0
+    yield True, f"{facts.cpu or 'unknown CPU'}, {facts.cores_usable or facts.cores_logical} cores", ""
+    busy = load > 0.5 * (facts.cores_usable or 1)
     yield not busy, f"load {load:.2f} over the last minute", "other programs disturb measurements; wait or stop them"
-    governor = facts.get("governor")
-    if governor and governor != "performance":
-        yield False, f"CPU frequency governor {governor}", "cpupower frequency-set -g performance steadies the clock"
+    if facts.governor and facts.governor != "performance":
+        yield (
+            False,
+            f"CPU frequency governor {facts.governor}",
+            "cpupower frequency-set -g performance steadies the clock",
+        )
 
 
 def _cache() -> Iterator[Finding]:

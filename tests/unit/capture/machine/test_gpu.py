@@ -138,9 +138,7 @@ def told_with_nvml(folder: Path, expression: str) -> object:
         pytest.skip("no C compiler to make an NVML library with")
     (folder / "nvml.c").write_text(NVML)
     subprocess.run(["cc", "-shared", "-fPIC", "-w", "-o", folder / "libnvidia-ml.so.1", folder / "nvml.c"], check=True)
-    code = (
-        f"import json; from dlprof.capture.machine import monitors, nvml, provenance; print(json.dumps({expression}))"
-    )
+    code = f"import json, msgspec; from dlprof.capture.machine import monitors, nvml, provenance; print(json.dumps({expression}))"
     env = {**os.environ, "LD_LIBRARY_PATH": str(folder), "PYTHONPATH": str(ROOT)}
     done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
     return json.loads(done.stdout)
@@ -154,7 +152,7 @@ def test_a_watched_gpu_tells_what_it_can(tmp_path: Path) -> None:
 
 
 def test_nvml_facts_are_told_and_those_that_the_gpu_refuses_are_left_out(tmp_path: Path) -> None:
-    assert told_with_nvml(tmp_path, "provenance.gpus()") == [
+    assert told_with_nvml(tmp_path, "msgspec.to_builtins(provenance.gpus())") == [
         {
             "index": 0,
             "name": "NVIDIA H200",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
+import msgspec
 import pytest
 
 from dlprof.capture.environments.env_store import Environment
@@ -13,7 +14,7 @@ from dlprof.errors import Unsupported
 
 
 def test_the_machine_is_described_in_json_terms() -> None:
-    facts = provenance.machine()
+    facts = msgspec.to_builtins(provenance.machine())
     assert json.loads(json.dumps(facts)) == facts
     assert {"cores_logical", "memory_bytes", "os", "kernel", "load", "threads", "gpus"} <= set(facts)
     assert 1 <= facts["cores_usable"] <= facts["cores_logical"]
@@ -22,15 +23,13 @@ def test_the_machine_is_described_in_json_terms() -> None:
 def test_thread_settings_are_recorded_and_nothing_else_of_the_variables(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "5")
     monkeypatch.setenv("MY_PASSWORD", "hush-hush")
-    facts = provenance.machine()
+    facts = msgspec.to_builtins(provenance.machine())
     assert facts["threads"]["OMP_NUM_THREADS"] == "5"
     assert "hush-hush" not in json.dumps(facts)
 
 
 def test_the_command_line_is_kept_but_for_what_looks_secret() -> None:
-    command = provenance.invocation(["/usr/bin/dlprof", "compare", "lenet", "--set", "x=1", "--api-token=abc"])[
-        "command"
-    ]
+    command = provenance.command_line(["/usr/bin/dlprof", "compare", "lenet", "--set", "x=1", "--api-token=abc"])
     assert command == ["dlprof", "compare", "lenet", "--set", "x=1", "--api-token=…"]
 
 
@@ -38,7 +37,7 @@ def test_packages_tell_version_and_contents() -> None:
     environment = Environment(
         "e", "tf", Path("p"), "1", "3.11.7", {"numpy": "2.0", "six": "1"}, "d", contents={"six": "c"}
     )
-    assert provenance.packages(environment) == {
+    assert msgspec.to_builtins(provenance.packages(environment)) == {
         "environment": "e", "python": "3.11.7", "locked": True, "digest": "d",
         "packages": {"numpy": {"version": "2.0"}, "six": {"version": "1", "contents_sha256": "c"}},
     }  # fmt: skip
@@ -69,7 +68,7 @@ def test_disturbance_is_what_others_used() -> None:
     before = disturbance.Snapshot(0, 10.0, 1.0, 1000, 0.5, None, None)
     after = disturbance.Snapshot(4_000_000_000, 13.0, 1.4, 5000, 0.7, 2000.0, None)
     facts = disturbance.between(before, after, own_cpu_s=2.0)
-    cores = provenance.machine()["cores_logical"]
+    cores = provenance.machine().cores_logical
     assert facts["other_cpu"] == round(1.0 / (4 * cores), 4)
     assert facts["steal"] == round(0.4 / (4 * cores), 4)
     assert facts["context_switches_per_s"] == 1000
