@@ -32,6 +32,7 @@ def _from(place: str) -> Callable[[], Reader]:
 
 # In the order in which they are asked. What takes nearly any JSON or protobuf comes after the formats of other packages.
 CERTAIN: Final = (
+    Format("dlprof-chrome", json.is_own, _from("own_chrome:READER")),
     Format("mxnet-profile", json.is_mxnet, _from("mxnet:READER")),
     Format("kineto", json.is_kineto, _from("kineto:READER")),
     Format("tf1-timeline", json.is_timeline, _from("tf_json:TIMELINE_READER")),
@@ -54,6 +55,7 @@ def kind_of(source: Source) -> str:
             )
         raise TraceError(f"{source.label}: the file is empty", hint="record the trace again")
     protobuf.check_no_result(source)
+    json.check_no_table(source)
     kind = told(head)
     if kind is None:
         raise protobuf.unknown(head, source)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import re
 from typing import Final
 
+from dlprof.errors import TraceError
+from dlprof.ingest.source import Source
+
 _MXNET_DEVICE: Final = re.compile(rb'"name": "(?:cpu|gpu)(?:/\d+| pinned/| shared/)"')
 _MXNET_EVENT: Final = re.compile(rb'\{\s*"name": "[^\n]*",\s*"cat": "[^\n]*",\s*"ph": "[BEbenC()]",\s*"ts": \d+,\s*"')
 _MXNET_FOOTER: Final = re.compile(rb'\s*\],\s*"displayTimeUnit": "ms"\s*\}\s*')
@@ -16,6 +19,7 @@ _KINETO: Final = re.compile(
     rb'|"pid"\s*:\s*"(?:CPU|CUDA|GPU|XPU|HPU) functions"|"Ascend Hardware"'
     rb'|"Trace PyTorch Profiler"|"PyTorch Profiler'
 )
+_OWN: Final = re.compile(rb'"exporter"\s*:\s*"dlprof"[^{}]*"content"\s*:\s*"capture"')
 _TIMELINE: Final = re.compile(
     rb'"name"\s*:\s*"(?:/job:[^"]*|/(?:device:)?[cg]pu:\d+[^"]*) (?:Compute|Tensors)"', re.IGNORECASE
 )
@@ -26,6 +30,10 @@ _EVENTS: Final = re.compile(rb'\A\s*(?:\{.*?"traceEvents"\s*:\s*\[|\[\s*(?:\{|\]
 _OBJECT: Final = re.compile(rb'\s*\{\s*"(?:[^"\\]|\\.)*"\s*:')
 _BOM: Final = b"\xef\xbb\xbf"
 _JSON_STARTS: Final = frozenset(b"{[,]}\xef \t\r\n")
+_TABLE: Final = re.compile(
+    rb'\s*\{\s*"schema_version"\s*:\s*\d+,\s*"kind"\s*:\s*"(?:events|detail|view|comparison|study)"'
+)
+_OWN_HEAD: Final = 4096
 LOOKED_AT: Final = 65_536
 """Bytes that `Source.head` gives."""
 
@@ -36,6 +44,11 @@ def is_mxnet(head: bytes) -> bool:
         return False
     text = head.removeprefix(_BOM)
     return bool(_MXNET_DEVICE.search(text) or _MXNET_EVENT.search(text) or _MXNET_FOOTER.fullmatch(text))
+
+
+def is_own(head: bytes) -> bool:
+    """A capture that dlprof exported."""
+    return _is_json(head) and bool(_OWN.search(head[:_OWN_HEAD]))
 
 
 def is_kineto(head: bytes) -> bool:
@@ -60,6 +73,15 @@ def is_chrome(head: bytes) -> bool:
     text = head.removeprefix(_BOM)
     # A header longer than what was looked at hides the events; the reader says so if none come.
     return bool(_EVENTS.search(text)) or (len(head) >= LOOKED_AT and bool(_OBJECT.match(text)))
+
+
+def check_no_table(source: Source) -> None:
+    """Raises `TraceError` for a table that dlprof exported as JSON, which is no trace."""
+    if _TABLE.match(source.head(_OWN_HEAD)):
+        raise TraceError(
+            f"{source.label}: a table that dlprof exported as JSON, not a trace",
+            hint="read the capture itself, or export it with --to chrome, which can be read back",
+        )
 
 
 def _is_json(head: bytes) -> bool:

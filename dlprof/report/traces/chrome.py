@@ -4,6 +4,7 @@ One process per device, one thread per track, markers and steps on threads of th
 counter tracks, launches as flow arrows. Process and thread ids are small numbers of our own: MXNet's 64-bit thread ids
 exceed 2^53, where JavaScript merges neighbours. Thread ids are unique across processes: Perfetto takes one for the same
 thread wherever it stands. ts and dur are decimal µs, exact to the picosecond, relative to the origin.
+`ingest.dialects.own_chrome` reads the file of one capture back.
 Format: "Trace Event Format", Google, 2016 (the document that both viewers follow).
 """
 
@@ -25,9 +26,11 @@ from dlprof.report.text.json_text import Text, floats, integers, join, microseco
 from dlprof.schema import SCHEMA_VERSION
 from dlprof.units import PS_PER_NS
 
+CAPTURE = "capture"
+"""What `otherData` says of a file that holds the events of one capture, whole: it can be read back."""
 _BATCH = 50_000
-_ARGS = ("op", "phase", "layer", "fuses", "kernel", "op_path", "shape", "dtype")
-_NUMBERS = ("step", "bytes", "flops", "correlation")
+_ARGS = ("op", "phase", "layer", "fuses", "kernel", "op_path", "shape", "dtype", "category")
+_NUMBERS = ("step", "bytes", "flops", "correlation", "launch")
 
 pc: Any = pyarrow.compute  # its stubs lack overloads for a column with a constant
 Ints = npt.NDArray[np.int64]
@@ -42,6 +45,8 @@ class _Thread:
     pid: int
     name: str
     order: int
+    track: int
+    stream: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +106,7 @@ def export(
         "counters_without_value": int(np.sum(placed.counter & ~valued)),
         "flows": drawn,
         "flows_left_out": sum(len(kind.source) for kind in wanted) - drawn,
-        **(told or {}),
+        **({"content": CAPTURE} if told is None else told),
     }
     head = {"displayTimeUnit": "ns", "otherData": other}
     yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b',"traceEvents":[\n'
@@ -141,6 +146,7 @@ def _place(events: Any) -> _Placed:
     devices, pid = _processes(events)
     threads: list[_Thread] = []
     tid = np.zeros(len(order), dtype=np.int64)
+    tracks, streams = events["track"].to_numpy(), events["stream"].cast(pa.string())
     for rows, name, rank in _groups(events, marker, counter):
         lane = lanes.assign(start[rows], duration[rows])
         for number in range(int(lane.max()) + 1):
@@ -150,6 +156,8 @@ def _place(events: Any) -> _Placed:
                     pid=int(pid[rows[0]]),
                     name=name if number == 0 else f"{name} · lane {number + 1}",
                     order=rank,
+                    track=int(tracks[rows[0]]),
+                    stream=streams[int(rows[0])].as_py(),
                 )
             )
             tid[rows[lane == number]] = threads[-1].tid
@@ -188,13 +196,34 @@ def _groups(events: Any, marker: Bools, counter: Bools) -> Iterator[tuple[Ints, 
 
 
 def _metadata(placed: _Placed, title: str) -> Iterator[dict[str, object]]:
+    owners, nesting = _owners(placed), _nesting(placed.events)
     for pid, device in enumerate(placed.devices, start=1):
-        yield _meta("process_name", pid, 0, {"name": f"{title} · {device}" if title else device})
+        name = f"{title} · {device}" if title else device
+        yield _meta("process_name", pid, 0, {"name": name, **owners[pid]})
         yield _meta("process_sort_index", pid, 0, {"sort_index": pid})
     ranked = {thread.tid: rank for rank, thread in enumerate(sorted(placed.threads, key=lambda t: (t.order, t.tid)))}
     for thread in placed.threads:
-        yield _meta("thread_name", thread.pid, thread.tid, {"name": thread.name})
+        told = {"track": thread.track, "stream": thread.stream, "nests": thread.track in nesting}
+        yield _meta("thread_name", thread.pid, thread.tid, {"name": thread.name, **told})
         yield _meta("thread_sort_index", thread.pid, thread.tid, {"sort_index": ranked[thread.tid]})
+
+
+def _owners(placed: _Placed) -> dict[int, dict[str, object]]:
+    """Device, host and rank of each process, for who reads the file back: its name has them all in one."""
+    pids, first = np.unique(placed.pid, return_index=True)
+    found = {}
+    for pid, row in zip(pids.tolist(), first.tolist(), strict=True):
+        host, rank = (placed.events[name][row].as_py() for name in ("host", "rank"))
+        device = placed.devices[pid - 1].removeprefix(f"{host}/").removeprefix(f"rank{rank}/")
+        told = {"device": device, "host": host, "rank": rank}
+        found[pid] = {name: value for name, value in told.items() if value is not None}
+    return found
+
+
+def _nesting(events: Any) -> frozenset[int]:
+    """Tracks on which events lie in each other."""
+    inside = (events["self_ps"].to_numpy() != events["duration_ps"].to_numpy()) | events["parent"].is_valid().to_numpy()
+    return frozenset(np.unique(events["track"].to_numpy()[inside]).tolist())
 
 
 def _meta(name: str, pid: int, tid: int, args: dict[str, object]) -> dict[str, object]:
@@ -257,6 +286,8 @@ def _args(part: Any) -> Text:
     members += [optional(name, integers(part[name])) for name in _NUMBERS]
     many = pc.if_else(pc.equal(part["occurrences"], 1), None, part["occurrences"])
     members.append(optional("occurrences", integers(many)))
+    other = pc.if_else(pc.equal(part["calls"], part["occurrences"]), None, part["calls"])
+    members.append(optional("calls", integers(other)))
     members.append(optional("recorded", text(part["args"])))
     return join(*members)
 
