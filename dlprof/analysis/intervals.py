@@ -185,10 +185,20 @@ def shares(start: Ints, end: Ints) -> Floats:
     return np.asarray(value[len(start) :] - value[: len(start)])
 
 
-def exclusive(track: Ints, start: Ints, end: Ints, windows: Union | None = None) -> Floats:
-    """Time of each event when every instant is given to the innermost event of each track and shared among tracks.
+@dataclass(frozen=True, slots=True)
+class Divided:
+    """Time of each event in two ways. share: every instant goes to the innermost event of each track and is shared among
+    the tracks, so that the sum is the length of the union of all. own: of its track alone, whatever runs beside it."""
 
-    The sum is the length of the union of all events (inside the windows, if given): no instant counts twice.
+    share: Floats
+    own: Floats
+
+
+def divide(track: Ints, start: Ints, end: Ints, windows: Union | None = None, unit: Ints | None = None) -> Divided:
+    """Both times of each event, inside the windows if given.
+
+    unit: the device of each event; among devices that work at the same time, own time is shared too (eight devices that do
+    the same do not take eight times as long). Without it all is on one.
     """
     parts = leaves(track, start, end)
     owner, low, high = parts.owner, parts.start, parts.end
@@ -196,5 +206,34 @@ def exclusive(track: Ints, start: Ints, end: Ints, windows: Union | None = None)
         index, low, high = clip(low, high, windows)
         owner = owner[index]
     if not len(owner):
-        return np.zeros(len(start))
-    return np.bincount(owner, weights=shares(low, high), minlength=len(start)).astype(np.float64)
+        return Divided(np.zeros(len(start)), np.zeros(len(start)))
+    alone = high - low if unit is None else _shared_among(unit[owner], low, high)
+    share, own = (np.bincount(owner, weights=one, minlength=len(start)) for one in (shares(low, high), alone))
+    return Divided(share.astype(np.float64), own.astype(np.float64))
+
+
+def _shared_among(unit: Ints, start: Ints, end: Ints) -> Floats:
+    """Length of each interval with every instant divided by the number of units at work in it."""
+    present = np.unique(unit)
+    if len(present) == 1:
+        return (end - start).astype(np.float64)
+    busy = [union(start[unit == one], end[unit == one]) for one in present.tolist()]  # a handful of devices
+    low, high = np.concatenate([one.start for one in busy]), np.concatenate([one.end for one in busy])
+    times = np.sort(np.concatenate([low, high]))
+    active = np.searchsorted(np.sort(low), times, side="right") - np.searchsorted(np.sort(high), times, side="right")
+    spans = np.diff(times) / np.maximum(active[:-1], 1)
+    integral = np.concatenate([[0.0], np.cumsum(spans)])
+
+    def until(moments: Ints) -> Floats:
+        at = np.clip(np.searchsorted(times, moments, side="right") - 1, 0, len(times) - 1)
+        return np.asarray(integral[at] + (moments - times[at]) / np.maximum(active[at], 1))
+
+    return np.asarray(until(end) - until(start))
+
+
+def exclusive(track: Ints, start: Ints, end: Ints, windows: Union | None = None) -> Floats:
+    """Time of each event when every instant is given to the innermost event of each track and shared among tracks.
+
+    The sum is the length of the union of all events (inside the windows, if given): no instant counts twice.
+    """
+    return divide(track, start, end, windows).share

@@ -247,16 +247,22 @@ class Alignment:
     b_unknown: tuple[str, ...]
 
 
-LineKind = Literal["op", "copy", "communication", "input", "sync", "dispatch", "launch", "unexplained"]
+LineKind = Literal["op", "copy", "communication", "input", "concurrency", "sync", "dispatch", "launch", "unexplained"]
 
 
 @dataclass(frozen=True, slots=True)
 class LedgerLine:
     """One part of the wall time, both sides, integer ns; the lines sum to the walls and to the gap exactly.
 
+    a_ns, b_ns: of operators, copies and communication the time of their threads and streams, as if nothing ran beside them
+    delta_ns: b_ns − a_ns
+    kind: `concurrency` is the line that takes back what ran at the same time; its a_ns and b_ns are never above 0
     low_ns, high_ns: 95 % interval of delta_ns over traced replicates, None below six
     match_confidence: None for parts that are no operators
     a_calls, b_calls: calls per unit (step), as in Match
+    a_share_ns, b_share_ns: the walls split so that concurrent work shares its instants (nothing to take back then)
+    remark: work that one side alone has, in words (`only in B`, `B runs it twice`), or ''
+    key: what the line is of, alike in all windows of a comparison, whatever their times
     """
 
     name: str
@@ -270,6 +276,10 @@ class LedgerLine:
     reason: str = ""
     a_calls: float | None = None
     b_calls: float | None = None
+    a_share_ns: int | None = None
+    b_share_ns: int | None = None
+    remark: str = ""
+    key: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -280,7 +290,7 @@ class Ledger:
     gap_ns: b_wall_ns − a_wall_ns, per `basis`
     untraced_gap_ns: the same gap without profiler; None where that was not timed
     profiling_ns: gap_ns − untraced_gap_ns; it stands beside the lines
-    lines: largest |delta| first
+    lines: largest |delta| first, but waiting and dispatch after extra work that may be behind them (explain.rank)
     unexplained_ns: |a| + |b| of the line of that kind, time with no recorded event behind it
     """
 

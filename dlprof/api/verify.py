@@ -13,7 +13,7 @@ import msgspec
 import numpy as np
 
 from dlprof import temporary
-from dlprof.api import results
+from dlprof.api import older_ledger, results
 from dlprof.api.differences import differences
 from dlprof.api.study import result_directory
 from dlprof.errors import DlprofError, StoreError
@@ -32,7 +32,7 @@ _PLACES: Final = frozenset({"a.capture", "b.capture", "facts.folder"})
 _RULED: Final = re.compile(
     r"(items\[\d+\]\.)?(verdict|p|q|sentence|more_trials|warnings(\[\d+\])?|ratio\.(low|high|method))"
     r"|facts\.summary|facts\.tax\.[ab]\.(difference_ns|explains|statement)"
-    r"|ledger\.(untraced_gap_ns|profiling_ns|notes|statement)"
+    r"|ledger\.(untraced_gap_ns|profiling_ns|notes|statement|lines\[\d+\]\.(low_ns|high_ns))"
 )
 """What a rule decides (of stopping, of intervals, of what a trace is held against), and not a table alone."""
 _MANIFEST: Final = (
@@ -154,6 +154,7 @@ def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
     try:
         stated = capture.comparison()
         anew = json.comparison_value(results.load_comparison(capture).found)
+        stated, anew = older_ledger.alike(stated, anew)
     except DlprofError as error:
         yield Check(where, "differs", f"cannot be computed anew: {error.message}")
         return

@@ -1,7 +1,8 @@
 """The ledger: why B's step takes longer or shorter than A's, in parts that sum to both walls and to the gap exactly.
 
-Every instant of the traced steps goes to the work that ran then (shared among concurrent work), else to what recorded host
-events say the host did (host.split), else to `unexplained`. The same parts of both sides stand on one line (align).
+Work has the time of its threads and streams, and one line takes back what ran at the same time; the other instants go to what
+recorded host events say the host did (host.split), else to `unexplained`. The same parts of both sides stand on one line
+(align), extra work before the waiting it causes (rank).
 """
 
 from __future__ import annotations
@@ -15,28 +16,31 @@ import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis.columns import Floats
-from dlprof.analysis.explain import align
+from dlprof.analysis.explain import align, rank, windows
+from dlprof.analysis.explain.windows import Key, Window
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine, LineKind, Match
-from dlprof.analysis.trace import cells, host, steps
-from dlprof.analysis.trace.cells import Cell
+from dlprof.analysis.trace import host, steps
 from dlprof.stats import location
 from dlprof.units import PS_PER_NS, format_ns
 
 _LONGEST: Final = 64
 """Characters of a line's name in a sentence: C++ kernels, which stand for an operator that is not known, have hundreds."""
 
-Key = tuple[str, str | None, str | None]
+CONCURRENCY: Final = "work at the same time"
+_CONCURRENT: Final = (
+    "operators ran on several threads or streams at once: their times, which stand in full on their own lines, count more than "
+    "once, and this takes the surplus back"
+)
 
 
 @dataclass(frozen=True, slots=True)
-class _Window:
-    """One traced window, split: ps of each cell and of each host part, of one unit (a step, or the whole trace)."""
+class _Part:
+    """A line without its times, and what of each side's windows belongs to it."""
 
-    units: int
-    wall_ps: float
-    work: Mapping[Key, float]
-    idle: Mapping[str, float]
-    cells: tuple[Cell, ...]
+    line: LedgerLine
+    a: Sequence[Key] = ()
+    b: Sequence[Key] = ()
+    idle: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,87 +67,97 @@ def build(
     if not a or not b:
         raise ValueError("a ledger needs a traced window on each side")
     by_step = all(steps.table(table).num_rows for table in (*a, *b))
-    windows_a, windows_b = ([_window(table, by_step) for table in side] for side in (a, b))
-    aligned = align.align(_merge(windows_a), _merge(windows_b))
-    lines, table_a, table_b = _parts(aligned, windows_a, windows_b)
+    windows_a, windows_b = ([windows.split(table, by_step) for table in side] for side in (a, b))
+    aligned = align.align(windows.merge(windows_a), windows.merge(windows_b))
+    parts = _parts(aligned)
+    tables = [_table(parts, windows_a, "a"), _table(parts, windows_b, "b")]
     walls = [round(float(np.mean([w.wall_ps for w in side])) / PS_PER_NS) for side in (windows_a, windows_b)]
-    filled = zip(
-        lines,
-        apportion(table_a.mean(axis=0), walls[0]),
-        apportion(table_b.mean(axis=0), walls[1]),
-        _bounds(table_a, table_b),
-        strict=True,
-    )
+    charged = [apportion(table.charged.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
+    shared = [apportion(table.shared.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
+    bounds = _bounds(tables[0].charged, tables[1].charged)
     finished = [
-        _tag(replace(line, a_ns=x, b_ns=y, delta_ns=y - x, low_ns=low, high_ns=high), contrasts or {})
-        for line, x, y, (low, high) in filled
-        if x or y or line.a_calls or line.kind == "unexplained"
+        _tag(_filled(part.line, times, shares, bound), contrasts or {})
+        for part, times, shares, bound in zip(
+            parts, zip(*charged, strict=True), zip(*shared, strict=True), bounds, strict=True
+        )
+        if any(times) or any(shares) or part.line.a_calls or part.line.kind == "unexplained"
     ]
     ledger = _ledger(finished, windows_a, windows_b, walls, untraced_ns, "step" if by_step else "trace")
     return Explanation(ledger, aligned.alignment)
 
 
-def _window(events: pa.Table, by_step: bool) -> _Window:
-    """Split one window, per step or as a whole."""
-    idle, gathered = host.split(events), cells.gather(events)
-    units = steps.table(events).num_rows if by_step else 1
-    times = gathered.times() / units
-    return _Window(
-        units=units,
-        wall_ps=idle.frame.length / units,
-        work={_key(cell): float(ps) for cell, ps in zip(gathered.cells, times, strict=True)},
-        idle={name: part.length / units for name, part in idle.parts.items()},
-        cells=gathered.cells,
+def _filled(
+    line: LedgerLine, times: tuple[int, int], shares: tuple[int, int], bounds: tuple[int | None, int | None]
+) -> LedgerLine:
+    (a, b), (low, high) = times, bounds
+    known = line.kind in ("op", "copy", "communication")
+    words = rank.remark((line.a_calls, line.b_calls), times, bool(line.match_confidence)) if known else ""
+    return replace(
+        line,
+        a_ns=a,
+        b_ns=b,
+        delta_ns=b - a,
+        low_ns=low,
+        high_ns=high,
+        a_share_ns=shares[0],
+        b_share_ns=shares[1],
+        remark=words,
     )
 
 
-def _key(cell: Cell) -> Key:
-    return (cell.op, cell.phase, cell.layer)
-
-
-def _merge(windows: Sequence[_Window]) -> tuple[Cell, ...]:
-    """One side's cells over all its windows: mean time per unit; calls per unit of the first window that has the cell."""
-    found: dict[Key, Cell] = {}
-    for window in windows:
-        for cell in window.cells:
-            mean = float(np.mean([other.work.get(_key(cell), 0.0) for other in windows])) / PS_PER_NS
-            per_unit = replace(cell, ns=mean, calls=round(cell.calls / window.units, 6))
-            found.setdefault(_key(cell), per_unit)
-    return tuple(found.values())
-
-
-def _parts(
-    aligned: align.Aligned, a: Sequence[_Window], b: Sequence[_Window]
-) -> tuple[list[LedgerLine], Floats, Floats]:
-    """The lines, times not yet filled in, and what each window of a side has on each line: (windows, lines), ps."""
-    lines: list[LedgerLine] = []
-    groups: list[tuple[list[Key], list[Key], tuple[str, ...]]] = []
+def _parts(aligned: align.Aligned) -> list[_Part]:
+    """The lines: operators by match, then what ran at the same time, then what the host did while none ran."""
+    found: list[_Part] = []
+    inputs: tuple[list[Key], list[Key]] = ([], [])
     for match, in_a, in_b in zip(aligned.alignment.matches, aligned.a_groups, aligned.b_groups, strict=True):
-        if match.kind != "input":
-            lines.append(_op_line(match))
-            groups.append(([_key(aligned.a[i]) for i in in_a], [_key(aligned.b[i]) for i in in_b], ()))
-    inputs = [i for i, match in enumerate(aligned.alignment.matches) if match.kind == "input"]
-    input_keys = (
-        [_key(aligned.a[i]) for index in inputs for i in aligned.a_groups[index]],
-        [_key(aligned.b[i]) for index in inputs for i in aligned.b_groups[index]],
-    )
+        keys = [windows.key(aligned.a[i]) for i in in_a], [windows.key(aligned.b[i]) for i in in_b]
+        if match.kind == "input":
+            inputs[0].extend(keys[0])
+            inputs[1].extend(keys[1])
+        else:
+            found.append(_Part(_op_line(match), *keys))
+    found.append(_Part(_host_line(CONCURRENCY, "concurrency", _CONCURRENT)))
     for name, kind in host.KINDS.items():
-        lines.append(LedgerLine(name, kind, 0, 0, 0, None, None, None, host.REASONS[name]))
-        keys: tuple[list[Key], list[Key]] = input_keys if name == host.INPUT else ([], [])
-        groups.append((*keys, (name,)))
-    table_a = np.array([[_sum(w, keys, names) for keys, _, names in groups] for w in a])
-    table_b = np.array([[_sum(w, keys, names) for _, keys, names in groups] for w in b])
-    return lines, table_a, table_b
-
-
-def _sum(window: _Window, keys: Sequence[Key], names: Sequence[str]) -> float:
-    return sum(window.work.get(key, 0.0) for key in keys) + sum(window.idle.get(name, 0.0) for name in names)
+        line = _host_line(name, kind, host.REASONS[name])
+        of_a, of_b = inputs if name == host.INPUT else ((), ())
+        found.append(_Part(line, of_a, of_b, name))
+    return found
 
 
 def _op_line(match: Match) -> LedgerLine:
     kind: LineKind = match.kind
-    calls = (match.a_calls, match.b_calls)
-    return LedgerLine(match.name, kind, 0, 0, 0, None, None, match.confidence, match.reason, *calls)
+    key = " ~ ".join(" + ".join(sorted(ops)) for ops in (match.a_ops, match.b_ops))
+    return LedgerLine(
+        match.name, kind, 0, 0, 0, None, None, match.confidence, match.reason, match.a_calls, match.b_calls, key=key
+    )
+
+
+def _host_line(name: str, kind: LineKind, reason: str) -> LedgerLine:
+    return LedgerLine(name, kind, 0, 0, 0, None, None, None, reason, key=name)
+
+
+@dataclass(frozen=True, slots=True)
+class _Table:
+    """What each window of a side has on each line, ps: (windows, lines); each row sums to its window's wall.
+
+    charged: work in full, the surplus taken back on the line of concurrency. shared: instants shared among concurrent work.
+    """
+
+    charged: Floats
+    shared: Floats
+
+
+def _table(parts: Sequence[_Part], side: Sequence[Window], name: Literal["a", "b"]) -> _Table:
+    keys = [part.a if name == "a" else part.b for part in parts]
+    idle = np.array([[window.idle.get(part.idle or "", 0.0) for part in parts] for window in side])
+    shared = idle + np.array([[sum(window.share.get(one, 0.0) for one in of) for of in keys] for window in side])
+    work = idle + np.array([[sum(window.work.get(one, 0.0) for one in of) for of in keys] for window in side])
+    # Input work is meant to run beside the step: what of it is hidden is no cost, so it keeps its share.
+    in_full = np.array([part.idle is None for part in parts])
+    charged = np.where(in_full, work, shared)
+    surplus = next(at for at, part in enumerate(parts) if part.line.kind == "concurrency")
+    charged[:, surplus] = (shared - charged).sum(axis=1)
+    return _Table(charged, shared)
 
 
 def apportion(parts_ps: Floats, wall_ns: int) -> list[int]:
@@ -176,8 +190,8 @@ def _tag(line: LedgerLine, contrasts: Mapping[str, tuple[str, str]]) -> LedgerLi
 
 def _ledger(
     lines: Sequence[LedgerLine],
-    a: Sequence[_Window],
-    b: Sequence[_Window],
+    a: Sequence[Window],
+    b: Sequence[Window],
     walls: Sequence[int],
     untraced_ns: tuple[float, float] | None,
     basis: Literal["step", "trace"],
@@ -185,7 +199,6 @@ def _ledger(
     gap = walls[1] - walls[0]
     untraced = None if untraced_ns is None else round(untraced_ns[1]) - round(untraced_ns[0])
     rest = [line for line in lines if line.kind == "unexplained"]
-    ordered = [*sorted((li for li in lines if li.kind != "unexplained"), key=lambda li: -abs(li.delta_ns)), *rest]
     draft = Ledger(
         basis=basis,
         a_steps=a[0].units if basis == "step" else 0,
@@ -196,7 +209,7 @@ def _ledger(
         gap_ns=gap,
         untraced_gap_ns=untraced,
         profiling_ns=None if untraced is None else gap - untraced,
-        lines=tuple(ordered),
+        lines=tuple(rank.order(lines, gap)),
         unexplained_ns=sum(line.a_ns + line.b_ns for line in rest),
         statement="",
     )
@@ -218,6 +231,8 @@ def _statement(ledger: Ledger, shown: int = 4) -> str:
 
 def _delta(line: LedgerLine) -> str:
     name = line.name if len(line.name) <= _LONGEST else f"{line.name[: _LONGEST - 1]}…"
+    if line.remark and not line.remark.startswith("only"):  # the name says that
+        name += f" ({line.remark})"
     if line.low_ns is None or line.high_ns is None:
         return f"{name} {_signed(line.delta_ns)}"
     return f"{name} {_signed(line.delta_ns)} [{_signed(line.low_ns)}, {_signed(line.high_ns)}]"

@@ -46,17 +46,27 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """One side: its cells, the cell of every event row (NULL: not executed work in the frame), time of every row in ps."""
+    """One side: its cells, the cell of every event row (NULL: not executed work in the frame), time of every row in ps.
+
+    own_ps: instants shared among concurrent work; thread_ps: of the row's thread or stream alone (steps.divided_ps).
+    """
 
     cells: tuple[Cell, ...]
     row: Ints
     own_ps: Floats
+    thread_ps: Floats
 
     def times(self) -> Floats:
-        """Time of each cell, ps."""
+        """Time of each cell, ps, instants shared among concurrent work."""
+        return self._sums(self.own_ps)
+
+    def thread_times(self) -> Floats:
+        """Time of each cell on its threads and streams, ps: what it would take if nothing ran beside it."""
+        return self._sums(self.thread_ps)
+
+    def _sums(self, of_rows: Floats) -> Floats:
         inside = self.row != NULL
-        weights = np.bincount(self.row[inside], weights=self.own_ps[inside], minlength=len(self.cells))
-        return weights.astype(np.float64)
+        return np.bincount(self.row[inside], weights=of_rows[inside], minlength=len(self.cells)).astype(np.float64)
 
 
 def gather(events: pa.Table) -> Cells:
@@ -64,7 +74,7 @@ def gather(events: pa.Table) -> Cells:
 
     Times are exclusive: each instant goes to the innermost work of a thread or stream, shared among concurrent ones.
     """
-    own = steps.exclusive_ps(events, steps.work(events), steps.span(events))
+    divided = steps.divided_ps(events, steps.work(events), steps.span(events))
     mask = _in_frame(events)
     op, phase, layer = (breakdown.key(events, mask, name) for name in ("op", "phase", "layer"))
     whole = phase.where(*_WITHOUT_LAYER)
@@ -72,7 +82,7 @@ def gather(events: pa.Table) -> Cells:
     groups = columns.group([op.codes, phase.codes, layer_codes])
     work = events.filter(pa.array(mask))
     calls = groups.sum(columns.integers(work, "calls"))
-    times = groups.sum_float(own[mask])
+    times = groups.sum_float(divided.share[mask])
     copies = groups.sum(columns.text(work, "level").where("copy").astype(np.int64)) > 0
     known = groups.sum(breakdown.known(events)[mask].astype(np.int64)) > 0
     fuses = _fuses(work, groups)
@@ -97,7 +107,7 @@ def gather(events: pa.Table) -> Cells:
         )
     row = np.full(events.num_rows, NULL, dtype=np.int64)
     row[mask] = groups.inverse
-    return Cells(tuple(found), row, own)
+    return Cells(tuple(found), row, divided.share, divided.own)
 
 
 def _in_frame(events: pa.Table) -> Bools:

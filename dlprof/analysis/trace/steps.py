@@ -208,13 +208,19 @@ def explained(events: pa.Table) -> Explained:
     )
 
 
+def divided_ps(events: pa.Table, mask: Bools, frame: intervals.Union) -> intervals.Divided:
+    """Time of each row inside `frame`, ps, 0 for rows that are not of `mask`: with instants shared among concurrent rows of
+    `mask`, and of its own thread or stream alone (shared among devices that work at the same time)."""
+    times, track, device = Times.of(events), columns.integers(events, "track"), columns.text(events, "device")
+    found = intervals.divide(track[mask], times.start[mask], times.end[mask], frame, device.codes[mask])
+    share, own = np.zeros(events.num_rows), np.zeros(events.num_rows)
+    share[mask], own[mask] = found.share, found.own
+    return intervals.Divided(share, own)
+
+
 def exclusive_ps(events: pa.Table, mask: Bools, frame: intervals.Union) -> Floats:
     """Time of each row inside `frame`, ps, instants shared among concurrent rows of `mask`; 0 for other rows."""
-    times = Times.of(events)
-    result = np.zeros(events.num_rows)
-    track = columns.integers(events, "track")
-    result[mask] = intervals.exclusive(track[mask], times.start[mask], times.end[mask], frame)
-    return result
+    return divided_ps(events, mask, frame).share
 
 
 def step_median_ns(events: pa.Table) -> float | None:

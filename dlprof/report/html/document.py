@@ -174,7 +174,7 @@ def _ledger_rows(ledger: Ledger) -> tuple[list[list[Cell | str]], list[str], lis
             number(_ms(line.low_ns, 1), "{:+.3f}"),
             number(_ms(line.high_ns, 1), "{:+.3f}"),
             number(line.match_confidence, "{:.2f}"),
-            line.reason,
+            "; ".join(filter(None, (line.remark, line.reason))),
         ]
         for line in ledger.lines
     ]

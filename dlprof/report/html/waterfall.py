@@ -66,12 +66,20 @@ def of_ledger(ledger: Ledger, lines: int) -> Waterfall:
         for line in ledger.lines
     ]
     what = "Wall time of a traced step" if ledger.basis == "step" else "Wall time of the trace"
-    return Waterfall(what, ledger.a_wall_ns / NS_PER_MS, ledger.b_wall_ns / NS_PER_MS, folded(steps, lines))
+    chosen = _in_order(steps, folded(steps, lines))
+    return Waterfall(what, ledger.a_wall_ns / NS_PER_MS, ledger.b_wall_ns / NS_PER_MS, chosen)
+
+
+def _in_order(steps: Sequence[Step], chosen: Sequence[Step]) -> tuple[Step, ...]:
+    """The chosen ones in the order of the ledger, which puts extra work before the waiting it causes; a sum of the rest last."""
+    place = {id(step): at for at, step in enumerate(steps)}
+    return tuple(sorted(chosen, key=lambda step: place.get(id(step), len(steps))))
 
 
 _PHASE: Final = {
     "copy": "transfer",
     "communication": "communication",
+    "concurrency": "concurrency",
     "sync": "sync",
     "dispatch": "dispatch",
     "launch": "gap",

@@ -26,7 +26,7 @@ def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str
     shown, folded = _split(found.lines, limit)
     largest = max((abs(line.delta_ns) for line in shown), default=0)
     timed = any(line.low_ns is not None for line in found.lines)
-    body = [_cells(line.name, line.a_ns, line.b_ns, _last(line, largest, timed)) for line in shown]
+    body = [_cells(_named(line), line.a_ns, line.b_ns, _last(line, largest, timed)) for line in shown]
     if folded:
         name = f"{len(folded)} smaller part{'s' if len(folded) > 1 else ''}"
         body.append(_cells(name, sum(line.a_ns for line in folded), sum(line.b_ns for line in folded), ""))
@@ -71,6 +71,14 @@ def _split(found: Sequence[LedgerLine], limit: int) -> tuple[Sequence[LedgerLine
     chosen = {id(line) for line in sorted(found, key=lambda line: -abs(line.delta_ns))[: limit - 1]}
     chosen |= {id(line) for line in found if line.kind == "unexplained"}
     return [line for line in found if id(line) in chosen], [line for line in found if id(line) not in chosen]
+
+
+def _named(line: LedgerLine) -> str:
+    """The name, with what one side alone has of it where both fit; the sentence below the table says it in any case."""
+    if not line.remark or line.remark.startswith("only"):  # the name says that
+        return line.name
+    full = f"{line.name}, {line.remark}"
+    return full if cells(full) <= _NAME else line.name
 
 
 def _cells(name: str, a_ns: int, b_ns: int, last: str) -> tuple[str, ...]:

@@ -75,6 +75,23 @@ def test_exclusive_times_share_each_instant_among_tracks_and_sum_to_the_covered_
 
 
 @settings(deadline=None)  # a busy machine is no failure
+@given(TRIPLES, TRIPLES, st.booleans())
+def test_own_times_count_each_track_in_full_and_share_among_devices_alone(triples, others, several):
+    """Tracks 0 and 1 are of one device, 2 of another where there are several."""
+    track, start, end = arrays(triples)
+    frame = intervals.union(*arrays(others)[1:])
+    unit = track // 2 if several else np.zeros_like(track)
+    expected = np.zeros(len(track))
+    for t in range(45):
+        if not np.diff(frame.covered(np.array([t, t + 1])))[0]:
+            continue
+        owners = [o for one in range(3) if (o := owners_by_instant(track, start, end, one, t)) is not None]
+        for owner in owners:
+            expected[owner] += 1 / len({int(unit[o]) for o in owners})
+    assert np.allclose(intervals.divide(track, start, end, frame, unit).own, expected)
+
+
+@settings(deadline=None)  # a busy machine is no failure
 @given(TRIPLES, TRIPLES)
 def test_clipping_keeps_exactly_the_part_inside_the_windows(triples, others):
     _, start, end = arrays(triples)

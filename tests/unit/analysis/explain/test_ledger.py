@@ -21,6 +21,8 @@ def check_sums(found):
     assert sum(line.a_ns for line in found.lines) == found.a_wall_ns
     assert sum(line.b_ns for line in found.lines) == found.b_wall_ns
     assert sum(line.delta_ns for line in found.lines) == found.gap_ns == found.b_wall_ns - found.a_wall_ns
+    assert sum(line.a_share_ns for line in found.lines) == found.a_wall_ns
+    assert sum(line.b_share_ns for line in found.lines) == found.b_wall_ns
 
 
 def conv(start, end, **more):
@@ -63,10 +65,12 @@ def test_opposite_residuals_do_not_cancel():
     check_sums(found)
 
 
-def test_concurrent_operators_share_the_instants_and_are_not_counted_twice():
+def test_concurrent_operators_stand_with_their_work_and_one_line_takes_back_what_ran_at_the_same_time():
     b = events(step(0, 0, 1000), conv(0, 600, track=1), conv(200, 1000, track=2))
     found = ledger.build([A], [b]).ledger
-    assert lines(found)["Conv forward conv1"].b_ns == 1000
+    line = lines(found)["Conv forward conv1"]
+    assert (line.b_ns, line.b_share_ns) == (1400, 1000)
+    assert lines(found)["work at the same time"].b_ns == -400
     check_sums(found)
 
 
@@ -180,7 +184,10 @@ def random_trace(rows, walls):
 def test_whatever_the_events_the_parts_sum_to_the_walls_and_the_gap_to_the_nanosecond(rows_a, walls_a, rows_b, walls_b):
     found = ledger.build([random_trace(rows_a, walls_a)], [random_trace(rows_b, walls_b)]).ledger
     check_sums(found)
-    assert all(line.a_ns >= 0 and line.b_ns >= 0 for line in found.lines)
+    for line in found.lines:
+        assert line.kind == "concurrency" or min(line.a_ns, line.b_ns) >= 0
+        assert line.kind != "concurrency" or max(line.a_ns, line.b_ns) <= 0
+        assert min(line.a_share_ns, line.b_share_ns) >= 0
     assert found.unexplained_ns == sum(li.a_ns + li.b_ns for li in found.lines if li.kind == "unexplained")
 
 
@@ -196,3 +203,139 @@ def test_apportioned_nanoseconds_sum_exactly_and_lie_within_one_of_their_part(pa
 def test_a_side_without_a_window_is_refused():
     with pytest.raises(ValueError, match="each side"):
         ledger.build([], [A])
+
+
+def charged(found, side="b_ns"):
+    return [(line.name, getattr(line, side)) for line in found.lines if line.a_ns or line.b_ns]
+
+
+def relu(start, end, **more):
+    return op("Relu", start, end, phase="forward", layer="conv1", step=0, **more)
+
+
+def test_two_threads_that_overlap_are_told_from_slower_work():
+    """Both sides compute the same; A overlaps, B runs one thing after the other: no operator is to blame."""
+    a = events(step(0, 0, 800), conv(0, 600, track=1), relu(200, 800, track=2))
+    b = events(step(0, 0, 1200), conv(0, 600, track=1), relu(600, 1200, track=1))
+    found = ledger.build([a], [b]).ledger
+    assert [(line.name, line.kind, line.a_ns, line.b_ns, line.delta_ns) for line in found.lines] == [
+        ("work at the same time", "concurrency", -400, 0, 400),
+        ("Conv forward conv1", "op", 600, 600, 0),
+        ("Relu forward conv1", "op", 600, 600, 0),
+        ("unexplained", "unexplained", 0, 0, 0),
+    ]
+    assert lines(found)["Conv forward conv1"].a_share_ns == 400
+    check_sums(found)
+
+
+def test_a_wait_belongs_to_the_work_that_ran_meanwhile_and_what_is_left_is_waiting():
+    """The host's thread waits from 100 to 1000, a worker computes from 150 to 900."""
+    b = events(
+        step(0, 0, 1000),
+        {"name": "Invoke", "start": 0, "end": 100, **CALL},
+        {"name": "WaitAll", "start": 100, "end": 1000, **CALL},
+        conv(150, 500, track=7),
+        relu(500, 900, track=7),
+    )
+    found = ledger.build([A], [b]).ledger
+    assert sorted(charged(found)) == [
+        ("Conv forward conv1", 350),
+        ("Relu forward conv1", 400),
+        ("framework dispatch", 100),
+        ("runtime between operators", 50),
+        ("synchronisation", 100),
+        ("unexplained", 0),
+    ]
+    check_sums(found)
+
+
+def test_added_calls_of_the_same_work_lead_the_symptoms_that_are_larger():
+    a = events(step(0, 0, 300), conv(0, 200), {"name": "WaitAll", "start": 200, "end": 300, **CALL})
+    b = events(step(0, 0, 1200), conv(0, 200), conv(200, 400), {"name": "WaitAll", "start": 400, "end": 1200, **CALL})
+    found = ledger.build([a], [b]).ledger
+    assert [(line.name, line.delta_ns, line.remark) for line in found.lines] == [
+        ("Conv forward conv1", 200, "B runs it twice"),
+        ("synchronisation", 700, ""),
+        ("unexplained", 0, ""),
+    ]
+    assert found.statement == (
+        "B's step is 900 ns longer than A's: Conv forward conv1 (B runs it twice) +200 ns, synchronisation +700 ns"
+    )
+    check_sums(found)
+
+
+@pytest.mark.parametrize("only", ["A", "B"])
+def test_work_that_one_side_alone_runs_leads_the_symptoms_and_says_so(only):
+    plain = events(step(0, 0, 300), conv(0, 200), {"name": "WaitAll", "start": 200, "end": 300, **CALL})
+    more = events(
+        step(0, 0, 1200), conv(0, 200), op("TopK", 200, 400), {"name": "WaitAll", "start": 400, "end": 1200, **CALL}
+    )
+    found = ledger.build([plain], [more]).ledger if only == "B" else ledger.build([more], [plain]).ledger
+    first, second = found.lines[:2]
+    assert (first.name, first.remark, abs(first.delta_ns)) == (f"TopK ({only} only)", f"only in {only}", 200)
+    assert (second.name, abs(second.delta_ns)) == ("synchronisation", 700)
+    check_sums(found)
+
+
+def test_slower_work_that_is_larger_stays_before_extra_work_and_a_trifle_leads_nothing():
+    wait = {"name": "WaitAll", "start": 200, "end": 400, **CALL}
+    a = events(step(0, 0, 400), conv(0, 200), wait)
+    b = events(step(0, 0, 2200), conv(0, 1000), op("TopK", 1000, 1200), {**wait, "start": 1200, "end": 2200})
+    names = [line.name for line in ledger.build([a], [b]).ledger.lines]
+    assert names == ["Conv forward conv1", "TopK (B only)", "synchronisation", "unexplained"]
+    trifle = events(step(0, 0, 1200), conv(0, 200), op("TopK", 200, 210), {**wait, "start": 210, "end": 1200})
+    assert [line.name for line in ledger.build([a], [trifle]).ledger.lines][:2] == ["synchronisation", "TopK (B only)"]
+
+
+def test_kernels_of_two_streams_overlap_while_the_host_waits():
+    gpu = {"device": "gpu:0", "level": "kernel", "step": 0}
+    host = {"device": "host", "track": 9, "calls": 0}
+    b = events(
+        step(0, 0, 1000, device="host"),
+        {"op": "Gemm", "start": 100, "end": 600, "track": 1, **gpu},
+        {"op": "Add", "start": 400, "end": 800, "track": 2, **gpu},
+        {"name": "cudaLaunchKernel", "level": "api", "start": 0, "end": 80, **host},
+        {"name": "cudaDeviceSynchronize", "level": "sync", "start": 80, "end": 950, **host},
+    )
+    found = ledger.build([b], [b]).ledger
+    assert {line.name: line.b_ns for line in found.lines} == {
+        "Gemm": 500,
+        "Add": 400,
+        "work at the same time": -200,
+        "kernel launches": 80,
+        "launch gaps": 20,
+        "synchronisation": 150,
+        "unexplained": 50,
+    }
+    check_sums(found)
+
+
+def test_devices_that_do_the_same_at_once_do_not_count_their_work_once_each():
+    kernel = {"op": "Gemm", "level": "kernel"}
+    one = events({"start": 0, "end": 600, "track": 1, "device": "gpu:0", **kernel})
+    two = events(*({"start": 0, "end": 600, "track": n, "device": f"gpu:{n}", **kernel} for n in (1, 2)))
+    found = ledger.build([one], [two]).ledger
+    assert (lines(found)["Gemm"].b_ns, "work at the same time" in lines(found)) == (600, False)
+
+
+def test_input_work_beside_the_step_counts_only_with_its_share():
+    a = events(step(0, 0, 600), conv(0, 600))
+    b = events(step(0, 0, 600), conv(0, 600), op("Decode", 0, 600, phase="input", track=5, step=0))
+    found = ledger.build([a], [b]).ledger
+    assert dict(charged(found)) == {
+        "Conv forward conv1": 600, "input pipeline": 300, "work at the same time": -300
+    }  # fmt: skip
+
+
+def test_a_line_has_the_same_key_in_whatever_order_its_operators_stand():
+    def side(first, second):
+        rows = [op("Softmax", 0, first, phase="loss", step=0), op("Log", first, first + second, phase="loss", step=0)]
+        return events(step(0, 0, 1000), *rows)
+
+    keys = {
+        line.key
+        for pair in ((side(300, 100), side(200, 100)), (side(100, 300), side(100, 200)))
+        for line in ledger.build([pair[0]], [pair[1]]).ledger.lines
+        if line.kind == "op"
+    }
+    assert keys == {"Log loss + Softmax loss ~ Log loss + Softmax loss"}

@@ -1,0 +1,59 @@
+"""The order of a ledger's lines: the largest first, but symptoms after the extra work that may be behind them.
+
+A second multiplication makes the host wait and dispatch longer, often by more than it takes itself; the multiplication is what
+a reader can act on.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Final
+
+from dlprof.analysis.model import LedgerLine
+
+MATERIAL: Final = 0.1
+"""Part of the gap from which extra work goes before symptoms."""
+
+_SYMPTOMS: Final = ("sync", "dispatch", "launch")
+_WORK: Final = ("op", "copy", "communication")
+
+
+def order(lines: Sequence[LedgerLine], gap_ns: int) -> list[LedgerLine]:
+    """Largest |delta| first, `unexplained` last.
+
+    Where a side has extra work (`remark`) that widens the gap and takes a tenth of it or more, waiting, dispatch and launches
+    come after the smallest such line; work that is larger than that stays before it.
+    """
+    causes = [abs(line.delta_ns) for line in lines if _is_cause(line, gap_ns)]
+    least = min(causes, default=None)
+
+    def place(line: LedgerLine) -> tuple[int, int]:
+        if line.kind == "unexplained":
+            return 2, 0
+        later = least is not None and (line.kind in _SYMPTOMS or abs(line.delta_ns) < least)
+        return int(later), -abs(line.delta_ns)
+
+    return sorted(lines, key=place)
+
+
+def _is_cause(line: LedgerLine, gap_ns: int) -> bool:
+    if not line.remark or line.kind not in _WORK or line.delta_ns * gap_ns <= 0:
+        return False
+    more = (line.b_calls or 0) - (line.a_calls or 0)
+    return more * line.delta_ns >= 0 and abs(line.delta_ns) >= MATERIAL * abs(gap_ns)
+
+
+def remark(calls: tuple[float | None, float | None], times_ns: tuple[float, float], matched: bool) -> str:
+    """What one side alone has: the work, or more calls of it; '' where neither."""
+    if not matched:
+        return f"only in {'A' if times_ns[0] or not times_ns[1] else 'B'}"
+    a, b = calls
+    if not a or not b or a == b:
+        return ""
+    more, fewer, side = (b, a, "B") if b > a else (a, b, "A")
+    if fewer == 1 and more in _TIMES:
+        return f"{side} runs it {_TIMES[more]}"
+    return f"{side} runs it {more:g} times, {'A' if side == 'B' else 'B'} {fewer:g}"
+
+
+_TIMES: Final[dict[float, str]] = {2: "twice", 3: "three times", 4: "four times"}

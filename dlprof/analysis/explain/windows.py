@@ -1,0 +1,63 @@
+"""One traced window, split into parts by stable keys: a pure function of its events, so that windows can be stacked."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pyarrow as pa
+
+from dlprof.analysis.trace import cells, host, steps
+from dlprof.analysis.trace.cells import Cell
+from dlprof.units import PS_PER_NS
+
+Key = tuple[str, str | None, str | None]
+"""Operator, phase and layer: the same in every window of a side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """One traced window, split, ps of one unit (a step, or the whole trace).
+
+    work: time of each cell on its threads and streams. share: the same with instants shared among concurrent work, so that
+    share and idle sum to wall_ps. idle: time without work by what the host did (host.KINDS).
+    """
+
+    units: int
+    wall_ps: float
+    work: Mapping[Key, float]
+    share: Mapping[Key, float]
+    idle: Mapping[str, float]
+    cells: tuple[Cell, ...]
+
+
+def split(events: pa.Table, by_step: bool) -> Window:
+    """Split one window, per step or as a whole."""
+    idle, gathered = host.split(events), cells.gather(events)
+    units = steps.table(events).num_rows if by_step else 1
+    keys = [key(cell) for cell in gathered.cells]
+    return Window(
+        units=units,
+        wall_ps=idle.frame.length / units,
+        work=dict(zip(keys, (gathered.thread_times() / units).tolist(), strict=True)),
+        share=dict(zip(keys, (gathered.times() / units).tolist(), strict=True)),
+        idle={name: part.length / units for name, part in idle.parts.items()},
+        cells=gathered.cells,
+    )
+
+
+def key(cell: Cell) -> Key:
+    """What a cell is of."""
+    return (cell.op, cell.phase, cell.layer)
+
+
+def merge(windows: Sequence[Window]) -> tuple[Cell, ...]:
+    """One side's cells over all its windows: mean time per unit; calls per unit of the first window that has the cell."""
+    found: dict[Key, Cell] = {}
+    for window in windows:
+        for cell in window.cells:
+            mean = float(np.mean([other.share.get(key(cell), 0.0) for other in windows])) / PS_PER_NS
+            per_unit = replace(cell, ns=mean, calls=round(cell.calls / window.units, 6))
+            found.setdefault(key(cell), per_unit)
+    return tuple(found.values())

@@ -1,0 +1,37 @@
+"""Ledgers of an earlier dlprof: concurrent work shared its instants, and no line took back what ran at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+_LATER = ("a_share_ns", "b_share_ns", "remark", "key")
+
+
+def alike(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Both comparisons as they are; where the stated ledger knows no shares, the new one divided by shares too.
+
+    Then both ledgers are in the order of their names, for the order of lines was another, and every figure can be
+    compared as ever.
+    """
+    old, new = stated.get("ledger"), anew.get("ledger")
+    if not isinstance(old, dict) or not isinstance(new, dict) or not isinstance(old.get("lines"), list):
+        return stated, anew
+    if any(not isinstance(line, Mapping) or "a_share_ns" in line for line in old["lines"]):
+        return stated, anew
+    shared = [_by_share(line) for line in new["lines"] if line["kind"] != "concurrency"]
+    kept = [line for line in shared if line["a_ns"] or line["b_ns"] or line["a_calls"] or line["kind"] == "unexplained"]
+    return (
+        stated | {"ledger": old | {"lines": _ordered(old["lines"])}},
+        anew | {"ledger": new | {"lines": _ordered(kept)}},
+    )
+
+
+def _by_share(line: Mapping[str, Any]) -> dict[str, Any]:
+    a, b = line["a_share_ns"], line["b_share_ns"]
+    kept = {key: value for key, value in line.items() if key not in _LATER}
+    return kept | {"a_ns": a, "b_ns": b, "delta_ns": b - a}
+
+
+def _ordered(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    return sorted(lines, key=lambda line: (str(line.get("name")), str(line.get("a_ns")), str(line.get("b_ns"))))
