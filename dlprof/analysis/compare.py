@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlprof.analysis import columns
 from dlprof.analysis.explain import kernels, ledger, rows, tax
 from dlprof.analysis.facts import NOTHING, Facts, ProfilingCost
-from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Side
+from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Recording, Side
 from dlprof.analysis.same_work import parity, traced_work
 from dlprof.analysis.timing import design, verdicts
 from dlprof.analysis.trace import layers, places, steps
@@ -36,7 +36,7 @@ class Evidence:
     runtime: what the child said of itself (threads).
     untraced: per window, wall times (ns) of synchronised steps without the profiler, just before and after it in its process.
     workload: the resolved description, empty for a trace from elsewhere.
-    stated: how it was recorded, as traced_work.sides takes it (profiler, synchronised, clock).
+    stated: how it was recorded, as far as that is known.
     """
 
     side: Side
@@ -47,7 +47,7 @@ class Evidence:
     runtime: Mapping[str, object] = field(default_factory=dict)
     untraced: Sequence[Sequence[int]] = ()
     workload: Mapping[str, Any] = field(default_factory=dict)
-    stated: Mapping[str, object] = field(default_factory=dict)
+    stated: Recording = field(default_factory=Recording)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -85,6 +85,22 @@ class KernelRow:
 
 
 @dataclass(frozen=True, slots=True)
+class Recording:
+    """How a side's trace was recorded; None for what it does not state.
+
+    profiler: whether one was on.
+    synchronised: whether each step was waited for.
+    clock: of the timings, by its name in Python (perf_counter, process_time).
+    pid: of the process.
+    """
+
+    profiler: bool | None = None
+    synchronised: bool | None = None
+    clock: str | None = None
+    pid: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class ItemResult:
     """The verdict on one timed item.
 

@@ -20,7 +20,7 @@ from dlprof import names
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL
 from dlprof.analysis.explain import align
-from dlprof.analysis.model import Side
+from dlprof.analysis.model import Recording, Side
 from dlprof.analysis.trace import cells, steps
 from dlprof.analysis.trace.cells import Cell
 from dlprof.analysis.trace.layers import family
@@ -279,23 +279,23 @@ def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
     return [(prefix, str(value))]
 
 
-def sides(a: Side, b: Side, facts_a: Mapping[str, object], facts_b: Mapping[str, object]) -> tuple[Finding, ...]:
+def sides(a: Side, b: Side, said_a: Recording, said_b: Recording) -> tuple[Finding, ...]:
     """Differences in how the two sides were run, from what each states: profiler (on, off), synchronisation, clock, pid."""
     found: list[Finding] = []
-    profiler = [facts.get("profiler") for facts in (facts_a, facts_b)]
+    profiler = [said.profiler for said in (said_a, said_b)]
     if None not in profiler and bool(profiler[0]) != bool(profiler[1]):
         slow = a if profiler[0] else b
         text = f"the profiler was on for {slow.label} only, and profiling costs time"
         found.append(_finding("profiler", "one side", profiler[0], profiler[1], text, blocks=True))
-    for name, side, facts in (("A", a, facts_a), ("B", b, facts_b)):
-        if facts.get("synchronised") is False:
+    for name, side, said in (("A", a, said_a), ("B", b, said_b)):
+        if said.synchronised is False:
             text = f"{side.label} was timed without waiting for its work: that is the time of queueing it"
-            stated = (facts_a.get("synchronised"), facts_b.get("synchronised"))
+            stated = (said_a.synchronised, said_b.synchronised)
             found.append(_finding("unsynchronised", name, *stated, text, blocks=True))
-        if facts.get("clock") in ("process_time", "cpu", "thread_time"):
+        if said.clock in ("process_time", "cpu", "thread_time"):
             text = f"{side.label} was timed in CPU seconds summed over all threads, not in elapsed time"
-            found.append(_finding("cpu_clock", name, facts_a.get("clock"), facts_b.get("clock"), text, blocks=True))
-    pids = [facts.get("pid") for facts in (facts_a, facts_b)]
+            found.append(_finding("cpu_clock", name, said_a.clock, said_b.clock, text, blocks=True))
+    pids = [said.pid for said in (said_a, said_b)]
     if None not in pids and pids[0] == pids[1]:
         text = "both sides ran in one process: the first one's threads, memory and unfinished work weigh on the second"
         found.append(_finding("one_process", "process", pids[0], pids[1], text, blocks=True))

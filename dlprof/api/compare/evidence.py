@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Final, Literal
 import pyarrow as pa
 
 from dlprof import frameworks
-from dlprof.analysis.model import Completeness, Side, View
+from dlprof.analysis.model import Completeness, Recording, Side, View
 from dlprof.analysis.trace import breakdown, completeness, layers
 from dlprof.errors import UsageError
 from dlprof.manifest import ImportOptions
@@ -67,15 +67,15 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
         warnings=warnings,
         runtime=captures[0].manifest.child.runtime if captures else {},
         workload=captures[0].manifest.workload if captures else {},
-        stated=_stated(captures[0]) if captures else {},
+        stated=_stated(captures[0]) if captures else Recording(),
         untraced=[untraced_step_ns(capture) for capture in captures],
     )
 
 
-def _stated(capture: Capture) -> Mapping[str, object]:
+def _stated(capture: Capture) -> Recording:
     """How a window was recorded; of a trace from elsewhere that is not known."""
     window = capture.manifest.window
-    return {"profiler": True, "synchronised": window.synchronised} if window else {}
+    return Recording(profiler=True, synchronised=window.synchronised) if window else Recording()
 
 
 def untraced_step_ns(capture: Capture) -> Sequence[int]:

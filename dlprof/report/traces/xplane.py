@@ -14,7 +14,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -30,22 +30,25 @@ from dlprof.units import PS_PER_NS
 _WORK: Final = ("op", "kernel", "copy")
 _STEPS: Final = ("step", "profiler_step")
 _TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_]*")
-_COLUMNS: Final = (
-    "name",
-    "level",
-    "phase",
-    "layer",
-    "op",
-    "kernel",
-    "device",
-    "stream",
-    "track",
-    "start_ps",
-    "duration_ps",
-    "step",
-    "correlation",
-    "step_of_its_own",
-)
+
+
+class Event(NamedTuple):
+    """What is written of an event: columns of schema.EVENTS, and the number of the step that a marker spans."""
+
+    name: str
+    level: str
+    phase: str | None
+    layer: str | None
+    op: str | None
+    kernel: str | None
+    device: str
+    stream: str
+    track: int
+    start_ps: int
+    duration_ps: int
+    step: int | None
+    correlation: int | None
+    step_of_its_own: int | None = None
 
 
 @dataclass(slots=True)
@@ -86,8 +89,8 @@ def encode(events: pa.Table, hostname: str = "dlprof") -> bytes:
     planes: dict[str, _Plane] = {}
     for rows in _tracks(_with_steps(events)):
         first = rows[0]
-        on_gpu = first["device"].startswith("gpu:") and first["level"] in ("kernel", "copy")
-        name = f"/device:GPU:{first['device'][4:]}" if on_gpu else "/host:CPU"
+        on_gpu = first.device.startswith("gpu:") and first.level in ("kernel", "copy")
+        name = f"/device:GPU:{first.device[4:]}" if on_gpu else "/host:CPU"
         plane = planes.setdefault(name, _Plane(name))
         for lane, members in _lanes(rows):
             plane.lines.append(_line(plane, members, int(origin), len(plane.lines) + 1, lane))
@@ -120,7 +123,7 @@ def _with_steps(events: pa.Table) -> pa.Table:
     return events.append_column("step_of_its_own", columns.nullable(own))
 
 
-def _tracks(events: pa.Table) -> Iterator[list[dict[str, Any]]]:
+def _tracks(events: pa.Table) -> Iterator[list[Event]]:
     """Events of each future line: a track's work apart from its markers and calls, in order of time, outer first."""
     level: list[Any] = events["level"].cast(pa.string()).to_pylist()
     kind = np.array([{"op": 0, "kernel": 0, "copy": 0, "counter": -1}.get(name, 1) for name in level], dtype=np.int64)
@@ -130,31 +133,33 @@ def _tracks(events: pa.Table) -> Iterator[list[dict[str, Any]]]:
     bounds = np.flatnonzero(np.diff(key[order])) + 1
     for rows in np.split(order, bounds) if len(order) else []:
         chosen: Any = pa.array(rows)
-        yield events.select(list(_COLUMNS)).take(chosen).to_pylist()
+        taken = events.select(list(Event._fields)).take(chosen)
+        yield [Event(*values) for values in zip(*(column.to_pylist() for column in taken.columns), strict=True)]
 
 
-def _lanes(rows: list[dict[str, Any]]) -> Iterator[tuple[int, list[dict[str, Any]]]]:
+def _lanes(rows: list[Event]) -> Iterator[tuple[int, list[Event]]]:
     """Lanes for a line: events that overlap without nesting."""
     times: list[npt.NDArray[np.int64]] = [
-        np.array([r[n] for r in rows], dtype=np.int64) for n in ("start_ps", "duration_ps")
+        np.array(values, dtype=np.int64)
+        for values in ([row.start_ps for row in rows], [row.duration_ps for row in rows])
     ]
     lane = lanes.assign(times[0] - min(0, int(times[0].min())), times[1])
     for number in range(int(lane.max()) + 1):
         yield number, [rows[at] for at in np.flatnonzero(lane == number).tolist()]
 
 
-def _line(plane: _Plane, rows: list[dict[str, Any]], origin_ns: int, number: int, lane: int) -> bytes:
+def _line(plane: _Plane, rows: list[Event], origin_ns: int, number: int, lane: int) -> bytes:
     """XLine: id 1, name 2, timestamp_ns 3, events 4 (XEvent: metadata_id 1, offset_ps 2, duration_ps 3, stats 4)."""
-    base_ns = rows[0]["start_ps"] // PS_PER_NS
-    work = rows[0]["level"] in _WORK
-    stream = rows[0]["stream"]
+    base_ns = rows[0].start_ps // PS_PER_NS
+    work = rows[0].level in _WORK
+    stream = rows[0].stream
     if work and plane.name == "/host:CPU" and not stream.startswith("tf_"):
         stream = f"tf_Compute/{stream}"
     parts = [integer(1, number), message(2, f"{stream} lane {lane + 1}" if lane else stream)]
     parts.append(integer(3, origin_ns + base_ns))
     known: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
     for row, (start, end) in zip(rows, _inside(rows), strict=True):
-        key = (row["name"], row["phase"], row["layer"], row["step"], row["correlation"], row["step_of_its_own"])
+        key = (row.name, row.phase, row.layer, row.step, row.correlation, row.step_of_its_own)
         if key not in known:
             known[key] = _named(plane, row) if work else _marked(plane, row)
         head, stats = known[key]
@@ -163,14 +168,14 @@ def _line(plane: _Plane, rows: list[dict[str, Any]], origin_ns: int, number: int
     return b"".join(parts)
 
 
-def _inside(rows: list[dict[str, Any]]) -> Iterator[tuple[int, int]]:
+def _inside(rows: list[Event]) -> Iterator[tuple[int, int]]:
     """Start and end of the events of a lane, ps, those inside another strictly so: by 1 ps where they touch its ends.
 
     The plugin takes two operators that end in the same instant for one, and drops the inner (xprof 2.24).
     """
     around: list[tuple[int, int, int]] = []
     for row in rows:
-        start, end = row["start_ps"], row["start_ps"] + row["duration_ps"]
+        start, end = row.start_ps, row.start_ps + row.duration_ps
         while around and around[-1][2] <= start:
             around.pop()
         low, high = start, end
@@ -181,38 +186,37 @@ def _inside(rows: list[dict[str, Any]]) -> Iterator[tuple[int, int]]:
         yield low, high
 
 
-def _named(plane: _Plane, row: dict[str, Any]) -> tuple[bytes, bytes]:
+def _named(plane: _Plane, row: Event) -> tuple[bytes, bytes]:
     """Metadata id and stats of an operator event.
 
     On the host the operator stands in the event's name alone: of nested events with the stat `tf_op` the plugin keeps the
     innermost, and the outer operators lose their whole time (xprof 2.24).
     """
-    name = operator_name(row)
-    stats = plane.text("dlprof_name", row["name"])
+    name = operator_name(row.name, row.phase, row.layer, row.kernel)
+    stats = plane.text("dlprof_name", row.name)
     if plane.name != "/host:CPU":
         stats += plane.text("tf_op", name)
-    if row["op"]:
-        stats += plane.text("dlprof_op", row["op"])
-    if row["correlation"] is not None:
-        stats += plane.number("correlation_id", row["correlation"])
+    if row.op:
+        stats += plane.text("dlprof_op", row.op)
+    if row.correlation is not None:
+        stats += plane.number("correlation_id", row.correlation)
     return integer(1, plane.event(name)), stats
 
 
-def _marked(plane: _Plane, row: dict[str, Any]) -> tuple[bytes, bytes]:
+def _marked(plane: _Plane, row: Event) -> tuple[bytes, bytes]:
     """Metadata id and stats of a marker or call; a step marker is the root of its step."""
-    step = row["step_of_its_own"]
+    step = row.step_of_its_own
     stats = b"" if step is None else plane.number("step_num", step) + plane.number("_r", 1)
     # Without the colon: the plugin takes every `a:b` on a host line for an operator `a` of type `b`.
-    return integer(1, plane.event("dlprof step" if step is not None else row["name"].replace(":", " "))), stats
+    return integer(1, plane.event("dlprof step" if step is not None else row.name.replace(":", " "))), stats
 
 
-def operator_name(row: dict[str, Any]) -> str:
+def operator_name(name: str, phase: str | None, layer: str | None, kernel: str | None) -> str:
     """`scope/op:Type` of an operator event; a name that TensorFlow itself wrote stays as it is."""
-    raw = row["name"]
-    if _TF_NAME.fullmatch(raw):
-        return str(raw)
-    scope = "/".join(_safe(part) for part in (row["phase"] or "op", row["layer"], raw) if part)
-    kind = _safe(row["kernel"] or raw)
+    if _TF_NAME.fullmatch(name):
+        return name
+    scope = "/".join(_safe(part) for part in (phase or "op", layer, name) if part)
+    kind = _safe(kernel or name)
     return f"{scope}:{kind if kind[:1].isupper() or kind.startswith('_') else '_' + kind}"
 
 

@@ -10,7 +10,7 @@ from analysis_tables import events, marker, op, step
 
 from dlprof import schema
 from dlprof.analysis import compare
-from dlprof.analysis.model import Side
+from dlprof.analysis.model import Recording, Side
 from dlprof.analysis.same_work import traced_work
 from dlprof.analysis.timing import design
 
@@ -77,28 +77,28 @@ def test_work_that_was_launched_between_the_steps_is_no_work_that_a_step_did_not
 
 
 def test_a_side_that_says_it_did_not_wait_is_named():
-    found = named(traced_work.sides(A, B, {"synchronised": True}, {"synchronised": False}))
+    found = named(traced_work.sides(A, B, Recording(synchronised=True), Recording(synchronised=False)))
     assert "MXNet 1.4.1 (hybrid) was timed without waiting" in found["unsynchronised"]["sentence"]
 
 
 def test_study_defect_the_profiler_on_one_side_only_is_named():
-    (found,) = traced_work.sides(A, B, {"profiler": False}, {"profiler": True})
+    (found,) = traced_work.sides(A, B, Recording(profiler=False), Recording(profiler=True))
     assert found["sentence"].startswith("the profiler was on for MXNet 1.4.1 (hybrid) only")
 
 
 def test_study_defect_one_process_for_both_sides_is_named():
-    (found,) = traced_work.sides(A, B, {"pid": 4711}, {"pid": 4711})
+    (found,) = traced_work.sides(A, B, Recording(pid=4711), Recording(pid=4711))
     assert found["what"] == "one_process"
-    assert traced_work.sides(A, B, {"pid": 4711}, {"pid": 4712}) == ()
+    assert traced_work.sides(A, B, Recording(pid=4711), Recording(pid=4712)) == ()
 
 
 def test_study_defect_cpu_seconds_instead_of_elapsed_time_are_named_from_the_stated_clock():
-    (found,) = traced_work.sides(A, B, {"clock": "perf_counter"}, {"clock": "process_time"})
+    (found,) = traced_work.sides(A, B, Recording(clock="perf_counter"), Recording(clock="process_time"))
     assert (found["what"], found["where"]) == ("cpu_clock", "B")
 
 
 def test_what_a_side_does_not_state_is_no_difference():
-    assert traced_work.sides(A, B, {}, {"profiler": True, "pid": 3}) == ()
+    assert traced_work.sides(A, B, Recording(), Recording(profiler=True, pid=3)) == ()
 
 
 def test_study_defect_other_hyperparameters_layers_and_sizes_are_named_from_the_descriptions():
