@@ -256,7 +256,7 @@ def tables(comparisons: int) -> Iterator[tuple[str, tuple[str, ...], Iterator[tu
     """(title, column titles, rows) of each."""
     yield (
         f"Rounds by the rule and {LENET.before} in each trial, as before; nothing differs: the worst over scales of both "
-        f"noises and margins, {comparisons} comparisons a cell",
+        f"noises and margins (as before: rounds of SD {USUAL:.2f} only), {comparisons} comparisons a cell",
         (
             "world",
             "false differences",
