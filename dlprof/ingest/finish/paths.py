@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Final
 
 BACKWARD: Final = frozenset({"gradient_tape", "gradients", "grad", "backward"})
@@ -100,6 +101,7 @@ class Place:
     layer: str | None
 
 
+@lru_cache(maxsize=16_384)  # asked by the module's reader and by the finishing pass
 def place(path: str) -> Place:
     """Phase and layer of an operator path.
 

@@ -175,8 +175,7 @@ class ChromeFile:
     def _leave_out(self, rows: Sequence[Event]) -> None:
         """Counts events without a time, and those whose clock is far from that of all others; says which was furthest."""
         ctx = self.dialect.ctx
-        for event in rows:
-            us = _whole_us(event.ts)
+        for event, us in zip(rows, _whole_us([event.ts for event in rows]), strict=True):
             if us is None:
                 ctx.anomalies.count("no_time")
                 continue
@@ -192,7 +191,7 @@ class ChromeFile:
     def _set_origin(self, rows: Sequence[Event]) -> None:
         """The median time of the first events decides, so that no single clock does, wherever its event stands; far from
         zero it becomes the origin."""
-        times = (_whole_us(event.ts) for event in rows[:: max(len(rows) // _SAMPLE, 1)])
+        times = _whole_us([event.ts for event in rows[:: max(len(rows) // _SAMPLE, 1)]])
         known = sorted(us for us in times if us is not None)
         if not known:
             return
@@ -225,10 +224,16 @@ def phases(events: Sequence[Event]) -> npt.NDArray[np.uint8]:
     return np.array([ord(ph) if len(ph) == 1 and ph.isascii() else _NONE for ph in letters], dtype=np.uint8)
 
 
-def _whole_us(value: Any) -> int | None:
-    ps = picoseconds([value], 0)[0]
-    if ps != MISSING:
-        return int(ps) // 1_000_000
+def _whole_us(values: Sequence[Any]) -> list[int | None]:
+    """Times as written, cut to whole units; None for what is no time. All at once: one call for each costs 50 µs."""
+    return [
+        ps // PS_PER_US if ps != MISSING else _beyond(value)
+        for ps, value in zip(picoseconds(values, 0).tolist(), values, strict=True)
+    ]
+
+
+def _beyond(value: Any) -> int | None:
+    """A time that int64 picoseconds do not hold."""
     try:
         return int(float(bytes(value).strip(b'"')) if not isinstance(value, (int, float, str)) else float(value))
     except (ValueError, TypeError, OverflowError):

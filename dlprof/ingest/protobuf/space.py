@@ -15,6 +15,8 @@ from typing import BinaryIO, Final
 from dlprof.ingest.protobuf.wire import BYTES, FIXED32, FIXED64, VARINT, Field, Malformed, fields, signed, varint
 
 _HEADER: Final = 1 << 16
+_SMALL: Final = 1 << 10
+_BLOCK: Final = 1 << 14
 LARGEST: Final = 16 << 20
 """Bytes of a name, a stat or an entry of metadata that are read at once. More is no name, but a length that lies."""
 
@@ -24,10 +26,21 @@ class ByteFile:
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._near = (0, b"")
         self.size = file.seek(0, io.SEEK_END)
 
     def at(self, offset: int, size: int) -> bytes:
-        """Up to `size` bytes from `offset`; fewer at the end of the file."""
+        """Up to `size` bytes from `offset`; fewer at the end of the file. Small pieces mostly lie side by side, as a compiled
+        module's instructions do: they are cut from one that is read with what follows it."""
+        if size <= _SMALL:
+            begun, block = self._near
+            if not (begun <= offset and offset + size <= begun + len(block)):
+                block = self._read(offset, _BLOCK)
+                begun, block = self._near = offset, block
+            return block[offset - begun : offset - begun + size]
+        return self._read(offset, size)
+
+    def _read(self, offset: int, size: int) -> bytes:
         self._file.seek(offset)
         pieces = []
         while size > 0 and (piece := self._file.read(size)):
@@ -245,7 +258,7 @@ class SkeletonReader:
                         data = self._file.content(inner)
                         stats.append(stat(data, 0, len(data), self._text, inner.start))
                     elif inner.wire == BYTES and inner.number in (2, 4):
-                        kept += self._file.content(replace(inner, start=inner.at))
+                        kept += self._file.content(inner._replace(start=inner.at))
                 name = self._event_name(kept, 0, len(kept), 0)
         plane.events[key] = replace(name, stats=tuple(stats))
 

@@ -7,8 +7,7 @@ bits; longer ones take a second look), so a field costs about 15 ns a message wh
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -55,9 +54,11 @@ def varint(data: bytes, at: int, end: int) -> tuple[int, int]:
     raise Malformed(at, "the rest of a varint")
 
 
-@dataclass(frozen=True, slots=True)
-class Field:
-    """One field: number, wire type, value of a varint or fixed one, extent [start, end) of the content, offset of the tag."""
+class Field(NamedTuple):
+    """One field: number, wire type, value of a varint or fixed one, extent [start, end) of the content, offset of the tag.
+
+    A tuple, which is made in a third of the time of a frozen dataclass: a compiled module has tens of thousands.
+    """
 
     number: int
     wire: int
@@ -71,13 +72,20 @@ def fields(data: bytes, at: int, end: int) -> Iterator[Field]:
     """The fields of the message in data[at:end]. Raises `Malformed` where a field does not fit."""
     while at < end:
         tag_at = at
-        tag, at = varint(data, at, end)
+        tag = data[at]
+        if tag < 0x80:
+            at += 1
+        else:
+            tag, at = varint(data, at, end)
         number, wire = tag >> 3, tag & 7
         if wire == VARINT:
             value, after = varint(data, at, end)
             yield Field(number, wire, value, at, after, tag_at)
         elif wire == BYTES:
-            size, at = varint(data, at, end)
+            if at < end and data[at] < 0x80:
+                size, at = data[at], at + 1
+            else:
+                size, at = varint(data, at, end)
             after = at + size
             if after > end:
                 raise Malformed(tag_at, f"a field of {size} bytes, but {end - at} are left")

@@ -21,6 +21,7 @@ _M_TYPE, _M_NAME, _M_FILE, _M_LINE, _M_FRAME = 1, 2, 3, 4, 15
 _NUMBERED: Final = re.compile(r".*\((\d{1,18})\)")
 _IDLE: Final = frozenset({"parameter", "constant", "bitcast", "tuple", "get-tuple-element", "iota", "copy"})
 """Opcodes that say nothing of what a fusion computes."""
+_IDLE_BYTES: Final = frozenset(opcode.encode() for opcode in _IDLE)
 _HEAVY: Final = frozenset({"dot", "convolution", "custom-call", "reduce-window", "sort", "scatter", "gather", "reduce"})
 """Opcodes that a fusion without a name of its own is called after, if it holds one; custom calls are libraries' products."""
 _FUSIONS: Final = {"kLoop": "loop", "kInput": "input", "kOutput": "output", "kCustom": "custom"}
@@ -150,13 +151,15 @@ class Module:
         """What a fused computation computes: its instructions but for parameters and the like, the root last, as written."""
         known = self._contents.get(computation)
         if known is None:
-            every = [self._brief(*place) for place in self._computations.get(computation, ())]
-            known = self._contents[computation] = tuple(each for each in every if each.opcode not in _IDLE)
+            every = (self._brief(*place) for place in self._computations.get(computation, ()))
+            known = self._contents[computation] = tuple(each for each in every if each is not None)
         return known
 
-    def _brief(self, start: int, end: int) -> Instruction:
-        """Name, opcode and path of an instruction, which stand before all else."""
+    def _brief(self, start: int, end: int) -> Instruction | None:
+        """Name, opcode and path of an instruction, which stand before all else; None for one that is idle."""
         data = self._file.at(start, end - start)
+        if _opcode(data) in _IDLE_BYTES:
+            return None
         name = opcode = path = ""
         for part in fields(data, 0, len(data)):
             if part.number > _I_METADATA:
@@ -168,7 +171,7 @@ class Module:
             elif part.number == _I_OPCODE:
                 opcode = data[part.start : part.end].decode(errors="replace")
                 if opcode in _IDLE:
-                    break
+                    return None
             elif part.number == _I_METADATA:
                 for inner in fields(data, part.start, part.end):
                     if inner.number == _M_NAME and inner.wire == BYTES:
@@ -231,6 +234,16 @@ def _name(head: bytes) -> bytes:
         return b""
     size, start = (head[1], 2) if head[1] < 0x80 else varint(head, 1, len(head))
     return head[start : start + size]
+
+
+def _opcode(data: bytes) -> bytes:
+    """An instruction's opcode where it stands behind the name, as compilers write it; else nothing."""
+    if len(data) < 4 or data[0] != 0x0A or data[1] >= 0x80:
+        return b""
+    at = 2 + data[1]
+    if data[at : at + 1] != b"\x12" or at + 1 >= len(data) or at + 2 + data[at + 1] > len(data):
+        return b""
+    return data[at + 2 : at + 2 + data[at + 1]]
 
 
 def _packed(data: bytes, at: int, end: int) -> list[int]:
