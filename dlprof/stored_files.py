@@ -54,11 +54,18 @@ def read_json(file: Path) -> Any:
     """A JSON file as plain values. Raises `StoreError`; `FileNotFoundError` and `NotADirectoryError` are the caller's."""
     check_regular(file, StoreError)
     try:
-        plain = msgspec.json.decode(file.read_bytes())
+        data = file.read_bytes()
     except (FileNotFoundError, NotADirectoryError):
         raise
     except OSError as error:
         raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
+    return decoded(data, file)
+
+
+def decoded(data: bytes, file: Path) -> Any:
+    """What a JSON file holds as plain values; `file` names it in errors. Raises `StoreError`."""
+    try:
+        plain = msgspec.json.decode(data)
     except RecursionError:
         raise StoreError(f"{file}: damaged or foreign: nested too deeply", hint=DAMAGED) from None
     except ValueError as error:  # not JSON, not UTF-8, a number of thousands of digits
@@ -169,6 +176,29 @@ def _check_range(array: pa.ChunkedArray[Any], limits: tuple[int, int], name: str
 
 def _check_values(plain: object, file: Path) -> None:
     """Depth, and integers that no column can hold."""
+    if not _fits(plain):
+        _refuse(plain, file)
+
+
+def _fits(plain: object) -> bool:
+    """Whether there is nothing to refuse: level by level and without the paths, whose making costs most of the time."""
+    level, low, high = [plain], *_INTEGERS
+    for _ in range(DEEPEST + 1):
+        below: list[object] = []
+        for value in level:
+            if type(value) is dict:
+                below += value.values()
+            elif type(value) is list:
+                below += value
+            elif type(value) is int and not low <= value <= high:
+                return False
+        if not below:
+            return True
+        level = below
+    return False
+
+
+def _refuse(plain: object, file: Path) -> None:
     left: list[tuple[object, str, int]] = [(plain, "$", 0)]
     while left:
         value, at, depth = left.pop()

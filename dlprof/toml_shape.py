@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import functools
 import re
 from collections.abc import Iterable
 from typing import Any, Final, TypeVar
@@ -48,7 +49,7 @@ def check_keys(document: Any, kind: type[Any], source: str) -> None:
 
 def keys_at(kind: Any, path: str) -> list[str]:
     """The keys that the table at a path (`.tasks[0]`) of a `kind` may have."""
-    node = msgspec.inspect.type_info(kind)
+    node = _inspected(kind)
     for part in _PART.finditer(path):
         node = _table(node)
         if isinstance(node, msgspec.inspect.StructType):
@@ -62,6 +63,11 @@ def keys_at(kind: Any, path: str) -> list[str]:
             node = node.item_type
     node = _table(node)
     return [field.encode_name for field in node.fields] if isinstance(node, msgspec.inspect.StructType) else []
+
+
+@functools.cache
+def _inspected(kind: Any) -> msgspec.inspect.Type:
+    return msgspec.inspect.type_info(kind)
 
 
 def _table(node: msgspec.inspect.Type) -> msgspec.inspect.Type:

@@ -17,9 +17,11 @@ from dlprof.errors import UsageError
 from dlprof.files import read_text
 from dlprof.settings import OF_KIND, Setting, parse_value
 from dlprof.toml_shape import check_keys, choices_hint, convert, keys_at
-from dlprof.workload_shape import SHAPES, Network, Ops
+from dlprof.workload_shape import SHAPES, Around, Network, Ops
 
 MNIST_TRAINING_IMAGES = 60_000
+_FORMAT: Final = "docs/adding-a-workload.md shows the format"
+_AROUND: Final = Around.__struct_fields__
 PYTHON: Final = "python"
 """Key of a description under which the user's own Python file goes to the child: never one of a workload file."""
 
@@ -104,16 +106,18 @@ def parse(
     """A workload from TOML text; `source` names it in errors. Raises `UsageError`."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as failure:
-        raise UsageError(f"{source}: {failure}", hint="docs/adding-a-workload.md shows the format") from None
+    except (ValueError, RecursionError) as failure:  # no TOML, a number of thousands of digits, nested too deeply
+        raise UsageError(f"{source}: {failure}", hint=_FORMAT) from None
     for key in ("name", "kind", "title"):
         if not isinstance(document.get(key), str):
-            raise UsageError(f"{source}: `{key}` is missing", hint="docs/adding-a-workload.md shows the format")
-    if "include" in document:
-        document["tasks"] = [*document.get("tasks", []), *_included(document.pop("include"), source)]
-    overrides = document.pop("presets", {})
-    own = document.pop("settings", {})
-    plain = document.pop("default_preset", "matched")
+            raise UsageError(f"{source}: `{key}` is missing", hint=_FORMAT)
+    around = convert({key: document.pop(key) for key in _AROUND if key in document}, Around, source, _FORMAT)
+    if around.include:
+        tasks = document.get("tasks", [])
+        if not isinstance(tasks, list):
+            raise UsageError(f"{source}: tasks: expected [[tasks]]", hint=_FORMAT)
+        document["tasks"] = [*tasks, *_included(around.include, source)]
+    overrides, own, plain = around.presets, around.settings, around.default_preset
     presets = (plain, *(name for name in overrides if name != plain))
     chosen = preset or plain
     if chosen not in presets:
@@ -196,7 +200,7 @@ def _apply_preset(
 ) -> tuple[str, ...]:
     """Merge a preset. Keys that the workload has are values; any other table is for the framework of that name."""
     preset = dict(preset)
-    differs = tuple(preset.pop("differs", ()))
+    differs = tuple(convert(preset.pop("differs", []), list[str], f"{where}.differs", _FORMAT))
     own = {key: value for key, value in preset.items() if key in description or not isinstance(value, dict)}
     _merge(description, own, where)
     known = SHAPES[description["kind"]].__struct_fields__ if description["kind"] in SHAPES else ()
@@ -216,10 +220,12 @@ def _merge(base: dict[str, Any], override: Mapping[str, Any], where: str) -> Non
     for key, value in override.items():
         old = base.get(key)
         if isinstance(value, dict) and isinstance(old, list):
-            by_name = {item["name"]: item for item in old}
+            by_name = {str(item.get("name")): item for item in old if isinstance(item, dict)}
             for name, change in value.items():
                 if name not in by_name:
                     raise UsageError(f"{where}: {key} has no {name!r}", hint=choices_hint(name, by_name))
+                if not isinstance(change, dict):
+                    raise UsageError(f"{where}: {key}.{name}: expected a table, not {change!r}", hint=_FORMAT)
                 by_name[name].update(change)
         elif isinstance(value, dict) and isinstance(old, dict) and "op" not in value:
             _merge(old, value, where)
@@ -253,8 +259,10 @@ def _without(description: dict[str, Any], paths: Iterable[str]) -> dict[str, Any
         *folders, leaf = path.split(".")
         node = found
         for folder in folders:
-            node = node.get(folder, {})
-        if leaf not in keys_at(SHAPES.get(found["kind"]), "".join(f".{folder}" for folder in folders)):
+            node = node.get(folder, {}) if isinstance(node, dict) else {}
+        if isinstance(node, dict) and leaf not in keys_at(
+            SHAPES.get(found["kind"]), "".join(f".{folder}" for folder in folders)
+        ):
             node.pop(leaf, None)
     return found
 
@@ -268,9 +276,12 @@ def _apply_settings(
             raise UsageError(f"{description['name']} has no setting {key!r}", hint=choices_hint(key, table))
         values[key] = parse_value(key, text, table[key])
         *folders, leaf = table[key].path.split(".")
-        node = description
+        node: Any = description
         for folder in folders:
-            node = node.setdefault(folder, {})
+            node = node.setdefault(folder, {}) if isinstance(node, dict) else None
+        if not isinstance(node, dict):
+            told = f"{description['name']}: settings.{key}: {'.'.join(folders)} is no table"
+            raise UsageError(told, hint=_FORMAT)
         node[leaf] = values[key]
     return values
 

@@ -8,6 +8,21 @@ from typing import Any, Final, Literal
 import msgspec
 
 
+class Around(msgspec.Struct, frozen=True):
+    """What of a workload file is laid into or over the description, and no part of it.
+
+    include: other op workloads whose tasks come first, each a name or {name, sizes}.
+    default_preset: what the description as written is called.
+    presets: by name, values that replace others; `differs`: what they let differ between the sides.
+    settings: `--set` keys of the file's own, by name.
+    """
+
+    include: list[str | dict[str, Any]] = []
+    default_preset: str = "matched"
+    presets: dict[str, dict[str, Any]] = {}
+    settings: dict[str, dict[str, Any]] = {}
+
+
 class Data(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """The table [data] of a workload file.
 

@@ -12,6 +12,7 @@ from dlprof.store.capture import (
     TIMINGS_FILE,
     Capture,
     inside,
+    manifest_of,
     sha256,
     traced_folders,
 )
@@ -28,6 +29,7 @@ __all__ = [
     "CaptureWriter",
     "Unfinished",
     "inside",
+    "manifest_of",
     "sha256",
     "taken_up",
     "traced_folders",

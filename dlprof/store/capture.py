@@ -34,8 +34,8 @@ class _Method(msgspec.Struct, frozen=True):
     method: str | None = None
 
 
-def _manifest(plain: object, file: Path) -> Manifest[Options]:
-    """A manifest as read. Raises `StoreError` where it does not fit, or is of a newer dlprof."""
+def manifest_of(plain: object, file: Path) -> Manifest[Options]:
+    """A manifest from the plain values of its file. Raises `StoreError` where it does not fit, or is of a newer dlprof."""
     head = typed(plain, _Head, file)
     if head.manifest_version > MANIFEST_VERSION or head.schema_version > schema.SCHEMA_VERSION:
         raise StoreError(
@@ -64,7 +64,7 @@ class Capture:
         """Open a capture or comparison directory. Raises `StoreError` if it is none, or written by a newer dlprof."""
         file = path / MANIFEST_FILE
         try:
-            return cls(path, _manifest(read_json(file), file))
+            return cls(path, manifest_of(read_json(file), file))
         except (FileNotFoundError, NotADirectoryError):
             raise StoreError(
                 f"{path}: not a capture directory (no {MANIFEST_FILE})",

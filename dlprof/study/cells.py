@@ -21,6 +21,9 @@ from dlprof.units import parse_duration, parse_percent
 MOST_CELLS: Final = 10_000
 """Cells of a study, all its experiments together: at a minute a cell a week of work."""
 
+HIGHEST: Final = 2**62
+"""What a number of a study may be: none that makes sense comes near it."""
+
 LONGEST_ID: Final = 140
 """Ids name folders, and a folder under way has some more characters; file systems end at 255."""
 
@@ -182,6 +185,8 @@ def _check(laid: Laid) -> None:
         for value in laid.listed(key):
             if value < low:
                 raise laid.wrong(key, f"must be at least {low}, not {value}")
+            if value > HIGHEST:
+                raise laid.wrong(key, f"must be at most {HIGHEST}")
     for key in MEANINGLESS[laid.method]:
         if laid.own(key):
             raise laid.wrong(

@@ -62,7 +62,7 @@ class _Prefixes:
                 raise _TooMuch
             try:
                 self._known[end] = tomllib.loads(text)
-            except tomllib.TOMLDecodeError:
+            except (ValueError, RecursionError):
                 self._known[end] = None
         known: dict[str, Any] | None = self._known[end]
         return known

@@ -122,7 +122,7 @@ def parse(text: str, path: Path) -> Study:
     """A study from its text; `path` names it in errors."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError as failure:
+    except (ValueError, RecursionError) as failure:  # no TOML, a number of thousands of digits, nested too deeply
         raise UsageError(f"{path}: {failure}", hint="this is not TOML; docs/studies.md shows a study file") from None
     try:
         study = Study(path, text, msgspec.convert(document, Spec))
@@ -169,6 +169,7 @@ def _named(text: str, key: Key) -> str:
     words = list(map(str, key))
     if len(key) > 1 and key[0] == "experiments":
         at = int(key[1])
-        name = tomllib.loads(text)["experiments"][at].get("name")
+        experiment = tomllib.loads(text)["experiments"][at]
+        name = experiment.get("name") if isinstance(experiment, dict) else None
         words[1] = name if isinstance(name, str) else f"{at + 1}"
     return f"{'.'.join(words)}: " if words else ""

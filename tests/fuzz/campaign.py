@@ -1,10 +1,12 @@
-"""Runs the fuzz harnesses guided by coverage and appends what happened to log.json; prints the log's totals.
+"""Runs the fuzz harnesses and appends what happened to log.json; prints the log's totals.
 
-    python tests/fuzz/campaign.py --seconds 500 --seed 1            both harnesses, one behind the other
+    python tests/fuzz/campaign.py --seconds 500 --seed 1            all harnesses, one behind the other
     python tests/fuzz/campaign.py json --seconds 250 --seed 2       one of them
+    python tests/fuzz/campaign.py json --guided --seconds 250       guided by coverage (json and xplane)
     python tests/fuzz/campaign.py --show                            the totals of the log
 
-Needs atheris (`pip install atheris`), which only this uses. A harness that ends, with a find or after its share of inputs, is
+Without --guided a harness makes its own mutations, which tries several times as many inputs. --guided needs atheris
+(`pip install atheris`), which only this uses. A guided harness that ends, with a find or after its share of inputs, is
 started again, with the next seed, until its seconds are over. The corpus of interesting
 inputs stays in tests/fuzz/.work between runs, so that each run goes on where the last one stopped.
 """
@@ -27,14 +29,37 @@ from engine import keep
 
 HERE = Path(__file__).resolve().parent
 LOG = HERE / "log.json"
+HARNESSES = ("json", "xplane", "manifest", "comparison", "study", "workload", "calls")
 RUNS = {"json": 150_000, "xplane": 30_000}
-"""Inputs of a process, after which another takes over: the tables of libFuzzer itself grow by 2 and 12 kB an input."""
+"""Inputs of a guided process, after which another takes over: the tables of libFuzzer itself grow by 2 and 12 kB an input."""
 _STATUS = re.compile(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+) corp: (\d+)/", re.MULTILINE)
+_DONE = re.compile(r"^done: (\d+) inputs", re.MULTILINE)
 _PEAK = re.compile(r"stat::peak_rss_mb:\s*(\d+)")
 _TRIED = re.compile(r"stat::number_of_executed_units:\s*(\d+)")
 
 
-def run(harness: str, seconds: int, seed: int) -> dict[str, Any]:
+def run_own(harness: str, seconds: int, seed: int) -> dict[str, Any]:
+    """One run of one harness with its own mutations."""
+    corpus = HERE / f"corpus_{harness}"
+    before = {path.name for path in corpus.glob("*")}
+    begin = time.monotonic()
+    done = subprocess.run(
+        [sys.executable, HERE / f"fuzz_{harness}.py", "--runs", str(10**9), "--seconds", str(seconds), "--seed", str(seed)],
+        capture_output=True, text=True,
+    )  # fmt: skip
+    took = time.monotonic() - begin
+    tried = _DONE.search(done.stdout)
+    if not tried:
+        raise SystemExit(f"{harness}: ended without a count:\n{done.stdout[-1000:]}{done.stderr[-3000:]}")
+    return {
+        "harness": harness, "engine": "own mutations", "seed": seed, "inputs": int(tried[1]), "seconds": round(took, 1),
+        "executions_per_second": round(int(tried[1]) / took), "exit_code": done.returncode,
+        "finds": sorted({path.name for path in corpus.glob("*")} - before), "commit": _commit(),
+        "finished": datetime.now(UTC).isoformat(timespec="seconds"), "python": sys.version.split()[0],
+    }  # fmt: skip
+
+
+def run_guided(harness: str, seconds: int, seed: int) -> dict[str, Any]:
     """One run of one harness; what libFuzzer reported of it."""
     work, corpus = HERE / ".work" / harness, HERE / f"corpus_{harness}"
     work.mkdir(parents=True, exist_ok=True)
@@ -88,30 +113,32 @@ def totals() -> list[str]:
     """A Markdown table: inputs, coverage and finds of each harness."""
     lines = ["| harness | inputs | runs | inputs/s | edges covered | peak MB | finds | code |", "|" + " --- |" * 8]
     runs = records()
-    for harness in RUNS:
+    for harness in HARNESSES:
         mine = [one for one in runs if one["harness"] == harness]
         if mine:
             inputs = sum(one["inputs"] for one in mine)
             commits = ", ".join(dict.fromkeys(one["commit"] for one in mine))
             lines.append(
                 f"| fuzz_{harness}.py | {inputs:,} | {len(mine)} | {inputs / sum(one['seconds'] for one in mine):.0f} "
-                f"| {max(one['edges_covered'] for one in mine):,} | {max(one['peak_rss_mb'] or 0 for one in mine)} "
+                f"| {max(one.get('edges_covered') or 0 for one in mine):,} | {max(one.get('peak_rss_mb') or 0 for one in mine)} "
                 f"| {sum(len(one['finds']) for one in mine)} | {commits} |"
             )
-    lines.append(f"| both | {sum(one['inputs'] for one in runs):,} | {len(runs)} | | | | | |")
+    lines.append(f"| all | {sum(one['inputs'] for one in runs):,} | {len(runs)} | | | | | |")
     return lines
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("harnesses", nargs="*", help="json, xplane; none: both")
+    parser.add_argument("harnesses", nargs="*", choices=[[], *HARNESSES], help="which; none: all")
     parser.add_argument("--seconds", type=int, default=500, help="for each harness")
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--guided", action="store_true", help="by coverage, with atheris: json and xplane")
     parser.add_argument("--show", action="store_true")
     options = parser.parse_args()
-    if not options.show and find_spec("atheris") is None:
+    run = run_guided if options.guided else run_own
+    if options.guided and find_spec("atheris") is None:
         parser.error("atheris is not installed here: pip install atheris")
-    for harness in () if options.show else options.harnesses or RUNS:
+    for harness in () if options.show else options.harnesses or (RUNS if options.guided else HARNESSES):
         end, seed = time.monotonic() + options.seconds, options.seed
         while (left := int(end - time.monotonic())) > 5:
             record = run(harness, left, seed)

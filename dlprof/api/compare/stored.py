@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -57,7 +58,11 @@ class _Version(msgspec.Struct, frozen=True):
 
 def read(capture: Capture) -> Stored:
     """The stored findings of a comparison directory. Raises `StoreError` with the path of a field that does not fit."""
-    file, plain = capture.path / COMPARISON_FILE, capture.comparison()
+    return stored_of(capture.comparison(), capture.path / COMPARISON_FILE)
+
+
+def stored_of(plain: Any, file: Path) -> Stored:
+    """The stored findings from the plain values of their file. Raises `StoreError`."""
     if typed(plain, _Version, file).schema_version > SCHEMA_VERSION:
         raise StoreError(f"{file}: written by a newer dlprof than this one", hint="upgrade dlprof")
     found = typed(_with_none(plain), Stored, file)

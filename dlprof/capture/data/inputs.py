@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +16,9 @@ from dlprof.protocol import Inputs
 
 Floats = npt.NDArray[np.float32]
 Shape = tuple[int, ...]
+
+MOST: Final = 10**9
+"""What a size, a stride or a number of filters or units may be."""
 
 _NO_WEIGHTS = ("Relu", "Sigmoid", "Tanh", "Softplus", "Softsign", "Softmax", "Dropout")
 
@@ -95,8 +98,11 @@ def initial_weights(model: Mapping[str, Any], generator: np.random.Generator) ->
 def weight_shapes(model: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
     """(layer, shape of its w) by inference over the layers. Raises `UsageError` where one does not fit its input."""
     shape: Shape = tuple(model["input"])
+    if not shape or not all(1 <= size <= MOST for size in shape):
+        raise UsageError(f"model.input = {list(shape)}: expected sizes of 1 to {MOST}")
     for layer in model["layers"]:
         name, op = layer["name"], layer["op"]
+        _check_numbers(layer)
         if op == "Conv":
             window = _slide(layer, shape)
             yield name, (*_pair(layer["kernel"]), shape[2], layer["filters"])
@@ -116,13 +122,39 @@ def weight_shapes(model: Mapping[str, Any]) -> Iterator[tuple[str, Shape]]:
 
 def multiply_adds(model: Mapping[str, Any]) -> int:
     """Multiplications in one forward pass over one example: of convolutions and dense layers, which are nearly all."""
+    weights_of = list(weight_shapes(model))
     positions = {}
     shape: Shape = tuple(model["input"])
     for layer in model["layers"]:
         if layer["op"] in ("Conv", "AveragePool", "MaxPool"):
             shape = (*_slide(layer, shape), shape[2])
             positions[layer["name"]] = math.prod(shape[:2])
-    return sum(math.prod(weights) * positions.get(name, 1) for name, weights in weight_shapes(model))
+    return sum(math.prod(weights) * positions.get(name, 1) for name, weights in weights_of)
+
+
+_NUMBERS: Final[Mapping[str, tuple[str, ...]]] = {
+    "Conv": ("filters", "kernel"),
+    "AveragePool": ("kernel",),
+    "MaxPool": ("kernel",),
+    "Gemm": ("units",),
+}
+"""Numbers that a layer must state."""
+
+
+def _check_numbers(layer: Mapping[str, Any]) -> None:
+    for key in _NUMBERS.get(layer["op"], ()):
+        if layer.get(key) is None:
+            raise UsageError(
+                f"layer {layer['name']}: {layer['op']} needs `{key}`", hint="docs/adding-a-workload.md lists the layers"
+            )
+    for key in ("filters", "kernel", "stride", "units"):
+        value = layer.get(key)
+        values = value if isinstance(value, list) else [] if value is None else [value]
+        pair = not isinstance(value, list) or len(value) == 2
+        if not pair or not all(1 <= one <= MOST for one in values):
+            raise UsageError(
+                f"layer {layer['name']}: {key} = {value}: expected 1 to {MOST}, or two of them for rows and columns"
+            )
 
 
 def _slide(layer: Mapping[str, Any], shape: Shape) -> tuple[int, int]:

@@ -1,0 +1,127 @@
+"""Mutations of documents: a JSON or TOML text that stays one, but for a value, a key or a byte that nobody expects."""
+
+from __future__ import annotations
+
+import json
+import random
+from collections.abc import Callable, Iterator
+from typing import Any
+
+Write = Callable[[Any], bytes]
+Holder = dict[str, Any] | list[Any]
+
+ODD: list[Any] = [
+    None, True, False, 0, -1, 1, 7, 2**31, 2**53, 2**63 - 1, 2**63, -(2**63), 10**30, 0.5, -0.0, 1e308,
+    float("nan"), float("inf"),
+    "", "odd", "a", "b", "1", "\x1b[31m", "\ud7ff", "../../x", "/etc/passwd", "x" * 300, "tf", "mxnet", "lenet", "matmul",
+    "compare",
+    "capture", "30s", "5%", "0..9/3", "ff" * 32, [], [1], [[1], [2]], ["a", "a"], [None], {}, {"a": {"b": None}}, {"": 1},
+]  # fmt: skip
+"""Values that must be expected anywhere."""
+
+BYTES = [
+    b"9" * 5000, b"[" * 3000,
+    b"", b"\0", b"\xff", b"\xed\xa0\x80", b"{", b"}", b"[", b"]", b",", b":", b"=", b'"', b"'", b'"""', b"\\u0000", b"#", b"\n",
+    b"1e999", b"-0", b"0x_1", b"1979-05-27", b"inf", b"nan", b"[[", b"]]", b"null", b"\xef\xbb\xbf",
+]  # fmt: skip
+
+
+def places(value: Any) -> Iterator[tuple[Holder, Any]]:
+    """Where a value stands: the object or list, and the key or number in it."""
+    for key in list(value) if isinstance(value, dict) else range(len(value)):
+        yield value, key
+        if isinstance(value[key], dict | list):
+            yield from places(value[key])
+
+
+def thinned(value: Any, most: int = 2) -> Any:
+    """The document with the first entries of each list alone: a seed is small, and its other entries are alike."""
+    if isinstance(value, dict):
+        return {key: thinned(one, most) for key, one in value.items()}
+    return [thinned(one, most) for one in value[:most]] if isinstance(value, list) else value
+
+
+def reshape(document: dict[str, Any], keys: list[str], chance: random.Random) -> None:
+    """One change in place. keys: names that other documents have."""
+    found = list(places(document))
+    if not found:
+        document[chance.choice(keys)] = chance.choice(ODD)
+        return
+    holder, key = chance.choice(found)
+    what = chance.randrange(8)
+    if what < 3:
+        holder[key] = json.loads(json.dumps(chance.choice(ODD)))
+    elif what == 3:
+        del holder[key]
+    elif what == 4:
+        other, name = chance.choice(found)
+        holder[key] = json.loads(json.dumps(other[name]))  # type: ignore[index]
+    elif what == 5 and isinstance(holder, dict):
+        holder[chance.choice(keys)] = holder.pop(key)
+    elif what == 6 and isinstance(holder, list):
+        holder += [holder[key]] * chance.choice((1, 2, 30))
+    elif isinstance(holder, dict):
+        holder[chance.choice(keys)] = json.loads(json.dumps(chance.choice(ODD)))
+
+
+def damage(data: bytearray, chance: random.Random) -> None:
+    """One change of bytes in place."""
+    at = chance.randrange(len(data) + 1)
+    what = chance.randrange(5)
+    if what == 0 and data:
+        data[min(at, len(data) - 1)] = chance.randrange(256)
+    elif what == 1:
+        data[at:at] = chance.choice(BYTES)
+    elif what == 2:
+        del data[at : at + chance.choice((1, 3, 20))]
+    elif what == 3:
+        data[at:at] = data[at : at + 40] * chance.choice((1, 2, 9))
+    elif chance.random() < 0.3:
+        del data[at:]
+
+
+class Mutator:
+    """Makes inputs from documents. written: how a document becomes the bytes of a file."""
+
+    def __init__(self, documents: list[dict[str, Any]], written: Write) -> None:
+        self._texts = [json.dumps(one) for one in documents]
+        self._keys = sorted({str(key) for one in documents for holder, key in places(one) if isinstance(holder, dict)})
+        self._written = written
+
+    def seeds(self) -> list[bytes]:
+        return [self._written(json.loads(text)) for text in self._texts]
+
+    def mutated(self, pool: list[bytes], chance: random.Random) -> bytes:
+        """Mostly a document with some values changed; some texts with bytes changed as well, and some of the pool."""
+        if chance.random() < 0.1:
+            data = bytearray(chance.choice(pool))
+            damage(data, chance)
+            return bytes(data)
+        document = json.loads(chance.choice(self._texts))
+        for _ in range(chance.choice((1, 1, 2, 3, 8))):
+            reshape(document, self._keys, chance)
+        data = bytearray(self._written(document))
+        if chance.random() < 0.1:
+            damage(data, chance)
+        return bytes(data)
+
+
+def as_json(document: Any) -> bytes:
+    return json.dumps(document).encode("utf-8", "surrogatepass")
+
+
+def as_toml(document: Any) -> bytes:
+    """Top keys a line each, all below inline; what TOML has no word for is left out."""
+    lines = (f"{json.dumps(key)} = {_inline(value)}" for key, value in document.items() if value is not None)
+    return "\n".join(lines).encode("utf-8", "surrogatepass")
+
+
+def _inline(value: Any) -> str:
+    if isinstance(value, dict):
+        told = (f"{json.dumps(key)} = {_inline(one)}" for key, one in value.items() if one is not None)
+        return "{" + ", ".join(told) + "}"
+    if isinstance(value, list):
+        return "[" + ", ".join(_inline(one) for one in value if one is not None) + "]"
+    if isinstance(value, float):
+        return repr(value)
+    return json.dumps(value)
