@@ -13,7 +13,7 @@ from dlprof import schema
 from dlprof.api import verify
 from dlprof.store import Capture
 
-OLDER = Path(__file__).parents[1] / "older"
+OLDER = Path(__file__).parents[2] / "older"
 ADDED = ("host", "rank", "parent")
 """What schema 2 has more than schema 1."""
 

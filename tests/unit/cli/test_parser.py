@@ -1,0 +1,119 @@
+"""The command line: words become typed options, and what cannot be is refused in one line with exit code 2."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlprof.api.options import RunOptions
+from dlprof.cli import options
+from dlprof.cli.main import VERBS, build_parser, main
+from dlprof.errors import UsageError
+from dlprof.version import __version__
+
+
+def read(*words: str) -> RunOptions:
+    parser = argparse.ArgumentParser()
+    options.add_run_arguments(parser)
+    return options.run_options(parser.parse_args(words))
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_has_help_with_an_example_of_itself(verb: str, capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main([verb, "--help"])
+    assert end.value.code == 0
+    assert f"dlprof {verb}" in capsys.readouterr().out.partition("usage:")[2].partition("\n\n")[2]
+
+
+def test_help_of_the_program_lists_all_verbs_and_loads_none(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        main(["--help"])
+    shown = capsys.readouterr().out
+    assert {line.split()[0] for line in shown.splitlines() if line.startswith("    ")} >= set(VERBS)
+    build_parser().parse_args(["show"])  # without its verb's arguments: none is required
+
+
+def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(["--version"])
+    assert (end.value.code, capsys.readouterr().out) == (0, f"dlprof {__version__}\n")
+
+
+@pytest.mark.parametrize("words", [(), ("shwo", "x"), ("show",), ("show", "x", "--by")])
+def test_words_that_cannot_be_parsed_are_an_error_a_hint_and_exit_code_2(
+    words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    error, hint = capsys.readouterr().err.splitlines()
+    assert end.value.code == 2
+    assert error.startswith("error: ")
+    assert hint.startswith("hint: dlprof")
+    assert hint.endswith("--help shows what can be said")
+
+
+def test_an_error_of_dlprof_is_printed_once_and_gives_its_exit_code(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    assert main(["verify", str(tmp_path)]) == 1
+    lines = capsys.readouterr().err.splitlines()
+    assert [line.split(":")[0] for line in lines] == ["error", "hint"]
+    assert str(tmp_path) in lines[0]
+
+
+def test_what_is_not_said_has_its_default() -> None:
+    found = read("lenet")
+    assert (found.workload, found.device, found.seed, found.timeout_s) == ("lenet", "cpu", 0, 1800.0)
+    assert found.settings == {}
+    assert (found.epochs, found.threads, found.max_steps, found.mode, found.preset) == (None,) * 5
+
+
+@pytest.mark.parametrize(
+    ("words", "settings"),
+    [
+        (("--set", "batch_size=100", "--set", "lr=0.1"), {"batch_size": "100", "lr": "0.1"}),
+        (("--set", "sizes=50,100"), {"sizes": "50,100"}),
+        (("--set", "note=a=b"), {"note": "a=b"}),
+        (("--batch-size", "32", "--infer"), {"batch_size": "32", "task": "infer"}),
+        (("--batch-size", "32", "--set", "batch_size=32"), {"batch_size": "32"}),
+        (("--set", "lr=0.1", "--set", "lr=0.2"), {"lr": "0.2"}),
+    ],
+)
+def test_settings_are_those_of_set_and_of_the_options_that_stand_for_one(
+    words: tuple[str, ...], settings: dict[str, Any]
+) -> None:
+    assert read("lenet", *words).settings == settings
+
+
+@pytest.mark.parametrize("text", ["batch_size", "=100", "batch_size="])
+def test_a_setting_that_is_no_key_and_value_is_refused(text: str) -> None:
+    with pytest.raises(UsageError, match="not KEY=VALUE"):
+        read("lenet", "--set", text)
+
+
+def test_two_options_that_contradict_each_other_are_refused() -> None:
+    with pytest.raises(UsageError, match="--batch-size and --set batch_size=64 contradict each other"):
+        read("lenet", "--batch-size", "32", "--set", "batch_size=64")
+    with pytest.raises(UsageError, match="--infer and --set task=train contradict each other"):
+        read("lenet", "--infer", "--set", "task=train")
+
+
+@pytest.mark.parametrize("option", ["--epochs", "--threads", "--max-steps"])
+@pytest.mark.parametrize("value", ["0", "-1"])
+def test_a_count_below_one_is_refused_by_name(option: str, value: str) -> None:
+    with pytest.raises(UsageError, match=f"{option} must be at least 1, not {value}"):
+        read("lenet", option, value)
+
+
+def test_a_negative_seed_is_refused() -> None:
+    with pytest.raises(UsageError, match="--seed must not be negative: -3"):
+        read("lenet", "--seed", "-3")
+
+
+@pytest.mark.parametrize(("text", "seconds"), [("90s", 90.0), ("2m", 120.0), ("1h", 3600.0)])
+def test_a_time_limit_is_read_with_its_unit(text: str, seconds: float) -> None:
+    assert read("lenet", "--timeout", text).timeout_s == seconds
