@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import json
+import subprocess
+import sys
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 
 STEPS = 12
+TORCH = "2.13.0"
+JAX_PACKAGES = ("jax==0.10.2", "flax==0.12.8", "optax==0.2.8", "keras==3.15.1")
 
 
 class Made(NamedTuple):
@@ -25,3 +30,47 @@ def comparison(dlprof, tmp_path_factory) -> Made:
                   "-o", target, timeout=800)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return Made(target, done.stdout)
+
+
+def _run(*words: object, timeout: int = 900) -> subprocess.CompletedProcess[str]:
+    return subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=timeout, check=False)
+
+
+@pytest.fixture(scope="session")
+def torch(request: pytest.FixtureRequest) -> Path:
+    """A Python that has the CPU build of torch, made on first use and kept in pytest's cache."""
+    cache = request.config.cache
+    assert cache is not None
+    folder = cache.mkdir(f"torch-{TORCH}")
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        assert _run(sys.executable, "-m", "venv", "--clear", folder).returncode == 0
+        pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
+        asked = _run(*pip, "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", f"torch=={TORCH}")
+        if asked.returncode:
+            pytest.skip(f"pip finds no torch {TORCH} for this Python: {asked.stderr.strip()[-200:]}")
+        [found] = json.loads(asked.stdout)["install"]
+        needs = found["metadata"].get("requires_dist", [])
+        if any(word.startswith(("nvidia", "cuda")) for word in needs):
+            pytest.skip(f"pip would fetch a CUDA build of torch {TORCH}: point it at an index of CPU builds")
+        made = _run(*pip, f"torch=={TORCH}", "numpy")
+        if made.returncode:
+            pytest.skip(f"torch {TORCH} cannot be installed: {made.stderr.strip()[-200:]}")
+        (folder / "complete").touch()
+    return python
+
+
+@pytest.fixture(scope="session")
+def jax_python(request: pytest.FixtureRequest) -> Path:
+    """A Python that has JAX and what trains with it, made on first use and kept in pytest's cache."""
+    cache = request.config.cache
+    assert cache is not None
+    folder = cache.mkdir(JAX_PACKAGES[0].replace("==", "-"))
+    python = folder / "bin" / "python"
+    if not (folder / "complete").exists():
+        assert _run(sys.executable, "-m", "venv", "--clear", folder).returncode == 0
+        made = _run(python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *JAX_PACKAGES)
+        if made.returncode:
+            pytest.skip(f"no environment with {JAX_PACKAGES[0]}: {made.stderr.strip()[-300:]}")
+        (folder / "complete").touch()
+    return python

@@ -6,7 +6,6 @@ JAX on a CPU.
 
 from __future__ import annotations
 
-import shutil
 import subprocess
 from pathlib import Path
 
@@ -33,7 +32,6 @@ LAYERS = {
     } | {"Dense_0"},
     "keras": {"conv2d", "max_pooling2d", "dense", "dense_1"},
 }  # fmt: skip
-PACKAGES = ("jax==0.10.2", "flax==0.12.8", "optax==0.2.8", "keras==3.15.1")
 
 
 def backward(path: str) -> bool:
@@ -104,24 +102,6 @@ def own_steps(table: pa.Table, rows: pa.Table, told: list[Executed]) -> None:
 @pytest.mark.parametrize("program", RECORDED)
 def test_the_recorded_training_steps_equal_an_independent_reading(program: str) -> None:
     check(RECORDED[program], program)
-
-
-@pytest.fixture(scope="module")
-def jax_python(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """An environment of its own with JAX; skips where it cannot be made."""
-    folder = tmp_path_factory.mktemp("jax") / "environment"
-    uv = shutil.which("uv")
-    if uv is None:
-        pytest.skip("no uv to make an environment with JAX")
-    made = subprocess.run([uv, "venv", "-q", str(folder)], capture_output=True, text=True)
-    python = folder / "bin" / "python"
-    if made.returncode == 0:
-        made = subprocess.run(
-            [uv, "pip", "install", "-q", "--python", str(python), *PACKAGES], capture_output=True, text=True
-        )
-    if made.returncode:
-        pytest.skip(f"no environment with {PACKAGES[0]}: {made.stderr.strip()[-300:]}")
-    return python
 
 
 @pytest.mark.slow

@@ -8,7 +8,6 @@ from __future__ import annotations
 import gzip
 import json
 import subprocess
-import sys
 from collections import defaultdict
 from decimal import Decimal
 from pathlib import Path
@@ -22,43 +21,14 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RECORDER = ROOT / "tests" / "unit" / "ingest" / "data" / "pytorch" / "record.py"
 RUNS = ("plain", "with_stack", "record_shapes", "with_modules", "profile_memory", "everything")
-TORCH = "2.13.0"
 US = 10**6
-
-
-def _run(*words: object, timeout: int = 900) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=timeout, check=False)
-
-
-@pytest.fixture(scope="module")
-def torch(request: pytest.FixtureRequest) -> Path:
-    """A Python that has the CPU build of torch, made on first use and kept in pytest's cache."""
-    cache = request.config.cache
-    assert cache is not None
-    folder = cache.mkdir(f"torch-{TORCH}")
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        assert _run(sys.executable, "-m", "venv", "--clear", folder).returncode == 0
-        pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
-        asked = _run(*pip, "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", f"torch=={TORCH}")
-        if asked.returncode:
-            pytest.skip(f"pip finds no torch {TORCH} for this Python: {asked.stderr.strip()[-200:]}")
-        [found] = json.loads(asked.stdout)["install"]
-        needs = found["metadata"].get("requires_dist", [])
-        if any(word.startswith(("nvidia", "cuda")) for word in needs):
-            pytest.skip(f"pip would fetch a CUDA build of torch {TORCH}: point it at an index of CPU builds")
-        made = _run(*pip, f"torch=={TORCH}", "numpy")
-        if made.returncode:
-            pytest.skip(f"torch {TORCH} cannot be installed: {made.stderr.strip()[-200:]}")
-        (folder / "complete").touch()
-    return python
 
 
 @pytest.fixture(scope="module")
 def recordings(torch: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trace and key_averages of each of RUNS."""
     folder = tmp_path_factory.mktemp("torch")
-    done = _run(torch, RECORDER, folder, *RUNS)
+    done = subprocess.run([torch, RECORDER, folder, *RUNS], capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 
