@@ -33,7 +33,7 @@ def one_input(data: bytes) -> None:
         text = data.decode()
         found = workload.parse(text, SOURCE)
         if found.kind == "network":
-            list(inputs.weight_shapes(found.description["model"]))
+            list(inputs.weight_shapes(inputs.model_of(found.description)))
     except (UnicodeDecodeError, UsageError):
         return
     if zlib.crc32(data) % 4:

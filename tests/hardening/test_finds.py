@@ -77,7 +77,7 @@ def test_a_layer_that_lacks_a_number_is_refused_in_words(what):
 
     layers = tomllib.loads(f"layers = [{LAYERS[what]}]")["layers"]
     with pytest.raises(UsageError, match="layer a: "):
-        list(inputs.weight_shapes({"input": [4, 4, 1], "layers": layers}))
+        list(inputs.weight_shapes(inputs.model_of({"model": {"input": [4, 4, 1], "layers": layers}})))
 
 
 STUDIES = {

@@ -79,7 +79,9 @@ class WorkChecks:
             return {}
         workload = self.workloads["a"]
         network = workload.kind == "network"
-        return rates.operations(workload, inputs.multiply_adds(workload.description["model"]) if network else None)
+        return rates.operations(
+            workload, inputs.multiply_adds(inputs.model_of(workload.description)) if network else None
+        )
 
     def _refused(self, found: tuple[rules.Difference, ...]) -> Collection[str]:
         known = {(difference["what"], difference["where"]) for difference in self.kept.differences}

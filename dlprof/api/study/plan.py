@@ -162,7 +162,7 @@ def _checked(planned: Planned, run: RunOptions, compare: CompareOptions | None) 
         try:
             workload = run.resolve(name)
             if workload.kind == "network":
-                list(inputs.weight_shapes(workload.description["model"]))
+                list(inputs.weight_shapes(inputs.model_of(workload.description)))
         except UsageError as error:
             raise _Wrong(_guilty(planned, run, name, error), error) from None
         try:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlprof.analysis.same_work import rates
-from dlprof.capture.data.inputs import multiply_adds
+from dlprof.capture.data.inputs import model_of, multiply_adds
 from dlprof.workload import resolve
 
 
@@ -15,7 +15,7 @@ def test_the_operations_of_a_product_follow_from_its_size() -> None:
 def test_a_training_step_takes_at_least_two_forward_passes() -> None:
     workload = resolve("mlp", framework="tf")
     forward = 20 * 64 + 64 * 64 + 64
-    assert multiply_adds(workload.description["model"]) == forward
+    assert multiply_adds(model_of(workload.description)) == forward
     known = rates.operations(workload, forward)
     assert known["infer_block"] == 2 * forward * 128
     assert known["train_block"] == 2 * known["infer_block"]
@@ -31,7 +31,7 @@ def test_lenet_counts_the_places_of_its_windows() -> None:
             {"name": "d", "op": "Gemm", "units": 10},
         ],
     }
-    assert multiply_adds(model) == 24 * 24 * 5 * 5 * 6 + 12 * 12 * 6 * 10
+    assert multiply_adds(model_of({"model": model})) == 24 * 24 * 5 * 5 * 6 + 12 * 12 * 6 * 10
 
 
 def test_only_what_exceeds_the_peak_is_refused_by_item_and_side() -> None:

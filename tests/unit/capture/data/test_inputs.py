@@ -12,6 +12,7 @@ from dlprof.capture.data import inputs
 from dlprof.capture.data.datasets import Dataset
 from dlprof.errors import UsageError
 from dlprof.protocol import Inputs
+from dlprof.workload_shape import Data
 
 LENET = workload.load("lenet").description
 
@@ -56,7 +57,7 @@ def test_a_seed_decides_everything_and_more_epochs_change_nothing_before(tmp_pat
 
 
 def test_lenet_has_the_shapes_of_its_layers(tmp_path: Path) -> None:
-    assert dict(inputs.weight_shapes(LENET["model"])) == {
+    assert dict(inputs.weight_shapes(inputs.model_of(LENET))) == {
         "conv1": (5, 5, 1, 6), "conv2": (3, 3, 6, 16), "dense1": (400, 120), "dense2": (120, 84), "logits": (84, 10),
     }  # fmt: skip
     _, arrays = prepared(tmp_path)
@@ -67,7 +68,9 @@ def test_lenet_has_the_shapes_of_its_layers(tmp_path: Path) -> None:
 def test_glorot_weights_have_their_variance() -> None:
     model = {"input": [400], "layers": [{"name": "d", "op": "Gemm", "units": 600}]}
     for name, extreme in (("GlorotUniform", np.sqrt(6 / 1000)), ("GlorotNormal", 2 * np.sqrt(2 / 1000) / 0.8796)):
-        w = inputs.initial_weights(model | {"initializer": name}, np.random.default_rng(5))["d/w"]
+        w = inputs.initial_weights(inputs.model_of({"model": model | {"initializer": name}}), np.random.default_rng(5))[
+            "d/w"
+        ]
         assert w.dtype == np.float32
         assert np.abs(w).max() <= extreme * 1.0001
         assert w.std() == pytest.approx(np.sqrt(2 / 1000), rel=0.01)
@@ -75,7 +78,7 @@ def test_glorot_weights_have_their_variance() -> None:
 
 def test_a_convolutions_fans_count_its_window() -> None:
     model = {"input": [9, 9, 3], "layers": [{"name": "c", "op": "Conv", "filters": 64, "kernel": 5}]}
-    w = inputs.initial_weights(model, np.random.default_rng(5))["c/w"]
+    w = inputs.initial_weights(inputs.model_of({"model": model}), np.random.default_rng(5))["c/w"]
     assert np.abs(w).max() == pytest.approx(np.sqrt(6 / (25 * 3 + 25 * 64)), rel=0.01)
 
 
@@ -85,11 +88,13 @@ def test_a_convolutions_fans_count_its_window() -> None:
         ([{"name": "c", "op": "Conv", "filters": 1, "kernel": 9}], "window of 9×9 does not fit into 8×8"),
         ([{"name": "d", "op": "Gemm", "units": 1}], "needs a flat input"),
         ([{"name": "x", "op": "Convv"}], "unknown op 'Convv'"),
+        ([{"name": "p", "op": "MaxPool"}], "layer p: MaxPool needs `kernel`"),
+        ([{"name": "f", "op": "Flatten"}, {"name": "d", "op": "Gemm"}], "layer d: Gemm needs `units`"),
     ],
 )
 def test_a_layer_that_does_not_fit_is_named(layers: list[dict[str, object]], says: str) -> None:
     with pytest.raises(UsageError, match=says):
-        list(inputs.weight_shapes({"input": [8, 8, 1], "layers": layers}))
+        list(inputs.weight_shapes(inputs.model_of({"model": {"input": [8, 8, 1], "layers": layers}})))
 
 
 def test_windows_may_be_strided_oblong_and_padded() -> None:
@@ -99,13 +104,13 @@ def test_windows_may_be_strided_oblong_and_padded() -> None:
         {"name": "f", "op": "Flatten"},
         {"name": "d", "op": "Gemm", "units": 1},
     ]
-    shapes = dict(inputs.weight_shapes({"input": [9, 8, 3], "layers": layers}))
+    shapes = dict(inputs.weight_shapes(inputs.model_of({"model": {"input": [9, 8, 3], "layers": layers}})))
     assert shapes == {"c1": (3, 5, 3, 2), "d": (2 * 2 * 2, 1)}
 
 
 def test_more_examples_than_there_are_is_an_error() -> None:
     with pytest.raises(UsageError, match="11 training and validation examples wanted, but the data set has 10"):
-        inputs.split({"train": 6, "validation": 5}, (10, 0), np.random.default_rng(0))
+        inputs.split(Data("random", 6, 5), (10, 0), np.random.default_rng(0))
 
 
 def test_random_data_is_made_from_the_seed(tmp_path: Path) -> None:
