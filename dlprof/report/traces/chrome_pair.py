@@ -8,9 +8,10 @@ stands one above the other. All times are shifted, none is scaled. A third proce
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields
+from functools import partial
+from typing import Any, Final, Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -174,7 +175,27 @@ def _matched(parts: list[pa.Table], turns: list[Ints]) -> chrome.Links:
     return chrome.Links("same operator", ids[partner[:, 0]], ids[partner[:, 1]])
 
 
-def _differences(pairs: _Pairs) -> Iterator[dict[str, Any]]:
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Drawn:
+    """A row that no trace holds: what both together show. Its fields are columns of schema.EVENTS."""
+
+    device: str
+    stream: str
+    track: int
+    start_ps: int
+    level: Literal["op", "counter"]
+    name: str
+    duration_ps: int = 0
+    step: int | None = None
+    value: float | None = None
+    args: str | None = None
+    source: str = "dlprof"
+    self_ps: int = 0
+    occurrences: int = 1
+    calls: int = 0
+
+
+def _differences(pairs: _Pairs) -> Iterator[_Drawn]:
     """A slice as long as the difference, and a counter, for each pair."""
     for number, start, a_wall, b_wall in zip(
         pairs.number.tolist(), pairs.grid.tolist(), pairs.a_wall.tolist(), pairs.b_wall.tolist(), strict=True
@@ -185,20 +206,13 @@ def _differences(pairs: _Pairs) -> Iterator[dict[str, Any]]:
             "b_ms": b_wall / PS_PER_NS / NS_PER_MS,
             "b_minus_a_ms": delta / PS_PER_NS / NS_PER_MS,
         }
+        drawn = partial(_Drawn, device=DELTA, stream="difference of the step's wall time", track=-1, start_ps=start)
         name = SLOWER if delta > 0 else FASTER if delta < 0 else EQUAL
-        common = {"device": DELTA, "stream": "difference of the step's wall time", "track": -1, "start_ps": start}
-        yield {
-            **common,
-            "level": "op",
-            "name": name,
-            "duration_ps": abs(delta),
-            "step": number,
-            "args": json.dumps(known),
-        }
-        yield {**common, "level": "counter", "name": "B − A, ms", "value": known["b_minus_a_ms"]}
+        yield drawn(level="op", name=name, duration_ps=abs(delta), step=number, args=json.dumps(known))
+        yield drawn(level="counter", name="B − A, ms", value=known["b_minus_a_ms"])
 
 
-def _occupancy(events: pa.Table, name: str) -> Iterator[dict[str, Any]]:
+def _occupancy(events: pa.Table, name: str) -> Iterator[_Drawn]:
     """A counter of how many operators run at once on a side."""
     mask = steps.work(events)
     times = steps.Times.of(events)
@@ -207,20 +221,29 @@ def _occupancy(events: pa.Table, name: str) -> Iterator[dict[str, Any]]:
     at, inverse = np.unique(edges, return_inverse=True)
     running = np.cumsum(np.bincount(inverse, weights=change, minlength=len(at)))
     for start, value in zip(at.tolist(), running.tolist(), strict=True):
-        yield {
-            "device": name,
-            "stream": "occupancy",
-            "track": -2,
-            "start_ps": start,
-            "level": "counter",
-            "name": "operators running",
-            "value": value,
-        }
+        yield _Drawn(
+            device=name,
+            stream="occupancy",
+            track=-2,
+            start_ps=start,
+            level="counter",
+            name="operators running",
+            value=value,
+        )
 
 
-def _rows(given: list[dict[str, Any]], offset: int) -> pa.Table:
-    """Rows of schema.EVENTS; what is not given is null, or zero where null is not allowed."""
-    base: Mapping[str, Any] = dict.fromkeys(schema.EVENTS.names)
-    plain = {"source": "dlprof", "duration_ps": 0, "self_ps": 0, "occurrences": 1, "calls": 0}
-    rows = [{**base, **plain, "id": offset + at, **row} for at, row in enumerate(given)]
-    return pa.Table.from_pylist(rows, schema=schema.EVENTS)
+def _rows(drawn: Sequence[_Drawn], offset: int) -> pa.Table:
+    """Rows of schema.EVENTS, with ids from `offset` on; null in columns that they have not."""
+    own = {field.name for field in fields(_Drawn)}
+    columns_ = {"id": pa.array(range(offset, offset + len(drawn)), schema.EVENTS.field("id").type)} | {
+        field.name: pa.array([getattr(row, field.name) for row in drawn], field.type)
+        for field in schema.EVENTS
+        if field.name in own
+    }
+    return pa.Table.from_arrays(
+        [
+            columns_[field.name] if field.name in columns_ else pa.nulls(len(drawn), field.type)
+            for field in schema.EVENTS
+        ],
+        schema=schema.EVENTS,
+    )
