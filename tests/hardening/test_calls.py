@@ -42,6 +42,7 @@ eval('1')
 print(x)
 getattr(x, 'tofile')('/tmp/x')
 globals()
+np.sum(x, axis=0, axis=1)
 x.__class__
 x.__class__.__bases__[0].__subclasses__()
 (1).__class__

@@ -402,3 +402,63 @@ def test_a_manifest_from_which_something_was_removed_does_not_agree(place: Path,
             list(verify.verify(place))
     else:
         assert verify.outcome(list(verify.verify(place))) == "differs"
+
+
+SWEPT: dict[str, Callable[[Any], Any]] = {
+    "removed": lambda _: REMOVED,
+    "null": lambda _: None,
+    "of another type": lambda value: (
+        7 if isinstance(value, str) else "odd" if isinstance(value, int | float) else "list"
+    ),
+    "huge": lambda value: 1e308 if isinstance(value, float) else 2**62 if isinstance(value, int) else "x" * 100_000,
+    "negative": lambda value: -value - 1 if isinstance(value, int | float) else -1,
+}
+FIRST_STEP = 23
+"""Of all changes one in so many is tried by default, the rest where the slow tests run."""
+
+
+def swept(file: Path) -> list[tuple[str, bytes]]:
+    """(what, JSON) of every field, changed in each way of SWEPT."""
+    plain = json.loads(file.read_bytes())
+    return [
+        (f"{file.name}: {'.'.join(map(str, at))} {what}", changed(plain, at, change(value_at(plain, at))))
+        for at in fields(plain)
+        for what, change in SWEPT.items()
+    ]
+
+
+def value_at(plain: Any, at: tuple[str | int, ...]) -> Any:
+    for key in at:
+        plain = plain[key]
+    return plain
+
+
+def sweep(place: Path, out: Path, name: str, step: int) -> Counter[str]:
+    """Every change (one in `step`) of a comparison's file, read as `report`, `verify` and `dlprof.load` read it."""
+    reader = Reader(out, (name,))
+    file, page = place / name, out / "page.html"
+    before = file.read_bytes()
+    ways: list[Callable[[str], None]] = [
+        lambda what: reader.call(what, loading(place)),
+        lambda what: reader.command(what, "verify", place),
+        lambda what: reader.command(what, "report", place, "-o", page),
+    ]
+    for number, (what, content) in enumerate(swept(file)):
+        if number % step:
+            continue
+        file.write_bytes(content)
+        for way in ways if step == 1 else [ways[number // step % len(ways)]]:
+            way(what)
+    file.write_bytes(before)
+    return reader.ended
+
+
+@pytest.mark.parametrize("step", [FIRST_STEP, pytest.param(1, marks=[pytest.mark.slow, pytest.mark.timeout(3600)])])
+@pytest.mark.parametrize("name", ["comparison.json", "manifest.json"])
+def test_every_field_of_a_comparison(
+    place: Path, out: Path, attacked: Callable[[int], None], name: str, step: int
+) -> None:
+    ended = sweep(place, out, name, step)
+    attacked(ended.total())
+    assert ended["refused"] > 5, ended
+    assert ended["read"] > 5, ended

@@ -67,9 +67,13 @@ def compiled(call, names, scope, listed, first=()):
     tree = _Vet(text, [*names, *(name for name in scope if name not in listed)], texts, listed).tree()
     code = ast.parse("lambda %s: None" % ", ".join([*first, *names]), "<call>", "eval")
     code.body.body = tree.body
+    try:
+        vetted = compile(code, "<call>", "eval")
+    except (SyntaxError, ValueError) as error:  # what a parser of Python lets through and its compiler does not
+        raise Fault("call `%s` is not allowed: %s" % (text, error), HINT) from None
     # With Python's builtins, though no vetted name is one: NumPy imports parts of itself at a first call, by way of them.
     # What is evaluated was vetted, node by node, just above.
-    return eval(compile(code, "<call>", "eval"), dict(scope))  # nosec B307
+    return eval(vetted, dict(scope))  # nosec B307
 
 
 def _own(call, scope, first):
@@ -234,9 +238,13 @@ class _Vet:
         self._callee(node.func)
         for argument in node.args:
             self._value(argument)
+        given = set()
         for keyword in node.keywords:
             if keyword.arg is None:
                 raise self._refused("** is not known here")
+            if keyword.arg in given:
+                raise self._refused("%s is given twice" % keyword.arg)
+            given.add(keyword.arg)
             self._value(keyword.value)
 
     def _callee(self, node):
