@@ -125,8 +125,11 @@ class Marker:
 
     @classmethod
     def spanning(cls, name: str) -> Self | None:
-        """The marker that an event's name begins with, where its span is a step: a synchronised step or call of an item of
-        dlprof's own, or a step of PyTorch's. Tools that write a trace anew may append to its names."""
+        """The marker at the beginning of an event's name, where its span is a step.
+
+        That is a synchronised step or call of an item of dlprof's own, or a step of PyTorch's. Tools that write a trace anew may
+        append to its names.
+        """
         if step := _PYTORCH_STEP.match(name):
             return cls("profiler_step", int(step["number"]), synchronised=False)
         if not name.startswith(PREFIX):

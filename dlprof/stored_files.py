@@ -1,5 +1,7 @@
-"""The doors through which a directory's JSON and Parquet files come in: what does not fit is a `StoreError` with the file
-and the path of the field (or the column), and nothing behind a door looks at plain values again.
+"""The doors through which a directory's JSON and Parquet files come in, checked once and typed from there on.
+
+What does not fit is a `StoreError` with the file and the path of the field (or the column); nothing behind a door looks at
+plain values again.
 """
 
 from __future__ import annotations

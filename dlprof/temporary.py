@@ -142,8 +142,10 @@ def left_in_system() -> Iterator[Leftover]:
 
 
 def old_reports(*, every: bool = False) -> Iterator[Leftover]:
-    """Copies of failed children's logs and reports of bugs in the system's temporary directory that are not among the last few,
-    or are over a week old. every: all of them."""
+    """Reports in the system's temporary directory that are old: copies of failed children's logs, and reports of bugs.
+
+    Old are all but the last few, and what is over a week old. every: all of them.
+    """
     found = [entry for entry in _entries(Path(tempfile.gettempdir())) if entry.name.startswith(_REPORT_PREFIXES)]
     dated = sorted(((_modified(entry), entry) for entry in found), key=lambda one: one[0], reverse=True)
     limit = time.time() - KEPT_REPORTS_S

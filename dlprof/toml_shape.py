@@ -1,4 +1,4 @@
-"""Text files of the user as typed values: what does not fit is an error that names the place, and a misspelt key a suggestion."""
+"""The user's text files as typed values: what does not fit is an error with its place, a misspelt key gets a suggestion."""
 
 from __future__ import annotations
 

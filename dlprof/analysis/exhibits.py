@@ -233,8 +233,10 @@ def _epochs(side: str, trained: Sequence[Epoch]) -> Epochs:
 
 
 def sweeps(found: Comparison, per_trial: Sequence[Trials]) -> tuple[Sweep, ...]:
-    """Items such as matmul[size=50] or matmul[call=study,size=50] that differ in the last number only, gathered and sorted
-    by it; one size is no sweep."""
+    """Items that differ in their last number only (matmul[size=50], matmul[size=100], …), gathered and sorted by it.
+
+    One size is no sweep.
+    """
     groups: dict[tuple[str, str], list[tuple[float, int]]] = {}
     for at, item in enumerate(found.items):
         if sized := Item.parse(item.item).sweep:

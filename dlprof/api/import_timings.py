@@ -1,4 +1,4 @@
-"""Others' published timings as a comparison directory: our statistics on them, with the warnings that their design deserves."""
+"""Others' published timings as a comparison directory: dlprof's statistics on them, with warnings of their design."""
 
 from __future__ import annotations
 

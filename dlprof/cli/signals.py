@@ -1,4 +1,4 @@
-"""SIGTERM and SIGHUP end a run as Ctrl-C does: children are stopped, what was finished is kept, and it is said how to go on."""
+"""SIGTERM and SIGHUP end a run as Ctrl-C does: children stop, what is finished stays, the user is told how to go on."""
 
 from __future__ import annotations
 

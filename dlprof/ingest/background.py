@@ -1,4 +1,4 @@
-"""One thread beside the reader's: what does not need Python's lock (decompressing, files, Parquet) overlaps with what does."""
+"""One thread beside the reader's, for work that does not need Python's lock: decompressing, files, Parquet."""
 
 from __future__ import annotations
 

@@ -1,5 +1,7 @@
-"""The seam between the formats and the rest of ingest: what a format is (`Format`), what its reader is given (`Context`) and
-must do (`Reader`)."""
+"""The seam between the formats and the rest of ingest.
+
+What a format is (`Format`), what its reader is given (`Context`), and what a reader must do (`Reader`).
+"""
 
 from __future__ import annotations
 
@@ -114,8 +116,10 @@ class Reader(Protocol):
         """
 
     def operator(self, name: str, vocabulary: Vocabulary) -> Operator | None:
-        """The meaning of a raw operator name (lookup, else name; once per distinct one): usually `vocabulary.get(name)`;
-        a format whose names need work first (bulked `a,b,c`, suffixes) does it here. None = unknown."""
+        """The meaning of a raw operator name (lookup, else name), asked once per distinct one; None = unknown.
+
+        Usually `vocabulary.get(name)`; a format whose names need work first (bulked `a,b,c`, suffixes) does it here.
+        """
 
 
 @dataclass(frozen=True, slots=True)

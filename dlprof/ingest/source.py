@@ -65,7 +65,7 @@ class _Guarded(io.RawIOBase):
 
 
 def zstd_frames(file: BinaryIO) -> tuple[int, str]:
-    """(bytes of the file that belong to zstd frames, what is wrong with the rest: '' for nothing), by the headers of its blocks.
+    """How many bytes of the file belong to zstd frames, and what is wrong with the rest ('' for nothing), by block headers.
 
     zstandard's reader ends without a word in the middle of a frame, and fails as a whole where something else follows one.
     """

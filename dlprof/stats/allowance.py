@@ -1,4 +1,4 @@
-"""How much wider than Student's an interval over trials is made: for trials that resemble their neighbours, and for a tail."""
+"""How much wider than Student's an interval over trials is, for trials that resemble their neighbours, and for a tail."""
 
 from __future__ import annotations
 

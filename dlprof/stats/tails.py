@@ -1,4 +1,4 @@
-"""What a typical ratio does not show: rare slow iterations (the ratio of means) and a speed that changes as a process runs."""
+"""What a typical ratio does not show: rare slow iterations (the ratio of means), and speeds that change during a run."""
 
 from __future__ import annotations
 

@@ -124,8 +124,10 @@ def traced_folders(path: Path) -> list[Path]:
 
 
 def inside(root: Path, name: str) -> Path:
-    """The place of `name`, as a file of `root` states it. Raises `StoreError` where it leads out of `root`: absolute, by
-    `..` or by a link."""
+    """The place of `name`, as a file of `root` states it.
+
+    Raises `StoreError` where it leads out of `root`: absolute, by `..` or by a link.
+    """
     path = root / name
     if not path.resolve().is_relative_to(root.resolve()):
         raise StoreError(f"{root}: names a file outside of itself: {name}", hint="this is no result that dlprof wrote")

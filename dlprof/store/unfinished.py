@@ -33,8 +33,11 @@ class Unfinished(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def taken_up(path: Path) -> Path | None:
-    """The directory to go on with when `path` is resumed: itself or what killed processes left of it, whichever has more
-    finished trials and captures; None where there is none. Raises `StoreError` where a living process is at work on it."""
+    """The directory to go on with when `path` is resumed; None where there is none.
+
+    It is `path` itself or what killed processes left of it, whichever has more finished trials and captures. Raises
+    `StoreError` where a living process is at work on it.
+    """
     place = temporary.place_of(path) or path
     if temporary.at_work(place):
         raise StoreError(f"{place}: another dlprof is at work on it", hint="wait for it, or stop it")

@@ -161,8 +161,10 @@ class CaptureWriter:
         return Capture(self.path, manifest)
 
     def _rename(self) -> None:
-        """Into place; a directory that is replaced steps aside first, under a name by which `taken_up` finds it, and back where
-        the new one cannot come."""
+        """Renames the directory into place.
+
+        One that is replaced steps aside first, under a name by which `taken_up` finds it, and back where the new one cannot come.
+        """
         before = temporary.beside(self.path, "partial")
         replaced = self.source is not None and self.path.exists()
         if replaced:

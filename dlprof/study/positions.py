@@ -15,12 +15,12 @@ MOST_PARSED: Final = 1_000_000
 
 
 def line_of(text: str, key: Key) -> int | None:
-    """The 1-based line on which the statement that sets `key` begins; that of its table where it is not set; None where it is
-    not found, in texts of over a hundred thousand characters for one.
+    """The 1-based line on which the statement that sets `key` begins, or that of its table where it is not set.
 
-    tomllib keeps no positions, nor does tomlkit. Each prefix of a valid TOML text that is itself valid ends with a whole
-    statement, so the first such prefix that has the key ends with it, and the valid one before ends where it begins. That is
-    exact for every way to write TOML. Later prefixes have the key too, so that the first is found by halving.
+    None where it is not found, and for texts of over a hundred thousand characters. tomllib keeps no positions, nor does
+    tomlkit. Each prefix of a valid TOML text that is itself valid ends with a whole statement, so the first such prefix that
+    has the key ends with it, and the valid one before ends where it begins. That is exact for every way to write TOML. Later
+    prefixes have the key too, so that the first is found by halving.
     """
     lines = text.splitlines(keepends=True)
     prefixes = _Prefixes(lines)

@@ -20,8 +20,11 @@ from dlprof.units import PS_PER_NS
 
 
 def identify(events: pa.Table) -> pa.Table:
-    """One row per execution in the frame (steps, else the whole trace): id, op, phase, layer, shape, step (as recorded, null
-    outside steps), occurrence (from 0), duration_ns; in order of (op, phase, layer, shape), step and time."""
+    """One row per execution in the frame (steps, else the whole trace), so that executions of two traces can be matched.
+
+    Columns: id, op, phase, layer, shape, step (as recorded, null outside steps), occurrence (from 0), duration_ns. In order
+    of (op, phase, layer, shape), step and time.
+    """
     gathered = gather(events)
     rows = np.flatnonzero(gathered.row != NULL)
     cell, shape = gathered.row[rows], _shapes(events, rows)

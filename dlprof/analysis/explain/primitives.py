@@ -151,8 +151,10 @@ _NONE: Final = _Run("", "", "", 0.0, 0.0)
 
 
 def _generic(implementation: str) -> str:
-    """The implementation without the spelling of its instruction set, which changes between releases:
-    `x64:gemm:jit` = `gemm:jit`, `jit:avx512_common` = `jit:avx512_core`."""
+    """The implementation without the name of its instruction set, which changes between releases.
+
+    `x64:gemm:jit` = `gemm:jit`, `jit:avx512_common` = `jit:avx512_core`.
+    """
     return (
         implementation.removeprefix("x64:").replace("avx512_common", "avx512_core").replace("brgconv", "brg_conv_fwd")
     )

@@ -93,10 +93,11 @@ def _windows(a: pa.Table, b: pa.Table) -> list[Finding]:
 
 
 def outside_steps(events: pa.Table) -> float | None:
-    """Share of executed work (self time) that does not lie inside any marked step, synchronised or not; None without
-    marked steps. Work outside the span of the marked steps (validation after the epoch) counts too if it began
-    before the last step ended: that is the tail of what the steps asked for. What was launched between the steps, as the
-    trace tells, no step asked for: it does not count."""
+    """Share of executed work (self time) that lies outside all marked steps, synchronised or not; None without any.
+
+    Work after the last marked step (validation) counts if it began before that step ended: it is the tail of what the steps
+    asked for. Work that was launched between the steps, as the trace tells, does not count: no step asked for it.
+    """
     name, level = columns.text(events, "name"), columns.text(events, "level")
     marked = level.where("marker") & name.flags([_is_step(value) for value in name.values])
     if not marked.any():

@@ -1,4 +1,4 @@
-"""Families: what many items of one comparison say together: the curve over sizes, where it crosses 1, items without events."""
+"""What many items of one comparison say together: the curve over sizes, where it crosses 1, items without events."""
 
 from __future__ import annotations
 

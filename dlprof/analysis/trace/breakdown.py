@@ -71,16 +71,23 @@ COLUMNS: Final = (
 
 
 def view(events: pa.Table, by: str, where: Where = "work") -> pa.Table:
-    """Executed work (steps.work) grouped by KEYS[by], largest self time first; where host, what the host's threads did
-    (steps.host_side), which in a trace of kernels is no part of the executed work.
+    """Executed work (steps.work) grouped by KEYS[by], largest self time first.
 
-    Columns: the keys; count (executions recorded), calls (calls of the canonical op: a second part of a split op
-    counts 0); total_ns (sum of durations, of what is nested in work of the same row the outermost alone: concurrent
-    work adds up, so never CPU time), self_ns (without what is nested inside),
-    share (of all self time; sums to 1), wall_ns (part of the steps' wall time when concurrent work
-    shares each instant; null without steps). By op also `known` (False: the vocabulary lacks the name, which is
-    then shown raw). By phase an `idle` row. By step only work that belongs to one (`outside` is the rest). By device and
-    stream also busy_ns (union of intervals) and span_ns (first start to last end). Raises `UsageError`.
+    where: `host` groups what the host's threads did (steps.host_side) instead; in a trace of kernels that is no part of the
+    executed work.
+
+    Columns: the keys, and
+        count: executions recorded
+        calls: calls of the canonical op (the second part of a split op counts 0)
+        total_ns: sum of durations; of what is nested in work of the same row the outermost alone. Concurrent work adds up
+        self_ns: without what is nested inside
+        share: of all self time; sums to 1
+        wall_ns: part of the steps' wall time when concurrent work shares each instant; null without steps
+        known: by op; False where the vocabulary lacks the name, which is then shown raw
+        busy_ns, span_ns: by device and stream; union of intervals, and first start to last end
+
+    By phase there is an `idle` row. By step only work that belongs to one is there (`outside` is the rest). Raises
+    `UsageError`.
     """
     if by not in KEYS:
         raise UsageError(f"no such view: {by!r}", hint=f"group by one of {', '.join(get_args(By))}")
@@ -117,8 +124,7 @@ def outside(events: pa.Table, where: Where = "work") -> Outside:
 
 
 def elsewhere(events: pa.Table, where: Where = "work") -> Outside:
-    """What the view leaves to the other side: of executed work what the host did beside it, of the host's side the work of
-    devices."""
+    """What a view leaves out: beside executed work what the host did, beside the host's side the work of devices."""
     work, host = steps.work(events), steps.host_side(events)
     return _amount(events, work & ~host if where == "host" else host & ~work)
 

@@ -42,8 +42,10 @@ def detail(events: pa.Table, view: str) -> Detail:
 
 
 def kernels(events: pa.Table) -> pa.Table:
-    """Which kernels (or copies) ran for which operator, longest first: op, phase, kernel, device; count, total_ns,
-    mean_ns, min_ns, max_ns, share (of the time of all)."""
+    """Which kernels (or copies) ran for which operator, longest first.
+
+    Columns: op, phase, kernel, device, count, total_ns, mean_ns, min_ns, max_ns, share (of the time of all).
+    """
     mask, times = steps.work(events), steps.Times.of(events)
     work = events.filter(pa.array(mask))
     ran, raw = columns.text(work, "kernel"), columns.text(work, "name")

@@ -41,8 +41,10 @@ UNASSIGNED: Final = "layer_unassigned"
 
 @dataclass(frozen=True, slots=True)
 class Assigned:
-    """The events with layer, phase and op filled in, and counters of what could not be (UNASSIGNED: rows of a layer's
-    operator family whose calls per step are not what the workload asks for)."""
+    """Events with layer, phase and op filled in, and counters of what could not be.
+
+    UNASSIGNED counts rows of a layer's operator family whose calls per step are not what the workload asks for.
+    """
 
     events: pa.Table
     anomalies: Mapping[str, int]

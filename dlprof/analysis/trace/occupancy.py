@@ -51,9 +51,11 @@ def concurrency(events: pa.Table) -> pa.Table:
 
 
 def over_time(events: pa.Table, bins: int = 100) -> pa.Table:
-    """The frame in equal bins: start_ns, end_ns (from the frame's start), busy (share of the bin in which any work
-    ran), active (mean number of tracks at work). Between steps nothing counts as busy. Raises `ValueError` for bins
-    < 1."""
+    """How busy the frame was over time, in equal bins.
+
+    Columns: start_ns and end_ns (from the frame's start), busy (share of the bin in which any work ran), active (mean number
+    of tracks at work). Between steps nothing counts as busy. Raises `ValueError` for bins < 1.
+    """
     if bins < 1:
         raise ValueError(f"expected at least one bin, got {bins}")
     frame, low, high = _busy(events)

@@ -97,9 +97,11 @@ def per_step(events: pa.Table) -> tuple[list[str], Floats]:
 
 
 def slowest(events: pa.Table, count: int = 20) -> pa.Table:
-    """The `count` executions that took longest: id, op, phase, layer, name, device, step, start_ns, duration_ns,
-    times_median (duration ÷ median of the same op, phase, layer and kernel: 30 means an outlier, 1 an operator that
-    is always slow)."""
+    """The `count` executions that took longest.
+
+    Columns: id, op, phase, layer, name, device, step, start_ns, duration_ns, times_median (duration ÷ median of the same op,
+    phase, layer and kernel: 30 means an outlier, 1 an operator that is always slow).
+    """
     mask, times = steps.work(events), steps.Times.of(events)
     keys = {name: breakdown.key(events, mask, name) for name in ("op", "phase", "layer")}
     work = events.filter(pa.array(mask))

@@ -1,4 +1,4 @@
-"""`--method as-published`: the original study's measurement, run again in its own environment, labelled unsound throughout."""
+"""`--method as-published`: the original study's measurement in its own environment, called unsound throughout."""
 
 from __future__ import annotations
 

@@ -147,8 +147,10 @@ def _check_same(path: Path, old: StudyRecord, planned: Sequence[CellRecord], *, 
 
 
 def _found(path: Path, cell: CellRecord) -> CellRecord:
-    """The cell as its directory says: killed after that was whole and before study.json said so, it is done; gone, it is
-    pending."""
+    """The cell as its directory says it is.
+
+    It is done where it was killed after its directory was whole and before study.json said so; pending where that is gone.
+    """
     folder = path / cell.path
     whole = (folder / MANIFEST_FILE).is_file()
     if cell.status in FINISHED and not whole:
@@ -159,8 +161,10 @@ def _found(path: Path, cell: CellRecord) -> CellRecord:
 
 
 def headline(folder: Path) -> dict[str, Any]:
-    """verdict and sentence of what a cell left: of a family of items the summary, and `mixed` where their verdicts differ; of a
-    capture how much was recorded."""
+    """Verdict and sentence of what a cell left.
+
+    Of a family of items those of the summary, and `mixed` where their verdicts differ; of a capture how much was recorded.
+    """
     capture = Capture.open(folder)
     manifest = capture.manifest
     if manifest.kind != "compare":
@@ -186,8 +190,10 @@ def can_go_on(place: Path) -> bool:
 
 
 def _sweep(study: Path) -> None:
-    """Remove what a killed run left under temporary names, but for finished trials, with which their cells go on; and give back
-    its name to what that run had put aside."""
+    """Removes what a killed run left under temporary names, and gives back its name to what that run had put aside.
+
+    Finished trials stay: their cells go on with them.
+    """
     for folder in (study, study / "cells"):
         for left in list(temporary.left_beside(folder)):
             if leftovers.worth_keeping(left) is None:

@@ -82,8 +82,10 @@ class StudyResult:
 
     @property
     def items(self) -> Records:
-        """One row an item of a comparison, over all cells that left one: what the cell is, then ratio (time of B ÷ time of
-        A), low, high, confidence, verdict, q, medians in ns."""
+        """One row an item of a comparison, over all cells that left one.
+
+        Columns: what the cell is, ratio (time of B ÷ time of A), low, high, confidence, verdict, q, medians in ns.
+        """
         return Records(tuple(row for cell, found in self._comparisons() for row in _items(cell, found)))
 
     @property

@@ -1,4 +1,4 @@
-"""A study run cell by cell: what is finished stays, what fails does not stop the others, what was stopped is taken up again."""
+"""Runs a study cell by cell: what is finished stays, a failure stops no other cell, a stopped study is taken up again."""
 
 from __future__ import annotations
 
@@ -122,8 +122,10 @@ def _tried(planned: PlannedCell, place: Path, progress: Progress) -> tuple[Statu
 
 @contextmanager
 def _monitored(planned: PlannedCell, place: Path, *, resumed: bool) -> Iterator[None]:
-    """Monitors of a cell while it runs, written where it was left: beside its place where that is not there, for what a
-    cell used until it failed may say why."""
+    """Monitors a cell while it runs, and writes the samples into what it left.
+
+    Where it left nothing they lie beside its place: what a cell used until it failed may say why.
+    """
     kinds = planned.record.options.monitors
     if not kinds:
         yield

@@ -74,8 +74,11 @@ def _table(plain: Mapping[str, Any], kind: type[_Table]) -> _Table:
 def split(
     data: Data, available: tuple[int, int], generator: np.random.Generator
 ) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.int32], npt.NDArray[np.int32]]:
-    """Indices of training, validation and test examples: the first two from a permutation of the data set's training
-    part, the last in order from its test part (`available` = sizes of both parts). No index comes twice."""
+    """Indices of training, validation and test examples; no index comes twice.
+
+    The first two come from a permutation of the data set's training part, the last in order from its test part.
+    available: sizes of both parts.
+    """
     n_train, n_validation, n_test = data.train, data.validation, data.test
     training, test = available
     for wanted, there, what in ((n_train + n_validation, training, "training and validation"), (n_test, test, "test")):

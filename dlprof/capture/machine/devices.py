@@ -36,8 +36,10 @@ class Gpu:
 
 
 def nvidia_gpus() -> list[Gpu]:
-    """GPUs that a child may use: from the driver's library NVML, else nvidia-smi, else libcuda (in containers one or
-    the other is often absent)."""
+    """GPUs that a child may use: from the driver's library NVML, else nvidia-smi, else libcuda.
+
+    In containers one or the other is often absent.
+    """
     visible = os.environ.get("CUDA_VISIBLE_DEVICES")
     if visible is not None and "MIG-" in visible:
         return _from_libcuda()  # a slice of a GPU: only CUDA itself numbers those
@@ -45,8 +47,10 @@ def nvidia_gpus() -> list[Gpu]:
 
 
 def admitted(gpus: Sequence[Gpu], visible: str | None) -> list[Gpu]:
-    """Those of `gpus` that CUDA_VISIBLE_DEVICES (None: not set) admits, numbered anew, by CUDA's own rules: numbers or
-    beginnings of UUIDs, up to the first that names none."""
+    """Those of `gpus` that CUDA_VISIBLE_DEVICES (None: not set) admits, numbered anew.
+
+    CUDA's own rules: numbers or beginnings of UUIDs, up to the first that names none.
+    """
     if visible is None:
         return list(gpus)
     found: list[Gpu] = []

@@ -1,4 +1,4 @@
-"""What `--device gpu` needs of this machine, checked piece by piece: driver, its libraries, GPUs, CUDA libraries, permissions."""
+"""What `--device gpu` needs of a machine, checked one by one: driver and its libraries, GPUs, CUDA, permissions."""
 
 from __future__ import annotations
 

@@ -32,8 +32,10 @@ def gpus() -> list[Gpu]:
 
 
 class Watch:
-    """One GPU (by its UUID, or by its index in the order of the PCI bus) asked again and again, without opening the
-    library each time."""
+    """One GPU asked again and again, without opening NVIDIA's library each time.
+
+    It is named by its UUID, or by its index in the order of the PCI bus.
+    """
 
     def __init__(self, gpu: str | int) -> None:
         import pynvml

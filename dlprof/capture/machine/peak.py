@@ -19,8 +19,11 @@ _SIZE: Final = 1024
 
 
 def flops_per_second() -> float:
-    """Upper bound for float32 on all cores: the larger of what the instruction set allows at the stated clock and what a
-    matrix product of NumPy reaches here, times `MARGIN`. Takes about 0.2 s."""
+    """Upper bound of float32 operations a second on all cores. Takes about 0.2 s.
+
+    The larger of what the instruction set allows at the stated clock and what a matrix product of NumPy reaches here, times
+    `MARGIN`.
+    """
     return MARGIN * max(_stated(), _measured())
 
 

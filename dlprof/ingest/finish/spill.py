@@ -122,8 +122,10 @@ class Spill:
         return min(int(part.sample[0]) for part in self._slices[track])
 
     def spans(self, track: int) -> list[Span]:
-        """Time ranges that cover the track in order, of about RANGE_ROWS rows or RANGE_BYTES of arguments, whichever is less,
-        unless many rows share one start."""
+        """Time ranges that cover the track in order, each small enough to be held in memory.
+
+        About RANGE_ROWS rows or RANGE_BYTES of arguments, whichever is less, unless many rows share one start.
+        """
         slices = self._slices[track]
         starts = np.concatenate([part.sample for part in slices])
         cost = np.concatenate([_costs(part) for part in slices])

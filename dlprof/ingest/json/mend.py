@@ -47,8 +47,11 @@ class Mended:
 
 
 def mend(text: bytes, *, mxnet: bool) -> Mended:
-    """Mends what is known to be written: control characters and bad escapes in strings, NaN and Infinity (→ null), hex
-    numbers, a missing comma between objects, a trailing comma; with `mxnet` also its unescaped names."""
+    """Mends what producers are known to write wrong.
+
+    Control characters and bad escapes in strings, NaN and Infinity (→ null), hex numbers, a missing comma between objects, a
+    trailing comma; with `mxnet` also its unescaped names.
+    """
     result = Mended(b"")
     parts: list[bytes] = []
     done = size = 0

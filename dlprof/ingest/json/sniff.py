@@ -1,4 +1,4 @@
-"""Tells the dialects of the chrome trace-event family apart from the first bytes of a file, by what only one producer writes."""
+"""Tells which producer wrote a chrome trace-event file, from its first bytes: by what only one of them writes."""
 
 from __future__ import annotations
 

@@ -57,8 +57,10 @@ _INKED: Final = (
 
 @contextmanager
 def style(ink: str = "black", paper: str = "white") -> Iterator[None]:
-    """Draw inside this: the common style, with lines and text in `ink` on `paper` (none: transparent), and matplotlib's own
-    defaults for the rest: no setting of a matplotlibrc counts."""
+    """Draw inside this: the common style, with lines and text in `ink` on `paper` (none: transparent).
+
+    The rest is matplotlib's own defaults: no setting of a matplotlibrc counts.
+    """
     chosen: Any = {**_STYLE, **dict.fromkeys(_INKED, ink), **dict.fromkeys(_PAPERED, paper), "svg.hashsalt": "dlprof"}
     with matplotlib.rc_context():
         matplotlib.rcdefaults()

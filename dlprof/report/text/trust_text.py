@@ -27,9 +27,11 @@ def sentences(found: Comparison) -> list[str]:
 
 
 def machine(measured: Sequence[Disturbance], *, stand_out: bool = False) -> str:
-    """Load, steal, context switches, clock and temperature over the trials (capture.disturbance.between), medians and the
-    worst; whether that is a disturbed machine. stand_out: some trials of the headline differ from the others by their timings
-    (stats.disturbances), whatever the machine did: one sentence then says both."""
+    """What the machine did during the trials (capture.disturbance.between), and whether it was disturbed.
+
+    Load, steal, context switches, clock and temperature, medians and the worst. stand_out: some trials of the headline differ
+    from the others in their timings (stats.disturbances), whatever the machine did; one sentence then says both.
+    """
     busy, steal = [one.other_cpu for one in measured], [one.steal for one in measured]
     disturbed = [n for n, (b, s) in enumerate(zip(busy, steal, strict=True), 1) if b > BUSY or s > STEAL]
     measures = ", ".join(_measures(measured, busy, steal))

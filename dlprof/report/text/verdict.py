@@ -27,8 +27,10 @@ def verdict_word(comparison: Comparison) -> VerdictWord:
 
 
 def headline(comparison: Comparison) -> str:
-    """The verdict as one sentence that names both sides: of a family of items the count of verdicts, else that on the first
-    item; says so where there is no item at all."""
+    """The verdict as one sentence that names both sides.
+
+    Of a family of items the count of verdicts, else that on the first item; it says so where there is no item at all.
+    """
     if not comparison.items:
         return f"No verdict on {comparison.b.label} against {comparison.a.label}: nothing was timed."
     summary = comparison.facts.summary
@@ -37,8 +39,10 @@ def headline(comparison: Comparison) -> str:
 
 
 def ratio_words(comparison: Comparison) -> list[str]:
-    """The ratio that heads the report and what it is of: the geometric mean of a family of items, else the first item's, and
-    beside the typical ratio that of mean times."""
+    """The ratio that heads the report, and what it is of; beside the typical ratio that of mean times.
+
+    It is the geometric mean of a family of items, else the first item's.
+    """
     mean = comparison.facts.geometric_mean
     if mean is not None:
         return [f"time of B ÷ time of A, {mean.method} = {factor_words(mean)}; {interval_words(mean)}"]

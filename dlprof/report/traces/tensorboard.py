@@ -1,7 +1,8 @@
-"""A TensorBoard log directory: traces for the profile plugin, scalars, histograms, text and images by TensorBoard's own writers.
+"""A TensorBoard log directory: traces for the profile plugin, and scalars, histograms, text and images.
 
-Runs: `a` and `b` (each with its trace, accuracy and step times) and `comparison` (verdict, ratios, breakdown, waterfall).
-TensorBoard is not a dependency of dlprof: it comes with the extra `dlprof[tensorboard]`.
+TensorBoard's own writers write it. Runs: `a` and `b` (each with its trace, accuracy and step times) and `comparison`
+(verdict, ratios, breakdown, waterfall). TensorBoard is not a dependency of dlprof: it comes with the extra
+`dlprof[tensorboard]`.
 """
 
 from __future__ import annotations
