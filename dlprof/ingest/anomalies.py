@@ -69,7 +69,7 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     # XPlane
     "derived_line_events": Anomaly(
         "info",
-        "events of derived lines (Steps, TensorFlow Ops, XLA Modules …) that repeat "
+        "events of derived lines (Steps, TensorFlow Ops, XLA Modules, Ascend's Overlap Analysis …) that repeat "
         "the time of others; left out of the table",
     ),
     "async_line_events": Anomaly(

@@ -49,7 +49,8 @@ TOKENS = [
     b'"cat": "mtia_ccp_events"', b'"name": "[memory]"',
     b'"pid": "CUDA functions"', b'"Module Hierarchy": "TOP(N)::f.a(B)::f."',
     b'"Sequence number": 3', b'"name": "record_param_comms"',
-    b'"name": "Ascend Hardware"', b"1751410836000000000", b"19978045970716470",
+    b'"name": "Ascend Hardware"', b'"name": "Communication"', b'"task type": "SDMA"',
+    b'"exporter": "dlprof", "content": "capture"', b'"labels": "NPU 3"', b"1751410836000000000", b"19978045970716470",
     b'"cat": "kernel"', b"{}", b"},{",
     b"\xef\xbb\xbf",
 ]  # fmt: skip

@@ -127,6 +127,15 @@ def test_files_of_one_host_without_a_rank_are_a_rank_for_each_process(tmp_path: 
     assert "taken for rank 0" in info.completeness["node_77.2.pt.trace.json: place"]
 
 
+def test_a_rank_that_one_file_of_a_host_tells_is_not_given_to_another(tmp_path: Path) -> None:
+    for name, head in (("node_5.1.pt.trace.json", {"distributedInfo": {"rank": 0}}), ("node_6.1.pt.trace.json", {})):
+        content = {"schemaVersion": 1, **head, "traceEvents": [op("aten::mm", 0, 9, 1), kernel("gemm", 2, 9, 1)]}
+        (tmp_path / name).write_text(json.dumps(content))
+    found, info = rows(tmp_path)
+    assert sorted((row["host"], row["rank"]) for row in found if row["level"] == "kernel") == [("node", 0), ("node", 1)]
+    assert info.anomalies["unplaced_file"] == 1
+
+
 def test_one_process_that_wrote_several_files_is_one_process(tmp_path: Path) -> None:
     for number in (1, 2):
         events = [op("aten::mm", 200 * number, 9, 1), kernel("gemm", 200 * number + 2, 100, 1, External_id=1)]
