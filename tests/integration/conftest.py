@@ -12,7 +12,7 @@ import pytest
 
 STEPS = 12
 TORCH = "2.13.0"
-JAX_PACKAGES = ("jax==0.10.2", "flax==0.12.8", "optax==0.2.8", "keras==3.15.1")
+JAX_PACKAGES = ("jax==0.10.2", "flax==0.12.8", "optax==0.2.8", "dm-haiku==0.0.17", "keras==3.15.1")
 
 
 class Made(NamedTuple):

@@ -31,6 +31,17 @@ LAYERS = {
         for part in ("ln", "attention", "attention/query", "attention/key", "attention/value", "attention/out", "wi", "wo")
     } | {"Dense_0"},
     "keras": {"conv2d", "max_pooling2d", "dense", "dense_1"},
+    "haiku": {
+        f"block_{block}/{part}"
+        for block in (0, 1)
+        for part in ("ln", "attn", "attn/query", "attn/key", "attn/value", "attn/linear", "mlp/linear_0", "mlp/linear_1", "out")
+    } | {"head"},
+    "scan": {
+        f"decoder/layers/{part}"
+        for part in ("pre_norm", "self_attention", "self_attention/query", "self_attention/out", "wi", "wo")
+    } | {"decoder", "decoder/decoder_norm", "decoder/logits_dense", "token_embedder"},
+    "vmap": {"encoder", "decoder", "sgd"},
+    "sharded": {"mlp", "sgd"},
 }  # fmt: skip
 
 
@@ -52,12 +63,15 @@ def check(path: Path, program: str) -> None:
     assert "hlo_module_damaged" not in info.anomalies
     rows = table.filter(pc.equal(table["level"].cast(pa.string()), "op"))
     told = list(executed(path))
-    assert rows.num_rows == len(told) > 100
+    assert rows.num_rows == len(told) > 50
     assert pc.sum(rows["duration_ps"]).as_py() == sum(each.duration_ps for each in told)
     phases(rows, told)
     operators(rows, told)
     own_steps(table, rows, told)
-    assert LAYERS[program] <= set(rows["layer"].to_pylist())
+    layers = set(rows["layer"].to_pylist())
+    assert LAYERS[program] <= layers
+    # A transformation, a loop's body or a class that stood in a layer's name would make two layers of one.
+    assert not [name for name in layers if name and set(name) & set("()~<>")]
 
 
 def phases(rows: pa.Table, told: list[Executed]) -> None:
@@ -67,6 +81,8 @@ def phases(rows: pa.Table, told: list[Executed]) -> None:
         theirs = sum(each.duration_ps for each in told if says(each.op_name))
         assert theirs > 0
         assert time_of(rows, pc.is_in(phase, pa.array(names))) == pytest.approx(theirs, rel=0.01)
+    network = sum(each.duration_ps for each in told if "/psum" in each.op_name)
+    assert time_of(rows, pc.equal(phase, "communication")) == network
     updates = time_of(rows, pc.equal(phase, "optimizer"))
     rest = sum(each.duration_ps for each in told if not backward(each.op_name) and not forward(each.op_name))
     assert 0 < updates <= rest
@@ -106,7 +122,7 @@ def test_the_recorded_training_steps_equal_an_independent_reading(program: str) 
 
 @pytest.mark.slow
 @pytest.mark.timeout(900)
-@pytest.mark.parametrize("program", RECORDED)
+@pytest.mark.parametrize("program", LAYERS)
 def test_training_steps_captured_now_equal_an_independent_reading(
     jax_python: Path, tmp_path: Path, program: str
 ) -> None:

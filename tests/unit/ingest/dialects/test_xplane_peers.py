@@ -173,3 +173,35 @@ def test_a_tpus_times_and_categories_equal_xprofs_hlo_stats(tmp_path: Path) -> N
     theirs = {row["category"]: row["total_time"] for row in of_xprof(path, "hlo_stats", tmp_path)}
     ours = {row["category"]: row["duration_ps"] / PS_PER_US for row in of(read(path)[0], device="tpu:0").to_pylist()}
     assert ours == theirs == {"convolution fusion": 600.0, "copy-done": 300.0}
+
+
+@pytest.mark.parametrize(
+    ("path", "rows"),
+    [
+        ("xplane/jax-mi300x-conv/chi-mi300x-013.ord.vultr.cpe.ice.amd.com.xplane.pb", 3),
+        ("xplane/jax-mi300x-gemm/tw003.xplane.pb", 3),
+        ("faults/tpu_sparsecore_megascale.xplane.pb", 2),
+    ],
+)
+def test_a_devices_operators_equal_xprofs_framework_op_stats_row_by_row(path: str, rows: int, tmp_path: Path) -> None:
+    """Operators without a path go by their instruction there. Counts: its own are of operators, ours of kernels."""
+    original = TRACES / path
+    theirs = {
+        row["operation"]: row
+        for row in of_xprof(original, "framework_op_stats", tmp_path)
+        if row["host_or_device"] == "Device" and row["type"] != "IDLE"
+    }
+    ours: dict[str, list[int]] = defaultdict(lambda: [0, 0])
+    for row in read(original)[0].to_pylist():
+        instruction = json.loads(row["args"] or "{}").get("hlo_op")
+        if instruction is None and row["device"].startswith("tpu"):
+            instruction = row["name"].lstrip("%").split()[0]
+        works = row["level"] in ("kernel", "copy") and row["device"].startswith(("gpu", "tpu"))
+        if works and (name := row["op_path"] or instruction):
+            ours[name][0] += row["duration_ps"]
+            ours[name][1] += row["self_ps"]
+    assert ours.keys() == theirs.keys()
+    assert len(theirs) == rows
+    for name, (time, own) in ours.items():
+        assert time / PS_PER_US == pytest.approx(theirs[name]["total_time"], rel=1e-9)
+        assert own / PS_PER_US == pytest.approx(theirs[name]["total_self_time"], rel=1e-9)

@@ -61,6 +61,26 @@ def test_sparse_cores_and_the_network_between_slices_are_devices_of_their_own(tm
     assert (received["phase"], received["level"]) == ("communication", "kernel")
 
 
+def test_each_core_has_its_own_steps_and_offloading_is_in_none(tmp_path: Path) -> None:
+    planes = []
+    for number, shift in ((0, 0), (1, 40 * US)):
+        tpu = PlaneBytes(f"/device:TPU:{number}")
+        tpu.line("Steps", [tpu.event(str(step), step * 1000 * US + shift, 1000 * US) for step in (0, 1)], id_=1)
+        begins = [step * 1000 * US + shift + 5 * US for step in (0, 1)]
+        tpu.line("XLA Ops", [tpu.event("fusion.1", begin, (300 + number) * US) for begin in begins], id_=2)
+        tpu.line("Host Offload Ops row 0", [tpu.event("offload", shift, 900 * US)], id_=3)
+        tpu.line("Host Offload Ops row 1", [tpu.event("offload", shift, 900 * US)], id_=4)
+        planes.append(tpu)
+    rows, info = run(tmp_path, *planes)
+    assert sorted((row["device"], row["step"], row["duration_ps"] // US) for row in rows) == [
+        ("tpu:0", 0, 300),
+        ("tpu:0", 1, 300),
+        ("tpu:1", 0, 301),
+        ("tpu:1", 1, 301),
+    ]
+    assert info.anomalies["derived_line_events"] == 8
+
+
 def test_the_devices_own_clock_tells_how_long_an_operator_took(tmp_path: Path) -> None:
     tpu = PlaneBytes("/device:TPU:0")
     tpu.line(
