@@ -65,10 +65,19 @@ def traces_below(folder: Path) -> Found:
     found = [path for path in candidates if _is_trace(path)]
     planes = {path.name.removesuffix(".xplane.pb") for path in found if path.name.endswith(".xplane.pb")}
     kept = [path for path in found if path.name.split(".trace.json")[0] not in planes]
-    if not kept:
-        raise TraceError(f"{folder}: no trace in this folder", hint="name a trace file, or a folder that holds one")
     empty = [path for path in candidates if path.name.endswith(_TRACE_NAMES) and not path.stat().st_size]
+    if not kept:
+        raise _nothing(folder, empty, profiles[:-1])
     return Found(kept, profiles[:-1], empty)
+
+
+def _nothing(folder: Path, empty: list[Path], older_runs: list[Path]) -> TraceError:
+    """The error for a folder without a trace: which of its files are empty, and which older run could be named instead."""
+    if not empty:
+        return TraceError(f"{folder}: no trace in this folder", hint="name a trace file, or a folder that holds one")
+    names = ", ".join(str(path.relative_to(folder)) for path in empty)
+    instead = f"name an older profile run, such as {older_runs[-1]}" if older_runs else "record the trace again"
+    return TraceError(f"{folder}: no trace in this folder but empty files: {names}", hint=instead)
 
 
 def host_of(path: Path) -> str | None:

@@ -113,14 +113,20 @@ def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
         run.anomalies.count("older_run", len(below.older_runs))
         run.anomalies.count("empty_file", len(below.empty))
         if below.older_runs:
-            newest, older = below.traces[0].parent, below.older_runs
+            newest, *older = _run_names([below.traces[0].parent, *below.older_runs], path)
             run.passed_over["older profile runs"] = (
-                f"{newest.name} is read; passed over: {', '.join(run_.name for run_ in older)} (name one to read it)"
+                f"{newest} is read; passed over: {', '.join(older)} (name one to read it)"
             )
         if below.empty:
             names = ", ".join(_source(each, root) for each in below.empty)
             run.passed_over["empty files"] = f"{names}: what these hosts did is missing"
     return found
+
+
+def _run_names(folders: list[Path], below: Path) -> list[str]:
+    """What profile runs are called: by their folders, by whole paths where two have one name (`train/…` and `eval/…`)."""
+    names = [folder.name for folder in folders]
+    return names if len(set(names)) == len(names) else [str(folder.relative_to(below)) for folder in folders]
 
 
 def _source(path: Path, root: Path) -> str:

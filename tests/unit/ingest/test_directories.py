@@ -103,3 +103,25 @@ def test_a_trace_without_operators_is_no_frameworks(tmp_path: Path) -> None:
     data += b'"args":{"name":"/host:CPU"}},{"ph":"X","pid":1,"tid":1,"ts":1.5,"dur":2,"name":"$main.py:3 work"},{}]}'
     (tmp_path / "t.trace.json.gz").write_bytes(gzip.compress(data))
     assert read(tmp_path / "t.trace.json.gz")[1].producer == "xplane"
+
+
+def test_a_newest_run_that_is_empty_is_said_and_an_older_one_named(tmp_path: Path) -> None:
+    for run, content in (("2024_01_01", b"older"), ("2025_01_01", b"")):
+        folder = tmp_path / "plugins" / "profile" / run
+        folder.mkdir(parents=True)
+        (folder / "a.xplane.pb").write_bytes(content)
+    with pytest.raises(TraceError, match=r"empty files: .*2025_01_01.a\.xplane\.pb") as caught:
+        read(tmp_path)
+    assert "2024_01_01" in (caught.value.hint or "")
+
+
+def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
+    for split in ("eval", "train"):
+        folder = tmp_path / split / "plugins" / "profile" / "r"
+        folder.mkdir(parents=True)
+        plane = PlaneBytes("/device:TPU:0")
+        plane.line("XLA Ops", [plane.event("fusion.1", 0, 100)])
+        (folder / "a.xplane.pb").write_bytes(space(plane))
+    _, info = read(tmp_path)
+    said = info.completeness["older profile runs"]
+    assert said == "train/plugins/profile/r is read; passed over: eval/plugins/profile/r (name one to read it)"
