@@ -8,7 +8,7 @@ finished span by span in time order; events still open at a span's end are carri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -18,15 +18,16 @@ import pyarrow as pa
 
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.background import Background
-from dlprof.ingest.batch import LEVEL, NO_INT, NO_STEP, NO_TEXT, Arrow, Int64, Pools, RawBatch, Track, arrow
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_STEP, NO_TEXT, Arrow, Int32, Int64, Pools, RawBatch, Track, arrow
 from dlprof.ingest.finish import nesting, ranks, threads
+from dlprof.ingest.finish.groups import groups, set_apart, times
 from dlprof.ingest.finish.launches import NO_EVENT, Launches
 from dlprof.ingest.finish.markers import MarkerLog, Windows
 from dlprof.ingest.finish.meaning import Meaning, Meanings
 from dlprof.ingest.finish.output import Output, Where
 from dlprof.ingest.finish.ranks import Ranks, natural
-from dlprof.ingest.finish.spill import DEFAULTS, Columns, Span, Spill
-from dlprof.ingest.finish.streams import Overlaps, repeated
+from dlprof.ingest.finish.spill import DEFAULTS, WHOLE, Columns, Span, Spill
+from dlprof.ingest.finish.streams import Overlaps, look, repeated
 from dlprof.ingest.finish.threads import int64
 from dlprof.plugin import Operator
 
@@ -99,15 +100,22 @@ class Finisher:
         tracks = {code: self._pools.tracks[code] for code in self._spill.tracks()}
         self._ranks = ranks.find({c: t for c, t in tracks.items() if self._place(t).nested}, self._spill)
         self._anomalies.count("merged_ranks", len(self._ranks.rank))
-        for number, code in enumerate(sorted(tracks, key=self._order)):
-            where = self._where(tracks[code], number, shift_ps)
-            if where.track.on_device:
-                self._finish_stream(code, where, meaning, output)
+        ordered = sorted(tracks, key=self._order)
+        number = 0
+        for codes in groups(((code, self._common(tracks[code])) for code in ordered), self._spill):
+            where = [self._where(tracks[code], at, shift_ps) for at, code in enumerate(codes, number)]
+            number += len(codes)
+            if where[0].track.on_device:
+                self._finish_streams(codes, where, meaning, output)
             else:
-                self._finish_thread(code, where, meaning, output)
+                self._finish_threads(codes, where, meaning, output)
         output.flush()
         self._background.drain()
         return output.events
+
+    def _common(self, track: Track) -> tuple[object, ...]:
+        """What tracks that are finished together share."""
+        return (track.source, self._ranks.of(track), track.on_device, track.nests)
 
     def _place(self, track: Track) -> Place:
         return self._places.get(track.source, Place())
@@ -135,15 +143,20 @@ class Finisher:
     def _launches_of(self, track: Track) -> Launches:
         return self._launches.setdefault((track.source, self._ranks.of(track)), Launches())
 
-    def _finish_thread(self, code: int, where: Where, meaning: Meaning, output: Output) -> None:
-        """Writes a host thread: nested, its launches noted."""
-        track, launches = where.track, self._launches_of(where.track)
+    def _rows(self, codes: Sequence[int], nested: bool) -> Iterator[Columns]:
+        """The rows of a track span by span, or of several at once."""
+        spans = [WHOLE] if len(codes) > 1 else self._spill.spans(codes[0])
+        return self._background.ahead(self._sorted(codes, span, nested) for span in spans)
+
+    def _finish_threads(self, codes: Sequence[int], where: Sequence[Where], meaning: Meaning, output: Output) -> None:
+        """Writes a host thread, or several small ones: nested, its launches noted."""
+        track, launches = where[0].track, self._launches_of(where[0].track)
         nested = self._place(track).nested
-        spans = self._spill.spans(code)
-        late = threads.late_children(spans, partial(self._times, code)) if len(spans) > 1 else None
+        spans = self._spill.spans(codes[0])
+        late = threads.late_children(spans, partial(self._times, codes[0])) if len(spans) > 1 else None
         carried: threads.Open = {}
         done = 0
-        for rows in self._background.ahead(self._sorted(code, span, nested) for span in spans):
+        for rows in self._rows(codes, nested):
             count = len(rows["start_ps"])
             meanings = meaning.of(rows)
             self._anomalies.count("unknown_operator", meanings.unknown)
@@ -161,20 +174,20 @@ class Finisher:
                 self_ps[late[0][first:behind] - done] -= late[1][first:behind]
             done += count
             step, item = self._steps(track, rows)
-            phase = self._phases(code, rows, meanings)
+            phase = self._phases(codes, rows, meanings)
             none = np.full(count, NO_EVENT, dtype=np.int64)
             output.write(where, ids, rows, meanings, self_ps, step, item, phase, none, found.parent)
 
-    def _finish_stream(self, code: int, where: Where, meaning: Meaning, output: Output) -> None:
-        """Writes a device's stream: each row with its launch, and what it has from there."""
-        track, nested = where.track, self._place(where.track).nested
-        overlaps, inner = Overlaps(), _Inner(track, self._spill.spans(code), partial(self._times, code))
-        for rows in self._background.ahead(self._sorted(code, span, nested) for span in self._spill.spans(code)):
+    def _finish_streams(self, codes: Sequence[int], where: Sequence[Where], meaning: Meaning, output: Output) -> None:
+        """Writes a device's stream, or several small ones: each row with its launch, and what it has from there."""
+        track, nested = where[0].track, self._place(where[0].track).nested
+        overlaps: dict[int, Overlaps] = {}
+        inner = _Inner(track, self._spill.spans(codes[0]), partial(self._times, codes[0]))
+        for rows in self._rows(codes, nested):
             meanings = meaning.of(rows)
             if nested:
                 rows, meanings = self._once(rows, meanings, meaning)
-                work = _is_work(meanings)
-                overlaps.look(rows["start_ps"][work], rows["duration_ps"][work], rows["name"][work])
+                look(overlaps, rows, _is_work(meanings))
             count = len(rows["start_ps"])
             self._anomalies.count("unknown_operator", meanings.unknown)
             ids = np.arange(output.events, output.events + count, dtype=np.int64)
@@ -182,13 +195,14 @@ class Finisher:
             if nested:
                 meanings = self._from_launch(track, meanings, launch)
             step, item = self._steps(track, rows)
-            phase = self._phases(code, rows, meanings)
+            phase = self._phases(codes, rows, meanings)
             self_ps, parent = inner.of(rows, meanings, ids, meaning)
             output.write(where, ids, rows, meanings, self_ps, step, item, phase, launch, parent)
-        self._anomalies.count("stream_overlap", overlaps.count)
-        said = overlaps.statement(self._pools.text["name"].values_list)
-        if said is not None:
-            self.statements.setdefault(track.source, {})[f"overlap of {track.device} {track.stream}"] = said
+        for at, found in overlaps.items():
+            self._anomalies.count("stream_overlap", found.count)
+            said, of = found.statement(self._pools.text["name"].values_list), where[at].track
+            if said is not None:
+                self.statements.setdefault(of.source, {})[f"overlap of {of.device} {of.stream}"] = said
 
     def _once(self, rows: Columns, meanings: Meanings, meaning: Meaning) -> tuple[Columns, Meanings]:
         """Without work that the stream holds twice."""
@@ -217,11 +231,14 @@ class Finisher:
     def _times(self, code: int, span: Span) -> Columns:
         return self._spill.read(self._spill.pick(code, span), threads.TIMES)
 
-    def _sorted(self, code: int, span: Span, nested: bool) -> Columns:
+    def _sorted(self, codes: Sequence[int], span: Span, nested: bool) -> Columns:
         """The rows of a span sorted for nesting; `args` is left in under its name as an Arrow array or absent."""
-        pieces = self._spill.pick(code, span)
+        picked = [self._spill.pick(code, span) for code in codes]
+        pieces = [piece for each in picked for piece in each]
         rows = self._spill.read(pieces, tuple(DEFAULTS))
-        start = rows["start_ps"].astype(np.int64, copy=False)
+        if len(codes) > 1:
+            set_apart(rows, [sum(behind - first for _, first, behind in each) for each in picked])
+        start = times(rows)
         end = start + rows["duration_ps"]
         order = nesting.order(start, end, _outer_first(rows) if nested else None)
         if not (np.diff(order) == 1).all():
@@ -270,20 +287,32 @@ class Finisher:
         told = np.where((told == NO_INT) & (step != NO_STEP), step, told)
         return told, (told == NO_INT) & (step != NO_STEP)
 
-    def _phases(self, code: int, rows: Columns, meanings: Meanings) -> npt.NDArray[np.int32]:
+    def _phases(self, codes: Sequence[int], rows: Columns, meanings: Meanings) -> npt.NDArray[np.int32]:
         """Phase of each row; a host-phase marker gives its own to what runs inside it on its own thread and has none.
 
         Only there: an operator elsewhere may belong to work that was queued in an earlier phase.
         """
-        spans = sorted(self._markers.phases.get(code, []))
-        if not spans:
-            return meanings.phase
+        phase = meanings.phase
+        for at, code in enumerate(codes):
+            if spans := sorted(self._markers.phases.get(code, [])):
+                here = rows["position"] == at if len(codes) > 1 else True
+                phase = self._phase_within(spans, rows, meanings, phase, here)
+        return phase
+
+    def _phase_within(
+        self,
+        spans: Sequence[tuple[int, int, int]],
+        rows: Columns,
+        meanings: Meanings,
+        phase: Int32,
+        here: npt.NDArray[np.bool_] | bool,
+    ) -> Int32:
         table = np.array(spans, dtype=np.int64)
         start = int64(rows["start_ps"])
         index = np.searchsorted(table[:, 0], start, side="right") - 1
         inside = (index >= 0) & (start + int64(rows["duration_ps"]) <= table[index, 1])
         free = (meanings.phase == NO_TEXT) & (meanings.level != LEVEL["marker"])
-        return np.where(inside & free, table[index, 2], meanings.phase).astype(np.int32)
+        return np.where(inside & free & here, table[index, 2], phase).astype(np.int32)
 
 
 class _Inner:

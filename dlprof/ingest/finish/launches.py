@@ -83,6 +83,19 @@ class Gradients:
         at = np.minimum(np.searchsorted(known, pair), len(known) - 1)
         return np.where(known[at] == pair, layers[at], NO_TEXT).astype(np.int32)
 
+    def so_far(self, asked: Int64, pair: Int64, layer: Int32, position: Int64) -> Int32:
+        """As `find`, for rows of several threads that are not added yet: each sees the threads before it, and its own."""
+        before = self.find(asked)
+        rows = np.flatnonzero((pair > 0) & (layer != NO_TEXT))
+        keys = np.concatenate((pair[rows], asked))
+        question = np.arange(len(keys)) >= len(rows)
+        order = np.lexsort((question, np.concatenate((position[rows], position)), keys))
+        known = np.maximum.accumulate(np.where(question[order], -1, np.arange(len(keys))))
+        here = question[order] & (known >= 0)
+        here &= keys[order] == keys[order][known]
+        before[order[here] - len(rows)] = layer[rows][order[known[here]]]
+        return before
+
 
 @dataclass(slots=True)
 class _Host:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dlprof import schema
-from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Arrow, Int32, Int64, Pools, Track, arrow
+from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Arrow, Int32, Int64, Pool, Pools, Track, arrow
 from dlprof.ingest.finish.meaning import Meaning, Meanings
 from dlprof.ingest.finish.spill import Columns
 
@@ -71,6 +71,27 @@ def _place(where: Where, count: int) -> dict[str, Arrow]:
     }
 
 
+def _places(where: Sequence[Where], position: Int64 | None, count: int) -> dict[str, Arrow]:
+    """The same of several tracks; position: that of each row among them, None for a single one."""
+    if position is None:
+        return _place(where[0], count)
+    rank = np.array([NO_INT if one.rank is None else one.rank for one in where], dtype=np.int64)
+    return {
+        "source": _constant(where[0].track.source, count),
+        "host": _repeated([one.host for one in where], position),
+        "rank": _optional(rank[position]),
+        "device": _repeated([one.track.device for one in where], position),
+        "stream": _repeated([one.track.stream for one in where], position),
+        "track": arrow(np.array([one.number for one in where], dtype=np.int32)[position]),
+    }
+
+
+def _repeated(texts: Sequence[str | None], position: Int64) -> Arrow:
+    distinct = Pool()
+    codes = distinct.encode(texts)
+    return _Texts(distinct.values_list).column(codes[position])
+
+
 def _optional(values: Int64) -> Arrow:
     missing = values == NO_INT
     return arrow(values, mask=missing if missing.any() else None)
@@ -95,7 +116,7 @@ class Output:
 
     def write(
         self,
-        where: Where,
+        where: Sequence[Where],
         ids: Int64,
         rows: Columns,
         meanings: Meanings,
@@ -106,8 +127,11 @@ class Output:
         launch: Int64,
         parent: Int64,
     ) -> None:
-        """One span of one track, sorted; shapes (n,). An op workload's item is the layer of all rows inside its marker: a
-        scope such as clip_by_value/Minimum is a part of the call, no layer."""
+        """One span of one track, or several tracks (rows["position"]), sorted; shapes (n,).
+
+        An op workload's item is the layer of all rows inside its marker: a scope such as clip_by_value/Minimum is a part of
+        the call, no layer.
+        """
         count = len(ids)
         self.events += count
         if not count:
@@ -116,8 +140,8 @@ class Output:
         occurrences = rows["occurrences"]
         columns = {
             "id": arrow(ids),
-            **_place(where, count),
-            "start_ps": arrow(rows["start_ps"] + where.shift_ps),
+            **_places(where, rows.get("position"), count),
+            "start_ps": arrow(rows["start_ps"] + where[0].shift_ps),
             "duration_ps": arrow(rows["duration_ps"]),
             "self_ps": arrow(self_ps),
             "step": _optional(step),

@@ -56,12 +56,14 @@ class _Slice:
     """Rows of one track, sorted by start.
 
     sample: every _SAMPLE-th start
+    end: the latest end
     at: first byte of the columns, which lie one behind the other; behind them, unless `text` is NULL, an int32 length
         a row and `text` bytes
     """
 
     rows: int
     last: int
+    end: int
     sample: Int64
     at: int
     columns: tuple[str, ...]
@@ -75,6 +77,9 @@ class Span:
     low: int
     high: int
 
+
+WHOLE: Final = Span(-(2**63), 2**63 - 1)
+"""All of a track."""
 
 _Piece = tuple[_Slice, int, int]
 """Rows [first, behind) of a slice."""
@@ -121,6 +126,14 @@ class Spill:
         """The earliest start on a track."""
         return min(int(part.sample[0]) for part in self._slices[track])
 
+    def length(self, track: int) -> int:
+        """ps from the earliest start on a track to the latest end."""
+        return max(part.end for part in self._slices[track]) - self.begun(track)
+
+    def cost(self, track: int) -> float:
+        """How much of a range (RANGE_ROWS, RANGE_BYTES) a track takes up."""
+        return sum(part.rows * _row_cost(part) for part in self._slices[track])
+
     def spans(self, track: int) -> list[Span]:
         """Time ranges that cover the track in order, each small enough to be held in memory.
 
@@ -130,7 +143,7 @@ class Spill:
         starts = np.concatenate([part.sample for part in slices])
         cost = np.concatenate([_costs(part) for part in slices])
         if cost.sum() <= 2:
-            return [Span(-(2**63), 2**63 - 1)]
+            return [WHOLE]
         order = np.argsort(starts, kind="stable")
         filled = np.floor(np.cumsum(cost[order]))
         cuts = np.unique(starts[order][np.flatnonzero(np.diff(filled)) + 1]).tolist()
@@ -198,7 +211,8 @@ class Spill:
         if lengths is not None:
             views += [lengths.data.cast("B"), text]
             size = len(text)
-        part = _Slice(len(starts), int(starts[-1]), starts[::_SAMPLE].copy(), self._end, tuple(columns), size)
+        end = int((starts + columns["duration_ps"]).max())
+        part = _Slice(len(starts), int(starts[-1]), end, starts[::_SAMPLE].copy(), self._end, tuple(columns), size)
         self._slices.setdefault(track, []).append(part)
         for view in _written(self._file.fileno(), views, self._end):
             self._end += view
@@ -246,7 +260,11 @@ def _costs(part: _Slice) -> npt.NDArray[np.float64]:
     """How much of a range the rows of each sampled start take up."""
     rows = np.full(len(part.sample), float(_SAMPLE))
     rows[-1] = part.rows - _SAMPLE * (len(rows) - 1)
-    return rows * max(1 / RANGE_ROWS, max(part.text, 0) / part.rows / RANGE_BYTES)
+    return rows * _row_cost(part)
+
+
+def _row_cost(part: _Slice) -> float:
+    return max(1 / RANGE_ROWS, max(part.text, 0) / part.rows / RANGE_BYTES)
 
 
 @cache

@@ -9,17 +9,18 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import Int64
+from dlprof.ingest.finish.groups import times
 from dlprof.ingest.finish.spill import Columns
 from dlprof.units import PS_PER_NS, format_ns
 
-_SAME: Final = ("start_ps", "duration_ps", "name", "correlation", "link", "bytes")
+_SAME: Final = ("duration_ps", "name", "correlation", "link", "bytes")
 _SLIGHT: Final = 1_000
 """Overlap below one part in so many of the stream's time is counted, and not described: clocks are that exact."""
 
 
 def repeated(rows: Columns, work: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
     """Rows of work that say the same as an earlier one of their track. rows: sorted by start, longest first."""
-    start, duration = rows["start_ps"], rows["duration_ps"]
+    start, duration = times(rows), rows["duration_ps"]
     twice = np.zeros(len(start), dtype=bool)
     if len(start) < 2:
         return twice
@@ -27,7 +28,7 @@ def repeated(rows: Columns, work: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_
     candidates = np.flatnonzero(np.append(alike, False) | np.append(False, alike))
     candidates = candidates[work[candidates] & (duration[candidates] > 0)]
     seen: set[tuple[int, ...]] = set()
-    told = [rows[name][candidates].tolist() for name in _SAME]
+    told = [start[candidates].tolist(), *(rows[name][candidates].tolist() for name in _SAME)]
     for row, key in zip(candidates.tolist(), zip(*told, strict=True), strict=True):
         twice[row] = key in seen
         seen.add(key)
@@ -82,6 +83,22 @@ class Overlaps:
             f"{_text(self.busy_ps)}, and to {_text(self.cut_ps)} if each is cut at the next one's start. The longest, "
             f"{names[name]}, lasts {_text(duration)}, and {_text(duration - over)} if cut"
         )
+
+
+def look(overlaps: dict[int, Overlaps], rows: Columns, work: npt.NDArray[np.bool_]) -> None:
+    """Takes the next rows of a stream, or of several (rows["position"]), into what is known of each; of several only those
+    that have any overlap are looked at."""
+    start, duration, name = times(rows)[work], rows["duration_ps"][work], rows["name"][work]
+    position = rows.get("position")
+    if position is None:
+        overlaps.setdefault(0, Overlaps()).look(start, duration, name)
+        return
+    position = position[work]
+    reach = np.maximum.accumulate(start + duration)
+    for at in np.unique(position[1:][start[1:] < reach[:-1]]).tolist():
+        of = slice(*np.searchsorted(position, [at, at + 1]).tolist())
+        overlaps[at] = Overlaps()
+        overlaps[at].look(start[of], duration[of], name[of])
 
 
 def _text(ps: int) -> str:

@@ -11,6 +11,7 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int64
 from dlprof.ingest.finish import enclosing, nesting
+from dlprof.ingest.finish.groups import times
 from dlprof.ingest.finish.launches import NO_EVENT, Gradients
 from dlprof.ingest.finish.meaning import Meaning, Meanings
 from dlprof.ingest.finish.spill import Columns
@@ -50,7 +51,7 @@ def nest(
     gradients: layers by autograd's sequence number, of a file whose operators call operators; None for any other file, in
     which phases, layers and calls stay as names and paths have them.
     """
-    start, duration = (int64(rows[name]) for name in TIMES)
+    start, duration = times(rows), int64(rows["duration_ps"])
     every = joined(carried, _columns(rows, meanings, ids, start, start + duration))
     head = len(every["id"]) - len(ids)
     parent = nesting.parents(every["start"], every["end"])
@@ -97,13 +98,18 @@ def _from_around(
     told = enclosing.layers(parent, every["scope"], meaning.scopes, meaning.layers)[head:]
     layer = np.where(meanings.layer == NO_TEXT, told, meanings.layer).astype(np.int32)
     pair, work = int64(rows["pair"]), meanings.level == LEVEL["op"]
-    gradients.add(pair, layer)
+    own_layer, position = layer, rows.get("position")
+    if position is None:
+        gradients.add(pair, own_layer)
     # A row that autograd numbers as a gradient, and all inside it, is of the layer whose operator has that number.
     numbered = (every["pair"] < 0) & (every["pair"] != NO_INT)
     if numbered.any():
         at = np.where(numbered, np.arange(len(numbered)), enclosing.nearest(parent, numbered))[head:]
-        found = gradients.find(np.where(at >= 0, -every["pair"][at], NO_INT))
+        asked = np.where(at >= 0, -every["pair"][at], NO_INT)
+        found = gradients.find(asked) if position is None else gradients.so_far(asked, pair, own_layer, position)
         layer = np.where(layer == NO_TEXT, found, layer).astype(np.int32)
+    if position is not None:
+        gradients.add(pair, own_layer)
     # Operators that autograd numbered ran with gradients on: where nothing tells otherwise, in the forward pass.
     ahead = work & (phase == NO_TEXT) & (pair > 0)
     phase = np.where(ahead, enclosing.FORWARD, phase).astype(np.int32)

@@ -9,7 +9,10 @@ from dlprof.errors import TraceError
 from dlprof.ingest.source import Source
 
 _MXNET_DEVICE: Final = re.compile(rb'"name": "(?:cpu|gpu)(?:/\d+| pinned/| shared/)"')
-_MXNET_EVENT: Final = re.compile(rb'\{\s*"name": "[^\n]*",\s*"cat": "[^\n]*",\s*"ph": "[BEbenC()]",\s*"ts": \d+,\s*"')
+_MXNET_EVENT: Final = re.compile(
+    rb'\{\s*"name": "[^\n]{0,2048}",\s*"cat": "[^"\n]*",\s*"ph": "[BEbenC()]",\s*"ts": \d+,\s*"'
+)
+"""Names are bounded and categories hold no quote: else a file without line breaks is searched from each event to its end."""
 _MXNET_FOOTER: Final = re.compile(rb'\s*\],\s*"displayTimeUnit": "ms"\s*\}\s*')
 _KINETO: Final = re.compile(
     rb'"(?:schemaVersion|deviceProperties|distributedInfo|baseTimeNanoseconds|traceName)"\s*:'
