@@ -187,8 +187,12 @@ def shares(start: Ints, end: Ints) -> Floats:
 
 @dataclass(frozen=True, slots=True)
 class Divided:
-    """Time of each event in two ways. share: every instant goes to the innermost event of each track and is shared among
-    the tracks, so that the sum is the length of the union of all. own: of its track alone, whatever runs beside it."""
+    """Time of each event in two ways.
+
+    share: every instant goes to the innermost event of each track and is shared among the tracks, so that the sum is the
+        length of the union of all
+    own: of its track alone, whatever runs beside it
+    """
 
     share: Floats
     own: Floats

@@ -34,7 +34,7 @@ class Rate:
 
 @dataclass(frozen=True, slots=True)
 class Resampled:
-    """Rates over comparisons drawn from a pool of trials. intervals: cluster bootstrap over the trials."""
+    """Rates over comparisons drawn from a pool of trials; their intervals are a cluster bootstrap over the trials."""
 
     significant: Rate
     covered: Rate

@@ -140,7 +140,8 @@ def _host_line(name: str, kind: LineKind, reason: str) -> LedgerLine:
 class _Table:
     """What each window of a side has on each line, ps: (windows, lines); each row sums to its window's wall.
 
-    charged: work in full, the surplus taken back on the line of concurrency. shared: instants shared among concurrent work.
+    charged: work in full; the surplus is taken back on the line of concurrency
+    shared: instants shared among concurrent work
     """
 
     charged: Floats

@@ -18,10 +18,11 @@ Key = tuple[str, str | None, str | None]
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """One traced window, split, ps of one unit (a step, or the whole trace).
+    """One traced window, split, ps of one unit (a step, or the whole trace); share and idle sum to wall_ps.
 
-    work: time of each cell on its threads and streams. share: the same with instants shared among concurrent work, so that
-    share and idle sum to wall_ps. idle: time without work by what the host did (host.KINDS).
+    work: time of each cell on its threads and streams
+    share: the same with instants shared among concurrent work
+    idle: time without work by what the host did (host.KINDS)
     """
 
     units: int

@@ -23,7 +23,11 @@ OPAQUE: Final = frozenset({"Bulk"})
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """The work of one side under one (op, phase, layer). ops: families of the op and of all that it fuses."""
+    """The work of one side under one (op, phase, layer).
+
+    fuses: canonical operators that it fuses
+    ops: families of the op and of all that it fuses
+    """
 
     op: str
     phase: str | None
@@ -46,9 +50,11 @@ class Cell:
 
 @dataclass(frozen=True, slots=True)
 class Cells:
-    """One side: its cells, the cell of every event row (NULL: not executed work in the frame), time of every row in ps.
+    """The cells of one side, and what each event row has to do with them; times in ps.
 
-    own_ps: instants shared among concurrent work; thread_ps: of the row's thread or stream alone (steps.divided_ps).
+    row: the cell of every event row; NULL for what is no executed work in the frame
+    own_ps: time of every row, instants shared among concurrent work
+    thread_ps: time of every row on its thread or stream alone (steps.divided_ps)
     """
 
     cells: tuple[Cell, ...]

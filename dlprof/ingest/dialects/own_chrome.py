@@ -81,7 +81,10 @@ _ONE: Final = msgspec.json.Decoder(_Stated)
 
 @dataclass(slots=True)
 class OwnDialect(Dialect):
-    """dlprof's own events (json.walk.Dialect). steps: number → place in Context.run_steps; the first place is of none."""
+    """What the events of a trace that dlprof exported mean (json.walk.Dialect).
+
+    steps: number → place in Context.run_steps; the first place is of none
+    """
 
     processes: dict[Any, _Owner] = field(default_factory=dict)
     threads: dict[tuple[Any, Any], _Owner] = field(default_factory=dict)
