@@ -92,6 +92,12 @@ def _repeated(texts: Sequence[str | None], position: Int64) -> Arrow:
     return _Texts(distinct.values_list).column(codes[position])
 
 
+def _codes(rows: Columns, meanings: Meanings) -> dict[str, Int32]:
+    """Text columns as codes into their pools, as they were read and as they were understood."""
+    read = {name: rows[name] for name in ("name", "category", "kernel", "op_path", "shape", "dtype")}
+    return {**read, "level": meanings.level.astype(np.int32), "op": meanings.op, "fuses": meanings.fuses}
+
+
 def _optional(values: Int64) -> Arrow:
     missing = values == NO_INT
     return arrow(values, mask=missing if missing.any() else None)
@@ -154,16 +160,7 @@ class Output:
         }
         for name in ("correlation", "bytes", "flops"):
             columns[name] = _optional(rows[name])
-        codes = {
-            "level": meanings.level.astype(np.int32),
-            "op": meanings.op,
-            "fuses": meanings.fuses,
-            "layer": layer,
-            "phase": phase,
-        }
-        for name in ("name", "category", "kernel", "op_path", "shape", "dtype"):
-            codes[name] = rows[name]
-        for name, values in codes.items():
+        for name, values in {**_codes(rows, meanings), "layer": layer, "phase": phase}.items():
             columns[name] = self._texts[name].column(values)
         self._push(pa.RecordBatch.from_arrays([columns[field.name] for field in schema.EVENTS], schema=schema.EVENTS))
 
