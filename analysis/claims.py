@@ -288,8 +288,7 @@ def _run(cell: Any, found: Any) -> Run:
     medians = {"a": item.a_median_ns, "b": item.b_median_ns}
     sides = []
     for name, side in (("a", found.found.a), ("b", found.found.b)):
-        epochs = shown[name].manifest.epochs if name in shown else []
-        kept = [epoch for epoch in epochs if not epoch.traced and epoch.test_accuracy is not None]
+        kept = [epoch for epoch in found.epochs(name) if not epoch.traced and epoch.test_accuracy is not None]
         sides.append(
             Trained(
                 side.label, side.version, side.mode, medians[name],

@@ -199,6 +199,7 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     set: `--set` values
     differs: what the preset lets differ between the sides
+    trial: the trial of a comparison whose workers recorded it after their timed rounds; None for a run of its own
     """
 
     preset: str | None = None
@@ -206,6 +207,7 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_steps: int | None = None
     threads: int | None = None
     differs: list[str] = []
+    trial: int | None = None
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):
@@ -238,6 +240,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     adaptive: whether the ratios decided when to stop; None in directories of an older dlprof
     stopped: why it ended early, '' where it did not
     ended: the warning that says so
+    traces: trials that end with a traced window at most; None = all (of an older dlprof: traced runs a side)
     listed: the workload's items
     sessions: the sittings in which it was made
     work: what was found out of the work on both sides; unset in directories of an older dlprof
@@ -248,7 +251,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     trials: int | None
     precision: float | None = None
     margin: Margin
-    traces: int = 1
+    traces: int | None = 1
     allow: list[str] = []
     method: str = "lockstep"
     adaptive: bool | None = None

@@ -162,6 +162,9 @@ SYNC: Final = str(Marker("other", text="sync"))
 INPUT: Final = str(Marker("phase", text="input"))
 """Marker of a step's input phase."""
 
+SETTLE: Final = str(Marker("other", text="settle"))
+"""Marker of a step or call that runs before those that are looked at, after a pause: it belongs to none of them."""
+
 
 def is_marker(name: str) -> bool:
     """Whether an event's name is a marker of dlprof's own."""

@@ -17,6 +17,13 @@ on standard input, one JSON line back on standard output, doing nothing (no spin
                                                         "missing": {item: why it cannot run}}
     {"cmd": "run", "item": "train_block", "iterations": 3}
                                                      -> {"ok": true, "wall_ns": […], "cpu_ns": […], "start_ns": […], "units": 5}
+    {"cmd": "recheck", "out": "recheck.npz", "seed": 7, "steps": 400}
+                                                     -> {"ok": true, "arrays": […], "deferred": {item: share}}
+    {"cmd": "open_window", "items": ["train_block"], "units": 48}
+                                                     -> {"ok": true}: the profiler runs, writing below raw/
+    {"cmd": "traced", "item": "train_block", "iterations": 5}, and the same with "unprofiled" before and after the window
+                                                     -> {"ok": true, "wall_ns": […]}, of synchronised steps or calls
+    {"cmd": "close_window"}                          -> {"ok": true, "artefacts": […], "window": {…}, "left_out": {…}}
     {"cmd": "quit"}                                  -> {"ok": true}, writes result.json, exits 0
     any failure                                      -> {"ok": false, "status": "failed", "message": …, "hint": …}
 
@@ -135,6 +142,18 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
     epoch: int | None = None
     expected: dict[str, int] = {}
     untraced_step_ns: list[int] = []
+
+
+class TracedWindow(msgspec.Struct, frozen=True, kw_only=True):
+    """The answer to `close_window`: what a worker recorded after its timed rounds; the window's times are the parent's to add.
+
+    window: steps, synchronised, epoch and expected of a Window.
+    left_out: item of an op workload → why it could not be run.
+    """
+
+    artefacts: list[Artefact]
+    window: dict[str, Any]
+    left_out: dict[str, str] = {}
 
 
 class ChildFacts(msgspec.Struct, frozen=True, kw_only=True):

@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis import columns
-from dlprof.analysis.explain import kernels, ledger, rows, tax
+from dlprof.analysis.explain import bridge, kernels, ledger, rows, tax
 from dlprof.analysis.facts import NOTHING, Facts, ProfilingCost
 from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Recording, Side
 from dlprof.analysis.same_work import parity, traced_work
@@ -37,6 +37,7 @@ class Evidence:
     untraced: per window, wall times (ns) of synchronised steps without the profiler, just before and after it in its process.
     workload: the resolved description, empty for a trace from elsewhere.
     stated: how it was recorded, as far as that is known.
+    trials: per window, the trial that it belongs to; None for a run of its own.
     """
 
     side: Side
@@ -48,6 +49,7 @@ class Evidence:
     untraced: Sequence[Sequence[int]] = ()
     workload: Mapping[str, Any] = field(default_factory=dict)
     stated: Recording = field(default_factory=Recording)
+    trials: Sequence[int | None] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,7 +92,8 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
     notes = [*measured.warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
     notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(a, b))]
     explanation = _explanation(a, b, _untraced_steps(a, b, timings))
-    if explanation:
+    crossing = bridge.build(timings, _windows(a, b, explanation)) if explanation else None
+    if explanation and crossing is None:
         notes += tax.limits(explanation.ledger, {side: value.cost_ns for side, value in profiling.items()})
     return Comparison(
         workload=measured.workload,
@@ -105,7 +108,7 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
         warnings=tuple(dict.fromkeys(notes)),
         anomalies=_anomalies(a, b),
         facts=replace(measured.facts, profiling=profiling),
-        ledger=explanation.ledger if explanation else None,
+        ledger=bridge.spread(explanation.ledger, crossing) if explanation else None,
         alignment=explanation.alignment if explanation else None,
     )
 
@@ -182,6 +185,20 @@ def _explanation(a: Evidence, b: Evidence, untraced_ns: tuple[float, float] | No
     if threads[0] and threads[1] and threads[0] != threads[1]:
         contrasts["threads"] = (threads[0], threads[1])
     return ledger.build(a.exact, b.exact, untraced_ns=untraced_ns, contrasts=contrasts)
+
+
+def _windows(a: Evidence, b: Evidence, found: ledger.Explanation) -> dict[int, bridge.Window]:
+    """Trial → what its traced windows say, of the trials whose two sides were both traced."""
+    windows = {}
+    for at, (trial, other) in enumerate(zip(a.trials, b.trials, strict=False)):
+        if trial is not None and trial == other:
+            beside = [float(np.mean(e.untraced[at])) if len(e.untraced[at]) else None for e in (a, b)]
+            windows[trial] = bridge.Window(
+                walls=(found.walls[0][at], found.walls[1][at]),
+                beside=None if beside[0] is None or beside[1] is None else (beside[0], beside[1]),
+                unexplained=(found.unexplained[0][at], found.unexplained[1][at]),
+            )
+    return windows
 
 
 def _same_work(a: Evidence, b: Evidence) -> tuple[traced_work.Finding, ...]:

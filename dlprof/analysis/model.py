@@ -263,6 +263,49 @@ class Alignment:
     b_unknown: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Amount:
+    """A time with its 95 % interval over trials, ns; low_ns and high_ns are None with fewer than three trials."""
+
+    ns: int
+    low_ns: int | None
+    high_ns: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Span:
+    """One part of the way from the timed to the traced gap: what it is, and what it adds to B − A."""
+
+    name: str
+    amount: Amount
+
+
+@dataclass(frozen=True, slots=True)
+class Bridge:
+    """From the gap that was timed without profiler to the one that the traces show, both B − A of a step (or call).
+
+    trials: those with timings and a traced window.
+    timed: gap of the headline item's mean times.
+    traced: gap of the traced walls, the ledger's own.
+    parts: what stands between; timed plus parts is traced.
+    profiling: side → what profiling adds to its step; None where nothing was timed beside the window.
+    explained_share: the lines with recorded work or cause ÷ the timed gap, with its interval (Fieller); None where the timed
+        gap's interval includes 0.
+    agrees: whether the traces show the gap that was timed; None with too few trials to tell. disagreement: why not, else ''.
+    """
+
+    trials: int
+    timed: Amount
+    traced: Amount
+    parts: tuple[Span, ...]
+    profiling: Mapping[str, Amount | None]
+    explained_share: float | None
+    explained_low: float | None
+    explained_high: float | None
+    agrees: bool | None
+    disagreement: str
+
+
 LineKind = Literal["op", "copy", "communication", "input", "concurrency", "sync", "dispatch", "launch", "unexplained"]
 
 
@@ -273,12 +316,13 @@ class LedgerLine:
     a_ns, b_ns: of operators, copies and communication the time of their threads and streams, as if nothing ran beside them
     delta_ns: b_ns − a_ns
     kind: `concurrency` is the line that takes back what ran at the same time; its a_ns and b_ns are never above 0
-    low_ns, high_ns: 95 % interval of delta_ns over traced replicates, None below six
+    low_ns, high_ns: 95 % interval of delta_ns over pairs of traced windows, None below three
     match_confidence: None for parts that are no operators
     a_calls, b_calls: calls per unit (step), as in Match
     a_share_ns, b_share_ns: the walls split so that concurrent work shares its instants (nothing to take back then)
     remark: work that one side alone has, in words (`only in B`, `B runs it twice`), or ''
     key: what the line is of, alike in all windows of a comparison, whatever their times
+    q: of no difference, adjusted over all lines (Benjamini-Hochberg); None where there is no interval or nothing varies
     """
 
     name: str
@@ -296,6 +340,7 @@ class LedgerLine:
     b_share_ns: int | None = None
     remark: str = ""
     key: str = ""
+    q: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -323,3 +368,4 @@ class Ledger:
     unexplained_ns: int
     statement: str
     notes: tuple[str, ...] = ()
+    bridge: Bridge | None = None

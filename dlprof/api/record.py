@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+import shutil
 import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -18,9 +19,11 @@ from dlprof.capture.data import datasets, inputs
 from dlprof.capture.environments.env_store import Environment, EnvStore, user_environment
 from dlprof.capture.machine import devices, provenance
 from dlprof.capture.workers import launch
+from dlprof.capture.workers.window import TracedSide
 from dlprof.errors import TraceError, Unsupported
 from dlprof.manifest import CaptureOptions, DataFacts, Manifest
-from dlprof.protocol import CaptureRequest, DeviceRef, Inputs
+from dlprof.names import EXACT
+from dlprof.protocol import CaptureRequest, ChildFacts, DeviceRef, Inputs
 from dlprof.store import Capture, CaptureWriter
 from dlprof.version import __version__
 from dlprof.workload import Workload
@@ -96,8 +99,10 @@ class Bench:
             self.warnings.append(text)
             self.progress.say(f"warning: {text}")
 
-    def manifest(self, side: SideSpec, workload: Workload, **more: Any) -> Manifest[CaptureOptions]:
-        """The manifest of a capture, as far as it is known before the child ran."""
+    def manifest(
+        self, side: SideSpec, workload: Workload, trial: int | None = None, **more: Any
+    ) -> Manifest[CaptureOptions]:
+        """The manifest of a capture. trial: the one that the traced window belongs to, if any."""
         environment = self._environments[side.env.name]
         return Manifest(
             kind="capture",
@@ -115,6 +120,7 @@ class Bench:
                 max_steps=self.options.max_steps,
                 threads=self.options.threads,
                 differs=list(workload.differs),
+                trial=trial,
             ),
             seed=self.options.seed,
             environment=provenance.packages(environment),
@@ -135,21 +141,58 @@ def record(bench: Bench, side: SideSpec, workload: Workload, *, fidelity: str, e
         result = launch.run_trace(
             environment, request, writer.partial, bench.options.timeout_s, lambda event: _report(bench.progress, event)
         )
-        for item, why in result.left_out.items():
-            bench.warn(f"{side.label}: {item} is not in the trace: {why}")
-        bench.progress.detail("reading the trace")
-        files = [writer.partial / artefact.path for artefact in result.artefacts]
-        if not files:
-            raise TraceError(f"{side.label} left no trace", hint="this is a bug of the adapter; please report it")
-        facts = ingest_into(writer, files, root=writer.partial / "raw")
-        for artefact in result.artefacts:
-            told = facts.kinds.get(artefact.path.removeprefix("raw/"))
-            if told is not None and told != artefact.kind:
-                bench.warn(
-                    f"{side.label}: its adapter calls {artefact.path} a {artefact.kind}, and it was read as a {told}"
-                )
-        manifest = bench.manifest(side, workload, fidelity=fidelity, trace=facts, child=result.facts())
-        return writer.commit(manifest)
+        return _committed(bench, side, workload, writer, result.facts(), fidelity)
+
+
+def keep_window(
+    bench: Bench,
+    side: SideSpec,
+    workload: Workload,
+    traced: TracedSide,
+    *,
+    ready: Mapping[str, Any],
+    trial: int,
+    target: Path,
+) -> Capture:
+    """The traced window of a trial as a capture directory at `target`. ready: what the worker said when it was ready."""
+    with CaptureWriter(target) as writer:
+        shutil.rmtree(writer.partial / "raw")
+        shutil.move(traced.control / "raw", writer.partial / "raw")
+        child = ChildFacts(
+            versions=dict(ready["versions"]),
+            runtime=dict(ready["runtime"]),
+            artefacts=traced.answer.artefacts,
+            window=traced.window,
+            left_out=traced.answer.left_out,
+        )
+        return _committed(bench, side, workload, writer, child, EXACT, trial=trial)
+
+
+def _committed(
+    bench: Bench,
+    side: SideSpec,
+    workload: Workload,
+    writer: CaptureWriter,
+    child: ChildFacts,
+    fidelity: str,
+    *,
+    trial: int | None = None,
+) -> Capture:
+    """Read what the child recorded below the writer's raw/ and seal the directory."""
+    for item, why in child.left_out.items():
+        bench.warn(f"{side.label}: {item} is not in the trace: {why}")
+    bench.progress.detail("reading the trace")
+    files = [writer.partial / artefact.path for artefact in child.artefacts]
+    if not files:
+        raise TraceError(f"{side.label} left no trace", hint="this is a bug of the adapter; please report it")
+    facts = ingest_into(writer, files, root=writer.partial / "raw")
+    for artefact in child.artefacts:
+        told = facts.kinds.get(artefact.path.removeprefix("raw/"))
+        if told is not None and told != artefact.kind:
+            bench.warn(
+                f"{side.label}: its adapter calls {artefact.path} a {artefact.kind}, and it was read as a {told}"
+            )
+    return writer.commit(bench.manifest(side, workload, trial, fidelity=fidelity, trace=facts, child=child))
 
 
 def epochs_of(options: RunOptions, workload: Workload) -> int:

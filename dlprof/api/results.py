@@ -16,6 +16,7 @@ from dlprof.api.compare import findings, stored
 from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
 from dlprof.names import SIDES, CaptureName
+from dlprof.protocol import Epoch
 from dlprof.store import Capture
 
 if TYPE_CHECKING:
@@ -138,8 +139,16 @@ class ComparisonResult:
             self.found,
             self.timings,
             {side: one.events for side, one in shown.items()},
-            {side: one.manifest.epochs for side, one in shown.items()},
+            {side: self.epochs(side) for side in shown},
         )
+
+    def epochs(self, side: str) -> Sequence[Epoch]:
+        """The epochs that a side (a, b) was trained, of its first capture that holds any; none without `--epoch-capture`."""
+        for folder, capture in sorted(self._captures.items()):
+            name = CaptureName.parse(folder)
+            if (name.side if name else folder) == side and capture.manifest.epochs:
+                return capture.manifest.epochs
+        return ()
 
     def _repr_html_(self) -> str:
         from dlprof.report.html import document

@@ -18,7 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof import schema
-from dlprof.analysis.model import Comparison, Side, View
+from dlprof.analysis.model import Amount, Comparison, Ledger, Side, View
 from dlprof.names import SIDES
 from dlprof.report import facts_json
 from dlprof.report.text.verdict import verdict_word
@@ -52,13 +52,32 @@ def comparison_value(found: Comparison) -> dict[str, Any]:
         "kernels": plain(found.kernels),
         "explained": plain(found.explained),
         "profiling_overhead": {side: plain(found.profiling_overhead.get(side)) for side in SIDES},
-        "ledger": plain(found.ledger),
+        "ledger": _ledger(found.ledger),
         "alignment": plain(found.alignment),
         "parity": plain(found.parity),
         "warnings": plain(found.warnings),
         "anomalies": plain(found.anomalies),
         "facts": {key: plain(value) for key, value in facts_json.pairs(found.facts)},
     }
+
+
+def _ledger(ledger: Ledger | None) -> dict[str, Any] | None:
+    """The ledger with the bridge's main figures beside the gap; they are null for traces that belong to no timed trials."""
+    if ledger is None:
+        return None
+    value: dict[str, Any] = plain(ledger)
+    bridge = ledger.bridge
+    for name in ("timed", "traced"):
+        amount: Amount | None = getattr(bridge, name, None)
+        value[f"{name}_gap_low_ns"], value[f"{name}_gap_high_ns"] = (
+            (None, None) if amount is None else (amount.low_ns, amount.high_ns)
+        )
+    value["timed_gap_ns"] = None if bridge is None else bridge.timed.ns
+    for name in ("explained_share", "explained_low", "explained_high", "agrees"):
+        value[name] = getattr(bridge, name, None)
+    if bridge is not None:
+        value["bridge"] = {name: value["bridge"][name] for name in ("trials", "parts", "profiling", "disagreement")}
+    return value
 
 
 def _side(side: Side) -> dict[str, Any]:

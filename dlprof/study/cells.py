@@ -50,6 +50,7 @@ class Options(msgspec.Struct, frozen=True, kw_only=True):
     fidelity: str | None = None
     allow: list[str] = []
     reasons: bool | None = None
+    epoch_capture: bool | None = None
     monitors: list[str] = []
     threads: int | None = None
     max_steps: int | None = None
@@ -249,6 +250,7 @@ def _options(laid: Laid) -> Options:
         fidelity=given("fidelity"),
         allow=list(given("allow") or ()),
         reasons=given("reasons"),
+        epoch_capture=given("epoch_capture"),
         monitors=list(given("monitors") or ()),
         threads=given("threads"),
         max_steps=given("max_steps"),

@@ -18,7 +18,9 @@ _RIVALS: Final = (
 )
 """Keys that say the same thing in two ways: what a nearer table says in one way ends what a farther one said in the other."""
 
-_LOCKSTEP: Final = frozenset({"pairing", "trials", "budget", "precision", "margin", "traces", "allow", "reasons"})
+_LOCKSTEP: Final = frozenset(
+    {"pairing", "trials", "budget", "precision", "margin", "traces", "allow", "reasons", "epoch_capture"}
+)
 MEANINGLESS: Final[Mapping[Method, frozenset[str]]] = {
     "compare": frozenset({"fidelity"}),
     "capture": _LOCKSTEP,

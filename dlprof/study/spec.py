@@ -63,6 +63,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     fidelity: Literal["exact", "native"] | UnsetType = UNSET
     allow: list[str] | UnsetType = UNSET
     reasons: bool | UnsetType = UNSET
+    epoch_capture: bool | UnsetType = UNSET
     monitors: list[Monitor] | UnsetType = UNSET
     threads: int | UnsetType = UNSET
     max_steps: int | UnsetType = UNSET

@@ -24,10 +24,10 @@ class Made(NamedTuple):
 
 @pytest.fixture(scope="session")
 def comparison(dlprof, tmp_path_factory) -> Made:
-    """`dlprof compare lenet` with one trial and short traces, as JSON."""
+    """`dlprof compare lenet` with one trial and short traces, one of whole (short) epochs among them, as JSON."""
     target = tmp_path_factory.mktemp("comparison") / "made"
-    done = dlprof("compare", "lenet", "--trials", 1, "--epochs", 1, "--max-steps", STEPS, "--format", "json",
-                  "-o", target, timeout=800)  # fmt: skip
+    done = dlprof("compare", "lenet", "--trials", 1, "--epochs", 1, "--max-steps", STEPS, "--epoch-capture",
+                  "--format", "json", "-o", target, timeout=800)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return Made(target, done.stdout)
 

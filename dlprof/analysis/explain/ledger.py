@@ -7,6 +7,7 @@ recorded host events say the host did (host.split), else to `unexplained`. The s
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
@@ -16,7 +17,7 @@ import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis.columns import Floats
-from dlprof.analysis.explain import align, rank, windows
+from dlprof.analysis.explain import align, bridge, rank, windows
 from dlprof.analysis.explain.windows import Key, Window
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine, LineKind, Match
 from dlprof.analysis.trace import host, steps
@@ -45,10 +46,15 @@ class _Part:
 
 @dataclass(frozen=True, slots=True)
 class Explanation:
-    """A ledger with the alignment it rests on."""
+    """A ledger with the alignment it rests on.
+
+    walls, unexplained: of each window, ns of a unit: A's windows, B's windows.
+    """
 
     ledger: Ledger
     alignment: Alignment
+    walls: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    unexplained: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
 
 
 def build(
@@ -62,7 +68,7 @@ def build(
 
     untraced_ns: untraced time of a step on both sides (A, B), for the reconciliation. contrasts: settings that differ
     (threads: 2, 1) and that act on every operator; they are added to the names of operator lines. Intervals need at least
-    6 windows on each side; windows are paired in order. Raises `ValueError` when a side has no window.
+    3 windows on each side; windows are paired in order. Raises `ValueError` when a side has no window.
     """
     if not a or not b:
         raise ValueError("a ledger needs a traced window on each side")
@@ -75,15 +81,19 @@ def build(
     charged = [apportion(table.charged.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
     shared = [apportion(table.shared.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
     bounds = _bounds(tables[0].charged, tables[1].charged)
+    adjusted = _adjusted(tables[0].charged, tables[1].charged)
     finished = [
-        _tag(_filled(part.line, times, shares, bound), contrasts or {})
-        for part, times, shares, bound in zip(
-            parts, zip(*charged, strict=True), zip(*shared, strict=True), bounds, strict=True
+        _tag(replace(_filled(part.line, times, shares, bound), q=q), contrasts or {})
+        for part, times, shares, bound, q in zip(
+            parts, zip(*charged, strict=True), zip(*shared, strict=True), bounds, adjusted, strict=True
         )
         if any(times) or any(shares) or part.line.a_calls or part.line.kind == "unexplained"
     ]
     ledger = _ledger(finished, windows_a, windows_b, walls, untraced_ns, "step" if by_step else "trace")
-    return Explanation(ledger, aligned.alignment)
+    rest = [at for at, part in enumerate(parts) if part.line.kind == "unexplained"]
+    left = [tuple(float(ns) for ns in table.charged[:, rest].sum(axis=1) / PS_PER_NS) for table in tables]
+    spent = [tuple(window.wall_ps / PS_PER_NS for window in side) for side in (windows_a, windows_b)]
+    return Explanation(ledger, aligned.alignment, (spent[0], spent[1]), (left[0], left[1]))
 
 
 def _filled(
@@ -174,11 +184,22 @@ def apportion(parts_ps: Floats, wall_ns: int) -> list[int]:
 def _bounds(a: Floats, b: Floats) -> list[tuple[int | None, int | None]]:
     """95 % interval of each line's difference over pairs of windows, ns."""
     pairs = min(len(a), len(b))
-    if pairs < stats.MIN_TRIALS:
+    if pairs < bridge.FEWEST:
         return [(None, None)] * a.shape[1]
     deltas = (b[:pairs] - a[:pairs]) / PS_PER_NS
     found = [location.t_bounds(deltas[:, line], stats.FIXED_ALPHA) for line in range(deltas.shape[1])]
     return [(int(np.floor(low)), int(np.ceil(high))) for low, high in found]
+
+
+def _adjusted(a: Floats, b: Floats) -> list[float | None]:
+    """Each line's p of no difference over pairs of windows, adjusted over all lines (Benjamini-Hochberg)."""
+    pairs = min(len(a), len(b))
+    if pairs < bridge.FEWEST:
+        return [None] * a.shape[1]
+    deltas = (b[:pairs] - a[:pairs]) / PS_PER_NS
+    found = [location.t_pvalue(deltas[:, line]) for line in range(deltas.shape[1])]
+    q = stats.benjamini_hochberg([math.nan if p is None else p for p in found]).q.tolist()
+    return [None if math.isnan(value) else float(value) for value in q]
 
 
 def _tag(line: LedgerLine, contrasts: Mapping[str, tuple[str, str]]) -> LedgerLine:
@@ -245,8 +266,8 @@ def _signed(ns: float) -> str:
 
 def _notes(ledger: Ledger) -> tuple[str, ...]:
     found = []
-    if ledger.replicates < stats.MIN_TRIALS:
-        found.append(f"{ledger.replicates} traced window(s) a side: no intervals below {stats.MIN_TRIALS}")
+    if ledger.replicates < bridge.FEWEST:
+        found.append(f"{ledger.replicates} traced window(s) a side: no intervals below {bridge.FEWEST}")
     gap, profiling = ledger.untraced_gap_ns, ledger.profiling_ns
     if gap is not None and profiling is not None and abs(profiling) > abs(gap):
         found.append(

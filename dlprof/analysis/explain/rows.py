@@ -11,6 +11,7 @@ import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis import columns
+from dlprof.analysis.explain import bridge
 from dlprof.analysis.model import Row
 from dlprof.analysis.trace import breakdown, steps
 from dlprof.stats import location
@@ -50,7 +51,7 @@ def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] =
     units: what the sums of each side are divided by, its steps or 1 for the whole trace.
 
     Times are means over a side's windows; counts are those of its first window (`differing_counts` names windows that
-    disagree). Differences are B − A, a missing side counting as 0. With at least 6 windows on each side, of as many
+    disagree). Differences are B − A, a missing side counting as 0. With at least 3 windows on each side, of as many
     steps, low_ns and high_ns are the 95 % interval of delta_ns over pairs of windows, and q its Benjamini-Hochberg p over all
     rows.
     """
@@ -58,7 +59,7 @@ def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] =
     keys = list(dict.fromkeys(key for cells in (*cells_a, *cells_b) for key in cells))
     rows = [_row(key, cells_a, cells_b, units) for key in keys]
     pairs = min(len(a), len(b))
-    if pairs >= stats.MIN_TRIALS and units[0] == units[1]:  # traced replicates need as many as trials
+    if pairs >= bridge.FEWEST and units[0] == units[1]:
         rows = _with_intervals(rows, keys, cells_a[:pairs], cells_b[:pairs])
     # Of as many units on both sides the sums order the rows: a division would part ties by its rounding.
     by = "delta_ns" if units[0] == units[1] else "delta_unit_ns"
@@ -107,10 +108,11 @@ def _with_intervals(
 
 
 def differing_counts(windows: Sequence[pa.Table]) -> list[str]:
-    """Operators whose calls differ between windows of one side, in words; exact traces of the same work must agree."""
+    """Operators whose calls differ between windows of one side, in words; exact traces of the same work must agree. What a
+    framework does for its own bookkeeping (waits of the engine, reads of variables) comes as it comes."""
     cells = [side_cells(table) for table in windows]
     found = []
-    for key in dict.fromkeys(key for one in cells for key in one):
+    for key in dict.fromkeys(key for one in cells for key in one if key[1] != "bookkeeping"):
         counts = [one[key].calls if key in one else 0 for one in cells]
         if len(set(counts)) > 1:
             found.append(f"{' '.join(part for part in key if part)}: {', '.join(map(str, counts))}")

@@ -17,21 +17,24 @@ from dlprof.units import PS_PER_NS, format_ns
 
 
 def build(
-    off_ns: Sequence[float], light: pa.Table | None, full: pa.Table | None, *, difference_ns: float | None = None
+    off_ns: Sequence[float], light: pa.Table | None, full: Sequence[pa.Table], *, difference_ns: float | None = None
 ) -> Tax:
     """The tax of one side.
 
-    off_ns: wall times of untraced synchronised steps. light, full: event tables of a native and an exact window.
+    off_ns: wall times of untraced synchronised steps. light: event table of a native window, if there is one. full: event
+    tables of the exact windows, as many steps in each.
     difference_ns: the untraced difference per step under discussion. A full trace awaits each step, as off_ns must too;
     a light one does not, so its cost can be below zero where waiting costs more than tracing.
     """
     off = float(np.mean(off_ns)) if len(off_ns) else None
     levels = [Level("off", len(off_ns), off, None, {})] if off is not None else []
-    for name, events in (("light", light), ("full", full)):
-        step = step_ns(events) if events is not None else None
-        if events is not None and step is not None:
-            cost = None if off is None else step[1] - off
-            levels.append(Level(name, step[0], step[1], cost, _classes(events, step[0])))
+    for name, windows in (("light", [light] if light is not None else []), ("full", full)):
+        steps_ns = [(events, found) for events in windows if (found := step_ns(events)) is not None]
+        if steps_ns:
+            count = sum(found[0] for _, found in steps_ns)
+            mean = float(np.mean([found[1] for _, found in steps_ns]))
+            cost = None if off is None else mean - off
+            levels.append(Level(name, count, mean, cost, _classes([events for events, _ in steps_ns], count)))
     costs = [level.cost_ns for level in levels if level.name == "full" and level.cost_ns is not None]
     explains = abs(costs[0]) <= abs(difference_ns) if costs and difference_ns is not None else None
     return Tax(tuple(levels), difference_ns, explains, _statement(levels, difference_ns, explains))
@@ -90,9 +93,10 @@ def _is_unsynchronised_step(name: str) -> bool:
     return marker is not None and marker.kind == "step" and not marker.synchronised
 
 
-def _classes(events: pa.Table, count: int) -> dict[str, float]:
+def _classes(windows: Sequence[pa.Table], count: int) -> dict[str, float]:
+    """Class of operators → ns a step, over `count` steps of all windows."""
     found: dict[str, float] = {}
-    for cell in cells.gather(events).cells:
+    for cell in (cell for events in windows for cell in cells.gather(events).cells):
         name = "copies" if cell.copy else cell.phase or ("bulks" if cell.op in cells.OPAQUE else "unknown")
         found[name] = found.get(name, 0.0) + cell.ns / count
     return dict(sorted(found.items(), key=lambda item: -item[1]))

@@ -103,7 +103,8 @@ def outside_steps(events: pa.Table) -> float | None:
     if not marked.any():
         return None
     own_launch = (columns.integers(events, "launch") != columns.NULL) & steps.outside(events)
-    times, work = steps.Times.of(events), np.flatnonzero(steps.work(events) & ~own_launch)
+    asked_for = steps.work(events) & ~own_launch & ~steps.settling(events)
+    times, work = steps.Times.of(events), np.flatnonzero(asked_for)
     start, end = np.sort(times.start[marked]), np.sort(times.end[marked])
     begun = work[(times.start[work] >= start[0]) & (times.start[work] < _horizon(events, int(end[-1])))]
     own = columns.integers(events, "self_ps")[begun]

@@ -9,6 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from dlprof import names
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Floats, Ints, Text
 from dlprof.analysis.model import Explained
@@ -174,6 +175,19 @@ def outside(events: pa.Table) -> Bools:
     return rows
 
 
+def settling(events: pa.Table) -> Bools:
+    """Rows that began while a process settled before a burst of steps, its own marker (names.SETTLE) among them."""
+    times = Times.of(events)
+    marks = columns.text(events, "level").where("marker") & columns.text(events, "name").where(names.SETTLE)
+    if not marks.any():
+        return np.zeros(events.num_rows, dtype=bool)
+    order = np.argsort(times.start[marks], kind="stable")
+    start, end = times.start[marks][order], times.end[marks][order]
+    at = np.searchsorted(start, times.start, side="right") - 1
+    begun: Bools = (at >= 0) & (times.start < end[at])
+    return begun
+
+
 def windows(events: pa.Table) -> intervals.Union:
     """The union of the steps, ps."""
     steps = table(events)
@@ -204,7 +218,7 @@ def explained(events: pa.Table) -> Explained:
         wall_ns=frame.length / PS_PER_NS,
         busy_ns=busy / PS_PER_NS,
         fraction=busy / frame.length if frame.length else 0.0,
-        outside_ns=int(columns.integers(events, "self_ps")[outside(events)].sum()) / PS_PER_NS,
+        outside_ns=int(columns.integers(events, "self_ps")[outside(events) & ~settling(events)].sum()) / PS_PER_NS,
     )
 
 

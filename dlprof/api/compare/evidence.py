@@ -11,7 +11,7 @@ from dlprof import frameworks
 from dlprof.analysis.model import Completeness, Recording, Side, View
 from dlprof.analysis.trace import breakdown, completeness, layers
 from dlprof.errors import UsageError
-from dlprof.manifest import ImportOptions
+from dlprof.manifest import CaptureOptions, ImportOptions
 from dlprof.store import Capture
 from dlprof.workload_shape import Layer
 
@@ -69,6 +69,7 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
         workload=captures[0].manifest.workload if captures else {},
         stated=_stated(captures[0]) if captures else Recording(),
         untraced=[untraced_step_ns(capture) for capture in captures],
+        trials=[trial_of(capture) for capture in captures],
     )
 
 
@@ -76,6 +77,12 @@ def _stated(capture: Capture) -> Recording:
     """How a window was recorded; of a trace from elsewhere that is not known."""
     window = capture.manifest.window
     return Recording(profiler=True, synchronised=window.synchronised) if window else Recording()
+
+
+def trial_of(capture: Capture) -> int | None:
+    """The trial whose workers recorded it; None for a run of its own."""
+    options = capture.manifest.options
+    return options.trial if isinstance(options, CaptureOptions) else None
 
 
 def untraced_step_ns(capture: Capture) -> Sequence[int]:

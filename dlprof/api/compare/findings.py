@@ -10,7 +10,7 @@ from dlprof.analysis import compare
 from dlprof.analysis.model import Comparison, ItemResult, Side
 from dlprof.analysis.timing import families, speeds
 from dlprof.api.compare import profiling_cost
-from dlprof.api.compare.evidence import evidence_of, side_of
+from dlprof.api.compare.evidence import evidence_of, side_of, trial_of
 from dlprof.names import SIDES, CaptureName
 from dlprof.store import Capture
 
@@ -40,7 +40,7 @@ def build(parts: Parts) -> Comparison:
     """
     evidence = {}
     for name in SIDES:
-        mine = [parts.captures[folder] for folder in CaptureName.exact_runs(parts.captures, name)]
+        mine = _paired(parts.captures, name)
         side = side_of(mine[0], path=parts.paths[name]) if mine else parts.asked[name]
         evidence[name] = evidence_of(mine, side)
     measured = parts.measured
@@ -53,6 +53,17 @@ def build(parts: Parts) -> Comparison:
         return _with_family(found, parts)
     in_two = speeds.of(measured.timings, found.items[0].item, found.a, found.b) if found.items else ()
     return _with(found, speeds=in_two or None)
+
+
+def _paired(captures: Mapping[str, Capture], side: str) -> list[Capture]:
+    """A side's exact windows. Of windows that belong to trials, those of which the other side has one too: a run that was
+    killed between the two keeps one of them alone."""
+    mine, other = (
+        [captures[folder] for folder in CaptureName.exact_runs(captures, name)]
+        for name in (side, *(one for one in SIDES if one != side))
+    )
+    known = {trial_of(capture) for capture in other}
+    return [one for one in mine if trial_of(one) is None or trial_of(one) in known]
 
 
 def _explained_of_items(found: Comparison, parts: Parts) -> dict[str, dict[str, float]]:

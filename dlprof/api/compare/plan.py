@@ -37,7 +37,7 @@ FAMILY_TRIALS: Final = 10
 OVERDRAFT: Final = 4.0
 """A family finishes its six trials until this multiple of the budget is spent: five of six would decide nothing."""
 
-AFTER_S: Final = 0.0
+AFTER_S: Final = 2.0
 """What follows the rounds in a trial (checks, a traced window), guessed before the first is done; then it is measured."""
 
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dlprof.analysis.explain import tax
 from dlprof.analysis.facts import Tax
 from dlprof.api.compare.evidence import placed_events, untraced_step_ns
-from dlprof.names import EXACT, NATIVE, SIDES, CaptureName
+from dlprof.names import NATIVE, SIDES, CaptureName
 from dlprof.store import Capture
 
 
@@ -15,15 +15,18 @@ def of(captures: Mapping[str, Capture], difference_ns: float | None) -> dict[str
     """Side (a, b) → what profiling cost it; a side without marked steps is left out.
 
     captures: by folder (a-exact-1, a-native-1, …). difference_ns: the untraced difference of a step under discussion.
-    Off is the mean of the steps beside the exact window in the same process; the native window is of another process.
+    Off is the mean of the steps beside the exact windows in the same processes; the native window is of another process.
     """
     found: dict[str, Tax] = {}
     for side in SIDES:
-        full, light = (captures.get(CaptureName.first(side, fidelity)) for fidelity in (EXACT, NATIVE))
-        if full is None:
-            continue
-        events = [None if capture is None else placed_events(capture)[0] for capture in (light, full)]
-        built = tax.build(untraced_step_ns(full), *events, difference_ns=difference_ns)
-        if built.levels:
-            found[side] = built
+        full = [captures[folder] for folder in CaptureName.exact_runs(captures, side)]
+        light = captures.get(CaptureName.first(side, NATIVE))
+        if full:
+            off = [ns for capture in full for ns in untraced_step_ns(capture)]
+            events = [placed_events(capture)[0] for capture in full]
+            built = tax.build(
+                off, None if light is None else placed_events(light)[0], events, difference_ns=difference_ns
+            )
+            if built.levels:
+                found[side] = built
     return found

@@ -15,7 +15,8 @@ import pyarrow.compute as pc
 from dlprof import temporary
 from dlprof.analysis.facts import Agreement, Primitives
 from dlprof.api.compare import stored
-from dlprof.api.compare.result_directory import Kept, side_facts
+from dlprof.api.compare.measured import Measured
+from dlprof.api.compare.side_facts import side_facts
 from dlprof.api.options import CompareOptions, RunOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
@@ -103,7 +104,9 @@ def _shown(value: object) -> str:
     return "not given" if value is None else str(value)
 
 
-def kept(source: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> tuple[Kept, list[str]]:
+def measured(
+    source: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]
+) -> tuple[Measured, list[str]]:
     """What the comparison at `source` holds, and its warnings but for those on how it ended.
 
     Raises `UsageError` where the sides, the workload or the machine are not those of the first session.
@@ -121,7 +124,7 @@ def kept(source: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Wo
             )
     timings = before.timings() if before.has("timings.parquet") else None
     work = _work(before, manifest.options)
-    found = Kept(
+    found = Measured(
         differences=tuple(work.parity),
         agreement=work.agreement,
         trials=[_trial(row, timings) for row in manifest.trials if timings is not None],
@@ -130,7 +133,7 @@ def kept(source: Path, sides: Mapping[str, SideSpec], workloads: Mapping[str, Wo
         listed=tuple(manifest.options.listed),
         sessions=list(manifest.options.sessions),
     )
-    outdated = Kept(ended=manifest.options.ended, sessions=found.sessions).notes
+    outdated = Measured(ended=manifest.options.ended, sessions=found.sessions).notes
     warnings = [text for text in manifest.warnings if text not in outdated]
     if manifest.dlprof_version != __version__:
         warnings.append(f"begun with dlprof {manifest.dlprof_version}, gone on with {__version__}")

@@ -8,7 +8,7 @@ from typing import Any
 
 from dlprof.analysis.same_work import after, parity, rates, rules
 from dlprof.analysis.timing import lockstep
-from dlprof.api.compare.result_directory import Kept
+from dlprof.api.compare.measured import Measured
 from dlprof.api.options import CompareOptions
 from dlprof.api.record import Bench
 from dlprof.capture.data import inputs
@@ -22,7 +22,7 @@ from dlprof.workload import Workload
 
 @dataclass(slots=True)
 class WorkChecks:
-    """The checks of one comparison; what they find goes to `kept.differences`.
+    """The checks of one comparison; what they find goes to `measured.differences`.
 
     first: number of the session's first trial, whose workers are asked for parity.
     """
@@ -30,7 +30,7 @@ class WorkChecks:
     options: CompareOptions
     bench: Bench
     workloads: Mapping[str, Workload]
-    kept: Kept
+    measured: Measured
     first: int
     _known: Mapping[str, float] | None = None
     _peak: float = field(default=0.0)
@@ -43,8 +43,8 @@ class WorkChecks:
         if number != self.first:
             return ()
         work = rules.check(workers["a"], workers["b"], self.workloads, self.options.allow)
-        earlier = after.found_late(self.kept.differences)  # of a session that this one goes on with
-        self.kept.differences, self.kept.agreement = (*work.differences, *earlier), work.agreement
+        earlier = after.found_late(self.measured.differences)  # of a session that this one goes on with
+        self.measured.differences, self.measured.agreement = (*work.differences, *earlier), work.agreement
         self._say(work.differences)
         if work.blocks or work.refused >= set(workers["a"].ready["items"]):
             raise NotComparable("the two sides did different work")
@@ -84,8 +84,8 @@ class WorkChecks:
         )
 
     def _refused(self, found: tuple[rules.Difference, ...]) -> Collection[str]:
-        known = {(difference["what"], difference["where"]) for difference in self.kept.differences}
-        self.kept.differences += tuple(one for one in found if (one["what"], one["where"]) not in known)
+        known = {(difference["what"], difference["where"]) for difference in self.measured.differences}
+        self.measured.differences += tuple(one for one in found if (one["what"], one["where"]) not in known)
         blocking = parity.blocking(found)
         self._say(blocking)
         refused = {difference["item"] for difference in blocking if "item" in difference}

@@ -15,7 +15,7 @@ from dlprof.analysis.same_work.rules import kinds
 from dlprof.api import published
 from dlprof.api.compare import items
 from dlprof.api.compare.plan import Pacing, fitted
-from dlprof.api.compare.run import TRACE_ESTIMATE_S
+from dlprof.api.compare.prepare import TRACE_ESTIMATE_S
 from dlprof.api.options import DEFAULT_BUDGET_S, CompareOptions, RunOptions
 from dlprof.api.record import check_mode
 from dlprof.api.sides import SideSpec, parse_device, parse_side
@@ -284,12 +284,13 @@ def _compare_options(cell: Cell, run: RunOptions) -> CompareOptions | None:
         trials=options.trials,
         precision=options.precision,
         margin=options.margin or 0.05,
-        traces=1 if options.traces is None else options.traces,
+        traces=options.traces,
         gate=None,
         output=None,
         allow=tuple(options.allow),
         method="lockstep" if cell.method == "compare" else cell.method,
         reasons=options.reasons is not False,
+        epoch_capture=bool(options.epoch_capture),
     )
 
 
@@ -298,8 +299,7 @@ def _estimate_s(compare: CompareOptions | None, work: Sequence[Workload]) -> flo
     if compare is None:
         return TRACE_ESTIMATE_S
     trials = Pacing(compare, fitted(compare, work[0]), _silent, _silent).estimate_s
-    traced = 2 * TRACE_ESTIMATE_S * (compare.traces + 1 / 3) if compare.traces else 0.0
-    return trials + traced
+    return trials + (2 * TRACE_ESTIMATE_S if compare.epoch_capture else 0.0)
 
 
 def _silent(_: str) -> None: ...

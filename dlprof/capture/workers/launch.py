@@ -8,7 +8,7 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -96,7 +96,7 @@ class Worker:
         self._on_event = on_event
         self._ready: dict[str, Any] | None = None
         self.missing: dict[str, str] = {}
-        self.trained = 0  # training steps taken so far
+        self.trained = 0  # training steps taken since the start, or since the last recheck, which sets the network back
         self._child = _Child(environment, request, control_dir, timeout_s, runner)
 
     @property
@@ -150,7 +150,44 @@ class Worker:
         put off until the result was read. steps: training steps that the side must have taken; what is missing it takes first.
         """
         answer = self._ask({"cmd": "recheck", "out": out, "seed": seed, "steps": steps})
+        self.trained = 0
         return self._arrays(out), dict(answer.get("deferred", {}))
+
+    def open_window(self, items: Sequence[str], units: int) -> None:
+        """Start the profiler for `units` steps, or calls of each of `items`, of the objects that were timed."""
+        self._ask({"cmd": "open_window", "items": list(items), "units": units})
+
+    def traced(self, item: str, iterations: int) -> list[int]:
+        """Wall times (ns) of `iterations` synchronised steps or calls under the profiler; one more runs unmarked before them."""
+        return self._unit_ns("traced", item, iterations)
+
+    def unprofiled(self, item: str, iterations: int) -> list[int]:
+        """The same without the profiler."""
+        return self._unit_ns("unprofiled", item, iterations)
+
+    def _unit_ns(self, command: str, item: str, iterations: int) -> list[int]:
+        answer = self._ask({"cmd": command, "item": item, "iterations": iterations})
+        try:
+            walls = msgspec.convert(answer.get("wall_ns"), list[int])
+        except msgspec.ValidationError as failure:
+            raise self._child.failed(f"answered what is no timing: {failure}") from failure
+        if len(walls) != iterations:
+            raise self._child.failed(f"was asked for {iterations} {command} iterations and timed {len(walls)}")
+        self.trained += iterations + 1 if item.startswith("train") else 0
+        return walls
+
+    def close_window(self) -> protocol.TracedWindow:
+        """Stop the profiler; the artefacts lie below `control`."""
+        answer = self._ask({"cmd": "close_window"})
+        try:
+            return msgspec.convert(answer, protocol.TracedWindow)
+        except msgspec.ValidationError as failure:
+            raise self._child.failed(f"answered what is no window: {failure}") from failure
+
+    @property
+    def control(self) -> Path:
+        """The child's folder."""
+        return self._control
 
     def _arrays(self, out: str) -> dict[str, np.ndarray[Any, Any]]:
         with np.load(self._control / out, allow_pickle=False) as arrays:

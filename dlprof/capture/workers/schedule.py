@@ -15,7 +15,9 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.capture.machine import disturbance
+from dlprof.capture.workers import window
 from dlprof.capture.workers.launch import Burst
+from dlprof.capture.workers.window import TracedSide, TracedWorker, WindowPlan
 from dlprof.errors import UsageError
 from dlprof.names import OTHER_SIDE, SIDES, SideLetter
 from dlprof.stats import warm_up
@@ -24,13 +26,12 @@ IDLE_LIMIT = 0.02
 """CPU that a waiting worker may use, as a fraction of one core, before it counts as not idle."""
 
 
-class LockstepWorker(Protocol):
+class LockstepWorker(TracedWorker, Protocol):
     """What the schedule needs of a worker (`launch.Worker`). Started but perhaps not ready yet."""
 
     @property
     def ready(self) -> Mapping[str, Any]: ...
     def run(self, item: str, iterations: int) -> Burst: ...
-    def cpu_ns(self) -> int: ...
     def close(self) -> Any: ...
     def stop(self) -> None: ...
 
@@ -58,8 +59,9 @@ class Plan:
     target_s: time for the timed rounds of one trial (with a grouping: and for the warm-up, which hundreds of items make
     long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept) between
     min_rounds and max_rounds, unless `RoundsOf` says it.
-    burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect
-    of up to 14 %. warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
+    burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect of up to 14 %.
+    warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
+    window: the traced window after the timed rounds; None = nothing is traced.
     """
 
     trials: int
@@ -72,6 +74,7 @@ class Plan:
     burst: int = 3
     warmup_floor: int = 8
     warmup_cap: int = 40
+    window: WindowPlan | None = None
 
     def __post_init__(self) -> None:
         if self.burst < 3:
@@ -88,6 +91,7 @@ class Trial:
 
     idle: side → CPU fraction of a core used while the other ran.
     machine: `disturbance.between` over the timed rounds. not_warm: (side, item) pairs whose warm-up hit its cap.
+    windows: side → what it left of the traced window; empty where there was none. marked: the window's marked steps a side.
     """
 
     number: int
@@ -100,6 +104,8 @@ class Trial:
     wall_s: float
     warnings: tuple[str, ...]
     group_rounds: tuple[int, ...] = ()
+    windows: Mapping[SideLetter, TracedSide] = field(default_factory=dict)
+    marked: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,7 +121,8 @@ OnTrial = Callable[[Trial], bool]
 """Called after each finished trial, to persist it; False stops the run (enough is known, or the budget is spent)."""
 OnReady = Callable[[int, Mapping[SideLetter, Any]], Collection[str] | None]
 """(trial, workers by side) when both are ready and nothing is timed yet (parity is checked here, in trial 0), or when the
-last round is timed and both still live (the timed objects are checked here, in every trial). Returns items that are not to
+last round is timed and both still live, and once more after a traced window (the timed objects are checked here, in every
+trial). Returns items that are not to
 be timed from then on."""
 OnStep = Callable[[int, str, float], None]
 """(trial, stage, fraction of the trial's rounds done), for a progress display."""
@@ -165,6 +172,8 @@ def run_trials(
             trial = _Run(plan, number, start_worker, checks, on_step, enough, skipped, rounds_of).trial(rounds)
             done.append(trial)
             rounds = None if rounds_of else trial.group_rounds
+            if plan.window is not None:
+                plan = replace(plan, window=replace(plan.window, marked=trial.marked))
             if not on_trial(trial):
                 break
     except KeyboardInterrupt:
@@ -202,6 +211,7 @@ class _Run:
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     not_warm: list[tuple[str, str]] = field(default_factory=list)
     round_ns: dict[tuple[SideLetter, str], float] = field(default_factory=dict)
+    unit_ns: dict[tuple[SideLetter, str], float] = field(default_factory=dict)
     idle_ns: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
     waited_ns: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
     workers: dict[SideLetter, LockstepWorker] = field(default_factory=dict)
@@ -226,6 +236,9 @@ class _Run:
             rounds, machine = self._all_timed(groups, rounds or (0,) * len(groups))
             self.on_step(self.number, "checking the work", 1.0)
             after(self.number, dict(self.workers))
+            windows, tracing, marked = self._traced([item for group in groups for item in group])
+            if windows:
+                after(self.number, dict(self.workers))
             for side in SIDES:
                 self.workers[side].close()
         idle: dict[SideLetter, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in SIDES}
@@ -238,9 +251,22 @@ class _Run:
             ready=ready,
             not_warm=tuple(self.not_warm),
             wall_s=time.monotonic() - self.began,
-            warnings=_warnings(self.number, idle, self.not_warm),
+            warnings=_warnings(self.number, idle, tracing, self.not_warm),
             group_rounds=rounds,
+            windows=windows,
+            marked=marked,
         )
+
+    def _traced(self, items: Sequence[str]) -> tuple[dict[SideLetter, TracedSide], dict[SideLetter, float], int | None]:
+        """The traced window, how busy each side was while the other was traced, and how many steps were marked."""
+        plan = self.plan.window
+        wanted = [item for item in (plan.items(items) if plan else ()) if item not in self.skipped]
+        if plan is None or not plan.wanted(self.number) or not wanted:
+            return {}, {}, plan.marked if plan else None
+        self.on_step(self.number, "tracing", 1.0)
+        shape = window.shape_of(plan, sum(self.unit_ns[side, item] for side in SIDES for item in wanted))
+        recording = window.Recording(self.workers, wanted, shape, self.generator)
+        return recording.run(), recording.idle_fraction, shape.marked
 
     def _groups(self, ready: Mapping[SideLetter, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
         """The plan's groups without the skipped items; a plan without grouping has one of all items."""
@@ -308,7 +334,9 @@ class _Run:
                     wanted = 0 if self.enough(walls) else min(4, self.plan.warmup_cap - len(walls))
                 if not self.enough(walls):
                     self.not_warm.append((side, item))
-                self.round_ns[side, item] = self.plan.burst * statistics.median(walls[-4:]) + between
+                one = statistics.median(walls[-4:])
+                self.round_ns[side, item] = self.plan.burst * one + between
+                self.unit_ns[side, item] = one / burst.units
 
     def _timed(self, items: Sequence[str], rounds: int, done: float, part: float) -> None:
         """The rounds of one group, which is `part` of the trial after `done` of it."""
@@ -352,9 +380,15 @@ def _table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
     return pa.Table.from_arrays(arrays, schema=schema.TIMINGS)
 
 
-def _warnings(number: int, idle: Mapping[SideLetter, float], not_warm: Sequence[tuple[str, str]]) -> tuple[str, ...]:
+def _warnings(
+    number: int,
+    timing: Mapping[SideLetter, float],
+    tracing: Mapping[SideLetter, float],
+    not_warm: Sequence[tuple[str, str]],
+) -> tuple[str, ...]:
     busy = [
-        f"trial {number}: the waiting worker of side {side} used {share:.1%} of a core while the other was timed"
+        f"trial {number}: the waiting worker of side {side} used {share:.1%} of a core while the other was {what}"
+        for what, idle in (("timed", timing), ("traced", tracing))
         for side, share in idle.items()
         if share > IDLE_LIMIT
     ]

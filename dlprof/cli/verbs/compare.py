@@ -39,7 +39,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--margin", default="5%", metavar="PCT", help="differences within it are negligible (default 5%%)"
     )
     parser.add_argument(
-        "--traces", type=int, default=1, metavar="K", help="traced runs a side (default 1; 6 give intervals)"
+        "--traces",
+        type=int,
+        metavar="K",
+        help="trace the first K trials only (default: all; each trial ends with a short traced window); 0: timings alone",
+    )
+    parser.add_argument(
+        "--epoch-capture",
+        action="store_true",
+        help="record whole epochs of each side as well, in a run of its own, for viewing and for accuracies",
     )
     parser.add_argument(
         "--gate", metavar="PCT", help="exit 3 if B is slower than A by more than PCT, 4 if that is undecided"
@@ -125,7 +133,7 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
         raise UsageError(f"--frameworks {arguments.frameworks}: not two sides", hint="write it like tf,mxnet")
     if arguments.trials is not None and arguments.trials < 1:
         raise UsageError(f"--trials must be at least 1, not {arguments.trials}")
-    if arguments.traces < 0:
+    if arguments.traces is not None and arguments.traces < 0:
         raise UsageError(f"--traces must not be negative: {arguments.traces}")
     if arguments.trials is not None and (arguments.budget or arguments.precision):
         raise UsageError("--trials fixes the number; --budget and --precision let it adapt", hint="use one of them")
@@ -146,4 +154,5 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
         allow=tuple(arguments.allow),
         method=arguments.method,
         reasons=not arguments.no_reasons,
+        epoch_capture=arguments.epoch_capture,
     )

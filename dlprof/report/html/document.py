@@ -14,7 +14,7 @@ from dlprof.report import json
 from dlprof.report.html import plots, primitives_html, waterfall
 from dlprof.report.html.figure import page_style
 from dlprof.report.html.parts import Cell, figure, number, page, paragraphs, section, table
-from dlprof.report.text import kernels_text, ledger_text, trust_text
+from dlprof.report.text import bridge_text, kernels_text, ledger_text, trust_text
 from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.comparison_text import RECORDED, anomaly_meaning, anomaly_name, complete_words, imported
 from dlprof.report.text.layout import unbroken
@@ -152,7 +152,8 @@ def _waterfall(found: Comparison) -> Section:
     if found.ledger is not None:
         rows, titles, foot = _ledger_rows(found.ledger)
         aligned = [ledger_text.matched_words(found.alignment)] if found.alignment else []
-        said = paragraphs([found.ledger.statement]) + paragraphs([*found.ledger.notes, *aligned], "note")
+        first = bridge_text.sentences(found.ledger)
+        said = paragraphs([*first, found.ledger.statement]) + paragraphs([*found.ledger.notes, *aligned], "note")
     else:
         said, titles = "", ["Part", "B − A"]
         rows = [[step.name, number(step.delta_ms, "{:+.3f}")] for step in built.steps]

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine
+from dlprof.report.text import bridge_text
 from dlprof.report.text.layout import Column, cells, fit, heading, paragraph, shortened_path, table
 from dlprof.units import NS_PER_MS
 
@@ -40,7 +41,8 @@ def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str
     ]
     out = heading(f"Why: the {what} wall time, split without overlap", colour=colour)
     out += table(columns, body)
-    out += paragraph(found.statement)
+    for sentence in (*bridge_text.sentences(found), found.statement):
+        out += paragraph(sentence)
     for note in found.notes:
         out += paragraph(note, first="  ! ")
     return out

@@ -78,10 +78,10 @@ class Network:
             losses.append(self.step(x, y, span))
         return losses
 
-    def prepare_trace(self, fidelity, steps, batch):
+    def prepare_trace(self, fidelity, steps, batch, trains=True):
         """Called once before the traced window of `steps` steps; `batch` is one (images, labels) to warm up with.
 
-        Must leave weights and optimizer state as they are.
+        trains: whether they are training steps, else forward passes. Must leave weights and optimizer state as they are.
         """
 
     def updates(self):

@@ -7,6 +7,7 @@ LOSS = "dlprof:loss"
 BACKWARD = "dlprof:backward"
 OPTIMIZER = "dlprof:optimizer"
 SYNC = "dlprof:sync"
+SETTLE = "dlprof:settle"  # a step or call before those that are looked at: the first after a pause is slower
 
 
 def item(task, size, variant=None):

@@ -36,7 +36,9 @@ class NetworkWork:
         self.items = ("train_block", "train_step_sync", "infer_block") if self._trains else ("infer_block",)
         self._net = backend.network(self._description, self._weights)
         self._next = {"train": 0, "infer": 0}
+        self._checked = 0  # training steps that were taken when the timed network was last checked, which sets it back
         self._initial = None
+        self._traced = 0  # marked steps of the traced window
 
     def facts(self):
         """Parity facts: the network's own, and what the feed does."""
@@ -90,15 +92,58 @@ class NetworkWork:
 
     def recheck(self, seed, steps):
         """(arrays, {}) of the timed network after the timing: see `recheck.network`. steps: training steps to have taken
-        before, so that both sides have taken as many; what is missing is taken now."""
-        missing = steps - self._next["train"]
+        since the last check, so that both sides have taken as many; what is missing is taken now."""
+        missing = steps - (self._next["train"] - self._checked)
         while self._initial is not None and missing > 0:
             count = min(missing, self._block)
             self._net.sync(self._net.train(self._feed.train(self._next["train"], count), no_span)[-1])
             self._next["train"] += count
             missing -= count
-        taken = self._next["train"]
+        taken, self._checked = self._next["train"] - self._checked, self._next["train"]
         return recheck.network(self._net, self._initial, self._weights, taken, seed, self._feed, self._trains), {}
+
+    # a traced window after the timed rounds
+
+    def open_window(self, directory, items, units):
+        """Start the profiler for `units` steps of the network that was timed, first making ready what shows them all."""
+        batch = self._feed.batch(self._feed.train_indices(self._next["train"]))
+        self._net.prepare_trace("exact", units, batch, self._trains)
+        self._backend.start_trace(directory, "exact", self._request["options"])
+
+    def traced(self, item, count):
+        """Wall times (ns) of `count` synchronised steps under the profiler, each in its marker, after one that settles."""
+        first = self._take(count + 1)
+        with self._backend.span(names.SETTLE):
+            self._net.sync(self._steps(first, 1, no_span)[-1])
+        walls = []
+        for step in range(first + 1, first + 1 + count):
+            with Stopwatch() as watch:
+                self._marked_step(step, True)
+            walls.append(watch.wall)
+        self._traced += count
+        return walls
+
+    def unprofiled(self, item, count):
+        """The same without the profiler and without markers: what profiling costs is the difference."""
+        first, walls = self._take(count + 1), []
+        for step in range(first, first + 1 + count):
+            with Stopwatch() as watch:
+                self._net.sync(self._steps(step, 1, no_span)[-1])
+            walls.append(watch.wall)
+        return walls[1:]
+
+    def close_window(self):
+        """Stop the profiler; returns (artefacts, window, {}) as `trace` states them in result.json."""
+        artefacts = self._backend.stop_trace()
+        expected = self._net.expected() if self._trains else {}
+        return artefacts, {"steps": self._traced, "epoch": None, "expected": expected}, {}
+
+    def _take(self, count):
+        """The number of the next step, after which `count` are taken."""
+        key = "train" if self._trains else "infer"
+        first = self._next[key]
+        self._next[key] += count
+        return first
 
     def _iteration(self, item):
         if item == "infer_block":
@@ -187,7 +232,7 @@ class NetworkWork:
         exact = self._request.get("fidelity", "exact") == "exact"
         fidelity = "exact" if exact else "native"
         first = (epoch - 1) * self._feed.steps_per_epoch
-        self._net.prepare_trace(fidelity, steps, self._feed.batch(self._feed.train_indices(first)))
+        self._net.prepare_trace(fidelity, steps, self._feed.batch(self._feed.train_indices(first)), self._trains)
         self._channel.send({"event": "phase", "name": "traced epoch"})
         backend = self._backend
         untraced = self._reference(first)
@@ -221,15 +266,21 @@ class NetworkWork:
         return times[1:]  # the first pays for the snapshot and for the profiler's start or stop
 
     def _traced_steps(self, first, steps, exact):
-        backend, handles = self._backend, []
+        handles = []
         for step in range(first, first + steps):
-            with backend.span(names.step_marker(step, exact), step=step):
-                handles += self._steps(step, 1, backend.span)
-                if exact:
-                    with backend.span(names.SYNC):
-                        self._net.sync(handles[-1])
-        with backend.span(names.SYNC):
+            handles += self._marked_step(step, exact)
+        with self._backend.span(names.SYNC):
             self._net.sync(handles[-1])
+        return handles
+
+    def _marked_step(self, step, exact):
+        """One step in its marker; returns its handles. exact: it ends synchronised, inside the marker."""
+        backend = self._backend
+        with backend.span(names.step_marker(step, exact), step=step):
+            handles = self._steps(step, 1, backend.span)
+            if exact:
+                with backend.span(names.SYNC):
+                    self._net.sync(handles[-1])
         return handles
 
     def _record(self, epoch, traced, watch, handles):

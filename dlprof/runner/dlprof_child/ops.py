@@ -78,6 +78,7 @@ class OpWork:
             operands.check_memory(item.task, item.size, self._count, self._dtype)
         self.missing = {}
         self._functions = {}
+        self._window = {}  # item -> [functions of the traced window, calls of it so far]
         self._operands = operands.Cache()
         self.items = tuple(self._items)
 
@@ -301,6 +302,53 @@ class OpWork:
             "warmup_steps": WARMUP_CALLS,
             "left_out": self.missing,
         }
+
+    # a traced window after the timed rounds
+
+    def open_window(self, directory, items, units):
+        """Start the profiler for `units` calls of each item, by functions of their own (Backend.copies_for), called before."""
+        for name in items:
+            item = self._items[name]
+            made = [self._warm(item, []) for _ in range(self._backend.copies_for(units, item.creates))]
+            self._window[name] = {"functions": made, "turn": -(-units // len(made)), "calls": 0, "marked": 0}
+        self._backend.start_trace(directory, "exact", self._request["options"])
+
+    def traced(self, name, count):
+        """Wall times (ns) of `count` synchronised calls under the profiler, each in its marker, after one that settles."""
+        with self._backend.span(names.SETTLE):
+            self._call_traced(name)
+        walls = []
+        for _ in range(count):
+            number = self._window[name]["marked"]
+            self._window[name]["marked"] += 1
+            with Stopwatch() as watch, self._backend.span(names.item_marker(name, number, True), step=number):
+                self._call_traced(name)
+            walls.append(watch.wall)
+        return walls
+
+    def _call_traced(self, name):
+        state, sets = self._window[name], self._operand_sets(self._items[name])
+        turn = min(state["calls"] // state["turn"], len(state["functions"]) - 1)
+        values = sets[state["calls"] % len(sets)]
+        state["calls"] += 1
+        self._backend.finish(state["functions"][turn](*values))
+
+    def unprofiled(self, name, count):
+        """The same without the profiler, by the function that was timed: what profiling costs is the difference."""
+        item = self._items[name]
+        function, sets, walls = self._function(item), self._operand_sets(item), []
+        for number in range(count + 1):
+            values = sets[number % len(sets)]
+            with Stopwatch() as watch:
+                self._backend.finish(function(*values))
+            walls.append(watch.wall)
+        return walls[1:]
+
+    def close_window(self):
+        """Stop the profiler; returns (artefacts, window, items left out) as `trace` states them in result.json."""
+        artefacts = self._backend.stop_trace()
+        marked = sum(state["marked"] for state in self._window.values())
+        return artefacts, {"steps": marked, "epoch": None, "expected": {}}, dict(self.missing)
 
     def _reference(self, names, count):
         """Wall times (ns) of synchronised calls without the profiler, in this process and at this moment: what profiling costs.

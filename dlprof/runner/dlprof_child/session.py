@@ -19,6 +19,7 @@ from .recheck import busy_threads
 
 PROTOCOL = 1
 KINDS = {"network": NetworkWork, "op": OpWork}
+WINDOW = ("open_window", "traced", "unprofiled", "close_window")
 
 
 def load_adapter(path):
@@ -130,10 +131,31 @@ class Session:
                 arrays, deferred = work.recheck(int(command["seed"]), int(command.get("steps", 0)))
                 np.savez(os.path.join(self._control, command["out"]), **arrays)
                 return {"ok": True, "arrays": sorted(arrays), "deferred": deferred}
-            raise Fault("no command '%s'" % command.get("cmd"), "commands: parity, threads, run, recheck, quit")
+            if command.get("cmd") in WINDOW:
+                return self._window(work, command)
+            commands = ", ".join(("parity", "threads", "run", "recheck", *WINDOW, "quit"))
+            raise Fault("no command '%s'" % command.get("cmd"), "commands: " + commands)
         except Exception as error:  # noqa: BLE001 - the answer carries it; its traceback goes to the log
             traceback.print_exc()
             return dict(describe(error), ok=False)
+
+    def _window(self, work, command):
+        """The answer to a command of the traced window that follows the timed rounds."""
+        if command["cmd"] == "open_window":
+            directory = os.path.join(self._control, "raw")
+            os.makedirs(directory, exist_ok=True)
+            work.open_window(directory, command["items"], int(command["units"]))
+            return {"ok": True}
+        if command["cmd"] == "close_window":
+            artefacts, window, left_out = work.close_window()
+            return {
+                "ok": True,
+                "artefacts": [{"kind": kind, "path": os.path.relpath(path, self._control)} for kind, path in artefacts],
+                "window": dict(window, synchronised=True),
+                "left_out": left_out,
+            }
+        run = work.traced if command["cmd"] == "traced" else work.unprofiled
+        return {"ok": True, "wall_ns": run(command["item"], int(command["iterations"]))}
 
 
 def _seed(seed):

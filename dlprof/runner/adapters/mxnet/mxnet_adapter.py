@@ -105,6 +105,8 @@ class MXNetBackend(Backend):
             profile_memory=bool(options.get("profile_memory", False)),
             # With aggregation on, the engine does not bulk: every operator has its own event, so counts are exact.
             aggregate_stats=fidelity == "exact",
+            # Its default writes once a second, by a thread that would run while the other side is timed.
+            continuous_dump=False,
         )
         self._domain = profiler.Domain("dlprof")
         profiler.set_state("run")

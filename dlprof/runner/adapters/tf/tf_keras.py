@@ -9,7 +9,7 @@ import queue
 import threading
 
 from dlprof_child import layers as layer_list
-from dlprof_child.backend import Network
+from dlprof_child.backend import Network, no_span
 from dlprof_child.faults import Fault, Unsupported
 from dlprof_child.names import INPUT
 
@@ -113,6 +113,18 @@ class KerasNetwork(Network):
             self._thread.join(_PATIENCE_S)
 
     # Network
+
+    def prepare_trace(self, fidelity, steps, batch, trains=True):
+        """For exact counts: a fit of its own, with a graph that has not learnt yet how cheap its kernels are (tf_network.py)."""
+        if fidelity != "exact" or not trains or self._thread is None:
+            return
+        state = self.snapshot()
+        self.close()
+        self._thread, self._queue, self._ended = None, queue.Queue(maxsize=2), queue.Queue()
+        self._permits, self._mean, self._count = threading.Semaphore(0), 0.0, 0
+        self._model.train_function = None  # fit makes it anew
+        self.train([lambda: batch], no_span)
+        self.restore(state)
 
     def batch(self, images, labels):
         return images, labels

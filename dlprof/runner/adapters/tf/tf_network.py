@@ -41,6 +41,7 @@ class TensorFlowNetwork(Network):
         # of its own, so that computing parity compiles nothing that is timed later
         self._gradients = self._compiled(self._gradients_body)
         self._fresh_steps = []
+        self._fresh_forwards = []
         self._fresh_calls = 0
 
     def _compiled(self, function):
@@ -88,17 +89,17 @@ class TensorFlowNetwork(Network):
         with self._tf.device(self._device):
             if self._mode == "eager":
                 return self._step(x, y, span)
-            return self._next_step()(x, y)
+            return self._next(self._step, self._fresh_steps)(x, y)
 
-    def _next_step(self):
-        if not self._fresh_steps:
-            return self._step
-        index = min(self._fresh_calls // CALLS_WITH_ALL_KERNELS, len(self._fresh_steps) - 1)
+    def _next(self, warm, fresh):
+        if not fresh:
+            return warm
+        index = min(self._fresh_calls // CALLS_WITH_ALL_KERNELS, len(fresh) - 1)
         self._fresh_calls += 1
-        return self._fresh_steps[index]
+        return fresh[index]
 
-    def prepare_trace(self, fidelity, steps, batch):
-        """For exact counts: as many copies of the step's graph as needed for each to be run 64 times at most.
+    def prepare_trace(self, fidelity, steps, batch, trains=True):
+        """For exact counts: as many copies of the graph as needed for each to be run 64 times at most.
 
         The executor drops cheap kernels (ReadVariableOp, scalar Mul) from the trace once it has learnt how cheap they
         are; a fresh copy has not learnt it yet.
@@ -108,16 +109,16 @@ class TensorFlowNetwork(Network):
         state = self.snapshot()
         x, y = self.batch(*batch)
         copies = -(-steps // CALLS_WITH_ALL_KERNELS)
-        fresh = [self._compiled(self._step_body) for _ in range(copies)]
+        fresh = [self._compiled(self._step_body if trains else self._forward_body) for _ in range(copies)]
         with self._tf.device(self._device):
             for function in fresh:
-                self.sync(function(x, y))
-        self._fresh_steps, self._fresh_calls = fresh, 0
+                self.sync(function(x, y) if trains else function(x))
+        self._fresh_steps, self._fresh_forwards, self._fresh_calls = (fresh, [], 0) if trains else ([], fresh, 0)
         self.restore(state)
 
     def infer(self, x):
         with self._tf.device(self._device):
-            return self._forward(x)
+            return self._next(self._forward, self._fresh_forwards)(x)
 
     def sync(self, handle):
         # A tf.function returns when its whole graph, updates included, has run (CPU) or been enqueued (GPU); reading the

@@ -24,7 +24,7 @@ LIGHT = events(
 
 
 def test_levels_are_set_against_the_untraced_step():
-    found = tax.build([500.0, 540.0], LIGHT, full(400), difference_ns=200.0)
+    found = tax.build([500.0, 540.0], LIGHT, [full(400)], difference_ns=200.0)
     assert [(level.name, level.step_ns, level.cost_ns) for level in found.levels] == [
         ("off", 520.0, None),
         ("light", 530.0, 10.0),
@@ -36,13 +36,13 @@ def test_levels_are_set_against_the_untraced_step():
 
 
 def test_a_tax_above_the_difference_says_that_the_traces_cannot_explain_it():
-    found = tax.build([520.0], None, full(400), difference_ns=30.0)
+    found = tax.build([520.0], None, [full(400)], difference_ns=30.0)
     assert found.explains is False
     assert "which these traces cannot explain" in found.statement
 
 
 def test_without_an_untraced_step_there_is_no_cost_and_no_claim():
-    found = tax.build([], None, full(400), difference_ns=30.0)
+    found = tax.build([], None, [full(400)], difference_ns=30.0)
     assert (found.explains, found.levels[0].cost_ns) == (None, None)
     assert found.statement == "what profiling costs was not measured"
 

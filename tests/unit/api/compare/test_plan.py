@@ -67,13 +67,14 @@ def test_the_first_trial_has_the_rounds_of_the_prior_by_what_its_start_has_cost_
     rounds = Rounds(share_s=50.0, effect=0.05, looks=(4, 6), after_s=2.0)
     assert rounds(0, 6.1, 0.45) == 10
     assert rounds(1, 60.0, 0.001) == 10, "what a later trial takes to start changes nothing"
-    assert Rounds(share_s=50.0, effect=0.05)(0, 6.1, 3.0) == 8
+    assert Rounds(share_s=50.0, effect=0.05, after_s=0.0)(0, 6.1, 3.0) == 8
 
 
 def test_a_trial_has_no_more_rounds_than_a_sixth_of_the_budget_holds_and_never_fewer_than_eight():
-    assert rounds_in(run_options().resolve("tf"), 90.0)(0, 5.0, 0.03) == 32
-    assert rounds_in(run_options().resolve("tf"), 36.0)(0, 5.0, 0.05) == 20
-    assert rounds_in(run_options().resolve("tf"), 20.0)(0, 5.0, 0.05) == 8
+    """Start and what follows the rounds take five seconds of it."""
+    assert rounds_in(run_options().resolve("tf"), 90.0)(0, 3.0, 0.03) == 32
+    assert rounds_in(run_options().resolve("tf"), 36.0)(0, 3.0, 0.05) == 20
+    assert rounds_in(run_options().resolve("tf"), 20.0)(0, 3.0, 0.05) == 8
     assert rounds_in(run_options(workload="ops").resolve("tf"), 90.0) is None
 
 
@@ -81,7 +82,7 @@ def test_rounds_change_at_a_look_only_and_by_what_the_finished_trials_vary_and_c
     calm, wild = ([trial(n, size * (-1) ** n, noise=0.05) for n in range(4)] for size in (1e-3, 0.3))
     found = []
     for trials in (calm, wild):
-        rounds = Rounds(share_s=50.0, effect=0.05, looks=(4, 6))
+        rounds = Rounds(share_s=50.0, effect=0.05, looks=(4, 6), after_s=0.0)
         assert rounds(0, 20.0, 1.0) == 10
         for n in range(1, 4):
             assert not rounds.learn(trials[:n], measured(trials[:n]))
@@ -89,6 +90,6 @@ def test_rounds_change_at_a_look_only_and_by_what_the_finished_trials_vary_and_c
         assert rounds.learn(trials, measured(trials))
         found.append(rounds(4, 1.0, 1.0))
     assert 10 < found[1] < found[0], "rounds cost little here; where processes differ they help less"
-    fixed = Rounds(share_s=50.0, effect=0.05)
+    fixed = Rounds(share_s=50.0, effect=0.05, after_s=0.0)
     assert not fixed.learn(wild, measured(wild))
     assert fixed(4, 1.0, 1.0) == 10

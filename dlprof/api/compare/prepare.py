@@ -1,0 +1,95 @@
+"""Before anything is measured: the two sides, what they run, where it goes and how long it may take; all checked."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dlprof.api import leftovers
+from dlprof.api.compare import items, known_error, resume
+from dlprof.api.compare.measured import Measured
+from dlprof.api.compare.plan import Pacing, fitted
+from dlprof.api.options import CompareOptions
+from dlprof.api.record import Bench, check_mode, output_folder
+from dlprof.api.sides import SideSpec, on_one_python
+from dlprof.capture.workers import launch_env
+from dlprof.names import SIDES
+from dlprof.workload import Workload
+
+TRACE_ESTIMATE_S: Final = 45.0
+"""Seconds of a traced run of whole epochs, guessed before anything is known."""
+
+
+@dataclass(frozen=True, slots=True)
+class Prepared:
+    """A comparison that can begin.
+
+    sides, workloads: by side letter; a preset may differ by framework.
+    target: the directory to be made.
+    source: the directory to go on with, or what a killed process left of it; None for a new comparison.
+    """
+
+    options: CompareOptions
+    bench: Bench
+    sides: Mapping[str, SideSpec]
+    workloads: Mapping[str, Workload]
+    pacing: Pacing
+    target: Path
+    source: Path | None
+
+
+def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
+    """What is to be compared, and what of it is measured already (of a comparison that is gone on with).
+
+    Raises `UsageError`, `Unsupported` and `StoreError` where it cannot be done as asked.
+    """
+    sides: dict[str, SideSpec] = dict(
+        zip(SIDES, on_one_python(bench.side(options.a), bench.side(options.b)), strict=True)
+    )
+    asked = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
+    workloads = {name: fitted(options, workload) for name, workload in asked.items()}
+    for name, side in sides.items():
+        check_mode(side, workloads[name])
+        items.check(workloads[name], side.framework.name)
+    target = output_folder(options.output, f"{workloads['a'].name}-{sides['a'].slug}-vs-{sides['b'].slug}")
+    measured, source = Measured(), None
+    if options.resume is not None:
+        source = resume.source(target)
+        measured, bench.warnings = resume.measured(source, sides, workloads)
+        bench.progress.say(
+            f"going on with {target}: {len(measured.trials)} trials, {len(measured.captures)} traced runs are there"
+        )
+    else:
+        leftovers.check_free(target)
+    for text in (*launch_env.disclosures(), *_left_out(asked["a"], workloads["a"], options.budget_s)):
+        bench.warn(text)
+    pacing = Pacing(options, workloads["a"], bench.progress.say, bench.warn)
+    measured.calibration = known_error.of(options, sides, workloads, pacing)
+    if note := known_error.check_gate(options, workloads["a"], measured.calibration):
+        bench.progress.say(f"note: {note}")
+    if held := launch_env.withheld():
+        bench.progress.say(f"note: set in this shell, and kept from both sides: {', '.join(held)}")
+    bench.progress.plan(_estimates(options, sides, pacing))
+    return Prepared(options, bench, sides, workloads, pacing, target, source), measured
+
+
+def _left_out(asked: Workload, chosen: Workload, budget_s: float) -> Iterator[str]:
+    """What of the workload is not measured, and why."""
+    if items.count(chosen) < items.count(asked):
+        yield (
+            f"{items.count(chosen)} of {items.count(asked)} sizes are measured, the smallest and the largest of each task "
+            f"among them: more do not fit into {budget_s:g} s; a longer --budget, --trials or --set sizes=… has more"
+        )
+    for framework, alone in items.unmatched(chosen).items():
+        yield f"only {framework} has, and so not compared: {', '.join(alone)}"
+
+
+def _estimates(options: CompareOptions, sides: Mapping[str, SideSpec], pacing: Pacing) -> dict[str, float]:
+    """Seconds of each stage, guessed before anything is known; corrected as trials finish."""
+    stages = {"trials": pacing.estimate_s}
+    if options.epoch_capture:
+        for side in sides.values():
+            stages[f"tracing {side.label}, fidelity native"] = TRACE_ESTIMATE_S
+    return stages

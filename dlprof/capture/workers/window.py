@@ -1,0 +1,156 @@
+"""A traced window inside a trial: after the timed rounds the same two workers go on in lockstep, now under their profilers.
+
+Bursts of steps (of an op workload: calls of each item) alternate between the sides in balanced random order, as the timed
+rounds do, so that what disturbs the machine meets both sides' traces alike. Bursts without profiler just before and just after
+say what profiling costs.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Final, Protocol
+
+import msgspec
+import numpy as np
+
+from dlprof.names import SIDES, SideLetter
+from dlprof.protocol import TracedWindow, Window
+
+LEAST: Final = 4
+"""Marked steps (of an op workload: marked calls of each item) that a side's window has at least, however long they take."""
+
+
+class TracedWorker(Protocol):
+    """What a window needs of a worker (`launch.Worker`)."""
+
+    @property
+    def control(self) -> Path: ...
+    def open_window(self, items: Sequence[str], units: int) -> None: ...
+    def traced(self, item: str, iterations: int) -> list[int]: ...
+    def unprofiled(self, item: str, iterations: int) -> list[int]: ...
+    def close_window(self) -> TracedWindow: ...
+    def cpu_ns(self) -> int: ...
+
+
+@dataclass(frozen=True, slots=True)
+class WindowPlan:
+    """Which trials end with a traced window, and how long it is.
+
+    trials: the first so many; None = all.
+    seconds: time of the marked steps of both sides together, within the bounds of the next two.
+    most: marked steps a side at most (of an op workload: marked calls of each item).
+    items: the timed items → those whose steps or calls are traced.
+    marked: marked steps a side, as the first window had them, so that all windows weigh alike; None = not chosen yet.
+    """
+
+    trials: int | None = None
+    seconds: float = 3.0
+    most: int = 40
+    items: Callable[[Sequence[str]], Sequence[str]] = tuple
+    marked: int | None = None
+
+    def wanted(self, trial: int) -> bool:
+        """Whether the trial of this number (from 0) has a window."""
+        return self.trials is None or trial < self.trials
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """rounds: turns of both sides, an even number. burst: marked steps of a turn, before which one runs unmarked."""
+
+    rounds: int
+    burst: int
+
+    @property
+    def units(self) -> int:
+        """Steps of a side under the profiler, unmarked ones too."""
+        return self.rounds * (self.burst + 1)
+
+    @property
+    def marked(self) -> int:
+        """Marked steps of a side."""
+        return self.rounds * self.burst
+
+
+@dataclass(frozen=True, slots=True)
+class TracedSide:
+    """What one side left: its folder, what it said when the window closed, and the window with its times."""
+
+    control: Path
+    answer: TracedWindow
+    window: Window
+
+
+def shape_of(plan: WindowPlan, unit_ns: float) -> Shape:
+    """The window's shape. unit_ns: what one marked step takes on both sides together, or one call of every item."""
+    marked = plan.marked or min(max(int(plan.seconds * 1e9 / max(unit_ns, 1.0)), LEAST), plan.most)
+    rounds = next((rounds for rounds, enough in ((8, 32), (4, 12)) if marked >= enough), 2)
+    return Shape(rounds, max(marked // rounds, 2))
+
+
+@dataclass(slots=True)
+class Recording:
+    """The window of one trial under way. order: the trial's random numbers. idle, waited: ns that the side that waited used,
+    and waited, while the other was traced."""
+
+    workers: Mapping[SideLetter, TracedWorker]
+    items: Sequence[str]
+    shape: Shape
+    order: np.random.Generator
+    idle: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
+    waited: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 1))
+
+    def run(self) -> dict[SideLetter, TracedSide]:
+        """Record it. Profilers start and stop outside of all bursts."""
+        beside: dict[SideLetter, list[int]] = {side: [] for side in SIDES}
+        self._unprofiled(beside)
+        began = time.perf_counter_ns()
+        for side in SIDES:
+            self.workers[side].open_window(self.items, self.shape.units)
+        for first in self._balanced(self.shape.rounds):
+            self._round(first)
+        answers = {side: self.workers[side].close_window() for side in SIDES}
+        wall_ns = time.perf_counter_ns() - began
+        self._unprofiled(beside)
+        return {
+            side: TracedSide(
+                control=self.workers[side].control,
+                answer=answer,
+                window=msgspec.convert({**answer.window, "wall_ns": wall_ns, "untraced_step_ns": beside[side]}, Window),
+            )
+            for side, answer in answers.items()
+        }
+
+    @property
+    def idle_fraction(self) -> dict[SideLetter, float]:
+        """Side → CPU fraction of a core that it used while the other was traced."""
+        return {side: self.idle[side] / self.waited[side] for side in SIDES}
+
+    def _round(self, first: SideLetter) -> None:
+        for at in self.order.permutation(len(self.items)):
+            for side in _both(first):
+                other = _both(side)[1]
+                cpu, clock = self.workers[other].cpu_ns(), time.perf_counter_ns()
+                self.workers[side].traced(self.items[at], self.shape.burst)
+                self.waited[other] += time.perf_counter_ns() - clock
+                self.idle[other] += self.workers[other].cpu_ns() - cpu
+
+    def _unprofiled(self, beside: dict[SideLetter, list[int]]) -> None:
+        """Half as many steps as are traced, shared between before and after."""
+        for first in self._balanced(math.ceil(self.shape.rounds / 4)):
+            for item in self.items:
+                for side in _both(first):
+                    beside[side] += self.workers[side].unprofiled(item, self.shape.burst)
+
+    def _balanced(self, rounds: int) -> list[SideLetter]:
+        """Who begins each round: half of them each, in random order; of a single one either."""
+        begin = [SIDES[(at + int(self.order.integers(0, 2) if rounds % 2 else 0)) % 2] for at in range(rounds)]
+        return [begin[at] for at in self.order.permutation(rounds)]
+
+
+def _both(first: SideLetter) -> tuple[SideLetter, SideLetter]:
+    return ("a", "b") if first == "a" else ("b", "a")
