@@ -191,6 +191,10 @@ def _included(others: Iterable[str | Mapping[str, Any]], source: str) -> list[di
         if given:
             raise UsageError(f"{source}: include {name}: no such key {min(given)!r}", hint="there are: name, sizes")
         other = load(name).description
+        if other["kind"] != "op":
+            raise UsageError(
+                f"{source}: include {name}: a {other['kind']}, which has no tasks", hint="include op workloads"
+            )
         tasks += [{**task, "sizes": sizes or task.get("sizes") or other["run"]["sizes"]} for task in other["tasks"]]
     return tasks
 

@@ -39,7 +39,7 @@ def manifest_of(plain: object, file: Path) -> Manifest[Options]:
     head = typed(plain, _Head, file)
     if head.manifest_version > MANIFEST_VERSION or head.schema_version > schema.SCHEMA_VERSION:
         raise StoreError(
-            f"{file.parent}: written by dlprof {head.dlprof_version}, which is newer than this one",
+            f"{file}: written by dlprof {head.dlprof_version}, which is newer than this one",
             hint="upgrade dlprof, or import the files below raw/ again",
         )
     assert isinstance(plain, dict)

@@ -63,7 +63,7 @@ def check(path: Path, program: str) -> None:
     assert "hlo_module_damaged" not in info.anomalies
     rows = table.filter(pc.equal(table["level"].cast(pa.string()), "op"))
     told = list(executed(path))
-    assert rows.num_rows == len(told) > 50
+    assert rows.num_rows == len(told) > (50 if program in ("vmap", "sharded") else 100), "those two are small"
     assert pc.sum(rows["duration_ps"]).as_py() == sum(each.duration_ps for each in told)
     phases(rows, told)
     operators(rows, told)

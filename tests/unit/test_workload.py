@@ -202,7 +202,11 @@ def test_an_op_workload_includes_others_with_sizes_of_its_own() -> None:
 
 @pytest.mark.parametrize(
     ("entry", "says"),
-    [('"matmull"', "no workload 'matmull'"), ('{name = "matmul", size = 5}', "include matmul: no such key 'size'")],
+    [
+        ('"matmull"', "no workload 'matmull'"),
+        ('"lenet"', "include lenet: a network, which has no tasks"),
+        ('{name = "matmul", size = 5}', "include matmul: no such key 'size'"),
+    ],
 )
 def test_a_faulty_include_is_named(entry: str, says: str) -> None:
     with pytest.raises(UsageError, match=says):
