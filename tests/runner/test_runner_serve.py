@@ -132,3 +132,27 @@ def test_weights_that_do_not_fit_the_layers_are_refused(control, start):
     status, result, _ = start(folder).finish()
     assert (status, result["status"]) == (1, "unsupported")
     assert "weights" in result["message"]
+
+
+def test_a_traced_window_follows_the_timed_rounds_and_the_network_is_checked_before_and_after(control, start):
+    child = start(control())
+    child.until("ready")
+    child.ask(cmd="run", item="train_block", iterations=3)
+    first = child.ask(cmd="recheck", out="first.npz", seed=1, steps=6)
+    assert first["ok"], first
+    assert len(child.ask(cmd="unprofiled", item="train_step_sync", iterations=2)["wall_ns"]) == 2
+    assert child.ask(cmd="open_window", items=["train_step_sync"], units=8) == {"ok": True}
+    for _ in range(2):
+        assert len(child.ask(cmd="traced", item="train_step_sync", iterations=3)["wall_ns"]) == 3
+    answer = child.ask(cmd="close_window")
+    assert (answer["window"]["steps"], answer["window"]["synchronised"]) == (6, True)
+    (artefact,) = answer["artefacts"]
+    begun = [name for kind, name in json.loads((child.folder / artefact["path"]).read_text()) if kind == "begin"]
+    assert sum(name.startswith("dlprof:step=") for name in begun) == 6
+    assert begun.count("dlprof:settle") == 2
+    again = child.ask(cmd="recheck", out="again.npz", seed=1, steps=11)
+    assert again["ok"], again
+    a, b = np.load(child.folder / "first.npz"), np.load(child.folder / "again.npz")
+    assert a["run/updates"].flat[0] == 6
+    assert b["run/updates"].flat[0] == 11, "three unprofiled steps and two bursts of four, since the first check"
+    np.testing.assert_array_equal(a["replay/losses"], b["replay/losses"])
