@@ -6,6 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 _LATER = ("a_share_ns", "b_share_ns", "remark", "key", "q")
+_OF_THE_DIVISION = ("low_ns", "high_ns")
+"""Intervals are those of one division of the walls; those of the other cannot be compared with them."""
 
 
 def alike(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -44,4 +46,5 @@ def _by_share(line: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _ordered(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    lines = [{key: value for key, value in line.items() if key not in _OF_THE_DIVISION} for line in lines]
     return sorted(lines, key=lambda line: (str(line.get("name")), str(line.get("a_ns")), str(line.get("b_ns"))))
