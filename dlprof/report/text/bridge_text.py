@@ -27,7 +27,8 @@ def _explained(bridge: Bridge) -> str:
     share, low, high = bridge.explained_share, bridge.explained_low, bridge.explained_high
     if share is None or low is None or high is None:
         return "What share of the timed gap the parts explain cannot be said: its interval holds 0, or there are too few trials."
-    return f"The parts below explain {100 * share:.0f} % [{100 * low:.0f} %, {100 * high:.0f} %] of the timed gap."
+    known = f"The parts below explain {100 * share:.0f} % [{100 * low:.0f} %, {100 * high:.0f} %] of the timed gap."
+    return known.replace("-", "−")
 
 
 def _profiling(bridge: Bridge) -> str:
