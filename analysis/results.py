@@ -226,11 +226,11 @@ def about(study: Any) -> list[str]:
     """Machine, date, versions: the foot of every README."""
     record = study.record
     machine = record.machine
-    memory = machine.get("memory_bytes", 0) / 2**30
-    virtual = f", {machine['virtualisation']}" if machine.get("virtualisation") else ""
+    memory = (machine.memory_bytes or 0) / 2**30
+    virtual = f", {machine.virtualisation}" if machine.virtualisation else ""
     lines = [
-        f"Measured on {record.created[:10]} with dlprof {record.dlprof_version}: {machine.get('cpu', 'unknown CPU')}, "
-        f"{machine.get('cores_usable', '?')} cores, {memory:.1f} GiB{virtual}, {machine.get('os', '')}.",
+        f"Measured on {record.created[:10]} with dlprof {record.dlprof_version}: {machine.cpu or 'unknown CPU'}, "
+        f"{machine.cores_usable or '?'} cores, {memory:.1f} GiB{virtual}, {machine.os or ''}.",
     ]
     if record.quick:
         lines = [

@@ -37,7 +37,7 @@ def render(study: Path, out: Path) -> None:
     folder.table("tables/as-published.csv", [item.row() for item in published])
     folder.table("tables/sound.csv", [item.row() for item in sound])
     folder.json("audit.json", {"schema_version": 1, "kind": "audit", "source": told["source"], "quick": loaded.record.quick,
-                               "measured": loaded.record.created, "machine": loaded.record.machine.get("cpu"),
+                               "measured": loaded.record.created, "machine": loaded.record.machine.cpu,
                                "claims": [claim.entry() for claim in found]})  # fmt: skip
     folder.chart(
         "charts/audit.svg", charts.audit(drawn(found, sound, told["tasks"]), "What was published, and what is so")

@@ -25,8 +25,13 @@ def alike(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any],
     kept = [line for line in shared if line["a_ns"] or line["b_ns"] or line["a_calls"] or line["kind"] == "unexplained"]
     return (
         stated | {"ledger": old | {"lines": _ordered(old["lines"]), "notes": _notes(old.get("notes"))}},
-        anew | {"ledger": new | {"lines": _ordered(kept)}},
+        anew | {"ledger": new | {"lines": _ordered(kept), "unexplained_ns": _unexplained(shared)}},
     )
+
+
+def _unexplained(lines: Sequence[Mapping[str, Any]]) -> int:
+    """Of the lines divided by shares: whole ns of one division may lie 1 ns beside those of the other."""
+    return sum(line["a_ns"] + line["b_ns"] for line in lines if line["kind"] == "unexplained")
 
 
 def _notes(stated: Any) -> Any:
