@@ -229,7 +229,8 @@ def _outputs(work: Path) -> list[Path]:
 
 
 def of_comparison(folder: Path, prefix: str = "") -> Finished:
-    """The trials that the manifest names, and the captures that are whole."""
+    """The trials that the manifest names, and their traced windows. Windows come first: those of a trial that is not noted yet
+    are made again with it."""
     try:
         manifest = json.loads((folder / "manifest.json").read_bytes())
     except FileNotFoundError:
@@ -247,6 +248,9 @@ def of_comparison(folder: Path, prefix: str = "") -> Finished:
             and (inside / "events.parquet").exists()
             and (inside / "manifest.json").exists()
         ):
+            told = json.loads((inside / "manifest.json").read_bytes())["options"].get("trial")
+            if told is not None and told not in {trial["number"] for trial in manifest["trials"]}:
+                continue
             found[f"{prefix}{inside.name}"] = _digest(inside / "events.parquet") + _digest(inside / "manifest.json")
     return found
 
@@ -355,8 +359,8 @@ reasons = false
 
 
 def compare_verb(a: str, b: str) -> Verb:
-    words = ["tiny.toml", "--a", a, "--b", b, "--trials", str(TRIALS), "--traces", "1", "--no-reasons", "-o", "out"]
-    return Verb(["compare", *words], ["compare", "--resume", "out"], of_comparison, TRIALS + 4, whole_comparison)
+    words = ["tiny.toml", "--a", a, "--b", b, "--trials", str(TRIALS), "--no-reasons", "-o", "out"]
+    return Verb(["compare", *words], ["compare", "--resume", "out"], of_comparison, 3 * TRIALS, whole_comparison)
 
 
 def run_verb() -> Verb:

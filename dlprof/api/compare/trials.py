@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
 from dlprof.analysis.timing import lockstep
+from dlprof.api.compare.evidence import trial_of
 from dlprof.api.compare.measured import Measured
 from dlprof.api.compare.plan import enough_of
 from dlprof.api.compare.prepare import Prepared
@@ -62,6 +64,7 @@ class Trials:
         bench.progress.stage("trials")
         pacing.start()
         measured.sessions.append(Session(created=now(), trials=0))
+        self._drop_windows_of_unfinished_trials()
         plan = replace(pacing.plan(), window=self._window_plan())
         if self.first and not self._go_on_after_earlier(plan.trials):
             return True
@@ -144,6 +147,15 @@ class Trials:
         self.prepared.pacing.learn(
             self.measured.trials, {item: list(trials.values()) for item, trials in found.items()}
         )
+
+    def _drop_windows_of_unfinished_trials(self) -> None:
+        """A run that was killed just before a trial was noted left that trial's windows; the trial is made again."""
+        finished = {trial.number for trial in self.measured.trials}
+        for folder, capture in list(self.measured.captures.items()):
+            trial = trial_of(capture)
+            if trial is not None and trial not in finished:
+                shutil.rmtree(self.writer.partial / folder)
+                del self.measured.captures[folder]
 
     def _ratios(self) -> dict[str, list[float]]:
         """Item → log-ratio of each trial so far."""

@@ -160,6 +160,10 @@ class KerasNetwork(Network):
         self._model.set_weights(state[0])
         for variable, value in zip(_optimizer_variables(self._model), state[1]):
             variable.assign(value)
+        if hasattr(self._model, "reset_metrics"):
+            # fit waits for its next batch meanwhile: its mean begins anew, and so does the rounding of what is taken from it
+            self._model.reset_metrics()
+            self._mean, self._count = 0.0, 0
 
     def updates(self):
         return int(self._model.optimizer.iterations.numpy())
