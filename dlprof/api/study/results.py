@@ -159,8 +159,10 @@ def _numbers(item: ItemResult) -> dict[str, Any]:
 
 def _epochs(cell: StudyCell) -> Iterator[dict[str, Any]]:
     found = cell.load()
-    shown = found.representative() if isinstance(found, ComparisonResult) else {"a": found}
-    for name, capture in shown.items():
-        for epoch in capture.manifest.epochs:
-            told = {"side": name, "label": capture.side.label}
-            yield {**_about(cell), **told, **{key: getattr(epoch, key) for key in _OF_EPOCH}}
+    if isinstance(found, ComparisonResult):
+        trained = {"a": (found.found.a.label, found.epochs("a")), "b": (found.found.b.label, found.epochs("b"))}
+    else:
+        trained = {"a": (found.side.label, found.manifest.epochs)}
+    for name, (label, epochs) in trained.items():
+        for epoch in epochs:
+            yield {**_about(cell), "side": name, "label": label, **{key: getattr(epoch, key) for key in _OF_EPOCH}}
