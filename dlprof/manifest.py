@@ -199,7 +199,7 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
 
     set: `--set` values
     differs: what the preset lets differ between the sides
-    trial: the trial of a comparison whose workers recorded it after their timed rounds; None for a run of its own
+    trial: the trial of a comparison whose workers recorded it after their timed rounds; unset for a run of its own
     """
 
     preset: str | None = None
@@ -207,7 +207,7 @@ class CaptureOptions(msgspec.Struct, frozen=True, kw_only=True):
     max_steps: int | None = None
     threads: int | None = None
     differs: list[str] = []
-    trial: int | None = None
+    trial: int | msgspec.UnsetType = msgspec.UNSET
 
 
 class ImportOptions(msgspec.Struct, frozen=True, kw_only=True):

@@ -11,6 +11,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.options import RunOptions
 from dlprof.api.progress import Progress
@@ -120,7 +122,7 @@ class Bench:
                 max_steps=self.options.max_steps,
                 threads=self.options.threads,
                 differs=list(workload.differs),
-                trial=trial,
+                trial=msgspec.UNSET if trial is None else trial,
             ),
             seed=self.options.seed,
             environment=provenance.packages(environment),

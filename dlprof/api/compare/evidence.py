@@ -82,7 +82,9 @@ def _stated(capture: Capture) -> Recording:
 def trial_of(capture: Capture) -> int | None:
     """The trial whose workers recorded it; None for a run of its own."""
     options = capture.manifest.options
-    return options.trial if isinstance(options, CaptureOptions) else None
+    if isinstance(options, CaptureOptions) and isinstance(options.trial, int):
+        return options.trial
+    return None
 
 
 def untraced_step_ns(capture: Capture) -> Sequence[int]:
