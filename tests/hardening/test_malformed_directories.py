@@ -413,7 +413,7 @@ SWEPT: dict[str, Callable[[Any], Any]] = {
     "huge": lambda value: 1e308 if isinstance(value, float) else 2**62 if isinstance(value, int) else "x" * 100_000,
     "negative": lambda value: -value - 1 if isinstance(value, int | float) else -1,
 }
-FIRST_STEP, SLOW_STEP = 23, 5
+FIRST_STEP, SLOW_STEP = 23, 11
 """Of all changes one in so many is tried by default, and where the slow tests run; 1 takes more than an hour."""
 
 
