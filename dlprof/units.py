@@ -57,6 +57,11 @@ def format_ns(ns: float) -> str:
     return f"{ns:.4g} ns"
 
 
+def format_signed_ns(ns: float) -> str:
+    """A difference with its sign: `+6.39 ms`, `−270 µs`."""
+    return f"{'−' if ns < 0 else '+'}{format_ns(abs(ns))}"
+
+
 def format_bytes(count: float) -> str:
     """A byte count for people in powers of 1024: `812 B`, `3.4 MiB`."""
     for unit in ("B", "KiB", "MiB", "GiB"):

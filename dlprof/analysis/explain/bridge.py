@@ -22,7 +22,7 @@ from dlprof.analysis.model import Amount, Bridge, Ledger, Span
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.names import SIDES
 from dlprof.stats import location
-from dlprof.units import format_ns
+from dlprof.units import format_signed_ns
 
 FEWEST: Final = 3
 """Trials with a window from which on intervals are given: Student's t of two is too wide to say anything."""
@@ -155,7 +155,7 @@ def _parts(
     stops = [(WAITING, synchronised), (LATER, beside), (PROFILING, traced)]
     if (
         synchronised is None
-    ):  # calls of an op workload: each waits in the window, `count` of them wait once in the rounds
+    ):  # calls of an op workload: each waits in the window, all of an iteration once in the rounds
         stops = [(WAITING, beside), (PROFILING, traced)]
     if headline == [SYNCHRONISED]:
         stops = [(LATER, beside), (PROFILING, traced)]
@@ -177,11 +177,8 @@ def _beside(windows: Mapping[int, Window], trials: Sequence[int]) -> Floats | No
 def _profiling(windows: Mapping[int, Window], trials: Sequence[int], at: int) -> Amount | None:
     """What profiling adds to a unit of one side (0 = A): the traced one less the one beside it, trial by trial."""
     pairs = [(windows[trial].walls[at], windows[trial].beside) for trial in trials]
-    return (
-        _amount(np.array([wall - beside[at] for wall, beside in pairs if beside is not None]))
-        if all(beside is not None for _, beside in pairs)
-        else None
-    )
+    costs = [wall - beside[at] for wall, beside in pairs if beside is not None]
+    return _amount(np.array(costs)) if len(costs) == len(pairs) else None
 
 
 def _amount(values: Floats, alpha: float = stats.FIXED_ALPHA) -> Amount:
@@ -224,7 +221,7 @@ def _disagreement(
         return ""
     gap, seen = float(timed.mean()), float(traced.mean())
     text = (
-        f"the traced runs do not show the gap that was timed ({_signed(gap)} timed, {_signed(seen)} traced, "
+        f"the traced runs do not show the gap that was timed ({format_signed_ns(gap)} timed, {format_signed_ns(seen)} traced, "
         "B against A)"
     )
     low, high = _certain(timed)
@@ -238,19 +235,13 @@ def _disagreement(
         before = _gaps(means, [SYNCHRONISED] if headline != [SYNCHRONISED] else list(headline), trials)
         low, high = _certain(drifted - before)
         if (low > 0 or high < 0) and abs(later.amount.ns) > _MOST_ADDED * abs(gap):
-            return (
-                f"{text}: the machine changed between the timed rounds and the windows, by {_signed(later.amount.ns)}"
-            )
+            return f"{text}: the machine changed between the timed rounds and the windows, by {format_signed_ns(later.amount.ns)}"
     low, high = _certain(traced - timed)
     if (low > 0 or high < 0) and abs(seen - gap) > _MOST_ADDED * abs(gap):
-        causes = ", ".join(f"{part.name} {_signed(part.amount.ns)}" for part in bridge.parts)
+        causes = ", ".join(f"{part.name} {format_signed_ns(part.amount.ns)}" for part in bridge.parts)
         return f"{text}: {causes}"
     return ""
 
 
 def _certain(values: Floats) -> tuple[float, float]:
     return location.t_bounds(values, _CERTAIN)
-
-
-def _signed(ns: float) -> str:
-    return f"{'−' if ns < 0 else '+'}{format_ns(abs(ns))}"

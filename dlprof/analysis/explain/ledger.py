@@ -22,7 +22,7 @@ from dlprof.analysis.explain.windows import Key, Window
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine, LineKind, Match
 from dlprof.analysis.trace import host, steps
 from dlprof.stats import location
-from dlprof.units import PS_PER_NS, format_ns
+from dlprof.units import PS_PER_NS, format_ns, format_signed_ns
 
 _LONGEST: Final = 64
 """Characters of a line's name in a sentence: C++ kernels, which stand for an operator that is not known, have hundreds."""
@@ -247,7 +247,7 @@ def _statement(ledger: Ledger, shown: int = 4) -> str:
     texts = [_delta(line) for line in [*parts, *rest] if line.delta_ns or line in parts]
     others = ledger.gap_ns - sum(line.delta_ns for line in [*parts, *rest])
     if len(ledger.lines) > len(parts) + len(rest):
-        texts.insert(len(parts), f"{len(ledger.lines) - len(parts) - len(rest)} others {_signed(others)}")
+        texts.insert(len(parts), f"{len(ledger.lines) - len(parts) - len(rest)} others {format_signed_ns(others)}")
     return f"B's {what} is {format_ns(abs(ledger.gap_ns))} {longer} than A's: {', '.join(texts)}"
 
 
@@ -256,12 +256,10 @@ def _delta(line: LedgerLine) -> str:
     if line.remark and not line.remark.startswith("only"):  # the name says that
         name += f" ({line.remark})"
     if line.low_ns is None or line.high_ns is None:
-        return f"{name} {_signed(line.delta_ns)}"
-    return f"{name} {_signed(line.delta_ns)} [{_signed(line.low_ns)}, {_signed(line.high_ns)}]"
-
-
-def _signed(ns: float) -> str:
-    return f"{'−' if ns < 0 else '+'}{format_ns(abs(ns))}"
+        return f"{name} {format_signed_ns(line.delta_ns)}"
+    return (
+        f"{name} {format_signed_ns(line.delta_ns)} [{format_signed_ns(line.low_ns)}, {format_signed_ns(line.high_ns)}]"
+    )
 
 
 def _notes(ledger: Ledger) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dlprof.analysis.facts import Level, Tax
 from dlprof.analysis.model import Ledger
 from dlprof.analysis.trace import cells, steps
 from dlprof.names import Marker
-from dlprof.units import PS_PER_NS, format_ns
+from dlprof.units import PS_PER_NS, format_ns, format_signed_ns
 
 
 def build(
@@ -103,11 +103,7 @@ def _classes(windows: Sequence[pa.Table], count: int) -> dict[str, float]:
 
 
 def _statement(levels: Sequence[Level], difference_ns: float | None, explains: bool | None) -> str:
-    costs = [
-        f"{level.name} {'+' if level.cost_ns >= 0 else '−'}{format_ns(abs(level.cost_ns))} a step"
-        for level in levels
-        if level.cost_ns is not None
-    ]
+    costs = [f"{level.name} {format_signed_ns(level.cost_ns)} a step" for level in levels if level.cost_ns is not None]
     if not costs:
         return "what profiling costs was not measured"
     text = f"profiling costs: {', '.join(costs)}"

@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import msgspec
 import numpy as np
 
-from dlprof.names import SIDES, SideLetter
+from dlprof.names import OTHER_SIDE, SIDES, SideLetter
 from dlprof.protocol import TracedWindow, Window
 
 LEAST: Final = 4
@@ -132,8 +132,8 @@ class Recording:
 
     def _round(self, first: SideLetter) -> None:
         for at in self.order.permutation(len(self.items)):
-            for side in _both(first):
-                other = _both(side)[1]
+            for side in (first, OTHER_SIDE[first]):
+                other = OTHER_SIDE[side]
                 cpu, clock = self.workers[other].cpu_ns(), time.perf_counter_ns()
                 self.workers[side].traced(self.items[at], self.shape.burst)
                 self.waited[other] += time.perf_counter_ns() - clock
@@ -143,14 +143,10 @@ class Recording:
         """Half as many steps as are traced, shared between before and after."""
         for first in self._balanced(math.ceil(self.shape.rounds / 4)):
             for item in self.items:
-                for side in _both(first):
+                for side in (first, OTHER_SIDE[first]):
                     beside[side] += self.workers[side].unprofiled(item, self.shape.burst)
 
     def _balanced(self, rounds: int) -> list[SideLetter]:
         """Who begins each round: half of them each, in random order; of a single one either."""
         begin = [SIDES[(at + int(self.order.integers(0, 2) if rounds % 2 else 0)) % 2] for at in range(rounds)]
         return [begin[at] for at in self.order.permutation(rounds)]
-
-
-def _both(first: SideLetter) -> tuple[SideLetter, SideLetter]:
-    return ("a", "b") if first == "a" else ("b", "a")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dlprof.analysis.model import Amount, Bridge, Ledger
-from dlprof.units import format_ns
+from dlprof.units import format_ns, format_signed_ns
 
 
 def sentences(ledger: Ledger) -> list[str]:
@@ -42,14 +42,10 @@ def _longer(amount: Amount) -> str:
 
 
 def _signed(amount: Amount) -> str:
-    return f"{_plain(amount.ns)}{_interval(amount)}"
+    return f"{format_signed_ns(amount.ns)}{_interval(amount)}"
 
 
 def _interval(amount: Amount) -> str:
     if amount.low_ns is None or amount.high_ns is None:
         return ""
-    return f" [{_plain(amount.low_ns)}, {_plain(amount.high_ns)}]"
-
-
-def _plain(ns: int) -> str:
-    return f"{'−' if ns < 0 else '+'}{format_ns(abs(ns))}"
+    return f" [{format_signed_ns(amount.low_ns)}, {format_signed_ns(amount.high_ns)}]"
