@@ -67,8 +67,8 @@ def build(
     """The ledger of A's and B's traced windows (schema.EVENTS each, layers assigned; replicates of the same work).
 
     untraced_ns: untraced time of a step on both sides (A, B), for the reconciliation. contrasts: settings that differ
-    (threads: 2, 1) and that act on every operator; they are added to the names of operator lines. Intervals need at least
-    3 windows on each side; windows are paired in order. Raises `ValueError` when a side has no window.
+    (threads: 2, 1) and that act on every operator; they are added to the names of operator lines and of the overlap. Intervals
+    need at least 3 windows on each side; windows are paired in order. Raises `ValueError` when a side has no window.
     """
     if not a or not b:
         raise ValueError("a ledger needs a traced window on each side")
@@ -203,8 +203,9 @@ def _adjusted(a: Floats, b: Floats) -> list[float | None]:
 
 
 def _tag(line: LedgerLine, contrasts: Mapping[str, tuple[str, str]]) -> LedgerLine:
-    """Name the settings that act on every operator on the lines of operators that both sides ran."""
-    if line.kind != "op" or not contrasts or not line.match_confidence:
+    """Name the settings that act on every operator on the lines of operators that both sides ran, and on what overlapped."""
+    everywhere = line.kind == "concurrency" or (line.kind == "op" and line.match_confidence)
+    if not contrasts or not everywhere:
         return line
     texts = ", ".join(f"{name} {left} → {right}" for name, (left, right) in sorted(contrasts.items()))
     return replace(line, name=f"{line.name} [{texts}]")
