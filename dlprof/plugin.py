@@ -38,6 +38,10 @@ class Operator:
 Vocabulary = Mapping[str, Operator]
 """Raw operator name → meaning. A name that is absent is listed as unknown, never guessed."""
 
+CallTable = Mapping[str, str | Mapping[str, str]]
+"""Signature of a task → the framework's call of it: an expression, or a table with `call` and `layout`
+(frameworks/call_table.py)."""
+
 
 @dataclass(frozen=True, slots=True)
 class EnvSpec:
@@ -116,6 +120,15 @@ class Framework(Protocol):
 
     def env(self, version: str, device: str) -> EnvSpec:
         """The environment of a release on `cpu` or `gpu`. Raises `Unsupported` where there can be none."""
+
+
+@runtime_checkable
+class Calls(Protocol):
+    """What a framework may supply beside the rest: its calls of the operators that op workloads name, so that no task needs a
+    line for it. A task's own line goes first."""
+
+    @property
+    def calls(self) -> CallTable: ...
 
 
 def supplied(group: str, kind: type[T]) -> Iterator[T]:

@@ -143,7 +143,9 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """One [[tasks]] of an op workload.
 
     op: ONNX name
-    calls: variant (idiomatic, study, …) → framework → call
+    attributes: what the operator needs besides its operands, by name
+    calls: variant (idiomatic, study, …) → framework → call; a framework's idiomatic one may follow from op, operands and
+        attributes (frameworks/call_table.py)
     sizes: where they are not the run's
     differentiate: value and gradient are timed together
     by: operands that gradients are taken by, else the first
@@ -154,8 +156,9 @@ class Task(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     name: str
     operands: list[Operand]
-    calls: dict[str, dict[str, str | Call]]
+    calls: dict[str, dict[str, str | Call]] = {}
     op: str | None = None
+    attributes: dict[str, bool | int | float | str] = {}
     sizes: list[int] = []
     differentiate: bool = False
     by: list[str] = []

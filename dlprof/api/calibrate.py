@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
-from dlprof import schema, stats, temporary
+from dlprof import frameworks, schema, stats, temporary
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.api.compare.plan import enough_of, plan_of, rounds_in
@@ -141,7 +141,7 @@ def _check_time(missing: int, time_s: float) -> None:
 def _conditions(workload: Workload, side: SideSpec, options: RunOptions) -> dict[str, Any]:
     """What must agree for trials to be of one population, beside the side that the folder's name gives."""
     return {
-        "workload": workload.description,
+        "workload": frameworks.own_calls(workload, side.framework.name).description,
         "python": None if options.python is None else str(options.python.absolute()),
         "environment": side.env.name,
         "threads": options.threads,

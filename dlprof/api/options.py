@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from dlprof import workload
+from dlprof import frameworks, workload
 from dlprof.study import overlay
 from dlprof.workload import Workload, with_functions
 
@@ -42,12 +42,17 @@ class RunOptions:
     changed_name: str = ""
     calls: Path | None = None
 
-    def resolve(self, framework: str) -> Workload:
-        """The workload as this framework runs it (a preset may differ by framework). Raises `UsageError`."""
+    def resolve(self, framework: str, others: Iterable[str] = ()) -> Workload:
+        """The workload as this framework runs it (a preset may differ by framework). Raises `UsageError`.
+
+        others: frameworks of the other sides, whose calls of single operators the description then holds too: one description
+        for all sides of a comparison.
+        """
         settings = dict(self.settings)
         if self.epochs is not None:
             settings["epochs"] = str(self.epochs)
         found = workload.resolve(self.workload, preset=self.preset, settings=settings, framework=framework)
+        found = frameworks.with_calls(found, (framework, *others))
         return with_functions(overlay.changed(found, self.changes, self.changed_name), self.calls)
 
 

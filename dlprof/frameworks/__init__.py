@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 from dlprof import plugin
 from dlprof.errors import UsageError
-from dlprof.frameworks import vocabulary
+from dlprof.frameworks import call_table, vocabulary
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow
 from dlprof.plugin import Framework, Vocabulary
+from dlprof.workload import Workload
 
 ENTRY_POINTS = "dlprof.frameworks"
 
@@ -41,3 +42,13 @@ def vocabularies() -> Mapping[str, Vocabulary]:
     """Producer of a trace → operator vocabulary; traces of PyTorch and JAX are read too, though dlprof does not run them."""
     tables = {framework.producer: framework.operators for framework in registry().values()}
     return {"jax": vocabulary.load("jax"), "pytorch": vocabulary.load("pytorch"), **tables}
+
+
+def with_calls(workload: Workload, names: Iterable[str]) -> Workload:
+    """An op workload with the calls of these frameworks that follow from its operators."""
+    return call_table.with_calls(workload, {name: get(name) for name in sorted(names)})
+
+
+def own_calls(workload: Workload, name: str) -> Workload:
+    """An op workload without the calls of other frameworks than this one."""
+    return call_table.own_calls(workload, name)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlprof.frameworks import vocabulary
+from dlprof.frameworks import call_table, vocabulary
 from dlprof.frameworks.release import Cuda, Releases
-from dlprof.plugin import EnvSpec, Vocabulary
+from dlprof.plugin import CallTable, EnvSpec, Vocabulary
 
 _RELEASES = Releases(
     framework="mxnet",
@@ -81,6 +81,10 @@ class MXNet:
     @property
     def operators(self) -> Vocabulary:
         return vocabulary.load("mxnet")
+
+    @property
+    def calls(self) -> CallTable:
+        return call_table.load("mxnet")
 
     def env(self, version: str, device: str) -> EnvSpec:
         return _RELEASES.env(version, device)

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlprof.frameworks import vocabulary
+from dlprof.frameworks import call_table, vocabulary
 from dlprof.frameworks.release import Cuda, Releases
-from dlprof.plugin import EnvSpec, Vocabulary
+from dlprof.plugin import CallTable, EnvSpec, Vocabulary
 
 _RELEASES = Releases(
     framework="tf",
@@ -71,6 +71,10 @@ class TensorFlow:
     @property
     def operators(self) -> Vocabulary:
         return vocabulary.load("tensorflow")
+
+    @property
+    def calls(self) -> CallTable:
+        return call_table.load("tensorflow")
 
     def env(self, version: str, device: str) -> EnvSpec:
         return _RELEASES.env(version, device)

@@ -48,7 +48,8 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
     sides: dict[str, SideSpec] = dict(
         zip(SIDES, on_one_python(bench.side(options.a), bench.side(options.b)), strict=True)
     )
-    asked = {name: options.run.resolve(side.framework.name) for name, side in sides.items()}
+    named = [side.framework.name for side in sides.values()]
+    asked = {name: options.run.resolve(side.framework.name, named) for name, side in sides.items()}
     workloads = {name: fitted(options, workload) for name, workload in asked.items()}
     for name, side in sides.items():
         check_mode(side, workloads[name])

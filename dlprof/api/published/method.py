@@ -75,7 +75,7 @@ def checked(options: CompareOptions) -> Workload:
     if options.run.device != "cpu" or options.run.python is not None:
         raise UsageError("--method as-published runs on the CPU, in an environment of its own")
     settings = {"variant": "study", **options.run.settings}
-    workload = replace(options.run, settings=settings).resolve("tf") if _has_variant(options) else None
+    workload = replace(options.run, settings=settings).resolve("tf", DEFAULT_SIDES) if _has_variant(options) else None
     if workload is None or workload.kind != "op":
         raise UsageError(
             f"--method as-published is known for the study's tasks, not for {options.run.workload}",

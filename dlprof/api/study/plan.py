@@ -160,7 +160,7 @@ def _checked(planned: Planned, run: RunOptions, compare: CompareOptions | None) 
     for side in sides:
         name = side.framework.name
         try:
-            workload = run.resolve(name)
+            workload = run.resolve(name, [side.framework.name for side in sides])
             if workload.kind == "network":
                 list(inputs.weight_shapes(inputs.model_of(workload.description)))
         except UsageError as error:
@@ -186,7 +186,7 @@ def _checked_as_published(planned: Planned, run: RunOptions, compare: CompareOpt
     except UsageError as error:
         raise _Wrong(_guilty(planned, run, "tf", error), error) from None
     except Unsupported as error:
-        workload, hindrance = run.resolve("tf"), error.message
+        workload, hindrance = run.resolve("tf", DEFAULT_SIDES), error.message
     return _Checked([workload], hindrance, published.ESTIMATE_S, (published.ENVIRONMENT,), sides=published.SIDES)
 
 

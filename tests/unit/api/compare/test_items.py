@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from dlprof import workload
+from dlprof import frameworks, workload
 from dlprof.api.compare import items
 from dlprof.errors import Unsupported, UsageError
 
@@ -33,10 +33,10 @@ def test_variants_of_a_call_are_items_of_their_task() -> None:
 
 
 def test_a_size_beyond_the_memory_is_refused_with_both_figures() -> None:
-    big = workload.resolve("matmul", settings={"size": "1000000"})
+    big = frameworks.with_calls(workload.resolve("matmul", settings={"size": "1000000"}), ["tf"])
     with pytest.raises(Unsupported, match=r"matmul\[size=1000000\]: .*need about .* TiB, .* of memory are free"):
         items.check(big, "tf")
-    items.check(workload.resolve("matmul", settings={"size": "50"}), "tf")
+    items.check(frameworks.with_calls(workload.resolve("matmul", settings={"size": "50"}), ["tf"]), "tf")
 
 
 def test_a_network_has_one_headline_and_no_items_to_weigh() -> None:
