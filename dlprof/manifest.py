@@ -10,12 +10,15 @@ from typing import Annotated, Any, Final, Generic, Literal, TypeVar
 import msgspec
 
 from dlprof import schema
+from dlprof.names import LETTERS
 from dlprof.protocol import ChildFacts, Epoch, Window
 from dlprof.workload_shape import Layer
 
 MANIFEST_VERSION: Final = 1
 
 Kind = Literal["capture", "import", "compare"]
+SideName = Annotated[str, msgspec.Meta(pattern=f"^[{LETTERS}]$")]
+"""Letter of a side."""
 Margin = Annotated[float, msgspec.Meta(gt=0, lt=1)]
 """Half-width of the band around 1 in which a ratio counts as no difference."""
 
@@ -145,7 +148,7 @@ class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
     number: int
     rounds: list[int]
     wall_s: float
-    idle: dict[Literal["a", "b"], float]
+    idle: dict[SideName, float]
     machine: Disturbance | None
 
 

@@ -15,6 +15,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Final, Literal, Self, cast
 
 from dlprof import schema
@@ -26,6 +27,12 @@ SIDES: Final[tuple[SideLetter, SideLetter]] = ("a", "b")
 """The two sides of a comparison. B is seen from A: a ratio is the time of B ÷ the time of A."""
 
 OTHER_SIDE: Final[Mapping[SideLetter, SideLetter]] = {"a": "b", "b": "a"}
+
+LETTERS: Final = "abcdefgh"
+"""The sides of a comparison of several, in the order in which they were named."""
+
+Pair = tuple[str, str]
+"""Letters of two sides, the one that was named first in front: the A and the B of what is said of the two."""
 
 DEFAULT_SIDES: Final = ("tf", "mxnet")
 """What A and B are where nobody says."""
@@ -47,7 +54,7 @@ _ITEM_MARKER: Final = re.compile(rf"(?P<unsynced>unsynced_)?item=(?P<item>.*)[@#
 _EPOCH_MARKER: Final = re.compile(rf"epoch={_NUMBER}")
 _PYTORCH_STEP: Final = re.compile(rf"ProfilerStep#{_NUMBER}")
 _TIMED: Final = re.compile(r"(?P<item>.*\])@(?P<number>\d{1,9})", re.DOTALL)
-_CAPTURE: Final = re.compile(r"(?P<side>[ab])-(?P<fidelity>exact|native)-(?P<number>[1-9]\d*)")
+_CAPTURE: Final = re.compile(r"(?P<side>[a-h])-(?P<fidelity>exact|native)-(?P<number>[1-9]\d*)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -236,7 +243,7 @@ class ArrayName:
 class CaptureName:
     """The folder of a traced run in a comparison directory: `a-exact-1`. In order: by side, fidelity and number."""
 
-    side: SideLetter
+    side: str
     fidelity: Fidelity
     number: int
 
@@ -246,7 +253,7 @@ class CaptureName:
         match = _CAPTURE.fullmatch(text)
         if match is None:
             return None
-        return cls(cast(SideLetter, match["side"]), cast(Fidelity, match["fidelity"]), int(match["number"]))
+        return cls(match["side"], cast(Fidelity, match["fidelity"]), int(match["number"]))
 
     def __str__(self) -> str:
         return f"{self.side}-{self.fidelity}-{self.number}"
@@ -254,13 +261,18 @@ class CaptureName:
     @classmethod
     def first(cls, side: str, fidelity: Fidelity = EXACT) -> str:
         """The folder of a side's first traced run, which reports name."""
-        return str(cls(cast(SideLetter, side), fidelity, 1))
+        return str(cls(side, fidelity, 1))
 
     @classmethod
     def exact_runs(cls, folders: Iterable[str], side: str) -> list[str]:
         """The folders of a side's exact runs, in order of their numbers."""
         found = [name for folder in folders if (name := cls.parse(folder))]
         return [str(name) for name in sorted(found) if name.side == side and name.fidelity == EXACT]
+
+
+def pairs_of(letters: Iterable[str]) -> list[Pair]:
+    """All pairs of sides."""
+    return list(combinations(sorted(letters), 2))
 
 
 def trial_folder(number: int, side: str) -> str:

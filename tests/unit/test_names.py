@@ -200,7 +200,7 @@ def test_a_captures_folder_is_read_back(side: names.SideLetter, fidelity: names.
 
 
 @pytest.mark.parametrize(
-    "text", ["a-exact", "a-exact-0", "c-exact-1", "a-fast-1", "a-exact-1x", ".a-exact-1", "raw", ""]
+    "text", ["a-exact", "a-exact-0", "i-exact-1", "a-fast-1", "a-exact-1x", ".a-exact-1", "raw", ""]
 )
 def test_other_folders_are_no_captures(text: str) -> None:
     assert CaptureName.parse(text) is None

@@ -1,4 +1,4 @@
-"""Lockstep trials: a fresh A and a fresh B worker, alive together, alternate short bursts in balanced random order."""
+"""Lockstep trials: a fresh worker of each side, all alive together, take turns at short bursts in balanced random order."""
 
 from __future__ import annotations
 
@@ -17,9 +17,10 @@ from dlprof import schema
 from dlprof.capture.machine import disturbance
 from dlprof.capture.workers import window
 from dlprof.capture.workers.launch import Burst
+from dlprof.capture.workers.order import orders
 from dlprof.capture.workers.window import TracedSide, TracedWorker, WindowPlan
 from dlprof.errors import UsageError
-from dlprof.names import OTHER_SIDE, SIDES, SideLetter
+from dlprof.names import SIDES
 from dlprof.stats import warm_up
 
 IDLE_LIMIT = 0.02
@@ -36,7 +37,7 @@ class LockstepWorker(TracedWorker, Protocol):
     def stop(self) -> None: ...
 
 
-StartWorker = Callable[[SideLetter, int], LockstepWorker]
+StartWorker = Callable[[str, int], LockstepWorker]
 """(side, trial) → a worker that has been started; both are started before either is waited for."""
 
 Grouping = Callable[[Sequence[str]], Sequence[Sequence[str]]]
@@ -55,13 +56,14 @@ class Plan:
     """How trials run. items: None = all that A offers, in its order. trials: at most so many.
 
     grouping: items → groups that are warmed up and timed one after the other, in random order in each trial, by the same
-    two workers: hundreds of items at once would throw each other's operands out of memory. None = one group.
+    workers: hundreds of items at once would throw each other's operands out of memory. None = one group.
     target_s: time for the timed rounds of one trial (with a grouping: and for the warm-up, which hundreds of items make
     long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept) between
     min_rounds and max_rounds, unless `RoundsOf` says it.
     burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect of up to 14 %.
     warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
     window: the traced window after the timed rounds; None = nothing is traced.
+    sides: letters of the sides, two or more.
     """
 
     trials: int
@@ -75,6 +77,7 @@ class Plan:
     warmup_floor: int = 8
     warmup_cap: int = 40
     window: WindowPlan | None = None
+    sides: tuple[str, ...] = SIDES
 
     def __post_init__(self) -> None:
         if self.burst < 3:
@@ -89,7 +92,7 @@ class Plan:
 class Trial:
     """One finished trial. timings: schema.TIMINGS. rounds: the fewest of any group.
 
-    idle: side → CPU fraction of a core used while the other ran.
+    idle: side → CPU fraction of a core used while another ran.
     machine: `disturbance.between` over the timed rounds. not_warm: (side, item) pairs whose warm-up hit its cap.
     windows: side → what it left of the traced window; empty where there was none. marked: the window's marked steps a side.
     """
@@ -97,14 +100,14 @@ class Trial:
     number: int
     timings: pa.Table
     rounds: int
-    idle: Mapping[SideLetter, float]
+    idle: Mapping[str, float]
     machine: Mapping[str, Any]
-    ready: Mapping[SideLetter, Mapping[str, Any]]
+    ready: Mapping[str, Mapping[str, Any]]
     not_warm: tuple[tuple[str, str], ...]
     wall_s: float
     warnings: tuple[str, ...]
     group_rounds: tuple[int, ...] = ()
-    windows: Mapping[SideLetter, TracedSide] = field(default_factory=dict)
+    windows: Mapping[str, TracedSide] = field(default_factory=dict)
     marked: int | None = None
 
 
@@ -119,7 +122,7 @@ class Trials:
 
 OnTrial = Callable[[Trial], bool]
 """Called after each finished trial, to persist it; False stops the run (enough is known, or the budget is spent)."""
-OnReady = Callable[[int, Mapping[SideLetter, Any]], Collection[str] | None]
+OnReady = Callable[[int, Mapping[str, Any]], Collection[str] | None]
 """(trial, workers by side) when both are ready and nothing is timed yet (parity is checked here, in trial 0), or when the
 last round is timed and both still live, and once more after a traced window (the timed objects are checked here, in every
 trial). Returns items that are not to
@@ -128,7 +131,7 @@ OnStep = Callable[[int, str, float], None]
 """(trial, stage, fraction of the trial's rounds done), for a progress display."""
 
 
-def _nothing_to_check(_: int, __: Mapping[SideLetter, Any]) -> None: ...
+def _nothing_to_check(_: int, __: Mapping[str, Any]) -> None: ...
 
 
 def _no_display(_: int, __: str, ___: float) -> None: ...
@@ -157,13 +160,13 @@ def run_trials(
     without grouping.
 
     Ctrl-C stops the workers and returns the finished trials with `interrupted`. Any other error of a worker is raised
-    after both are stopped; `on_trial` has been given all trials finished before.
+    after all are stopped; `on_trial` has been given all trials finished before.
     """
     done: list[Trial] = []
     interrupted = False
     skipped: set[str] = set()
 
-    def noted(asked: OnReady) -> Callable[[int, Mapping[SideLetter, Any]], None]:
+    def noted(asked: OnReady) -> Callable[[int, Mapping[str, Any]], None]:
         return lambda number, workers: skipped.update(asked(number, workers) or ())
 
     checks = noted(on_ready), noted(on_timed)
@@ -182,13 +185,6 @@ def run_trials(
     return Trials(table.unify_dictionaries(), tuple(done), interrupted)
 
 
-def balanced(rounds: int, generator: np.random.Generator) -> list[bool]:
-    """Whether A runs first in each round: half of the rounds each (an odd one falls to either), in random order."""
-    odd = int(generator.integers(0, 2)) if rounds % 2 else 0
-    order = np.arange(rounds) < rounds // 2 + odd
-    return [bool(first) for first in generator.permutation(order)]
-
-
 def rounds_for(plan: Plan, round_ns: float) -> int:
     """Even number of rounds of `round_ns` each that fill the plan's target, within its bounds."""
     wanted = int(plan.target_s * 1e9 / max(round_ns, 1.0))
@@ -203,23 +199,24 @@ class _Run:
     plan: Plan
     number: int
     start_worker: StartWorker
-    checks: tuple[Callable[[int, Mapping[SideLetter, Any]], None], Callable[[int, Mapping[SideLetter, Any]], None]]
+    checks: tuple[Callable[[int, Mapping[str, Any]], None], Callable[[int, Mapping[str, Any]], None]]
     on_step: OnStep
     enough: Enough
     skipped: AbstractSet[str]
     rounds_of: RoundsOf | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     not_warm: list[tuple[str, str]] = field(default_factory=list)
-    round_ns: dict[tuple[SideLetter, str], float] = field(default_factory=dict)
-    unit_ns: dict[tuple[SideLetter, str], float] = field(default_factory=dict)
-    idle_ns: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
-    waited_ns: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
-    workers: dict[SideLetter, LockstepWorker] = field(default_factory=dict)
+    round_ns: dict[tuple[str, str], float] = field(default_factory=dict)
+    unit_ns: dict[tuple[str, str], float] = field(default_factory=dict)
+    idle_ns: dict[str, int] = field(init=False)
+    waited_ns: dict[str, int] = field(init=False)
+    workers: dict[str, LockstepWorker] = field(default_factory=dict)
     began: float = 0.0
     generator: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         self.generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.plan.seed, self.number])))
+        self.idle_ns, self.waited_ns = dict.fromkeys(self.plan.sides, 0), dict.fromkeys(self.plan.sides, 0)
 
     def trial(self, rounds: tuple[int, ...] | None) -> Trial:
         self.began = time.monotonic()
@@ -228,7 +225,7 @@ class _Run:
             for side in self._sides():
                 self.workers[side] = self.start_worker(side, self.number)
                 stack.callback(self.workers[side].stop)
-            ready = {side: self.workers[side].ready for side in SIDES}
+            ready = {side: self.workers[side].ready for side in self.plan.sides}
             self._items(ready)
             before, after = self.checks
             before(self.number, dict(self.workers))
@@ -239,9 +236,9 @@ class _Run:
             windows, tracing, marked = self._traced([item for group in groups for item in group])
             if windows:
                 after(self.number, dict(self.workers))
-            for side in SIDES:
+            for side in self.plan.sides:
                 self.workers[side].close()
-        idle: dict[SideLetter, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in SIDES}
+        idle: dict[str, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in self.plan.sides}
         return Trial(
             number=self.number,
             timings=_table(self.rows),
@@ -257,18 +254,19 @@ class _Run:
             marked=marked,
         )
 
-    def _traced(self, items: Sequence[str]) -> tuple[dict[SideLetter, TracedSide], dict[SideLetter, float], int | None]:
-        """The traced window, how busy each side was while the other was traced, and how many steps were marked."""
+    def _traced(self, items: Sequence[str]) -> tuple[dict[str, TracedSide], dict[str, float], int | None]:
+        """The traced window, how busy each side was while another was traced, and how many steps were marked."""
         plan = self.plan.window
         wanted = [item for item in (plan.items(items) if plan else ()) if item not in self.skipped]
         if plan is None or not plan.wanted(self.number) or not wanted:
             return {}, {}, plan.marked if plan else None
         self.on_step(self.number, "tracing", 1.0)
-        shape = window.shape_of(plan, sum(self.unit_ns[side, item] for side in SIDES for item in wanted))
-        recording = window.Recording(self.workers, wanted, shape, self.generator)
+        shape = window.shape_of(plan, sum(self.unit_ns[side, item] for side in self.plan.sides for item in wanted))
+        workers = {side: self.workers[side] for side in self.plan.sides}
+        recording = window.Recording(workers, wanted, shape, self.generator)
         return recording.run(), recording.idle_fraction, shape.marked
 
-    def _groups(self, ready: Mapping[SideLetter, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    def _groups(self, ready: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
         """The plan's groups without the skipped items; a plan without grouping has one of all items."""
         items = self._items(ready)
         groups = self.plan.grouping(items) if self.plan.grouping else (items,)
@@ -288,7 +286,7 @@ class _Run:
             began = time.monotonic()
             self._warm_up(items)
             warming_s = time.monotonic() - began if self.plan.grouping else 0.0
-            round_ns = sum(self.round_ns[side, item] for side in SIDES for item in items)
+            round_ns = sum(self.round_ns[side, item] for side in self.plan.sides for item in items)
             target_s = max(left_s * len(items) / (total - done) - warming_s, 0.0)
             counts[at] = counts[at] or self._rounds(target_s, round_ns)
             left_s -= warming_s + counts[at] * round_ns / 1e9
@@ -303,10 +301,10 @@ class _Run:
             return self.rounds_of(self.number, time.monotonic() - self.began, round_ns / 1e9)
         return rounds_for(replace(self.plan, target_s=target_s), round_ns)
 
-    def _items(self, ready: Mapping[SideLetter, Mapping[str, Any]]) -> tuple[str, ...]:
-        offered = {side: list(ready[side]["items"]) for side in SIDES}
-        items = self.plan.items or tuple(offered["a"])
-        for side in SIDES:
+    def _items(self, ready: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
+        offered = {side: list(ready[side]["items"]) for side in self.plan.sides}
+        items = self.plan.items or tuple(offered[self.plan.sides[0]])
+        for side in self.plan.sides:
             missing = [item for item in items if item not in offered[side]]
             if missing:
                 raise UsageError(
@@ -314,8 +312,9 @@ class _Run:
                 )
         return items
 
-    def _sides(self) -> tuple[SideLetter, ...]:
-        return SIDES if self.generator.integers(0, 2) else SIDES[::-1]
+    def _sides(self) -> tuple[str, ...]:
+        """All sides in random order."""
+        return orders(self.plan.sides, 1, self.generator)[0]
 
     def _warm_up(self, items: Sequence[str]) -> None:
         """First call and warm-up of every item on both sides; keeps the steady time that sizes the rounds."""
@@ -340,22 +339,23 @@ class _Run:
 
     def _timed(self, items: Sequence[str], rounds: int, done: float, part: float) -> None:
         """The rounds of one group, which is `part` of the trial after `done` of it."""
-        order = {item: balanced(rounds, self.generator) for item in items}
+        order = {item: orders(self.plan.sides, rounds, self.generator) for item in items}
         for number in range(rounds):
             for item in self._shuffled(items):
-                sides = SIDES if order[item][number] else SIDES[::-1]
-                for position, side in enumerate(sides):
+                for position, side in enumerate(order[item][number]):
                     burst = self._burst(side, item)
                     self._keep(side, item, "timed", burst, number=number, position=position)
             self.on_step(self.number, "timed", done + part * (number + 1) / rounds)
 
-    def _burst(self, side: SideLetter, item: str) -> Burst:
-        """Run one burst and charge the other side's CPU time meanwhile to its idleness."""
-        other = OTHER_SIDE[side]
-        cpu, clock = self.workers[other].cpu_ns(), time.perf_counter_ns()
+    def _burst(self, side: str, item: str) -> Burst:
+        """Run one burst and charge the other sides' CPU time meanwhile to their idleness."""
+        others = [other for other in self.plan.sides if other != side]
+        cpu, clock = {other: self.workers[other].cpu_ns() for other in others}, time.perf_counter_ns()
         burst = self.workers[side].run(item, self.plan.burst)
-        self.waited_ns[other] += time.perf_counter_ns() - clock
-        self.idle_ns[other] += self.workers[other].cpu_ns() - cpu
+        waited = time.perf_counter_ns() - clock
+        for other in others:
+            self.waited_ns[other] += waited
+            self.idle_ns[other] += self.workers[other].cpu_ns() - cpu[other]
         return burst
 
     def _own_cpu_ns(self) -> int:
@@ -365,7 +365,7 @@ class _Run:
         return (items[i] for i in self.generator.permutation(len(items)))
 
     def _keep(
-        self, side: SideLetter, item: str, stage: str, burst: Burst, *, position: int, number: int = -1, offset: int = 0
+        self, side: str, item: str, stage: str, burst: Burst, *, position: int, number: int = -1, offset: int = 0
     ) -> None:
         for i, (wall, cpu, start) in enumerate(zip(burst.wall_ns, burst.cpu_ns, burst.start_ns, strict=True)):
             kept = stage == "timed" and i > 0
@@ -382,12 +382,13 @@ def _table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:
 
 def _warnings(
     number: int,
-    timing: Mapping[SideLetter, float],
-    tracing: Mapping[SideLetter, float],
+    timing: Mapping[str, float],
+    tracing: Mapping[str, float],
     not_warm: Sequence[tuple[str, str]],
 ) -> tuple[str, ...]:
+    another = "the other" if len(timing) == 2 else "another"
     busy = [
-        f"trial {number}: the waiting worker of side {side} used {share:.1%} of a core while the other was {what}"
+        f"trial {number}: the waiting worker of side {side} used {share:.1%} of a core while {another} was {what}"
         for what, idle in (("timed", timing), ("traced", tracing))
         for side, share in idle.items()
         if share > IDLE_LIMIT

@@ -1,7 +1,7 @@
-"""A traced window inside a trial: after the timed rounds the same two workers go on in lockstep, now under their profilers.
+"""A traced window inside a trial: after the timed rounds the same workers go on in lockstep, now under their profilers.
 
 Bursts of steps (of an op workload: calls of each item) alternate between the sides in balanced random order, as the timed
-rounds do, so that what disturbs the machine meets both sides' traces alike. Bursts without profiler just before and just after
+rounds do, so that what disturbs the machine meets all sides' traces alike. Bursts without profiler just before and just after
 say what profiling costs.
 """
 
@@ -17,7 +17,7 @@ from typing import Final, Protocol
 import msgspec
 import numpy as np
 
-from dlprof.names import OTHER_SIDE, SIDES, SideLetter
+from dlprof.capture.workers.order import orders
 from dlprof.protocol import TracedWindow, Window
 
 LEAST: Final = 4
@@ -41,7 +41,7 @@ class WindowPlan:
     """Which trials end with a traced window, and how long it is.
 
     trials: the first so many; None = all.
-    seconds: time of the marked steps of both sides together, within the bounds of the next two.
+    seconds: time of the marked steps of all sides together, within the bounds of the next two.
     most: marked steps a side at most (of an op workload: marked calls of each item).
     items: the timed items → those whose steps or calls are traced.
     marked: marked steps a side, as the first window had them, so that all windows weigh alike; None = not chosen yet.
@@ -60,7 +60,7 @@ class WindowPlan:
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """rounds: turns of both sides, an even number. burst: marked steps of a turn, before which one runs unmarked."""
+    """rounds: turns of all sides, an even number. burst: marked steps of a turn, before which one runs unmarked."""
 
     rounds: int
     burst: int
@@ -86,7 +86,7 @@ class TracedSide:
 
 
 def shape_of(plan: WindowPlan, unit_ns: float) -> Shape:
-    """The window's shape. unit_ns: what one marked step takes on both sides together, or one call of every item."""
+    """The window's shape. unit_ns: what one marked step takes on all sides together, or one call of every item."""
     marked = plan.marked or min(max(int(plan.seconds * 1e9 / max(unit_ns, 1.0)), LEAST), plan.most)
     rounds = next((rounds for rounds, enough in ((8, 32), (4, 12)) if marked >= enough), 2)
     return Shape(rounds, max(marked // rounds, 2))
@@ -94,26 +94,29 @@ def shape_of(plan: WindowPlan, unit_ns: float) -> Shape:
 
 @dataclass(slots=True)
 class Recording:
-    """The window of one trial under way. order: the trial's random numbers. idle, waited: ns that the side that waited used,
-    and waited, while the other was traced."""
+    """The window of one trial under way. order: the trial's random numbers. idle, waited: ns that a side that waited used,
+    and waited, while another was traced."""
 
-    workers: Mapping[SideLetter, TracedWorker]
+    workers: Mapping[str, TracedWorker]
     items: Sequence[str]
     shape: Shape
     order: np.random.Generator
-    idle: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 0))
-    waited: dict[SideLetter, int] = field(default_factory=lambda: dict.fromkeys(SIDES, 1))
+    idle: dict[str, int] = field(init=False)
+    waited: dict[str, int] = field(init=False)
 
-    def run(self) -> dict[SideLetter, TracedSide]:
+    def __post_init__(self) -> None:
+        self.idle, self.waited = dict.fromkeys(self.workers, 0), dict.fromkeys(self.workers, 1)
+
+    def run(self) -> dict[str, TracedSide]:
         """Record it. Profilers start and stop outside of all bursts."""
-        beside: dict[SideLetter, list[int]] = {side: [] for side in SIDES}
+        beside: dict[str, list[int]] = {side: [] for side in self.workers}
         self._unprofiled(beside)
         began = time.perf_counter_ns()
-        for side in SIDES:
+        for side in self.workers:
             self.workers[side].open_window(self.items, self.shape.units)
-        for first in self._balanced(self.shape.rounds):
-            self._round(first)
-        answers = {side: self.workers[side].close_window() for side in SIDES}
+        for sides in self._orders(self.shape.rounds):
+            self._round(sides)
+        answers = {side: self.workers[side].close_window() for side in self.workers}
         wall_ns = time.perf_counter_ns() - began
         self._unprofiled(beside)
         return {
@@ -126,27 +129,27 @@ class Recording:
         }
 
     @property
-    def idle_fraction(self) -> dict[SideLetter, float]:
-        """Side → CPU fraction of a core that it used while the other was traced."""
-        return {side: self.idle[side] / self.waited[side] for side in SIDES}
+    def idle_fraction(self) -> dict[str, float]:
+        """Side → CPU fraction of a core that it used while another was traced."""
+        return {side: self.idle[side] / self.waited[side] for side in self.workers}
 
-    def _round(self, first: SideLetter) -> None:
+    def _round(self, sides: Sequence[str]) -> None:
         for at in self.order.permutation(len(self.items)):
-            for side in (first, OTHER_SIDE[first]):
-                other = OTHER_SIDE[side]
-                cpu, clock = self.workers[other].cpu_ns(), time.perf_counter_ns()
+            for side in sides:
+                others = [other for other in self.workers if other != side]
+                cpu, clock = {other: self.workers[other].cpu_ns() for other in others}, time.perf_counter_ns()
                 self.workers[side].traced(self.items[at], self.shape.burst)
-                self.waited[other] += time.perf_counter_ns() - clock
-                self.idle[other] += self.workers[other].cpu_ns() - cpu
+                waited = time.perf_counter_ns() - clock
+                for other in others:
+                    self.waited[other] += waited
+                    self.idle[other] += self.workers[other].cpu_ns() - cpu[other]
 
-    def _unprofiled(self, beside: dict[SideLetter, list[int]]) -> None:
+    def _unprofiled(self, beside: dict[str, list[int]]) -> None:
         """Half as many steps as are traced, shared between before and after."""
-        for first in self._balanced(math.ceil(self.shape.rounds / 4)):
+        for sides in self._orders(math.ceil(self.shape.rounds / 4)):
             for item in self.items:
-                for side in (first, OTHER_SIDE[first]):
+                for side in sides:
                     beside[side] += self.workers[side].unprofiled(item, self.shape.burst)
 
-    def _balanced(self, rounds: int) -> list[SideLetter]:
-        """Who begins each round: half of them each, in random order; of a single one either."""
-        begin = [SIDES[(at + int(self.order.integers(0, 2) if rounds % 2 else 0)) % 2] for at in range(rounds)]
-        return [begin[at] for at in self.order.permutation(rounds)]
+    def _orders(self, rounds: int) -> list[tuple[str, ...]]:
+        return orders(tuple(self.workers), rounds, self.order)

@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pytest
 
 from dlprof import schema
-from dlprof.capture.workers import schedule
+from dlprof.capture.workers import order, schedule
 from dlprof.capture.workers.launch import Burst
 from dlprof.capture.workers.schedule import Plan, Trial, run_trials
 from dlprof.errors import ChildFailed, UsageError
@@ -50,13 +50,15 @@ class FakeWorker:
 class Bench:
     """A set of fake workers and what happened to them."""
 
-    def __init__(self, items: tuple[str, ...] = ("x",), a_ns: int = 1_000_000, b_ns: int = 2_000_000) -> None:
-        self.items, self.per_ns = list(items), {"a": a_ns, "b": b_ns}
+    def __init__(
+        self, items: tuple[str, ...] = ("x",), a_ns: int = 1_000_000, b_ns: int = 2_000_000, **more: int
+    ) -> None:
+        self.items, self.per_ns = list(items), {"a": a_ns, "b": b_ns, **more}
         self.journal: list[Any] = []
         self.seen: list[Trial] = []
         self.lazy_ns = 0
 
-    def start(self, side: schedule.Side, trial: int) -> FakeWorker:
+    def start(self, side: str, trial: int) -> FakeWorker:
         return FakeWorker(side, trial, self.journal, self.per_ns[side], self.items, self.lazy_ns)
 
     def run(self, plan: Plan, stop_after: int = 99, **options: Any) -> schedule.Trials:
@@ -67,7 +69,7 @@ class Bench:
         return run_trials(plan, self.start, on_trial, **({"enough": lambda walls: len(walls) >= 8} | options))
 
     def timed(self) -> list[tuple[str, str]]:
-        return [(entry[0], entry[1]) for entry in self.journal if entry[2] == 3 and entry[0] in ("a", "b")]
+        return [(entry[0], entry[1]) for entry in self.journal if entry[2] == 3 and entry[0] in self.per_ns]
 
 
 def test_every_trial_has_fresh_workers_and_all_are_stopped() -> None:
@@ -116,9 +118,35 @@ def test_each_side_runs_first_in_half_of_the_rounds_in_an_order_that_the_seed_de
 
 def test_an_odd_number_of_rounds_is_balanced_but_for_one() -> None:
     generator = np.random.default_rng(1)
-    sums = Counter(sum(schedule.balanced(7, generator)) for _ in range(100))
+    sums = Counter(sum(order.balanced(7, generator)) for _ in range(100))
     assert set(sums) == {3, 4}
-    assert sum(schedule.balanced(8, generator)) == 4
+    assert sum(order.balanced(8, generator)) == 4
+
+
+def test_four_sides_are_alive_together_and_each_runs_before_each_other_in_half_of_the_rounds() -> None:
+    bench = Bench(c=3_000_000, d=500_000)
+    done = bench.run(Plan(trials=1, target_s=0.001, min_rounds=12, max_rounds=12, sides=("a", "b", "c", "d")))
+    assert {entry[:2] for entry in bench.journal[:4]} == {("start", side) for side in "abcd"}
+    turns = [side for side, _ in bench.timed()]
+    rounds = [turns[at : at + 4] for at in range(0, 48, 4)]
+    assert all(sorted(each) == list("abcd") for each in rounds)
+    for one, other in itertools.combinations("abcd", 2):
+        assert sum(each.index(one) < each.index(other) for each in rounds) == 6
+    timed = done.timings.filter(pc.equal(done.timings["stage"], "timed"))
+    assert Counter(zip(timed["side"].to_pylist(), timed["position"].to_pylist(), strict=True)) == {
+        (side, place): 3 * 3 for side in "abcd" for place in range(4)
+    }, "each side has each place in three of twelve rounds, with bursts of three"
+    assert set(done.trials[0].idle) == set("abcd")
+
+
+def test_a_side_that_is_busy_while_any_other_runs_is_named() -> None:
+    bench = Bench(c=1_000_000)
+    bench.lazy_ns = 10**9
+    (trial,) = bench.run(Plan(trials=1, target_s=0.001, sides=("a", "b", "c"))).trials
+    assert [text.split("used")[0] for text in trial.warnings] == [
+        f"trial 0: the waiting worker of side {side} " for side in "abc"
+    ]
+    assert all("while another was timed" in text for text in trial.warnings)
 
 
 def test_items_come_in_random_order_within_a_round_and_each_once() -> None:
@@ -245,7 +273,7 @@ def test_a_worker_that_fails_ends_the_run_with_its_error_and_both_are_stopped() 
     bench = Bench(items=("x", "y"))
     plain = bench.start
 
-    def start(side: schedule.Side, trial: int) -> FakeWorker:
+    def start(side: str, trial: int) -> FakeWorker:
         worker = plain(side, trial)
         worker.fail_on = "y" if (side, trial) == ("b", 1) else None
         return worker
