@@ -47,6 +47,15 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     ),
     "partial_overlap": Anomaly("info", "events of a CPU thread that overlap a neighbour without nesting in it"),
     "empty_file": Anomaly("warning", "trace files without a single event"),
+    "copied_file": Anomaly("info", "links to, or copies of, a trace that is read already; passed over"),
+    "identical_file": Anomaly(
+        "warning",
+        "traces with the very bytes of another whose names say that another host or rank wrote them; each is counted",
+    ),
+    "repeated_host": Anomaly(
+        "warning",
+        "traces of one host's name in several folders without a date, read together; they may be several runs",
+    ),
     # PyTorch
     "unknown_category": Anomaly(
         "warning",

@@ -2,8 +2,14 @@
 
 from __future__ import annotations
 
+import hashlib
+import os
+import re
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from stat import S_ISREG
 from typing import Final
 
 from dlprof.errors import TraceError
@@ -40,27 +46,55 @@ _TOOL_FILES: Final = (
 
 _TRACE_NAMES: Final = (".xplane.pb", ".trace.json.gz", ".trace.json")
 """What the profilers of TensorFlow and JAX call a host's trace, behind its name."""
+_DATED: Final = re.compile(r"\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d")
+"""What the same profilers call the folder of a run, by default."""
+_RANK: Final = re.compile(r"rank[_-]?\d+", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """The traces below a folder in path order, and what of it is not read: older profile runs, files that are empty."""
+    """The traces below a folder, and what of it is not read.
+
+    traces: in path order
+    older_runs: folders of profile runs before the one that is read
+    empty: files called as traces are, without a byte
+    beside: traces that belong to no profile run, where one is read
+    """
 
     traces: list[Path]
     older_runs: list[Path]
     empty: list[Path]
+    beside: list[Path]
+
+
+@dataclass(frozen=True, slots=True)
+class Copies:
+    """Which of several traces are the same file.
+
+    distinct: the others, and the first of each
+    same: file that is passed over → the one it is, or is a copy of
+    alike: file → the earlier one of the same bytes, where their names say that two hosts or ranks wrote them; both are read
+    """
+
+    distinct: list[Path]
+    same: dict[Path, Path]
+    alike: dict[Path, Path]
 
 
 def traces_below(folder: Path) -> Found:
     """The traces below a folder. A TensorBoard profile run is taken alone: its newest by name, if there are several.
 
+    A profile run is a folder in one called profile, or one that bears the date that profilers name a run by.
+
     Where one run holds both an XPlane and the trace.json made from it, the XPlane counts: it has everything the other has.
     Raises `TraceError` where the folder holds no trace.
     """
     candidates = [path for path in sorted(folder.rglob("*")) if path.is_file() and _possible(path)]
-    runs = {path.parent for path in candidates if path.parent.parent.name == "profile"}
+    runs = {path.parent for path in candidates if _of_a_run(path)}
     profiles = sorted(runs, key=lambda run: (run.name, str(run)))
+    beside: list[Path] = []
     if profiles:
+        beside = [path for path in candidates if path.parent not in runs and _is_trace(path)]
         candidates = [path for path in candidates if path.parent == profiles[-1]]
     found = [path for path in candidates if _is_trace(path)]
     planes = {path.name.removesuffix(".xplane.pb") for path in found if path.name.endswith(".xplane.pb")}
@@ -68,7 +102,63 @@ def traces_below(folder: Path) -> Found:
     empty = [path for path in candidates if path.name.endswith(_TRACE_NAMES) and not path.stat().st_size]
     if not kept:
         raise _nothing(folder, empty, profiles[:-1])
-    return Found(kept, profiles[:-1], empty)
+    return Found(kept, profiles[:-1], empty, beside)
+
+
+def _of_a_run(path: Path) -> bool:
+    """Whether a file stands in the folder of a profile run."""
+    run = path.parent
+    return run.parent.name == "profile" or (_DATED.fullmatch(run.name) is not None and path.name.endswith(_TRACE_NAMES))
+
+
+def copies(paths: Sequence[Path]) -> Copies:
+    """Finds links to one file, and files of the same bytes. Only files of one size are compared."""
+    told = {path: _told(path) for path in paths}
+    sizes = Counter(one.st_size for one in {(one.st_dev, one.st_ino): one for one in told.values() if one}.values())
+    found = Copies([], {}, {})
+    places: dict[tuple[int, int], Path] = {}
+    contents: dict[bytes, Path] = {}
+    for path in paths:
+        one = told[path]
+        if one is None:
+            found.distinct.append(path)
+            continue
+        first = places.setdefault((one.st_dev, one.st_ino), path)
+        if first is path and one.st_size and sizes[one.st_size] > 1 and S_ISREG(one.st_mode):
+            first = contents.setdefault(_digest(path), path)
+        if first is path:
+            found.distinct.append(path)
+        elif _named_apart(path, first) and not path.samefile(first):
+            found.distinct.append(path)
+            found.alike[path] = first
+        else:
+            found.same[path] = first
+    return found
+
+
+def _told(path: Path) -> os.stat_result | None:
+    """What the system says of a file; None for one that its reader will refuse."""
+    try:
+        return path.stat()
+    except OSError:
+        return None
+
+
+def _digest(path: Path) -> bytes:
+    """Of a file's bytes; of its name where it cannot be read, so that it is nobody's copy."""
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "sha256").digest()
+    except OSError:
+        return os.fsencode(path)
+
+
+def _named_apart(one: Path, other: Path) -> bool:
+    """Whether the names say that two hosts or ranks wrote the files."""
+    hosts = host_of(one), host_of(other)
+    ranks = _RANK.search(one.name), _RANK.search(other.name)
+    of_hosts = None not in hosts and hosts[0] != hosts[1]
+    return of_hosts or (ranks[0] is not None and ranks[1] is not None and ranks[0][0].lower() != ranks[1][0].lower())
 
 
 def _nothing(folder: Path, empty: list[Path], older_runs: list[Path]) -> TraceError:

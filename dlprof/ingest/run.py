@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -120,7 +121,37 @@ def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
         if below.empty:
             names = ", ".join(_source(each, root) for each in below.empty)
             run.passed_over["empty files"] = f"{names}: what these hosts did is missing"
-    return found
+        if below.beside:
+            names = ", ".join(_source(each, root) for each in below.beside)
+            run.passed_over["files beside the profile run"] = f"{names}: passed over (name one to read it)"
+    return _apart(run, found, root)
+
+
+def _apart(run: _Run, found: Sequence[Path], root: Path) -> list[Path]:
+    """Each file once. Notes copies, and what may be two runs of one host."""
+    from dlprof.ingest.directories import copies, host_of
+
+    told = copies(found)
+    run.anomalies.count("copied_file", len(told.same))
+    run.anomalies.count("identical_file", len(told.alike))
+    if told.same:
+        pairs = "; ".join(f"{_source(path, root)} is {_source(first, root)}" for path, first in told.same.items())
+        run.passed_over["copies"] = f"{pairs}: read once"
+    if told.alike:
+        pairs = "; ".join(f"{_source(path, root)} as {_source(first, root)}" for path, first in told.alike.items())
+        run.passed_over["files of the same bytes"] = (
+            f"{pairs}: each is read, since its name is another host's or rank's"
+        )
+    planes = [path for path in told.distinct if path.name.endswith(".xplane.pb")]
+    hosts = Counter(host_of(path) for path in planes)
+    twice = [path for path in planes if hosts[host_of(path)] > 1]
+    run.anomalies.count("repeated_host", len(twice))
+    if twice:
+        names = ", ".join(_source(path, root) for path in twice)
+        run.passed_over["one host's name"] = (
+            f"{names}: read together; if they are runs of one program, name one of them"
+        )
+    return told.distinct
 
 
 def _run_names(folders: list[Path], below: Path) -> list[str]:

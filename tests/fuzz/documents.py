@@ -5,19 +5,25 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Callable, Iterator
+from copy import deepcopy
 from typing import Any
 
+import msgspec
+
+_ENCODE = msgspec.json.Encoder().encode
 Write = Callable[[Any], bytes]
 Holder = dict[str, Any] | list[Any]
 
 ODD: list[Any] = [
     None, True, False, 0, -1, 1, 7, 2**31, 2**53, 2**63 - 1, 2**63, -(2**63), 10**30, 0.5, -0.0, 1e308,
-    float("nan"), float("inf"),
+    "<nan>", "<inf>",
     "", "odd", "a", "b", "1", "\x1b[31m", "\ud7ff", "../../x", "/etc/passwd", "x" * 300, "tf", "mxnet", "lenet", "matmul",
     "compare",
     "capture", "30s", "5%", "0..9/3", "ff" * 32, [], [1], [[1], [2]], ["a", "a"], [None], {}, {"a": {"b": None}}, {"": 1},
 ]  # fmt: skip
 """Values that must be expected anywhere."""
+UNWRITABLE = {"<nan>": ("NaN", "nan"), "<inf>": ("Infinity", "inf")}
+"""What stands for numbers that JSON does not have, and how JSON's writers and TOML write them."""
 
 BYTES = [
     b"9" * 5000, b"[" * 3000,
@@ -41,27 +47,44 @@ def thinned(value: Any, most: int = 2) -> Any:
     return [thinned(one, most) for one in value[:most]] if isinstance(value, list) else value
 
 
+def place(document: dict[str, Any], chance: random.Random) -> tuple[Holder, Any] | None:
+    """A place found on a way down from the top, which takes no walk of the whole; None in an empty document.
+
+    Half of the ways end at each level that has one below it, so that the outer fields get their share.
+    """
+    holder: Holder = document
+    found: tuple[Holder, Any] | None = None
+    while holder:
+        key = chance.choice(list(holder)) if isinstance(holder, dict) else chance.randrange(len(holder))
+        found = holder, key
+        inner = holder[key]
+        if not isinstance(inner, dict | list) or chance.random() < 0.25:
+            break
+        holder = inner
+    return found
+
+
 def reshape(document: dict[str, Any], keys: list[str], chance: random.Random) -> None:
     """One change in place. keys: names that other documents have."""
-    found = list(places(document))
-    if not found:
-        document[chance.choice(keys)] = chance.choice(ODD)
+    found = place(document, chance)
+    if found is None:
+        document[chance.choice(keys)] = deepcopy(chance.choice(ODD))
         return
-    holder, key = chance.choice(found)
+    holder, key = found
     what = chance.randrange(8)
     if what < 3:
-        holder[key] = json.loads(json.dumps(chance.choice(ODD)))
+        holder[key] = deepcopy(chance.choice(ODD))
     elif what == 3:
         del holder[key]
     elif what == 4:
-        other, name = chance.choice(found)
-        holder[key] = json.loads(json.dumps(other[name]))  # type: ignore[index]
+        other, name = place(document, chance) or found
+        holder[key] = deepcopy(other[name])  # type: ignore[index]
     elif what == 5 and isinstance(holder, dict):
         holder[chance.choice(keys)] = holder.pop(key)
     elif what == 6 and isinstance(holder, list):
         holder += [holder[key]] * chance.choice((1, 2, 30))
     elif isinstance(holder, dict):
-        holder[chance.choice(keys)] = json.loads(json.dumps(chance.choice(ODD)))
+        holder[chance.choice(keys)] = deepcopy(chance.choice(ODD))
 
 
 def damage(data: bytearray, chance: random.Random) -> None:
@@ -84,12 +107,12 @@ class Mutator:
     """Makes inputs from documents. written: how a document becomes the bytes of a file."""
 
     def __init__(self, documents: list[dict[str, Any]], written: Write) -> None:
-        self._texts = [json.dumps(one) for one in documents]
+        self._texts = [json.dumps(one).encode() for one in documents]
         self._keys = sorted({str(key) for one in documents for holder, key in places(one) if isinstance(holder, dict)})
         self._written = written
 
     def seeds(self) -> list[bytes]:
-        return [self._written(json.loads(text)) for text in self._texts]
+        return [self._written(msgspec.json.decode(text)) for text in self._texts]
 
     def mutated(self, pool: list[bytes], chance: random.Random) -> bytes:
         """Mostly a document with some values changed; some texts with bytes changed as well, and some of the pool."""
@@ -97,7 +120,7 @@ class Mutator:
             data = bytearray(chance.choice(pool))
             damage(data, chance)
             return bytes(data)
-        document = json.loads(chance.choice(self._texts))
+        document = msgspec.json.decode(chance.choice(self._texts))
         for _ in range(chance.choice((1, 1, 2, 3, 8))):
             reshape(document, self._keys, chance)
         data = bytearray(self._written(document))
@@ -107,7 +130,10 @@ class Mutator:
 
 
 def as_json(document: Any) -> bytes:
-    return json.dumps(document).encode("utf-8", "surrogatepass")
+    data = _ENCODE(document)
+    for stands, (written, _) in UNWRITABLE.items():
+        data = data.replace(f'"{stands}"'.encode(), written.encode())
+    return data
 
 
 def as_toml(document: Any) -> bytes:
@@ -124,4 +150,6 @@ def _inline(value: Any) -> str:
         return "[" + ", ".join(_inline(one) for one in value if one is not None) + "]"
     if isinstance(value, float):
         return repr(value)
+    if isinstance(value, str) and value in UNWRITABLE:
+        return UNWRITABLE[value][1]
     return json.dumps(value)

@@ -25,6 +25,8 @@ _LOSS: Final = (
     "no_time",
 )
 """Stems of anomaly counters that mean lost events, as opposed to repaired or renamed ones."""
+_NAMED: Final = 4
+"""Files that a statement names."""
 
 
 def check(
@@ -64,8 +66,20 @@ def check(
         ops = f", {len(expected)} ops as expected" if expected else ""
         return Completeness(True, f"complete: {seen} steps{ops}", details)
     if reader:
-        return Completeness(None, f"unknown: {'; '.join(str(text) for text in reader.values())}", details)
+        return Completeness(None, f"unknown: {'; '.join(_each_once(details))}", details)
     return Completeness(None, "unknown: the trace does not say how much work it should hold", details)
+
+
+def _each_once(details: Mapping[str, str]) -> list[str]:
+    """What is said, once each; before what is said of several files (`a.json: place`) their names, of many the first."""
+    names: dict[str, list[str]] = {}
+    for name, text in details.items():
+        names.setdefault(text, []).append(name.rpartition(": ")[0] or name)
+    said = []
+    for text, of in names.items():
+        more = f" and {len(of) - _NAMED} more" if len(of) > _NAMED else ""
+        said.append(f"{', '.join(of[:_NAMED])}{more}: {text}" if len(of) > 1 else text)
+    return said
 
 
 def _is_loss(name: str) -> bool:

@@ -27,6 +27,7 @@ from dlprof.report.text.verdict import (
     speeds_words,
     verdict_word,
 )
+from dlprof.report.text.view_text import unknown_words
 from dlprof.units import NS_PER_MS, format_ns
 
 Section = tuple[str, str, str]
@@ -373,10 +374,8 @@ def _view(found: View) -> Section:
     names = [name for name in found.table.column_names if name != "known"]
     rows = [tuple(_view_cell(found, name, row[name]) for name in names) for row in found.table.to_pylist()]
     titles = [name.replace("_ns", ", ms") for name in names]
-    unknown = found.table["known"].to_pylist().count(False) if "known" in found.table.column_names else 0
-    note = [f"{unknown} of the operators are not in the vocabulary and stand under their raw names."] if unknown else []
     shown = table(f"By {found.by}; times in ms", titles, rows)
-    return section(f"by-{found.by}", f"By {found.by}", paragraphs(note, "note"), shown)
+    return section(f"by-{found.by}", f"By {found.by}", paragraphs(unknown_words(found), "note"), shown)
 
 
 def _view_cell(found: View, name: str, value: float | str | None) -> Cell | str:

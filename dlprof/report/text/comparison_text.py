@@ -87,6 +87,8 @@ def view(found: View, *, colour: bool = False, rows: int | None = None) -> str:
     lines = view_text.lines(found, colour=colour, limit=rows)
     lines += ["", *paragraph(complete_words(found.completeness))]
     for name, detail in found.completeness.details.items():
+        if detail in found.completeness.statement:
+            continue
         lines += paragraph(f"{name}: {detail}", first="  ")
     return "\n".join(lines + anomalies(found.anomalies, colour)) + "\n"
 

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import Final
 
-import pyarrow as pa
-
 from dlprof.analysis.model import View
 from dlprof.report.text.layout import WIDTH, Column, cells, heading, paragraph, table, visible
 from dlprof.units import NS_PER_MS, format_ns
@@ -40,6 +38,16 @@ def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
     if shown.num_rows < found.table.num_rows:
         out.append(f"{found.table.num_rows - shown.num_rows} more rows")
     return out + _notes(found, columns, keys)
+
+
+def unknown_words(found: View) -> list[str]:
+    """What is said of names that no vocabulary knows."""
+    if "known" not in found.table.column_names:
+        return []
+    unknown = found.table["known"].to_pylist().count(False)
+    if unknown and unknown == found.table.num_rows:
+        return ["None of these names is an operator that dlprof knows; they stand as the trace has them."]
+    return [f"{unknown} of the operators are not in the vocabulary and stand under their raw names."] if unknown else []
 
 
 def _outside(found: View) -> str:
@@ -109,8 +117,5 @@ def _notes(found: View, columns: list[Column], keys: list[list[str]]) -> list[st
     notes += _elsewhere(found)
     if any(cells(visible(text)) > column.width for key in keys for text, column in zip(key, columns, strict=True)):
         notes.append("Names ending in … are cut here; --format json and csv hold them whole.")
-    if "known" in found.table.column_names:
-        unknown = pa.compute.sum(pa.compute.invert(found.table["known"])).as_py() or 0
-        if unknown:
-            notes.append(f"{unknown} of the operators are not in the vocabulary and stand under their raw names.")
+    notes += unknown_words(found)
     return [line for note in notes for line in paragraph(note)]

@@ -50,6 +50,26 @@ def test_show_says_each_operators_time_and_what_it_did_not_know(
     assert "unknown_operator × 1" in out
 
 
+def test_show_says_each_thing_of_several_files_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    for name in ("a.json", "b.json"):
+        event = {"ph": "X", "cat": "cpu_op", "name": f"aten::{name}", "pid": 1, "tid": 1, "ts": 5, "dur": 2}
+        (tmp_path / name).write_text(json.dumps({"schemaVersion": 1, "traceEvents": [event]}))
+    _, out, _ = run(capsys, "show", tmp_path)
+    assert " ".join(out.split()).count("tells neither host nor rank") == 1
+    where = tmp_path.name
+    assert f"Completeness unknown: {where}/a.json, {where}/b.json: the file tells" in " ".join(out.split())
+
+
+def test_a_plain_chrome_traces_spans_are_not_called_operators(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / "plain.json"
+    path.write_text(json.dumps([{"ph": "X", "name": "load", "cat": "x", "pid": 1, "tid": 1, "ts": 0, "dur": 7}]))
+    _, out, _ = run(capsys, "show", path)
+    assert "None of these names is an operator that dlprof knows" in " ".join(out.split())
+    assert "of the operators" not in out
+
+
 def test_show_as_csv_is_a_table_of_nanoseconds(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
     code, out, _ = run(capsys, "show", trace, "--by", "name", "--format", "csv")
     rows = {row["name"]: row for row in csv.DictReader(out.splitlines())}

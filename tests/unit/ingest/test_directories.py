@@ -5,11 +5,12 @@ from __future__ import annotations
 import gzip
 from pathlib import Path
 
+import pyarrow as pa
 import pytest
 from reading import read
 from xspace_bytes import PlaneBytes, block, space
 
-from dlprof import frameworks
+from dlprof import frameworks, ingest
 from dlprof.errors import TraceError
 
 KINETO = (
@@ -17,9 +18,9 @@ KINETO = (
 )
 
 
-def trace(hostname: str = "") -> bytes:
+def trace(hostname: str = "", start: int = 0) -> bytes:
     tpu = PlaneBytes("/device:TPU:0")
-    tpu.line("XLA Ops", [tpu.event("dot.1", 0, 100)])
+    tpu.line("XLA Ops", [tpu.event("dot.1", start, 100)])
     return space(tpu) + (block(4, hostname) if hostname else b"")
 
 
@@ -125,3 +126,69 @@ def test_runs_of_one_name_are_told_apart_by_their_paths(tmp_path: Path) -> None:
     _, info = read(tmp_path)
     said = info.completeness["older profile runs"]
     assert said == "train/plugins/profile/r is read; passed over: eval/plugins/profile/r (name one to read it)"
+
+
+@pytest.mark.parametrize("names", [("w0.xplane.pb",), ("w0.trace.json",)])
+def test_of_dated_folders_without_a_profilers_own_layout_the_newest_is_read(tmp_path: Path, names: tuple[str]) -> None:
+    for run, start in (("2024_01_01_10_00_00", 0), ("2025_01_01_10_00_00", 40)):
+        (tmp_path / run).mkdir()
+        for name in names:
+            content = trace(start=start) if name.endswith("pb") else KINETO.replace(b'"ts":5', b'"ts":%d' % (5 + start))
+            (tmp_path / run / name).write_bytes(content)
+    table, info = read(tmp_path, frameworks.vocabularies())
+    assert len(table) == 1
+    assert info.anomalies["older_run"] == 1
+    assert info.completeness["older profile runs"].startswith("2025_01_01_10_00_00 is read; passed over: 2024_01_01")
+
+
+def test_a_trace_beside_a_profile_run_is_passed_over_and_said(tmp_path: Path) -> None:
+    profile_run(tmp_path, "2025_01_01", w0=trace())
+    (tmp_path / "own.json").write_bytes(KINETO)
+    (tmp_path / "notes.json").write_text("{}")
+    table, info = read(tmp_path, frameworks.vocabularies())
+    assert len(table) == 1
+    assert info.completeness["files beside the profile run"] == "own.json: passed over (name one to read it)"
+
+
+def test_a_link_to_a_trace_and_a_copy_of_it_are_read_once(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(KINETO)
+    (tmp_path / "b.json").symlink_to("a.json")
+    (tmp_path / "c.json").write_bytes(KINETO)
+    (tmp_path / "d.json").write_bytes(KINETO.replace(b'"dur":2', b'"dur":3'))
+    table, info = read(tmp_path, frameworks.vocabularies())
+    assert sorted(table["source"].to_pylist()) == ["a.json", "d.json"]
+    assert info.anomalies["copied_file"] == 2
+    assert info.completeness["copies"] == "b.json is a.json; c.json is a.json: read once"
+
+
+def test_one_file_named_twice_is_read_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.json"
+    path.write_bytes(KINETO)
+    rows: list[pa.RecordBatch] = []
+    info = ingest.read([path, path], root=tmp_path, vocabularies={}, sink=rows.append)
+    assert info.events == sum(map(len, rows)) == 1
+
+
+def test_the_same_bytes_of_two_hosts_are_both_read_and_said(tmp_path: Path) -> None:
+    profile_run(tmp_path, "2025_01_01", w0=trace(), w1=trace())
+    table, info = read(tmp_path, frameworks.vocabularies())
+    assert len(table) == 2
+    assert info.anomalies["identical_file"] == 1
+    assert "w1.xplane.pb as " in info.completeness["files of the same bytes"]
+
+
+def test_a_link_to_another_hosts_file_is_read_once_whatever_it_is_called(tmp_path: Path) -> None:
+    run = profile_run(tmp_path, "2025_01_01", w0=trace())
+    (run / "w1.xplane.pb").symlink_to("w0.xplane.pb")
+    table, info = read(tmp_path, frameworks.vocabularies())
+    assert len(table) == 1
+    assert info.anomalies["copied_file"] == 1
+
+
+def test_one_hosts_file_in_two_folders_without_a_date_is_said(tmp_path: Path) -> None:
+    for run, start in (("first", 0), ("second", 40)):
+        (tmp_path / run).mkdir()
+        (tmp_path / run / "w0.xplane.pb").write_bytes(trace(start=start))
+    _, info = read(tmp_path, frameworks.vocabularies())
+    assert info.anomalies["repeated_host"] == 2
+    assert info.completeness["one host's name"].startswith("first/w0.xplane.pb, second/w0.xplane.pb: read together")

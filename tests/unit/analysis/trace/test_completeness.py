@@ -38,3 +38,13 @@ def test_missing_steps_and_lost_events_make_it_incomplete():
 
 def test_without_anything_to_check_against_it_is_unknown():
     assert completeness.check(trace(2)).complete is None
+
+
+def test_what_is_said_of_several_files_is_said_once_with_their_names():
+    found = completeness.check(
+        trace(2), reader={"a.json: place": "no host", "b.json: place": "no host", "empty files": "c: missing"}
+    )
+    assert found.statement == "unknown: a.json, b.json: no host; c: missing"
+    assert len(found.details) == 3
+    many = completeness.check(trace(2), reader={f"{n}.json: place": "no host" for n in range(9)})
+    assert many.statement == "unknown: 0.json, 1.json, 2.json, 3.json and 5 more: no host"
