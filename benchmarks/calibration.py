@@ -164,7 +164,7 @@ class _Cell:
         self.in_a_row = 0
 
     def _worker(self, name: str, number: int) -> Any:
-        from dlprof.capture.workers.launch import Worker
+        from dlprof.capture.workers.worker import Worker
 
         assert self.ready is not None
         side, workload, environment, made = self.ready

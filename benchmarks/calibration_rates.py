@@ -18,7 +18,7 @@ import pyarrow.parquet as pq
 
 from dlprof import stats
 from dlprof.analysis.timing import lockstep
-from dlprof.stats.calibration import exact_rate
+from dlprof.stats.design.calibration import exact_rate
 
 COLUMNS = ("trial", "side", "item", "round", "position", "kept", "units", "wall_ns")
 HEADLINES = ("train_block", "infer_block", "train_step_sync")

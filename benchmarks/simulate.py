@@ -24,7 +24,7 @@ from simulate_cells import Cell, cell_of
 from simulate_worlds import LAST, WORLDS, World, drifting, noise, truth_of
 
 from dlprof import stats
-from dlprof.stats.allowance import widening
+from dlprof.stats.sample.allowance import widening
 
 BEGIN, END = "<!-- simulation: begin -->", "<!-- simulation: end -->"
 MARGIN = 0.05

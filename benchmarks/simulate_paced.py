@@ -20,7 +20,7 @@ from simulate_worlds import LAST, WORLDS, World, noise, truth_of
 
 from dlprof import stats
 from dlprof.analysis.timing import lockstep
-from dlprof.stats.rounds import best_of_each, pooled
+from dlprof.stats.design.rounds import best_of_each, pooled
 
 TRIALS = Path(__file__).parent / "data" / "calibration.parquet"
 REPLAYED = ("lenet tf:graph", "lenet mxnet:hybrid", "lenet tf:graph loaded half the time")

@@ -9,7 +9,7 @@ import numpy as np
 from simulate_worlds import autocorrelated, contaminated, exponential, growing, lognormal, normal, student3
 
 from dlprof import stats
-from dlprof.stats.speeds import best_split, limit
+from dlprof.stats.diagnosis.speeds import best_split, limit
 
 TRIALS = (6, 8, 10, 14, 20)
 Sides = Callable[[np.random.Generator, int], tuple[np.ndarray, np.ndarray]]

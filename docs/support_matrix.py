@@ -22,7 +22,7 @@ from pathlib import Path
 from dlprof.api.compare import items
 from dlprof.api.options import RunOptions
 from dlprof.api.record import Bench, check_mode
-from dlprof.capture.workers.launch import Worker
+from dlprof.capture.workers.worker import Worker
 from dlprof.errors import DlprofError, Unsupported
 from dlprof.frameworks import registry
 from dlprof.workload import load, names

@@ -1,13 +1,23 @@
 """What the room gives, in one list."""
 
-from dlprof.stats.adaptive import VERDICTS, Decision, decide, half_width, look_schedule, stop_each
-from dlprof.stats.calibration import Calibration, Rate, Resampled, any_false_discovery, calibrate, consecutive, resample
-from dlprof.stats.crossing import crossover
-from dlprof.stats.diagnose import Autocorrelation, autocorrelation
-from dlprof.stats.disturbance import STANDS_OUT, Disturbance, compare_trials, disturbances, trial_warnings
-from dlprof.stats.location import hodges_lehmann, signflip_pvalue
-from dlprof.stats.multiple import Adjusted, benjamini_hochberg
-from dlprof.stats.planning import detectable_effect, needed_trials, power
+from dlprof.stats.design.adaptive import VERDICTS, Decision, decide, half_width, look_schedule, stop_each
+from dlprof.stats.design.calibration import (
+    Calibration,
+    Rate,
+    Resampled,
+    any_false_discovery,
+    calibrate,
+    consecutive,
+    resample,
+)
+from dlprof.stats.design.rounds import MOST_ROUNDS, PRIOR, Components, best_rounds, components
+from dlprof.stats.diagnosis.disturbance import STANDS_OUT, Disturbance, compare_trials, disturbances, trial_warnings
+from dlprof.stats.diagnosis.speeds import Speeds, two_speeds
+from dlprof.stats.diagnosis.tails import MeanRatio, drifts, mean_ratio
+from dlprof.stats.inference.crossing import crossover
+from dlprof.stats.inference.multiple import Adjusted, benjamini_hochberg
+from dlprof.stats.inference.planning import detectable_effect, needed_trials, power
+from dlprof.stats.inference.verdict import compare
 from dlprof.stats.result import (
     FIRST_LOOK,
     FIXED_ALPHA,
@@ -20,17 +30,15 @@ from dlprof.stats.result import (
     Verdict,
     look_alpha,
 )
-from dlprof.stats.rounds import MOST_ROUNDS, PRIOR, Components, best_rounds, components
-from dlprof.stats.speeds import Speeds, two_speeds
-from dlprof.stats.tails import MeanRatio, drifts, mean_ratio
-from dlprof.stats.trial import (
+from dlprof.stats.sample.autocorrelation import Autocorrelation, autocorrelation
+from dlprof.stats.sample.location import hodges_lehmann, signflip_pvalue
+from dlprof.stats.trial.log_ratio import (
     FEWEST_ROUNDS,
     TrialRatio,
     trial_log_ratio,
     trial_ratios,
 )
-from dlprof.stats.verdict import compare
-from dlprof.stats.warmup import WarmUp, warm_up
+from dlprof.stats.trial.warmup import WarmUp, warm_up
 
 __all__ = [
     "FEWEST_ROUNDS",

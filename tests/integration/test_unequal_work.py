@@ -11,7 +11,7 @@ import pytest
 from dlprof.analysis.same_work import after, parity, rates, rules
 from dlprof.api.options import RunOptions
 from dlprof.api.record import Bench
-from dlprof.capture.workers.launch import Worker
+from dlprof.capture.workers.worker import Worker
 from dlprof.workload import Workload
 
 PRODUCT = """

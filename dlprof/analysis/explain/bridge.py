@@ -21,7 +21,7 @@ from dlprof.analysis.columns import Floats
 from dlprof.analysis.model import Amount, Bridge, Ledger, Span
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.names import SIDES
-from dlprof.stats import location
+from dlprof.stats.sample import location
 from dlprof.units import format_signed_ns
 
 FEWEST: Final = 3

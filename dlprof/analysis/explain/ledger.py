@@ -21,7 +21,7 @@ from dlprof.analysis.explain import align, bridge, rank, windows
 from dlprof.analysis.explain.windows import Key, Window
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine, LineKind, Match
 from dlprof.analysis.trace import host, steps
-from dlprof.stats import location
+from dlprof.stats.sample import location
 from dlprof.units import PS_PER_NS, format_ns, format_signed_ns
 
 _LONGEST: Final = 64

@@ -14,7 +14,7 @@ from dlprof.analysis import columns
 from dlprof.analysis.explain import bridge
 from dlprof.analysis.model import Row
 from dlprof.analysis.trace import breakdown, steps
-from dlprof.stats import location
+from dlprof.stats.sample import location
 from dlprof.units import PS_PER_NS
 
 Key = tuple[str, str | None, str | None]

@@ -41,7 +41,7 @@ changes the losses and weights of later steps, never the outputs or gradients of
 
 
 class Answers(Protocol):
-    """What is asked of a worker (`launch.Worker`)."""
+    """What is asked of a worker (`worker.Worker`)."""
 
     @property
     def ready(self) -> Mapping[str, Any]: ...

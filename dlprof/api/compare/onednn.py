@@ -17,7 +17,7 @@ from dlprof.analysis.explain.verbose import Verbose
 from dlprof.analysis.facts import OneDnn, Primitives
 from dlprof.api.record import Bench
 from dlprof.api.sides import SideSpec
-from dlprof.capture.workers.launch import Worker
+from dlprof.capture.workers.worker import Worker
 from dlprof.errors import ChildFailed, DlprofError
 from dlprof.workload import Workload
 

@@ -17,9 +17,9 @@ from dlprof.api.compare.work_checks import WorkChecks
 from dlprof.api.import_traces import now
 from dlprof.api.options import CompareOptions
 from dlprof.api.record import keep_window
-from dlprof.capture.workers.launch import Worker
 from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.capture.workers.window import LEAST, WindowPlan
+from dlprof.capture.workers.worker import Worker
 from dlprof.manifest import Session
 from dlprof.names import EXACT, CaptureName, trial_folder
 from dlprof.protocol import Inputs

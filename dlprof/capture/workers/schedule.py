@@ -16,9 +16,9 @@ import pyarrow as pa
 from dlprof import schema
 from dlprof.capture.machine import disturbance
 from dlprof.capture.workers import window
-from dlprof.capture.workers.launch import Burst
 from dlprof.capture.workers.order import orders
 from dlprof.capture.workers.window import TracedSide, TracedWorker, WindowPlan
+from dlprof.capture.workers.worker import Burst
 from dlprof.errors import UsageError
 from dlprof.names import SIDES
 from dlprof.stats import warm_up
@@ -28,7 +28,7 @@ IDLE_LIMIT = 0.02
 
 
 class LockstepWorker(TracedWorker, Protocol):
-    """What the schedule needs of a worker (`launch.Worker`). Started but perhaps not ready yet."""
+    """What the schedule needs of a worker (`worker.Worker`). Started but perhaps not ready yet."""
 
     @property
     def ready(self) -> Mapping[str, Any]: ...

@@ -25,7 +25,7 @@ LEAST: Final = 4
 
 
 class TracedWorker(Protocol):
-    """What a window needs of a worker (`launch.Worker`)."""
+    """What a window needs of a worker (`worker.Worker`)."""
 
     @property
     def control(self) -> Path: ...

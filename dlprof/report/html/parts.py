@@ -14,6 +14,10 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dlprof.report.html.figure import inline
+from dlprof.units import NS_PER_MS
+
+Section = tuple[str, str, str]
+"""Of the page: its name in the address, its title, its content."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,11 @@ class Cell:
 def number(value: float | None, form: str = "{:.3f}", missing: str = "–") -> Cell:
     """A number set to the right; what is missing sorts below everything."""
     return Cell(missing, -1e300, True) if value is None else Cell(form.format(value), float(value), True)
+
+
+def ms(ns: float | None, units: int) -> float | None:
+    """Milliseconds of one unit of work out of nanoseconds of `units` of them."""
+    return None if ns is None else ns / units / NS_PER_MS
 
 
 def table(
@@ -77,12 +86,12 @@ def paragraphs(texts: Iterable[str], kind: str = "") -> str:
     return "".join(f"<p{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{text}</p>" for text in found)
 
 
-def section(name: str, title: str, *parts: str) -> tuple[str, str, str]:
+def section(name: str, title: str, *parts: str) -> Section:
     """A section as (anchor, title, HTML); one without any part is empty and left out by `page`."""
     return name, title, "\n".join(part for part in parts if part)
 
 
-def page(title: str, top: str, sections: Sequence[tuple[str, str, str]], data: Mapping[str, Any]) -> str:
+def page(title: str, top: str, sections: Sequence[Section], data: Mapping[str, Any]) -> str:
     """The whole document: styles, script and data inside, nothing fetched (and a policy that forbids fetching)."""
     kept = [entry for entry in sections if entry[2]]
     links = "".join(f'<li><a href="#{name}">{escape(heading)}</a></li>' for name, heading, _ in kept)

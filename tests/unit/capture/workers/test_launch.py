@@ -17,8 +17,9 @@ import psutil
 import pytest
 
 from dlprof.capture.environments.env_store import Environment
-from dlprof.capture.workers.launch import Worker, run_trace
+from dlprof.capture.workers.launch import run_trace
 from dlprof.capture.workers.launch_env import child_environ
+from dlprof.capture.workers.worker import Worker
 from dlprof.errors import ChildFailed, EnvironmentFailed, Unsupported
 from dlprof.protocol import CaptureRequest
 

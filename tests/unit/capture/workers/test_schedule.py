@@ -13,8 +13,8 @@ import pytest
 
 from dlprof import schema
 from dlprof.capture.workers import order, schedule
-from dlprof.capture.workers.launch import Burst
 from dlprof.capture.workers.schedule import Plan, Trial, run_trials
+from dlprof.capture.workers.worker import Burst
 from dlprof.errors import ChildFailed, UsageError
 
 

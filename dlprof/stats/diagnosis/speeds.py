@@ -11,8 +11,8 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from dlprof.names import SIDES, SideLetter
-from dlprof.stats.location import Floats, finite
 from dlprof.stats.result import MIN_TRIALS
+from dlprof.stats.sample.location import Floats, finite
 
 APART: Final = math.log(1.10)
 """Two speeds closer than this are not worth a word."""

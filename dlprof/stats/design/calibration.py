@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
-from dlprof.stats.adaptive import look_schedule, stop_each
-from dlprof.stats.allowance import widening
-from dlprof.stats.location import Floats, finite, t_bounds
-from dlprof.stats.planning import detectable_effect
+from dlprof.stats.design.adaptive import look_schedule, stop_each
+from dlprof.stats.inference.planning import detectable_effect
 from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS
+from dlprof.stats.sample.allowance import widening
+from dlprof.stats.sample.location import Floats, finite, t_bounds
 
 MINUTES: Final = (2.0, 5.0, 10.0, 20.0, 60.0)
 _FIRST_SIGNIFICANT: Final = 2  # codes of stop_each: 0 inconclusive, 1 equivalent, then the differences

@@ -10,10 +10,10 @@ from typing import Final, Literal
 
 import numpy as np
 
-from dlprof.stats.location import Floats, t_pvalue
+from dlprof.stats.inference.verdict import compare
 from dlprof.stats.result import MIN_TRIALS, Result
-from dlprof.stats.trial import TrialRatio
-from dlprof.stats.verdict import compare
+from dlprof.stats.sample.location import Floats, t_pvalue
+from dlprof.stats.trial.log_ratio import TrialRatio
 
 Kind = Literal["level", "shift", "noise", "stray"]
 

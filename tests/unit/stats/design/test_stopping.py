@@ -73,7 +73,7 @@ def test_broken_trials_never_stop_early_and_never_decide():
 def test_an_adaptive_verdict_is_held_back_where_the_exact_test_disagrees(monkeypatch):
     assert stats.compare(SURE, adaptive=True).p_signflip <= 0.05
     # No small sample is known that the widened t test calls and the exact one at .05 does not, so its p is set here.
-    monkeypatch.setattr("dlprof.stats.verdict.signflip_pvalue", lambda x, seed: 0.06)
+    monkeypatch.setattr("dlprof.stats.inference.verdict.signflip_pvalue", lambda x, seed: 0.06)
     held = stats.compare(SURE, adaptive=True)
     assert held.verdict == "inconclusive"
     assert any("disagree" in warning for warning in held.warnings)

@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlprof.stats.allowance import factors, first_look
-from dlprof.stats.location import Floats, finite, signflip_pvalue, t_quantile
+from dlprof.stats.inference.verdict import compare
 from dlprof.stats.result import AGREE_ALPHA, FIRST_LOOK, LARGE, MIN_TRIALS, Result, Verdict, look_alpha
-from dlprof.stats.verdict import compare
+from dlprof.stats.sample.allowance import factors, first_look
+from dlprof.stats.sample.location import Floats, finite, signflip_pvalue, t_quantile
 
 VERDICTS: Final[tuple[Verdict, ...]] = ("inconclusive", "equivalent", "negligible", "faster", "slower")
 """What the codes of `stop_each` stand for."""

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlprof import stats
-from dlprof.stats.speeds import best_split, limit
+from dlprof.stats.diagnosis.speeds import best_split, limit
 
 
 def times(seed: int, n: int, slow: tuple[int, ...] = (), spread: float = 0.02, shared: float = 0.0):

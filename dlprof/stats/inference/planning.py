@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from scipy import special
 
-from dlprof.stats.allowance import PLANNED
-from dlprof.stats.location import Floats, t_quantile
 from dlprof.stats.result import FIXED_ALPHA, POWER
+from dlprof.stats.sample.allowance import PLANNED
+from dlprof.stats.sample.location import Floats, t_quantile
 
 _MOST_TRIALS: Final = 1_000_000
 

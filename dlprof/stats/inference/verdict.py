@@ -8,10 +8,7 @@ from typing import Final
 from numpy.typing import ArrayLike
 from scipy import special
 
-from dlprof.stats.allowance import bounds, first_look, widening
-from dlprof.stats.diagnose import autocorrelation
-from dlprof.stats.location import Floats, finite, signflip_pvalue, varies
-from dlprof.stats.planning import detectable_effect, needed_trials
+from dlprof.stats.inference.planning import detectable_effect, needed_trials
 from dlprof.stats.result import (
     AGREE_ALPHA,
     FIRST_LOOK,
@@ -22,6 +19,9 @@ from dlprof.stats.result import (
     Verdict,
     look_alpha,
 )
+from dlprof.stats.sample.allowance import bounds, first_look, widening
+from dlprof.stats.sample.autocorrelation import autocorrelation
+from dlprof.stats.sample.location import Floats, finite, signflip_pvalue, varies
 
 METHOD: Final = "Student t over trials, log scale, with an allowance for dependence and skew"
 _LARGEST_LOG: Final = 60.0  # a ratio of 1e26 is a broken clock, not a measurement

@@ -1,4 +1,4 @@
-"""Whether the trials are what the interval assumes: autocorrelation, order effects, disturbances."""
+"""Whether successive values resemble each other: the autocorrelation at lag one, and its permutation test."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlprof.stats.location import Floats, finite, varies
+from dlprof.stats.sample.location import Floats, finite, varies
 
 _PERMUTATIONS: Final = 2000
 _FEWEST: Final = 8

@@ -7,7 +7,7 @@ import pytest
 from scipy import stats as reference
 
 from dlprof import stats
-from dlprof.stats.calibration import exact_rate
+from dlprof.stats.design.calibration import exact_rate
 
 POOL = np.random.default_rng(0).normal(0, 0.05, 300)
 

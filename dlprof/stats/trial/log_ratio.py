@@ -9,9 +9,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlprof.stats.diagnose import Autocorrelation, autocorrelation
-from dlprof.stats.location import Floats, hodges_lehmann
-from dlprof.stats.warmup import level_shift
+from dlprof.stats.sample.autocorrelation import Autocorrelation, autocorrelation
+from dlprof.stats.sample.location import Floats, hodges_lehmann
+from dlprof.stats.trial.warmup import level_shift
 
 FEWEST_ROUNDS: Final = 8
 _TRIMMED: Final = 0.2

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 
 from dlprof import stats
-from dlprof.stats.allowance import bounds, widening
+from dlprof.stats.sample.allowance import bounds, widening
 
 MIRROR = {"faster": "slower", "slower": "faster"}
 

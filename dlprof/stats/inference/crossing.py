@@ -8,8 +8,8 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlprof.stats.location import Floats, t_quantile
 from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS, Crossover
+from dlprof.stats.sample.location import Floats, t_quantile
 
 
 def crossover(sizes: ArrayLike, log_ratios: ArrayLike, *, alpha: float = FIXED_ALPHA) -> Crossover:

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from dlprof import stats
-from dlprof.stats.rounds import PRIOR_TRIALS, best_of_each
-from dlprof.stats.trial import trial_log_ratio
+from dlprof.stats.design.rounds import PRIOR_TRIALS, best_of_each
+from dlprof.stats.trial.log_ratio import trial_log_ratio
 
 
 def drawn(

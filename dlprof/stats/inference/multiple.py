@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from dlprof.stats.location import Floats, finite
+from dlprof.stats.sample.location import Floats, finite
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,10 +10,10 @@ from typing import Final
 
 import numpy as np
 
-from dlprof.stats.location import Floats
-from dlprof.stats.planning import detectable_effect
+from dlprof.stats.inference.planning import detectable_effect
 from dlprof.stats.result import look_alpha
-from dlprof.stats.trial import FEWEST_ROUNDS, TrialRatio
+from dlprof.stats.sample.location import Floats
+from dlprof.stats.trial.log_ratio import FEWEST_ROUNDS, TrialRatio
 
 MOST_ROUNDS: Final = 200
 PRIOR_TRIALS: Final = 3.0

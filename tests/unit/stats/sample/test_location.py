@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 
 from dlprof import stats
-from dlprof.stats.allowance import PLANNED
+from dlprof.stats.sample.allowance import PLANNED
 
 values = st.lists(st.floats(-100, 100).map(lambda v: round(v, 6)), min_size=1, max_size=9)
 

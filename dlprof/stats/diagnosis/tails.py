@@ -10,10 +10,10 @@ from typing import Final
 import numpy as np
 
 from dlprof.names import SIDES
-from dlprof.stats.allowance import bounds
-from dlprof.stats.location import Floats, varies
 from dlprof.stats.result import FIRST_LOOK, Drift
-from dlprof.stats.trial import TrialRatio
+from dlprof.stats.sample.allowance import bounds
+from dlprof.stats.sample.location import Floats, varies
+from dlprof.stats.trial.log_ratio import TrialRatio
 
 DRIFT_ALPHA: Final = 0.01
 LEAST_DRIFT: Final = math.log(1.05)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import special
 
-from dlprof.stats.location import Floats, finite
+from dlprof.stats.sample.location import Floats, finite
 
 FLOOR: Final = 8
 TOLERANCE: Final = 0.10

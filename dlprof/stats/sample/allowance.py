@@ -7,8 +7,8 @@ from typing import Final
 
 import numpy as np
 
-from dlprof.stats.location import Floats, t_quantile
 from dlprof.stats.result import MIN_TRIALS
+from dlprof.stats.sample.location import Floats, t_quantile
 
 ASSUMED: Final = 0.27
 """Autocorrelation of successive trials that is assumed before the trials say anything; with so few they hardly can."""
