@@ -169,6 +169,12 @@ SYNC: Final = str(Marker("other", text="sync"))
 INPUT: Final = str(Marker("phase", text="input"))
 """Marker of a step's input phase."""
 
+CALL: Final = str(Marker("other", text="call"))
+"""Marker of the code of a training step, from its first call to its last: without its input and its wait."""
+
+COLLECTION: Final = str(Marker("other", text="gc"))
+"""Marker of a full collection of Python's garbage."""
+
 SETTLE: Final = str(Marker("other", text="settle"))
 """Marker of a step or call that runs before those that are looked at, after a pause: it belongs to none of them."""
 

@@ -37,6 +37,8 @@ Markers that the child puts into the framework's own trace (names.Marker parses 
     dlprof:epoch=5            the traced epoch;  dlprof:item=matmul[size=50]@12   item 12 of an op workload (synchronised;
                               @ and not #, for TensorFlow cuts a name at its first #)
     dlprof:input, dlprof:forward, dlprof:loss, dlprof:backward, dlprof:optimizer, dlprof:sync   host phases inside a step
+    dlprof:call               the code of a training step, which the phases from forward to optimizer lie in
+    dlprof:gc                 a full collection of Python's garbage
 """
 
 from __future__ import annotations

@@ -143,6 +143,11 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
     )
 
 
+def explain(a: Evidence, b: Evidence) -> ledger.Explanation | None:
+    """The ledger of the traces alone with its windows; None where a side has no trace with work in it."""
+    return _explanation(*_on_one_basis(_placed(a), _placed(b)), None)
+
+
 def _placed(evidence: Evidence) -> Evidence:
     """The evidence with layers and phases filled in, hosts and ranks apart."""
     done = [layers.assign(places.apart(table), evidence.layers) for table in evidence.exact]

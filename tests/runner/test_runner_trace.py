@@ -47,8 +47,10 @@ def test_exact_steps_end_synchronised_inside_their_marker(control, start):
     assert inside == [
         ["begin", "dlprof:input"],
         ["end", "dlprof:input"],
+        ["begin", "dlprof:call"],
         ["begin", "dlprof:backward"],
         ["end", "dlprof:backward"],
+        ["end", "dlprof:call"],
         ["begin", "dlprof:sync"],
         ["sync", ""],
         ["end", "dlprof:sync"],

@@ -83,6 +83,12 @@ def test_the_wait_for_all_work_is_no_phase() -> None:
     assert Marker.parse(CHILD.SYNC) == Marker("other", text="sync")
 
 
+def test_the_code_of_a_step_and_a_collection_of_garbage_are_no_phases_either() -> None:
+    assert names.CALL == CHILD.CALL
+    assert names.COLLECTION == CHILD.COLLECTION
+    assert {Marker.parse(name).kind for name in (CHILD.CALL, CHILD.COLLECTION)} == {"other"}
+
+
 @pytest.mark.parametrize("name", ["step=17", "Dlprof:step=1", "ProfilerStep#x", "aten::add", ""])
 def test_other_events_are_no_markers(name: str) -> None:
     assert Marker.parse(name) is None

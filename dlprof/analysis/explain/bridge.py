@@ -18,6 +18,7 @@ import pyarrow as pa
 from dlprof import stats
 from dlprof.analysis import columns
 from dlprof.analysis.columns import Floats
+from dlprof.analysis.explain import tax
 from dlprof.analysis.model import Amount, Bridge, Ledger, Span
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.names import SIDES
@@ -94,13 +95,18 @@ def build(timings: pa.Table, windows: Mapping[int, Window]) -> Bridge | None:
 
 
 def spread(ledger: Ledger, bridge: Bridge | None) -> Ledger:
-    """The ledger with the bridge, its parts summing to the ledger's own gap to the ns."""
+    """The ledger with the bridge, its parts summing to the ledger's own gap to the ns.
+
+    Where the bridge can tell whether the traces show the timed gap, no note says anything else of that.
+    """
     if bridge is None:
         return ledger
     rest = ledger.gap_ns - bridge.timed.ns - sum(part.amount.ns for part in bridge.parts)
     *others, last = bridge.parts
     closing = replace(last, amount=replace(last.amount, ns=last.amount.ns + rest))
     whole = replace(bridge, traced=replace(bridge.traced, ns=ledger.gap_ns), parts=(*others, closing))
+    if bridge.agrees is not None:
+        ledger = replace(ledger, notes=tuple(note for note in ledger.notes if note != tax.exceeds(ledger)))
     if not bridge.disagreement:
         return replace(ledger, bridge=whole)
     withheld = f"{bridge.disagreement}. The parts are those of the traced runs, not of the difference that was timed"

@@ -17,7 +17,7 @@ import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis.columns import Floats
-from dlprof.analysis.explain import align, bridge, rank, windows
+from dlprof.analysis.explain import align, bridge, rank, tax, windows
 from dlprof.analysis.explain.windows import Key, Window
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine, LineKind, Match
 from dlprof.analysis.trace import host, steps
@@ -48,13 +48,27 @@ class _Part:
 class Explanation:
     """A ledger with the alignment it rests on.
 
-    walls, unexplained: of each window, ns of a unit: A's windows, B's windows.
+    keys: of the lines, those without any time among them.
+    windows: of A and of B, each window's ns of a unit on each of these lines: (windows, lines), whose rows sum to the walls.
     """
 
     ledger: Ledger
     alignment: Alignment
-    walls: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
-    unexplained: tuple[tuple[float, ...], tuple[float, ...]] = ((), ())
+    keys: tuple[str, ...]
+    windows: tuple[Floats, Floats]
+
+    @property
+    def walls(self) -> tuple[Floats, Floats]:
+        """Of each window, ns of a unit: A's windows, B's windows."""
+        a, b = self.windows
+        return a.sum(axis=1), b.sum(axis=1)
+
+    @property
+    def unexplained(self) -> tuple[Floats, Floats]:
+        """The same of the time that no recorded event tells of."""
+        at = self.keys.index(host.UNEXPLAINED)
+        a, b = self.windows
+        return a[:, at], b[:, at]
 
 
 def build(
@@ -74,6 +88,18 @@ def build(
         raise ValueError("a ledger needs a traced window on each side")
     by_step = all(steps.table(table).num_rows for table in (*a, *b))
     windows_a, windows_b = ([windows.split(table, by_step) for table in side] for side in (a, b))
+    return of_windows(windows_a, windows_b, by_step, untraced_ns=untraced_ns, contrasts=contrasts)
+
+
+def of_windows(
+    windows_a: Sequence[Window],
+    windows_b: Sequence[Window],
+    by_step: bool,
+    *,
+    untraced_ns: tuple[float, float] | None = None,
+    contrasts: Mapping[str, tuple[str, str]] | None = None,
+) -> Explanation:
+    """As `build`, of windows that are split already (windows.split): so many that their tables would fill the memory."""
     aligned = align.align(windows.merge(windows_a), windows.merge(windows_b))
     parts = _parts(aligned)
     tables = [_table(parts, windows_a, "a"), _table(parts, windows_b, "b")]
@@ -90,10 +116,8 @@ def build(
         if any(times) or any(shares) or part.line.a_calls or part.line.kind == "unexplained"
     ]
     ledger = _ledger(finished, windows_a, windows_b, walls, untraced_ns, "step" if by_step else "trace")
-    rest = [at for at, part in enumerate(parts) if part.line.kind == "unexplained"]
-    left = [tuple(float(ns) for ns in table.charged[:, rest].sum(axis=1) / PS_PER_NS) for table in tables]
-    spent = [tuple(window.wall_ps / PS_PER_NS for window in side) for side in (windows_a, windows_b)]
-    return Explanation(ledger, aligned.alignment, (spent[0], spent[1]), (left[0], left[1]))
+    keys = tuple(part.line.key for part in parts)
+    return Explanation(ledger, aligned.alignment, keys, (tables[0].charged / PS_PER_NS, tables[1].charged / PS_PER_NS))
 
 
 def _filled(
@@ -267,12 +291,8 @@ def _notes(ledger: Ledger) -> tuple[str, ...]:
     found = []
     if ledger.replicates < bridge.FEWEST:
         found.append(f"{ledger.replicates} traced window(s) a side: no intervals below {bridge.FEWEST}")
-    gap, profiling = ledger.untraced_gap_ns, ledger.profiling_ns
-    if gap is not None and profiling is not None and abs(profiling) > abs(gap):
-        found.append(
-            f"profiling changes the gap by {format_ns(abs(profiling))}, more than the gap itself without profiler "
-            f"({format_ns(abs(gap))}): the traces cannot explain this difference"
-        )
+    if note := tax.exceeds(ledger):
+        found.append(note)
     odd = [line for line in ledger.lines if line.a_calls is not None and line.a_calls != line.b_calls]
     if odd:
         texts = [f"{line.name} ({line.a_calls:g} against {line.b_calls:g})" for line in odd[:3]]

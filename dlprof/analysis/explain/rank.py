@@ -10,11 +10,15 @@ from collections.abc import Sequence
 from typing import Final
 
 from dlprof.analysis.model import LedgerLine
+from dlprof.analysis.trace import host
 
 MATERIAL: Final = 0.1
 """Part of the gap from which extra work goes before symptoms."""
 
 _SYMPTOMS: Final = ("sync", "dispatch", "launch")
+_OWN_CAUSE: Final = frozenset({host.COLLECTION})
+"""Lines of a symptom's kind that are no symptom: other work does not bring them about."""
+
 _WORK: Final = ("op", "copy", "communication")
 
 
@@ -30,7 +34,8 @@ def order(lines: Sequence[LedgerLine], gap_ns: int) -> list[LedgerLine]:
     def place(line: LedgerLine) -> tuple[int, int]:
         if line.kind == "unexplained":
             return 2, 0
-        later = least is not None and (line.kind in _SYMPTOMS or abs(line.delta_ns) < least)
+        symptom = line.kind in _SYMPTOMS and line.key not in _OWN_CAUSE
+        later = least is not None and (symptom or abs(line.delta_ns) < least)
         return int(later), -abs(line.delta_ns)
 
     return sorted(lines, key=place)

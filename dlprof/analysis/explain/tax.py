@@ -63,6 +63,17 @@ def limits(ledger: Ledger, costs_ns: Mapping[str, float | None]) -> tuple[str, .
     return tuple(found)
 
 
+def exceeds(ledger: Ledger) -> str:
+    """That profiling changes the gap by more than the gap itself; '' where it does not, or where that is not known."""
+    gap, profiling = ledger.untraced_gap_ns, ledger.profiling_ns
+    if gap is None or profiling is None or abs(profiling) <= abs(gap):
+        return ""
+    return (
+        f"profiling changes the gap by {format_ns(abs(profiling))}, more than the gap itself without profiler "
+        f"({format_ns(abs(gap))}): the traces cannot explain this difference"
+    )
+
+
 def _compared(gap_ns: float) -> str:
     return f"{format_ns(abs(gap_ns))} {'longer' if gap_ns >= 0 else 'shorter'}"
 

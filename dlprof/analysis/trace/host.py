@@ -18,6 +18,7 @@ from dlprof.analysis.model import LineKind
 from dlprof.analysis.trace import steps
 from dlprof.names import Marker
 
+COLLECTION: Final = "garbage collection"
 INPUT: Final = "input pipeline"
 BETWEEN: Final = "runtime between operators"
 GAPS: Final = "launch gaps"
@@ -28,6 +29,7 @@ PYTHON: Final = "Python between calls"
 UNEXPLAINED: Final = "unexplained"
 
 KINDS: Final[Mapping[str, LineKind]] = {
+    COLLECTION: "dispatch",
     INPUT: "input",
     BETWEEN: "dispatch",
     GAPS: "launch",
@@ -39,13 +41,14 @@ KINDS: Final[Mapping[str, LineKind]] = {
 }
 
 REASONS: Final[Mapping[str, str]] = {
+    COLLECTION: "Python collected its garbage and no work ran",
     INPUT: "the host was in its input phase (dlprof:input, or input operators) and no work ran",
     BETWEEN: "the host waited, and between two operators of the step none ran",
     GAPS: "the host waited with work still to come, and the device ran none",
     SYNC: "the host waited after the last work of the step",
     LAUNCH: "the host was in a launch call and the device ran nothing",
     DISPATCH: "the host was in calls of the framework and no work ran",
-    PYTHON: "the host was in a phase that dlprof marked, but in no recorded call, and no work ran",
+    PYTHON: "the host was in the code of the step, but in no recorded call, and no work ran",
     UNEXPLAINED: "no recorded event tells what happened",
 }
 
@@ -68,8 +71,8 @@ class Idle:
 def split(events: pa.Table) -> Idle:
     """Split the time of the frame (steps.span) in which no work ran by what recorded host events cover of it.
 
-    Precedence: input, waiting, launches, other calls, marked phases. A step's or an epoch's own marker is no evidence:
-    it covers everything and explains nothing.
+    Precedence: collections of garbage, input, waiting, launches, other calls, the code of the step. A step's or an epoch's
+    own marker is no evidence: it covers everything and explains nothing.
     """
     frame, times, mask = steps.span(events), steps.Times.of(events), steps.work(events)
     work = intervals.union(times.start[mask], times.end[mask]).within(frame)
@@ -103,11 +106,12 @@ def _evidence(events: pa.Table, work: Bools) -> dict[str, Bools]:
     waits |= api & name.flags([bool(_WAIT.search(value)) for value in name.values])
     waits |= marker & name.where(names.SYNC)
     return {
+        COLLECTION: marker & name.where(names.COLLECTION),
         INPUT: (marker & name.where(names.INPUT)) | (api & columns.text(events, "phase").where("input")),
         SYNC: waits,
         LAUNCH: api & name.flags([bool(_LAUNCH.search(value)) for value in name.values]) & _has_kernels(events),
         DISPATCH: api,
-        PYTHON: marker & name.where(*_PHASE_MARKERS),
+        PYTHON: marker & name.where(*_PHASE_MARKERS, names.CALL),
     }
 
 

@@ -7,11 +7,13 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dlprof.analysis import compare
+from dlprof.analysis.explain import speeds_traced
+from dlprof.analysis.facts import TwoSpeeds
 from dlprof.analysis.model import Comparison, ItemResult, Side
 from dlprof.analysis.timing import families, speeds
 from dlprof.api.compare import profiling_cost
 from dlprof.api.compare.evidence import evidence_of, side_of, trial_of
-from dlprof.names import SIDES, CaptureName
+from dlprof.names import SIDES, CaptureName, SideLetter
 from dlprof.store import Capture
 
 
@@ -52,7 +54,15 @@ def build(parts: Parts) -> Comparison:
     if parts.family:
         return _with_family(found, parts)
     in_two = speeds.of(measured.timings, found.items[0].item, found.a, found.b) if found.items else ()
-    return _with(found, speeds=in_two or None)
+    return _with(found, speeds=_with_traces(in_two, evidence) or None)
+
+
+def _with_traces(in_two: Sequence[TwoSpeeds], evidence: Mapping[SideLetter, compare.Evidence]) -> tuple[TwoSpeeds, ...]:
+    """With what the traced windows tell of the speeds, where there are two."""
+    explanation = compare.explain(evidence["a"], evidence["b"]) if in_two else None
+    if explanation is None:
+        return tuple(in_two)
+    return tuple(replace(one, traces=speeds_traced.told(one, explanation, evidence["a"].trials)) for one in in_two)
 
 
 def _paired(captures: Mapping[str, Capture], side: str) -> list[Capture]:

@@ -24,6 +24,8 @@ def sentences(ledger: Ledger) -> list[str]:
 
 
 def _explained(bridge: Bridge) -> str:
+    if bridge.agrees is False:
+        return "The traces do not show the timed gap, so the parts below explain none of it."
     share, low, high = bridge.explained_share, bridge.explained_low, bridge.explained_high
     if share is None or low is None or high is None:
         return "What share of the timed gap the parts explain cannot be said: its interval holds 0, or there are too few trials."

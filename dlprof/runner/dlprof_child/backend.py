@@ -1,6 +1,6 @@
 """What an adapter supplies: a Backend (framework, device, profiler) and a Network (one model with its training step)."""
 
-from .names import INPUT
+from .names import CALL, INPUT
 
 
 class _NoSpan:
@@ -75,7 +75,8 @@ class Network:
         for gather in batches:
             with span(INPUT):
                 x, y = self.batch(*gather())
-            losses.append(self.step(x, y, span))
+            with span(CALL):
+                losses.append(self.step(x, y, span))
         return losses
 
     def prepare_trace(self, fidelity, steps, batch, trains=True):

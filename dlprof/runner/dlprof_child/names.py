@@ -7,6 +7,8 @@ LOSS = "dlprof:loss"
 BACKWARD = "dlprof:backward"
 OPTIMIZER = "dlprof:optimizer"
 SYNC = "dlprof:sync"
+CALL = "dlprof:call"  # the step itself, from its first call to its last, without its input and its wait
+COLLECTION = "dlprof:gc"  # a full collection of Python's garbage
 SETTLE = "dlprof:settle"  # a step or call before those that are looked at: the first after a pause is slower
 
 

@@ -10,6 +10,7 @@ from .backend import no_span
 from .clock import Stopwatch
 from .faults import Fault, Unsupported
 from .feed import Feed
+from .garbage import Collections
 
 REFERENCE_STEPS = 10  # untraced, synchronised steps on each side of the traced window, undone: what profiling costs
 WARMUP_STEPS = 8  # measured: both frameworks are steady after at most 11 calls; restored afterwards
@@ -39,6 +40,7 @@ class NetworkWork:
         self._checked = 0  # training steps that were taken when the timed network was last checked, which sets it back
         self._initial = None
         self._traced = 0  # marked steps of the traced window
+        self._collections = Collections(backend.span)
 
     def facts(self):
         """Parity facts: the network's own, and what the feed does."""
@@ -109,6 +111,7 @@ class NetworkWork:
         batch = self._feed.batch(self._feed.train_indices(self._next["train"]))
         self._net.prepare_trace("exact", units, batch, self._trains)
         self._backend.start_trace(directory, "exact", self._request["options"])
+        self._collections.mark()
 
     def traced(self, item, count):
         """Wall times (ns) of `count` synchronised steps under the profiler, each in its marker, after one that settles."""
@@ -134,6 +137,7 @@ class NetworkWork:
 
     def close_window(self):
         """Stop the profiler; returns (artefacts, window, {}) as `trace` states them in result.json."""
+        self._collections.leave()
         artefacts = self._backend.stop_trace()
         expected = self._net.expected() if self._trains else {}
         return artefacts, {"steps": self._traced, "epoch": None, "expected": expected}, {}
@@ -237,8 +241,10 @@ class NetworkWork:
         backend = self._backend
         untraced = self._reference(first)
         backend.start_trace(directory, fidelity, self._request["options"])
+        self._collections.mark()
         with Stopwatch() as watch, backend.span(names.epoch_marker(epoch)):
             handles = self._traced_steps(first, steps, exact)
+        self._collections.leave()
         artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
         untraced += self._reference(first)
         window = {

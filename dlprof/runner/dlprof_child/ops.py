@@ -8,6 +8,7 @@ import numpy as np
 from . import names, operands, recheck
 from .clock import Stopwatch
 from .faults import OTHER_CALL, Fault, Unsupported
+from .garbage import Collections
 
 WARMUP_CALLS = 3
 TENSORS = ("tensor", "variable")  # operands that are on the device before the call; a variable may be changed by it
@@ -78,6 +79,7 @@ class OpWork:
             operands.check_memory(item.task, item.size, self._count, self._dtype)
         self.missing = {}
         self._functions = {}
+        self._collections = Collections(backend.span)
         self._window = {}  # item -> [functions of the traced window, calls of it so far]
         self._operands = operands.Cache()
         self.items = tuple(self._items)
@@ -281,10 +283,12 @@ class OpWork:
         channel.send({"event": "phase", "name": "traced items"})
         untraced = self._reference(functions, count)
         backend.start_trace(directory, "exact" if exact else "native", self._request["options"])
+        self._collections.mark()
         with Stopwatch() as watch, backend.span(names.epoch_marker(1)):
             for name, item in self._items.items():
                 if name in functions:
                     self._traced_item(name, functions[name], self._operand_sets(item)[:count], exact)
+        self._collections.leave()
         artefacts = [{"kind": kind, "path": path} for kind, path in backend.stop_trace()]
         untraced += self._reference(functions, count)
         return {
@@ -312,6 +316,7 @@ class OpWork:
             made = [self._warm(item, []) for _ in range(self._backend.copies_for(units, item.creates))]
             self._window[name] = {"functions": made, "turn": -(-units // len(made)), "calls": 0, "marked": 0}
         self._backend.start_trace(directory, "exact", self._request["options"])
+        self._collections.mark()
 
     def traced(self, name, count):
         """Wall times (ns) of `count` synchronised calls under the profiler, each in its marker, after one that settles."""
@@ -346,6 +351,7 @@ class OpWork:
 
     def close_window(self):
         """Stop the profiler; returns (artefacts, window, items left out) as `trace` states them in result.json."""
+        self._collections.leave()
         artefacts = self._backend.stop_trace()
         marked = sum(state["marked"] for state in self._window.values())
         return artefacts, {"steps": marked, "epoch": None, "expected": {}}, dict(self.missing)

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pyarrow as pa
 import pytest
 
 from dlprof import schema
-from dlprof.analysis.explain import bridge
+from dlprof.analysis.explain import bridge, tax
 from dlprof.analysis.explain.bridge import LATER, OTHER_TRIALS, PROFILING, WAITING, Window
+from dlprof.analysis.model import Ledger
 
 
 def timings(blocks: Sequence[tuple[float, float]], synced: Sequence[tuple[float, float]] | None = None) -> pa.Table:
@@ -112,3 +114,27 @@ def test_traces_that_do_not_show_the_timed_gap_are_said_to(walls, beside, says) 
     assert found.agrees is False
     assert "the traced runs do not show the gap that was timed" in found.disagreement
     assert says in found.disagreement
+
+
+def test_a_ledgers_own_note_gives_way_to_what_the_bridge_says_of_the_traces() -> None:
+    taxed = Ledger(
+        "step",
+        40,
+        40,
+        4,
+        1_000_000,
+        1_640_000,
+        640_000,
+        200_000,
+        440_000,
+        (),
+        0,
+        "B's step is longer",
+        notes=("other",),
+    )
+    taxed = replace(taxed, notes=(*taxed.notes, tax.exceeds(taxed)))
+    assert "the traces cannot explain this difference" in taxed.notes[1]
+    found = bridge.build(timings(BLOCKS, SYNCED), windows(WALLS, BESIDE))
+    assert bridge.spread(taxed, found).notes == ("other",)
+    few = bridge.build(timings(BLOCKS[:2]), windows(WALLS[:2]))
+    assert bridge.spread(taxed, few).notes == taxed.notes, "two trials tell nothing of that"

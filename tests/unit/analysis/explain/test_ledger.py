@@ -58,6 +58,47 @@ def test_every_instant_goes_to_work_or_to_a_host_part_or_stays_unexplained():
     assert found.unexplained_ns == 400
 
 
+def test_a_collection_of_garbage_has_a_line_of_its_own_wherever_in_the_step_it_runs():
+    b = events(
+        step(0, 0, 3000),
+        marker("dlprof:input", 0, 900),
+        marker("dlprof:gc", 100, 800),
+        marker("dlprof:call", 900, 2900),
+        {"name": "Invoke", "start": 1000, "end": 1500, **CALL},
+        marker("dlprof:gc", 1100, 1400),
+        conv(1500, 2100),
+        marker("dlprof:gc", 1900, 2200),
+    )
+    found = ledger.build([A], [b]).ledger
+    check_sums(found)
+    b_ns = {line.name: line.b_ns for line in found.lines if line.b_ns}
+    assert b_ns["garbage collection"] == 1100
+    assert b_ns["input pipeline"] == 200
+    assert b_ns["framework dispatch"] == 200
+    assert b_ns["Python between calls"] == 800
+    assert found.lines[0].name == "garbage collection"
+
+
+def test_a_loop_in_the_code_of_a_step_is_no_unexplained_time():
+    b = events(step(0, 0, 2000), marker("dlprof:call", 100, 1900), conv(1100, 1700), op("Relu", 1700, 1800))
+    found = ledger.build([A], [b]).ledger
+    b_ns = {line.name: line.b_ns for line in found.lines if line.b_ns}
+    assert b_ns["Python between calls"] == 1100
+    assert b_ns["unexplained"] == 200
+
+
+def test_extra_work_does_not_push_a_collection_of_garbage_down():
+    b = events(
+        step(0, 0, 3000),
+        marker("dlprof:gc", 0, 1500),
+        conv(1500, 2100),
+        op("Relu", 2100, 2200, phase="forward", layer="conv1", step=0),
+        op("Identity", 2200, 2700),
+    )
+    found = ledger.build([A], [b]).ledger
+    assert [line.name for line in found.lines[:2]] == ["garbage collection", "Identity (B only)"]
+
+
 def test_opposite_residuals_do_not_cancel():
     b = events(step(0, 0, 1000), conv(0, 700), op("Relu", 700, 1000, phase="forward", layer="conv1", step=0))
     found = ledger.build([A], [b]).ledger

@@ -38,3 +38,10 @@ def test_a_share_that_cannot_be_said_is_said_to_be_so_and_traces_of_no_trials_sa
     unknown = replace(BRIDGE, explained_share=None, explained_low=None, explained_high=None)
     assert "cannot be said" in bridge_text.sentences(replace(LEDGER, bridge=unknown))[0]
     assert bridge_text.sentences(replace(LEDGER, bridge=None)) == []
+
+
+def test_traces_that_do_not_show_the_timed_gap_explain_no_part_of_it() -> None:
+    withheld = replace(BRIDGE, agrees=False, disagreement="they show the opposite")
+    first = bridge_text.sentences(replace(LEDGER, bridge=withheld))[0]
+    assert "explain none of it" in first
+    assert "%" not in first
