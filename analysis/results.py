@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import functools
+import json
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+import msgspec
 
 import dlprof
 
@@ -32,7 +35,8 @@ BANDS = ("small", "middle", "large")
 
 @dataclass(frozen=True)
 class Item:
-    """One timed item of a comparison. ratio: time of A ÷ time of B with its interval (above 1: B is the faster)."""
+    """One timed item of a comparison. ratio: time of A ÷ time of B with its interval (above 1: B is the faster). measured,
+    machine: when and where."""
 
     cell: str
     experiment: str
@@ -50,6 +54,8 @@ class Item:
     a_ns: float | None
     b_ns: float | None
     warnings: str
+    measured: str = ""
+    machine: str = ""
 
     @property
     def faster(self) -> str | None:
@@ -58,7 +64,11 @@ class Item:
 
     def row(self) -> dict[str, Any]:
         """As a line of a table."""
-        return {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "warnings"}
+        return {
+            name: getattr(self, name)
+            for name in self.__dataclass_fields__
+            if name not in ("warnings", "measured", "machine")
+        }
 
 
 @functools.cache
@@ -71,11 +81,13 @@ def loaded(cell: Any) -> Any:
     return _loaded(cell.path.resolve())
 
 
-def items(study: Any, experiment: str | None = None) -> list[Item]:
-    """The items of all comparisons of a study that left a result (of one experiment)."""
+def items(study: Any, experiment: str | None = None, run: int = 1) -> list[Item]:
+    """The items of all comparisons of a study that left a result (of one experiment), as its first or a later run found them."""
     found = []
     for cell in study.cells:
         if cell.record.method == "capture" or not cell.has_result or experiment not in (None, cell.record.experiment):
+            continue
+        if cell.record.run != run:
             continue
         comparison = loaded(cell)
         for item in comparison.items:
@@ -93,9 +105,21 @@ def items(study: Any, experiment: str | None = None) -> list[Item]:
                     a_ns=item.a_median_ns,
                     b_ns=item.b_median_ns,
                     warnings="; ".join(item.warnings),
+                    measured=(cell.record.started or "")[:16].replace("T", " "),
+                    machine=_cpu(cell),
                 )
             )
     return found
+
+
+def _manifest(cell: Any) -> dict[str, Any]:
+    read: dict[str, Any] = json.loads((cell.path / "manifest.json").read_text(encoding="utf-8"))
+    return read
+
+
+def _cpu(cell: Any) -> str:
+    """The processor that a cell was measured on: a study may have been run on several."""
+    return str(_manifest(cell)["machine"].get("cpu") or "unknown CPU")
 
 
 def turned(item: Any) -> dict[str, Any]:
@@ -223,15 +247,15 @@ def count_words(found: Sequence[Item]) -> str:
 
 
 def about(study: Any) -> list[str]:
-    """Machine, date, versions: the foot of every README."""
+    """Machines, dates, versions: the foot of every README. The study's own record has the machine of its last run alone."""
     record = study.record
-    machine = record.machine
-    memory = (machine.memory_bytes or 0) / 2**30
-    virtual = f", {machine.virtualisation}" if machine.virtualisation else ""
-    lines = [
-        f"Measured on {record.created[:10]} with dlprof {record.dlprof_version}: {machine.cpu or 'unknown CPU'}, "
-        f"{machine.cores_usable or '?'} cores, {memory:.1f} GiB{virtual}, {machine.os or ''}.",
-    ]
+    there = [_manifest(cell) for cell in study.cells if cell.has_result]
+    places: dict[str, list[str]] = {}
+    for manifest in there or [{"machine": msgspec.to_builtins(record.machine), "created": record.created}]:
+        places.setdefault(_place(manifest["machine"]), []).append(manifest["created"][:10])
+    dates = {text: sorted(set(found)) for text, found in places.items()}
+    said = [f"on {' and '.join(dates[text])}: {text}" for text in dates]
+    lines = [f"Measured with dlprof {record.dlprof_version} {'; '.join(said)}."]
     if record.quick:
         lines = [
             "**A `--quick` run: it shows that the pipeline works and says nothing of the frameworks.**",
@@ -246,6 +270,15 @@ def about(study: Any) -> list[str]:
             f"- {cell.record.a} against {cell.record.b} ({cell.record.experiment}): {_why(cell)}" for cell in missing
         ]
     return lines
+
+
+def _place(machine: Mapping[str, Any]) -> str:
+    memory = (machine.get("memory_bytes") or 0) / 2**30
+    virtual = f", {machine['virtualisation']}" if machine.get("virtualisation") else ""
+    return (
+        f"{machine.get('cpu') or 'unknown CPU'}, {machine.get('cores_usable') or '?'} cores, {memory:.1f} GiB{virtual}, "
+        f"{machine.get('os') or ''}"
+    )
 
 
 def warnings(study: Any) -> list[str]:

@@ -13,6 +13,7 @@ sys.path.insert(0, str(HERE.parent))
 import charts
 import claims
 import results
+import transfer
 from artefacts import Folder
 
 import dlprof
@@ -36,19 +37,35 @@ def render(study: Path, out: Path) -> None:
     folder = Folder(out, Path(__file__))
     folder.table("tables/as-published.csv", [item.row() for item in published])
     folder.table("tables/sound.csv", [item.row() for item in sound])
+    again = sound_runs(operations)
+    folder.table("tables/between-runs.csv", [one.row() for one in transfer.carried(again)])
     folder.json("audit.json", {"schema_version": 1, "kind": "audit", "source": told["source"], "quick": loaded.record.quick,
                                "measured": loaded.record.created, "machine": loaded.record.machine.cpu,
                                "claims": [claim.entry() for claim in found]})  # fmt: skip
     folder.chart(
         "charts/audit.svg", charts.audit(drawn(found, sound, told["tasks"]), "What was published, and what is so")
     )
-    folder.text("README.md", "\n".join(readme(loaded, told, found)) + "\n")
+    folder.text("README.md", "\n".join(readme(loaded, told, found, again)) + "\n")
     folder.close()
 
 
 def sound_cells(operations: Any) -> list[Any]:
-    """The cells of SOUND that left a result, in that order."""
-    return [cell for name in SOUND for cell in operations.cells if cell.record.experiment == name and cell.has_result]
+    """The cells of SOUND that left a result when first run, in that order."""
+    return [
+        cell
+        for name in SOUND
+        for cell in operations.cells
+        if cell.record.experiment == name and cell.record.run == 1 and cell.has_result
+    ]
+
+
+def sound_runs(operations: Any) -> list[list[results.Item]]:
+    """The items of the cell that has every operation, run by run, as far as there are any."""
+    runs = [
+        results.items(operations, SOUND[0], run)
+        for run in range(1, 1 + max(cell.record.run for cell in operations.cells))
+    ]
+    return [found for found in runs if found]
 
 
 def sound_items(operations: Any) -> list[results.Item]:
@@ -91,7 +108,7 @@ def drawn(found: list[claims.Claim], sound: list[results.Item], told: dict[str, 
     ]  # fmt: skip
 
 
-def readme(study: Any, told: dict[str, Any], found: list[claims.Claim]) -> list[str]:
+def readme(study: Any, told: dict[str, Any], found: list[claims.Claim], again: list[list[results.Item]]) -> list[str]:
     tasks = [claim for claim in found if claim.id in told["tasks"]]
     count = {word: sum(claim.verdict == word for claim in tasks) for word in ("stands", "falls", "cannot_tell")}
     lines = [
@@ -115,6 +132,8 @@ def readme(study: Any, told: dict[str, Any], found: list[claims.Claim]) -> list[
         "| --- | --- | --- | --- | --- |",
     ]
     lines += [table_line(claim, told["tasks"][claim.id]["title"]) for claim in tasks]
+    if transfer.carried(again):
+        lines += ["", "## At another hour, and on another machine", "", *transfer.words(again)]
     lines += [
         "",
         "## Why",

@@ -47,7 +47,7 @@ def crossovers(study: dlprof.StudyResult) -> list[dict[str, object]]:
     """From which size on the other side is faster, by operation, where the cell found one."""
     rows = []
     for cell in study.cells:
-        if cell.has_result:
+        if cell.has_result and cell.record.run == 1:
             rows += [
                 {"experiment": cell.record.experiment, "task": sweep.op, "statement": sweep.sentence}
                 for sweep in results.loaded(cell).found.facts.sweeps or ()

@@ -267,8 +267,10 @@ def _text(value: Any) -> str:
 def _part(axis: _Axis, value: Any) -> str:
     if axis.key == "sides":
         return sides.slug(*value)
-    if axis.word == "" and axis.key in ("runs", "seeds"):
+    if axis.key in ("runs", "seeds") and axis.word == "":
         return ""
+    if axis.key == "runs" and value == 1:
+        return ""  # a study may grow: what ran once is the first of several runs
     text = value.rpartition("/")[2].removesuffix(".toml") if axis.key == "workloads" else str(value)
     word = f"{axis.word}-" if axis.key.startswith("settings.") else str(axis.word)
     return f"{word}{text}"

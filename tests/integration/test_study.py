@@ -179,7 +179,7 @@ def test_a_killed_run_leaves_its_finished_cells_and_the_next_clears_up(dlprof, t
     again = dlprof("run", file, "-o", tmp_path / "out")
     assert again.returncode == 0, again.stderr
     left = sorted(path.name for path in (tmp_path / "out" / "cells").iterdir())
-    assert left == ["product-matmul-tf-vs-mxnet-run1", "product-matmul-tf-vs-mxnet-run2"]
+    assert left == ["product-matmul-tf-vs-mxnet", "product-matmul-tf-vs-mxnet-run2"]
 
 
 def test_the_example_of_the_documentation_is_a_study(dlprof, tmp_path) -> None:

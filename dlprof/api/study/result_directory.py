@@ -18,7 +18,7 @@ from dlprof.api.import_traces import now
 from dlprof.api.study.plan import Plan
 from dlprof.capture.machine import provenance
 from dlprof.errors import StoreError, UsageError
-from dlprof.manifest import LockstepOptions
+from dlprof.manifest import LockstepOptions, Machine
 from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.stored_files import read_json, typed
 from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
@@ -53,11 +53,15 @@ def read(path: Path) -> StudyRecord:
 
 
 class Directory:
-    """The directory of a study under way; made, or taken up again, by `opened`."""
+    """The directory of a study under way; made, or taken up again, by `opened`.
 
-    def __init__(self, path: Path, record: StudyRecord) -> None:
+    elsewhere: what the machine of the run before is called, where that was another one than this; '' where it was not
+    """
+
+    def __init__(self, path: Path, record: StudyRecord, elsewhere: str = "") -> None:
         self.path = path
         self.record = record
+        self.elsewhere = elsewhere
 
     def update(self, cell: CellRecord) -> None:
         """A cell's new state, on disk when this returns."""
@@ -111,11 +115,17 @@ def _taken_up(path: Path, plan: Plan) -> Directory:
         machine=provenance.machine(),
         cells=[_found(path, known.get(cell.id, cell)) for cell in planned],
     )
-    directory = Directory(path, record)
+    directory = Directory(path, record, _elsewhere(old.machine, record.machine) if old else "")
     _copy(path, plan)
     with atomic(path / STUDY_FILE) as file:
         file.write_bytes(record.encoded())
     return directory
+
+
+def _elsewhere(before: Machine, after: Machine) -> str:
+    if (before.cpu, before.cores_usable) == (after.cpu, after.cores_usable):
+        return ""
+    return f"{before.cpu or 'unknown CPU'}, {before.cores_usable or '?'} cores"
 
 
 def _copy(path: Path, plan: Plan) -> None:

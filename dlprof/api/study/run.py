@@ -63,6 +63,11 @@ def run_study(plan: Plan, output: Path, only: Sequence[str], progress: Progress)
         finished = len(wanted) - len(waiting)
         if finished:
             progress.say(f"{finished} of {len(wanted)} cells are finished already")
+        if directory.elsewhere:
+            progress.say(
+                f"warning: this study was last run on another machine ({directory.elsewhere}): its cells are compared within "
+                "themselves, and differ from those of this machine by more than the hour; each cell's manifest says where it ran"
+            )
         stopped = False
         for at, planned in enumerate(waiting):
             number = f"{finished + at + 1}/{len(wanted)}"

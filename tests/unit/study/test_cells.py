@@ -16,10 +16,15 @@ def cells(experiment: str, *, before: str = "", quick: bool = False):
     return [planned.cell for planned in expand(parse(text, Path("s.toml")), quick=quick)]
 
 
+def test_a_study_that_grows_to_more_runs_keeps_what_ran_once() -> None:
+    once, twice = (cells(f'workloads = "matmul"\n{more}sides = [["tf:graph", "tf:eager"]]') for more in ("", "runs = 2\n"))
+    assert [cell.id for cell in twice] == [once[0].id, f"{once[0].id}-run2"]
+
+
 def test_axes_multiply_and_each_named_one_is_in_the_id() -> None:
     found = cells('workloads = ["matmul", "dot"]\nseeds = [1, 2]\nruns = 2\nsides = [["tf:graph", "tf:eager"]]')
     assert len(found) == 8
-    assert found[0].id == "e-matmul-tf-graph-vs-tf-eager-seed1-run1"
+    assert found[0].id == "e-matmul-tf-graph-vs-tf-eager-seed1"
     assert {(cell.workload, cell.seed, cell.run) for cell in found} == {
         (workload, seed, run) for workload in ("matmul", "dot") for seed in (1, 2) for run in (1, 2)
     }

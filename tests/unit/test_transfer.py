@@ -1,0 +1,104 @@
+"""Ratios of several hours: what carries from one to another, and how sure their mean is."""
+
+from __future__ import annotations
+
+import sys
+
+import numpy as np
+import pytest
+from places import ROOT
+
+sys.path.insert(0, str(ROOT / "analysis"))
+
+import results
+import transfer
+
+
+def item(
+    task: str, size: int, ratio: float, low: float, high: float, faster: str = "b", machine: str = "one"
+) -> results.Item:
+    verdict = {"b": "faster", "a": "slower", "": "inconclusive"}[faster]
+    return results.Item(
+        "cell",
+        "experiment",
+        "A",
+        "B",
+        task,
+        size,
+        ratio,
+        low,
+        high,
+        0.95,
+        6,
+        verdict,
+        0.01,
+        1e6,
+        1e6,
+        "",
+        "03:50",
+        machine,
+    )
+
+
+def test_one_run_carries_nothing() -> None:
+    assert transfer.carried([[item("dot", 1000, 2.0, 1.9, 2.1)]]) == []
+    assert transfer.words([]) == []
+
+
+def test_directions_and_sizes_are_told_apart() -> None:
+    first = [item("dot", 1000, 2.0, 1.9, 2.1), item("relu", 500, 1.2, 1.1, 1.3), item("tanh", 500, 3.0, 2.9, 3.1)]
+    second = [
+        item("dot", 1000, 2.5, 2.4, 2.6),
+        item("relu", 500, 0.8, 0.7, 0.9, "a"),
+        item("tanh", 500, 3.05, 3.0, 3.1),
+    ]
+    found = transfer.carried([first, second])
+    assert [one.same_direction for one in found] == [True, False, True]
+    assert [one.contradicted for one in found] == [False, True, False]
+    assert [one.later_inside for one in found] == [[False], [False], [True]]
+    assert [one.ratio for one in found] == pytest.approx([5**0.5, 0.96**0.5, 9.15**0.5])
+    text = "\n".join(transfer.words([first, second]))
+    assert "2 of 3 operations and sizes have the same direction every time (not relu 500)" in text
+    assert "at another hour on the same machine (one): 1 of 3 later ratios" in text
+    assert "another machine" not in text.replace("same machine", "")
+
+
+def test_hours_and_machines_are_told_apart() -> None:
+    def run(ratio: float, machine: str) -> list[results.Item]:
+        return [item("dot", size, ratio, ratio * 0.9, ratio * 1.1, "b", machine) for size in (10, 20)]
+
+    text = "\n".join(transfer.words([run(2.0, "one"), run(3.0, "other"), run(3.1, "other")]))
+    assert "at another hour on the same machine (other): 2 of 2 later ratios" in text
+    assert "on another machine (one, other): 0 of 2 later ratios" in text
+    assert "| dot | 10 | 2 [1.8, 2.2] | 3 [2.7, 3.3] | 3.1 [2.8, 3.4] | 3 [" in text
+    only_elsewhere = "\n".join(transfer.words([run(2.0, "one"), run(3.0, "other")]))
+    assert "at another hour" not in only_elsewhere
+
+
+def test_an_item_that_a_run_lacks_stands_in_no_row() -> None:
+    first = [item("dot", 1000, 2.0, 1.9, 2.1), item("relu", 500, 1.2, 1.1, 1.3)]
+    assert [one.task for one in transfer.carried([first, first[:1]])] == ["dot"]
+
+
+def test_the_interval_over_hours_covers_the_mean_over_hours() -> None:
+    rng = np.random.default_rng(5)
+    covered = []
+    for _ in range(300):
+        truth = rng.normal(0, 1, 22)
+        spreads = 0.2 * np.sqrt(5 / rng.chisquare(5, 22))
+        logs = truth + spreads * rng.normal(size=(3, 22))
+        runs = [[item("t", at, float(np.exp(x)), 1, 1) for at, x in enumerate(of_run)] for of_run in logs]
+        covered += [
+            np.log(one.low) <= mean <= np.log(one.high) for one, mean in zip(transfer.carried(runs), truth, strict=True)
+        ]
+    assert 0.93 <= np.mean(covered) <= 0.97
+
+
+def test_variances_alike_are_shared_and_others_drawn_towards_the_prior() -> None:
+    rng = np.random.default_rng(1)
+    alike, freedom = transfer.moderated(rng.chisquare(2, 4000) / 2, 2)
+    assert freedom > 50
+    assert np.allclose(alike, 1, atol=0.1)
+    unlike, freedom = transfer.moderated(rng.chisquare(2, 4000) / 2 * 6 / rng.chisquare(6, 4000), 2)
+    assert freedom == pytest.approx(8, abs=1.5)
+    assert unlike.min() > 0.5
