@@ -17,7 +17,9 @@ def cells(experiment: str, *, before: str = "", quick: bool = False):
 
 
 def test_a_study_that_grows_to_more_runs_keeps_what_ran_once() -> None:
-    once, twice = (cells(f'workloads = "matmul"\n{more}sides = [["tf:graph", "tf:eager"]]') for more in ("", "runs = 2\n"))
+    once, twice = (
+        cells(f'workloads = "matmul"\n{more}sides = [["tf:graph", "tf:eager"]]') for more in ("", "runs = 2\n")
+    )
     assert [cell.id for cell in twice] == [once[0].id, f"{once[0].id}-run2"]
 
 
