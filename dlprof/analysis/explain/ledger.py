@@ -108,8 +108,9 @@ def of_windows(
     shared = [apportion(table.shared.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
     bounds = _bounds(tables[0].charged, tables[1].charged)
     adjusted = _adjusted(tables[0].charged, tables[1].charged)
+    waits = [float(np.mean([window.waits for window in side])) for side in (windows_a, windows_b)]
     finished = [
-        _tag(replace(_filled(part.line, times, shares, bound), q=q), contrasts or {})
+        _tag(replace(_filled(part.line, times, shares, bound, (waits[0], waits[1])), q=q), contrasts or {})
         for part, times, shares, bound, q in zip(
             parts, zip(*charged, strict=True), zip(*shared, strict=True), bounds, adjusted, strict=True
         )
@@ -121,12 +122,14 @@ def of_windows(
 
 
 def _filled(
-    line: LedgerLine, times: tuple[int, int], shares: tuple[int, int], bounds: tuple[int | None, int | None]
+    line: LedgerLine,
+    times: tuple[int, int],
+    shares: tuple[int, int],
+    bounds: tuple[int | None, int | None],
+    waits: tuple[float, float],
 ) -> LedgerLine:
     (a, b), (low, high) = times, bounds
-    known = line.kind in ("op", "copy", "communication")
-    words = rank.remark((line.a_calls, line.b_calls), times, bool(line.match_confidence)) if known else ""
-    return replace(
+    filled = replace(
         line,
         a_ns=a,
         b_ns=b,
@@ -135,8 +138,10 @@ def _filled(
         high_ns=high,
         a_share_ns=shares[0],
         b_share_ns=shares[1],
-        remark=words,
     )
+    if line.kind in ("op", "copy", "communication"):
+        return replace(filled, remark=rank.remark((line.a_calls, line.b_calls), times, bool(line.match_confidence)))
+    return replace(filled, remark=rank.waiting(filled, waits))
 
 
 def _parts(aligned: align.Aligned) -> list[_Part]:

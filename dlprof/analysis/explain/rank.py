@@ -61,4 +61,14 @@ def remark(calls: tuple[float | None, float | None], times_ns: tuple[float, floa
     return f"{side} runs it {more:g} times, {'A' if side == 'B' else 'B'} {fewer:g}"
 
 
+def waiting(line: LedgerLine, waits: tuple[float, float]) -> str:
+    """That one side waits for its work more often, on each line that grows by it: waiting, and what the host still has to ask for
+    when all that was asked for is done; '' elsewhere. waits: a step's, of A and of B."""
+    a, b = (round(count, 2) for count in waits)
+    if a == b or line.kind not in _SYMPTOMS or line.key in _OWN_CAUSE or (b - a) * line.delta_ns <= 0:
+        return ""
+    more, fewer, side, other = (b, a, "B", "A") if b > a else (a, b, "A", "B")
+    return f"{side} waits for its work {more:g} times, {other} {fewer:g}"
+
+
 _TIMES: Final[dict[float, str]] = {2: "twice", 3: "three times", 4: "four times"}

@@ -23,6 +23,7 @@ class Window:
     work: time of each cell on its threads and streams
     share: the same with instants shared among concurrent work
     idle: time without work by what the host did (host.KINDS)
+    waits: how often the host waited for work
     """
 
     units: int
@@ -31,6 +32,7 @@ class Window:
     share: Mapping[Key, float]
     idle: Mapping[str, float]
     cells: tuple[Cell, ...]
+    waits: float = 0.0
 
 
 def split(events: pa.Table, by_step: bool) -> Window:
@@ -45,6 +47,7 @@ def split(events: pa.Table, by_step: bool) -> Window:
         share=dict(zip(keys, (gathered.times() / units).tolist(), strict=True)),
         idle={name: part.length / units for name, part in idle.parts.items()},
         cells=gathered.cells,
+        waits=idle.waits / units,
     )
 
 

@@ -61,11 +61,15 @@ _PHASE_MARKERS: Final = tuple(
 
 @dataclass(frozen=True, slots=True)
 class Idle:
-    """The frame's time without work, split without overlap; parts in order of precedence, `unexplained` last."""
+    """The frame's time without work, split without overlap; parts in order of precedence, `unexplained` last.
+
+    waits: how often the host waited in the frame, whether or not work ran meanwhile
+    """
 
     frame: Union
     work: Union
     parts: Mapping[str, Union]
+    waits: int = 0
 
 
 def split(events: pa.Table) -> Idle:
@@ -89,7 +93,8 @@ def split(events: pa.Table) -> Idle:
             parts[name] = covered
         free = covered.gaps(free)
     parts[UNEXPLAINED] = free
-    return Idle(frame, work, parts)
+    called = evidence[SYNC] & ~columns.text(events, "level").where("marker")
+    return Idle(frame, work, parts, len(np.unique(intervals.clip(times.start[called], times.end[called], frame)[0])))
 
 
 def _has_kernels(events: pa.Table) -> bool:

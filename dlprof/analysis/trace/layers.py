@@ -8,6 +8,7 @@ number of calls in the steps is not what the workload asks for gets no layer (an
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -35,6 +36,12 @@ _MOVES: Final = frozenset(
     | {"Split", "Squeeze", "Tile", "Transpose", "Unsqueeze"}
 )
 """Operators that make or move data anywhere in a step: their kind tells no phase."""
+
+_REDUCTIONS: Final = frozenset({"ReduceMean", "ReduceSum"})
+"""What a loss ends with."""
+
+_INVOKED: Final = re.compile(r"Invoke")
+"""A host call that hands one operator to an engine."""
 
 UNASSIGNED: Final = "layer_unassigned"
 
@@ -75,12 +82,34 @@ def assign(events: pa.Table, layers: Sequence[Layer]) -> Assigned:
         return Assigned(events, {})
     state = _State.of(events)
     order = sequence(layers)
+    state.optimizer(order, _handed_over(events, state.step))
     state.forward_or_loss(order)
     missed = 0
     for name, places in order.items():
         for phase, ordered in (("forward", places), ("backward", places[::-1])):
             missed += state.place(name, phase, ordered)
     return Assigned(state.table(events), {UNASSIGNED: missed} if missed else {})
+
+
+@dataclass(frozen=True, slots=True)
+class _HandedOver:
+    """By step: operators that the host handed over in the optimizer's phase, and when the first was; -1 where none was."""
+
+    calls: Ints
+    first: Ints
+
+
+def _handed_over(events: pa.Table, step: Ints) -> _HandedOver:
+    name = columns.text(events, "name")
+    rows = columns.text(events, "level").where("api") & columns.text(events, "phase").where("optimizer") & (step != NULL)
+    rows &= name.flags([bool(_INVOKED.search(value)) for value in name.values])
+    if not rows.any():
+        return _HandedOver(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
+    start, count = columns.integers(events, "start_ps")[rows], int(step.max()) + 1
+    first = np.full(count, np.iinfo(np.int64).max)
+    np.minimum.at(first, step[rows], start)
+    calls = np.bincount(step[rows], minlength=count).astype(np.int64)
+    return _HandedOver(calls, np.where(calls > 0, first, -1))
 
 
 @dataclass(slots=True)
@@ -101,7 +130,10 @@ class _Column:
 
 @dataclass(slots=True)
 class _State:
-    """The columns while they are filled in; `order` lists the work rows inside steps by step, then time."""
+    """The columns while they are filled in; `order` lists the work rows inside steps by step, then time.
+
+    step: the steps' numbers as 0, 1, 2, …, NULL outside of any
+    """
 
     op: _Column
     phase: _Column
@@ -109,13 +141,15 @@ class _State:
     family: Ints
     families: list[str]
     step: Ints
+    start: Ints
     calls: Ints
     order: Ints
 
     @classmethod
     def of(cls, events: pa.Table) -> _State:
         op, phase, layer = (columns.text(events, name) for name in ("op", "phase", "layer"))
-        step, start = columns.integers(events, "step"), columns.integers(events, "start_ps")
+        numbers, step = np.unique(columns.integers(events, "step"), return_inverse=True)
+        step, start = step - int(numbers[0] == NULL), columns.integers(events, "start_ps")
         rows = np.flatnonzero(steps.work(events) & (step != NULL))
         families = sorted({family(value) or "" for value in op.values})
         codes = np.array([families.index(family(value) or "") for value in op.values] + [NULL], dtype=np.int64)
@@ -126,6 +160,7 @@ class _State:
             family=codes[op.codes],
             families=families,
             step=step,
+            start=start,
             calls=columns.integers(events, "calls"),
             order=rows[np.lexsort((rows, start[rows], step[rows]))],
         )
@@ -168,6 +203,30 @@ class _State:
             generic = self.op.codes[here] == self.op.code(name)
             self.op.set(here[generic], op)
         return int((~fits).sum())
+
+    def optimizer(self, order: Mapping[str, Sequence[tuple[str, str]]], handed: _HandedOver) -> None:
+        """Work of an optimizer that is no kernel of its own name, but many small operators.
+
+        An engine runs what is ready, so neither place nor kind tells them from a loss. But the host hands operators over one by
+        one in the optimizer's phase: of the work that began after its first such call, as much belongs to the optimizer as was
+        handed over there and is not known to be its own, the latest first, and what a loss ends with last.
+        """
+        rows = self.order[handed.first[self.step[self.order]] >= 0] if len(handed.first) else self.order[:0]
+        rows = rows[self.start[rows] >= handed.first[self.step[rows]]]
+        kinds = self.op.codes[rows]
+        model = [number for number, name in enumerate(self.families) if name in order]
+        moves = np.isin(kinds, [code for code, value in enumerate(self.op.values) if value in _MOVES])
+        known = self.phase.codes[rows] == self.phase.code("optimizer")
+        accounted = rows[(known | moves) & (self.calls[rows] > 0)]
+        owed = handed.calls - np.bincount(self.step[accounted], minlength=len(handed.calls))
+        open_rows = rows[
+            (self.phase.codes[rows] == NULL) & (kinds != NULL) & ~moves & ~np.isin(self.family[rows], model)
+        ]
+        last = np.isin(self.op.codes[open_rows], [c for c, value in enumerate(self.op.values) if value in _REDUCTIONS])
+        ranked = open_rows[np.lexsort((-self.start[open_rows], last, self.step[open_rows]))]
+        new_step = np.append(True, np.diff(self.step[ranked]) != 0) if len(ranked) else np.zeros(0, dtype=bool)
+        place = np.arange(len(ranked)) - np.maximum.accumulate(np.where(new_step, np.arange(len(ranked)), 0))
+        self.phase.set(ranked[place < owed[self.step[ranked]]], "optimizer")
 
     def forward_or_loss(self, order: Mapping[str, Sequence[tuple[str, str]]]) -> None:
         """Phase of work that nothing else tells: an operator of the model is forward, any other that computes is loss.

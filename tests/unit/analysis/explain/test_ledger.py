@@ -99,6 +99,24 @@ def test_extra_work_does_not_push_a_collection_of_garbage_down():
     assert [line.name for line in found.lines[:2]] == ["garbage collection", "Identity (B only)"]
 
 
+def test_lines_that_grow_because_one_side_waits_more_often_say_so():
+    def waiting(*ends):
+        return [{"name": "WaitAll", "start": end - 50, "end": end, **CALL} for end in ends]
+
+    call = {"name": "Invoke", "start": 700, "end": 900, **CALL}
+    relu = {"phase": "forward", "layer": "conv1", "step": 0}
+    a = events(step(0, 0, 1000), conv(100, 700), op("Relu", 700, 800, **relu), *waiting(800))
+    b = events(step(0, 0, 1200), conv(100, 700), call, op("Relu", 900, 1000, **relu), *waiting(650, 700, 1000))
+    found = ledger.build([a], [b]).ledger
+    check_sums(found)
+    assert found.lines[0].name == "framework dispatch"
+    assert found.lines[0].remark == "B waits for its work 3 times, A 1"
+    assert "framework dispatch (B waits for its work 3 times, A 1) +200" in found.statement
+    assert all("waits" not in line.remark for line in found.lines if line.delta_ns <= 0 or line.kind == "op")
+    back = ledger.build([b], [a]).ledger.lines[0]
+    assert back.remark == "A waits for its work 3 times, B 1"
+
+
 def test_opposite_residuals_do_not_cancel():
     b = events(step(0, 0, 1000), conv(0, 700), op("Relu", 700, 1000, phase="forward", layer="conv1", step=0))
     found = ledger.build([A], [b]).ledger

@@ -104,3 +104,53 @@ def test_a_loss_operator_that_the_engine_ran_after_the_backward_pass_began_is_st
 def test_an_operator_that_nobody_knows_gets_no_phase():
     table = events(step(0, 0, 20), op(None, 1, 2, name="Mystery", step=0))
     assert shown(layers.assign(table, LENET).events) == [(None, None, None)]
+
+
+def test_small_operators_of_an_optimizer_are_no_loss_where_the_host_says_how_many_it_handed_over() -> None:
+    def invoked(at: int, phase: str):
+        return {"name": "MXImperativeInvokeEx", "level": "api", "track": 5, "start": at, "end": at + 1, "calls": 0} | {
+            "phase": phase,
+            "step": 0,
+        }
+
+    rows = [
+        step(0, 0, 100),
+        op("Conv", 5, 10, step=0),
+        op("LogSoftmax", 10, 12, step=0),
+        op("Mul", 12, 13, step=0),
+        op("Gemm", 13, 14, phase="backward", step=0),
+        *(invoked(at, "optimizer") for at in (15, 16, 17, 18, 19)),
+        invoked(20, "loss"),
+        op("Pick", 16, 17, step=0),
+        op("Mul", 21, 22, step=0),
+        op("ReduceMean", 22, 23, step=0),
+        op("Sqrt", 23, 24, step=0),
+        op("Mul", 24, 25, step=0),
+        op("Copy", 25, 26, step=0),
+        op("Adam", 26, 27, phase="optimizer", step=0),
+    ]
+    found = layers.assign(events(*rows), LENET).events
+    assert [(name, phase) for name, phase, _ in shown(found)] == [
+        ("Conv", "forward"),
+        ("LogSoftmax", "loss"),
+        ("Mul", "loss"),
+        ("Gemm", "backward"),
+        ("Pick", "loss"),
+        ("Mul", "optimizer"),
+        ("ReduceMean", "loss"),
+        ("Sqrt", "optimizer"),
+        ("Mul", "optimizer"),
+        ("Copy", None),
+        ("Adam", "optimizer"),
+    ]
+
+
+def test_operators_handed_over_that_are_all_known_leave_a_late_loss_alone() -> None:
+    call = {"name": "MXImperativeInvokeEx", "level": "api", "track": 5, "calls": 0, "phase": "optimizer", "step": 0}
+    rows = [
+        step(0, 0, 100),
+        {**call, "start": 1, "end": 2},
+        op("Adam", 3, 4, phase="optimizer", step=0),
+        op("LogSoftmax", 5, 6, step=0),
+    ]
+    assert shown(layers.assign(events(*rows), LENET).events)[1] == ("LogSoftmax", "loss", None)
