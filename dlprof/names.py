@@ -13,7 +13,7 @@ a test holds both to each other.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
 from typing import Final, Literal, Self, cast
@@ -25,8 +25,6 @@ Fidelity = Literal["exact", "native"]
 
 SIDES: Final[tuple[SideLetter, SideLetter]] = ("a", "b")
 """The two sides of a comparison. B is seen from A: a ratio is the time of B ÷ the time of A."""
-
-OTHER_SIDE: Final[Mapping[SideLetter, SideLetter]] = {"a": "b", "b": "a"}
 
 LETTERS: Final = "abcdefgh"
 """The sides of a comparison of several, in the order in which they were named."""

@@ -233,11 +233,3 @@ def _shared_among(unit: Ints, start: Ints, end: Ints) -> Floats:
         return np.asarray(integral[at] + (moments - times[at]) / np.maximum(active[at], 1))
 
     return np.asarray(until(end) - until(start))
-
-
-def exclusive(track: Ints, start: Ints, end: Ints, windows: Union | None = None) -> Floats:
-    """Time of each event when every instant is given to the innermost event of each track and shared among tracks.
-
-    The sum is the length of the union of all events (inside the windows, if given): no instant counts twice.
-    """
-    return divide(track, start, end, windows).share

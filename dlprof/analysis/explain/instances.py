@@ -19,32 +19,6 @@ from dlprof.analysis.trace.cells import Cells, gather
 from dlprof.units import PS_PER_NS
 
 
-def identify(events: pa.Table) -> pa.Table:
-    """One row per execution in the frame (steps, else the whole trace), so that executions of two traces can be matched.
-
-    Columns: id, op, phase, layer, shape, step (as recorded, null outside steps), occurrence (from 0), duration_ns. In order
-    of (op, phase, layer, shape), step and time.
-    """
-    gathered = gather(events)
-    rows = np.flatnonzero(gathered.row != NULL)
-    cell, shape = gathered.row[rows], _shapes(events, rows)
-    step = columns.integers(events, "step")[rows]
-    order, occurrence = _occurrences(events, rows, [cell, shape.codes, step])
-    labels: dict[str, list[Any]] = {
-        "op": [one.op for one in gathered.cells],
-        "phase": [one.phase for one in gathered.cells],
-        "layer": [one.layer for one in gathered.cells],
-    }
-    result: dict[str, Any] = {"id": pa.array(columns.integers(events, "id")[rows][order])}
-    for name, values in labels.items():
-        result[name] = pa.array(values, pa.string()).take(pa.array(cell[order], pa.int64()))
-    result["shape"] = pa.array(shape.values, pa.string()).take(columns.nullable(shape.codes[order]))
-    result["step"] = columns.nullable(step[order])
-    result["occurrence"] = pa.array(occurrence)
-    result["duration_ns"] = pa.array(columns.integers(events, "duration_ps")[rows][order] / PS_PER_NS)
-    return pa.table(result)
-
-
 def pair(a: pa.Table, b: pa.Table) -> pa.Table:
     """Executions of A and B side by side, for work that corresponds one to one (align): the k-th of a step with the k-th.
 

@@ -15,14 +15,12 @@ LINES = 14
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """One line: its name, the operator and phase that give it its colour, its part in the difference with interval."""
+    """One line: its name, the operator and phase that give it its colour, its part in the difference."""
 
     name: str
     op: str
     phase: str | None
     delta_ms: float
-    low_ms: float | None = None
-    high_ms: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,14 +53,7 @@ def build(found: Comparison, lines: int = LINES) -> Waterfall | None:
 def of_ledger(ledger: Ledger, lines: int) -> Waterfall:
     """The ledger's lines between the two walls: their differences sum to the gap exactly."""
     steps = [
-        Step(
-            line.name,
-            line.name.split(" ")[0],
-            _PHASE.get(line.kind),
-            line.delta_ns / NS_PER_MS,
-            _ms(line.low_ns),
-            _ms(line.high_ns),
-        )
+        Step(line.name, line.name.split(" ")[0], _PHASE.get(line.kind), line.delta_ns / NS_PER_MS)
         for line in ledger.lines
     ]
     what = "Wall time of a traced step" if ledger.basis == "step" else "Wall time of the trace"
@@ -86,10 +77,6 @@ _PHASE: Final = {
     "unexplained": "unexplained",
 }
 """What gives a line that is no operator its colour (palette.family)."""
-
-
-def _ms(ns: int | None) -> float | None:
-    return None if ns is None else ns / NS_PER_MS
 
 
 def folded(steps: Sequence[Step], lines: int) -> tuple[Step, ...]:

@@ -23,14 +23,19 @@ ORDER_EFFECT_LIMIT: Final = 0.05
 class TrialRatio:
     """One trial: ln(time B ÷ time A) and what the trial tells of itself.
 
-    log_ratio: NaN when no round is usable. rounds: usable ones; rounds_lost: those without a positive, finite time on
-    both sides. sd_rounds: of the log-ratio between rounds, which is no basis of an interval, since the rounds share one
-    pair of processes. error: standard error of log_ratio as its rounds show it (see `_error`); it says how many rounds are worth
-    their time. order_effect: half the difference between the rounds in which B ran first and those in which A
-    did (log scale; None where the order is unknown or one-sided). level_shift: largest change of level that both sides
-    shared during the trial (log scale; the machine, not the work). a_ns, b_ns: median time of a unit of work.
-    log_mean_ratio: ln(mean time of B ÷ mean time of A) over all kept iterations, which rare slow ones move. drift_a, drift_b:
-    slope of the side's log time, per iteration (NaN below 8 rounds). iterations: of a side, from its first round to its last.
+    log_ratio: NaN when no round is usable
+    rounds: usable ones
+    rounds_lost: those without a positive, finite time on both sides
+    sd_rounds: of the log-ratio between rounds; no basis of an interval, since the rounds share one pair of processes
+    order_effect: half the difference between the rounds in which B ran first and those in which A did (log scale); None where
+        the order is unknown or one-sided
+    level_shift: largest change of level that both sides shared during the trial (log scale): the machine, not the work
+    autocorrelation: of the rounds' log-ratios
+    a_ns, b_ns: median time of a unit of work
+    log_mean_ratio: ln(mean time of B ÷ mean time of A) over all kept iterations, which rare slow ones move
+    drift_a, drift_b: slope of the side's log time, per iteration; NaN below 8 rounds
+    iterations: of a side, from its first round to its last
+    error: standard error of log_ratio as its rounds show it (`_error`): how many rounds are worth their time
     """
 
     log_ratio: float

@@ -71,7 +71,7 @@ def test_exclusive_times_share_each_instant_among_tracks_and_sum_to_the_covered_
         owners = [o for one in range(3) if (o := owners_by_instant(track, start, end, one, t)) is not None]
         for owner in owners:
             expected[owner] += 1 / len(owners)
-    assert np.allclose(intervals.exclusive(track, start, end, frame), expected)
+    assert np.allclose(intervals.divide(track, start, end, frame).share, expected)
 
 
 @settings(deadline=None)  # a busy machine is no failure

@@ -127,9 +127,3 @@ def test_executions_pair_only_with_those_of_the_same_shape_where_both_sides_reco
     a = events(op("Gemm", 0, 1, **small), op("Gemm", 2, 12, **large))
     b = events(op("Gemm", 0, 20, shape="[[200,3]]"), op("Gemm", 30, 32, shape="[[2,3]]"))
     assert sorted((row["a_ns"], row["b_ns"]) for row in instances.pair(a, b).to_pylist()) == [(1.0, 2.0), (10.0, 20.0)]
-
-
-def test_every_execution_is_known_by_op_phase_layer_shape_step_and_occurrence():
-    found = instances.identify(events(*one(3, 0, CONV, RELU, CONV))).to_pylist()
-    known = {(row["op"], row["layer"], row["step"], row["occurrence"]): row["id"] for row in found}
-    assert known == {("Conv", "conv1", 3, 0): 1, ("Relu", "conv1", 3, 0): 2, ("Conv", "conv1", 3, 1): 3}
