@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from dataclasses import dataclass
 from typing import Final
@@ -109,7 +110,9 @@ def _burst_medians(times: Floats) -> Floats:
     medians = np.full(len(times), np.nan)
     some = usable.any(axis=1)
     if some.any():
-        medians[some] = np.nanmedian(logs[some], axis=1)
+        logs, usable = logs[some][:, usable.any(axis=0)], usable[some][:, usable.any(axis=0)]
+        # The same median; NumPy's own takes a tenth of the time where no burst has lost an iteration.
+        medians[some] = np.median(logs, axis=1) if usable.all() else np.nanmedian(logs, axis=1)
     return medians
 
 
@@ -207,8 +210,25 @@ def trial_ratios(
         first = np.zeros(labels.size, dtype=bool)
         first[row[side & (place == 0)]] = True
         matrices = [_spread(row[which], value[which], labels.size) for which in (~side, side)]
-        found[int(number)] = trial_log_ratio(matrices[0], matrices[1], first)
+        found[int(number)] = _remembered(matrices[0], matrices[1], first)
     return found
+
+
+_found: dict[bytes, TrialRatio] = {}
+_MOST_FOUND: Final = 50_000
+
+
+def _remembered(a: Floats, b: Floats, b_first: NDArray[np.bool_]) -> TrialRatio:
+    """`trial_log_ratio`, computed once for the same times: verdicts, sweeps, figures and each look at the trials ask for it."""
+    key = hashlib.blake2b(repr((a.shape, b.shape)).encode())
+    for array in (a, b, b_first):
+        key.update(np.ascontiguousarray(array).data)
+    digest = key.digest()
+    if digest not in _found:
+        if len(_found) >= _MOST_FOUND:
+            _found.clear()
+        _found[digest] = trial_log_ratio(a, b, b_first)
+    return _found[digest]
 
 
 def _spread(row: NDArray[np.intp], value: Floats, rounds: int) -> Floats:

@@ -140,3 +140,23 @@ def test_a_trial_that_lost_a_side_is_kept_as_no_evidence():
     found = stats.trial_ratios(*(c[there] for c in (trial, round_index, is_b, position, kept, unit_ns)))
     assert math.isnan(found[2].log_ratio)
     assert not math.isnan(found[1].log_ratio)
+
+
+def test_the_same_times_have_one_ratio_and_other_times_another():
+    trial, round_index, is_b, position, kept, unit_ns = long_columns({0: 3})
+    first = stats.trial_ratios(trial, round_index, is_b, position, kept, unit_ns)
+    assert stats.trial_ratios(trial, round_index, is_b, position, kept, unit_ns)[0] is first[0], "computed once"
+    slower = stats.trial_ratios(trial, round_index, is_b, position, kept, np.where(is_b, 2, 1) * unit_ns)
+    assert slower[0].log_ratio == pytest.approx(first[0].log_ratio + np.log(2))
+    turned = stats.trial_ratios(trial, round_index, is_b, 1 - np.asarray(position), kept, unit_ns)
+    assert turned[0].order_effect == pytest.approx(-first[0].order_effect)
+
+
+def test_the_median_of_a_burst_leaves_out_what_was_not_kept_and_what_was_lost():
+    times = np.array([[np.nan, 1.0, 4.0, 2.0], [np.nan, 8.0, 8.0, 8.0], [np.nan] * 4])
+    lost = times.copy()
+    lost[0, 2] = np.nan
+    for measured, expected in ((times, 2.0), (lost, np.sqrt(2.0))):
+        trial = stats.trial_log_ratio(measured, np.ones((3, 4)))
+        assert (trial.rounds, trial.rounds_lost) == (2, 1)
+        assert trial.log_ratio == pytest.approx(-(np.log(expected) + np.log(8.0)) / 2)
