@@ -130,11 +130,16 @@ def _site(root: Path) -> list[Path]:
     return [ROOT, ROOT / "tests" / "plugin", info.parent]
 
 
-def attack(verb: Verb, prepare: Callable[[Path], None], points: int, seed: int, tell: Callable[[str], None]) -> Counted:
-    """Kill `points` times; Ctrl-C ends it early, with the counts of the rounds that were finished."""
+def attack(
+    verb: Verb, prepare: Callable[[Path], None], points: int, seed: int, tell: Callable[[str], None], *, runs: int = 2
+) -> Counted:
+    """Kill `points` times; Ctrl-C ends it early, with the counts of the rounds that were finished.
+
+    runs: how often the command runs before, left alone; the last one says how long it takes. 1 where no environment is made
+    """
     chance, found = random.Random(seed), Counted()
     with tempfile.TemporaryDirectory(prefix="kill-points-") as name:
-        usual = _usual(verb, prepare, Path(name))
+        usual = _usual(verb, prepare, Path(name), runs)
         tell(f"a run takes {usual:.1f} s")
         while found.counts["points"] < points:
             place, this = Place(Path(name), prepare), Counted()
@@ -150,9 +155,9 @@ def attack(verb: Verb, prepare: Callable[[Path], None], points: int, seed: int, 
     return found
 
 
-def _usual(verb: Verb, prepare: Callable[[Path], None], root: Path) -> float:
-    """Seconds of a run that is left alone; makes environments and caches on the way."""
-    for _ in range(2):
+def _usual(verb: Verb, prepare: Callable[[Path], None], root: Path, runs: int) -> float:
+    """Seconds of a run that is left alone, the last of so many; the first makes environments and caches on the way."""
+    for _ in range(runs):
         place = Place(root, prepare)
         began = time.monotonic()
         code, said = place.run(verb.first)

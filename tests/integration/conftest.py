@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from short_runs import STEPS
 
-STEPS = 12
 TORCH = "2.13.0"
 JAX_PACKAGES = ("jax==0.10.2", "flax==0.12.8", "optax==0.2.8", "dm-haiku==0.0.17", "keras==3.15.1")
 
@@ -30,6 +30,24 @@ def comparison(dlprof, tmp_path_factory) -> Made:
                   "--format", "json", "-o", target, timeout=800)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return Made(target, done.stdout)
+
+
+@pytest.fixture(scope="session")
+def captures(dlprof, tmp_path_factory) -> dict[str, Path]:
+    """A short exact capture of LeNet in each framework, and a native one in MXNet; all of seed 0."""
+    folder = tmp_path_factory.mktemp("captures")
+    made = {}
+    for name, framework, fidelity in (
+        ("tf", "tf", "exact"),
+        ("mxnet", "mxnet", "exact"),
+        ("native", "mxnet", "native"),
+    ):
+        made[name] = folder / name
+        done = dlprof("capture", "lenet", "--framework", framework, "--fidelity", fidelity, "--epochs", 1,
+                      "--max-steps", STEPS, "-o", made[name], timeout=800)  # fmt: skip
+        assert done.returncode == 0, done.stderr
+        assert done.stdout.strip() == str(made[name])
+    return made
 
 
 def _run(*words: object, timeout: int = 900) -> subprocess.CompletedProcess[str]:

@@ -3,22 +3,27 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
 
 import pytest
+from short_runs import STEPS
 
 
 @pytest.mark.frameworks
 @pytest.mark.parametrize("framework", ["tf", "mxnet"])
-def test_the_losses_of_a_seed_are_the_same_in_every_process(dlprof, tmp_path, framework):
-    def losses(seed: int, name: str) -> list[float]:
-        words = ("capture", "lenet", "--framework", framework, "--seed", seed, "--epochs", 1, "--max-steps", 12)
-        done = dlprof(*words, "-o", tmp_path / name, timeout=300)
-        assert done.returncode == 0, done.stderr
-        child = json.loads((tmp_path / name / "manifest.json").read_text())["child"]
+def test_the_losses_of_a_seed_are_the_same_in_every_process(dlprof, captures, tmp_path, framework):
+    def losses(capture: Path, seed: int) -> list[float]:
+        child = json.loads((capture / "manifest.json").read_text())["child"]
         assert child["runtime"]["seeds"] == {"python": seed, "numpy": seed, "framework": seed}
         return child["epochs"][0]["losses"]
 
-    first = losses(5, "first")
-    assert len(first) == 12
-    assert losses(5, "second") == first
-    assert losses(6, "other") != first
+    def captured(seed: int, name: str) -> list[float]:
+        words = ("capture", "lenet", "--framework", framework, "--seed", seed, "--epochs", 1, "--max-steps", STEPS)
+        done = dlprof(*words, "-o", tmp_path / name, timeout=300)
+        assert done.returncode == 0, done.stderr
+        return losses(tmp_path / name, seed)
+
+    first = losses(captures[framework], 0)
+    assert len(first) == STEPS
+    assert captured(0, "second") == first
+    assert captured(6, "other") != first

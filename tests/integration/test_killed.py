@@ -158,7 +158,7 @@ def test_trials_under_other_variables_of_the_shell_are_not_added(place):
 
 @pytest.mark.parametrize("verb", ["compare", "run", "import"])
 def test_a_few_kills_at_random_points_lose_nothing(verb):
-    found = attack(*chosen(verb, "np", "np"), points=2, seed=5, tell=print)
+    found = attack(*chosen(verb, "np", "np"), points=2, seed=5, tell=print, runs=1)
     assert found.failures == []
     assert found.counts["points"] == 2
 
@@ -167,5 +167,5 @@ def test_a_few_kills_at_random_points_lose_nothing(verb):
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("verb", ["compare", "run"])
 def test_kills_of_runs_in_mxnet_lose_nothing(verb):
-    found = attack(*chosen(verb, "mxnet", "mxnet"), points=12, seed=int(time.time()), tell=print)
+    found = attack(*chosen(verb, "mxnet", "mxnet"), points=4, seed=int(time.time()), tell=print)
     assert found.failures == []

@@ -3,32 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from short_runs import STEPS
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
-
-STEPS = 12
-
-
-@pytest.fixture(scope="module")
-def captures(dlprof, tmp_path_factory) -> Iterator[dict[str, Path]]:
-    """A short exact capture of each framework, and a native one of MXNet."""
-    folder = tmp_path_factory.mktemp("captures")
-    made = {}
-    for name, framework, fidelity in (
-        ("tf", "tf", "exact"),
-        ("mxnet", "mxnet", "exact"),
-        ("native", "mxnet", "native"),
-    ):
-        made[name] = folder / name
-        done = dlprof("capture", "lenet", "--framework", framework, "--fidelity", fidelity, "--epochs", 1,
-                      "--max-steps", STEPS, "-o", made[name], timeout=800)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.strip() == str(made[name])
-    return made
 
 
 def rows(dlprof, capture: Path, by: str) -> list[dict]:

@@ -79,7 +79,8 @@ def children(process: subprocess.Popen[str]) -> list[psutil.Process]:
 
 @pytest.mark.frameworks
 def test_ctrl_c_keeps_the_finished_trials_and_ends_all_children(dlprof, tmp_path):
-    process = start("compare", "lenet", "--trials", "6", "--traces", "0", "-o", "kept", cwd=tmp_path)
+    few = ("--set", "train=2000", "--set", "validation=200")
+    process = start("compare", "lenet", *few, "--trials", "6", "--traces", "0", "-o", "kept", cwd=tmp_path)
     wait_for(process, r"trial 1: ratio")
     alive = children(process)
     process.send_signal(signal.SIGINT)

@@ -26,7 +26,7 @@ def facts(found: dict) -> dict[str, tuple[str, str]]:
 @pytest.mark.parametrize(
     ("a", "b"),
     [
-        ("tf:xla", "mxnet:hybrid"),
+        pytest.param("tf:xla", "mxnet:hybrid", marks=pytest.mark.slow),
         pytest.param("tf:keras", "mxnet:symbolic", marks=pytest.mark.slow),
         pytest.param("tf:eager", "mxnet:imperative", marks=pytest.mark.slow),
         pytest.param("tf:graph", "tf:keras", marks=pytest.mark.slow),

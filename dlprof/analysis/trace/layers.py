@@ -101,7 +101,9 @@ class _HandedOver:
 
 def _handed_over(events: pa.Table, step: Ints) -> _HandedOver:
     name = columns.text(events, "name")
-    rows = columns.text(events, "level").where("api") & columns.text(events, "phase").where("optimizer") & (step != NULL)
+    rows = (
+        columns.text(events, "level").where("api") & columns.text(events, "phase").where("optimizer") & (step != NULL)
+    )
     rows &= name.flags([bool(_INVOKED.search(value)) for value in name.values])
     if not rows.any():
         return _HandedOver(np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64))
