@@ -16,7 +16,7 @@ from dlprof.workload_shape import Layer
 
 MANIFEST_VERSION: Final = 1
 
-Kind = Literal["capture", "import", "compare"]
+Kind = Literal["capture", "import", "compare", "ranking"]
 SideName = Annotated[str, msgspec.Meta(pattern=f"^[{LETTERS}]$")]
 """Letter of a side."""
 Margin = Annotated[float, msgspec.Meta(gt=0, lt=1)]
@@ -246,7 +246,8 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     traces: trials that end with a traced window at most; None = all (of an older dlprof: traced runs a side)
     listed: the workload's items
     sessions: the sittings in which it was made
-    work: what was found out of the work on both sides; unset in directories of an older dlprof
+    work: what was found out of the work on both sides; unset in directories of an older dlprof, and of more than two sides
+    works: the same of each pair of more than two sides, by their letters (ac); unset of two
     asked: the options of the command line (api.options.CompareOptions); None where it cannot be gone on with
     """
 
@@ -263,6 +264,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     listed: list[str] = []
     sessions: list[Session] = []
     work: Work | msgspec.UnsetType = msgspec.UNSET
+    works: dict[str, Work] | msgspec.UnsetType = msgspec.UNSET
     asked: dict[str, Any] | None = None
 
 
@@ -320,13 +322,14 @@ class Described(msgspec.Struct, frozen=True):
 class Manifest(msgspec.Struct, Generic[O_co], frozen=True, kw_only=True):
     """manifest.json: what ran, where, with what.
 
-    kind: capture (one traced window), import (files recorded elsewhere), compare (trials and captures)
+    kind: capture (one traced window), import (files recorded elsewhere), compare (trials and captures of two sides), ranking
+        (the same of more than two)
     complete: False for a run that was interrupted; what it had is there
-    workload: the description that the child got; of a comparison one a side (a, b); {} for files from elsewhere
+    workload: the description that the child got; of a comparison one a side (a, b, …); {} for files from elsewhere
     options: how it was asked for, a class of its own for each kind and method
     child: what the child said of its run; all defaults where no child ran
     environment, data: None where there was none, and {} in the file
-    sides: of a comparison, a and b as asked for
+    sides: of a comparison, a, b and so on as asked for
     files: relative path → size and digest of raw files and tables
     """
 
@@ -354,6 +357,11 @@ class Manifest(msgspec.Struct, Generic[O_co], frozen=True, kw_only=True):
     trials: list[TrialFacts] = []
     warnings: list[str] = []
     files: dict[str, File] = {}
+
+    @property
+    def of_sides(self) -> bool:
+        """Whether it is a comparison: of trials, with captures inside, and no capture itself."""
+        return self.kind in ("compare", "ranking")
 
     @property
     def window(self) -> Window | None:

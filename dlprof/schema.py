@@ -139,12 +139,12 @@ EVENT_COLUMNS: Final = (
 )
 
 TIMING_COLUMNS: Final = (
-    Column("trial", pa.int32(), "", False, "trial: one fresh A worker and one fresh B worker, in lockstep"),
-    Column("side", _TEXT, "", False, "a | b"),
+    Column("trial", pa.int32(), "", False, "trial: a fresh worker of each side, in lockstep"),
+    Column("side", _TEXT, "", False, "a | b; up to h in a comparison of several sides"),
     Column("item", _TEXT, "", False, "what was timed: train_block, epoch, matmul[size=50], …"),
     Column("stage", _TEXT, "", False, "first_call | warmup | timed | epoch"),
     Column("round", pa.int32(), "", False, "round within the trial; -1 outside the timed stage"),
-    Column("position", pa.int32(), "", False, "0 = ran first in its round, 1 = second"),
+    Column("position", pa.int32(), "", False, "0 = ran first in its round, 1 = second, …"),
     Column("iteration", pa.int32(), "", False, "iteration within the burst; 0 is dropped (order effects)"),
     Column("kept", pa.bool_(), "", False, "whether the estimate uses it"),
     Column("units", pa.int32(), "", False, "units of work in the iteration (training steps, items)"),

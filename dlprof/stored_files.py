@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
@@ -19,6 +19,7 @@ import pyarrow.parquet as pq
 
 from dlprof.errors import StoreError
 from dlprof.files import check_regular
+from dlprof.names import SIDES
 
 DAMAGED: Final = "the directory is damaged, changed by hand or of another program; make it again"
 DEEPEST: Final = 100
@@ -45,9 +46,6 @@ _NUMBER: Final = re.compile(rb"\d{1,18}(\.\d{1,18})?(e-?\d\d)?")
 
 _POSITIONS: Final = ("launch", "parent")
 """Columns that name a row of the table."""
-
-_WORDS: Final[dict[str, frozenset[str]]] = {"side": frozenset({"a", "b"})}
-"""Columns of which every value is one of these."""
 
 _T = TypeVar("_T")
 
@@ -105,11 +103,13 @@ def read_table(
     *,
     older: bool = False,
     facts: Sequence[str] = (),
+    sides: Collection[str] = SIDES,
 ) -> pa.Table:
     """A Parquet file as its declared columns (or the named ones), in their order and types.
 
     older: the file is of an older schema, so that columns which may be null may lack: they are null. facts: names of numbers in
-    the file's metadata, which the table then has too; other metadata is left behind. Raises `StoreError` where the file is none,
+    the file's metadata, which the table then has too; other metadata is left behind. sides: what a column of that name may
+    hold. Raises `StoreError` where the file is none,
     is foreign or holds what cannot be; `FileNotFoundError` is the caller's.
     """
     check_regular(file, StoreError)
@@ -130,7 +130,7 @@ def read_table(
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(f"{file}: cannot be read: {first}", hint="import the files below raw/ again") from None
     rows = table.num_rows
-    arrays = [_column(table, field, rows, file) for field in wanted]
+    arrays = [_column(table, field, rows, file, sides) for field in wanted]
     told: dict[bytes | str, bytes | str] = {name: _number(metadata.get(name.encode()), name, file) for name in facts}
     return pa.Table.from_arrays(arrays, schema=pa.schema(wanted, metadata=told or None))
 
@@ -144,7 +144,9 @@ def _number(text: bytes | None, name: str, file: Path) -> bytes:
     return text
 
 
-def _column(table: pa.Table, field: pa.Field[Any], rows: int, file: Path) -> pa.ChunkedArray[Any]:
+def _column(
+    table: pa.Table, field: pa.Field[Any], rows: int, file: Path, sides: Collection[str]
+) -> pa.ChunkedArray[Any]:
     """One column, in its declared type."""
     if field.name not in table.column_names:
         return pa.chunked_array([pa.nulls(rows, field.type)])
@@ -157,8 +159,8 @@ def _column(table: pa.Table, field: pa.Field[Any], rows: int, file: Path) -> pa.
         raise StoreError(f"{file}: column {field.name}: {array.null_count} of {rows} values are null", hint=DAMAGED)
     if field.name in _RANGES or field.name in _POSITIONS:
         _check_range(array, _RANGES.get(field.name, (0, rows - 1)), field.name, file)
-    if field.name in _WORDS:
-        odd = set(pc.unique(array).to_pylist()) - _WORDS[field.name]
+    if field.name == "side":
+        odd = set(pc.unique(array).to_pylist()) - set(sides)
         if odd:
             raise StoreError(f"{file}: column {field.name}: holds {sorted(map(str, odd))[0]!r}", hint=DAMAGED)
     return array

@@ -61,6 +61,7 @@ class Measured:
     parity: differences in the work, found before the timing or after.
     margin: below which a difference is negligible (0.05 = 5 %).
     adaptive: whether the ratios decided when to stop.
+    sides: how many sides the comparison has, these two among them.
     warnings: of what was done, in words.
     facts: those that no table holds.
     """
@@ -70,6 +71,7 @@ class Measured:
     parity: Sequence[Mapping[str, str]] = ()
     margin: float = 0.05
     adaptive: bool = False
+    sides: int = 2
     warnings: Sequence[str] = ()
     facts: Facts = NOTHING
 
@@ -84,7 +86,9 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
     a, b = _on_one_basis(_placed(a), _placed(b))
     explained = _explained(a, b)
     timings = measured.timings
-    items = verdicts.items(timings, a.side, b.side, margin=measured.margin, adaptive=measured.adaptive)
+    items = verdicts.items(
+        timings, a.side, b.side, margin=measured.margin, adaptive=measured.adaptive, sides=measured.sides
+    )
     items = _judged(items, parity.blocking(measured.parity), a.side, b.side)
     profiling: dict[str, ProfilingCost] = {
         side: _profiling(evidence, timings, side) for side, evidence in zip(SIDES, (a, b), strict=True)

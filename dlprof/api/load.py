@@ -9,26 +9,33 @@ from typing import TYPE_CHECKING
 
 from dlprof import temporary
 from dlprof.api.import_traces import import_files
-from dlprof.errors import StoreError, TraceError
+from dlprof.errors import StoreError, TraceError, UsageError
 from dlprof.files import check_regular
 from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.study import STUDY_FILE
 
 if TYPE_CHECKING:
+    from dlprof.api.rankings import RankingResult
     from dlprof.api.results import CaptureResult, ComparisonResult
     from dlprof.api.study.results import StudyResult
 
 
-def load(path: str | Path) -> ComparisonResult | CaptureResult | StudyResult:
+def load(path: str | Path) -> ComparisonResult | CaptureResult | RankingResult | StudyResult:
     """What `dlprof compare`, `capture`, `import` or `run` wrote at `path`. Raises `StoreError` where it is none of these."""
     if (Path(path) / STUDY_FILE).is_file():
         from dlprof.api.study import results as study_results
 
         return study_results.load(Path(path))
 
-    from dlprof.api import results
+    return _run_at(Path(path))
 
-    return results.load_run(Path(path))
+
+def _run_at(path: Path) -> ComparisonResult | CaptureResult | RankingResult:
+    from dlprof.api import rankings, results  # late: comparing takes SciPy, opening does not
+
+    if Capture.open(path).manifest.kind == "ranking":
+        return rankings.RankingResult(Capture.open(path))
+    return results.load_run(path)
 
 
 @contextmanager
@@ -43,7 +50,7 @@ def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
         )
     if (path / MANIFEST_FILE).is_file():
         capture = Capture.open(path)
-        if capture.manifest.kind == "compare":
+        if capture.manifest.of_sides:
             raise StoreError(
                 f"{path}: a comparison, not one capture",
                 hint=f"name one of its captures: {', '.join(str(path / name) for name in capture.captures())}",
@@ -64,15 +71,32 @@ def opened_pair(a: Path, b: Path, *, repair: bool = False) -> Iterator[Compariso
 
 
 @contextmanager
-def opened_result(a: Path, b: Path | None) -> Iterator[ComparisonResult | CaptureResult]:
-    """A comparison directory, two captures or traces, or one."""
-    from dlprof.api import results
+def opened_any(
+    a: Path, b: Path | None, pair: str | None = None
+) -> Iterator[ComparisonResult | CaptureResult | RankingResult]:
+    """A comparison directory, two captures or traces, or one. pair: two sides (a,c) of a comparison of more than two, which is
+    then opened as a comparison of these."""
+    from dlprof.api import rankings, results
 
+    if pair is not None and (b is not None or not (a / MANIFEST_FILE).is_file()):
+        raise UsageError("--pair names two sides of one comparison directory", hint="leave it out")
     if b is not None:
-        with opened_pair(a, b) as pair:
-            yield pair
+        with opened_pair(a, b) as both:
+            yield both
     elif (a / MANIFEST_FILE).is_file():
-        yield results.load_run(a)
+        found = _run_at(a)
+        if pair is not None and not isinstance(found, rankings.RankingResult):
+            raise UsageError(f"{a}: --pair is for a comparison of more than two sides", hint="leave it out")
+        yield found.named(pair) if pair is not None and isinstance(found, rankings.RankingResult) else found
     else:
         with opened(a) as capture:
             yield results.CaptureResult(capture)
+
+
+@contextmanager
+def opened_result(a: Path, b: Path | None, pair: str | None = None) -> Iterator[ComparisonResult | CaptureResult]:
+    """As `opened_any`, of two sides at most. Raises `UsageError` for a comparison of more without `pair`."""
+    from dlprof.api import rankings
+
+    with opened_any(a, b, pair) as found:
+        yield found.named(pair) if isinstance(found, rankings.RankingResult) else found

@@ -71,6 +71,7 @@ class CompareOptions:
     reasons: ask oneDNN for its implementations, in a short run a side (api.compare.onednn).
     epoch_capture: record one more run a side, of whole epochs, for viewing.
     resume: the comparison directory to go on with (api.compare.resume).
+    more: sides beyond A and B, for a comparison of several at once.
     time_s: time for the trials of this sitting where it is not budget_s, which then stays that of the first one: the rounds
         and the number of items were chosen by it.
     """
@@ -91,6 +92,12 @@ class CompareOptions:
     epoch_capture: bool = False
     resume: Path | None = None
     time_s: float | None = None
+    more: tuple[str, ...] = ()
+
+    @property
+    def sides(self) -> tuple[str, ...]:
+        """All sides as they were named."""
+        return (self.a, self.b, *self.more)
 
     def absolute(self) -> CompareOptions:
         """With absolute paths, so that they mean the same wherever a later session is started."""

@@ -13,10 +13,12 @@ from dlprof import temporary
 from dlprof.analysis import exhibits
 from dlprof.analysis.model import Comparison
 from dlprof.api import calibrate
+from dlprof.api.rankings import RankingResult
 from dlprof.api.results import CaptureResult, ComparisonResult
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import Manifest, Options
-from dlprof.report.html import document, figure, plots, waterfall
+from dlprof.names import CaptureName
+from dlprof.report.html import document, figure, plots, ranking_html, waterfall
 from dlprof.report.traces import tensorboard
 from dlprof.version import __version__
 
@@ -26,8 +28,10 @@ if TYPE_CHECKING:
 VIEWS = ("op", "layer", "phase", "kernel", "device")
 
 
-def page(result: ComparisonResult | CaptureResult) -> str:
-    """The report page of a comparison, a diff or one capture."""
+def page(result: ComparisonResult | CaptureResult | RankingResult) -> str:
+    """The report page of a comparison, a diff, a ranking or one capture."""
+    if isinstance(result, RankingResult):
+        return _ranking_page(result)
     if isinstance(result, CaptureResult):
         extras = document.Extras(
             _capture_exhibits(result),
@@ -44,6 +48,20 @@ def page(result: ComparisonResult | CaptureResult) -> str:
     return document.comparison(
         result.found, document.Extras(result.exhibits(), _environment(shown), commands, created, __version__)
     )
+
+
+def _ranking_page(result: RankingResult) -> str:
+    shown = {}
+    for one in sorted(result.sides, key=lambda side: side.letter):
+        found = result.captures.get(CaptureName.first(one.letter))
+        if found is not None:
+            shown[one.letter] = found
+    facts = _facts_of(shown)
+    commands = list(dict.fromkeys(_command(one.manifest) for one in shown.values()))
+    commands += [f"dlprof report {result.path} --pair {a},{b} -o {a}-{b}.html" for a, b in result.ranking.against_first]
+    commands += [f"dlprof show {result.path / CaptureName.first(letter)}" for letter in shown]
+    created = max((one.manifest.created for one in shown.values()), default="")
+    return ranking_html.ranking(result.ranking, ranking_html.Extras(facts, commands, created, __version__))
 
 
 def plot(result: ComparisonResult | CaptureResult, kind: str, form: str) -> bytes:
@@ -145,6 +163,12 @@ def _capture_exhibits(result: CaptureResult) -> exhibits.Exhibits:
 
 def _environment(shown: dict[str, CaptureResult]) -> list[tuple[str, str, str]]:
     """(fact, A, B) of what the two sides ran in: versions, packages, machine; equal facts too, for the record."""
+    facts = _facts_of(shown)
+    return [(name, values.get("a", "–"), values.get("b", "–")) for name, values in sorted(facts.items())]
+
+
+def _facts_of(shown: dict[str, CaptureResult]) -> dict[str, dict[str, str]]:
+    """Fact → letter of a side → what it ran in."""
     facts: dict[str, dict[str, str]] = {}
     for side, one in shown.items():
         manifest = one.manifest
@@ -155,7 +179,7 @@ def _environment(shown: dict[str, CaptureResult]) -> list[tuple[str, str, str]]:
         stated |= {"environment": environment, "seed": str(manifest.seed)}
         for name, text in stated.items():
             facts.setdefault(name, {})[side] = text
-    return [(name, values.get("a", "–"), values.get("b", "–")) for name, values in sorted(facts.items())]
+    return facts
 
 
 def _command(manifest: Manifest[Options]) -> str:

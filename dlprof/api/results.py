@@ -12,10 +12,10 @@ import pyarrow as pa
 from dlprof.analysis import compare, exhibits
 from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
 from dlprof.api import published
-from dlprof.api.compare import findings, stored
+from dlprof.api.compare import findings, pairs, ranked, stored
 from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
-from dlprof.names import SIDES, CaptureName
+from dlprof.names import SIDES, CaptureName, Pair
 from dlprof.protocol import Epoch
 from dlprof.store import Capture
 
@@ -167,31 +167,39 @@ def load_comparison(capture: Capture) -> ComparisonResult:
     if isinstance(capture.manifest.options, PublishedOptions):
         return ComparisonResult(capture.path, published.found(capture), {}, capture.timings())
     captures = capture.captures()
-    held, options = stored.read(capture), capture.manifest.options
-    assert isinstance(options, LockstepOptions | ImportedOptions)
     timings = capture.timings() if capture.has("timings.parquet") else None
-    family = held.facts.summary is not None
-    # A family that does not list its items, of an older dlprof, keeps the order found then.
-    listed = held.facts.items_listed or [item.item for item in held.items]
-    found = findings.build(
-        findings.Parts(
-            measured=compare.Measured(
-                workload=held.workload,
-                timings=timings if timings is not None else no_timings(),
-                parity=held.parity,
-                margin=options.margin,
-                adaptive=options.trials is None if options.adaptive is None else options.adaptive,
-                warnings=capture.manifest.warnings,
-                facts=held.facts,
-            ),
-            asked=dict(zip(SIDES, (held.a, held.b), strict=True)),
-            captures=captures,
-            paths={name: str(capture.path / CaptureName.first(name)) for name in SIDES},
-            family=family,
-            listed=listed,
-        )
-    )
+    found = findings.build(parts_of(capture, stored.read(capture), captures, timings))
     return ComparisonResult(capture.path, found, captures, timings)
+
+
+def parts_of(
+    capture: Capture,
+    held: stored.Stored,
+    captures: Mapping[str, Capture],
+    timings: pa.Table | None,
+    pair: Pair = SIDES,
+) -> findings.Parts:
+    """What the findings on two sides are made of. held: what they are stated to be; captures and timings: of all sides."""
+    options = capture.manifest.options
+    assert isinstance(options, LockstepOptions | ImportedOptions)
+    return findings.Parts(
+        measured=compare.Measured(
+            workload=held.workload,
+            timings=pairs.timings(timings, pair) if timings is not None else no_timings(),
+            parity=held.parity,
+            margin=options.margin,
+            adaptive=options.trials is None if options.adaptive is None else options.adaptive,
+            sides=len(capture.manifest.sides) if capture.manifest.kind == "ranking" else len(SIDES),
+            warnings=capture.manifest.warnings,
+            facts=held.facts,
+        ),
+        asked=dict(zip(SIDES, (held.a, held.b), strict=True)),
+        captures=pairs.captures(captures, pair),
+        paths=ranked.paths(capture.path, pair),
+        family=held.facts.summary is not None,
+        # A family that does not list its items, of an older dlprof, keeps the order found then.
+        listed=held.facts.items_listed or [item.item for item in held.items],
+    )
 
 
 def diff(a: Capture, b: Capture, *, kept: Sequence[bool] = (True, True)) -> ComparisonResult:

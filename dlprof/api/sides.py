@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from dlprof import frameworks
@@ -57,19 +58,18 @@ def parse_side(text: str, *, device: str = "cpu", mode: str | None = None) -> Si
     return SideSpec(framework=framework, env=spec, mode=chosen, device=kind, index=index)
 
 
-def on_one_python(a: SideSpec, b: SideSpec) -> tuple[SideSpec, SideSpec]:
-    """Both sides on the same Python where there is one for both, the nearest to what each would get alone; else as given."""
-    choices = [
-        (replace(a, env=one), replace(b, env=other))
-        for one in (a.env, *a.env.alternatives)
-        for other in (b.env, *b.env.alternatives)
-        if one.python == other.python
-    ]
+def on_one_python(sides: Sequence[SideSpec]) -> tuple[SideSpec, ...]:
+    """All sides on the same Python where there is one for all, the nearest to what each would get alone; else as given."""
+    choices = [{one.python: one for one in (*side.env.alternatives[::-1], side.env)} for side in sides]
+    pythons = [python for python in reversed(choices[0]) if all(python in of for of in choices)]
 
-    def moved(pair: tuple[SideSpec, SideSpec]) -> int:
-        return (pair[0].env is not a.env) + (pair[1].env is not b.env)
+    def moved(python: str) -> int:
+        return sum(of[python] is not side.env for of, side in zip(choices, sides, strict=True))
 
-    return min(choices, key=moved, default=(a, b))
+    if not pythons:
+        return tuple(sides)
+    chosen = min(pythons, key=moved)
+    return tuple(replace(side, env=of[chosen]) for of, side in zip(choices, sides, strict=True))
 
 
 def parse_device(text: str) -> tuple[str, int]:

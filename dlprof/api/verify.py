@@ -15,20 +15,32 @@ import numpy as np
 from dlprof import temporary
 from dlprof.api import older_ledger, results
 from dlprof.api.differences import differences
+from dlprof.api.rankings import RankingResult
 from dlprof.api.study import result_directory
 from dlprof.errors import DlprofError, StoreError
 from dlprof.manifest import LockstepOptions
 from dlprof.names import SIDES
-from dlprof.report import json
+from dlprof.report import json, ranking_json
 from dlprof.schema import SCHEMA_VERSION
-from dlprof.store import COMPARISON_FILE, EVENTS_FILE, MANIFEST_FILE, TIMINGS_FILE, Capture, inside, sha256
+from dlprof.store import (
+    COMPARISON_FILE,
+    EVENTS_FILE,
+    MANIFEST_FILE,
+    RANKING_FILE,
+    TIMINGS_FILE,
+    Capture,
+    inside,
+    sha256,
+)
 from dlprof.stored_files import read_as, read_json
 from dlprof.study import STUDY_FILE, CellRecord
 from dlprof.study.record import FINISHED, SPEC_FILE
 
 RENDERED_FILE: Final = "rendered.json"
-_PLACES: Final = frozenset({"a.capture", "b.capture", "facts.folder"})
+_PLACES: Final = frozenset({"a.capture", "b.capture", "facts.folder", "side.capture"})
 """Where the result lay when it was written: not a finding."""
+_ROOT: Final = re.compile(r"^(comparisons\.[a-h]{2}|sides\[\d+\])\.")
+"""What stands before the path in a comparison that a ranking holds, or before one of its sides."""
 _RULED: Final = re.compile(
     r"(items\[\d+\]\.)?(verdict|p|q|sentence|more_trials|warnings(\[\d+\])?|ratio\.(low|high|method))"
     r"|facts\.summary|facts\.tax\.[ab]\.(difference_ns|explains|statement)"
@@ -94,7 +106,7 @@ def verify(path: Path, *, render: bool = False, on_run: Callable[[str], None] = 
 def _directory(capture: Capture, prefix: str) -> Iterator[Check]:
     """A comparison with its captures, or one capture."""
     yield from _files(capture, prefix)
-    if capture.manifest.kind != "compare":
+    if not capture.manifest.of_sides:
         return
     for name, inner in capture.captures().items():
         yield from _files(inner, f"{prefix}{name}/")
@@ -119,7 +131,7 @@ def _files(capture: Capture, prefix: str) -> Iterator[Check]:
             yield Check(f"{prefix}{name}", "differs", f"sha256 is not the manifest's {stated.sha256[:12]}…")
         else:
             same += 1
-    for name in (EVENTS_FILE, TIMINGS_FILE, COMPARISON_FILE):
+    for name in (EVENTS_FILE, TIMINGS_FILE, COMPARISON_FILE, RANKING_FILE):
         if capture.has(name) and name not in capture.manifest.files:
             yield Check(f"{prefix}{name}", "differs", "there, and not stated in the manifest")
     yield Check(f"{prefix}{MANIFEST_FILE}", "agrees", f"{same} files have the sha256 that it states")
@@ -132,7 +144,7 @@ def _files(capture: Capture, prefix: str) -> Iterator[Check]:
 def _stated_trials(capture: Capture, prefix: str) -> Iterator[Check]:
     """A comparison's manifest names both sides and every trial of which there are timings."""
     where, manifest = f"{prefix}{MANIFEST_FILE}", capture.manifest
-    missing = [side for side in SIDES if side not in manifest.sides]
+    missing = [side for side in _sides_of(capture) if side not in manifest.sides]
     if missing:
         yield Check(where, "differs", f"states no side {' and no side '.join(missing)}")
     if isinstance(manifest.options, LockstepOptions):
@@ -144,21 +156,33 @@ def _stated_trials(capture: Capture, prefix: str) -> Iterator[Check]:
             yield Check(where, "differs", f"states {len(stated)} trials, and there are timings of {len(timed)}")
 
 
+def _sides_of(capture: Capture) -> Sequence[str]:
+    """The sides that must be stated: A and B; of more than two, all that are timed."""
+    if capture.manifest.kind != "ranking" or not capture.has(TIMINGS_FILE):
+        return SIDES
+    return sorted({*SIDES, *map(str, capture.timings()["side"].unique().to_pylist())})
+
+
 def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
-    """comparison.json against the findings computed anew from the tables.
+    """comparison.json (of more than two sides, ranking.json) against the findings computed anew from the tables.
 
     What an older dlprof stated by rules that have changed since cannot be compared with what today's rules say: it is told
     apart, as unchecked. That it is stated at all is checked as ever, and so is every figure that no rule is behind.
     """
-    where = f"{prefix}{COMPARISON_FILE}"
+    several = capture.manifest.kind == "ranking"
+    where = f"{prefix}{RANKING_FILE if several else COMPARISON_FILE}"
     try:
-        stated = capture.comparison()
-        anew = json.comparison_value(results.load_comparison(capture).found)
-        stated, anew = older_ledger.alike(stated, anew)
+        if several:
+            stated = capture.ranking()
+            anew = ranking_json.ranking_value(RankingResult(capture).ranking)
+        else:
+            stated = capture.comparison()
+            anew = json.comparison_value(results.load_comparison(capture).found)
+            stated, anew = older_ledger.alike(stated, anew)
     except DlprofError as error:
         yield Check(where, "differs", f"cannot be computed anew: {error.message}")
         return
-    found = [text for text in differences(stated, anew, whole="") if text.split(":")[0] not in _PLACES]
+    found = [text for text in differences(stated, anew, whole="") if _ROOT.sub("", text.split(":")[0]) not in _PLACES]
     version = capture.manifest.schema_version
     ruled = [text for text in found if version < SCHEMA_VERSION and _RULED.fullmatch(text.split(": stated ")[0])]
     if ruled:
@@ -168,6 +192,10 @@ def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
     if found:
         more = f"; {len(found) - 5} more" if len(found) > 5 else ""
         yield Check(where, "differs", "; ".join(found[:5]) + more)
+        return
+    if several:
+        told = f"{len(stated['sides'])} places and {len(stated['comparisons'])} pairs with their verdicts, rows and ledgers"
+        yield Check(where, "agrees", f"{told}: the same when computed anew{', but for those' if ruled else ''}")
         return
     ledger = f", {len(stated['ledger']['lines'])} lines of the ledger" if stated.get("ledger") else ""
     told = f"{len(stated['items'])} verdicts, {len(stated['rows'])} rows{ledger}, warnings and facts"

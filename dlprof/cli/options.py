@@ -48,6 +48,15 @@ def add_run_arguments(parser: argparse.ArgumentParser, *, workload: str | None =
     parser.add_argument("--timeout", default="30m", metavar="TIME", help="limit for one child process (default 30m)")
 
 
+def add_pair_argument(parser: argparse.ArgumentParser) -> None:
+    """For verbs that look at a result."""
+    parser.add_argument(
+        "--pair",
+        metavar="X,Y",
+        help="two sides (such as a,c) of a comparison of more than two, as a comparison of these",
+    )
+
+
 def run_options(arguments: argparse.Namespace) -> RunOptions:
     """The typed value. Raises `UsageError`."""
     from dlprof.api.options import RunOptions

@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Row, View
+from dlprof.analysis.timing.ranking import Ranking
 from dlprof.names import SIDES
 
 ITEM_COLUMNS: Final = (
@@ -52,6 +53,41 @@ def comparison(found: Comparison) -> str:
         return _lines(list(ITEM_COLUMNS), (_item(found, item) for item in found.items))
     names = [field.name for field in dataclasses.fields(Row)]
     return _lines(names, ([getattr(row, name) for name in names] for row in found.rows))
+
+
+def ranking(found: Ranking) -> str:
+    """A line a pair of sides; ratios are time of b ÷ time of a."""
+    labels = found.labels
+    names = [
+        "a",
+        "b",
+        "a_label",
+        "b_label",
+        "verdict",
+        "ratio",
+        "low",
+        "high",
+        "confidence",
+        "trials",
+        "p",
+        "q",
+        "sentence",
+    ]
+    rows = (
+        [
+            pair.a,
+            pair.b,
+            labels[pair.a],
+            labels[pair.b],
+            pair.verdict,
+            *([None] * 5 if (r := pair.ratio) is None else [r.estimate, r.low, r.high, r.confidence, r.trials]),
+            pair.p,
+            pair.q,
+            pair.sentence,
+        ]
+        for pair in found.pairs
+    )
+    return _lines(names, rows)
 
 
 def _item(found: Comparison, item: ItemResult) -> list[object]:

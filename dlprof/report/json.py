@@ -128,8 +128,8 @@ def events(table: pa.Table, title: str) -> Iterator[bytes]:
     yield b"\n ]\n}\n"
 
 
-def json_schema(kind: Literal["comparison", "view", "detail", "study"]) -> dict[str, Any]:
-    """The JSON Schema (draft 2020-12) of what `comparison`, `view` or `views_text.json` returns, as shipped in the package."""
+def json_schema(kind: Literal["comparison", "ranking", "view", "detail", "study"]) -> dict[str, Any]:
+    """The JSON Schema (draft 2020-12) of what `comparison`, `view` and the rooms beside them write, as shipped in the package."""
     text = resources.files("dlprof.report").joinpath(f"schemas/{kind}.schema.json").read_text(encoding="utf-8")
     value: dict[str, Any] = json.loads(text)
     return value

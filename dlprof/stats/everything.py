@@ -1,6 +1,6 @@
 """What the room gives, in one list."""
 
-from dlprof.stats.design.adaptive import VERDICTS, Decision, decide, half_width, look_schedule, stop_each
+from dlprof.stats.design.adaptive import VERDICTS, Decision, decide, half_width, look_schedule, stop_each, stop_together
 from dlprof.stats.design.calibration import (
     Calibration,
     Rate,
@@ -15,7 +15,7 @@ from dlprof.stats.diagnosis.disturbance import STANDS_OUT, Disturbance, compare_
 from dlprof.stats.diagnosis.speeds import Speeds, two_speeds
 from dlprof.stats.diagnosis.tails import MeanRatio, drifts, mean_ratio
 from dlprof.stats.inference.crossing import crossover
-from dlprof.stats.inference.multiple import Adjusted, benjamini_hochberg
+from dlprof.stats.inference.multiple import Adjusted, benjamini_hochberg, pair_alpha
 from dlprof.stats.inference.planning import detectable_effect, needed_trials, power
 from dlprof.stats.inference.verdict import compare
 from dlprof.stats.result import (
@@ -87,10 +87,12 @@ __all__ = [
     "look_schedule",
     "mean_ratio",
     "needed_trials",
+    "pair_alpha",
     "power",
     "resample",
     "signflip_pvalue",
     "stop_each",
+    "stop_together",
     "trial_log_ratio",
     "trial_ratios",
     "trial_warnings",

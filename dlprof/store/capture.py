@@ -13,12 +13,14 @@ import pyarrow as pa
 from dlprof import schema, temporary
 from dlprof.errors import StoreError
 from dlprof.manifest import MANIFEST_VERSION, Described, Manifest, Options, options_of, without_empty
+from dlprof.names import SIDES
 from dlprof.stored_files import read_json, read_table, typed
 
 EVENTS_FILE: Final = "events.parquet"
 TIMINGS_FILE: Final = "timings.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 COMPARISON_FILE: Final = "comparison.json"
+RANKING_FILE: Final = "ranking.json"
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -47,7 +49,7 @@ def manifest_of(plain: object, file: Path) -> Manifest[Options]:
     values = {"options": {}, **without_empty(plain)}
     kind: type[Manifest[Options]] = Manifest[options_of(head.kind, method)]  # type: ignore[misc,assignment]
     manifest = typed(values, kind, file)
-    if manifest.kind != "compare":
+    if not manifest.of_sides:
         typed(manifest.workload, Described, file, "$.workload")
     return manifest
 
@@ -106,10 +108,18 @@ class Capture:
                 f"{self.path}: holds no comparison", hint="give the directory of a `dlprof compare`"
             ) from None
 
+    def ranking(self) -> Any:
+        """ranking.json of a directory of more than two sides as plain values."""
+        try:
+            return read_json(self.path / RANKING_FILE)
+        except FileNotFoundError:
+            raise StoreError(f"{self.path}: holds no ranking", hint="was the run interrupted?") from None
+
     def _table(self, name: str, declared: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
         older = self.manifest.schema_version < schema.SCHEMA_VERSION
+        sides = self.manifest.sides if self.manifest.kind == "ranking" else SIDES
         try:
-            return read_table(self.path / name, declared, columns, older=older)
+            return read_table(self.path / name, declared, columns, older=older, sides=sides)
         except (FileNotFoundError, NotADirectoryError):
             raise StoreError(
                 f"{self.path}: has no {name}", hint="was the run interrupted before it was written?"

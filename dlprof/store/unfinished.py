@@ -53,7 +53,7 @@ def unfinished(path: Path, place: Path) -> Unfinished | None:
         manifest = Capture.open(path).manifest
     except StoreError:
         return None
-    if manifest.kind != "compare":
+    if not manifest.of_sides:
         return None
     captures = len(traced_folders(path))
     sessions = manifest.options.sessions if isinstance(manifest.options, LockstepOptions) else []

@@ -17,7 +17,15 @@ import pyarrow.parquet as pq
 from dlprof import schema, temporary
 from dlprof.errors import StoreError
 from dlprof.manifest import File, Manifest, Options
-from dlprof.store.capture import COMPARISON_FILE, EVENTS_FILE, MANIFEST_FILE, TIMINGS_FILE, Capture, sha256
+from dlprof.store.capture import (
+    COMPARISON_FILE,
+    EVENTS_FILE,
+    MANIFEST_FILE,
+    RANKING_FILE,
+    TIMINGS_FILE,
+    Capture,
+    sha256,
+)
 from dlprof.temporary import atomic
 
 _LOG_FILES: Final = ("request.json", "result.json", "stderr.log")
@@ -138,9 +146,14 @@ class CaptureWriter:
         with atomic(self.partial / COMPARISON_FILE) as file:
             file.write_text(text, encoding="utf-8")
 
+    def ranking(self, text: str) -> None:
+        """Write ranking.json, as report.json has made it."""
+        with atomic(self.partial / RANKING_FILE) as file:
+            file.write_text(text, encoding="utf-8")
+
     def commit(self, manifest: Manifest[Options]) -> Capture:
         """Seal the directory: logs moved aside, digests taken, manifest written, renamed to its final name."""
-        if self._events is None and manifest.kind != "compare" and not (self.partial / EVENTS_FILE).exists():
+        if self._events is None and not manifest.of_sides and not (self.partial / EVENTS_FILE).exists():
             self.sink(_empty_batch())
         self.close_events()
         logs = self.partial / "logs"

@@ -33,21 +33,32 @@ def summary(items: Sequence[ItemResult], a: Side, b: Side) -> str:
     return f"{b.label} against {a.label}, {len(items)} items: {', '.join(told)}"
 
 
-def geometric_mean(timings: pa.Table, names: Sequence[str], margin: float) -> Ratio | None:
+def geometric_mean(timings: pa.Table, names: Sequence[str], margin: float, sides: int = 2) -> Ratio | None:
     """Time of B ÷ time of A over the items `names`: each trial's geometric mean, with its interval over trials.
 
     None below two items, or where a trial lacks one of them. Every item counts alike, whatever it costs.
     """
+    logs = _logs(timings, names)
+    found = None if logs is None else stats.compare(logs.mean(axis=0), margin=margin, sides=sides)
+    if logs is None or found is None or found.estimate is None:
+        return None
+    how = f"geometric mean of {len(logs)} items, each counting alike"
+    return Ratio(found.estimate, found.low, found.high, found.confidence, found.trials, how)
+
+
+def over_all(timings: pa.Table, names: Sequence[str], margin: float, sides: int) -> stats.Result | None:
+    """What the trials say of the geometric mean of the items, as a comparison of one item; None where there is no such mean."""
+    logs = _logs(timings, names)
+    return None if logs is None else stats.compare(logs.mean(axis=0), margin=margin, sides=sides)
+
+
+def _logs(timings: pa.Table, names: Sequence[str]) -> columns.Floats | None:
+    """Log-ratios (items, trials)."""
     trials = {name: of for name, of in lockstep.by_item(timings).items() if name in names}
     numbers = {tuple(sorted(of)) for of in trials.values()}
     if len(trials) < 2 or len(numbers) != 1:
         return None
-    logs = np.array([[t.log_ratio for _, t in sorted(of.items())] for of in trials.values()])
-    found = stats.compare(logs.mean(axis=0), margin=margin)
-    if found.estimate is None:
-        return None
-    how = f"geometric mean of {len(trials)} items, each counting alike"
-    return Ratio(found.estimate, found.low, found.high, found.confidence, found.trials, how)
+    return np.array([[t.log_ratio for _, t in sorted(of.items())] for of in trials.values()])
 
 
 def sweeps(found: Comparison, timings: pa.Table) -> tuple[SweepFacts, ...]:

@@ -34,15 +34,17 @@ def items(
     margin: float = 0.05,
     alpha: float | None = None,
     adaptive: bool = False,
+    sides: int = 2,
     headline: str | None = None,
 ) -> tuple[ItemResult, ...]:
     """The verdict on each timed item of the table (schema.TIMINGS), headline first, then in the table's order.
 
     The trial is the unit (stats.trial_ratios, stats.compare). With several items beside the headline their verdicts
-    hold together: one that does not survive Benjamini-Hochberg at .05 becomes inconclusive, and says so.
+    hold together: one that does not survive Benjamini-Hochberg at .05 becomes inconclusive, and says so. sides: as of
+    `stats.compare`.
     """
     trials_of = {name: list(trials.values()) for name, trials in lockstep.by_item(timings).items()}
-    found = {name: _result(trials, margin, alpha, adaptive) for name, trials in trials_of.items()}
+    found = {name: _result(trials, margin, alpha, adaptive, sides) for name, trials in trials_of.items()}
     order = sorted(found, key=lambda name: _rank(name, headline))
     results = [found[name] for name in order]
     corrected = _correct([result for result, _ in results], first=1 if order and order[0] in HEADLINES else 0)
@@ -59,9 +61,9 @@ def _rank(name: str, headline: str | None) -> int:
 
 
 def _result(
-    trials: Sequence[stats.TrialRatio], margin: float, alpha: float | None, adaptive: bool
+    trials: Sequence[stats.TrialRatio], margin: float, alpha: float | None, adaptive: bool, sides: int
 ) -> tuple[stats.Result, tuple[float, float]]:
-    result = stats.compare_trials(trials, margin=margin, alpha=alpha, adaptive=adaptive)
+    result = stats.compare_trials(trials, margin=margin, alpha=alpha, adaptive=adaptive, sides=sides)
     few = [text for trial in trials for text in trial.warnings if "rounds" in text]
     # A trial's own warning repeats for every trial, so each is shown once.
     result = replace(result, warnings=(*result.warnings, *sorted(set(few) - set(result.warnings))))
@@ -180,7 +182,7 @@ def sentence(
     change = _change(ratio)
     if mean is not None and disagree(ratio, mean, margin):
         change = f"typical {change}, on average {_change(mean)}"
-    evidence = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}, {100 * ratio.confidence:g}% confidence"
+    evidence = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}, {100 * ratio.confidence:.4g}% confidence"
     time = f"{change} time for {unit} ({evidence})"
     if verdict in ("faster", "slower"):
         return f"{b.label} is {verdict} than {a.label}: {time}"

@@ -102,6 +102,7 @@ def _with_family(found: Comparison, parts: Parts) -> Comparison:
             parts.measured.timings,
             [item.item for item in found.items if item.verdict != "not_comparable"],
             parts.measured.margin,
+            parts.measured.sides,
         ),
         sweeps=families.sweeps(found, parts.measured.timings),
         events_of_items=events,

@@ -4,11 +4,25 @@ from __future__ import annotations
 
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.same_work import after, parity
+from dlprof.analysis.timing.ranking import Ranking
 from dlprof.errors import DlprofError, Inconclusive, Interrupted, NotComparable, Regression
 
 
-def ending(found: Comparison, gate: float | None, stopped: str) -> type[DlprofError] | None:
+def ending(found: Comparison | Ranking, gate: float | None, stopped: str) -> type[DlprofError] | None:
     """The error whose exit code the command ends with; None for success.
+
+    Of more than two sides the gate is for each of the others against the first that was named: one that is too slow is a
+    regression, else one that is undecided is inconclusive. Different work of any two is no success.
+    """
+    if isinstance(found, Comparison):
+        return _ending(found, gate, stopped)
+    first = min(side.letter for side in found.sides)
+    endings = {_ending(one, gate if first in pair else None, stopped) for pair, one in found.comparisons.items()}
+    return next((one for one in (Interrupted, NotComparable, Regression, Inconclusive) if one in endings), None)
+
+
+def _ending(found: Comparison, gate: float | None, stopped: str) -> type[DlprofError] | None:
+    """Of two sides.
 
     Work that turned out to be unequal only after it was timed, if of a single item, is no success: it was measured for nothing.
 

@@ -52,13 +52,22 @@ def _check_memory(workload: Workload) -> None:
     """Raises `Unsupported` for an item whose operands, once more for results, exceed the memory that is free now."""
     free = psutil.virtual_memory().available
     for task, size in _tasks(workload):
-        needed = 2 * operand_bytes(task, size, workload.description["run"])
+        needed = _needed_bytes(workload, task, size)
         if needed > free:
             raise Unsupported(
                 f"{Item(task['name'], (('size', str(size)),))}: its operands and results need about {format_bytes(needed)}, "
                 f"{format_bytes(free)} of memory are free",
                 hint="use a smaller --set size=… or --set count=…",
             )
+
+
+def largest_bytes(workload: Workload) -> int:
+    """What the largest item needs on one side: its operands, once more for results; 0 for other kinds than `op`."""
+    return max((_needed_bytes(workload, task, size) for task, size in _tasks(workload)), default=0)
+
+
+def _needed_bytes(workload: Workload, task: Mapping[str, Any], size: int) -> int:
+    return 2 * operand_bytes(task, size, workload.description["run"])
 
 
 def unmatched(workload: Workload) -> Mapping[str, Sequence[str]]:

@@ -11,18 +11,31 @@ from dlprof import schema
 from dlprof.analysis.facts import Agreement, KnownError, Primitives
 from dlprof.capture.workers.schedule import Trial
 from dlprof.manifest import Session
+from dlprof.names import Pair
 from dlprof.store import Capture
+
+
+@dataclass(frozen=True, slots=True)
+class Between:
+    """What was found out of the work of two sides.
+
+    differences: in it.
+    agreement: how closely the sides agree (same_work.rules.Work).
+    primitives: what oneDNN said (api.compare.onednn), None where it was not asked.
+    """
+
+    differences: tuple[Mapping[str, str], ...] = ()
+    agreement: Agreement | None = None
+    primitives: Primitives | None = None
 
 
 @dataclass(slots=True)
 class Measured:
     """All that a comparison has finished so far.
 
-    differences: in the work of the two sides.
-    agreement: how closely the sides agree (same_work.rules.Work).
+    between: what was found out of the work of each pair of sides.
     trials: the finished ones, with their timings.
     captures: traced runs by folder (names.CaptureName).
-    primitives: what oneDNN said (api.compare.onednn), None where it was not asked.
     stopped: why it ended early, '' where it did not.
     ended: the warning that says so, or that the budget was spent.
     listed: the workload's items.
@@ -30,16 +43,19 @@ class Measured:
     calibration: what is known of this comparison's errors here (api.compare.known_error), None where nothing is.
     """
 
-    differences: tuple[Mapping[str, str], ...] = ()
-    agreement: Agreement | None = None
+    between: dict[Pair, Between] = field(default_factory=dict)
     trials: list[Trial] = field(default_factory=list)
     captures: dict[str, Capture] = field(default_factory=dict)
-    primitives: Primitives | None = None
     stopped: str = ""
     ended: str = ""
     listed: tuple[str, ...] = ()
     sessions: list[Session] = field(default_factory=list)
     calibration: KnownError | None = None
+
+    @property
+    def differences(self) -> tuple[Mapping[str, str], ...]:
+        """Those of all pairs."""
+        return tuple(one for between in self.between.values() for one in between.differences)
 
     @property
     def notes(self) -> list[str]:

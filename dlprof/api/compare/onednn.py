@@ -7,7 +7,7 @@ done, so what stands in the log between two answers is what was done between the
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -19,6 +19,7 @@ from dlprof.api.record import Bench
 from dlprof.api.sides import SideSpec
 from dlprof.capture.workers.worker import Worker
 from dlprof.errors import ChildFailed, DlprofError
+from dlprof.names import SIDES, Pair
 from dlprof.workload import Workload
 
 STEPS: Final = 6
@@ -39,14 +40,16 @@ class Printed:
     units: int
 
 
-def find(bench: Bench, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> Primitives:
-    """What `explained` gives, from a run a side (a, b); where there is none, `statement` says why and the rest is empty.
+def find(
+    bench: Bench, sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload], pairs: Sequence[Pair] = (SIDES,)
+) -> dict[Pair, Primitives]:
+    """What `explained` gives of each pair, from a run a side; where there is none, `statement` says why and the rest is empty.
 
     A run that fails costs the comparison these reasons and nothing else: a warning says how it failed.
     """
     why = _pointless(sides, workloads)
     if why is not None:
-        return Primitives(why)
+        return dict.fromkeys(pairs, Primitives(why))
     printed = {}
     for name, side in sides.items():
         bench.progress.stage(f"oneDNN's own account of {side.label}")
@@ -55,8 +58,8 @@ def find(bench: Bench, sides: Mapping[str, SideSpec], workloads: Mapping[str, Wo
         except DlprofError as error:
             text = f"no oneDNN lines of {side.label}: {error.message.splitlines()[0]}"
             bench.warn(text)
-            return Primitives(text)
-    return explained(printed["a"], printed["b"])
+            return dict.fromkeys(pairs, Primitives(text))
+    return {(a, b): explained(printed[a], printed[b]) for a, b in pairs}
 
 
 def _pointless(sides: Mapping[str, SideSpec], workloads: Mapping[str, Workload]) -> str | None:

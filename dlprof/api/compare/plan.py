@@ -15,11 +15,17 @@ from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.api.compare import items
 from dlprof.api.options import CompareOptions
 from dlprof.capture.workers.schedule import Enough, Plan, Trial, steady
+from dlprof.names import Pair
 from dlprof.workload import Workload
 
+Ratios = Mapping[str, Mapping[Pair, Sequence[stats.TrialRatio]]]
+"""Item → pair of sides → the ratio of each trial."""
+
 TRIAL_ESTIMATE_S: Final = 20.0
+"""Of two sides."""
+
 START_ESTIMATE_S: Final = 15.0
-"""Of a trial: starting both workers, first calls, warm-up."""
+"""Of a trial of two sides: starting the workers, first calls, warm-up."""
 
 OP_ROUNDS: Final = (6, 40)
 """Rounds of an op workload's trial: at least, and as many as micro-operations want (docs/statistics.md)."""
@@ -89,6 +95,8 @@ def _rounds_s(trial: Trial) -> float:
 class Pacing:
     """The decision after each trial.
 
+    Of more than two sides every pair is to be decided, each at a level at which all hold together (`stats.pair_alpha`).
+
     One item: looks at 4, 6, 8, …, 30 trials (stats.decide); a budget that the first trial shows to hold fewer than four ends
     there, and says what it takes. A family of items (an op workload) is judged together by
     Benjamini-Hochberg, which needs a number of trials that does not depend on the ratios: as many as fit into the
@@ -128,8 +136,13 @@ class Pacing:
         """Duration of all trials, guessed before anything is known."""
         if self.family and self.options.trials is None:
             return self.options.budget_s
-        whole = (self.options.trials or stats.MIN_TRIALS) * TRIAL_ESTIMATE_S
+        whole = (self.options.trials or stats.MIN_TRIALS) * TRIAL_ESTIMATE_S * self.sides / 2
         return whole if self.options.trials else min(self.options.budget_s, whole)
+
+    @property
+    def sides(self) -> int:
+        """How many sides there are."""
+        return len(self.options.sides)
 
     def trials_within(self, seconds: float) -> int:
         """Trials that this comparison may make, if one takes so many seconds; a family makes six at least."""
@@ -162,8 +175,8 @@ class Pacing:
         self.say(f"warning: {self.ended}")
         return False
 
-    def go_on(self, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> bool:
-        """Whether another trial is wanted, after `trial`; ratios: item → log-ratio of each trial so far."""
+    def go_on(self, trial: Trial, ratios: Ratios) -> bool:
+        """Whether another trial is wanted, after `trial`; ratios: of all trials so far."""
         self.durations.append(trial.wall_s)
         n = len(self.durations)
         self._say_trial(n, trial, ratios)
@@ -173,9 +186,12 @@ class Pacing:
             return self._look(n, trial, ratios)
         return self._family(n, trial)
 
-    def learn(self, trials: Sequence[Trial], measured: Mapping[str, Sequence[stats.TrialRatio]]) -> None:
-        """What a finished trial says of the rounds of those to come; measured: item → its trials so far."""
-        if self.rounds is not None and measured and self.rounds.learn(trials, measured[_headline(measured)]):
+    def learn(self, trials: Sequence[Trial], measured: Ratios) -> None:
+        """What a finished trial says of the rounds of those to come: by the pair whose ratio varies most."""
+        if self.rounds is None or not measured:
+            return
+        noisiest = max(measured[_headline(measured)].values(), key=_spread)
+        if self.rounds.learn(trials, noisiest):
             self.say(f"  {self.rounds.now} rounds a trial from here on, by what trials and rounds vary and cost")
 
     def left_s(self, n: int, fraction: float) -> float:
@@ -208,21 +224,24 @@ class Pacing:
             return self._end(f"too small for {stats.MIN_TRIALS} trials")
         return True
 
-    def _look(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> bool:
+    def _look(self, n: int, trial: Trial, ratios: Ratios) -> bool:
         decisions = [
-            stats.decide(chosen, precision=self.options.precision, margin=self.options.margin)
-            for chosen in (ratios.values() if self.family else [ratios[_headline(ratios)]])
+            stats.decide(_logs(chosen), precision=self.options.precision, margin=self.options.margin, sides=self.sides)
+            for of in (ratios.values() if self.family else [ratios[_headline(ratios)]])
+            for chosen in of.values()
         ]
         left = self.deadline - time.monotonic()
         if all(decision.stop for decision in decisions):
-            self.say(f"  stopping: {decisions[0].why}")
+            why = f"all pairs are decided after {n} trials"
+            self.say(f"  stopping: {decisions[0].why if self.sides == 2 or not decisions[0].next_look else why}")
             return False
         if n == 1 and not self._holds_looks(trial.wall_s, left):
             return False
         # A look is planned at even numbers: stop between looks only when the budget cannot reach the next.
         to_next = (decisions[0].next_look or n + 1) - n
         if n >= stats.MIN_TRIALS and left < trial.wall_s * to_next and n in stats.look_schedule():
-            return self._end(f"spent after {n} trials without a verdict")
+            on = "" if self.sides == 2 else " on every pair"
+            return self._end(f"spent after {n} trials without a verdict{on}")
         if n < stats.MIN_TRIALS and left < 0:
             return self._end(f"too small for {stats.MIN_TRIALS} trials")
         return True
@@ -240,7 +259,7 @@ class Pacing:
         self.too_small = True
         return self._end(f"too small for a verdict: {needed}; nothing is traced")
 
-    def _say_trial(self, n: int, trial: Trial, ratios: Mapping[str, Sequence[float]]) -> None:
+    def _say_trial(self, n: int, trial: Trial, ratios: Ratios) -> None:
         if len(ratios) > 1 and self.family:
             self.standing = f"{n} of {self._wanted(n, self.durations[0])} trials done"
             self.say(f"  trial {n}: {len(ratios)} items ({_rounds(trial)}, {trial.wall_s:.0f} s)")
@@ -248,9 +267,12 @@ class Pacing:
         self.standing = self._standing(ratios)
         self.say(f"  trial {n}: {self.standing} ({_rounds(trial)}, {trial.wall_s:.0f} s)")
 
-    def _standing(self, ratios: Mapping[str, Sequence[float]]) -> str:
-        """The headline's ratio and interval so far, and what it would take."""
-        chosen = ratios[_headline(ratios)] if ratios else []
+    def _standing(self, ratios: Ratios) -> str:
+        """The headline's ratio and interval so far, and what it would take; of several pairs how many are decided."""
+        of = ratios[_headline(ratios)] if ratios else {}
+        if self.sides > 2:
+            return self._decided(of)
+        chosen = _logs(next(iter(of.values()), []))
         result = stats.compare(chosen, margin=self.options.margin, adaptive=self.adaptive)
         if result.estimate is None:
             return "no ratio so far"
@@ -265,6 +287,32 @@ class Pacing:
             return f"{text}, first look at {stats.FIRST_LOOK} trials"
         self.more = result.more_trials or 0
         return f"{text}, about {self.more} more trials to a verdict" if self.more else text
+
+    def _decided(self, of: Mapping[Pair, Sequence[stats.TrialRatio]]) -> str:
+        """`4 of 6 pairs decided`, and how many trials the others take."""
+        results = [
+            stats.compare(_logs(trials), margin=self.options.margin, adaptive=self.adaptive, sides=self.sides)
+            for trials in of.values()
+        ]
+        decided = sum(result.verdict != "inconclusive" for result in results)
+        text = f"{decided} of {len(results)} pairs decided"
+        if not self.adaptive or decided == len(results):
+            return text
+        n = max((len(trials) for trials in of.values()), default=0)
+        if n < stats.FIRST_LOOK:
+            return f"{text}, first look at {stats.FIRST_LOOK} trials"
+        self.more = max(result.more_trials or 0 for result in results if result.verdict == "inconclusive")
+        return f"{text}, about {self.more} more trials to all verdicts" if self.more else text
+
+
+def _logs(trials: Sequence[stats.TrialRatio]) -> list[float]:
+    return [trial.log_ratio for trial in trials]
+
+
+def _spread(trials: Sequence[stats.TrialRatio]) -> float:
+    """How much a pair's log-ratio varies over its trials; 0 where that is not known."""
+    found = [trial.log_ratio for trial in trials if math.isfinite(trial.log_ratio)]
+    return statistics.stdev(found) if len(found) > 1 else 0.0
 
 
 def rounds_in(workload: Workload, budget_s: float, effect: float = 0.05, looks: Sequence[int] = ()) -> Rounds | None:

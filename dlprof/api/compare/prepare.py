@@ -1,21 +1,21 @@
-"""Before anything is measured: the two sides, what they run, where it goes and how long it may take; all checked."""
+"""Before anything is measured: the sides, what they run, where it goes and how long it may take; all checked."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from dlprof.api import leftovers
-from dlprof.api.compare import items, known_error, resume
+from dlprof.api.compare import items, known_error, memory, resume
 from dlprof.api.compare.measured import Measured
 from dlprof.api.compare.plan import Pacing, fitted
 from dlprof.api.options import CompareOptions
 from dlprof.api.record import Bench, check_mode, output_folder
 from dlprof.api.sides import SideSpec, on_one_python
 from dlprof.capture.workers import launch_env
-from dlprof.names import SIDES
+from dlprof.names import LETTERS
 from dlprof.workload import Workload
 
 TRACE_ESTIMATE_S: Final = 45.0
@@ -45,16 +45,16 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
 
     Raises `UsageError`, `Unsupported` and `StoreError` where it cannot be done as asked.
     """
-    sides: dict[str, SideSpec] = dict(
-        zip(SIDES, on_one_python(bench.side(options.a), bench.side(options.b)), strict=True)
-    )
+    specs = on_one_python([bench.side(text) for text in options.sides])
+    sides: dict[str, SideSpec] = dict(zip(LETTERS, specs, strict=False))
     named = [side.framework.name for side in sides.values()]
     asked = {name: options.run.resolve(side.framework.name, named) for name, side in sides.items()}
     workloads = {name: fitted(options, workload) for name, workload in asked.items()}
     for name, side in sides.items():
         check_mode(side, workloads[name])
         items.check(workloads[name], side.framework.name)
-    target = output_folder(options.output, f"{workloads['a'].name}-{sides['a'].slug}-vs-{sides['b'].slug}")
+    memory.check(workloads)
+    target = output_folder(options.output, f"{workloads['a'].name}-{_slug(specs)}")
     measured, source = Measured(), None
     if options.resume is not None:
         source = resume.source(target)
@@ -71,9 +71,17 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
     if note := known_error.check_gate(options, workloads["a"], measured.calibration):
         bench.progress.say(f"note: {note}")
     if held := launch_env.withheld():
-        bench.progress.say(f"note: set in this shell, and kept from both sides: {', '.join(held)}")
+        whom = "both" if len(sides) == 2 else "all"
+        bench.progress.say(f"note: set in this shell, and kept from {whom} sides: {', '.join(held)}")
     bench.progress.plan(_estimates(options, sides, pacing))
     return Prepared(options, bench, sides, workloads, pacing, target, source), measured
+
+
+def _slug(sides: Sequence[SideSpec]) -> str:
+    """`tf-2.21.0-graph-vs-mxnet-1.9.1-hybrid`; of more than two sides without the releases, which would make it long."""
+    if len(sides) == 2:
+        return "-vs-".join(side.slug for side in sides)
+    return "-vs-".join(f"{side.framework.name}-{side.mode}" for side in sides)
 
 
 def _left_out(asked: Workload, chosen: Workload, budget_s: float) -> Iterator[str]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import shlex
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,14 +15,15 @@ import pyarrow.compute as pc
 from dlprof import temporary
 from dlprof.analysis.facts import Agreement, Primitives
 from dlprof.api.compare import stored
-from dlprof.api.compare.measured import Measured
+from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.compare.side_facts import side_facts
 from dlprof.api.options import CompareOptions, RunOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.schedule import Trial
 from dlprof.errors import StoreError, UsageError
-from dlprof.manifest import LockstepOptions, Machine, TrialFacts
+from dlprof.manifest import LockstepOptions, Machine, TrialFacts, Work
+from dlprof.names import SIDES, Pair, pairs_of
 from dlprof.store import MANIFEST_FILE, Capture, taken_up
 from dlprof.stored_files import typed
 from dlprof.version import __version__
@@ -33,7 +34,13 @@ _OF_A_SESSION: Final = ("output", "gate", "budget_s", "resume", "time_s")
 
 _MACHINE: Final = ("cpu", "architecture", "cores_logical", "cores_usable", "memory_bytes")
 
-_WORDS: Final = {"settings": "--set", "workload": "WORKLOAD", "timeout_s": "--timeout", "reasons": "--no-reasons"}
+_WORDS: Final = {
+    "more": "--side",
+    "settings": "--set",
+    "workload": "WORKLOAD",
+    "timeout_s": "--timeout",
+    "reasons": "--no-reasons",
+}
 
 
 def options(path: Path, asked: CompareOptions, default: CompareOptions) -> CompareOptions:
@@ -123,13 +130,10 @@ def measured(
                 hint="trials of different conditions cannot be one comparison; start a new one",
             )
     timings = before.timings() if before.has("timings.parquet") else None
-    work = _work(before, manifest.options)
     found = Measured(
-        differences=tuple(work.parity),
-        agreement=work.agreement,
+        between=_between(before, manifest.options, pairs_of(sides)),
         trials=[_trial(row, timings) for row in manifest.trials if timings is not None],
         captures=before.captures(),
-        primitives=work.primitives,
         listed=tuple(manifest.options.listed),
         sessions=list(manifest.options.sessions),
     )
@@ -140,23 +144,21 @@ def measured(
     return found, warnings
 
 
-@dataclasses.dataclass(frozen=True, slots=True)
-class _Work:
-    """What was found out of the work on both sides (manifest.Work, typed)."""
+def _between(before: Capture, options: LockstepOptions, pairs: Sequence[Pair]) -> dict[Pair, Between]:
+    """What is known of the work of each pair; a directory of an older dlprof says it in comparison.json alone."""
+    if isinstance(options.works, dict):
+        works = {pair: options.works.get("".join(pair), Work()) for pair in pairs}
+        return {pair: _typed(before, work, f"$.options.works.{''.join(pair)}") for pair, work in works.items()}
+    if isinstance(options.work, Work):
+        return {SIDES: _typed(before, options.work, "$.options.work")}
+    held = stored.read(before)
+    return {SIDES: Between(held.parity, held.facts.agreement, held.facts.primitives)}
 
-    parity: tuple[Mapping[str, str], ...]
-    agreement: Agreement | None
-    primitives: Primitives | None
 
-
-def _work(before: Capture, options: LockstepOptions) -> _Work:
-    """What is known of the work on both sides; a directory of an older dlprof says it in comparison.json alone."""
-    if options.work is msgspec.UNSET:
-        held = stored.read(before)
-        return _Work(held.parity, held.facts.agreement, held.facts.primitives)
-    file, at, work = before.path / MANIFEST_FILE, "$.options.work", options.work
-    return _Work(
-        parity=tuple(work.parity),
+def _typed(before: Capture, work: Work, at: str) -> Between:
+    file = before.path / MANIFEST_FILE
+    return Between(
+        differences=tuple(work.parity),
         agreement=typed(work.agreement, Agreement, file, f"{at}.agreement") if work.agreement else None,
         primitives=typed(work.primitives, Primitives, file, f"{at}.primitives") if work.primitives else None,
     )

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import msgspec
 
 from dlprof import temporary
 from dlprof.analysis.model import Comparison
+from dlprof.analysis.timing.ranking import Ranking
 from dlprof.api import published
 from dlprof.api.compare import gate, onednn
-from dlprof.api.compare.measured import Measured
+from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.compare.prepare import Prepared, prepare
 from dlprof.api.compare.result_directory import ResultDirectory
 from dlprof.api.compare.trials import Trials
@@ -18,11 +19,11 @@ from dlprof.api.options import CompareOptions
 from dlprof.api.progress import Progress
 from dlprof.api.record import Bench, epochs_of, record
 from dlprof.errors import DlprofError, Interrupted, NotComparable
-from dlprof.names import NATIVE, SIDES, CaptureName
+from dlprof.names import NATIVE, CaptureName, pairs_of
 from dlprof.store import Capture, CaptureWriter
 
 
-def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison, int]:
+def compare(options: CompareOptions, progress: Progress) -> tuple[Comparison | Ranking, int]:
     """Run the comparison; returns it and the exit code. The directory is complete when this returns."""
     if options.method == published.METHOD:
         return published.compare(options, progress), 0
@@ -58,7 +59,7 @@ class _Walk:
     def __post_init__(self) -> None:
         self.trials = Trials(self.prepared, self.measured, self.directory.writer, self._checkpoint)
 
-    def go(self) -> tuple[Comparison, int]:
+    def go(self) -> tuple[Comparison | Ranking, int]:
         measured = self.measured
         self._checkpoint()
         try:
@@ -96,7 +97,7 @@ class _Walk:
         self._count_trials()
         self.directory.checkpoint(self.measured, self._warnings)
 
-    def _seal(self) -> tuple[Comparison, Capture]:
+    def _seal(self) -> tuple[Comparison | Ranking, Capture]:
         self.prepared.bench.progress.stage("putting it together")
         # A trial or a traced run may have been finished in the moment of the interruption.
         self._count_trials()
@@ -118,14 +119,17 @@ class _Walk:
     def _reasons(self) -> None:
         """What oneDNN says of itself, where traces are wanted at all."""
         options, prepared = self.prepared.options, self.prepared
-        if options.reasons and options.traces != 0 and self.measured.primitives is None:
-            self.measured.primitives = onednn.find(prepared.bench, prepared.sides, prepared.workloads)
+        pairs = pairs_of(prepared.sides)
+        held = {pair: self.measured.between.get(pair, Between()) for pair in pairs}
+        if options.reasons and options.traces != 0 and any(one.primitives is None for one in held.values()):
+            found = onednn.find(prepared.bench, prepared.sides, prepared.workloads, pairs)
+            self.measured.between = {pair: replace(held[pair], primitives=found[pair]) for pair in pairs}
             self._checkpoint()
 
     def _epoch_captures(self) -> None:
         """One run of whole epochs a side, as it runs natively, where they are asked for."""
         prepared = self.prepared
-        for side in SIDES if prepared.options.epoch_capture else ():
+        for side in prepared.sides if prepared.options.epoch_capture else ():
             folder = str(CaptureName(side, NATIVE, 1))
             if folder not in self.measured.captures:  # else of an earlier sitting
                 self.measured.captures[folder] = record(

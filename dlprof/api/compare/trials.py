@@ -1,4 +1,4 @@
-"""The trials of a comparison: workers in lockstep, the checks of their work, the traced window that ends each trial."""
+"""The trials of a comparison: all sides' workers in lockstep, the checks of their work, the window that ends each trial."""
 
 from __future__ import annotations
 
@@ -8,10 +8,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Final
 
+from dlprof import stats
 from dlprof.analysis.timing import lockstep
+from dlprof.api.compare import pairs
 from dlprof.api.compare.evidence import trial_of
 from dlprof.api.compare.measured import Measured
-from dlprof.api.compare.plan import enough_of
+from dlprof.api.compare.plan import Ratios, enough_of
 from dlprof.api.compare.prepare import Prepared
 from dlprof.api.compare.work_checks import WorkChecks
 from dlprof.api.import_traces import now
@@ -21,10 +23,13 @@ from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.capture.workers.window import LEAST, WindowPlan
 from dlprof.capture.workers.worker import Worker
 from dlprof.manifest import Session
-from dlprof.names import EXACT, CaptureName, trial_folder
+from dlprof.names import EXACT, CaptureName, Pair, pairs_of, trial_folder
 from dlprof.protocol import Inputs
 from dlprof.store import CaptureWriter
 from dlprof.workload import Workload
+
+WINDOW_S: Final = 1.5
+"""Seconds that the marked steps of a window may take on each side."""
 
 STEPS: Final = 40
 """Marked steps of a network's window a side at most."""
@@ -65,7 +70,7 @@ class Trials:
         pacing.start()
         measured.sessions.append(Session(created=now(), trials=0))
         self._drop_windows_of_unfinished_trials()
-        plan = replace(pacing.plan(), window=self._window_plan())
+        plan = replace(pacing.plan(), window=self._window_plan(), sides=tuple(prepared.sides))
         if self.first and not self._go_on_after_earlier(plan.trials):
             return True
         trials = run_trials(
@@ -143,10 +148,7 @@ class Trials:
 
     def _learn(self) -> None:
         """How many rounds the next trials have."""
-        found = lockstep.by_item(self.measured.timings)
-        self.prepared.pacing.learn(
-            self.measured.trials, {item: list(trials.values()) for item, trials in found.items()}
-        )
+        self.prepared.pacing.learn(self.measured.trials, self._ratios())
 
     def _drop_windows_of_unfinished_trials(self) -> None:
         """A run that was killed just before a trial was noted left that trial's windows; the trial is made again."""
@@ -157,10 +159,13 @@ class Trials:
                 shutil.rmtree(self.writer.partial / folder)
                 del self.measured.captures[folder]
 
-    def _ratios(self) -> dict[str, list[float]]:
-        """Item → log-ratio of each trial so far."""
-        found = lockstep.by_item(self.measured.timings)
-        return {item: [trial.log_ratio for trial in trials.values()] for item, trials in found.items()}
+    def _ratios(self) -> Ratios:
+        """Item → pair of sides → the ratio of each trial so far."""
+        found: dict[str, dict[Pair, list[stats.TrialRatio]]] = {}
+        for pair in pairs_of(self.prepared.sides):
+            for item, trials in lockstep.by_item(pairs.timings(self.measured.timings, pair)).items():
+                found.setdefault(item, {})[pair] = list(trials.values())
+        return found
 
     def _show_step(self, number: int, stage: str, fraction: float) -> None:
         progress, pacing = self.prepared.bench.progress, self.prepared.pacing
@@ -181,9 +186,10 @@ def window_plan(options: CompareOptions, workload: Workload) -> WindowPlan | Non
     if options.traces == 0:
         return None
     most = options.run.max_steps or CALLS
+    seconds = len(options.sides) * WINDOW_S
     if workload.kind == "op":
-        return WindowPlan(options.traces, most=min(most, CALLS))
-    return WindowPlan(options.traces, most=min(most, STEPS), items=lambda timed: timed[-1:])
+        return WindowPlan(options.traces, seconds, min(most, CALLS))
+    return WindowPlan(options.traces, seconds, min(most, STEPS), items=lambda timed: timed[-1:])
 
 
 def _folded(trial: Trial, most: int = 4) -> Sequence[str]:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
+
+import numpy as np
 
 from dlprof.analysis.same_work import after, parity, rates, rules
 from dlprof.analysis.timing import lockstep
-from dlprof.api.compare.measured import Measured
+from dlprof.api.compare import memory, pairs
+from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.options import CompareOptions
 from dlprof.api.record import Bench
 from dlprof.capture.data import inputs
@@ -16,13 +19,40 @@ from dlprof.capture.machine import peak
 from dlprof.capture.workers.schedule import Trial
 from dlprof.capture.workers.worker import Worker
 from dlprof.errors import NotComparable
-from dlprof.names import SIDES
+from dlprof.names import SIDES, Pair, pairs_of
 from dlprof.workload import Workload
 
 
 @dataclass(slots=True)
+class _Asked:
+    """A worker, each of whose answers is asked for once, however many other sides it is held against."""
+
+    worker: Worker
+    _parity: Mapping[str, np.ndarray[Any, Any]] | None = None
+    _busy: tuple[float | None] | None = None
+
+    @property
+    def ready(self) -> Mapping[str, Any]:
+        return self.worker.ready
+
+    @property
+    def missing(self) -> Mapping[str, str]:
+        return self.worker.missing
+
+    def parity(self) -> Mapping[str, np.ndarray[Any, Any]]:
+        if self._parity is None:
+            self._parity = self.worker.parity()
+        return self._parity
+
+    def busy_threads(self) -> float | None:
+        if self._busy is None:
+            self._busy = (self.worker.busy_threads(),)
+        return self._busy[0]
+
+
+@dataclass(slots=True)
 class WorkChecks:
-    """The checks of one comparison; what they find goes to `measured.differences`.
+    """The checks of one comparison, of each pair of its sides; what they find goes to `measured.between`.
 
     first: number of the session's first trial, whose workers are asked for parity.
     """
@@ -35,33 +65,49 @@ class WorkChecks:
     _known: Mapping[str, float] | None = None
     _peak: float = field(default=0.0)
 
-    def before(self, number: int, workers: Mapping[Any, Worker]) -> Collection[str]:
+    def before(self, number: int, workers: Mapping[str, Worker]) -> Collection[str]:
         """In the first trial of a session, before anything is timed: same outputs from the same inputs, and what else differs.
 
-        Returns the items that are not comparable. Raises `NotComparable` where none is.
+        Returns the items that are not comparable on every two sides. Raises `NotComparable` where none is left.
         """
         if number != self.first:
             return ()
-        work = rules.check(workers["a"], workers["b"], self.workloads, self.options.allow)
-        earlier = after.found_late(self.measured.differences)  # of a session that this one goes on with
-        self.measured.differences, self.measured.agreement = (*work.differences, *earlier), work.agreement
-        self._say(work.differences)
-        if work.blocks or work.refused >= set(workers["a"].ready["items"]):
-            raise NotComparable("the two sides did different work")
-        differing = sum(difference["what"] not in ("fact", "design") for difference in work.differences)
-        self.bench.progress.say(f"  same work: {work.compared - differing} of {work.compared} arrays agree")
-        if work.refused:
-            self.bench.warn(f"not comparable, and not timed: {', '.join(sorted(work.refused))}")
-        return work.refused | {difference["item"] for difference in parity.blocking(earlier) if "item" in difference}
+        asked = {side: _Asked(worker) for side, worker in workers.items()}
+        refused: set[str] = set()
+        compared, differing, blocks = 0, 0, False
+        for pair in self._pairs:
+            work = rules.check(asked[pair[0]], asked[pair[1]], self._of(pair), self.options.allow)
+            held = self.measured.between.get(pair, Between())
+            earlier = after.found_late(held.differences)  # of a session that this one goes on with
+            self.measured.between[pair] = replace(
+                held, differences=(*work.differences, *earlier), agreement=work.agreement
+            )
+            self._say(work.differences, pair)
+            blocks = blocks or bool(work.blocks)
+            refused |= work.refused | {one["item"] for one in parity.blocking(earlier) if "item" in one}
+            compared += work.compared
+            differing += sum(difference["what"] not in ("fact", "design") for difference in work.differences)
+        if blocks or refused >= set(workers["a"].ready["items"]):
+            raise NotComparable(f"{self._whom} did different work")
+        of = "" if len(self._pairs) == 1 else f" over {len(self._pairs)} pairs of sides"
+        self.bench.progress.say(f"  same work: {compared - differing} of {compared} arrays agree{of}")
+        if refused:
+            self.bench.warn(f"not comparable, and not timed: {', '.join(sorted(refused))}")
+        self._crowded(workers)
+        return refused
 
-    def after(self, number: int, workers: Mapping[Any, Worker]) -> Collection[str]:
+    def after(self, number: int, workers: Mapping[str, Worker]) -> Collection[str]:
         """After the last timed round of every trial: did the objects that were timed do the work?
 
         Returns the items that are not comparable, which are not timed again. Raises `NotComparable` where all are.
         """
         seed, steps = self.options.run.seed + 1000 * (number + 1), max(worker.trained for worker in workers.values())
-        a, b = (after.Answer(*workers[side].recheck(seed, steps)) for side in SIDES)
-        return self._refused(after.check(a, b, self.workloads, self.options.allow))
+        answers = {side: after.Answer(*workers[side].recheck(seed, steps)) for side in self.workloads}
+        if number == self.first:
+            self._crowded(workers)
+        return self._refused(
+            {(a, b): after.check(answers[a], answers[b], self._of((a, b)), self.options.allow) for a, b in self._pairs}
+        )
 
     def times(self, trial: Trial) -> Collection[str]:
         """Whether a side was timed as faster than the processor can be; of a CPU only. Returns and raises as `after`."""
@@ -70,9 +116,28 @@ class WorkChecks:
         if not self._known:
             return ()
         self._peak = self._peak or peak.flops_per_second()
-        found = lockstep.by_item(trial.timings)
-        times = {item: {"a": one.a_ns, "b": one.b_ns} for item, trials in found.items() for one in trials.values()}
-        return self._refused(rates.check(times, self._known, self._peak))
+        found = {}
+        for pair in self._pairs:
+            timed = lockstep.by_item(pairs.timings(trial.timings, pair))
+            times = {item: {"a": one.a_ns, "b": one.b_ns} for item, trials in timed.items() for one in trials.values()}
+            found[pair] = rates.check(times, self._known, self._peak)
+        return self._refused(found)
+
+    @property
+    def _pairs(self) -> Sequence[Pair]:
+        return pairs_of(self.workloads)
+
+    @property
+    def _whom(self) -> str:
+        return "the two sides" if len(self.workloads) == 2 else "not all sides did the same: some"
+
+    def _of(self, pair: Pair) -> Mapping[str, Workload]:
+        return {role: self.workloads[side] for role, side in zip(SIDES, pair, strict=True)}
+
+    def _crowded(self, workers: Mapping[str, Worker]) -> None:
+        """Of more than two sides, whether their processes leave memory enough."""
+        if len(workers) > 2 and (text := memory.crowded([worker.pid for worker in workers.values()])):
+            self.bench.warn(text)
 
     def _operations(self) -> Mapping[str, float]:
         if self.options.run.device != "cpu":
@@ -83,16 +148,24 @@ class WorkChecks:
             workload, inputs.multiply_adds(inputs.model_of(workload.description)) if network else None
         )
 
-    def _refused(self, found: tuple[rules.Difference, ...]) -> Collection[str]:
-        known = {(difference["what"], difference["where"]) for difference in self.measured.differences}
-        self.measured.differences += tuple(one for one in found if (one["what"], one["where"]) not in known)
-        blocking = parity.blocking(found)
-        self._say(blocking)
-        refused = {difference["item"] for difference in blocking if "item" in difference}
-        if any("item" not in one for one in blocking):
-            raise NotComparable("the two sides did different work while they were timed")
+    def _refused(self, found: Mapping[Pair, tuple[rules.Difference, ...]]) -> Collection[str]:
+        refused: set[str] = set()
+        whole = False
+        for pair, differences in found.items():
+            held = self.measured.between.get(pair, Between())
+            known = {(difference["what"], difference["where"]) for difference in held.differences}
+            new = tuple(one for one in differences if (one["what"], one["where"]) not in known)
+            self.measured.between[pair] = replace(held, differences=(*held.differences, *new))
+            blocking = parity.blocking(differences)
+            self._say(blocking, pair)
+            refused |= {difference["item"] for difference in blocking if "item" in difference}
+            whole = whole or any("item" not in one for one in blocking)
+        if whole:
+            raise NotComparable(f"{self._whom} did different work while they were timed")
         return refused
 
-    def _say(self, differences: Iterable[rules.Difference]) -> None:
+    def _say(self, differences: Iterable[rules.Difference], pair: Pair) -> None:
+        """Of one pair among several it is said which sides its A and B are."""
+        of = "" if len(self.workloads) == 2 else f"(A = side {pair[0]}, B = side {pair[1]}) "
         for block in parity.blocking(tuple(differences)):
-            self.bench.progress.say(f"not the same work: {parity.statement(block)}")
+            self.bench.progress.say(f"not the same work: {of}{parity.statement(block)}")

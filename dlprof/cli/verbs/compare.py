@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dlprof.analysis.timing.ranking import Ranking
     from dlprof.api.options import CompareOptions
 
 EXAMPLES = """examples:
@@ -15,11 +16,14 @@ EXAMPLES = """examples:
   dlprof compare lenet --a tf:graph --b tf:xla --trials 6 --format json
   dlprof compare lenet --a tf@2.15 --b tf@2.21
   dlprof compare lenet --a tf:graph/cpu --b tf:graph/gpu
+  dlprof compare lenet --side tf:graph --side tf:eager --side mxnet:hybrid
   dlprof compare matmul --set sizes=50..550/50
   dlprof compare ops --budget 20m
   dlprof compare --resume my-comparison --budget 10m
 
 SIDE = framework[@version][:mode][/device]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A.
+More than two sides (--frameworks x,y,z, or --side again and again; eight at most) are all alive in each trial and ranked: every
+pair comes from the same trials. Then --gate asks each other side against the first, and all pairs are decided or the budget ends.
 Many items (an op workload) are judged as one family: as many trials as fit into the budget, six to ten."""
 
 
@@ -27,7 +31,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from dlprof.cli.options import add_run_arguments
 
     add_run_arguments(parser, workload="?")
-    parser.add_argument("--frameworks", metavar="A,B", help="the two sides; default tf,mxnet")
+    parser.add_argument("--frameworks", metavar="A,B,…", help="the sides; default tf,mxnet")
+    parser.add_argument(
+        "--side", action="append", default=[], metavar="SIDE", help="a side; to be repeated, for two sides or more"
+    )
     parser.add_argument("--a", metavar="SIDE", help="side A, such as tf@2.21:graph")
     parser.add_argument("--b", metavar="SIDE", help="side B, such as mxnet:hybrid")
     parser.add_argument(
@@ -50,7 +57,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="record whole epochs of each side as well, in a run of its own, for viewing and for accuracies",
     )
     parser.add_argument(
-        "--gate", metavar="PCT", help="exit 3 if B is slower than A by more than PCT, 4 if that is undecided"
+        "--gate",
+        metavar="PCT",
+        help="exit 3 if B (or any further side) is slower than A by more than PCT, 4 if that is undecided",
     )
     parser.add_argument(
         "--allow",
@@ -81,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from dlprof.analysis.timing.ranking import Ranking
     from dlprof.api import leftovers
     from dlprof.api.compare import resume
     from dlprof.api.compare.run import compare
@@ -101,11 +111,26 @@ def run(arguments: argparse.Namespace) -> int:
         found, code = compare(options, progress)
         if options.resume is not None:
             leftovers.clear(folder, progress.say)
-    if arguments.format == "text":
+    if isinstance(found, Ranking):
+        _show_ranking(found, arguments.format)
+    elif arguments.format == "text":
         show(comparison_text.comparison(found, colour=colour()), colour=colour())
     else:
         deliver(json.comparison(found) if arguments.format == "json" else csv.comparison(found), None)
     return code
+
+
+def _show_ranking(found: Ranking, form: str) -> None:
+    from dlprof.cli.output import deliver, show
+    from dlprof.cli.verbs.show import colour
+    from dlprof.report import csv, ranking_json
+    from dlprof.report.text import ranking_text
+
+    if form == "text":
+        folder = next((one.facts.folder for one in found.comparisons.values()), None)
+        show(ranking_text.ranking(found, folder=folder or "", colour=colour()), colour=colour())
+    else:
+        deliver(ranking_json.ranking(found) if form == "json" else csv.ranking(found), None)
 
 
 def _defaults(arguments: argparse.Namespace) -> CompareOptions:
@@ -126,11 +151,7 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
 
     if arguments.workload is None and arguments.resume is None:
         raise UsageError("no workload was named", hint="`dlprof workloads` lists them; --resume DIR needs none")
-    if arguments.frameworks and (arguments.a or arguments.b):
-        raise UsageError("--frameworks and --a/--b say the same thing", hint="use one of them")
-    named = (arguments.frameworks or "tf,mxnet").split(",")
-    if len(named) != 2 or not all(named):
-        raise UsageError(f"--frameworks {arguments.frameworks}: not two sides", hint="write it like tf,mxnet")
+    named = _sides(arguments)
     if arguments.trials is not None and arguments.trials < 1:
         raise UsageError(f"--trials must be at least 1, not {arguments.trials}")
     if arguments.traces is not None and arguments.traces < 0:
@@ -142,8 +163,9 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
             raise UsageError(f"--allow {kind}: no such kind of difference", hint=choices_hint(kind, kinds()))
     return CompareOptions(
         run=run_options(arguments),
-        a=arguments.a or named[0],
-        b=arguments.b or named[1],
+        a=named[0],
+        b=named[1],
+        more=tuple(named[2:]),
         budget_s=parse_duration(arguments.budget) if arguments.budget else DEFAULT_BUDGET_S,
         trials=arguments.trials,
         precision=parse_percent(arguments.precision) if arguments.precision else None,
@@ -156,3 +178,25 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
         reasons=not arguments.no_reasons,
         epoch_capture=arguments.epoch_capture,
     )
+
+
+def _sides(arguments: argparse.Namespace) -> list[str]:
+    """The sides, in the order in which they are named. Raises `UsageError`."""
+    from dlprof.errors import UsageError
+    from dlprof.names import DEFAULT_SIDES, LETTERS
+
+    if arguments.frameworks and (arguments.a or arguments.b):
+        raise UsageError("--frameworks and --a/--b say the same thing", hint="use one of them")
+    if arguments.side and (arguments.frameworks or arguments.a or arguments.b):
+        raise UsageError("--side and --frameworks or --a/--b say the same thing", hint="use one of them")
+    if not arguments.side and not arguments.frameworks:
+        return [arguments.a or DEFAULT_SIDES[0], arguments.b or DEFAULT_SIDES[1]]
+    named = arguments.side or arguments.frameworks.split(",")
+    option = f"--frameworks {arguments.frameworks}" if arguments.frameworks else f"--side {named[0]}"
+    if len(named) < 2 or not all(named):
+        raise UsageError(f"{option}: not two sides", hint="write it like tf,mxnet, or --side tf --side mxnet")
+    if len(named) > len(LETTERS):
+        raise UsageError(f"{len(named)} sides: at most {len(LETTERS)} can be compared at once", hint="name fewer")
+    if len(named) > 2 and arguments.method != "lockstep":
+        raise UsageError(f"--method {arguments.method} measures two sides", hint="name two")
+    return list(named)

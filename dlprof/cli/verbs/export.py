@@ -23,6 +23,9 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli.options import add_pair_argument
+
+    add_pair_argument(parser)
     parser.add_argument("capture", type=Path, metavar="A", help="capture or comparison directory, or a raw trace")
     parser.add_argument("b", type=Path, nargs="?", metavar="B", help="a second one, put beside A (chrome, tensorboard)")
     parser.add_argument("--to", choices=["chrome", "tensorboard", "parquet", "csv", "json"], required=True)
@@ -39,7 +42,7 @@ def run(arguments: argparse.Namespace) -> int:
     shown, output, inputs = _steps(arguments.steps), arguments.output, (arguments.capture, arguments.b)
     if arguments.to != "tensorboard":
         check_target(output, inputs)
-    with opened_result(arguments.capture, arguments.b) as result:
+    with opened_result(arguments.capture, arguments.b, arguments.pair) as result:
         if arguments.to == "tensorboard":
             from dlprof.api.render import logdir
 

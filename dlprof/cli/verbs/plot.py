@@ -15,6 +15,9 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli.options import add_pair_argument
+
+    add_pair_argument(parser)
     parser.add_argument(
         "a", type=Path, metavar="A", help="comparison, capture or raw trace; for calibration: calibration.json"
     )
@@ -35,7 +38,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.kind == "calibration":
         drawn = plot_calibration(arguments.a, form)
     else:
-        with opened_result(arguments.a, arguments.b) as result:
+        with opened_result(arguments.a, arguments.b, arguments.pair) as result:
             drawn = plot(result, arguments.kind, form)
     deliver([drawn], arguments.output, inputs=inputs, force=arguments.force)
     line(arguments.output)

@@ -14,6 +14,9 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli.options import add_pair_argument
+
+    add_pair_argument(parser)
     parser.add_argument("a", type=Path, metavar="A", help="comparison or capture directory, or a raw trace")
     parser.add_argument("b", type=Path, nargs="?", metavar="B", help="capture directory or raw trace to put beside A")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FILE", help="the page to write")
@@ -21,13 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.api.load import opened_result
+    from dlprof.api.load import opened_any
     from dlprof.api.render import page
     from dlprof.cli.output import check_target, deliver
 
     inputs = (arguments.a, arguments.b)
     check_target(arguments.output, inputs)
-    with opened_result(arguments.a, arguments.b) as result:
+    with opened_any(arguments.a, arguments.b, arguments.pair) as result:
         deliver(page(result), arguments.output, inputs=inputs, force=arguments.force)
     line(arguments.output)
     return 0

@@ -19,6 +19,9 @@ EXAMPLES = """examples:
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli.options import add_pair_argument
+
+    add_pair_argument(parser)
     parser.add_argument("a", type=Path, metavar="A", help="comparison or capture directory, or a raw trace")
     parser.add_argument("b", type=Path, nargs="?", metavar="B", help="a second capture or raw trace")
     parser.add_argument("--in", dest="viewer", choices=["report", "tensorboard"], default="report")
@@ -28,15 +31,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof import temporary
-    from dlprof.api.load import opened_result
+    from dlprof.api.load import opened_any
+    from dlprof.api.rankings import RankingResult
     from dlprof.api.render import logdir, page
 
     with (
         temporary.folder("view") as folder,
-        opened_result(arguments.a, arguments.b) as result,
+        opened_any(arguments.a, arguments.b, arguments.pair) as result,
     ):
         if arguments.viewer == "tensorboard":
-            logdir(result, folder / "logdir")
+            logdir(result.named(None) if isinstance(result, RankingResult) else result, folder / "logdir")
             return _tensorboard(folder / "logdir", arguments.port, arguments.open)
         (folder / "index.html").write_text(page(result), encoding="utf-8")
         return _serve(folder, arguments.port, arguments.open)

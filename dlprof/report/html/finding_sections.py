@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from dlprof.analysis.exhibits import Exhibits
 from dlprof.analysis.model import Comparison, Ledger, View
 from dlprof.analysis.same_work import parity
@@ -53,11 +55,13 @@ def timings(found: Comparison, exhibits: Exhibits) -> Section:
     )
 
 
-def from_a_to_b(found: Comparison) -> Section:
-    """The ledger of a step as a waterfall and as a table."""
+def from_a_to_b(
+    found: Comparison, name: str = "waterfall", title: str = "From A to B", beforehand: Sequence[str] = ()
+) -> Section:
+    """The ledger of a step as a waterfall and as a table. beforehand: what is said first."""
     built = waterfall.build(found)
     if built is None:
-        return section("waterfall", "From A to B", "")
+        return section(name, title, "")
     drawn = plots.waterfall(built, found.a.label, found.b.label)
     about = f"{built.title}: from A's {built.start_ms:.3f} ms to B's {built.end_ms:.3f} ms, largest difference first."
     caption = f"{built.title}, ms: A {built.start_ms:.3f}, B {built.end_ms:.3f}"
@@ -70,9 +74,8 @@ def from_a_to_b(found: Comparison) -> Section:
         said, titles = "", ["Part", "B − A"]
         rows = [[step.name, number(step.delta_ms, "{:+.3f}")] for step in built.steps]
         foot = ["all parts", number(built.end_ms - built.start_ms, "{:+.3f}")]
-    return section(
-        "waterfall", "From A to B", said, figure(drawn, "waterfall", about), table(caption, titles, rows, foot=foot)
-    )
+    shown = table(caption, titles, rows, foot=foot)
+    return section(name, title, paragraphs(beforehand), said, figure(drawn, name, about), shown)
 
 
 def _ledger_rows(ledger: Ledger) -> tuple[list[list[Cell | str]], list[str], list[Cell | str]]:

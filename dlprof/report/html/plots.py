@@ -16,6 +16,7 @@ from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, MaxN
 
 from dlprof.analysis.exhibits import Epochs, Memory, StepTimes, Sweep, Timeline, Trials
 from dlprof.analysis.model import Comparison, Row
+from dlprof.analysis.timing.ranking import Ranking
 from dlprof.names import SIDES
 from dlprof.report.html import palette
 from dlprof.report.html.figure import axes
@@ -179,6 +180,27 @@ def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
     axis.set_xlabel("time of B ÷ time of A (below 1: B is faster)")
     more = f"; {len(shown) - len(found)} more items not drawn" if len(found) < len(shown) else ""
     axis.set_title(f"Each trial's ratio (dots) and the interval (band){more}")
+    return figure
+
+
+def ranking(found: Ranking) -> Figure:
+    """Each side's time ÷ that of the fastest: the estimate as a dot, its interval as a bar."""
+    figure, (axis,) = axes(WIDTH, 1.0 + 0.42 * len(found.sides))
+    for row, one in enumerate(found.sides):
+        estimate = 1.0 if row == 0 else one.ratio.estimate if one.ratio else None
+        if estimate is None:
+            continue
+        axis.plot(estimate, row, "s" if row == 0 else "o", color=palette.SIDES["a" if row == 0 else "b"])
+        if one.ratio is not None and one.ratio.low is not None and one.ratio.high is not None:
+            axis.plot([one.ratio.low, one.ratio.high], [row, row], color="gray", linewidth=5, alpha=0.4)
+        if row:
+            axis.annotate(
+                f"{estimate:.4g}", (estimate, row), (0, 7), textcoords="offset points", ha="center", fontsize=8
+            )
+    axis.axvline(1.0, linestyle=":", color="gray")
+    labels = found.labels
+    _rows(axis, [f"{one.letter}: {labels[one.letter]}" for one in found.sides])
+    axis.set_xlabel("time ÷ time of the fastest")
     return figure
 
 

@@ -74,7 +74,7 @@ def interval_words(ratio: Ratio) -> str:
     trials = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}"
     if ratio.low is None or ratio.high is None:
         return f"{trials}, no interval"
-    return f"{ratio.confidence * 100:g} % interval [{percent(ratio.low)}, {percent(ratio.high)}], {trials}"
+    return f"{ratio.confidence * 100:.4g} % interval [{percent(ratio.low)}, {percent(ratio.high)}], {trials}"
 
 
 def factor_words(ratio: Ratio) -> str:

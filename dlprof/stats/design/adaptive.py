@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from dlprof.stats.inference.multiple import pair_alpha
 from dlprof.stats.inference.verdict import compare
 from dlprof.stats.result import AGREE_ALPHA, FIRST_LOOK, LARGE, MIN_TRIALS, Result, Verdict, look_alpha
 from dlprof.stats.sample.allowance import factors, first_look
@@ -43,17 +44,18 @@ def decide(
     *,
     precision: float | None = None,
     margin: float = 0.05,
+    sides: int = 2,
 ) -> Decision:
     """Whether the trials so far (n,) are enough.
 
     Stops only at a look, so that the error over all looks stays as simulated (benchmarks/simulate.py): at a verdict, or,
     with `precision`, as soon as six trials or more have an interval whose half-width is at most that fraction, and not
     before; at the last look in any case. The interval is that of the look's own level (`look_alpha`), because a 95 %
-    interval after stopping covers less.
+    interval after stopping covers less. sides: as of `compare`.
     """
     schedule = tuple(looks) if looks is not None else look_schedule()
     n = finite(log_ratios).size
-    result = compare(log_ratios, margin=margin, adaptive=True)
+    result = compare(log_ratios, margin=margin, adaptive=True, sides=sides)
     following = next((look for look in schedule if look > n), None)
     if n >= schedule[-1]:
         return Decision(True, f"{n} trials: the last look", result, None)
@@ -109,6 +111,38 @@ def stop_each(
         now = enough | (n == looks[-1])
         rows = alive[now]
         holds = (low <= true[alive, n - 1]) & (true[alive, n - 1] <= high)
+        verdict[rows], covered[rows], stopped[rows] = code[now], holds[now], n
+        alive = alive[~now]
+    return verdict, covered, stopped
+
+
+def stop_together(
+    draws: Floats, looks: Sequence[int], delta: float, sides: int, truth: ArrayLike = 0.0, alpha: float | None = None
+) -> tuple[NDArray[np.int64], NDArray[np.bool_], NDArray[np.int64]]:
+    """Where each run of `draws` (runs, pairs, last look) stops if it waits for a verdict on every pair of so many sides.
+
+    truth: the pairs' true log-ratios (pairs,). alpha: as of `stop_each`, of all pairs together. Three arrays: code of each
+    pair's verdict at the stop (runs, pairs; index into VERDICTS), whether its interval there holds the truth (runs, pairs), and
+    the number of trials (runs,).
+    """
+    runs, pairs, _ = draws.shape
+    alive = np.arange(runs)
+    true = np.broadcast_to(np.asarray(truth, dtype=np.float64), pairs)
+    verdict, covered = np.zeros((runs, pairs), dtype=np.int64), np.zeros((runs, pairs), dtype=bool)
+    stopped = np.zeros(runs, dtype=np.int64)
+    sums = [_Sums.of(draws[:, pair]) for pair in range(pairs)]
+    for n in looks:
+        level = pair_alpha(look_alpha(n) if alpha is None else alpha, sides)
+        code, holds = np.empty((alive.size, pairs), dtype=np.int64), np.empty((alive.size, pairs), dtype=bool)
+        for pair in range(pairs):
+            so_far = sums[pair].first(n, alive)
+            low, high = so_far.bounds(level)
+            code[:, pair] = _codes(so_far, draws[alive, pair, :n], level, delta, adaptive=alpha is None)
+            if alpha is None and n < MIN_TRIALS:
+                low, high = first_look(low, high, delta)
+            holds[:, pair] = (low <= true[pair]) & (true[pair] <= high)
+        now = (code > 0).all(axis=1) | (n == looks[-1])
+        rows = alive[now]
         verdict[rows], covered[rows], stopped[rows] = code[now], holds[now], n
         alive = alive[~now]
     return verdict, covered, stopped

@@ -86,11 +86,16 @@ def _strays(ratios: Floats, index: Sequence[int]) -> list[Disturbance]:
 
 
 def compare_trials(
-    trials: Iterable[TrialRatio], *, margin: float = 0.05, alpha: float | None = None, adaptive: bool = False
+    trials: Iterable[TrialRatio],
+    *,
+    margin: float = 0.05,
+    alpha: float | None = None,
+    adaptive: bool = False,
+    sides: int = 2,
 ) -> Result:
     """`compare` on the trials' log-ratios, with what the trials tell of themselves among the warnings."""
     given = list(trials)
-    result = compare([t.log_ratio for t in given], margin=margin, alpha=alpha, adaptive=adaptive)
+    result = compare([t.log_ratio for t in given], margin=margin, alpha=alpha, adaptive=adaptive, sides=sides)
     return dataclasses.replace(result, warnings=(*result.warnings, *trial_warnings(given)))
 
 

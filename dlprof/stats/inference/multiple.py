@@ -1,4 +1,4 @@
-"""Many tests at once: Benjamini-Hochberg over a table, where a test that could not run is no evidence."""
+"""Many tests at once: Benjamini-Hochberg over a table, where a test that could not run is no evidence; all pairs of sides."""
 
 from __future__ import annotations
 
@@ -48,3 +48,14 @@ def benjamini_hochberg(p: ArrayLike, level: float = 0.05) -> Adjusted:
     significant = np.zeros(values.size, dtype=bool)
     significant[ran] = adjusted <= level
     return Adjusted(q, significant, level, int(tested.size), int(values.size - tested.size))
+
+
+def pair_alpha(alpha: float, sides: int) -> float:
+    """The level of each pair's interval, so that the intervals of all pairs of so many sides hold together at `alpha`.
+
+    Šidák's level, alpha itself for two sides. It bounds the largest of the pairs' t statistics from above, each of which has
+    its own standard deviation, whatever the sides share in a trial; docs/statistics.md ("More than two sides") says why no
+    sharper bound is taken.
+    """
+    pairs = sides * (sides - 1) // 2
+    return alpha if pairs < 2 else 1 - (1 - alpha) ** (1 / pairs)

@@ -8,6 +8,7 @@ from typing import Final
 from numpy.typing import ArrayLike
 from scipy import special
 
+from dlprof.stats.inference.multiple import pair_alpha
 from dlprof.stats.inference.planning import detectable_effect, needed_trials
 from dlprof.stats.result import (
     AGREE_ALPHA,
@@ -33,6 +34,7 @@ def compare(
     margin: float = 0.05,
     alpha: float | None = None,
     adaptive: bool = False,
+    sides: int = 2,
     seed: int = 0,
 ) -> Result:
     """What the trials say of B against A.
@@ -41,6 +43,7 @@ def compare(
     `trial_log_ratio`). margin: relative difference that does not matter; the region is [1/(1+m), 1+m], so that swapping
     the sides mirrors the verdict. adaptive: this is one look among 4, 6, 8, …, 30 trials; alpha is then that look's
     (`look_alpha`), four trials may show a large effect, and the exact sign-flip test must agree. Otherwise alpha is .05.
+    sides: this is one pair of so many sides, all pairs of which are to hold together at alpha (`pair_alpha`).
 
     Verdicts: faster or slower (interval beyond 1 and not inside the margin), negligible (beyond 1, inside the margin),
     equivalent (two one-sided tests: the 1 − 2·alpha interval inside the margin; Schuirmann 1987), else inconclusive.
@@ -50,6 +53,7 @@ def compare(
     """
     given = finite(log_ratios)
     level = alpha if alpha is not None else (look_alpha(given.size) if adaptive else FIXED_ALPHA)
+    level = pair_alpha(level, sides)
     if not 0 < level < 0.5:
         raise ValueError(f"alpha must lie between 0 and .5, got {level}")
     if not 0 < margin < 1:

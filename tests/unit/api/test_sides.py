@@ -53,6 +53,13 @@ def test_what_cannot_be_is_answered_with_what_can(text: str, says: str, hint: st
     ],
 )
 def test_two_sides_get_one_python_where_there_is_one_for_both(a: str, b: str, environments: tuple[str, str]) -> None:
-    sides = on_one_python(parse_side(a), parse_side(b))
+    sides = on_one_python([parse_side(a), parse_side(b)])
     assert tuple(side.env.name for side in sides) == environments
     assert [side.slug for side in sides] == [parse_side(a).slug, parse_side(b).slug]
+
+
+def test_several_sides_get_one_python_where_there_is_one_for_all_and_else_what_each_gets_alone() -> None:
+    named = [parse_side(text) for text in ("mxnet@1.5.1", "tf@1.12.2", "mxnet@1.4.1")]
+    assert {side.env.python for side in on_one_python(named)} == {"3.6"}
+    strangers = [parse_side(text) for text in ("tf@2.21", "tf@1.12.2", "mxnet@1.5.1")]
+    assert on_one_python(strangers) == tuple(strangers)

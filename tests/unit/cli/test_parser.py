@@ -117,3 +117,42 @@ def test_a_negative_seed_is_refused() -> None:
 @pytest.mark.parametrize(("text", "seconds"), [("90s", 90.0), ("2m", 120.0), ("1h", 3600.0)])
 def test_a_time_limit_is_read_with_its_unit(text: str, seconds: float) -> None:
     assert read("lenet", "--timeout", text).timeout_s == seconds
+
+
+def compared(*words: str) -> Any:
+    from dlprof.cli.verbs import compare
+
+    parser = argparse.ArgumentParser()
+    compare.add_arguments(parser)
+    return compare.compare_options(parser.parse_args(["lenet", *words]))
+
+
+@pytest.mark.parametrize(
+    ("words", "sides"),
+    [
+        ((), ("tf", "mxnet")),
+        (("--a", "tf:graph", "--b", "tf:eager"), ("tf:graph", "tf:eager")),
+        (("--frameworks", "tf,mxnet,torch"), ("tf", "mxnet", "torch")),
+        (("--side", "tf:graph", "--side", "tf:eager"), ("tf:graph", "tf:eager")),
+        (("--side", "tf", "--side", "tf", "--side", "mxnet", "--side", "np"), ("tf", "tf", "mxnet", "np")),
+    ],
+)
+def test_sides_of_a_comparison_are_named_in_three_ways(words: tuple[str, ...], sides: tuple[str, ...]) -> None:
+    assert compared(*words).sides == sides
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("--side", "tf"),
+        ("--frameworks", "tf,,mxnet"),
+        ("--frameworks", "tf,mxnet", "--side", "tf"),
+        ("--side", "tf", "--side", "mxnet", "--b", "tf"),
+        ("--frameworks", ",".join(["tf"] * 9)),
+        ("--frameworks", "tf,mxnet,tf", "--method", "as-published"),
+    ],
+)
+def test_sides_that_contradict_each_other_or_are_too_few_or_too_many_are_refused(words: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError) as error:
+        compared(*words)
+    assert error.value.hint

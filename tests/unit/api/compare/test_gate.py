@@ -8,6 +8,7 @@ import pytest
 
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side, VerdictWord
 from dlprof.analysis.same_work.rules import Difference
+from dlprof.analysis.timing import ranking
 from dlprof.api.compare.gate import ending, exit_code
 from dlprof.errors import Inconclusive, Interrupted, NotComparable, Regression
 
@@ -57,3 +58,20 @@ def test_an_item_that_was_never_timed_for_being_different_work_leaves_the_others
 def test_the_exit_codes_are_those_of_the_errors():
     codes = [exit_code(one) for one in (None, Regression, Inconclusive, NotComparable, Interrupted)]
     assert codes == [0, 3, 4, 5, 130]
+
+
+def ranked(**pairs: Comparison) -> ranking.Ranking:
+    """Three sides by their pairs: ab, ac, bc."""
+    comparisons = {(letters[0], letters[1]): one for letters, one in pairs.items()}
+    heads = {pair: ranking.headline(one) for pair, one in comparisons.items()}
+    return ranking.build(comparisons, heads, alpha=0.05)
+
+
+def test_of_several_sides_the_gate_asks_each_other_one_against_the_first_and_one_regression_is_enough():
+    fine, slow, open_, other = found(0.95, 1.0), found(1.06, 1.2), found(0.95, 1.1), found(0.9, 0.95, "not_comparable")
+    assert ending(ranked(ab=fine, ac=fine, bc=slow), 0.05, "") is None, "b against c is not asked"
+    assert ending(ranked(ab=open_, ac=slow, bc=fine), 0.05, "") is Regression
+    assert ending(ranked(ab=fine, ac=open_, bc=slow), 0.05, "") is Inconclusive
+    assert ending(ranked(ab=slow, ac=slow, bc=fine), None, "") is None
+    assert ending(ranked(ab=slow, ac=fine, bc=other), 0.05, "") is NotComparable, "any two that did different work"
+    assert ending(ranked(ab=slow, ac=fine, bc=other), 0.05, "interrupted after 1 trials") is Interrupted

@@ -25,7 +25,8 @@ def go(made: Pacing, clock: list[float], ratios: list[float]) -> bool:
     """Whether it goes on after each of these trials, until it does not."""
     for n in range(len(ratios)):
         clock[0] += 20.0
-        if not made.go_on(trial(n, ratios[n]), {"train_block": ratios[: n + 1]}):
+        done = [trial(at, ratio) for at, ratio in enumerate(ratios[: n + 1])]
+        if not made.go_on(done[-1], {"train_block": {("a", "b"): measured(done)}}):
             return False
     return True
 
@@ -93,3 +94,36 @@ def test_rounds_change_at_a_look_only_and_by_what_the_finished_trials_vary_and_c
     fixed = Rounds(share_s=50.0, effect=0.05, after_s=0.0)
     assert not fixed.learn(wild, measured(wild))
     assert fixed(4, 1.0, 1.0) == 10
+
+
+def go_of_three(made: Pacing, clock: list[float], ratios: dict[tuple[str, str], list[float]]) -> int:
+    """Trials after which it stops; they hold log-ratios of three pairs."""
+    count = len(next(iter(ratios.values())))
+    for n in range(count):
+        clock[0] += 20.0
+        found = {pair: measured([trial(at, one) for at, one in enumerate(of[: n + 1])]) for pair, of in ratios.items()}
+        if not made.go_on(trial(n, 0.0), {"train_block": found}):
+            return n + 1
+    return 0
+
+
+def test_of_several_sides_it_goes_on_until_every_pair_is_decided(monkeypatch):
+    wide = [0.69, 0.71, 0.68, 0.70, 0.69, 0.71]
+    pairs = {("a", "b"): wide, ("a", "c"): [2 * one for one in wide], ("b", "c"): [0.3, -0.3, 0.29, -0.31, 0.3, -0.3]}
+    made, said, clock = pacing(600.0, monkeypatch, more=("tf",))
+    assert go_of_three(made, clock, pairs) == 0, "b and c are not told apart"
+    assert any("2 of 3 pairs decided" in text for text in said)
+    made, said, clock = pacing(600.0, monkeypatch, more=("tf",))
+    assert go_of_three(made, clock, pairs | {("b", "c"): wide}) == 4
+    assert any("stopping: all pairs are decided after 4 trials" in text for text in said)
+
+
+def test_of_several_sides_the_pair_that_varies_most_says_how_many_rounds_there_are(monkeypatch):
+    made, _, _ = pacing(600.0, monkeypatch, more=("tf",))
+    calm, wild = ([trial(n, size * (-1) ** n, noise=0.05) for n in range(4)] for size in (1e-3, 0.3))
+    ratios = {("a", "b"): measured(calm), ("a", "c"): measured(wild), ("b", "c"): measured(calm)}
+    asked: list[list[stats.TrialRatio]] = []
+    assert made.rounds is not None
+    monkeypatch.setattr(Rounds, "learn", lambda self, trials, of: asked.append(of))
+    made.learn(calm, {"train_block": ratios})
+    assert asked == [measured(wild)]

@@ -102,6 +102,32 @@ def test_the_simulated_fixed_design_is_the_real_one(shift, sd):
     assert [r.low <= np.exp(shift) <= r.high for r in found] == covered.tolist()
 
 
+@pytest.mark.parametrize("shifts", [(0.0, 0.0, 0.0), (0.3, 0.5, 0.2), (0.0, 0.4, 0.4)])
+def test_the_simulated_rule_for_several_sides_is_the_real_one(shifts):
+    times = np.random.default_rng(14).normal(0, 0.03, size=(20, 3, 30))
+    draws = (
+        np.stack([times[:, b] - times[:, a] for a, b in ((0, 1), (0, 2), (1, 2))], axis=1) + np.array(shifts)[:, None]
+    )
+    codes, covered, stopped = stats.stop_together(draws, stats.look_schedule(), np.log1p(0.05), 3, shifts)
+    for run, code, cover, n in zip(draws, codes, covered, stopped, strict=True):
+        looks = iter(stats.look_schedule())
+        each = ([stats.decide(pair[:look], sides=3) for pair in run] for look in looks)
+        decisions = next(of for of in each if all(decision.stop for decision in of))
+        assert {decision.result.trials for decision in decisions} == {n}
+        assert [decision.result.verdict for decision in decisions] == [stats.VERDICTS[one] for one in code]
+        holds = [d.result.low <= np.exp(t) <= d.result.high for d, t in zip(decisions, shifts, strict=True)]
+        assert holds == cover.tolist()
+
+
+def test_intervals_of_all_pairs_hold_together_by_a_stricter_level_for_each():
+    assert stats.pair_alpha(0.05, 2) == 0.05, "two sides are one pair"
+    assert (1 - stats.pair_alpha(0.05, 4)) ** 6 == pytest.approx(0.95)
+    alone, one_of_six = stats.compare(SURE), stats.compare(SURE, sides=4)
+    assert one_of_six.low < alone.low < alone.high < one_of_six.high
+    assert one_of_six.confidence == pytest.approx(0.95 ** (1 / 6))
+    assert one_of_six.p == alone.p
+
+
 def shares(draws, margin=1e-4, truth=0.0):
     """Shares called different, covered and called equivalent, of (comparisons, 30) log-ratios."""
     codes, covered, _ = stats.stop_each(draws, stats.look_schedule(), None, np.log1p(margin), truth=truth)

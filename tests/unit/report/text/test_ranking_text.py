@@ -1,0 +1,123 @@
+"""A ranking on the terminal and as a page: places, pairs and whose ledger it is, within 80 columns."""
+
+from __future__ import annotations
+
+import csv as csv_reader
+import dataclasses
+import io
+from html.parser import HTMLParser
+
+import pytest
+
+from dlprof.analysis.facts import Facts
+from dlprof.analysis.model import Comparison, ItemResult, Ledger, LedgerLine, Ratio, Side
+from dlprof.analysis.timing import ranking
+from dlprof.analysis.timing.ranking import Ranking
+from dlprof.names import Pair
+from dlprof.report import csv
+from dlprof.report.html import ranking_html
+from dlprof.report.text import ranking_text
+from dlprof.stats import STANDS_OUT
+
+NAMES = {"a": "TensorFlow 2.21.0 (graph)", "b": "MXNet 1.9.1 (hybrid)", "c": "PyTorch 2.13.0 (compile)"}
+SIDES = {letter: Side("f", "1", "cpu:0", "m", "3.11", label) for letter, label in NAMES.items()}
+NS = {"a": 5e6, "b": 10e6, "c": 2.5e6}
+LINE = LedgerLine("Conv forward", "op", 5_000_000, 9_000_000, 4_000_000, None, None, 1.0)
+LEDGER = Ledger("step", 8, 8, 1, 5_000_000, 9_000_000, 4_000_000, None, None, (LINE,), 0, "B's step is 4 ms longer")
+
+
+def pair(a: str, b: str, ratio: float, warnings: tuple[str, ...] = (), *, ledger: bool = False) -> Comparison:
+    held = Ratio(ratio, ratio * 0.98, ratio * 1.02, 0.9983, 12, "t")
+    verdict = "slower" if ratio > 1 else "faster"
+    item = ItemResult("train_block", verdict, held, NS[a], NS[b], "…", warnings=warnings, p=1e-6)
+    return Comparison(
+        "lenet", SIDES[a], SIDES[b], (item,), (), {}, {}, (), ("run", f"{a}{b} alone"), {}, Facts(kind="network"),
+        ledger=LEDGER if ledger else None,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def found() -> Ranking:
+    comparisons: dict[Pair, Comparison] = {
+        ("a", "b"): pair("a", "b", 2.0, ("few", "order effect", f"{STANDS_OUT}: trial 1"), ledger=True),
+        ("a", "c"): pair("a", "c", 0.5, ("few",), ledger=True),
+        ("b", "c"): pair("b", "c", 0.25, ("few", f"{STANDS_OUT}: trial 2"), ledger=True),
+    }
+    comparisons["a", "b"] = dataclasses.replace(comparisons["a", "b"], ledger=None)
+    heads = {of: ranking.headline(one) for of, one in comparisons.items()}
+    return ranking.build(comparisons, heads, warnings=("run",), alpha=0.01)
+
+
+def test_the_fastest_stands_first_and_every_line_fits_the_terminal(found):
+    text = ranking_text.ranking(found, folder="/somewhere/four")
+    lines = text.splitlines()
+    assert lines[0] == "PyTorch 2.13.0 (compile) is the fastest of 3 (a training step, 12 trials); time"
+    assert max(map(len, lines)) <= 80
+    places = lines[lines.index("Ranking by the time of training step (profiler off)") + 3 :][:3]
+    assert [line.split()[:2] for line in places] == [["1", "PyTorch"], ["2", "TensorFlow"], ["3", "MXNet"]]
+    assert "10 ms" in places[2]
+    assert places[2].split()[-3:] == ["4", "[3.922,", "4.082]"]
+    assert "All 3 intervals hold together with 99 % confidence, each with 99.83 %" in text
+    assert "  All: /somewhere/four" in lines
+
+
+def test_each_pair_has_its_ratio_as_named_and_a_verdict_that_names_its_side(found):
+    lines = ranking_text.ranking(found).splitlines()
+    pairs = [line for line in lines if " ÷ " in line[:6] and "÷ fastest" not in line][:3]
+    assert [line.split()[:4] for line in pairs] == [
+        ["b", "÷", "a", "2"],
+        ["c", "÷", "a", "0.5"],
+        ["c", "÷", "b", "0.25"],
+    ]
+    assert pairs[0].endswith("b slower")
+    assert pairs[1].endswith("c faster")
+
+
+def test_trials_that_stand_out_are_counted_over_the_pairs_those_of_all_pairs_told_once_and_others_with_their_pair(
+    found,
+):
+    assert list(ranking_text.warning_words(found)) == [
+        "few",
+        "b ÷ a (B ÷ A): order effect",
+        f"{STANDS_OUT} in 2 of 3 pairs; the page of a pair (--pair) names them",
+    ]
+
+
+def test_the_pairs_of_the_fastest_say_why_with_their_own_a_and_b_and_their_own_warnings(found):
+    text = ranking_text.ranking(found)
+    assert "A = TensorFlow 2.21.0 (graph); B = PyTorch 2.13.0 (compile) (the fastest)" in text
+    assert text.count("Conv forward") == 2
+    assert "! ac alone" in text
+    assert "ab alone" not in text
+    assert text.count("! run") == 1
+
+
+class Headings(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.open = False
+        self.found: list[str] = []
+
+    def handle_starttag(self, tag: str, attrs: object) -> None:
+        self.open = tag == "h2"
+
+    def handle_data(self, data: str) -> None:
+        if self.open:
+            self.found.append(data)
+        self.open = False
+
+
+def test_the_page_has_the_ranking_the_pairs_and_a_section_for_each_pair_of_the_fastest(found):
+    page = ranking_html.ranking(found, ranking_html.Extras({"os": {"a": "x", "b": "x", "c": "y"}}, ("dlprof compare",)))
+    read = Headings()
+    read.feed(page)
+    assert read.found[:4] == ["Ranking", "All pairs", "Why: c ÷ a", "Why: c ÷ b"]
+    assert "Where the sides differ" in page
+
+
+def test_csv_has_a_line_a_pair(found):
+    rows = list(csv_reader.DictReader(io.StringIO(csv.ranking(found))))
+    assert [(row["a"], row["b"], row["verdict"], float(row["ratio"])) for row in rows] == [
+        ("a", "b", "slower", 2.0), ("a", "c", "faster", 0.5), ("b", "c", "faster", 0.25)
+    ]  # fmt: skip
+    assert rows[0]["b_label"] == NAMES["b"]
