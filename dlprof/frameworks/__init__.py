@@ -9,6 +9,7 @@ from functools import cache
 from dlprof import plugin
 from dlprof.errors import UsageError
 from dlprof.frameworks import call_table, vocabulary
+from dlprof.frameworks.jax import Jax
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow
 from dlprof.plugin import Framework, Vocabulary
@@ -20,7 +21,7 @@ ENTRY_POINTS = "dlprof.frameworks"
 @cache
 def registry() -> Mapping[str, Framework]:
     """Short name → framework. A third party's name never replaces a built-in."""
-    known: dict[str, Framework] = {"tf": TensorFlow(), "mxnet": MXNet()}
+    known: dict[str, Framework] = {"tf": TensorFlow(), "mxnet": MXNet(), "jax": Jax()}
     for framework in plugin.supplied(ENTRY_POINTS, Framework):  # type: ignore[type-abstract]  # checked at runtime
         known.setdefault(framework.name, framework)
     return known

@@ -19,6 +19,7 @@ the speed."""
 _CAPS = (
     *("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"),
     *("MXNET_CPU_WORKER_NTHREADS", "TF_NUM_INTRAOP_THREADS"),
+    "NPROC",  # XLA's CPU client, as JAX makes it
 )
 """Each caps one thread pool of operators."""
 
@@ -70,20 +71,21 @@ def child_environ(
 
 @dataclass(frozen=True, slots=True)
 class _Reader:
-    """Who reads variables whose names begin alike. who: in words. framework: the one that alone reads them; None where
-    libraries of both sides do."""
+    """Who reads variables whose names begin alike. who: in words. frameworks: those that alone read them; none where
+    libraries of all do."""
 
     who: str
-    framework: str | None = None
+    frameworks: tuple[str, ...] = ()
 
 
 _READERS: Final = {
     "OMP_": _Reader("MXNet and oneDNN"),
     "KMP_": _Reader("MXNet and oneDNN"),
     "GOMP_": _Reader("MXNet and oneDNN"),
-    "MXNET_": _Reader("MXNet", "mxnet"),
-    "TF_": _Reader("TensorFlow", "tf"),
-    "XLA_": _Reader("XLA", "tf"),
+    "MXNET_": _Reader("MXNet", ("mxnet",)),
+    "TF_": _Reader("TensorFlow", ("tf",)),
+    "XLA_": _Reader("XLA", ("tf", "jax")),
+    "NPROC": _Reader("JAX", ("jax",)),
     "OPENBLAS_": _Reader("NumPy and MXNet"),
     "MKL_": _Reader("what was built with MKL"),
 }
@@ -115,7 +117,11 @@ _WITHHELD: Final = re.compile(
 
 def variables(framework: str) -> dict[str, str]:
     """The thread variables that are set here and that a child of this framework reads."""
-    return {name: value for name, value in thread_settings().items() if _reader(name).framework in (None, framework)}
+    return {
+        name: value
+        for name, value in thread_settings().items()
+        if not _reader(name).frameworks or framework in _reader(name).frameworks
+    }
 
 
 def withheld() -> list[str]:

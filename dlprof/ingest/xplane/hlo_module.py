@@ -13,11 +13,13 @@ from typing import Final
 
 from dlprof.ingest.protobuf.space import ByteFile, Space
 from dlprof.ingest.protobuf.wire import BYTES, VARINT, Field, Malformed, fields, signed, varint
+from dlprof.ingest.xplane.hlo_neighbours import Neighbours, Node, moves
 
 _MODULE, _COMPUTATION, _FRAMES = 1, 3, 17
 _C_INSTRUCTION, _C_ID = 2, 5
-_I_NAME, _I_OPCODE, _I_METADATA, _I_KIND, _I_CALLED = 1, 2, 7, 11, 38
+_I_NAME, _I_OPCODE, _I_METADATA, _I_KIND, _I_ID, _I_OPERANDS, _I_CALLED = 1, 2, 7, 11, 35, 36, 38
 _M_TYPE, _M_NAME, _M_FILE, _M_LINE, _M_FRAME = 1, 2, 3, 4, 15
+_NUMBER: Final = re.compile(r"(\.\d+)+$")
 _NUMBERED: Final = re.compile(r".*\((\d{1,18})\)")
 _IDLE: Final = frozenset({"parameter", "constant", "bitcast", "tuple", "get-tuple-element", "iota", "copy"})
 """Opcodes that say nothing of what a fusion computes."""
@@ -42,6 +44,8 @@ class Instruction:
     source: `file:line` of the program
     files: source files of the calls around it, innermost first
     called: ids of the computations that it calls
+    id: its own, in its module
+    operands: ids of the instructions that it reads
     """
 
     name: str
@@ -52,6 +56,8 @@ class Instruction:
     source: str = ""
     files: tuple[str, ...] = ()
     called: tuple[int, ...] = ()
+    id: int = 0
+    operands: tuple[int, ...] = ()
 
     @property
     def category(self) -> str:
@@ -109,6 +115,8 @@ class Module:
         self._places: dict[bytes, tuple[int, int]] = {}
         self._computations: dict[int, list[tuple[int, int]]] = {}
         self._contents: dict[int, tuple[Instruction, ...]] = {}
+        self._computation_of: dict[bytes, int] = {}
+        self._neighbours: dict[int, Neighbours] = {}
         self._frames = _Frames(b"")
         for proto in file.walk(start, end):
             if proto.number == _MODULE and proto.wire == BYTES:
@@ -130,11 +138,35 @@ class Module:
         if not found.op_name and contents and _main(contents).name.encode() in self._places:
             main = self._instruction(*self._places[_main(contents).name.encode()])
             found = replace(found, op_name=main.op_name, op_type=main.op_type, source=main.source, files=main.files)
+        if "/" not in found.op_name and (path := self._borrowed(found, contents)):
+            found = replace(found, op_name=path)
         return Described(found, contents)
+
+    def _borrowed(self, found: Instruction, contents: tuple[Instruction, ...]) -> str:
+        """The path of the nearest neighbour that has one, its last part replaced by what the instruction itself does."""
+        computation = self._computation_of.get(found.name.encode())
+        if computation is None:
+            return ""
+        if computation not in self._neighbours:
+            self._neighbours[computation] = Neighbours(dict(self._nodes(computation)))
+        path = self._neighbours[computation].path(found.id).partition(";")[0]
+        does = _main(contents).opcode if contents else found.opcode
+        if does == "fusion":  # of copies alone, which its name tells
+            does = _NUMBER.sub("", found.name)
+        return f"{path.rpartition('/')[0]}/{does}" if path else ""
+
+    def _nodes(self, computation: int) -> Iterator[tuple[int, Node]]:
+        for place in self._computations.get(computation, ()):
+            each = self._instruction(*place)
+            contents = (
+                [one.opcode for called in each.called for one in self._of(called)] if each.opcode == "fusion" else []
+            )
+            path = "" if each.opcode == "parameter" else each.op_name  # a parameter's is its name in the program
+            yield each.id, Node(path, moves(contents or [each.opcode]), each.operands)
 
     def _computation(self, whole: Field) -> None:
         """Notes where a computation's instructions lie, and under which names."""
-        places, id_ = [], 0
+        places, names, id_ = [], [], 0
         small = whole.end - whole.start <= _READ_WHOLE
         data, base = (self._file.content(whole), whole.start) if small else (b"", 0)
         for part in fields(data, 0, len(data)) if small else self._file.walk(whole.start, whole.end):
@@ -142,10 +174,12 @@ class Module:
                 place = (base + part.start, base + part.end)
                 head = data[part.start : part.start + _NAMES] if small else self._file.at(part.start, _NAMES)
                 self._places.setdefault(_name(head), place)
+                names.append(_name(head))
                 places.append(place)
             elif part.number == _C_ID and part.wire == VARINT:
                 id_ = part.value
         self._computations.setdefault(id_, places)
+        self._computation_of.update((name, id_) for name in names if name not in self._computation_of)
 
     def _of(self, computation: int) -> tuple[Instruction, ...]:
         """What a fused computation computes: its instructions but for parameters and the like, the root last, as written."""
@@ -183,7 +217,8 @@ class Module:
         data = self._file.at(start, end - start)
         texts: dict[int, str] = {}
         called: list[int] = []
-        metadata = (0, 0)
+        operands: list[int] = []
+        id_, metadata = 0, (0, 0)
         for part in fields(data, 0, len(data)):
             if part.wire == BYTES and part.number in (_I_NAME, _I_OPCODE, _I_KIND):
                 texts[part.number] = data[part.start : part.end].decode(errors="replace")
@@ -191,11 +226,14 @@ class Module:
                 metadata = (part.start, part.end)
             elif part.number == _I_CALLED:
                 called += [part.value] if part.wire == VARINT else _packed(data, part.start, part.end)
-        return self._with_metadata(data, metadata, texts, tuple(called))
+            elif part.number == _I_OPERANDS:
+                operands += [part.value] if part.wire == VARINT else _packed(data, part.start, part.end)
+            elif part.number == _I_ID and part.wire == VARINT:
+                id_ = part.value
+        found = self._with_metadata(data, metadata, texts)
+        return replace(found, called=tuple(called), id=id_, operands=tuple(operands))
 
-    def _with_metadata(
-        self, data: bytes, extent: tuple[int, int], texts: dict[int, str], called: tuple[int, ...]
-    ) -> Instruction:
+    def _with_metadata(self, data: bytes, extent: tuple[int, int], texts: dict[int, str]) -> Instruction:
         told: dict[int, str] = {}
         line = frame = 0
         for part in fields(data, *extent):
@@ -217,7 +255,6 @@ class Module:
             kind=texts.get(_I_KIND, ""),
             source=f"{file}:{line}" if file else "",
             files=tuple(dict.fromkeys(name for name, _ in calls)) or ((file,) if file else ()),
-            called=called,
         )
 
 

@@ -101,13 +101,14 @@ class RunSteps:
         for group, step in self.group_steps.items():
             result[self.groups[group]] = step
         launches = _joined(self.launches, 2)
+        markers = _joined(self.markers, 4)
         devices, rest = divmod(launches.shape[1], max(len(self.codes), 1))
-        if not self.markers or not self.codes or rest or not devices:
+        if not markers.size or not self.codes or rest or not devices:
             return result
         launches = launches[:, np.argsort(launches[1], kind="stable")][:, ::devices]
         code = np.array([self.codes[id_] for id_ in sorted(self.codes)])
         if (np.array(self.begun)[code] >= launches[1]).all():
-            result[code] = _steps_of(launches, _joined(self.markers, 4))
+            result[code] = _steps_of(launches, markers)
         return result
 
 

@@ -115,3 +115,17 @@ def test_a_number_on_dlprofs_marker_of_a_step_that_was_not_waited_for_makes_it_n
     host = python(("dlprof:unsynced_step=3", 0, 90, {"step_num": 3}))
     host.line("tf_Compute/1", [host.event("a/b:MatMul", 20 * NS, 5 * NS)], id_=2)
     assert by_name(run(tmp_path, host)) == {"a/b:MatMul": None}
+
+
+def test_executions_lie_in_dlprofs_steps_where_its_markers_carry_numbers_as_jax_writes_them(tmp_path: Path) -> None:
+    host = python(
+        ("dlprof:step=3", 0, 40, {"step_num": 3}), (LAUNCH, 2, 5, {}),
+        ("dlprof:step=4", 50, 40, {"step_num": 4}), (LAUNCH, 52, 5, {}),
+    )  # fmt: skip
+    events = [(10, 901), (60, 902), (95, 902)]
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(f"dot.{at}", at * NS, 5 * NS, hlo_op=(f"dot.{at}",), run_id=run_id) for at, run_id in events],
+        id_=2,
+    )
+    assert by_name(run(tmp_path, host)) | {LAUNCH: None} == {"dot.10": 3, "dot.60": 4, "dot.95": None, LAUNCH: None}

@@ -1,0 +1,66 @@
+"""JAX: wiring of its releases, modes, child adapter, operator vocabulary and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlprof.frameworks import call_table, vocabulary
+from dlprof.frameworks.release import Cuda, Releases
+from dlprof.plugin import CallTable, EnvSpec, Vocabulary
+
+_RELEASES = Releases(
+    framework="jax",
+    python={"0.10.2": "3.11"},
+    requirement={"cpu": "jax", "gpu": "jax[cuda12]"},
+    # The sonames that [cuda12] brings (NVIDIA's wheels of CUDA 12). jax-cuda12-plugin finds them by itself.
+    cuda=Cuda(
+        libraries=(
+            "libcudart.so.12",
+            "libcublas.so.12",
+            "libcublasLt.so.12",
+            "libcudnn.so.9",
+            "libcufft.so.11",
+            "libcusolver.so.11",
+            "libcusparse.so.12",
+            "libnvJitLink.so.12",
+            "libnccl.so.2",
+            "libcupti.so.12",
+        ),
+        driver="525.60.13",
+        compute=("5.2", ""),
+        oldest="0.4.30",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Jax:
+    """Framework `jax` (plugin.Framework)."""
+
+    name: str = "jax"
+    label: str = "JAX"
+    aliases: Sequence[str] = ()
+    default_version: str = "0.10.2"
+    modes: Sequence[str] = ("jit", "op-by-op")
+    producer: str = "jax"
+
+    @property
+    def versions(self) -> Sequence[str]:
+        return _RELEASES.locked("cpu")
+
+    @property
+    def adapter(self) -> Path:
+        return Path(__file__).parent.parent / "runner" / "adapters" / "jax" / "jax_adapter.py"
+
+    @property
+    def operators(self) -> Vocabulary:
+        return vocabulary.load("jax")
+
+    @property
+    def calls(self) -> CallTable:
+        return call_table.load("jax")
+
+    def env(self, version: str, device: str) -> EnvSpec:
+        return _RELEASES.env(version, device)
