@@ -57,6 +57,7 @@ class EnvSpec:
     libraries: shared libraries (sonames) that must load in it
     lacks: execution modes of the framework that this release does not have → why
     network_modes: modes that execute whole networks and no single calls
+    call_modes: modes that execute single calls and no networks; a framework without networks names all of its modes
     driver: for GPUs, the oldest driver for its CUDA libraries
     compute: for GPUs, the compute capabilities that its own kernels run on (first, last; '' = no last)
     alternatives: the same release on other Pythons, for a comparison whose sides would otherwise run on different ones
@@ -74,6 +75,7 @@ class EnvSpec:
     libraries: tuple[str, ...] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)
     network_modes: tuple[str, ...] = ()
+    call_modes: tuple[str, ...] = ()
     driver: str = ""
     compute: tuple[str, str] | None = None
     alternatives: tuple[EnvSpec, ...] = ()

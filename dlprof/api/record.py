@@ -219,6 +219,14 @@ def check_mode(side: SideSpec, workload: Workload) -> None:
             f"mode {side.mode} of {side.framework.label} executes whole networks, not the single calls of {workload.name}",
             hint=f"its modes: {', '.join(single)}",
         )
+    if workload.kind == "network" and side.mode in side.env.call_modes:
+        whole = [mode for mode in side.framework.modes if mode not in (*side.env.call_modes, *side.env.lacks)]
+        raise Unsupported(
+            f"mode {side.mode} of {side.framework.label} executes single calls, not a network such as {workload.name}",
+            hint=f"its modes for networks: {', '.join(whole)}"
+            if whole
+            else "it runs single calls alone: dlprof workloads",
+        )
     modes = workload.description.get("modes", {}).get(side.framework.name)
     if modes and side.mode not in modes:
         raise Unsupported(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
+from typing import Final
 
 from dlprof import plugin
 from dlprof.errors import UsageError
@@ -16,6 +17,8 @@ from dlprof.plugin import Framework, Vocabulary
 from dlprof.workload import Workload
 
 ENTRY_POINTS = "dlprof.frameworks"
+_NO_FRAMEWORKS: Final = {"pytorch": "PyTorch", "xla": "XLA", "xplane": "XPlane trace", "chrome": "Chrome trace"}
+"""Producers of traces that dlprof reads and no framework of its own stands behind."""
 
 
 @cache
@@ -39,10 +42,18 @@ def get(name: str) -> Framework:
     )
 
 
+def label_of(producer: str) -> str:
+    """What people call the producer of a trace, or the framework of that name or alias."""
+    for framework in registry().values():
+        if producer in (framework.producer, framework.name, *framework.aliases):
+            return framework.label
+    return _NO_FRAMEWORKS.get(producer, producer)
+
+
 def vocabularies() -> Mapping[str, Vocabulary]:
-    """Producer of a trace → operator vocabulary; traces of PyTorch and JAX are read too, though dlprof does not run them."""
+    """Producer of a trace → operator vocabulary; traces of PyTorch are read too, though dlprof does not run it."""
     tables = {framework.producer: framework.operators for framework in registry().values()}
-    return {"jax": vocabulary.load("jax"), "pytorch": vocabulary.load("pytorch"), **tables}
+    return {"pytorch": vocabulary.load("pytorch"), **tables}
 
 
 def with_calls(workload: Workload, names: Iterable[str]) -> Workload:

@@ -27,6 +27,8 @@ def facts(found: dict) -> dict[str, tuple[str, str]]:
     ("a", "b"),
     [
         pytest.param("tf:xla", "mxnet:hybrid", marks=pytest.mark.slow),
+        ("jax:jit", "tf:graph"),
+        pytest.param("jax:jit", "jax:op-by-op", marks=pytest.mark.slow),
         pytest.param("tf:keras", "mxnet:symbolic", marks=pytest.mark.slow),
         pytest.param("tf:eager", "mxnet:imperative", marks=pytest.mark.slow),
         pytest.param("tf:graph", "tf:keras", marks=pytest.mark.slow),

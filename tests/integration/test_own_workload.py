@@ -104,6 +104,14 @@ def test_a_framework_of_a_third_party_is_listed_captured_and_compared(dlprof, cl
     shown = json.loads(dlprof("show", tmp_path / "capture", "--format", "json", env=plugged).stdout)
     sizes = len(json.loads((tmp_path / "capture" / "manifest.json").read_text())["workload"]["run"]["sizes"])
     assert [(row["op"], row["calls"]) for row in shown["rows"] if row["op"] == "Clip"] == [("Clip", 50 * sizes)]
+    derived = dlprof("capture", "relu", "--framework", "np", "--set", "size=500", "-o", tmp_path / "relu", env=plugged)
+    assert derived.returncode == 0, derived.stderr
+    (task,) = json.loads((tmp_path / "relu" / "manifest.json").read_text())["workload"]["tasks"]
+    assert task["calls"]["idiomatic"] == {"np": "np.maximum(x, 0)"}, "by the package's own table"
+    refused = dlprof("compare", "mlp", "--a", "np", "--b", "tf", "-o", tmp_path / "no", env=plugged)
+    assert refused.returncode != 0
+    assert "mode plain of NumPy executes single calls, not a network such as mlp" in refused.stderr
+    assert "Traceback" not in refused.stderr
     done = dlprof("compare", clip, "--a", "np:plain", "--b", "np:thrice", "--set", "size=100000", "--trials", 6,
                   "--traces", 0, "--format", "json", "-o", tmp_path / "out", env=plugged, timeout=600)  # fmt: skip
     assert done.returncode == 0, done.stderr

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof.errors import Unsupported
-from dlprof.plugin import EnvSpec, Operator, Vocabulary
+from dlprof.plugin import CallTable, EnvSpec, Operator, Vocabulary
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +28,12 @@ class NumpyFramework:
 
     @property
     def operators(self) -> Vocabulary:
-        return {"np.clip": Operator("Clip")}
+        return {"np.clip": Operator("Clip"), "np.maximum": Operator("Relu")}
+
+    @property
+    def calls(self) -> CallTable:
+        """Of the operators that shipped workloads name, as far as this framework has them (plugin.Calls)."""
+        return {"Relu(x)": "np.maximum({x}, 0)"}
 
     def env(self, version: str, device: str) -> EnvSpec:
         if device != "cpu":
@@ -42,6 +47,7 @@ class NumpyFramework:
             requirements=None,
             resolve=(f"numpy=={version}",),
             module="numpy",
+            call_modes=("plain", "thrice"),
         )
 
 

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
 import pyarrow as pa
 
 from dlprof import frameworks
 from dlprof.analysis.model import Completeness, Recording, Side, View
 from dlprof.analysis.trace import breakdown, completeness, layers
-from dlprof.errors import UsageError
 from dlprof.manifest import CaptureOptions, ImportOptions
 from dlprof.store import Capture
 from dlprof.workload_shape import Layer
@@ -22,7 +21,7 @@ if TYPE_CHECKING:
 def side_of(capture: Capture, *, path: str | None) -> Side:
     """How a capture is named in reports; what a foreign trace does not tell is 'unknown'."""
     manifest = capture.manifest
-    label = _label(manifest.framework or "unknown")
+    label = frameworks.label_of(manifest.framework or "unknown")
     where = f", {manifest.device}" if manifest.mode and (manifest.device or "").startswith("gpu") else ""
     stated = [text for text in (manifest.version, f"({manifest.mode}{where})" if manifest.mode else None) if text]
     sources = manifest.options.sources if isinstance(manifest.options, ImportOptions) else None
@@ -128,20 +127,3 @@ def completeness_of(capture: Capture, events: pa.Table) -> Completeness:
         anomalies=trace.anomalies if trace else {},
         reader=trace.completeness if trace else {},
     )
-
-
-_LABELS: Final = {
-    "pytorch": "PyTorch",
-    "jax": "JAX",
-    "xla": "XLA",
-    "xplane": "XPlane trace",
-    "chrome": "Chrome trace",
-}
-"""Producers of traces that no framework of dlprof's own stands behind."""
-
-
-def _label(producer: str) -> str:
-    try:
-        return frameworks.get(producer).label
-    except UsageError:
-        return _LABELS.get(producer, producer)

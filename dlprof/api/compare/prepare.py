@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -64,7 +64,7 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
         )
     else:
         leftovers.check_free(target)
-    for text in (*launch_env.disclosures(), *_left_out(asked["a"], workloads["a"], options.budget_s)):
+    for text in (*launch_env.disclosures(), *_left_out(asked["a"], workloads["a"], named, options.budget_s)):
         bench.warn(text)
     pacing = Pacing(options, workloads["a"], bench.progress.say, bench.warn)
     measured.calibration = known_error.of(options, sides, workloads, pacing)
@@ -84,15 +84,16 @@ def _slug(sides: Sequence[SideSpec]) -> str:
     return "-vs-".join(f"{side.framework.name}-{side.mode}" for side in sides)
 
 
-def _left_out(asked: Workload, chosen: Workload, budget_s: float) -> Iterator[str]:
-    """What of the workload is not measured, and why."""
+def _left_out(asked: Workload, chosen: Workload, named: Collection[str], budget_s: float) -> Iterator[str]:
+    """What of the workload is not measured on these frameworks, and why."""
     if items.count(chosen) < items.count(asked):
         yield (
             f"{items.count(chosen)} of {items.count(asked)} sizes are measured, the smallest and the largest of each task "
             f"among them: more do not fit into {budget_s:g} s; a longer --budget, --trials or --set sizes=… has more"
         )
     for framework, alone in items.unmatched(chosen).items():
-        yield f"only {framework} has, and so not compared: {', '.join(alone)}"
+        if framework in named:
+            yield f"only {framework} has, and so not compared: {', '.join(alone)}"
 
 
 def _estimates(options: CompareOptions, sides: Mapping[str, SideSpec], pacing: Pacing) -> dict[str, float]:

@@ -1,5 +1,6 @@
 """What an adapter supplies: a Backend (framework, device, profiler) and a Network (one model with its training step)."""
 
+from .faults import Unsupported
 from .names import CALL, INPUT
 
 
@@ -112,8 +113,11 @@ class Backend:
         raise NotImplementedError
 
     def network(self, description, weights):
-        """A fresh Network of the resolved workload description with the given initial weights."""
-        raise NotImplementedError
+        """A fresh Network of the resolved workload description with the given initial weights.
+
+        A framework without networks leaves it as it is (and names its modes in EnvSpec.call_modes).
+        """
+        raise Unsupported("this framework's adapter has no networks", "it runs workloads of single calls")
 
     # for op workloads
 
@@ -175,7 +179,12 @@ class Backend:
         raise NotImplementedError
 
     def start_trace(self, directory, fidelity, options):
-        """Start the framework's profiler, writing below `directory`."""
+        """Start the framework's profiler, writing below `directory`. options: of the user, for the profiler.
+
+        fidelity `exact`: each step or call ends synchronised, and everything that can be left out or put together in the trace
+        must not be (bulks, cheap kernels that the profiler skips), so that counts are exact. `native`: as the framework runs by
+        itself, with only its own settings of the profiler.
+        """
         raise NotImplementedError
 
     def stop_trace(self):

@@ -11,7 +11,7 @@ from dlprof.plugin import Framework
 
 def test_the_built_in_frameworks_are_what_a_plugin_must_be() -> None:
     known = frameworks.registry()
-    assert {"tf", "mxnet"} <= set(known)
+    assert {"tf", "mxnet", "jax"} <= set(known)
     assert all(isinstance(framework, Framework) for framework in known.values())
 
 
@@ -34,7 +34,7 @@ def test_a_framework_that_is_like_none_is_answered_with_all() -> None:
     assert {"mxnet", "tf"} <= set(error.value.hint.removeprefix("known: ").split(", "))
 
 
-@pytest.mark.parametrize("name", ["tf", "mxnet"])
+@pytest.mark.parametrize("name", ["tf", "mxnet", "jax"])
 def test_a_framework_ships_the_child_adapter_and_the_lock_of_its_default_version(name: str) -> None:
     framework = frameworks.get(name)
     assert framework.adapter.is_file()
@@ -74,3 +74,18 @@ def test_a_vocabulary_holds_only_levels_and_phases_that_the_event_table_has(prod
     assert {operator.phase for operator in table.values()} <= {None, *schema.PHASES}
     assert all(operator.op or operator.level == "marker" for operator in table.values())
     assert all(operator.calls >= 0 for operator in table.values())
+
+
+@pytest.mark.parametrize(
+    ("producer", "label"),
+    [
+        ("tensorflow", "TensorFlow"),
+        ("tf", "TensorFlow"),
+        ("jax", "JAX"),
+        ("pytorch", "PyTorch"),
+        ("xla", "XLA"),
+        ("?", "?"),
+    ],
+)
+def test_a_producer_and_a_framework_are_called_by_one_label(producer: str, label: str) -> None:
+    assert frameworks.label_of(producer) == label

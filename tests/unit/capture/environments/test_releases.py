@@ -7,11 +7,12 @@ from places import ROOT
 
 from dlprof.capture.environments.env_store import EnvStore
 from dlprof.errors import EnvironmentFailed
+from dlprof.frameworks.jax import Jax
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow
 from dlprof.plugin import EnvSpec, Framework
 
-FRAMEWORKS: tuple[Framework, ...] = (TensorFlow(), MXNet())
+FRAMEWORKS: tuple[Framework, ...] = (TensorFlow(), MXNet(), Jax())
 RELEASES = [
     (spec, version)
     for framework in FRAMEWORKS
