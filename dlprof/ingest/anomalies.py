@@ -127,6 +127,11 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     ),
     "unmatched_begin": Anomaly("warning", "spans that were opened and never closed; left out"),
     "unmatched_end": Anomaly("warning", "closings of spans that were never opened; left out"),
+    # placing operators in the layers of the workload (analysis.trace.layers)
+    "layer_unassigned": Anomaly(
+        "info",
+        "operators without a layer of their own whose calls a step are not those that the workload's layers ask for",
+    ),
     # MXNet
     "mxnet_async_duplicate": Anomaly(
         "info", "second records (async b/e) of operators that MXNet writes twice; left out"

@@ -26,9 +26,14 @@ def task(op: str, *shapes: list[int | str], attributes: dict[str, Any] | None = 
 @pytest.mark.parametrize("name", sorted({key.partition("/")[0] for key in GOLDEN}))
 def test_calls_of_tensorflow_and_mxnet_are_letter_by_letter_those_that_each_task_once_had_a_line_for(name: str) -> None:
     found = frameworks.with_calls(workload.load(name), ("tf", "mxnet")).description["tasks"]
-    assert {f"{name}/{one['name']}": one["calls"] for one in found} == {
-        key: calls for key, calls in GOLDEN.items() if key.startswith(f"{name}/")
+    calls = {
+        f"{name}/{one['name']}": {
+            variant: {side: call for side, call in sides.items() if side in ("tf", "mxnet")}
+            for variant, sides in one["calls"].items()
+        }
+        for one in found
     }
+    assert calls == {key: once for key, once in GOLDEN.items() if key.startswith(f"{name}/")}
     assert all(next(iter(one["calls"])) == "idiomatic" for one in found), "the plain call is the first variant"
 
 
