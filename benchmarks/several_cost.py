@@ -72,18 +72,24 @@ def _headline(capture: Capture, pair: tuple[str, str]) -> list[float]:
     return [trial.log_ratio for trial in items[item].values()]
 
 
+def _divided(words: list[str]) -> tuple[list[str], list[str]]:
+    """The words before and after `--`."""
+    at = words.index("--") if "--" in words else len(words)
+    return words[:at], words[at + 1 :]
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("workload")
     parser.add_argument("--side", action="append", required=True, metavar="SIDE")
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="FOLDER")
-    parser.add_argument("options", nargs="*")
-    asked = parser.parse_args()
+    own, options = _divided(sys.argv[1:])
+    asked = parser.parse_args(own)
     asked.output.mkdir(exist_ok=True)
     k, every = len(asked.side), list(combinations(range(len(asked.side)), 2))
-    whole = made(asked.workload, asked.side, asked.options, asked.output / "all")
+    whole = made(asked.workload, asked.side, options, asked.output / "all")
     apart = [
-        made(asked.workload, [asked.side[a], asked.side[b]], asked.options, asked.output / f"{LETTERS[a]}{LETTERS[b]}")
+        made(asked.workload, [asked.side[a], asked.side[b]], options, asked.output / f"{LETTERS[a]}{LETTERS[b]}")
         for a, b in every
     ]
     sidak, bonferroni = stats.pair_alpha(stats.FIXED_ALPHA, k), stats.FIXED_ALPHA / len(every)

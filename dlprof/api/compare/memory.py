@@ -13,7 +13,7 @@ from dlprof.units import format_bytes
 from dlprof.workload import Workload
 
 LEAST: Final = 150 << 20
-"""What a framework's process takes before it computes anything (MXNet 0.2 GB, TensorFlow 0.5 GB)."""
+"""What a process with a framework takes before it computes anything, as a lower bound: what needs more is refused for sure."""
 
 _SHORT: Final = 0.5
 """Share of the largest side's memory that has to be left while all of them live."""
