@@ -1,12 +1,14 @@
-"""The MXNet adapter with a planted cause of slowness (option `plant`): sleep, copy, conv or float64. A child's file."""
+"""The MXNet adapter with a planted cause of slowness (option `plant`): sleep, copy, conv, float64 or collect. A child's file."""
 
 import sys
 import time
 from pathlib import Path
 
+sys.path.insert(0, str(Path(__file__).resolve().parent))
 sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "dlprof" / "runner" / "adapters" / "mxnet"))
 import mxnet_adapter
 import mxnet_network
+import planted_python
 
 Network = mxnet_network.GluonNetwork
 
@@ -15,7 +17,7 @@ def create(request):
     backend = mxnet_adapter.create(request)
     plant = request["options"].get("plant")
     if plant:
-        {"sleep": sleep, "copy": copy, "conv": conv, "float64": float64}[plant](backend._mx)
+        {"sleep": sleep, "copy": copy, "conv": conv, "float64": float64, "collect": collect}[plant](backend._mx)
     return backend
 
 
@@ -67,6 +69,10 @@ def float64(mx):
             return self.act(F.cast(y, dtype="float32"))
 
     _replace(mx, "conv2", "Conv2D", Double)
+
+
+def collect(_):
+    planted_python.collect(Network)
 
 
 def _replace(mx, layer, kind, block):

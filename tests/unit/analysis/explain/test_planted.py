@@ -15,6 +15,7 @@ PLANTS = {
     "copy": "copies (Copy) (B only)",
     "conv": "conv1",
     "float64": "conv2",
+    "collect": "garbage collection",
 }
 
 

@@ -1,0 +1,153 @@
+"""The benchmarks of the ledger: they judge as the ledger does, on windows whose truth is known."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from places import ROOT
+
+from dlprof.analysis.explain import ledger
+
+
+def module(name: str) -> ModuleType:
+    spec = importlib.util.spec_from_file_location(name, ROOT / "benchmarks" / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    loaded = importlib.util.module_from_spec(spec)
+    sys.modules[name] = loaded
+    spec.loader.exec_module(loaded)
+    return loaded
+
+
+coverage, planted, under_load = module("ledger_coverage"), module("planted_causes"), module("ledger_under_load")
+
+
+# ledger_coverage
+
+
+def test_many_comparisons_at_once_are_judged_as_the_ledger_judges_one() -> None:
+    random = np.random.default_rng(1)
+    for _ in range(50):
+        a = random.normal(1e9, 1e7, (6, 12))
+        b = a + random.normal(0, 3e6, (6, 12)) * random.choice([1, 1, 1, 0], 12) + random.choice([0, 0, 0, 4e6], 12)
+        held, wrong = coverage.judged(((b - a) / 1000)[None])
+        assert held[0].tolist() == [low <= 0 <= high for low, high in ledger._bounds(a, b)]
+        assert wrong[0] == any(q is not None and q <= 0.05 for q in ledger._adjusted(a, b))
+
+
+def packed(path, deltas: np.ndarray, levels: np.ndarray) -> None:
+    """A file as `pack` writes it, of windows on as many lines as there are levels."""
+    trials, lines = deltas.shape
+    tables = []
+    for letter, sign in (("a", -0.5), ("b", 0.5)):
+        columns = {
+            "of": ["tf:graph"] * deltas.size,
+            "trial": np.repeat(np.arange(trials), lines),
+            "side": [letter] * deltas.size,
+            "line": [f"line {at}" for at in range(lines)] * trials,
+            "ns": (levels + sign * deltas).ravel(),
+        }
+        tables.append(pa.table({name: pa.array(values) for name, values in columns.items()}))
+    facts = {"tf:graph": {"versions": {}, "busy": [{"other_cpu": 0.1}] * trials}}
+    pq.write_table(pa.concat_tables(tables).replace_schema_metadata({"facts": json.dumps(facts)}), path)
+
+
+def test_a_pool_without_differences_is_covered_as_promised_and_small_lines_do_not_count(tmp_path) -> None:
+    levels = np.array([5e6, 3e6, 1e6, 2e3])
+    packed(tmp_path / "pool.parquet", np.random.default_rng(2).normal(0, 1e5, (60, 4)), levels)
+    (found,) = coverage.evaluate(tmp_path / "pool.parquet", 2000)
+    assert (found.trials, found.lines, found.all_lines, found.biased) == (60, 3, 4, 0)
+    assert found.step_ns == pytest.approx(9.002e6, rel=0.01)
+    assert 0.93 < found.covered.value < 0.97
+    assert found.any_false.value < 0.08
+    assert found.ran[1] == 10 * 3
+
+
+def test_a_line_that_favours_one_side_shows_in_the_trials_as_they_ran_though_signs_hide_it(tmp_path) -> None:
+    deltas = np.random.default_rng(3).normal(0, 1e5, (60, 2))
+    deltas[:, 1] += 4e5
+    packed(tmp_path / "pool.parquet", deltas, np.array([5e6, 3e6]))
+    (found,) = coverage.evaluate(tmp_path / "pool.parquet", 500)
+    assert found.biased == 1
+    assert found.ran_any_false == (10, 10)
+    assert "10 of 10 (100.0%)" in "\n".join(coverage._lines([found]))
+
+
+# planted_causes
+
+
+def found_of(name: str, first: str, first_deltas: list[float], lines: list[float] | None, planted_ms: float) -> Any:
+    run = next(run for run in planted.RUNS if run.name == name)
+    return planted.Found(
+        run=run,
+        windows=len(first_deltas),
+        timed_ms=5.0,
+        first=first,
+        remark="",
+        first_amount=planted.Amount.of(np.array(first_deltas) * 1e6),
+        lines=0 if lines is None else 1,
+        cause=None if lines is None else planted.Amount.of(np.array(lines) * 1e6),
+        planted=(planted_ms, planted_ms),
+        how="around the piece",
+        agrees=True,
+    )
+
+
+def test_there_are_ten_causes_in_either_framework_and_each_is_planted() -> None:
+    assert len(planted.RUNS) == 20
+    text = (ROOT / "benchmarks" / "planted_adapter.py").read_text()
+    assert all(text.count(f'"{cause.name}"') >= 1 for cause in planted.CAUSES if cause.name != planted.THREADS)
+
+
+def test_a_cause_is_named_by_a_line_or_its_remark_and_covered_within_99_percent() -> None:
+    right = found_of("tf:graph/sleeping-input", "input pipeline", [5.0, 5.1, 5.2, 4.9], [5.0, 5.1, 5.2, 4.9], 5.3)
+    assert (right.names, right.excludes, right.covers) == (True, True, True)
+    wrong = found_of("tf:graph/sleeping-input", "Conv forward conv1", [5.0, -5.1, 5.2, 4.9], None, 5.3)
+    assert (wrong.names, wrong.excludes, wrong.covers) == (False, False, False)
+    far = found_of("tf:graph/sleeping-input", "input pipeline", [5.0, 5.1, 5.2, 4.9], [5.0, 5.1, 5.2, 4.9], 7.0)
+    assert not far.covers
+    waits = next(cause for cause in planted.CAUSES if cause.name == "extra synchronisation")
+    assert waits.of("framework dispatch B waits for its work 10 times, A 1")
+    assert "1 of 2 runs" in planted._lines([right, wrong])[-1]
+
+
+# ledger_under_load
+
+
+@pytest.mark.parametrize(
+    ("verdict", "timed", "traced", "sure", "agrees", "silent"),
+    [
+        ("slower", 6.0, 5.0, True, True, False),
+        ("slower", 6.0, -5.0, False, True, True),
+        ("slower", 6.0, -5.0, False, False, False),
+        ("slower", 6.0, 12.0, True, True, True),
+        ("slower", 6.0, 12.0, False, True, False),
+        ("inconclusive", 6.0, -5.0, True, True, False),
+    ],
+)
+def test_a_ledger_contradicts_in_silence_where_it_is_shown_and_says_otherwise(
+    tmp_path, verdict, timed, traced, sure, agrees, silent
+) -> None:
+    def bounded(value: float) -> dict[str, float]:
+        return {"ns": value, "low_ns": value - 1e6 if sure else -1e9, "high_ns": value + 1e6 if sure else 1e9}
+
+    written = {"items": [{"verdict": verdict}], "ledger": {"timed_gap_ns": timed * 1e6, "gap_ns": traced * 1e6}}
+    for name, value in (("timed_gap", timed), ("traced_gap", traced)):
+        written["ledger"] |= {f"{name}_low_ns": (value - 1) * 1e6, f"{name}_high_ns": (value + 1) * 1e6}
+    parts = [{"name": "profiling", "amount": bounded((traced - timed) * 1e6)}]
+    written["ledger"] |= {"agrees": agrees, "bridge": {"parts": parts}}
+    target = tmp_path / "run-00"
+    target.mkdir()
+    (target / "comparison.json").write_text(json.dumps(written))
+    target.with_suffix(".load.json").write_text("[0, 2, 5]")
+    found = under_load.read(target)
+    assert found.silent is silent
+    assert "1, 3, 6" in under_load._lines([found])[2]
