@@ -47,11 +47,11 @@ class Gpu(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     """A GPU of the machine, as NVIDIA's management library tells it; None for what this GPU or driver does not tell.
 
     Units are in the names. Clocks, power, temperature, memory in use and utilisation are those of one moment.
-    index: in the order of the PCI bus.
-    unreadable: why nothing else is known.
-    clock_held_down_by: reasons, as the library names them.
-    memory_mib, compute: as nvidia-smi tells them, where there is no library.
-    uuid: never stored.
+    index: in the order of the PCI bus
+    unreadable: why nothing else is known
+    clock_held_down_by: reasons, as the library names them
+    memory_mib, compute: as nvidia-smi tells them, where there is no library
+    uuid: never stored
     """
 
     index: int

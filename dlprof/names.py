@@ -206,9 +206,9 @@ class ArrayName:
     kind: what was asked (out: an item's result, grad: a gradient, after: what three training steps leave, timed: an item's
     result in the timed object, run: the timed run, replay: steps made anew, replay/moved and replay/given: how far they move
     the weights); any other text of a foreign name.
-    of: the layer's weight, the item, or which of a kind's arrays; '' for the outputs of a network.
-    by: the operand that an item's gradient is taken by, where it is taken by several; else ''.
-    number: of the operand set that a timed item was asked on; None for all other arrays, or for an item as a whole.
+    of: the layer's weight, the item, or which of a kind's arrays; '' for the outputs of a network
+    by: the operand that an item's gradient is taken by, where it is taken by several; else ''
+    number: of the operand set that a timed item was asked on; None for all other arrays, or for an item as a whole
     """
 
     kind: ArrayKind | str

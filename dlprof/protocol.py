@@ -149,8 +149,8 @@ class Window(msgspec.Struct, frozen=True, kw_only=True):
 class TracedWindow(msgspec.Struct, frozen=True, kw_only=True):
     """The answer to `close_window`: what a worker recorded after its timed rounds; the window's times are the parent's to add.
 
-    window: steps, synchronised, epoch and expected of a Window.
-    left_out: item of an op workload → why it could not be run.
+    window: steps, synchronised, epoch and expected of a Window
+    left_out: item of an op workload → why it could not be run
     """
 
     artefacts: list[Artefact]

@@ -11,10 +11,10 @@ import msgspec
 class Around(msgspec.Struct, frozen=True):
     """What of a workload file is laid into or over the description, and no part of it.
 
-    include: other op workloads whose tasks come first, each a name or {name, sizes}.
-    default_preset: what the description as written is called.
-    presets: by name, values that replace others; `differs`: what they let differ between the sides.
-    settings: `--set` keys of the file's own, by name.
+    include: other op workloads whose tasks come first, each a name or {name, sizes}
+    default_preset: what the description as written is called
+    presets: by name, values that replace others; `differs`: what they let differ between the sides
+    settings: `--set` keys of the file's own, by name
     """
 
     include: list[str | dict[str, Any]] = []

@@ -30,14 +30,14 @@ SINGLE_RUN: Final = (
 class Evidence:
     """One side's traces.
 
-    exact: event tables (schema.EVENTS), one per traced window of fidelity exact, or whatever trace a diff was given.
-    layers: the workload's `model.layers`.
-    anomalies: counters of ingest, summed over the windows.
-    runtime: what the child said of itself (threads).
-    untraced: per window, wall times (ns) of synchronised steps without the profiler, just before and after it in its process.
-    workload: the resolved description, empty for a trace from elsewhere.
-    stated: how it was recorded, as far as that is known.
-    trials: per window, the trial that it belongs to; None for a run of its own.
+    exact: event tables (schema.EVENTS), one per traced window of fidelity exact, or whatever trace a diff was given
+    layers: the workload's `model.layers`
+    anomalies: counters of ingest, summed over the windows
+    runtime: what the child said of itself (threads)
+    untraced: per window, wall times (ns) of synchronised steps without the profiler, just before and after it in its process
+    workload: the resolved description, empty for a trace from elsewhere
+    stated: how it was recorded, as far as that is known
+    trials: per window, the trial that it belongs to; None for a run of its own
     """
 
     side: Side
@@ -56,14 +56,14 @@ class Evidence:
 class Measured:
     """What was measured of both sides, beside their traces.
 
-    workload: its name.
-    timings: schema.TIMINGS.
-    parity: differences in the work, found before the timing or after.
-    margin: below which a difference is negligible (0.05 = 5 %).
-    adaptive: whether the ratios decided when to stop.
-    sides: how many sides the comparison has, these two among them.
-    warnings: of what was done, in words.
-    facts: those that no table holds.
+    workload: its name
+    timings: schema.TIMINGS
+    parity: differences in the work, found before the timing or after
+    margin: below which a difference is negligible (0.05 = 5 %)
+    adaptive: whether the ratios decided when to stop
+    sides: how many sides the comparison has, these two among them
+    warnings: of what was done, in words
+    facts: those that no table holds
     """
 
     workload: str

@@ -88,10 +88,10 @@ class KernelRow:
 class Recording:
     """How a side's trace was recorded; None for what it does not state.
 
-    profiler: whether one was on.
-    synchronised: whether each step was waited for.
-    clock: of the timings, by its name in Python (perf_counter, process_time).
-    pid: of the process.
+    profiler: whether one was on
+    synchronised: whether each step was waited for
+    clock: of the timings, by its name in Python (perf_counter, process_time)
+    pid: of the process
     """
 
     profiler: bool | None = None
@@ -284,13 +284,13 @@ class Span:
 class Bridge:
     """From the gap that was timed without profiler to the one that the traces show, both B − A of a step (or call).
 
-    trials: those with timings and a traced window.
-    timed: gap of the headline item's mean times.
-    traced: gap of the traced walls, the ledger's own.
-    parts: what stands between; timed plus parts is traced.
-    profiling: side → what profiling adds to its step; None where nothing was timed beside the window.
+    trials: those with timings and a traced window
+    timed: gap of the headline item's mean times
+    traced: gap of the traced walls, the ledger's own
+    parts: what stands between; timed plus parts is traced
+    profiling: side → what profiling adds to its step; None where nothing was timed beside the window
     explained_share: the lines with recorded work or cause ÷ the timed gap, with its interval (Fieller); None where the timed
-        gap's interval includes 0.
+        gap's interval includes 0
     agrees: whether the traces show the gap that was timed; None with too few trials to tell. disagreement: why not, else ''.
     """
 

@@ -60,20 +60,20 @@ class RunOptions:
 class CompareOptions:
     """What `dlprof compare` was asked for.
 
-    budget_s: seconds for the trials, which end earlier once enough is known.
-    trials: exactly so many (fixed design); None = adaptive.
-    precision: go on until the interval is so narrow (0.02 = ±2 %); None = until there is a verdict.
-    margin: differences within it are negligible.
-    traces: trials that end with a traced window; None = all.
-    gate: the slow-down of B that is allowed; None = none is checked.
-    allow: kinds of differences in the work that do not forbid a verdict (analysis.same_work.rules.kinds).
-    method: lockstep, or the way the original study measured (api.published), which is unsound.
-    reasons: ask oneDNN for its implementations, in a short run a side (api.compare.onednn).
-    epoch_capture: record one more run a side, of whole epochs, for viewing.
-    resume: the comparison directory to go on with (api.compare.resume).
-    more: sides beyond A and B, for a comparison of several at once.
+    budget_s: seconds for the trials, which end earlier once enough is known
+    trials: exactly so many (fixed design); None = adaptive
+    precision: go on until the interval is so narrow (0.02 = ±2 %); None = until there is a verdict
+    margin: differences within it are negligible
+    traces: trials that end with a traced window; None = all
+    gate: the slow-down of B that is allowed; None = none is checked
+    allow: kinds of differences in the work that do not forbid a verdict (analysis.same_work.rules.kinds)
+    method: lockstep, or the way the original study measured (api.published), which is unsound
+    reasons: ask oneDNN for its implementations, in a short run a side (api.compare.onednn)
+    epoch_capture: record one more run a side, of whole epochs, for viewing
+    resume: the comparison directory to go on with (api.compare.resume)
+    more: sides beyond A and B, for a comparison of several at once
     time_s: time for the trials of this sitting where it is not budget_s, which then stays that of the first one: the rounds
-        and the number of items were chosen by it.
+        and the number of items were chosen by it
     """
 
     run: RunOptions

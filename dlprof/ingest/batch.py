@@ -126,13 +126,13 @@ class RawBatch:
 class Track:
     """A thread or stream.
 
-    device: cpu:0, gpu:4, tpu:0 or host.
-    key: the producer's own id, so that two threads of one name stay apart.
-    on_device: kernels of an accelerator, where overlap is real and nothing nests, unless `nests`.
-    host, rank: of this track alone, where one file holds several; else those of its file (reader.Context) hold.
+    device: cpu:0, gpu:4, tpu:0 or host
+    key: the producer's own id, so that two threads of one name stay apart
+    on_device: kernels of an accelerator, where overlap is real and nothing nests, unless `nests`
+    host, rank: of this track alone, where one file holds several; else those of its file (reader.Context) hold
     process: whose thread it is, where a file may hold several processes whose ids repeat; of a device, what tells one process's
-        device from another's.
-    nests: an accelerator's track on which events do nest: a TPU's loop holds its body's operators.
+        device from another's
+    nests: an accelerator's track on which events do nest: a TPU's loop holds its body's operators
     """
 
     source: str

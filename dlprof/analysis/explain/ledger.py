@@ -48,8 +48,8 @@ class _Part:
 class Explanation:
     """A ledger with the alignment it rests on.
 
-    keys: of the lines, those without any time among them.
-    windows: of A and of B, each window's ns of a unit on each of these lines: (windows, lines), whose rows sum to the walls.
+    keys: of the lines, those without any time among them
+    windows: of A and of B, each window's ns of a unit on each of these lines: (windows, lines), whose rows sum to the walls
     """
 
     ledger: Ledger

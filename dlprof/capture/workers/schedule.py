@@ -60,10 +60,10 @@ class Plan:
     target_s: time for the timed rounds of one trial (with a grouping: and for the warm-up, which hundreds of items make
     long), shared among groups by their number of items; sets the number of rounds (in the first trial, then kept) between
     min_rounds and max_rounds, unless `RoundsOf` says it.
-    burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect of up to 14 %.
+    burst: iterations per burst, the first of which is dropped; two or fewer leave an order effect of up to 14 %
     warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
-    window: the traced window after the timed rounds; None = nothing is traced.
-    sides: letters of the sides, two or more.
+    window: the traced window after the timed rounds; None = nothing is traced
+    sides: letters of the sides, two or more
     """
 
     trials: int
@@ -92,7 +92,7 @@ class Plan:
 class Trial:
     """One finished trial. timings: schema.TIMINGS. rounds: the fewest of any group.
 
-    idle: side → CPU fraction of a core used while another ran.
+    idle: side → CPU fraction of a core used while another ran
     machine: `disturbance.between` over the timed rounds. not_warm: (side, item) pairs whose warm-up hit its cap.
     windows: side → what it left of the traced window; empty where there was none. marked: the window's marked steps a side.
     """

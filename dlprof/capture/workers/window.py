@@ -40,11 +40,11 @@ class TracedWorker(Protocol):
 class WindowPlan:
     """Which trials end with a traced window, and how long it is.
 
-    trials: the first so many; None = all.
-    seconds: time of the marked steps of all sides together, within the bounds of the next two.
-    most: marked steps a side at most (of an op workload: marked calls of each item).
-    items: the timed items → those whose steps or calls are traced.
-    marked: marked steps a side, as the first window had them, so that all windows weigh alike; None = not chosen yet.
+    trials: the first so many; None = all
+    seconds: time of the marked steps of all sides together, within the bounds of the next two
+    most: marked steps a side at most (of an op workload: marked calls of each item)
+    items: the timed items → those whose steps or calls are traced
+    marked: marked steps a side, as the first window had them, so that all windows weigh alike; None = not chosen yet
     """
 
     trials: int | None = None

@@ -29,7 +29,7 @@ class Components:
     """Where the variance of a trial's log-ratio comes from: between + within ÷ its number of rounds.
 
     between: what a fresh pair of processes adds. within: what one round adds, with its resemblance to its neighbours.
-    trials: measured ones behind it, 0 = a prior.
+    trials: measured ones behind it, 0 = a prior
     """
 
     between: float
