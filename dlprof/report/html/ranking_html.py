@@ -70,7 +70,7 @@ def _places(found: Ranking) -> Section:
     ]
     titles = ("Place", "Side", "What it is", "Median, ms", "Time ÷ the fastest", "low", "high")
     what = "all items" if found.item is None or " " in found.item else item_words(found.item)
-    caption = f"Ranking by the time of {what}, profiler off"
+    caption = f"Ranking by time: {what}, profiler off"
     drawn = figure(plots.ranking(found), "ranking", "Time of each side ÷ time of the fastest, with its interval.")
     said = [ranking_text.level_words(found), *trust_text.sentences(next(iter(found.comparisons.values())))]
     return section("ranking", "Ranking", table(caption, titles, rows), drawn, paragraphs(said, "note"))

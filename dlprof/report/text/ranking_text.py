@@ -88,7 +88,7 @@ def _places(found: Ranking, colour: bool) -> list[str]:
         )
         for at, one in enumerate(found.sides)
     ]
-    lines = heading(f"Ranking by the time of {what} (profiler off)", colour=colour)
+    lines = heading(f"Ranking by time: {what} (profiler off)", colour=colour)
     return lines + table(columns, body) + paragraph(level_words(found), first="  ")
 
 
