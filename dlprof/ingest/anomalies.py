@@ -92,6 +92,9 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     ),
     "profiler_dropped_events": Anomaly("error", "events that the profiler says it dropped, in its errors or warnings"),
     "unknown_event_metadata": Anomaly("error", "events whose metadata id the file does not define; named event#ID"),
+    "odd_occurrences": Anomaly(
+        "warning", "events that say they stand for fewer than no or for 2^31 and more executions; counted as one"
+    ),
     "large_stat": Anomaly("info", "stats of metadata of over 16 MiB, as of compiled modules; not read as a whole"),
     "hlo_module_damaged": Anomaly(
         "warning", "compiled modules that cannot be read; what they say of their instructions is missing"

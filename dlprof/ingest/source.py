@@ -194,8 +194,12 @@ class Source:
         if self.compression() == "none":
             return cast(BinaryIO, self.path.open("rb", buffering=0))
         spool = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  handed to the caller
-        for piece in self.chunks():
-            spool.write(piece)
+        try:
+            for piece in self.chunks():
+                spool.write(piece)
+        except BaseException:
+            spool.close()
+            raise
         spool.seek(0)
         return cast(BinaryIO, spool)
 

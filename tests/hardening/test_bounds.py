@@ -195,3 +195,49 @@ def test_a_calibration_is_drawn_from_a_calibration_alone(attack, tmp_path, what)
     done = attack("plot", place, "--kind", "calibration", "-o", tmp_path / "x.svg")
     assert done.code == 1
     assert "calibration" in done.stderr
+
+
+def _cpu_s(attack, file):
+    began = time.process_time()
+    done = attack("show", file, "--rows", 1)
+    assert done.code == 0, done.stderr
+    return time.process_time() - began
+
+
+def test_twice_as_many_processes_take_about_twice_as_long(attack, tmp_path):
+    def made(count):
+        each = [event(pid=n, args={"External id": n}) | {"ts": n} for n in range(count)]
+        return written(tmp_path, each, f"{count}.json")
+
+    _cpu_s(attack, made(10))
+    small, large = _cpu_s(attack, made(1_000)), _cpu_s(attack, made(8_000))
+    assert large < 16 * small, "8 times as many took over 16 times as long"
+
+
+def test_twice_as_many_planes_take_about_twice_as_long(attack, tmp_path):
+    from xspace_bytes import PlaneBytes, space
+
+    def made(count):
+        planes = []
+        for number in range(count):
+            plane = PlaneBytes(f"/device:TPU:{number}")
+            plane.line("XLA Ops", [plane.event("dot.1", number, 100)])
+            planes.append(plane)
+        file = tmp_path / f"{count}.xplane.pb"
+        file.write_bytes(space(*planes))
+        return file
+
+    _cpu_s(attack, made(10))
+    small, large = _cpu_s(attack, made(500)), _cpu_s(attack, made(4_000))
+    assert large < 16 * small, "8 times as many took over 16 times as long"
+
+
+def test_more_ranks_than_can_be_told_apart_are_refused_at_once(attack, tmp_path):
+    each = []
+    for rank in range(1_100):
+        each.append(event(pid=f"rank{rank}", ts=rank, args={"External id": 1}))
+        each.append(event(pid=f"gpu{rank}", cat="kernel", ts=rank, args={"External id": 1, "stream": 7}))
+    done = attack("show", written(tmp_path, each))
+    assert done.code == 1
+    assert "1100 processes whose ids repeat" in done.stderr
+    assert "at most 1024" in done.stderr

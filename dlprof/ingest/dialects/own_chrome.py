@@ -28,6 +28,8 @@ from dlprof.plugin import Operator, Vocabulary
 _STATED: Final = "dlprof!"
 """Set before what an event states of its operator, which stands in the place of a name to look up."""
 _MOST: Final = 2**31
+_MOST_CALLS: Final = 255
+"""Calls that one execution stands for; it is 0 to 2 in all vocabularies, and products with executions must fit."""
 _PRODUCERS: Final = ("PyTorch", "TensorFlow", "MXNet", "JAX")
 
 
@@ -57,7 +59,7 @@ class _Stated(msgspec.Struct, gc=False):
         """The stated operator as one text (`OwnReader.operator`)."""
         each = 1 if self.calls is None else self.calls // max(self.occurrences, 1)
         phase = self.phase if self.phase in schema.PHASES else None
-        return _STATED + json.dumps([self.op, phase, self.fuses, each if 0 <= each < _MOST else 1])
+        return _STATED + json.dumps([self.op, phase, self.fuses, each if 0 <= each <= _MOST_CALLS else 1])
 
     def number(self) -> int | None:
         """The step, where it states one."""
@@ -76,6 +78,7 @@ class _Owner(msgspec.Struct, gc=False):
 
 
 _DECODER: Final = msgspec.json.Decoder(list[_Stated])
+_OPERATOR: Final = msgspec.json.Decoder(tuple[str, str | None, str, int])
 _ONE: Final = msgspec.json.Decoder(_Stated)
 
 
@@ -194,7 +197,10 @@ class OwnReader:
         """What the event stated; None for a name."""
         if not name.startswith(_STATED):
             return None
-        op, phase, fuses, calls = json.loads(name.removeprefix(_STATED))
+        try:
+            op, phase, fuses, calls = _OPERATOR.decode(name.removeprefix(_STATED))
+        except msgspec.DecodeError:
+            return None  # another file's event, read in the same run, that merely begins so
         return Operator(op, phase, fuses=tuple(fuses.split(",")) if fuses else (), calls=calls)
 
 

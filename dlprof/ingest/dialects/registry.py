@@ -16,6 +16,7 @@ from typing import Final, cast
 from dlprof import plugin
 from dlprof.errors import PluginFailed, TraceError
 from dlprof.ingest.anomalies import Anomalies
+from dlprof.ingest.dialects.guarded import GuardedReader
 from dlprof.ingest.json import sniff as json
 from dlprof.ingest.protobuf import sniff as protobuf
 from dlprof.ingest.reader import Format, Reader
@@ -91,7 +92,7 @@ def others() -> tuple[Format, ...]:
 
 
 def _guarded(found: Format) -> Format:
-    """The format with a failure of its sniffing function told as the package's own."""
+    """The format with the failures of what it supplies told as the package's own."""
 
     def sniff(head: bytes) -> bool:
         try:
@@ -102,4 +103,13 @@ def _guarded(found: Format) -> Format:
                 hint="repair or uninstall the package that supplies it",
             ) from error
 
-    return Format(found.kind, sniff, found.reader)
+    def reader() -> Reader:
+        try:
+            return GuardedReader(found.kind, found.reader())
+        except Exception as error:
+            raise PluginFailed(
+                f"the reader of {found.kind} cannot be made: {type(error).__name__}: {error}",
+                hint="repair or uninstall the package that supplies it",
+            ) from error
+
+    return Format(found.kind, sniff, reader)

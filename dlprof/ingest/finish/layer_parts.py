@@ -1,7 +1,7 @@
 """What an operator is within its layer, where only its neighbours tell: the product of a dense layer, what a kernel fuses.
 
 Works on TensorFlow's name scopes: a layer's operators and variables share one, and their gradients repeat it below
-`gradient_tape/`. `Scopes` knows all scopes of a run.
+`gradient_tape/`. `Scopes` knows where a run's biases and norms are.
 """
 
 from __future__ import annotations
@@ -19,20 +19,26 @@ _ACTIVATIONS: Final = ("Relu", "Relu6", "Elu", "LeakyRelu", "Sigmoid", "Tanh", "
 _CANONICAL: Final = {"Relu6": "Clip"}
 _PRODUCT: Final = "MatMul"
 _SECOND: Final = "MatMul_1"
+_BIAS: Final = "BiasAdd"
+_NORM: Final = "FusedBatchNormV3"
+_DEEPEST: Final = 256
+"""Components of a path that are looked at for a neighbour: what lies deeper is no layer of a network."""
 
 
 class Scopes:
-    """Every scope of the run's operator paths, the gradients' scopes as those of what they differentiate."""
+    """Where the run's operator paths have a neighbour that others are asked for; the gradients' scopes are those of what they
+    differentiate."""
 
     def __init__(self, paths: Iterable[str]) -> None:
         self._known: set[str] = set()
         for path in paths:
             parts, _ = _forward(path)
-            for length in range(1, len(parts) + 1):
-                self._known.add("/".join(parts[:length]))
+            for length, part in enumerate(parts[:_DEEPEST], 1):
+                if part in (_BIAS, _NORM):
+                    self._known.add("/".join(parts[:length]))
 
     def has(self, parts: list[str], name: str) -> bool:
-        """Whether something called `name` lies in the scope `parts`."""
+        """Whether a bias or norm, `name`, lies in the scope `parts`."""
         return "/".join([*parts, name]) in self._known
 
 
@@ -52,7 +58,7 @@ def refine(operator: Operator, path: str, scopes: Scopes) -> Operator:
         return replace(operator, fuses=_fused(operator, parts, scopes))
     if operator.op == _PRODUCT:
         layer = parts[: parts.index(_PRODUCT)] if _PRODUCT in parts else parts[:-1]
-        if scopes.has(layer, "BiasAdd"):
+        if scopes.has(layer, _BIAS):
             return replace(operator, op="Gemm", calls=0 if backward and parts[-1] == _SECOND else operator.calls)
     return operator
 
@@ -61,9 +67,9 @@ def _fused(operator: Operator, parts: list[str], scopes: Scopes) -> tuple[str, .
     """A kernel stands at the path of the last operator it fuses: forward/conv1/Relu computes conv1's BiasAdd too."""
     fused = [op for op in operator.fuses if op != FURTHER]
     last = _last(parts)
-    if last == "BiasAdd" or scopes.has(parts[:-1], "BiasAdd"):
-        fused.append("BiasAdd")
-    elif scopes.has(parts[:-1], "FusedBatchNormV3"):
+    if last == _BIAS or scopes.has(parts[:-1], _BIAS):
+        fused.append(_BIAS)
+    elif scopes.has(parts[:-1], _NORM):
         fused.append("BatchNormalization")
     if last in _ACTIVATIONS:
         fused.append(_CANONICAL.get(last, last))

@@ -8,12 +8,14 @@ process with operators or launches: one whose events merely bear the ids of anot
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
 import numpy as np
 
+from dlprof.errors import TraceError
 from dlprof.ingest.batch import LEVEL, NO_INT, Int64, Track
 from dlprof.ingest.finish.spill import Spill
 
@@ -24,19 +26,50 @@ _NATURAL: Final = re.compile(r"(\d+)")
 _COLUMNS: Final = ("correlation", "link", "start_ps", "level")
 
 
+MOST: Final = 1024
+"""Ranks that one file may hold. More are refused: each device is weighed against each of them."""
+_SLICE: Final = 1 << 12
+"""Rows of a device that are looked up at once; each may have the id of every rank."""
+
+
 @dataclass(frozen=True, slots=True)
-class _Ids:
-    """Distinct ids, sorted, and the earliest start of an event with each."""
+class _Launchers:
+    """Which processes launched something with an id.
+
+    ids: sorted; each once for each process that has it
+    process: number of that process
+    first: the earliest start of its events with that id
+    """
 
     ids: Int64
+    process: Int64
     first: Int64
 
-    def hits(self, ids: Int64, start: Int64) -> int:
-        """How many of the given events may have been launched here: the id is known and began before."""
-        if not len(self.ids):
-            return 0
-        at = np.minimum(np.searchsorted(self.ids, ids), len(self.ids) - 1)
-        return int(np.count_nonzero((self.ids[at] == ids) & (self.first[at] <= start)))
+    @classmethod
+    def of(cls, rows: Sequence[tuple[Int64, Int64]]) -> _Launchers:
+        """rows: (ids, start) of each process's operators and launches."""
+        ids, start = (np.concatenate([one[at] for one in rows]) for at in (0, 1))
+        process = np.repeat(np.arange(len(rows), dtype=np.int64), [len(one) for one, _ in rows])
+        order = np.lexsort((start, process, ids))
+        ids, process, start = ids[order], process[order], start[order]
+        first = (np.diff(ids, prepend=ids[:1] - 1) != 0) | (np.diff(process, prepend=-1) != 0)
+        return cls(ids[first], process[first], start[first])
+
+    def repeat(self) -> bool:
+        """Whether two processes have one id."""
+        return bool((self.ids[1:] == self.ids[:-1]).any())
+
+    def hits(self, ids: Int64, start: Int64, processes: int) -> Int64:
+        """How many of the given events each process may have launched: it has the id and began before."""
+        found = np.zeros(processes, dtype=np.int64)
+        for at in range(0, len(ids), _SLICE):
+            asked, began = ids[at : at + _SLICE], start[at : at + _SLICE]
+            low, high = (np.searchsorted(self.ids, asked, side) for side in ("left", "right"))
+            many = high - low
+            rows = np.repeat(np.arange(len(asked)), many)
+            known = np.arange(int(many.sum())) - np.repeat(np.cumsum(many) - many, many) + low[rows]
+            found += np.bincount(self.process[known[self.first[known] <= began[rows]]], minlength=processes)
+        return found
 
 
 @dataclass(slots=True)
@@ -60,51 +93,78 @@ class Ranks:
 
 
 def find(tracks: Mapping[int, Track], spill: Spill) -> Ranks:
-    """The ranks of all files. tracks: code → track, of tracks that have rows."""
+    """The ranks of all files. tracks: code → track, of tracks that have rows.
+
+    Raises `TraceError` for a file of over MOST ranks.
+    """
     ranks = Ranks()
-    for source in dict.fromkeys(track.source for track in tracks.values()):
-        mine = {code: track for code, track in tracks.items() if track.source == source}
-        processes = sorted({track.process for track in mine.values() if not track.on_device}, key=natural)
-        if len(processes) < 2:
+    files: dict[str, _Processes] = {}
+    for code, track in tracks.items():
+        file = files.setdefault(track.source, _Processes())
+        (file.devices if track.on_device else file.hosts).setdefault(track.process, []).append(code)
+    for source, file in files.items():
+        if len(file.hosts) < 2:
             continue
-        threads = {
-            process: _ids(spill, [c for c, t in mine.items() if not t.on_device and t.process == process])
-            for process in processes
-        }
-        with_ids = [process for process in processes if len(threads[process].ids)]
-        if _repeat([threads[process].ids for process in with_ids]):
-            _assign(ranks, source, mine, {process: threads[process] for process in with_ids}, spill)
+        rows = {process: _rows(spill, file.hosts[process], host=True) for process in sorted(file.hosts, key=natural)}
+        rows = {process: found for process, found in rows.items() if len(found[0])}
+        if len(rows) < 2:
+            continue
+        launchers = _Launchers.of(list(rows.values()))
+        if not launchers.repeat():
+            continue
+        if len(rows) > MOST:
+            raise TraceError(
+                f"{source}: {len(rows)} processes whose ids repeat, as of merged ranks; at most {MOST} can be told apart",
+                hint="read the files that it was merged from, together: `dlprof import FOLDER`",
+            )
+        _assign(ranks, source, file.devices, list(rows), launchers, spill)
     return ranks
 
 
-def _assign(ranks: Ranks, source: str, mine: Mapping[int, Track], threads: Mapping[str, _Ids], spill: Spill) -> None:
+@dataclass(slots=True)
+class _Processes:
+    """The processes of a file → codes of their tracks: those that run on the host, and those that stand for devices."""
+
+    hosts: dict[str, list[int]] = field(default_factory=dict)
+    devices: dict[str, list[int]] = field(default_factory=dict)
+
+
+def _assign(
+    ranks: Ranks,
+    source: str,
+    devices: Mapping[str, list[int]],
+    names: Sequence[str],
+    launchers: _Launchers,
+    spill: Spill,
+) -> None:
     """Gives each device to the process whose label it bears, else to the one that launched most of what it ran; of several,
-    to one that has no device yet."""
-    for place, process in enumerate(threads):
+    to one that has no device yet. names: of the processes, in order."""
+    for place, process in enumerate(names):
         label = _LABEL.search(process)
         ranks.process[source, False, process] = process
         ranks.rank[source, process] = int(label[1]) if label else place
-    numbers = [ranks.rank[source, process] for process in threads]
+    numbers = [ranks.rank[source, process] for process in names]
     if len(set(numbers)) < len(numbers):
-        ranks.rank.update({(source, process): place for place, process in enumerate(threads)})
-    devices = sorted({track.process for track in mine.values() if track.on_device}, key=natural)
-    names, taken = list(threads), np.zeros(len(threads), dtype=np.int64)
-    prefixes = [_prefix(name) for name in names]
-    scores = {}
-    for device in devices:
-        prefix = _prefix(device)
-        if prefix and prefixes.count(prefix) == 1:
-            mine_at = prefixes.index(prefix)
-            ranks.process[source, True, device] = names[mine_at]
-            taken[mine_at] += 1
+        ranks.rank.update({(source, process): place for place, process in enumerate(names)})
+    taken = np.zeros(len(names), dtype=np.int64)
+    labels = [_prefix(name) for name in names]
+    often = Counter(labels)
+    labelled = {label: at for at, label in enumerate(labels) if label and often[label] == 1}
+    scores: dict[str, tuple[Int64, Int64]] = {}
+    for device in sorted(devices, key=natural):
+        at = labelled.get(_prefix(device))
+        if at is not None:
+            ranks.process[source, True, device] = names[at]
+            taken[at] += 1
             continue
-        codes = [code for code, track in mine.items() if track.on_device and track.process == device]
-        rows = _rows(spill, codes, host=False)
-        scores[device] = [known.hits(*rows) for known in threads.values()]
+        score = launchers.hits(*_rows(spill, devices[device], host=False), len(names))
+        hit = np.flatnonzero(score)
+        scores[device] = hit, score[hit]
     # The clearest first, so that a device that could be anybody's goes to whom is left.
-    for device in sorted(scores, key=lambda one: (-_margin(scores[one]), natural(one))):
-        score = scores[device]
-        best = min(range(len(names)), key=lambda at: (-score[at], taken[at], at))
+    for device in sorted(scores, key=lambda one: (-_margin(scores[one][1]), natural(one))):
+        hit, score = scores[device]
+        among = hit[score == score.max()] if len(hit) else np.arange(len(names))
+        best = int(among[np.argmin(taken[among])])
         taken[best] += 1
         ranks.process[source, True, device] = names[best]
 
@@ -114,9 +174,10 @@ def _prefix(process: str) -> str:
     return match[0].lower() if match else ""
 
 
-def _margin(score: Sequence[int]) -> int:
-    ordered = sorted(score)
-    return ordered[-1] - ordered[-2]
+def _margin(score: Int64) -> int:
+    """By how much the best is ahead of the next; those without a hit stand at 0."""
+    ordered = np.sort(score)[-2:]
+    return int(ordered[-1] - (ordered[0] if len(ordered) > 1 else 0)) if len(ordered) else 0
 
 
 def _rows(spill: Spill, codes: Sequence[int], *, host: bool) -> tuple[Int64, Int64]:
@@ -136,22 +197,6 @@ def _rows(spill: Spill, codes: Sequence[int], *, host: bool) -> tuple[Int64, Int
             ids += [correlation[called], -1 - link[linked]]
             starts += [rows["start_ps"][called], rows["start_ps"][linked]]
     return np.concatenate(ids), np.concatenate(starts)
-
-
-def _ids(spill: Spill, codes: Sequence[int]) -> _Ids:
-    ids, start = _rows(spill, codes, host=True)
-    order = np.lexsort((start, ids))
-    ids, start = ids[order], start[order]
-    first = np.diff(ids, prepend=ids[:1] - 1) != 0
-    return _Ids(ids[first], start[first])
-
-
-def _repeat(every: Sequence[Int64]) -> bool:
-    """Whether an id occurs in two processes."""
-    if len(every) < 2:
-        return False
-    joined = np.concatenate(every)
-    return len(np.unique(joined)) < len(joined)
 
 
 def natural(text: str) -> list[tuple[int, int, str]]:

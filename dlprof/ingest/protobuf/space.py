@@ -143,6 +143,7 @@ class Space:
     """The skeleton of an XSpace file.
 
     large_stats: number of stats of metadata that were too large to be read
+    unknown_fields: fields of the file and of its planes that xplane.proto does not have
     """
 
     planes: list[Plane] = field(default_factory=list)
@@ -150,6 +151,7 @@ class Space:
     warnings: list[str] = field(default_factory=list)
     hostnames: list[str] = field(default_factory=list)
     large_stats: int = 0
+    unknown_fields: int = 0
 
 
 Text = Callable[[bytes], str]
@@ -195,6 +197,8 @@ class SkeletonReader:
             elif part.number in (2, 3, 4) and part.wire == BYTES:
                 texts = (self.space.errors, self.space.warnings, self.space.hostnames)[part.number - 2]
                 texts.append(self._text(self._file.content(part)))
+            else:
+                self.space.unknown_fields += part.number > 4
         return self.space
 
     def _plane(self, plane: Plane, start: int, end: int) -> None:
@@ -211,6 +215,8 @@ class SkeletonReader:
                     self._plane_field(plane, part.number, data, part.start)
                 except Malformed as error:
                     raise Malformed(part.start + error.offset, error.expected) from None
+            else:
+                self.space.unknown_fields += part.number > 6
 
     def _plane_field(self, plane: Plane, number: int, data: bytes, base: int) -> None:
         if number == 2:

@@ -20,6 +20,7 @@ def note_header(space: Space, ctx: Context) -> None:
     dropped = _DROPPED.findall(" ".join((*space.errors, *space.warnings)))
     ctx.anomalies.count("profiler_dropped_events", sum(map(int, dropped)))
     ctx.anomalies.count("large_stat", space.large_stats)
+    ctx.anomalies.count("unknown_field", space.unknown_fields)
     for word, texts in (("errors", space.errors), ("warnings", space.warnings)):
         if texts:
             ctx.completeness[f"profiler {word}"] = "; ".join(texts)
@@ -29,7 +30,7 @@ def note_header(space: Space, ctx: Context) -> None:
         ctx.host = space.hostnames[0] or None
     for plane in space.planes:
         start = plane.value("profile_start_time") if plane.name == "Task Environment" else None
-        if isinstance(start, int):
+        if isinstance(start, int) and 0 < start < 2**63:
             ctx.origin_ns = start
             stop = plane.value("profile_stop_time")
             if isinstance(stop, int) and stop >= start:

@@ -23,6 +23,9 @@ from dlprof.ingest.xplane.stat_columns import Found, StatColumns, without
 
 _EPOCH_NS: Final = 10**17
 """A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
+_FAR_NS: Final = 7 * 10**18
+"""A timestamp above this (2191) is no clock's, and must not be what all others are relative to."""
+_MOST_EXECUTIONS: Final = 2**31
 
 
 @dataclass(slots=True)
@@ -58,7 +61,7 @@ class Shared:
     def base(self, line: Line) -> int:
         """A line's own zero, ns from the file's origin."""
         base = line.timestamp_ns
-        if base > _EPOCH_NS:
+        if _EPOCH_NS < base < _FAR_NS:
             if self.ctx.origin_ns is None:
                 self.ctx.origin_ns = base
             base -= self.ctx.origin_ns
@@ -114,10 +117,16 @@ class PlaneRows:
             shape=found.shape,
             dtype=found.dtype,
             correlation=found.correlation,
-            occurrences=events.occurrences if events.aggregated.any() else None,
+            occurrences=self._occurrences(events) if events.aggregated.any() else None,
             args=render(rest, events.window.data, count, self._quoter),
             **work,
         )
+
+    def _occurrences(self, events: Events) -> Int64:
+        """How many executions each event stands for."""
+        odd = (events.occurrences < 0) | (events.occurrences >= _MOST_EXECUTIONS)
+        self._ctx.anomalies.count("odd_occurrences", int(np.count_nonzero(odd)))
+        return np.where(odd, 1, events.occurrences)
 
     def _noted_run(self, at: Int64, track: Int32, start: Int64, duration: Int64, found: Found) -> Int64 | None:
         """The execution that each event is part of; what tells which step launched it is noted."""

@@ -29,6 +29,8 @@ from dlprof.units import PS_PER_NS
 
 _WORK: Final = ("op", "kernel", "copy")
 _STEPS: Final = ("step", "profiler_step")
+_NUMBER: Final = re.compile(r"_\d+$")
+_TYPE: Final = re.compile(r"[A-Z_][A-Za-z0-9_]*")
 _TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_]*")
 
 
@@ -40,6 +42,7 @@ class Event(NamedTuple):
     phase: str | None
     layer: str | None
     op: str | None
+    op_path: str | None
     kernel: str | None
     device: str
     stream: str
@@ -159,7 +162,7 @@ def _line(plane: _Plane, rows: list[Event], origin_ns: int, number: int, lane: i
     parts.append(integer(3, origin_ns + base_ns))
     known: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
     for row, (start, end) in zip(rows, _inside(rows), strict=True):
-        key = (row.name, row.phase, row.layer, row.step, row.correlation, row.step_of_its_own)
+        key = (row.name, row.op_path, row.phase, row.layer, row.step, row.correlation, row.step_of_its_own)
         if key not in known:
             known[key] = _named(plane, row) if work else _marked(plane, row)
         head, stats = known[key]
@@ -195,7 +198,7 @@ def _named(plane: _Plane, row: Event) -> tuple[bytes, bytes]:
     name = operator_name(row.name, row.phase, row.layer, row.kernel)
     stats = plane.text("dlprof_name", row.name)
     if plane.name != "/host:CPU":
-        stats += plane.text("tf_op", name)
+        stats += plane.text("tf_op", path_name(row.op_path) if row.op_path else name)
     if row.op:
         stats += plane.text("dlprof_op", row.op)
     if row.correlation is not None:
@@ -209,6 +212,14 @@ def _marked(plane: _Plane, row: Event) -> tuple[bytes, bytes]:
     stats = b"" if step is None else plane.number("step_num", step) + plane.number("_r", 1)
     # Without the colon: the plugin takes every `a:b` on a host line for an operator `a` of type `b`.
     return integer(1, plane.event("dlprof step" if step is not None else row.name.replace(":", " "))), stats
+
+
+def path_name(path: str) -> str:
+    """`scope/op:Type` of a kernel's operator path, by which the plugin groups kernels. The type is the path's last component
+    without the number that makes it unique (`model/dense/MatMul_1` → MatMul); none where TensorFlow has no such type, as JAX
+    writes its paths (`jit(f)/dot_general:`)."""
+    kind = _NUMBER.sub("", path.rpartition("/")[2])
+    return f"{path}:{kind if _TYPE.fullmatch(kind) else ''}"
 
 
 def operator_name(name: str, phase: str | None, layer: str | None, kernel: str | None) -> str:

@@ -1,0 +1,107 @@
+"""What TensorBoard's own plugin recomputes from our export of recorded traces: of each operator calls, time and self time."""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pytest
+
+from dlprof import frameworks, ingest, schema
+from dlprof.report.traces import tensorboard, xplane
+
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
+TRACES = Path(__file__).parents[3] / "shared" / "traces"
+US = 1_000_000
+XPLANES = ["xplane/jax-mi300x-gemm", "xplane/jax-mi300x-conv", "xplane/tf2-8xV100"]
+OTHERS = [
+    "kineto/hta/alexnet/benchmark_result_2869224_1695835535_trace.json.gz",
+    "mxnet/gpu-mnist-2019/gpu_mnist_cnn_profile_output.json",
+    "tf1-timeline/GPU/timeline_01.json",
+    "tf1-timeline/CPU/timeline_01.json",
+    "kineto/hta/triton_example/triton_example.json.gz",
+]
+
+
+def read(path: Path) -> pa.Table:
+    batches: list[pa.RecordBatch] = []
+    ingest.read([path], root=path.parent, vocabularies=frameworks.vocabularies(), sink=batches.append)
+    return pa.Table.from_batches(batches, schema=schema.EVENTS)
+
+
+def plugin(path: Path) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """(Host or Device, operation) → (calls, time, self time in µs), as the plugin shows them."""
+    convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
+    data, _ = convert.xspace_to_tool_data([str(path)], "framework_op_stats", {})
+    table = json.loads(data)[0]
+    names = [column["id"] for column in table["cols"]]
+    rows = [dict(zip(names, (cell["v"] for cell in row["c"]), strict=True)) for row in table["rows"]]
+    return {
+        (row["host_or_device"], row["operation"]): (row["occurrences"], row["total_time"], row["total_self_time"])
+        for row in rows
+        if row["type"] != "IDLE"
+    }
+
+
+def kept(path: str) -> Path:
+    place = TRACES / path
+    if not place.exists():
+        pytest.skip(f"no {path} beside the project")
+    return next(place.rglob("*.xplane.pb")) if place.is_dir() else place
+
+
+@pytest.mark.parametrize("path", XPLANES)
+def test_operators_have_the_times_that_the_plugin_shows_of_the_original(path: str, tmp_path: Path) -> None:
+    original = kept(path)
+    # `a::b` and `XlaModule:#…` are calls of the runtime that the plugin takes for operators, since they hold a colon.
+    theirs = {key: row for key, row in plugin(original).items() if "::" not in key[1] and row[1]}
+    theirs.pop(("Host", "XlaModule"), None)
+    ours = plugin(tensorboard.write_profile(read(original), tmp_path, "x"))
+    both = theirs.keys() & ours.keys()
+    assert sum(theirs[key][1] for key in both) > 0.9 * sum(row[1] for row in theirs.values())
+    for key in sorted(both):
+        # Calls do not compare: of one operator's kernels it counts a run once, by lines derived before.
+        assert ours[key][1:] == pytest.approx(theirs[key][1:], rel=1e-6), key
+
+
+@pytest.mark.parametrize("path", OTHERS)
+def test_operators_have_the_calls_and_times_of_the_table_that_was_exported(path: str, tmp_path: Path) -> None:
+    events = read(kept(path))
+    shown = plugin(tensorboard.write_profile(events, tmp_path, "x"))
+    expected = _table(events)
+    assert shown.keys() == expected.keys()
+    for key, (calls, time, own) in expected.items():
+        # Of a device's operators it counts a run of kernels once.
+        assert (1 if key[0] == "Device" else calls) <= shown[key][0] <= calls, key
+        # What ends with an operator around it is a picosecond shorter in the file, and the plugin counts nanoseconds.
+        assert shown[key][1:] == pytest.approx((time, own), rel=1e-6, abs=0.01), key
+
+
+def _table(events: pa.Table) -> dict[tuple[str, str], tuple[float, float, float]]:
+    """The same of the events themselves; an operator's self time is its time without the operators directly inside it."""
+    sums: dict[tuple[str, str], list[float]] = defaultdict(lambda: [0, 0.0, 0.0])
+    tracks: dict[int, list[dict[str, Any]]] = defaultdict(list)
+    for row in events.to_pylist():
+        if row["level"] in ("op", "kernel", "copy"):
+            tracks[row["track"]].append(row)
+    for rows in tracks.values():
+        around: list[tuple[int, tuple[str, str]]] = []
+        for row in sorted(rows, key=lambda one: (one["start_ps"], -one["duration_ps"])):
+            device = row["device"].startswith("gpu:") and row["level"] != "op"
+            name = xplane.operator_name(row["name"], row["phase"], row["layer"], row["kernel"])
+            name = xplane.path_name(row["op_path"]) if device and row["op_path"] else name
+            key = ("Device" if device else "Host", name.rpartition(":")[0])
+            end = row["start_ps"] + row["duration_ps"]
+            while around and around[-1][0] < end:
+                around.pop()
+            total = sums[key]
+            total[0] += 1
+            total[1] += row["duration_ps"] / US
+            total[2] += row["duration_ps"] / US
+            if around and not device:
+                sums[around[-1][1]][2] -= row["duration_ps"] / US
+            around.append((end, key))
+    return {key: (total[0], total[1], total[2]) for key, total in sums.items()}
