@@ -54,7 +54,7 @@ def _failed(kind: str, what: str) -> PluginFailed:
     return PluginFailed(f"the reader of {kind} {what}", hint="repair or uninstall the package that supplies it")
 
 
-def _wrong(batch: RawBatch, ctx: Context) -> str:
+def _wrong(batch: object, ctx: Context) -> str:
     """What of a batch cannot be; "" where all is as `RawBatch` says."""
     if not isinstance(batch, RawBatch):
         return f"it is {type(batch).__name__}, not RawBatch"
