@@ -44,6 +44,20 @@ CallTable = Mapping[str, str | Mapping[str, str]]
 
 
 @dataclass(frozen=True, slots=True)
+class Tool:
+    """A program of this machine that an execution mode needs, such as a C++ compiler.
+
+    programs: names of which one must be on PATH
+    why: what for, in words
+    remedy: how to get one
+    """
+
+    programs: tuple[str, ...]
+    why: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
 class EnvSpec:
     """One framework release as an environment: a Python and a hash-locked requirements file.
 
@@ -51,13 +65,15 @@ class EnvSpec:
     python: version, such as 3.11
     requirements: the lock file (pip format with --hash); None for a version outside the shipped table
     resolve: pip requirements that are then resolved on the fly: less reproducible, and said so
-    module: what the smoke test imports (more than one with commas); None = as `framework`, or tensorflow for tf
+    module: what the smoke test imports (more than one with commas); None = as `framework`
+    indexes: package indexes that are asked where those that the user has set up lack a package of it
     environ: variables of the child. `{site}` in a value is the environment's site-packages folder; a value with `*`
         (`{site}/nvidia/*/lib`) becomes the `:`-list of what matches
     libraries: shared libraries (sonames) that must load in it
     lacks: execution modes of the framework that this release does not have → why
     network_modes: modes that execute whole networks and no single calls
     call_modes: modes that execute single calls and no networks; a framework without networks names all of its modes
+    tools: execution mode → what this machine must have for it
     driver: for GPUs, the oldest driver for its CUDA libraries
     compute: for GPUs, the compute capabilities that its own kernels run on (first, last; '' = no last)
     alternatives: the same release on other Pythons, for a comparison whose sides would otherwise run on different ones
@@ -70,12 +86,14 @@ class EnvSpec:
     python: str
     requirements: Path | None
     resolve: tuple[str, ...] = ()
+    indexes: tuple[str, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
     module: str | None = None
     libraries: tuple[str, ...] = ()
     lacks: Mapping[str, str] = field(default_factory=dict)
     network_modes: tuple[str, ...] = ()
     call_modes: tuple[str, ...] = ()
+    tools: Mapping[str, Tool] = field(default_factory=dict)
     driver: str = ""
     compute: tuple[str, str] | None = None
     alternatives: tuple[EnvSpec, ...] = ()

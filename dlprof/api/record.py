@@ -19,7 +19,7 @@ from dlprof.api.progress import Progress
 from dlprof.api.sides import SideSpec, parse_side
 from dlprof.capture.data import datasets, inputs
 from dlprof.capture.environments.env_store import Environment, EnvStore, user_environment
-from dlprof.capture.machine import devices, provenance
+from dlprof.capture.machine import devices, provenance, tools
 from dlprof.capture.workers import launch
 from dlprof.capture.workers.window import TracedSide
 from dlprof.errors import TraceError, Unsupported
@@ -45,8 +45,9 @@ class Bench:
     _environments: dict[str, Environment] = field(default_factory=dict)
 
     def side(self, text: str) -> SideSpec:
-        """A side, checked: its device exists, its mode exists. Nothing is downloaded yet."""
+        """A side, checked: its device exists, its mode exists and finds what it needs here. Nothing is downloaded yet."""
         side = parse_side(text, device=self.options.device, mode=self.options.mode)
+        tools.require(side.env, side.mode)
         if side.device == "gpu":
             for misfit in devices.misfits(devices.require_gpu(side.index), side.env):
                 self.warn(misfit)
@@ -59,14 +60,16 @@ class Bench:
             return known
         self.progress.stage(f"environment of {side.framework.label} {side.env.version}")
         if self.options.python is not None:
-            environment = user_environment(self.options.python, side.framework.name)
+            environment = user_environment(self.options.python, side.framework.name, side.env.module)
         else:
             if side.env.requirements is None:
                 self.warn(
                     f"{side.framework.label} {side.env.version} has no lock file here: resolved on the fly, "
                     "so another day may bring other packages"
                 )
-            environment = EnvStore().ensure(side.env, self.progress.detail, known_versions=side.framework.versions)
+            environment = EnvStore().ensure(
+                side.env, self.progress.detail, known_versions=side.framework.versions, announce=self.progress.say
+            )
         self._environments[side.env.name] = environment
         return environment
 

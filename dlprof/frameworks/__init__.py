@@ -9,22 +9,23 @@ from typing import Final
 
 from dlprof import plugin
 from dlprof.errors import UsageError
-from dlprof.frameworks import call_table, vocabulary
+from dlprof.frameworks import call_table
 from dlprof.frameworks.jax import Jax
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow
+from dlprof.frameworks.torch import PyTorch
 from dlprof.plugin import Framework, Vocabulary
 from dlprof.workload import Workload
 
 ENTRY_POINTS = "dlprof.frameworks"
-_NO_FRAMEWORKS: Final = {"pytorch": "PyTorch", "xla": "XLA", "xplane": "XPlane trace", "chrome": "Chrome trace"}
+_NO_FRAMEWORKS: Final = {"xla": "XLA", "xplane": "XPlane trace", "chrome": "Chrome trace"}
 """Producers of traces that dlprof reads and no framework of its own stands behind."""
 
 
 @cache
 def registry() -> Mapping[str, Framework]:
     """Short name → framework. A third party's name never replaces a built-in."""
-    known: dict[str, Framework] = {"tf": TensorFlow(), "mxnet": MXNet(), "jax": Jax()}
+    known: dict[str, Framework] = {"tf": TensorFlow(), "mxnet": MXNet(), "torch": PyTorch(), "jax": Jax()}
     for framework in plugin.supplied(ENTRY_POINTS, Framework):  # type: ignore[type-abstract]  # checked at runtime
         known.setdefault(framework.name, framework)
     return known
@@ -51,9 +52,8 @@ def label_of(producer: str) -> str:
 
 
 def vocabularies() -> Mapping[str, Vocabulary]:
-    """Producer of a trace → operator vocabulary; traces of PyTorch are read too, though dlprof does not run it."""
-    tables = {framework.producer: framework.operators for framework in registry().values()}
-    return {"pytorch": vocabulary.load("pytorch"), **tables}
+    """Producer of a trace → operator vocabulary."""
+    return {framework.producer: framework.operators for framework in registry().values()}
 
 
 def with_calls(workload: Workload, names: Iterable[str]) -> Workload:

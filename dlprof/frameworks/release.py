@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dlprof.errors import Unsupported, UsageError
-from dlprof.plugin import EnvSpec
+from dlprof.plugin import EnvSpec, Tool
 
 LOCKS = Path(__file__).parent / "locks"
 
@@ -39,6 +39,11 @@ class Releases:
 
     python: version → Python that it runs on
     requirement: device → pip name
+    build: device → local version label of its build (+cpu), '' where there is none
+    indexes: device → as in EnvSpec
+    module: as in EnvSpec
+    pins: release from which on they hold → what its wheel does not ask for
+    tools: device → as in EnvSpec
     cuda: the GPU build of its newest releases, None where it has none
     since: mode → (first release that has it, why earlier ones have not)
     network_modes: as in EnvSpec
@@ -47,10 +52,14 @@ class Releases:
     framework: str
     python: Mapping[str, str]
     requirement: Mapping[str, str]
+    build: Mapping[str, str] = field(default_factory=dict)
+    indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    module: str | None = None
     pins: Mapping[str, Sequence[str]] = field(default_factory=dict)
     cuda: Cuda | None = None
     since: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     network_modes: tuple[str, ...] = ()
+    tools: Mapping[str, Mapping[str, Tool]] = field(default_factory=dict)
 
     def locked(self, device: str) -> list[str]:
         return [version for version in self.python if self._lock(version, device).is_file()]
@@ -65,7 +74,7 @@ class Releases:
         known = next((v for v in self.python if v == version or v.startswith(version + ".")), None)
         full = known or version
         lock = self._lock(full, device)
-        requirement = f"{self.requirement[device]}=={full if known or version.count('.') > 1 else version + '.*'}"
+        requirement = f"{self.requirement[device]}=={self._pinned(full, known is not None, device)}"
         cuda = self._cuda(full) if device == "gpu" else None
         further = cuda.requirements if cuda else ()
         checked = cuda if lock.is_file() else None
@@ -77,14 +86,30 @@ class Releases:
             python=self.python.get(full) or self._guess_python(full),
             requirements=lock if lock.is_file() else None,
             resolve=() if lock.is_file() else (requirement, *further, *self._pins(full)),
+            indexes=self.indexes.get(device, ()),
+            module=self.module,
             environ=cuda.environ if cuda else {},
             libraries=checked.libraries if checked else (),
             driver=checked.driver if checked else "",
             compute=checked.compute if checked else None,
             lacks={mode: why for mode, (first, why) in self.since.items() if _key(full) < _key(first)},
             network_modes=self.network_modes,
+            tools=self.tools.get(device, {}),
         )
         return replace(spec, alternatives=tuple(self._alternatives(spec)))
+
+    def _pinned(self, version: str, known: bool, device: str) -> str:
+        """What stands behind `==`: the version, or `2.12.*` of one that is a prefix. Raises `UsageError` for a prefix of a
+        release whose build has a label, which pip cannot match."""
+        build = self.build.get(device, "")
+        if known or version.count(".") > 1:
+            return version + build
+        if build:
+            raise UsageError(
+                f"not a whole version of {self.framework}: {version!r}",
+                hint=f"write it like {self.framework}@{version}.0",
+            )
+        return f"{version}.*"
 
     def _alternatives(self, spec: EnvSpec) -> Iterator[EnvSpec]:
         """The release on the other Pythons that it has a lock file for (NAME-py3.7.txt), newest first."""

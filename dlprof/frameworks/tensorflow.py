@@ -12,6 +12,7 @@ from dlprof.plugin import CallTable, EnvSpec, Vocabulary
 
 _RELEASES = Releases(
     framework="tf",
+    module="tensorflow",
     python={"2.21.0": "3.11", "2.15.1": "3.11", "2.10.1": "3.10", "2.1.0": "3.7", "2.0.0": "3.7", "1.12.2": "3.6"},
     requirement={"cpu": "tensorflow-cpu", "gpu": "tensorflow[and-cuda]"},
     # What the old releases do not say of themselves: they break with later protobuf and NumPy.

@@ -20,6 +20,7 @@ import msgspec
 
 from dlprof.capture.environments import pythons, uv_tool
 from dlprof.capture.environments.cache import Progress, cache_dir, cannot_write, locked, silent
+from dlprof.capture.environments.installer import Installer
 from dlprof.capture.machine import probe
 from dlprof.errors import EnvironmentFailed, UsageError
 from dlprof.plugin import EnvSpec
@@ -29,7 +30,6 @@ KEPT_LOGS = 3
 """Logs of an environment's making that `clean` leaves."""
 
 _FORMAT = "1"
-_MODULES = {"tf": "tensorflow"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +79,18 @@ class EnvStore:
         self.root = (cache or cache_dir()) / "envs"
 
     def ensure(
-        self, spec: EnvSpec, on_progress: Progress = silent, *, known_versions: Sequence[str] = ()
+        self,
+        spec: EnvSpec,
+        on_progress: Progress = silent,
+        *,
+        known_versions: Sequence[str] = (),
+        announce: Progress | None = None,
     ) -> Environment:
         """The environment of `spec`, made on first use (about 10 s to minutes) and made anew when found broken.
 
         Safe against another dlprof doing the same, and against being killed: the final name appears only when whole.
-        known_versions: named in the error when the version cannot be had. Raises `EnvironmentFailed`.
+        known_versions: named in the error when the version cannot be had. announce: told what will be downloaded and how large
+        it is; None = on_progress. Raises `EnvironmentFailed`.
         """
         with locked(self.root / f"{spec.name}.lock", EnvironmentFailed, on_progress):
             final = self.root / spec.name
@@ -94,7 +100,7 @@ class EnvStore:
             if final.exists():
                 on_progress(f"{spec.name} is broken ({problem}): making it anew")
             try:
-                return self._make(spec, final, on_progress, known_versions)
+                return self._make(spec, final, on_progress, known_versions, announce or on_progress)
             except OSError as failure:
                 raise cannot_write(self.root, failure, EnvironmentFailed) from failure
 
@@ -147,14 +153,16 @@ class EnvStore:
             return "its Python is gone"
         return probe.damage(final)
 
-    def _make(self, spec: EnvSpec, final: Path, on_progress: Progress, known: Sequence[str]) -> Environment:
+    def _make(
+        self, spec: EnvSpec, final: Path, on_progress: Progress, known: Sequence[str], announce: Progress
+    ) -> Environment:
         _clear_leftovers(self.root, spec.name)
         making = self.root / f".making-{spec.name}-{uuid.uuid4().hex[:8]}"
         log = self.root.parent / "logs" / f"{spec.name}-{time.strftime('%Y%m%dT%H%M%S')}.log"
         log.parent.mkdir(exist_ok=True)
         making.mkdir()
         try:
-            marker = _build(spec, making, log, on_progress)
+            marker = _build(spec, making, log, on_progress, announce)
             _write_marker(making, marker)
             if final.exists():
                 _discard(final)
@@ -183,7 +191,7 @@ def user_environment(python: Path, framework: str, module: str | None = None) ->
         python = python / "bin" / "python"
     if not python.is_file():
         raise EnvironmentFailed(f"no such Python: {python}", hint="--python takes the path of a Python interpreter")
-    name = module or _MODULES.get(framework, framework)
+    name = module or framework
     try:
         facts = probe.ask(python, name)
     except EnvironmentFailed as failure:
@@ -200,10 +208,10 @@ def user_environment(python: Path, framework: str, module: str | None = None) ->
     )
 
 
-def _build(spec: EnvSpec, making: Path, log: Path, on_progress: Progress) -> _Marker:
+def _build(spec: EnvSpec, making: Path, log: Path, on_progress: Progress, announce: Progress) -> _Marker:
     """Fill the folder `making` with a tested environment; returns its marker, not yet written."""
-    _install(spec, making, log, on_progress)
-    module = spec.module or _MODULES.get(spec.framework, spec.framework)
+    _install(spec, making, log, on_progress, announce)
+    module = spec.module or spec.framework
     on_progress(f"trying import {module}")
     facts = _smoke(making, module, spec, log)
     return _Marker(
@@ -219,7 +227,7 @@ def _build(spec: EnvSpec, making: Path, log: Path, on_progress: Progress) -> _Ma
     )
 
 
-def _install(spec: EnvSpec, making: Path, log: Path, on_progress: Progress) -> None:
+def _install(spec: EnvSpec, making: Path, log: Path, on_progress: Progress, announce: Progress) -> None:
     """A virtual environment in `making` with the packages of the lock, a copy of which stays in it."""
     on_progress(f"looking for Python {spec.python}")
     python = pythons.find(spec.python)
@@ -227,49 +235,24 @@ def _install(spec: EnvSpec, making: Path, log: Path, on_progress: Progress) -> N
         on_progress(f"downloading Python {spec.python}")
         python = pythons.fetch(spec.python, log)
     lock = making.parent / f"{making.name}.txt"
-
-    def uv(*arguments: str) -> None:
-        doing = f"make the environment {spec.name}"
-        uv_tool.run(arguments, doing=doing, log=log, cwd=making, on_progress=on_progress)
-
+    installer = Installer(spec, making.parent, log, on_progress)
     try:
         if spec.requirements:
             lock.write_bytes(spec.requirements.read_bytes())
         else:
-            _resolve(spec, lock, log, on_progress)
+            installer.resolve(lock)
         options = ("--quiet", "--no-project", "--relocatable", "--allow-existing")
-        uv("venv", *options, "--python", str(python), str(making))
+        installer.uv("venv", *options, "--python", str(python), str(making))
+        announce(installer.announcement(lock, making / "bin" / "python"))
         on_progress(f"installing {spec.name}")
-        install = ("pip", "install", "--require-hashes", "--python", str(making / "bin" / "python"), "-r", str(lock))
-        uv(*install)
+        installer.install(lock, making / "bin" / "python")
         broken = probe.damage(making)
         if broken:  # uv links files from its cache: when one was damaged there, every environment would get it
             on_progress(f"uv's cache is damaged ({broken}): fetching all of it again")
-            uv(*install, "--reinstall", "--no-cache")
+            installer.install(lock, making / "bin" / "python", "--reinstall", "--no-cache")
         lock.rename(making / "requirements.txt")
     finally:
         lock.unlink(missing_ok=True)
-
-
-def _resolve(spec: EnvSpec, lock: Path, log: Path, on_progress: Progress) -> None:
-    """Write a hash lock for a release outside the shipped table; it is kept in the environment as requirements.txt."""
-    on_progress(
-        f"warning: {spec.framework} {spec.version} has no shipped lock file; resolving what the index has today"
-    )
-    wanted = lock.with_suffix(".in")
-    wanted.write_text("\n".join(spec.resolve) + "\n")
-    try:
-        options = ("--quiet", "--generate-hashes", "--no-header", "--no-annotate", "--python-version", spec.python)
-        compile_ = ["pip", "compile", *options, "-o", str(lock), str(wanted)]
-        uv_tool.run(
-            compile_,
-            doing=f"resolve {', '.join(spec.resolve)} for Python {spec.python}",
-            log=log,
-            cwd=lock.parent,
-            on_progress=on_progress,
-        )
-    finally:
-        wanted.unlink()
 
 
 def _smoke(making: Path, module: str, spec: EnvSpec, log: Path) -> dict[str, Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import re
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import uv
@@ -17,10 +17,13 @@ from dlprof.errors import EnvironmentFailed
 _NO_SPACE = f"the disk is full: free some space, or set {CACHE_VARIABLE} (and UV_CACHE_DIR) to a folder elsewhere"
 _MISMATCH = "the package index serves another file than the one locked: use another index, or `uv cache clean`"
 _NO_NETWORK = (
-    "no network, or no way to the package index: uv takes its index from UV_DEFAULT_INDEX or uv.toml and proxies from "
-    "HTTPS_PROXY; pip's own settings are not read"
+    "no network, or no way to the package index: index, find-links, proxy and certificates are those of pip's settings "
+    "(`pip config list`), or of uv's where it has its own (UV_DEFAULT_INDEX, uv.toml)"
 )
-NO_VERSION = "this version cannot be had for this machine and Python; `dlprof frameworks` lists those that can"
+NO_VERSION = (
+    "this version cannot be had for this machine and Python, or pip's settings rule it out (`pip config list`: constraint, "
+    "no-index); `dlprof frameworks` lists those that can"
+)
 
 # What uv or the system writes → hint; the first match wins. The texts were seen with uv 0.13.
 _KNOWN = (
@@ -42,12 +45,22 @@ class UvFailed(EnvironmentFailed):
         self.output = output
 
 
-def run(arguments: Sequence[str], *, doing: str, log: Path, cwd: Path, on_progress: Progress = silent) -> None:
+def run(
+    arguments: Sequence[str],
+    *,
+    doing: str,
+    log: Path,
+    cwd: Path,
+    on_progress: Progress = silent,
+    variables: Mapping[str, str] | None = None,
+) -> None:
     """Run `uv ARGUMENTS`, its output appended to `log` and passed on line by line.
 
-    `doing` completes the sentence "cannot …". Raises `UvFailed`; on KeyboardInterrupt uv is stopped first.
+    `doing` completes the sentence "cannot …". variables: where uv gets packages (pip_settings.for_uv); as variables, since an
+    address may hold a password, which no log and no list of processes is to show. Raises `UvFailed`; on KeyboardInterrupt uv is
+    stopped first.
     """
-    env = {**os.environ, "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
+    env = {**os.environ, **(variables or {}), "UV_NO_PROGRESS": "1", "NO_COLOR": "1"}
     argv = [uv.find_uv_bin(), *arguments]
     lines: list[str] = []
     with log.open("ab") as file:

@@ -79,9 +79,9 @@ class _Reader:
 
 
 _READERS: Final = {
-    "OMP_": _Reader("MXNet and oneDNN"),
-    "KMP_": _Reader("MXNet and oneDNN"),
-    "GOMP_": _Reader("MXNet and oneDNN"),
+    "OMP_": _Reader("MXNet, PyTorch and oneDNN"),
+    "KMP_": _Reader("MXNet, PyTorch and oneDNN"),
+    "GOMP_": _Reader("MXNet, PyTorch and oneDNN"),
     "MXNET_": _Reader("MXNet", ("mxnet",)),
     "TF_": _Reader("TensorFlow", ("tf",)),
     "XLA_": _Reader("XLA", ("tf", "jax")),

@@ -17,7 +17,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     from dlprof.cli.options import add_run_arguments
 
     add_run_arguments(parser)
-    parser.add_argument("--framework", required=True, metavar="F[@VERSION][:MODE]", help="tf or mxnet")
+    parser.add_argument(
+        "--framework", required=True, metavar="F[@VERSION][:MODE]", help="tf, mxnet, torch (see `dlprof frameworks`)"
+    )
     parser.add_argument(
         "--fidelity",
         choices=["exact", "native"],

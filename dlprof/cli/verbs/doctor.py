@@ -106,6 +106,17 @@ def _pythons() -> Iterator[Finding]:
         )
 
 
+def _tools() -> Iterator[Finding]:
+    from dlprof.capture.machine import tools
+    from dlprof.frameworks import registry
+
+    for framework in registry().values():
+        for mode, tool in framework.env(framework.default_version, "cpu").tools.items():
+            path = tools.found(tool)
+            where = path or f"no {' or '.join(tool.programs)} on PATH"
+            yield path is not None, f"for mode {mode} of {framework.label} ({tool.why}): {where}", tool.remedy
+
+
 def _gpu() -> Iterator[Finding]:
     from dlprof.capture.environments.env_store import EnvStore
     from dlprof.capture.machine import gpu_check
@@ -128,5 +139,6 @@ _CHECKS: tuple[tuple[bool, str, Callable[[], Iterator[Finding]]], ...] = (
     (False, "machine", _machine),
     (False, "environments", _environments),
     (False, "Python", _pythons),
+    (False, "compiler", _tools),
     (False, "GPU", _gpu),
 )

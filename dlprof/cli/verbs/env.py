@@ -48,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
                 for misfit in devices.misfits(devices.require_gpu(side.index), side.env):
                     progress.say(f"warning: {misfit}")
             progress.stage(f"environment {side.env.name}")
-            environment = store.ensure(side.env, progress.detail)
+            environment = store.ensure(side.env, progress.detail, announce=progress.say)
         line(environment.root)
     return 0
 

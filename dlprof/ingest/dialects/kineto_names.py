@@ -6,6 +6,7 @@ import re
 from dataclasses import replace
 from typing import Final
 
+from dlprof.names import Marker, is_marker
 from dlprof.plugin import Operator, Vocabulary
 
 ANNOTATION: Final = "user_annotation: "
@@ -97,7 +98,10 @@ def _span(name: str) -> Operator:
 
 
 def _annotation(name: str) -> Operator:
-    """A user annotation: one of PyTorch's own, a phase by its usual name, else a part of the model."""
+    """A user annotation: dlprof's own, one of PyTorch's, a phase by its usual name, else a part of the model."""
+    own = Marker.parse(name) if is_marker(name) else None
+    if own is not None:
+        return Operator("", phase=own.text if own.kind == "phase" else None, level="marker")
     if _MARKER.fullmatch(name):
         return _span(name)
     if _COLLECTIVE.fullmatch(name):

@@ -22,11 +22,11 @@ _UNARY = (ast.USub, ast.UAdd, ast.Invert)
 _COMPARED = (ast.Eq, ast.NotEq, ast.Lt, ast.LtE, ast.Gt, ast.GtE)
 _NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]*")
 
-OF_VALUES = frozenset(["T", "dtype", "handle", "ndim", "shape", "size"])
+OF_VALUES = frozenset(["T", "device", "dtype", "handle", "ndim", "shape", "size"])
 """Attributes that a value may be asked for."""
 
-_METHODS = """abs argmax argmin argsort astype broadcast_like broadcast_to clip cos cosh cumsum diag dot exp
-    expand_dims expm1 flatten flip log log10 log1p log2 log_softmax max mean min norm one_hot pad prod ravel
+_METHODS = """abs argmax argmin argsort astype broadcast_like broadcast_to clip contiguous cos cosh cumsum diag dot exp
+    expand_dims expm1 flatten flip float log log10 log1p log2 log_softmax long max mean min norm one_hot pad prod ravel
     reciprocal relu repeat reshape reshape_like round rsqrt sigmoid sign sin sinh slice_axis slice_like softmax
     split sqrt square squeeze std sum swapaxes take tan tanh tile topk transpose var zeros_like ones_like"""
 METHODS = frozenset(_METHODS.split())

@@ -28,7 +28,7 @@ def test_a_side_names_framework_release_and_mode(text: str, slug: str, python: s
     [
         ("tf:quick", "no mode 'quick'", "its modes: graph, eager"),
         ("tf@2.0:xla", "TensorFlow 2.0.0 has no mode 'xla': it came with 2.1", "its modes: graph"),
-        ("torch", "unknown framework 'torch'", "mxnet"),
+        ("caffe", "unknown framework 'caffe'", "mxnet"),
         ("tf@", "not a side", "write it like"),
     ],
 )

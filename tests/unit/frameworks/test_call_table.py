@@ -37,7 +37,7 @@ def test_calls_of_tensorflow_and_mxnet_are_letter_by_letter_those_that_each_task
     assert all(next(iter(one["calls"])) == "idiomatic" for one in found), "the plain call is the first variant"
 
 
-@pytest.mark.parametrize("framework", ["tf", "mxnet", "jax"])
+@pytest.mark.parametrize("framework", ["tf", "mxnet", "torch", "jax"])
 def test_a_built_in_framework_has_a_call_for_every_task_that_ships(framework: str) -> None:
     for name in workload.names():
         found = frameworks.with_calls(workload.load(name), (framework,)).description

@@ -11,11 +11,13 @@ from dlprof.plugin import Framework
 
 def test_the_built_in_frameworks_are_what_a_plugin_must_be() -> None:
     known = frameworks.registry()
-    assert {"tf", "mxnet", "jax"} <= set(known)
+    assert {"tf", "mxnet", "torch", "jax"} <= set(known)
     assert all(isinstance(framework, Framework) for framework in known.values())
 
 
-@pytest.mark.parametrize(("said", "meant"), [("tf", "tf"), ("tensorflow", "tf"), ("mxnet", "mxnet"), ("mx", "mxnet")])
+@pytest.mark.parametrize(
+    ("said", "meant"), [("tf", "tf"), ("tensorflow", "tf"), ("mxnet", "mxnet"), ("mx", "mxnet"), ("pytorch", "torch")]
+)
 def test_a_name_and_an_alias_mean_the_same_framework(said: str, meant: str) -> None:
     assert frameworks.get(said) is frameworks.registry()[meant]
 
@@ -34,7 +36,7 @@ def test_a_framework_that_is_like_none_is_answered_with_all() -> None:
     assert {"mxnet", "tf"} <= set(error.value.hint.removeprefix("known: ").split(", "))
 
 
-@pytest.mark.parametrize("name", ["tf", "mxnet", "jax"])
+@pytest.mark.parametrize("name", ["tf", "mxnet", "torch", "jax"])
 def test_a_framework_ships_the_child_adapter_and_the_lock_of_its_default_version(name: str) -> None:
     framework = frameworks.get(name)
     assert framework.adapter.is_file()

@@ -78,3 +78,19 @@ def test_a_release_before_the_first_gpu_build_is_refused_with_that_one() -> None
         TABLE.env("2.10", "gpu")
     assert error.value.hint is not None
     assert "2.15 or later" in error.value.hint
+
+
+LABELLED = Releases("torch", {"2.13.0": "3.11"}, {"cpu": "torch", "gpu": "torch"}, build={"cpu": "+cpu"},
+                    indexes={"cpu": ("https://wheels.example/cpu",)}, cuda=Cuda((), "1", ("7.5", ""), oldest="2.0"))  # fmt: skip
+
+
+def test_a_build_with_a_label_is_resolved_by_it_and_its_index_is_named() -> None:
+    spec = LABELLED.env("2.9.1", "cpu")
+    assert (spec.resolve, spec.indexes) == (("torch==2.9.1+cpu",), ("https://wheels.example/cpu",))
+    assert (LABELLED.env("2.9.1", "gpu").resolve, LABELLED.env("2.9.1", "gpu").indexes) == (("torch==2.9.1",), ())
+
+
+def test_a_prefix_of_a_release_whose_build_has_a_label_is_refused_for_pip_cannot_match_it() -> None:
+    with pytest.raises(UsageError, match=r"not a whole version of torch: '2\.9'") as error:
+        LABELLED.env("2.9", "cpu")
+    assert error.value.hint == "write it like torch@2.9.0"

@@ -1,6 +1,7 @@
 """A network in MXNet 1.x Gluon: imperative, hybridized, or hybridized with static memory. Layout NCHW."""
 
 import numpy as np
+from dlprof_child import channels_first
 from dlprof_child import layers as layer_list
 from dlprof_child.backend import Network
 from dlprof_child.faults import Unsupported
@@ -17,9 +18,10 @@ class GluonNetwork(Network):
         self._mode = mode
         self._context = context
         self._layers = layer_list.resolve(description["model"])
+        self._layout = channels_first.Weights(self._layers)
         self._net, self._parameters = build(mx, context, self._layers)
         for name, value in weights.items():
-            self._parameters[name].set_data(mx.nd.array(self._to_mxnet(name, value), ctx=context))
+            self._parameters[name].set_data(mx.nd.array(self._layout.turned(name, value), ctx=context))
         self._loss = _loss(mx, description["loss"])
         if mode != "imperative":
             static = {"static_alloc": True, "static_shape": True} if mode == "hybrid-static" else {}
@@ -29,49 +31,11 @@ class GluonNetwork(Network):
         self._optimizer = name
         self._trainer = mx.gluon.Trainer(self._net.collect_params(), name, arguments)
 
-    # layouts
-
-    def _layer(self, name):
-        index = [layer.name for layer in self._layers].index(name.split("/")[0])
-        return index, self._layers[index]
-
-    def _to_mxnet(self, name, value):
-        index, layer = self._layer(name)
-        if name.endswith("/b"):
-            return value
-        if layer.op == "Conv":
-            return value.transpose(3, 2, 0, 1)
-        spatial = layer_list.spatial_before(self._layers, index)
-        if spatial:  # rows of w follow the flattened input: (h, w, c) canonically, (c, h, w) in MXNet
-            value = value.reshape((*spatial, -1)).transpose(2, 0, 1, 3).reshape(value.shape)
-        return np.ascontiguousarray(value.T)
-
-    def _from_mxnet(self, name, value):
-        index, layer = self._layer(name)
-        if name.endswith("/b"):
-            return value
-        if layer.op == "Conv":
-            return value.transpose(2, 3, 1, 0)
-        value = value.T
-        spatial = layer_list.spatial_before(self._layers, index)
-        if spatial:
-            rows, columns, channels = spatial
-            value = value.reshape((channels, rows, columns, -1)).transpose(1, 2, 0, 3).reshape(value.shape)
-        return np.ascontiguousarray(value)
-
     # Network
 
     def batch(self, images, labels):
-        if images.ndim == 4:
-            images = self._channels_first(images)
-        x = self._mx.nd.array(images, ctx=self._context, dtype="float32")
+        x = self._mx.nd.array(channels_first.images(images), ctx=self._context, dtype="float32")
         return x, None if labels is None else self._mx.nd.array(labels, ctx=self._context, dtype="float32")
-
-    @staticmethod
-    def _channels_first(images):
-        n, rows, columns, channels = images.shape
-        # with one channel NHWC and NCHW are the same bytes: a view, no copy
-        return images.reshape(n, 1, rows, columns) if channels == 1 else images.transpose(0, 3, 1, 2)
 
     def step(self, x, y, span):
         mx = self._mx
@@ -102,7 +66,7 @@ class GluonNetwork(Network):
             loss = self._loss(logits, y).mean()
         loss.backward()
         gradients = {
-            name: self._from_mxnet(name, parameter.grad(self._context).asnumpy())
+            name: self._layout.canonical(name, parameter.grad(self._context).asnumpy())
             for name, parameter in self._parameters.items()
         }
         return logits.asnumpy(), loss.asnumpy().reshape(()), gradients
@@ -112,12 +76,12 @@ class GluonNetwork(Network):
             total = sum(parameter.data(self._context).sum() for parameter in self._parameters.values())
         total.backward()
         for name, parameter in self._parameters.items():
-            parameter.grad(self._context)[:] = self._mx.nd.array(self._to_mxnet(name, gradients[name]))
+            parameter.grad(self._context)[:] = self._mx.nd.array(self._layout.turned(name, gradients[name]))
         self._trainer.step(1)
 
     def weights(self):
         return {
-            name: self._from_mxnet(name, parameter.data(self._context).asnumpy())
+            name: self._layout.canonical(name, parameter.data(self._context).asnumpy())
             for name, parameter in self._parameters.items()
         }
 
@@ -188,9 +152,7 @@ def build(mx, context, layers):
 def _block(nn, layer):
     prefix = layer.name + "_"
     activation = _activation(layer.get("activation"))
-    padding = (0, 0)
-    if layer.get("padding", "valid") == "same":
-        padding = _same_padding(layer)
+    padding = channels_first.padding(layer, "MXNet")
     if layer.op == "Conv":
         return nn.Conv2D(
             layer.get("filters"),
@@ -214,14 +176,6 @@ def _block(nn, layer):
         prefix=prefix,
         **options,
     )
-
-
-def _same_padding(layer):
-    """Symmetric padding that equals TensorFlow's SAME; only odd windows with stride 1 have one."""
-    rows, columns = layer_list.pair(layer.get("kernel"))
-    if rows % 2 == 0 or columns % 2 == 0 or layer_list.pair(layer.get("stride", 1)) != (1, 1):
-        raise Unsupported("layer '%s': MXNet has no asymmetric padding" % layer.name, "use an odd kernel with stride 1")
-    return (rows // 2, columns // 2)
 
 
 def _activation(name):

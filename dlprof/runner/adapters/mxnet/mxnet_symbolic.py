@@ -73,14 +73,14 @@ class SymbolicNetwork(GluonNetwork):
         from dlprof_child.backend import no_span
 
         logits, mean = self._forward_backward(x, y, no_span)
-        found = {n: self._from_mxnet(n, self._gradients[p.name].asnumpy()) for n, p in self._parameters.items()}
+        found = {n: self._layout.canonical(n, self._gradients[p.name].asnumpy()) for n, p in self._parameters.items()}
         return logits.asnumpy(), mean.asnumpy().reshape(()), found
 
     def apply(self, gradients):
         mx = self._mx
         self._update(
             {
-                p.name: mx.nd.array(self._to_mxnet(n, gradients[n]), ctx=self._context)
+                p.name: mx.nd.array(self._layout.turned(n, gradients[n]), ctx=self._context)
                 for n, p in self._parameters.items()
             }
         )

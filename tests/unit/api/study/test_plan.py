@@ -30,7 +30,7 @@ def planned(tmp_path: Path, experiment: str, **more):
         ('workloads = "lenet"\nsettings = { train = 5, colour = 1 }', "6: experiments.e.settings.colour: lenet has no"),
         ('workloads = "matmul"\nepochs = 5', "6: experiments.e.epochs: matmul has no setting"),
         ('workloads = "matmul"\nsides = [["tf:grahp", "mxnet"]]', "6: experiments.e.sides: TensorFlow has no mode"),
-        ('workloads = "matmul"\nframeworks = ["tf", "torch"]', "6: experiments.e.frameworks: unknown framework"),
+        ('workloads = "matmul"\nframeworks = ["tf", "caffe"]', "6: experiments.e.frameworks: unknown framework"),
         (
             'workloads = "matmul"\nmodes = { tf = "keras" }',
             "6: experiments.e.modes: mode keras of TensorFlow executes whole",

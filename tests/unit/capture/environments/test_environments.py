@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import dataclasses
 import hashlib
 import os
 import signal
@@ -288,8 +289,64 @@ def test_an_environment_of_the_users_own_is_looked_into(store: EnvStore, make_sp
     assert made.root is not None
     assert user_environment(made.root, "tiny").python == made.python
     with pytest.raises(EnvironmentFailed, match="No module named 'tensorflow'") as error:
-        user_environment(made.python, "tf")
+        user_environment(made.python, "tf", "tensorflow")
     assert "install tensorflow there" in str(error.value.hint)
+
+
+def test_a_framework_may_be_called_otherwise_than_its_module(store: EnvStore, make_spec: MakeSpec) -> None:
+    made = store.ensure(make_spec())
+    assert user_environment(made.python, "small", "tiny").version == "1.0"
+
+
+def pips_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is set for uv any more, and pip's find-links name the folder, in its file for the user alone."""
+    for name in ("UV_FIND_LINKS", "UV_NO_INDEX", *(one for one in os.environ if one.startswith("PIP_"))):
+        monkeypatch.delenv(name, raising=False)
+    file = folder.parent / "pip.conf"
+    file.write_text(f"[global]\nno-index = true\nfind-links = {folder}\n")
+    monkeypatch.setenv("PIP_CONFIG_FILE", str(file))
+
+
+def test_packages_come_from_where_pip_would_take_them(
+    store: EnvStore, make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, told = make_spec(), []
+    pips_own(tmp_path / "links", monkeypatch)
+    assert store.ensure(spec, announce=told.append).version == "1.0"
+    assert told == [f"tiny-1.0: 1 packages: 0.0 MB from {tmp_path / 'links'}"]
+
+
+def test_a_constraint_of_pips_that_rules_out_the_lock_is_no_secret(
+    store: EnvStore, make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = make_spec()
+    pips_own(tmp_path / "links", monkeypatch)
+    (tmp_path / "constraints.txt").write_text("tiny<1.0\n")
+    monkeypatch.setenv("PIP_CONSTRAINT", str(tmp_path / "constraints.txt"))
+    with pytest.raises(EnvironmentFailed, match=r"tiny<1\.0") as error:
+        store.ensure(spec)
+    assert "constraint" in str(error.value.hint)
+    (tmp_path / "constraints.txt").write_text("tiny<2\n")  # not pinned, beside hashes
+    assert store.ensure(spec).version == "1.0"
+
+
+def test_an_index_of_the_frameworks_is_asked_where_the_users_have_no_such_package(
+    store: EnvStore, make_spec: MakeSpec, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec, told, announced = make_spec(), [], []
+    empty, index = tmp_path / "empty", tmp_path / "index" / "tiny"
+    index.mkdir(parents=True)
+    (tmp_path / "links" / "tiny-1.0-py3-none-any.whl").rename(index / "tiny-1.0-py3-none-any.whl")
+    (index / "index.html").write_text('<a href="tiny-1.0-py3-none-any.whl">tiny-1.0-py3-none-any.whl</a>')
+    empty.mkdir()
+    pips_own(empty, monkeypatch)
+    monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
+    monkeypatch.setenv("UV_DEFAULT_INDEX", empty.as_uri())
+    place = (tmp_path / "index").as_uri()
+    made = store.ensure(dataclasses.replace(spec, indexes=(place,)), told.append, announce=announced.append)
+    assert made.version == "1.0"
+    assert f"not where pip's settings look: asking {place} too" in told
+    assert announced == [f"tiny-1.0: 1 packages: 0.0 MB from {index}"]
 
 
 def test_a_path_that_is_no_python_is_refused(tmp_path: Path) -> None:

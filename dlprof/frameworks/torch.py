@@ -1,0 +1,80 @@
+"""PyTorch: wiring of its releases, modes, child adapter, operator vocabulary and calls."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from dlprof.frameworks import call_table, vocabulary
+from dlprof.frameworks.release import Cuda, Releases
+from dlprof.plugin import CallTable, EnvSpec, Tool, Vocabulary
+
+CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
+"""PyTorch's own index of CPU builds: the package index has a CUDA build alone, of several GB with what it asks for."""
+
+_COMPILER = Tool(
+    programs=("g++", "clang++"),
+    why="torch.compile makes C++ code on a CPU and compiles it",
+    remedy="install a C++ compiler (Debian, Ubuntu: apt install g++)",
+)
+
+_RELEASES = Releases(
+    framework="torch",
+    python={"2.13.0": "3.11"},
+    requirement={"cpu": "torch", "gpu": "torch"},
+    build={"cpu": "+cpu"},
+    indexes={"cpu": (CPU_WHEELS,)},
+    # its wheel does not ask for NumPy, which the child's arrays are made with
+    pins={"0": ("numpy",)},
+    tools={"cpu": {"compile": _COMPILER}},
+    since={"compile": ("2.0", "torch.compile came with 2.0")},
+    # The sonames that the wheels of its CUDA build bring. Its machine code is for 7.5 to 12.0 (torch.cuda.get_arch_list of
+    # the CUDA 13 build), with PTX for later ones.
+    cuda=Cuda(
+        libraries=(
+            "libcudart.so.13",
+            "libcublas.so.13",
+            "libcudnn.so.9",
+            "libcufft.so.12",
+            "libcusolver.so.12",
+            "libcusparse.so.12",
+            "libnccl.so.2",
+            "libcupti.so.13",
+        ),
+        driver="580.65.06",
+        compute=("7.5", ""),
+        oldest="2.0",
+    ),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class PyTorch:
+    """Framework `torch` (plugin.Framework)."""
+
+    name: str = "torch"
+    label: str = "PyTorch"
+    aliases: Sequence[str] = ("pytorch",)
+    default_version: str = "2.13.0"
+    modes: Sequence[str] = ("eager", "compile")
+    producer: str = "pytorch"
+
+    @property
+    def versions(self) -> Sequence[str]:
+        return _RELEASES.locked("cpu")
+
+    @property
+    def adapter(self) -> Path:
+        return Path(__file__).parent.parent / "runner" / "adapters" / "torch" / "torch_adapter.py"
+
+    @property
+    def operators(self) -> Vocabulary:
+        return vocabulary.load("pytorch")
+
+    @property
+    def calls(self) -> CallTable:
+        return call_table.load("pytorch")
+
+    def env(self, version: str, device: str) -> EnvSpec:
+        return _RELEASES.env(version, device)
