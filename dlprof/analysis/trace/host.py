@@ -48,7 +48,7 @@ REASONS: Final[Mapping[str, str]] = {
     SYNC: "the host waited after the last work of the step",
     LAUNCH: "the host was in a launch call and the device ran nothing",
     DISPATCH: "the host was in calls of the framework and no work ran",
-    PYTHON: "the host was in the code of the step, but in no recorded call, and no work ran",
+    PYTHON: "the host was in a phase that dlprof marked, but in no recorded call, and no work ran",
     UNEXPLAINED: "no recorded event tells what happened",
 }
 
