@@ -105,7 +105,7 @@ def items(study: Any, experiment: str | None = None, run: int = 1) -> list[Item]
                     a_ns=item.a_median_ns,
                     b_ns=item.b_median_ns,
                     warnings="; ".join(item.warnings),
-                    measured=(cell.record.started or "")[:16].replace("T", " "),
+                    measured=_manifest(cell)["created"][:16].replace("T", " "),
                     machine=_cpu(cell),
                 )
             )
