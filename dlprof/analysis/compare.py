@@ -90,6 +90,7 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
         timings, a.side, b.side, margin=measured.margin, adaptive=measured.adaptive, sides=measured.sides
     )
     items = _judged(items, parity.blocking(measured.parity), a.side, b.side)
+    items = _with_allowed(items, [one for one in measured.parity if one.get("allowed") == "yes"])
     profiling: dict[str, ProfilingCost] = {
         side: _profiling(evidence, timings, side) for side, evidence in zip(SIDES, (a, b), strict=True)
     }
@@ -276,6 +277,17 @@ def _judged(
     empty = (ItemResult(name, "not_comparable", None, None, None, "") for name in of_item if name not in timed)
     refused = [_refused(item, of_item[item.item]) for item in (*items, *empty) if item.item in of_item]
     return (*(item for item in items if item.item not in of_item), *refused)
+
+
+def _with_allowed(items: tuple[ItemResult, ...], allowed: Sequence[Mapping[str, str]]) -> tuple[ItemResult, ...]:
+    """The verdicts with the differences that the user allowed by name, which make the work of a step another one."""
+    if not allowed:
+        return items
+    said = "; ".join(parity.statement(one) for one in allowed)
+    return tuple(
+        replace(item, sentence=f"{item.sentence.rstrip('.')}; not the same work, as was allowed: {said}.")
+        for item in items
+    )
 
 
 def _refused(item: ItemResult, blocks: Sequence[Mapping[str, str]]) -> ItemResult:

@@ -128,10 +128,20 @@ def print_error(message: str, hint: str | None) -> None:
 
 def _run(words: list[str]) -> int:
     verb = next((word for word in words if not word.startswith("-")), None)
-    arguments = build_parser(verb).parse_args(words)
+    arguments = build_parser(verb).parse_args(_before_command(verb, words))
+    arguments.command = words[words.index("--") + 1 :] if _has_command(verb, words) else None
     code: int = arguments.run(arguments)
     sys.stdout.flush()
     return code
+
+
+def _has_command(verb: str | None, words: Sequence[str]) -> bool:
+    """Whether another program's command line follows `--`."""
+    return verb == "capture" and "--" in words
+
+
+def _before_command(verb: str | None, words: Sequence[str]) -> Sequence[str]:
+    return words[: words.index("--")] if _has_command(verb, words) else words
 
 
 def _internal(error: BaseException) -> int:

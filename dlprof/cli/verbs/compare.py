@@ -20,7 +20,10 @@ EXAMPLES = """examples:
   dlprof compare matmul --set sizes=50..550/50
   dlprof compare ops --budget 20m
   dlprof compare --resume my-comparison --budget 10m
+  dlprof compare --a 'python train.py' --b 'python train.py --fused'
+  dlprof compare --a 'python train.py' --b 'python train.py' --b-python other-venv/bin/python
 
+Without a WORKLOAD, --a and --b are command lines of scripts of your own, which need no change (docs/guides/own-script.md).
 SIDE = framework[@version][:mode][/device]; --frameworks x,y means --a x --b y. The ratio is time of B ÷ time of A.
 More than two sides (--frameworks x,y,z, or --side again and again; eight at most) are all alive in each trial and ranked: every
 pair comes from the same trials. Then --gate asks each other side against the first, and all pairs are decided or the budget ends.
@@ -28,6 +31,7 @@ Many items (an op workload) are judged as one family: as many trials as fit into
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli import scripts
     from dlprof.cli.options import add_run_arguments
 
     add_run_arguments(parser, workload="?")
@@ -86,6 +90,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--budget is the time for more trials",
     )
     parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    scripts.add_arguments(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
 
 
@@ -94,12 +99,15 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.api import leftovers
     from dlprof.api.compare import resume
     from dlprof.api.compare.run import compare
+    from dlprof.cli import scripts
     from dlprof.cli.output import deliver, show
     from dlprof.cli.terminal import Progress
     from dlprof.cli.verbs.show import colour
     from dlprof.report import csv, json
     from dlprof.report.text import comparison_text
 
+    if scripts.are_asked(arguments):
+        return scripts.compare(arguments)
     options = compare_options(arguments)
     if arguments.resume is not None:
         options = resume.options(arguments.resume, options, _defaults(arguments))

@@ -1,0 +1,1 @@
+"""The user's own scripts: one recorded, two compared in lockstep."""

@@ -1,0 +1,202 @@
+"""The socket on which a script's processes report at their first step, and what is said over it."""
+
+from __future__ import annotations
+
+import contextlib
+import selectors
+import shutil
+import socket
+import tempfile
+import time
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Self
+
+import msgspec
+
+from dlprof.errors import ChildFailed
+
+_LONGEST: Final = 100
+"""Characters of a socket's path: systems allow 104 to 108 bytes."""
+
+_POLL_S: Final = 0.05
+_RANKS_S: Final = 120.0
+"""Ranks of one job take their first step together; one that does not report by then has failed, or is not watched."""
+
+
+class Hello(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process says at its first known step.
+
+    found: how its steps were found, in words
+    step: how many it has taken so far
+    troubles: what could not be watched
+    """
+
+    pid: int
+    rank: int = 0
+    world: int = 1
+    argv: list[str] = []
+    python: str = ""
+    executable: str = ""
+    framework: str
+    version: str
+    found: str
+    step: int
+    troubles: list[str] = []
+
+
+class ScriptEnded(Exception):
+    """The script has ended, or closed its socket, before it answered."""
+
+
+class Link:
+    """One process that takes steps."""
+
+    def __init__(self, connection: socket.socket, hello: Hello, left: bytes) -> None:
+        self.hello = hello
+        self._socket = connection
+        self._left = left
+
+    def send(self, command: Mapping[str, Any]) -> None:
+        """Raises `ScriptEnded`."""
+        try:
+            self._socket.sendall(msgspec.json.encode(command) + b"\n")
+        except OSError:
+            raise ScriptEnded from None
+
+    def read(self, deadline: float) -> dict[str, Any] | None:
+        """The next message; None where none has come by `deadline` (monotonic). Raises `ScriptEnded`."""
+        while b"\n" not in self._left:
+            self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
+            try:
+                chunk = self._socket.recv(65_536)
+            except TimeoutError:
+                return None
+            except OSError:
+                chunk = b""
+            if not chunk:
+                raise ScriptEnded
+            self._left += chunk
+        self._socket.settimeout(None)
+        line, _, self._left = self._left.partition(b"\n")
+        return msgspec.json.decode(line, type=dict[str, Any])
+
+    def close(self) -> None:
+        self._socket.close()
+
+
+class Job:
+    """All ranks of a script: each command goes to every one of them, and is answered by all."""
+
+    def __init__(self, links: Sequence[Link]) -> None:
+        self.links = sorted(links, key=lambda link: link.hello.rank)
+
+    @property
+    def hello(self) -> Hello:
+        """Of the first rank."""
+        return self.links[0].hello
+
+    def send(self, command: Mapping[str, Any]) -> None:
+        for link in self.links:
+            link.send(command)
+
+    def ask(self, command: Mapping[str, Any], timeout_s: float) -> list[dict[str, Any]]:
+        """Every rank's answer, in their order. Raises `ChildFailed`, `ScriptEnded`."""
+        self.send(command)
+        return [self.answer(link, str(command["cmd"]), timeout_s) for link in self.links]
+
+    def answer(self, link: Link, asked: str, timeout_s: float) -> dict[str, Any]:
+        """The answer of one rank to what it was sent. Raises `ChildFailed`, `ScriptEnded`."""
+        answer = link.read(time.monotonic() + timeout_s)
+        if answer is None:
+            raise ChildFailed(
+                f"the script did not finish its step in time (asked for: {asked})", hint="raise --timeout"
+            )
+        if answer.get("ok") is False:
+            raise ChildFailed(f"the script's process could not do what it was asked: {answer.get('message')}")
+        return answer
+
+    def close(self) -> None:
+        for link in self.links:
+            link.close()
+
+
+class Listener:
+    """The socket. `job` waits for the first process that takes steps, and for the other ranks of its job.
+
+    path: where it is to lie; where that is too long for a socket, it lies in a folder of its own in /tmp, which goes with it.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self._own = Path(tempfile.mkdtemp(prefix="dlprof-", dir="/tmp")) if len(str(path)) > _LONGEST else None  # nosec B108
+        self.path = self._own / "steps" if self._own else path
+        self.late: list[Hello] = []
+        self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        self._socket.bind(str(path))
+        self._socket.listen(64)
+        self._socket.setblocking(False)
+        self._selector = selectors.DefaultSelector()
+        self._selector.register(self._socket, selectors.EVENT_READ)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        self._selector.close()
+        self._socket.close()
+        if self._own is not None:
+            shutil.rmtree(self._own, ignore_errors=True)
+
+    def job(self, alive: Callable[[], bool], deadline: float) -> Job | None:
+        """The job once all its ranks have reported; None where the script ended first, or `deadline` (monotonic) has passed."""
+        first = self._link(alive, deadline)
+        if first is None:
+            return None
+        links = {first.hello.rank: first}
+        last = min(deadline, time.monotonic() + _RANKS_S)
+        while len(links) < first.hello.world:
+            link = self._link(alive, last)
+            if link is None:
+                break
+            links.setdefault(link.hello.rank, link)
+        return Job(list(links.values()))
+
+    def release_late(self) -> None:
+        """Let processes run on that began to take steps after the one that is watched."""
+        while (link := self._link(lambda: True, time.monotonic())) is not None:
+            self.late.append(link.hello)
+            with contextlib.suppress(ScriptEnded):
+                link.send({"cmd": "free"})
+            link.close()
+
+    def _link(self, alive: Callable[[], bool], deadline: float) -> Link | None:
+        while True:
+            if self._selector.select(min(_POLL_S, max(deadline - time.monotonic(), 0))):
+                with contextlib.suppress(BlockingIOError, OSError):
+                    connection, _ = self._socket.accept()
+                    if (link := _greeted(connection)) is not None:
+                        return link
+            elif time.monotonic() >= deadline or not alive():
+                return None
+
+
+def _greeted(connection: socket.socket) -> Link | None:
+    """A connection with its hello; None for one that says none."""
+    connection.settimeout(10.0)
+    left = b""
+    try:
+        while b"\n" not in left:
+            chunk = connection.recv(65_536)
+            if not chunk:
+                raise OSError
+            left += chunk
+        line, _, left = left.partition(b"\n")
+        hello = msgspec.json.decode(line, type=Hello)
+    except (OSError, msgspec.MsgspecError):
+        connection.close()
+        return None
+    connection.settimeout(None)
+    return Link(connection, hello, left)

@@ -1,0 +1,263 @@
+"""One run of a script that is recorded: it runs as without dlprof, but for a few steps somewhere after its warm-up."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import FrameType
+from typing import Any, Final
+
+from dlprof.capture.script.command import Command, variables
+from dlprof.capture.script.link import Hello, Job, Listener, ScriptEnded
+from dlprof.errors import ChildFailed
+from dlprof.stats import warm_up
+
+BESIDE: Final = 5
+"""Steps without the profiler before the window, and as many after it: what recording costs is told against them."""
+
+_LEADING: Final = 2 + 1 + BESIDE + 1
+"""Steps that are taken between the end of the stream and the window's first step: two that are looked at, those beside the
+window with one before them, and one under the profiler before those that count."""
+
+_LOOK_BACK: Final = 200
+"""Steps that the search for the end of the warm-up looks at."""
+
+_MOST: Final = 1000
+"""Steps after which a window is made even where their times never become level."""
+
+_NOTICED_NS: Final = 1_000_000_000
+"""By then every rank has read what it was told."""
+
+_FORWARDED: Final = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
+
+
+@dataclass(frozen=True, slots=True)
+class WindowWish:
+    """Which steps are recorded; with none of the first three, as soon as the warm-up is over.
+
+    first, last: numbers of steps, the first being 1
+    after_s: seconds since the start
+    seconds: how long the window is; None = as many steps as `steps`
+    full: with shapes and modules' names
+    """
+
+    first: int | None = None
+    last: int | None = None
+    after_s: float | None = None
+    seconds: float | None = None
+    steps: int = 20
+    full: bool = True
+
+
+@dataclass(slots=True)
+class Watched:
+    """What a run left.
+
+    job: None where the script took no step that was seen
+    walls: times (ns) of the steps before the window, as they ran
+    beside: times of synchronised steps without profiler, before and after the window; traced: those in it
+    artefacts: of each rank: kind and path of its trace files
+    why: why there is no window, '' where there is one
+    """
+
+    returncode: int = 0
+    hello: Hello | None = None
+    ranks: int = 0
+    facts: dict[str, Any] = field(default_factory=dict)
+    walls: list[int] = field(default_factory=list)
+    steady: bool = False
+    first: int = 0
+    beside: list[int] = field(default_factory=list)
+    traced: list[int] = field(default_factory=list)
+    wall_ns: int = 0
+    artefacts: list[dict[str, str]] = field(default_factory=list)
+    late: list[Hello] = field(default_factory=list)
+    why: str = ""
+
+
+def watch(
+    command: Command, wish: WindowWish, scratch: Path, raw: Path, *, step: str | None, say: Callable[[str], None]
+) -> Watched:
+    """Run the command to its end with this process's own streams, and record the window below `raw`.
+
+    scratch: a short path for the socket. Signals that reach this process go on to the script.
+    """
+    found = Watched()
+    with Listener(scratch / "steps") as listener:
+        environment = variables(command, listener.path, step=step)
+        program = command.program(environment, Path.cwd())
+        with subprocess.Popen(program, env=environment) as process, _forwarding(process):
+            began = time.monotonic()
+            try:
+                _Recording(listener, process, wish, raw, found, say, began).run()
+            except ScriptEnded:
+                found.why = found.why or "the script ended while its steps were being recorded"
+            except ChildFailed as error:
+                found.why = error.message
+            listener.release_late()
+            found.late = listener.late
+            found.returncode = _waited(process, listener)
+    return found
+
+
+def _waited(process: subprocess.Popen[bytes], listener: Listener) -> int:
+    """The script's end; processes that begin to take steps meanwhile run on."""
+    while True:
+        try:
+            return process.wait(0.2)
+        except subprocess.TimeoutExpired:
+            listener.release_late()
+
+
+@dataclass(slots=True)
+class _Recording:
+    listener: Listener
+    process: subprocess.Popen[bytes]
+    wish: WindowWish
+    raw: Path
+    found: Watched
+    say: Callable[[str], None]
+    began: float
+
+    def run(self) -> None:
+        found = self.found
+        job = self.listener.job(lambda: self.process.poll() is None, time.monotonic() + 10**9)
+        if job is None:
+            found.why = "no step was seen"
+            return
+        found.hello, found.ranks = job.hello, len(job.links)
+        try:
+            self._go_to_window(job)
+            self._window(job)
+            job.send({"cmd": "free"})
+        finally:
+            job.close()
+
+    def _go_to_window(self, job: Job) -> None:
+        """Let the script run until the window's first step is the next."""
+        first = self.wish.first
+        if first is None:
+            self._stream(job, None)
+            return
+        until = first - 1 - _LEADING
+        if until > job.hello.step:
+            self._stream(job, until)
+        elif until < job.hello.step:
+            self.say(f"steps are known from step {job.hello.step} on: the window begins later than step {first}")
+
+    def _stream(self, job: Job, until: int | None) -> None:
+        """Steps as they come, until the window is wanted: every rank stops at the same step."""
+        job.send({"cmd": "stream"} if until is None else {"cmd": "stream", "until": until})
+        head, asked, step = job.links[0], until is not None, job.hello.step
+        while True:
+            message = head.read(time.monotonic() + 0.5)
+            if message is not None:
+                self.found.walls += message["wall_ns"]
+                step = message["step"]
+                if message["event"] == "stopped":
+                    break
+            if not asked and self._wanted():
+                asked = True
+                self._stop(job, step)
+        for link in job.links[1:]:
+            while (message := link.read(time.monotonic() + 600)) is not None and message["event"] != "stopped":
+                pass
+
+    def _stop(self, job: Job, step: int) -> None:
+        """A single process stops at once. Several ranks stop at the same step, a second on: one that stopped earlier would keep
+        the others waiting in the middle of a step."""
+        if len(job.links) == 1:
+            job.send({"cmd": "stop"})
+            return
+        recent = self.found.walls[-_LOOK_BACK:] or [10**9]
+        job.send({"cmd": "stream", "until": step + 5 + int(_NOTICED_NS / max(statistics.median(recent), 1))})
+
+    def _wanted(self) -> bool:
+        """Whether the window may begin."""
+        wish, walls = self.wish, self.found.walls
+        if wish.after_s is not None:
+            return time.monotonic() - self.began >= wish.after_s
+        if len(walls) >= _MOST:
+            return True
+        if len(walls) < 12:
+            return False
+        self.found.steady = warm_up(walls[-_LOOK_BACK:]).steady
+        return self.found.steady
+
+    def _window(self, job: Job) -> None:
+        found, wish = self.found, self.wish
+        found.facts = job.ask({"cmd": "facts"}, 3600)[0]["facts"]
+        self._times(job, "unprofiled", BESIDE, found.beside)
+        one = statistics.median(found.beside)
+        steps = wish.steps
+        if wish.first is not None and wish.last is not None:
+            steps = wish.last - wish.first + 1
+        elif wish.seconds is not None:
+            steps = max(round(wish.seconds * 1e9 / one), 1)
+        began = time.perf_counter_ns()
+        folders = [self.raw / f"rank{link.hello.rank}" if found.ranks > 1 else self.raw for link in job.links]
+        for link, folder in zip(job.links, folders, strict=True):
+            folder.mkdir(parents=True, exist_ok=True)
+            link.send({"cmd": "open_window", "folder": str(folder), "full": wish.full})
+        for link in job.links:
+            job.answer(link, "open_window", 600)
+        answers = job.ask({"cmd": "traced", "iterations": steps, "first": 0}, 3600)
+        found.traced = answers[0]["wall_ns"]
+        found.first = answers[0]["step"] - len(found.traced) + 1
+        if not any("artefacts" in answer for answer in answers):
+            answers = job.ask({"cmd": "close_window"}, 3600)
+            ended = False
+        else:  # the script ended inside the window, which then holds the steps until there
+            ended = True
+        for answer in answers:
+            found.artefacts += answer.get("artefacts", [])
+        found.wall_ns = time.perf_counter_ns() - began
+        if ended:
+            found.why = f"the script ended after {len(found.traced)} of the {steps} steps that were to be recorded"
+            raise ScriptEnded
+        self._times(job, "unprofiled", BESIDE, found.beside)
+
+    def _times(self, job: Job, what: str, steps: int, into: list[int]) -> None:
+        into += job.ask({"cmd": what, "iterations": steps}, 3600)[0]["wall_ns"]
+
+
+@contextlib.contextmanager
+def _forwarding(process: subprocess.Popen[bytes]) -> Iterator[None]:
+    """Signals of this process go to the script. Ctrl-C on a terminal reaches it by itself."""
+
+    def forward(number: int, _: FrameType | None) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            process.send_signal(number)
+
+    before: dict[int, Any] = {}
+    for name in _FORWARDED:
+        number = getattr(signal, name, None)
+        if number is not None:
+            before[number] = signal.signal(number, forward)
+    foreground = sys.stdin is not None and sys.stdin.isatty() and os.tcgetpgrp(sys.stdin.fileno()) == os.getpgrp()
+    before[signal.SIGINT] = signal.signal(signal.SIGINT, (lambda *_: None) if foreground else forward)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+
+
+def cost(found: Watched) -> float | None:
+    """What recording added to a step, as a fraction: median step in the window ÷ median step beside it − 1."""
+    if not found.traced or not found.beside:
+        return None
+    return statistics.median(found.traced) / statistics.median(found.beside) - 1
+
+
+def settled(walls: Sequence[int]) -> float | None:
+    """Median time (ns) of the later half of the steps before the window, as they ran without waiting; None without any."""
+    return statistics.median(walls[len(walls) // 2 :]) if walls else None

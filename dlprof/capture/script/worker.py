@@ -1,0 +1,285 @@
+"""A script as one side of a trial: held at the ends of its steps, it takes as many as it is asked to and waits, stopped."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import signal
+import statistics
+import subprocess
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+from dlprof.capture.script.command import Command, variables
+from dlprof.capture.script.link import Hello, Job, Listener, ScriptEnded
+from dlprof.capture.workers import process
+from dlprof.capture.workers.child_log import ChildLog
+from dlprof.capture.workers.worker import Burst, process_cpu_ns
+from dlprof.errors import ChildFailed
+from dlprof.protocol import Artefact, TracedWindow
+
+ITEM: Final = "train_block"
+INFER: Final = "infer_block"
+
+ITERATION_NS: Final = 20_000_000
+"""A timed iteration has so many steps that it takes about this long: its one wait for the device is then lost in it."""
+
+MOST_UNITS: Final = 50
+
+_PROBED: Final = 5
+"""Steps by which that number is chosen."""
+
+_GRACE_S: Final = 10.0
+"""Seconds in which a script may end by itself after it was told to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How the side's processes are started.
+
+    folder: where they run. control: of dlprof's own files. trial: its number, told to the script
+    """
+
+    command: Command
+    folder: Path
+    control: Path
+    trial: int
+    step: str | None = None
+    timeout_s: float = 1800.0
+
+
+@dataclass(slots=True)
+class ScriptWorker:
+    """A script's processes, started at once; `ready` waits for their first steps. It is a `schedule.LockstepWorker`.
+
+    units: steps of a timed iteration; the same on both sides, and set by the comparison.
+    ending: how the script ended, in words, where it did not do so by itself.
+    """
+
+    launch: Launch
+    units: int = 1
+    ending: str = ""
+    _listener: Listener = field(init=False)
+    _log: ChildLog = field(init=False)
+    _process: subprocess.Popen[bytes] = field(init=False)
+    _job: Job | None = None
+    _ready: dict[str, Any] = field(default_factory=dict)
+    _steps: int = 0
+    _marked: int = 0
+    _groups: tuple[int, ...] = ()
+    _stopped: bool = False
+    _closed: bool = False
+
+    def __post_init__(self) -> None:
+        control = self.launch.control
+        control.mkdir(parents=True, exist_ok=True)
+        self._listener = Listener(control / "steps")
+        environment = variables(
+            self.launch.command, self._listener.path, step=self.launch.step, trial=self.launch.trial
+        )
+        argv = self.launch.command.program(environment, self.launch.folder)
+        self._log = ChildLog(control / "output.log")
+        self._process = process.start(
+            argv, env=environment, cwd=self.launch.folder, stdout=self._log.fileno(), stderr=self._log.fileno()
+        )
+
+    @property
+    def hello(self) -> Hello:
+        """What the first rank said. Only of a worker that is ready."""
+        assert self._job is not None
+        return self._job.hello
+
+    @property
+    def facts(self) -> Mapping[str, Any]:
+        """What is known of its work, from its own say and from the steps that were looked at. Only of a worker that is ready."""
+        found: Mapping[str, Any] = self._ready["facts"]
+        return found
+
+    @property
+    def step_ns(self) -> float:
+        """Time of one of its first steps after those that compile. Only of a worker that is ready."""
+        return float(self._ready["step_ns"])
+
+    @property
+    def control(self) -> Path:
+        return self.launch.control
+
+    @property
+    def ready(self) -> Mapping[str, Any]:
+        """What the schedule asks for; waits for the first steps. Raises `ChildFailed`."""
+        if not self._ready:
+            self._ready = self._made_ready()
+        return self._ready
+
+    def _made_ready(self) -> dict[str, Any]:
+        timeout_s = self.launch.timeout_s
+        self._job = self._listener.job(lambda: self._process.poll() is None, time.monotonic() + timeout_s)
+        if self._job is None:
+            if self._process.poll() is None:
+                raise self._failed(f"took no step that was seen within {timeout_s:g} s")
+            raise self._failed("ended, and no training step was seen")
+        self._groups = self._process_groups()
+        facts = self._ask({"cmd": "facts"})[0]["facts"]
+        probed = self._ask({"cmd": "run", "iterations": _PROBED, "units": 1})[0]["wall_ns"]
+        hello = self._job.hello
+        self._pause()
+        return {
+            "items": [INFER if "forward pass" in hello.found else ITEM],
+            "versions": {"python": hello.python, hello.framework: hello.version},
+            "runtime": {"steps found by": hello.found, **{k: v for k, v in facts.items() if k != "versions"}},
+            "facts": facts,
+            "step_ns": statistics.median(probed),
+        }
+
+    def run(self, item: str, iterations: int) -> Burst:  # noqa: ARG002  a script has one item
+        """Time iterations of `units` steps."""
+        answers = self._ask({"cmd": "run", "iterations": iterations, "units": self.units})
+        first = answers[0]
+        return Burst(first["wall_ns"], first["cpu_ns"], first["start_ns"], self.units)
+
+    def open_window(self, items: Sequence[str], units: int) -> None:  # noqa: ARG002
+        """Start every rank's profiler."""
+        assert self._job is not None
+        folders = self._folders()
+        for folder in folders:
+            folder.mkdir(parents=True, exist_ok=True)
+        self._resume()
+        for link, folder in zip(self._job.links, folders, strict=True):
+            link.send({"cmd": "open_window", "folder": str(folder), "full": True})
+        for link in self._job.links:
+            self._job.answer(link, "open_window", self.launch.timeout_s)
+        self._pause()
+
+    def traced(self, item: str, iterations: int) -> list[int]:  # noqa: ARG002
+        """Wall times (ns) of marked steps; one more runs before them."""
+        found = self._ask({"cmd": "traced", "iterations": iterations, "first": self._marked})[0]
+        self._marked += iterations
+        return list(found["wall_ns"])
+
+    def unprofiled(self, item: str, iterations: int) -> list[int]:  # noqa: ARG002
+        """The same without the profiler."""
+        return list(self._ask({"cmd": "unprofiled", "iterations": iterations})[0]["wall_ns"])
+
+    def close_window(self) -> TracedWindow:
+        """Stop the profilers; paths are relative to `control`."""
+        answers = self._ask({"cmd": "close_window"})
+        artefacts = [
+            Artefact(kind=one["kind"], path=Path(one["path"]).relative_to(self.control.absolute()).as_posix())
+            for answer in answers
+            for one in answer["artefacts"]
+        ]
+        return TracedWindow(artefacts=artefacts, window={"steps": self._marked, "synchronised": True})
+
+    def cpu_ns(self) -> int:
+        """CPU time of all the side's processes that live."""
+        return sum(process_cpu_ns(pid) for pid in family(self._process.pid))
+
+    def close(self) -> None:
+        """End the script at the end of its step: by SystemExit, then by signals."""
+        with contextlib.suppress(ScriptEnded, ChildFailed, OSError):
+            if self._job is not None:
+                self._resume()
+                self._job.send({"cmd": "end"})
+        try:
+            code = self._process.wait(_GRACE_S)
+            if code:
+                self.ending = f"ended with {process.exit_words(code)} when its trial was over"
+        except subprocess.TimeoutExpired:
+            self.ending = f"did not end within {_GRACE_S:g} s of being told to, and was stopped by signals"
+        self.stop()
+
+    def stop(self) -> None:
+        """Kill whatever still runs."""
+        if self._closed:
+            return
+        self._closed = True
+        self._signal(signal.SIGCONT)
+        process.stop(self._process)
+        for group in self._groups:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, signal.SIGKILL)
+        if self._job is not None:
+            self._job.close()
+        self._listener.close()
+        self._log.close()
+
+    def _folders(self) -> list[Path]:
+        assert self._job is not None
+        raw = self.control.absolute() / "raw"
+        links = self._job.links
+        return [raw / f"rank{link.hello.rank}" if len(links) > 1 else raw for link in links]
+
+    def _ask(self, command: Mapping[str, Any]) -> list[dict[str, Any]]:
+        """Every rank's answer; the side runs meanwhile, and is stopped before and after. Raises `ChildFailed`."""
+        assert self._job is not None
+        self._listener.release_late()
+        try:
+            self._job.send(command)
+            self._resume()
+            answers = [self._job.answer(link, str(command["cmd"]), self.launch.timeout_s) for link in self._job.links]
+        except ScriptEnded:
+            raise self._failed("ended before its trial was over") from None
+        except ChildFailed as error:
+            raise self._failed(error.message) from None
+        if command["cmd"] != "close_window" and any("artefacts" in answer for answer in answers):
+            raise self._failed("ended before its trial was over")
+        self._steps = max(self._steps, *(int(answer.get("step", 0)) for answer in answers))
+        if self._ready:
+            self._pause()
+        return answers
+
+    def _failed(self, how: str) -> ChildFailed:
+        """What happened, with the script's last words."""
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(2.0)
+        code = self._process.poll()
+        ended = "" if code is None else f" ({process.exit_words(code)})"
+        words = process.tail(self._log.path)
+        said = f"\n  its last words:\n{words}" if words else ""
+        hint = None
+        if code == 0 and self._steps:
+            hint = (
+                f"it took {self._steps} steps, and a trial wants more: let it run for more epochs or steps, or give a shorter "
+                "--budget"
+            )
+        elif code == 0:
+            hint = "name the function that is one step: --step module:function"
+        return ChildFailed(f"`{self.launch.command}` {how}{ended}{said}", hint=hint)
+
+    def _process_groups(self) -> tuple[int, ...]:
+        """Of all the side's processes: launchers such as torchrun start theirs in groups of their own."""
+        groups = {self._process.pid}
+        for pid in family(self._process.pid):
+            with contextlib.suppress(ProcessLookupError):
+                groups.add(os.getpgid(pid))
+        return tuple(groups)
+
+    def _pause(self) -> None:
+        """Stop all the side's processes: threads that spin, workers that fetch ahead and prefetching threads alike."""
+        self._signal(signal.SIGSTOP)
+        self._stopped = True
+
+    def _resume(self) -> None:
+        if self._stopped:
+            self._signal(signal.SIGCONT)
+            self._stopped = False
+
+    def _signal(self, number: signal.Signals) -> None:
+        for group in self._groups or (self._process.pid,):
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(group, number)
+
+
+def family(pid: int) -> list[int]:
+    """A process and all its descendants that live."""
+    found, left = [], [pid]
+    while left:
+        one = left.pop()
+        found.append(one)
+        with contextlib.suppress(OSError, ValueError):
+            for thread in (Path("/proc") / str(one) / "task").iterdir():
+                left += [int(child) for child in (thread / "children").read_text().split()]
+    return found

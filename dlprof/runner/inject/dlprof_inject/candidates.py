@@ -1,0 +1,32 @@
+"""Which of several calls is the training step: the one that feeds its own results back to itself, else that of most time."""
+
+ENOUGH = 5
+"""Calls of one function after its first, which compiles, before it is taken for the step."""
+
+
+class Candidates(object):
+    """Calls seen so far: what was called → [calls, ns but for the first call, whether it was given its own results]."""
+
+    def __init__(self):
+        self.seen = {}
+
+    def add(self, key, ns, threaded=False):
+        """A call has ended. Returns the chosen key once it is known, else None."""
+        one = self.seen.setdefault(key, [0, 0, False])
+        one[0] += 1
+        one[1] += ns if one[0] > 1 else 0
+        one[2] = one[2] or threaded
+        if one[0] <= ENOUGH:
+            return None
+        often = [key for key, seen in self.seen.items() if seen[0] > 1]
+        loops = [key for key in often if self.seen[key][2]]
+        best = max(loops or often, key=lambda key: self.seen[key][1])
+        return best if self.seen[best][0] > ENOUGH else None
+
+    def calls(self, key):
+        """How often it was called so far."""
+        return self.seen[key][0]
+
+    def others(self, key):
+        """What else was called, and how often."""
+        return {str(other): seen[0] for other, seen in self.seen.items() if other != key}

@@ -1,0 +1,228 @@
+"""JAX: a step is a call of the jitted function that takes most time, or what the script itself annotates as a step.
+
+`jax.jit` is replaced before the script's own code runs. Calls inside a transformation (jit in jit, grad, vmap) are none; nor
+are eager loops and ahead-of-time compiled functions seen.
+"""
+
+import functools
+import sys
+import threading
+import types
+
+from dlprof_inject import packages, profilers, shapes
+from dlprof_inject.candidates import Candidates
+from dlprof_inject.session import now
+
+_DEPTH = threading.local()
+
+
+def jitted(module, session):
+    """jax was imported."""
+    stepper = Jitted(session, module)
+    for name in ("jit", "pmap"):
+        if hasattr(module, name):
+            setattr(module, name, stepper.replacing(getattr(module, name)))
+
+
+def annotated(module, session):
+    """jax.profiler was imported."""
+    made = module.StepTraceAnnotation
+
+    class StepTraceAnnotation(made):
+        __doc__ = made.__doc__
+
+        def __exit__(self, *told):
+            left = super().__exit__(*told)
+            if session.stepper is None and told[:1] in ((), (None,)):
+                Annotated(session, sys.modules["jax"])
+            elif isinstance(session.stepper, Annotated):
+                session.tick()
+            return left
+
+    module.StepTraceAnnotation = StepTraceAnnotation
+
+
+class _Jax(object):
+    framework = "jax"
+
+    def __init__(self, session, jax):
+        self.session = session
+        self.jax = jax
+        self.found = ""
+        self.arguments = None
+
+    def version(self):
+        return str(self.jax.__version__)
+
+    def synchronise(self, result=None):
+        if result is not None:
+            self.jax.block_until_ready(result)
+        else:
+            for device in self.jax.local_devices():
+                synchronise = getattr(device, "synchronize_all_activity", None)
+                if synchronise is not None:
+                    synchronise()
+
+    def profiler(self, folder, full):
+        return profilers.Jax(self.jax, folder, full)
+
+    def look(self):
+        return dict
+
+    def device(self):
+        kind = self.jax.default_backend()
+        return "{}:0".format({"cuda": "gpu", "rocm": "gpu"}.get(kind, kind))
+
+    def facts(self):
+        config = self.jax.config
+        return {
+            "versions": packages.versions(),
+            "device": self.device(),
+            "devices": self.jax.local_device_count(),
+            "float32 products": str(config.jax_default_matmul_precision or "default"),
+            "64 bits": bool(config.jax_enable_x64),
+            "batch": [],
+        }
+
+    def release(self):
+        pass
+
+
+class Annotated(_Jax):
+    """The script's own StepTraceAnnotation."""
+
+    def __init__(self, session, jax):
+        _Jax.__init__(self, session, jax)
+        self.found = "the script's own jax.profiler.StepTraceAnnotation"
+        session.begin(self, 1)
+
+
+class Jitted(_Jax):
+    """The outermost jitted call that takes most time."""
+
+    def __init__(self, session, jax):
+        _Jax.__init__(self, session, jax)
+        self.candidates = Candidates()
+        self.chosen = None
+        self.results = {}
+        self.last = None
+
+    def replacing(self, jit):
+        """`jit` (or pmap), whose functions tell of their calls."""
+
+        @functools.wraps(jit)
+        def replaced(*args, **kwargs):
+            function = jit(*args, **kwargs)
+            if args or "fun" in kwargs:
+                return Call(function, self)
+            return lambda fun: Call(function(fun), self)
+
+        return replaced
+
+    def ended(self, call, ns, args, result):
+        """An outermost call of one of them has ended, before the step is known."""
+        if not self.session.may_begin() or self.session.stepper is not None:
+            return
+        leaves = self.jax.tree_util.tree_leaves
+        given = {id(one) for one in leaves(args) if hasattr(one, "shape")}
+        threaded = bool(given & self.results.get(id(call), frozenset()))
+        # The results are held so that no other array can have their ids.
+        kept = [one for one in leaves(result) if hasattr(one, "shape")]
+        self.results[id(call)] = frozenset(id(one) for one in kept)
+        call.kept = kept
+        chosen = self.candidates.add(call, ns, threaded)
+        if chosen is not call:
+            return
+        self.chosen = call
+        self.results = {}
+        call.kept = None
+        self.arguments = (args, kept)
+        self.last = call
+        self.found = "each call of the jitted function {}".format(call.name)
+        others = self.candidates.others(call)
+        if others:
+            self.found += ", of {} the one that {}".format(
+                len(others) + 1, "is given its own results" if threaded else "takes most time"
+            )
+        self.facts_of_call = self._told(args, result)
+        self.arguments = None
+        self.session.begin(self, self.candidates.calls(call))
+
+    def _told(self, args, result):
+        """State (what a call gives back in the same shapes), and the rest of its arguments, which is the batch."""
+        leaves = self.jax.tree_util.tree_leaves
+        back = [shapes.of(one) for one in leaves(result) if hasattr(one, "shape")]
+        state, rest = [], []
+        for one in leaves(args):
+            if not hasattr(one, "shape"):
+                continue
+            text = shapes.of(one)
+            if text in back:
+                back.remove(text)
+                state.append(one)
+            else:
+                rest.append(text)
+        count = sum(functools.reduce(lambda a, b: a * int(b), one.shape, 1) for one in state)
+        return {"parameters": count, "parameter arrays": shapes.told(state), "batch": rest[:16]}
+
+    def facts(self):
+        facts = _Jax.facts(self)
+        facts.update(self.facts_of_call)
+        return facts
+
+    def release(self):
+        self.chosen = None
+
+
+class Call(object):
+    """A jitted function, which tells of its outermost calls and is the function itself in all else."""
+
+    def __init__(self, function, stepper):
+        self.__dict__["_function"] = function
+        self.__dict__["_stepper"] = stepper
+        functools.update_wrapper(self, function, updated=())
+        self.__dict__["__wrapped__"] = getattr(function, "__wrapped__", function)
+
+    def __call__(self, *args, **kwargs):
+        stepper = self._stepper
+        if stepper.chosen is not self and stepper.session.stepper is not None:
+            return self._function(*args, **kwargs)
+        if getattr(_DEPTH, "now", 0) or not _clean(stepper.jax):
+            return self._function(*args, **kwargs)
+        _DEPTH.now = 1
+        try:
+            if stepper.chosen is self:
+                result = self._function(*args, **kwargs)
+            else:
+                began = now()
+                result = stepper.jax.block_until_ready(self._function(*args, **kwargs))
+                took = now() - began
+        finally:
+            _DEPTH.now = 0
+        if stepper.chosen is self:
+            stepper.session.tick(result)
+        else:
+            stepper.ended(self, took, (args, kwargs), result)
+        return result
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["_function"], name)
+
+    def __get__(self, instance, owner=None):
+        return self if instance is None else types.MethodType(self, instance)
+
+    def __repr__(self):
+        return repr(self._function)
+
+    @property
+    def name(self):
+        return "{}.{}".format(getattr(self, "__module__", "?"), getattr(self, "__qualname__", repr(self)))
+
+    def __str__(self):
+        return self.name
+
+
+def _clean(jax):
+    """Whether no transformation is being traced."""
+    asked = getattr(getattr(jax, "core", None), "trace_state_clean", None)
+    return True if asked is None else asked()

@@ -1,0 +1,108 @@
+"""Keras 2 and 3: a step is a call of the train function that `fit` makes, on every backend."""
+
+import sys
+
+from dlprof_inject import of_jax, of_tensorflow, of_torch, packages
+
+
+def on_torch(module, session):
+    """keras.src.backend.torch.trainer was imported."""
+    _wrapped(module.TorchTrainer, session, "torch")
+
+
+def on_jax(module, session):
+    """keras.src.backend.jax.trainer was imported."""
+    _wrapped(module.JAXTrainer, session, "jax")
+
+
+def on_tensorflow(module, session):
+    """keras.src.backend.tensorflow.trainer was imported."""
+    _wrapped(module.TensorFlowTrainer, session, "tensorflow")
+
+
+def keras_2(module, session):
+    """The module of Model of Keras 2, or of TensorFlow's own Keras, was imported."""
+    _wrapped(module.Model, session, "tensorflow")
+
+
+_STEPPERS = {
+    "torch": of_torch._Torch,
+    "jax": of_jax._Jax,
+    "tensorflow": of_tensorflow.TensorFlow,
+}
+
+
+def _wrapped(trainer, session, backend):
+    make = trainer.make_train_function
+
+    def make_train_function(self, *args, **kwargs):
+        made = make(self, *args, **kwargs)
+        function = self.train_function
+        if function is None or isinstance(function, TrainFunction):
+            return made
+        self.train_function = TrainFunction(function, self, session, backend)
+        return self.train_function if made is not None else made
+
+    make_train_function.__doc__ = make.__doc__
+    make_train_function.__wrapped__ = make
+    trainer.make_train_function = make_train_function
+
+
+class TrainFunction(object):
+    """A train function, which tells of its calls and is the function itself in all else."""
+
+    def __init__(self, function, model, session, backend):
+        self.__dict__.update(_function=function, _model=model, _session=session, _backend=backend, _stepper=None)
+
+    def __call__(self, *args, **kwargs):
+        result = self._function(*args, **kwargs)
+        session = self._session
+        if self._stepper is not None:
+            if session.stepper is self._stepper:
+                session.tick(result)
+        elif session.stepper is None and session.may_begin():
+            self.__dict__["_stepper"] = _stepper(self._model, session, self._backend)
+            session.begin(self._stepper, 1)
+        return result
+
+    def __getattr__(self, name):
+        return getattr(self.__dict__["_function"], name)
+
+
+def _stepper(model, session, backend):
+    """The backend's stepper, which knows the model."""
+
+    class Stepper(_STEPPERS[backend]):
+        def __init__(self):
+            _STEPPERS[backend].__init__(self, session, *([sys.modules[backend]] if backend != "torch" else []))
+            self.torch = sys.modules.get("torch")
+            self.found = "each call of the train function of Keras's fit, on {}".format(backend)
+
+        def facts(self):
+            facts = _STEPPERS[backend].facts(self)
+            facts.update(_of_model(model))
+            return facts
+
+        def release(self):
+            pass
+
+    return Stepper()
+
+
+def _of_model(model):
+    """What Keras knows of the work."""
+    found = {"versions": packages.versions()}
+    try:
+        found["parameters"] = int(model.count_params())
+    except (ValueError, AttributeError):
+        pass
+    optimizer = getattr(model, "optimizer", None)
+    if optimizer is not None:
+        found["optimizer"] = type(optimizer).__name__
+    steps = getattr(model, "steps_per_execution", None)
+    if isinstance(steps, int):
+        found["steps per execution"] = steps
+    policy = getattr(getattr(model, "dtype_policy", None), "name", None)
+    if policy:
+        found["precision policy"] = str(policy)
+    return found

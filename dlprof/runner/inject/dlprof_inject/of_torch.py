@@ -1,0 +1,273 @@
+"""PyTorch: a step ends with an optimizer's step, of several optimizers the one that steps least often; without any, with
+the forward pass of the outermost module."""
+
+import functools
+import sys
+
+from dlprof_inject import packages, profilers, shapes
+
+STEPS = 3
+"""Steps of one optimizer after which the choice between several is made."""
+
+FORWARDS = 10
+"""Forward passes of one outermost module without any optimizer, after which they are taken for the steps."""
+
+_STATE = {}
+
+
+def optimizers(module, session):
+    """torch.optim.optimizer was imported."""
+    hook = getattr(module, "register_optimizer_step_post_hook", None)
+    if hook is None:  # before PyTorch 2.0
+        session.trouble("this PyTorch has no global optimizer hook: name the step with --step")
+        return
+    stepper = Optimizers(session)
+    stepper.handle = hook(stepper.stepped)
+    made = module.Optimizer.__init__
+
+    @functools.wraps(made)
+    def making(self, *args, **kwargs):
+        if "modules" in _STATE:
+            _STATE.pop("modules").stand_back()
+        made(self, *args, **kwargs)
+
+    module.Optimizer.__init__ = making
+
+
+def modules(module, session):
+    """torch.nn.modules.module was imported."""
+    if hasattr(module, "register_module_forward_pre_hook"):
+        _STATE["modules"] = Forwards(session, module)
+
+
+class _Torch(object):
+    """What both kinds of steps share."""
+
+    framework = "pytorch"
+
+    def __init__(self, session):
+        self.session = session
+        self.torch = None
+        self.found = ""
+
+    def begin(self, found, seen):
+        self.torch = sys.modules["torch"]
+        self.found = found
+        self.session.begin(self, seen)
+
+    def version(self):
+        return str(self.torch.__version__)
+
+    def synchronise(self, result=None):
+        """Wait for the devices that the script uses."""
+        torch = self.torch
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            torch.cuda.synchronize()
+        elif hasattr(torch, "mps") and torch.backends.mps.is_available():
+            torch.mps.synchronize()
+
+    def profiler(self, folder, full):
+        return profilers.Torch(self.torch, folder, full)
+
+    def look(self):
+        """Watch forward passes and losses until the function that is returned is called; it tells what was seen."""
+        return Look(self.torch).seen
+
+    def facts(self):
+        torch = self.torch
+        facts = {
+            "versions": packages.versions(),
+            "device": self.device(),
+            "threads": torch.get_num_threads(),
+            "seed": torch.initial_seed(),
+            "deterministic": bool(torch.are_deterministic_algorithms_enabled()),
+            "float32 products": torch.get_float32_matmul_precision(),
+            "default dtype": str(torch.get_default_dtype()),
+            "compiled graphs": compiled_graphs(),
+        }
+        if torch.cuda.is_available() and torch.cuda.is_initialized():
+            facts["cuDNN benchmark"] = bool(torch.backends.cudnn.benchmark)
+            facts["TF32 in cuDNN"] = bool(torch.backends.cudnn.allow_tf32)
+        facts.update(self.model())
+        return facts
+
+    def model(self):
+        return {}
+
+    def device(self):
+        torch = self.torch
+        if torch.cuda.is_available() and torch.cuda.is_initialized() and torch.cuda.memory_allocated():
+            return "gpu:{}".format(torch.cuda.current_device())
+        return "cpu:0"
+
+
+class Optimizers(_Torch):
+    """Steps by the global hook that PyTorch calls after each optimizer's step."""
+
+    def __init__(self, session):
+        _Torch.__init__(self, session)
+        self.counts = {}
+        self.chosen = None
+        self.handle = None
+
+    def stepped(self, optimizer, args, kwargs):
+        """The hook."""
+        if self.chosen is not None:
+            if optimizer is self.chosen:
+                self.session.tick()
+            return
+        session = self.session
+        if session.stepper is not None or not session.may_begin():
+            return
+        if "keras" in sys.modules and type(optimizer).__module__.startswith("keras"):
+            return
+        count = self.counts.setdefault(id(optimizer), [optimizer, 0])
+        count[1] += 1
+        if count[1] < STEPS:
+            return
+        self.chosen, seen = min(self.counts.values(), key=lambda one: one[1])
+        others = len(self.counts) - 1
+        self.counts = {}
+        kind = type(self.chosen)
+        found = "each step of the optimizer {}.{} (PyTorch's global hook after it)".format(
+            kind.__module__.replace("torch.optim.{}".format(kind.__name__.lower()), "torch.optim"), kind.__name__
+        )
+        if others:
+            found += "; of {} optimizers the one that steps least often".format(others + 1)
+        self.begin(found, seen)
+
+    def model(self):
+        parameters = [one for group in self.chosen.param_groups for one in group["params"]]
+        groups = [{k: v for k, v in group.items() if k != "params"} for group in self.chosen.param_groups]
+        return {
+            "parameters": sum(one.numel() for one in parameters),
+            "parameter arrays": shapes.told(parameters),
+            "optimizer": type(self.chosen).__name__,
+            "optimizer settings": {k: v for k, v in groups[0].items() if isinstance(v, (int, float, bool, str))},
+        }
+
+    def device(self):
+        device = self.chosen.param_groups[0]["params"][0].device
+        return "gpu:{}".format(device.index or 0) if device.type == "cuda" else _Torch.device(self)
+
+    def release(self):
+        self.chosen = None
+        if self.handle is not None:
+            self.handle.remove()
+
+
+class Forwards(_Torch):
+    """Steps of inference: forward passes of the outermost module, for as long as no optimizer is made."""
+
+    def __init__(self, session, module):
+        _Torch.__init__(self, session)
+        self.depth = 0
+        self.calls = {}
+        self.handles = [module.register_module_forward_pre_hook(self._before), self._after_hook(module)]
+
+    def _after_hook(self, module):
+        try:
+            return module.register_module_forward_hook(self._after, always_call=True)
+        except TypeError:  # before PyTorch 2.1
+            return module.register_module_forward_hook(self._after)
+
+    def _before(self, module, inputs):
+        self.depth += 1
+
+    def _after(self, module, inputs, result):
+        self.depth = max(self.depth - 1, 0)
+        if self.depth or self.session.stepper is not None or not self.session.may_begin():
+            return
+        if result is None:  # the forward pass failed
+            return
+        count = self.calls[id(module)] = self.calls.get(id(module), 0) + 1
+        if count < FORWARDS:
+            return
+        self.stand_back()
+        self.module = module
+        self.handles = [module.register_forward_hook(lambda module, inputs, result: self.session.tick(result))]
+        self.begin("each forward pass of the outermost module, {} (no optimizer was made)".format(_name(module)), count)
+
+    def stand_back(self):
+        """An optimizer is made: the script trains."""
+        for handle in self.handles:
+            handle.remove()
+        self.handles = []
+
+    def model(self):
+        parameters = list(self.module.parameters())
+        return {"parameters": sum(p.numel() for p in parameters), "parameter arrays": shapes.told(parameters)}
+
+    release = stand_back
+
+
+class Look(object):
+    """What two steps show: inputs of forward passes, and losses."""
+
+    def __init__(self, torch):
+        self.torch = torch
+        self.depth = 0
+        self.forwards = []
+        self.losses = []
+        self.autocast = set()
+        module = torch.nn.modules.module
+        self.handles = [module.register_module_forward_pre_hook(self._before)]
+        try:
+            self.handles.append(module.register_module_forward_hook(self._after, always_call=True))
+        except TypeError:
+            self.handles.append(module.register_module_forward_hook(self._after))
+        self.backward = torch.Tensor.backward
+        look = self
+
+        def backward(tensor, *args, **kwargs):
+            if tensor.numel() == 1:
+                look.losses.append(float(tensor.detach()))
+            return look.backward(tensor, *args, **kwargs)
+
+        torch.Tensor.backward = backward
+
+    def _before(self, module, inputs):
+        if self.depth == 0:
+            arrays = [one for one in inputs if hasattr(one, "shape")]
+            self.forwards.append([_name(module)] + [shapes.of(one) for one in arrays])
+            self.autocast.add(_autocast(self.torch))
+        self.depth += 1
+
+    def _after(self, module, inputs, result):
+        self.depth = max(self.depth - 1, 0)
+
+    def seen(self):
+        """End it; what was seen."""
+        self.torch.Tensor.backward = self.backward
+        for handle in self.handles:
+            handle.remove()
+        batches = sorted({one[1] for one in self.forwards if len(one) > 1 and one[0] == self.forwards[0][0]})
+        return {
+            "batch": batches,
+            "forward passes": len(self.forwards) / 2.0,
+            "backward passes": len(self.losses) / 2.0,
+            "losses": self.losses,
+            "autocast": sorted(self.autocast),
+        }
+
+
+def _autocast(torch):
+    found = []
+    if torch.is_autocast_enabled():
+        found.append("gpu " + str(torch.get_autocast_gpu_dtype()))
+    if hasattr(torch, "is_autocast_cpu_enabled") and torch.is_autocast_cpu_enabled():
+        found.append("cpu " + str(torch.get_autocast_cpu_dtype()))
+    return ", ".join(found).replace("torch.", "") or "off"
+
+
+def _name(module):
+    return type(module).__name__
+
+
+def compiled_graphs():
+    """Graphs that torch.compile has made so far."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    try:
+        return int(dynamo.counters["stats"].get("unique_graphs", 0)) if dynamo else 0
+    except (AttributeError, KeyError, TypeError):
+        return 0

@@ -1,0 +1,315 @@
+"""One watched process: from its first known step on it tells dlprof of its steps, and does at their ends what dlprof asks.
+
+Messages are JSON objects, one a line, over a Unix socket that is opened at the first step: a process that takes none never
+opens it. This side begins with {"event": "hello", …}; then dlprof's commands are answered between two steps:
+
+    {"cmd": "stream"}                              run on; {"event": "steps", "wall_ns": […]} a few times a second
+    {"cmd": "stream", "until": 50}                 and stop at the end of step 50: {"event": "stopped", "step": 50}
+    {"cmd": "stop"}                                while streaming: stop at the end of this step
+    {"cmd": "run", "iterations": 3, "units": 5}    iterations of 5 steps, the device synchronised at the end of each
+    {"cmd": "unprofiled", "iterations": 3}         one step, then 3 synchronised ones that are timed
+    {"cmd": "open_window", "folder": …, "full": true}, {"cmd": "traced", "iterations": 3, "first": 0}, {"cmd": "close_window"}
+                                                   (a script that ends in between answers with the artefacts at once)
+    {"cmd": "facts"}                               what is known of the work, with what the next two steps show of it
+    {"cmd": "free"}                                run on and forget dlprof
+    {"cmd": "end"}                                 raise SystemExit at the end of this step, and again at each later one
+"""
+
+import atexit
+import json
+import os
+import socket
+import sys
+import time
+
+FLUSH_NS = 100000000
+"""Times of steps are sent so often (0.1 s); in between a step costs one reading of the clock."""
+
+
+def _from_seconds(clock):
+    return lambda: int(clock() * 1e9)
+
+
+now = getattr(time, "perf_counter_ns", None) or _from_seconds(time.perf_counter)
+cpu_now = getattr(time, "process_time_ns", None) or _from_seconds(time.process_time)
+wall_clock = getattr(time, "time_ns", None) or _from_seconds(time.time)
+
+
+class Session(object):
+    """The process that imported this. tick: called by the stepper at the end of every step."""
+
+    def __init__(self, address):
+        self.address = address
+        self.pid = os.getpid()
+        self.stepper = None
+        self.step = 0
+        self.troubles = []
+        self.socket = None
+        self.left = b""
+        self.work = None
+        self.profiler = None
+        self.tick = self._nothing
+        if hasattr(os, "register_at_fork"):
+            os.register_at_fork(after_in_child=self.forget)
+
+    def may_begin(self):
+        """Whether this is a process that may be watched: not a fork of one that is or was."""
+        return self.address is not None and self.pid == os.getpid()
+
+    def trouble(self, text):
+        """Something could not be hooked; told in the hello."""
+        self.troubles.append(text)
+
+    def begin(self, stepper, seen):
+        """The end of a step of `stepper`, the first that is known to be one; `seen`: steps so far. Waits for dlprof's word."""
+        if self.stepper is not None or not self.may_begin():
+            return
+        self.stepper = stepper
+        self.step = seen
+        try:
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.socket.connect(self.address)
+            self._send(self._hello())
+        except OSError:
+            self.forget()
+            return
+        atexit.register(self._script_ends)
+        self._gate()
+
+    def _script_ends(self):
+        """The script ends: a profiler that runs is stopped (PyTorch's would crash the process), and what it has is told."""
+        profiler, self.profiler = self.profiler, None
+        if profiler is None or self.pid != os.getpid():
+            return
+        told = {"artefacts": profiler.stop(), "step": self.step}
+        told.update(self.work.answer() if isinstance(self.work, _Timed) else {"wall_ns": []})
+        if self.socket is not None:
+            try:
+                self._send(told)
+            except OSError:
+                pass
+
+    def forget(self):
+        """Run on as if dlprof were not there."""
+        self.address = None
+        self.tick = self._nothing
+        self.work = None
+        if self.socket is not None:
+            self.socket.close()
+            self.socket = None
+        if self.stepper is not None:
+            self.stepper.release()
+
+    def _hello(self):
+        stepper = self.stepper
+        return {
+            "event": "hello",
+            "pid": self.pid,
+            "rank": int(os.environ.get("RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0")) or 0),
+            "world": int(os.environ.get("WORLD_SIZE", os.environ.get("OMPI_COMM_WORLD_SIZE", "1")) or 1),
+            "argv": list(getattr(sys, "orig_argv", sys.argv)),
+            "python": "{}.{}.{}".format(*sys.version_info[:3]),
+            "executable": sys.executable,
+            "framework": stepper.framework,
+            "version": stepper.version(),
+            "found": stepper.found,
+            "step": self.step,
+            "troubles": self.troubles,
+        }
+
+    def _nothing(self, result=None):
+        pass
+
+    def _send(self, message):
+        self.socket.sendall(json.dumps(message).encode() + b"\n")
+
+    def _receive(self, wait=True):
+        """The next message; None where there is none yet (wait=False) or where dlprof is gone."""
+        self.socket.setblocking(wait)
+        while b"\n" not in self.left:
+            try:
+                chunk = self.socket.recv(65536)
+            except (BlockingIOError, InterruptedError):
+                return None
+            except OSError:
+                chunk = b""
+            if not chunk:
+                self.forget()
+                return None
+            self.left += chunk
+        line, _, self.left = self.left.partition(b"\n")
+        self.socket.setblocking(True)
+        return json.loads(line.decode())
+
+    def _gate(self):
+        """Between two steps: do what dlprof asks until it lets the script take a step."""
+        while self.socket is not None:
+            command = self._receive()
+            if command is None:
+                return
+            try:
+                if self._obeyed(command):
+                    return
+            except OSError:
+                self.forget()
+                return
+            except Exception as error:  # noqa: BLE001  told to dlprof, which decides
+                self._send({"ok": False, "message": "{}: {!r}".format(command["cmd"], error)})
+
+    def _obeyed(self, command):
+        """Do one command; whether the script takes a step now."""
+        name = command["cmd"]
+        if name in ("run", "unprofiled", "traced"):
+            self.work = _Timed(self, command)
+        elif name == "stream":
+            self.work = _Stream(self, command.get("until"))
+        elif name == "facts":
+            self.work = _Facts(self)
+        elif name == "open_window":
+            self.profiler = self.stepper.profiler(command["folder"], command.get("full", True))
+            self.profiler.start()
+            self._send({"ok": True})
+            return False
+        elif name == "close_window":
+            profiler, self.profiler = self.profiler, None
+            self._send({"ok": True, "artefacts": profiler.stop()})
+            return False
+        elif name == "end":
+            self.tick = self._leave
+            self._send({"ok": True})
+            self._leave()
+        else:
+            self._send({"ok": True})
+            self.forget()
+            return True
+        self.tick = self.work.tick
+        return True
+
+    def _leave(self, result=None):
+        raise SystemExit(0)
+
+    def pause(self, answer):
+        """At the end of a step: the work is done; answer, and wait for dlprof's word."""
+        try:
+            self._send(answer)
+        except OSError:
+            self.forget()
+            return
+        self._gate()
+
+
+class _Timed(object):
+    """Iterations of so many steps, timed. Of traced and unprofiled ones a first step is not counted."""
+
+    def __init__(self, session, command):
+        self.session = session
+        self.traced = command["cmd"] == "traced"
+        self.settling = command["cmd"] != "run"
+        self.left = command["iterations"]
+        self.units = self.todo = command.get("units", 1)
+        self.number = command.get("first", 0)
+        self.walls, self.cpus, self.starts = [], [], []
+        self.mark = None
+        self._start()
+
+    def _start(self):
+        if self.traced:
+            self.mark = self.session.profiler.mark(None if self.settling else self.number)
+        self.started, self.wall, self.cpu = wall_clock(), now(), cpu_now()
+
+    def tick(self, result=None):
+        session = self.session
+        session.step += 1
+        self.todo -= 1
+        if self.todo:
+            return
+        session.stepper.synchronise(result)
+        wall, cpu = now() - self.wall, cpu_now() - self.cpu
+        if self.mark is not None:
+            self.mark()
+            self.mark = None
+        if self.settling:
+            self.settling = False
+        else:
+            self.walls.append(wall)
+            self.cpus.append(cpu)
+            self.starts.append(self.started)
+            self.left -= 1
+            self.number += 1
+        if self.left:
+            self.todo = self.units
+            self._start()
+            return
+        session.pause(dict(self.answer(), step=session.step))
+
+    def answer(self):
+        """What was timed."""
+        return {
+            "ok": True,
+            "wall_ns": self.walls,
+            "cpu_ns": self.cpus,
+            "start_ns": self.starts,
+            "units": self.units,
+        }
+
+
+class _Stream(object):
+    """Steps as they come, their times told now and then."""
+
+    def __init__(self, session, until):
+        self.session = session
+        self.until = until
+        self.walls = []
+        self.last = self.flushed = now()
+
+    def tick(self, result=None):
+        session = self.session
+        session.step += 1
+        at = now()
+        self.walls.append(at - self.last)
+        if session.step == self.until:
+            self._stop(result)
+        elif at - self.flushed > FLUSH_NS:
+            self._flush(result)
+            at = now()
+            self.flushed = at
+        self.last = at
+
+    def _flush(self, result):
+        session = self.session
+        try:
+            session._send({"event": "steps", "wall_ns": self.walls, "step": session.step})
+        except OSError:
+            session.forget()
+            return
+        self.walls = []
+        command = session._receive(wait=False)
+        if command is None:
+            return
+        if command["cmd"] == "stop":
+            self._stop(result)
+        else:
+            session._obeyed(command)
+
+    def _stop(self, result):
+        self.session.stepper.synchronise(result)
+        self.session.pause({"event": "stopped", "wall_ns": self.walls, "step": self.session.step})
+
+
+class _Facts(object):
+    """Two steps that are looked at; then all that is known of the work is told."""
+
+    def __init__(self, session):
+        self.session = session
+        self.steps = 2
+        self.looked = session.stepper.look()
+
+    def tick(self, result=None):
+        self.session.step += 1
+        self.steps -= 1
+        if self.steps:
+            return
+        self.session.stepper.synchronise(result)
+        facts = self.session.stepper.facts()
+        facts.update(self.looked())
+        self.session.pause({"ok": True, "facts": facts, "step": self.session.step})

@@ -1,0 +1,221 @@
+"""Scripts in a real PyTorch, unchanged: captured, with their output and exit codes as without dlprof, and compared."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.frameworks]
+
+TRAIN = """
+import argparse, sys, time
+import torch
+from torch import nn
+
+parser = argparse.ArgumentParser()
+parser.add_argument("--steps", type=int, default=500)
+parser.add_argument("--batch-size", type=int, default=32)
+parser.add_argument("--width", type=int, default=64)
+parser.add_argument("--slow", type=float, default=0.0)
+parser.add_argument("--accumulate", type=int, default=1)
+parser.add_argument("--bf16", action="store_true")
+parser.add_argument("--seed", type=int, default=0)
+parser.add_argument("--crash", type=int, default=-1)
+parser.add_argument("--exit", type=int, default=0)
+a = parser.parse_args()
+torch.manual_seed(a.seed)
+model = nn.Sequential(nn.Linear(64, a.width), nn.ReLU(), nn.Linear(a.width, 10))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for step in range(a.steps):
+    for _ in range(a.accumulate):
+        x, y = torch.randn(a.batch_size, 64), torch.randint(0, 10, (a.batch_size,))
+        with torch.autocast("cpu", torch.bfloat16, enabled=a.bf16):
+            loss = nn.functional.cross_entropy(model(x), y)
+        loss.backward()
+    end = time.perf_counter() + a.slow
+    while time.perf_counter() < end:
+        pass
+    optimizer.step()
+    optimizer.zero_grad()
+    if step == a.crash:
+        raise RuntimeError("planted")
+    if step % 100 == 0:
+        print("step", step, "loss", loss.item())
+print("weights", model[0].weight.sum().item())
+sys.exit(a.exit)
+"""
+
+GAN = """
+import torch
+from torch import nn
+d, g = nn.Linear(8, 1), nn.Linear(4, 8)
+of_d, of_g = torch.optim.SGD(d.parameters(), 0.1), torch.optim.SGD(g.parameters(), 0.1)
+for _ in range(400):
+    for _ in range(2):
+        of_d.zero_grad(); d(g(torch.randn(16, 4)).detach()).mean().backward(); of_d.step()
+    of_g.zero_grad(); d(g(torch.randn(16, 4))).mean().backward(); of_g.step()
+"""
+
+INFER = """
+import torch
+from torch import nn
+model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)).eval()
+with torch.no_grad():
+    for _ in range(600):
+        model(torch.randn(32, 64))
+"""
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    for name, text in (("train", TRAIN), ("gan", GAN), ("infer", INFER)):
+        (tmp_path / f"{name}.py").write_text(text)
+    (tmp_path / "run.sh").write_text('exec "$PYTHON" train.py "$@"\n')
+    return tmp_path
+
+
+ENV = {"OMP_NUM_THREADS": "1"}
+
+
+def _captured(dlprof, project: Path, *command: object, options: tuple[object, ...] = ()):
+    return dlprof("capture", "-o", project / "made", *options, "--", *command, cwd=project, env=ENV)
+
+
+def _plain(project: Path, *command: object) -> subprocess.CompletedProcess[str]:
+    words = [*map(str, command)]
+    return subprocess.run(words, cwd=project, env={**os.environ, **ENV}, capture_output=True, text=True, check=False)
+
+
+def _manifest(folder: Path) -> dict:
+    return json.loads((folder / "manifest.json").read_text())
+
+
+def test_a_captured_script_prints_and_ends_as_without_dlprof_and_its_steps_have_layers(
+    dlprof, torch: Path, project: Path
+) -> None:
+    command = (torch, "train.py", "--exit", 3)
+    plain, done = _plain(project, *command), _captured(dlprof, project, *command)
+    assert (done.returncode, done.stdout) == (3, plain.stdout), done.stderr
+    made = _manifest(project / "made")
+    assert made["child"]["window"]["steps"] == 20
+    assert "optimizer torch.optim.SGD" in made["child"]["runtime"]["steps found by"]
+    assert made["child"]["runtime"]["batch"] == ["float32[32, 64]"]
+    assert made["child"]["runtime"]["parameters"] == 64 * 64 + 64 + 640 + 10
+    shown = json.loads(dlprof("show", project / "made", "--by", "layer", "--format", "json").stdout)
+    layers = {row["layer"] for row in shown["rows"]}
+    assert {"0", "2"} <= layers
+    assert not any("dlprof" in (layer or "") for layer in layers)
+    steps = json.loads(dlprof("show", project / "made", "--by", "step", "--format", "json").stdout)
+    assert len([row for row in steps["rows"] if row["step"] is not None]) == 20
+    assert "recording cost" in done.stderr
+
+
+def test_the_steps_that_are_named_are_recorded(dlprof, torch: Path, project: Path) -> None:
+    done = _captured(dlprof, project, torch, "train.py", options=("--steps", "31..40"))
+    assert done.returncode == 0, done.stderr
+    assert "recorded: steps 31 to 40" in done.stderr
+
+
+@pytest.mark.parametrize("how", ["-c", "-m", "shell"])
+def test_commands_of_other_kinds_are_watched_too(dlprof, torch: Path, project: Path, how: str) -> None:
+    words = {
+        "-c": (
+            torch,
+            "-c",
+            "import runpy, sys; sys.argv = ['train.py']; runpy.run_path('train.py', run_name='__main__')",
+        ),
+        "-m": (torch, "-m", "train"),
+        "shell": ("env", f"PYTHON={torch}", "bash", "run.sh"),
+    }[how]
+    done = _captured(dlprof, project, *words)
+    assert done.returncode == 0, done.stderr
+    assert _manifest(project / "made")["child"]["window"]["steps"] == 20
+
+
+def test_a_script_that_crashes_after_its_window_leaves_it_and_its_traceback(dlprof, torch: Path, project: Path) -> None:
+    command = (torch, "train.py", "--crash", 480)
+    plain, done = _plain(project, *command), _captured(dlprof, project, *command)
+    assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout)
+    assert "RuntimeError: planted" in done.stderr
+    assert (project / "made").exists()
+    early = dlprof("capture", "-o", project / "none", "--", torch, "train.py", "--crash", 6, cwd=project, env=ENV)
+    assert early.returncode == 1
+    assert not (project / "none").exists()
+
+
+def test_a_script_that_ends_inside_its_window_ends_well_and_leaves_what_was_recorded(
+    dlprof, torch: Path, project: Path
+) -> None:
+    done = _captured(dlprof, project, torch, "train.py", "--steps", 50, options=("--steps", "41..90"))
+    assert done.returncode == 0, done.stderr
+    assert "the script ended after 10 of the 50 steps" in done.stderr
+    assert _manifest(project / "made")["child"]["window"]["steps"] == 10
+
+
+def test_of_two_optimizers_the_one_that_steps_least_often_makes_the_step(dlprof, torch: Path, project: Path) -> None:
+    done = _captured(dlprof, project, torch, "gan.py")
+    assert done.returncode == 0, done.stderr
+    runtime = _manifest(project / "made")["child"]["runtime"]
+    assert "of 2 optimizers the one that steps least often" in runtime["steps found by"]
+    assert runtime["backward passes"] == 3
+
+
+def test_without_an_optimizer_a_forward_pass_is_a_step(dlprof, torch: Path, project: Path) -> None:
+    done = _captured(dlprof, project, torch, "infer.py")
+    assert done.returncode == 0, done.stderr
+    assert "forward pass of the outermost module" in _manifest(project / "made")["child"]["runtime"]["steps found by"]
+
+
+def _compared(dlprof, project: Path, a: str, b: str, *more: object):
+    target = project.parent / f"{project.name}-made"
+    return dlprof("compare", "--a", a, "--b", b, "--format", "json", "-o", target, *more, cwd=project, env=ENV)
+
+
+def test_a_planted_slow_down_is_found_and_stands_first_in_the_ledger(dlprof, torch: Path, project: Path) -> None:
+    train = f"{torch} train.py --steps 1000000"
+    done = _compared(dlprof, project, f"{train} --slow 0.002", f"{train} --slow 0.004", "--trials", 6)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "slower"
+    assert found["ratio"]["low"] > 1.2
+    assert any("a step is each step of the optimizer" in text for text in found["warnings"])
+    lines = found["ledger"]["lines"]
+    # The planted wait is no operator: it is time of the step that nothing explains.
+    widest = max(lines, key=lambda line: abs(line["b_ns"] - line["a_ns"]))
+    assert re.search("unexplained|idle|outside", widest["name"]), lines
+    verified = dlprof("verify", project.parent / f"{project.name}-made")
+    assert verified.returncode == 0, verified.stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "kind"),
+    [("--batch-size 64", "batch"), ("--width 128", "parameters"), ("--accumulate 4", "accumulation"), ("--bf16", "precision")],
+)  # fmt: skip
+def test_other_work_is_refused_with_its_name(dlprof, torch: Path, project: Path, words: str, kind: str) -> None:
+    train = f"{torch} train.py --steps 1000000"
+    done = _compared(dlprof, project, train, f"{train} {words}", "--trials", 1, "--traces", 0)
+    assert done.returncode == 5, done.stderr
+    assert f"--allow {kind}" in done.stderr
+    assert json.loads(done.stdout)["verdict"] == "not_comparable"
+
+
+def test_work_that_is_allowed_by_name_stands_in_the_verdict(dlprof, torch: Path, project: Path) -> None:
+    train = f"{torch} train.py --steps 1000000"
+    done = _compared(
+        dlprof, project, train, f"{train} --batch-size 64", "--trials", 1, "--traces", 0, "--allow", "batch"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "batch differs: A float32[32, 64], B float32[64, 64]" in json.loads(done.stdout)["items"][0]["sentence"]
+    assert dlprof("verify", project.parent / f"{project.name}-made").returncode == 0
+
+
+def test_another_seed_is_stated_and_compared(dlprof, torch: Path, project: Path) -> None:
+    train = f"{torch} train.py --steps 1000000"
+    done = _compared(dlprof, project, train, f"{train} --seed 1", "--trials", 1, "--traces", 0)
+    assert done.returncode == 0, done.stderr
+    assert [one["where"] for one in json.loads(done.stdout)["parity"]] == ["seed"]

@@ -1,0 +1,198 @@
+"""What dlprof puts into a script: where it acts and where not, what it answers, how the step is chosen."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dlprof.capture.script.command import INJECTED
+from dlprof.capture.script.link import Job, Listener, ScriptEnded
+
+STEP = {"DLPROF_STEP": "__main__:train_step"}
+
+LOOP = """
+import os, sys, time
+def train_step(n):
+    time.sleep(0.001)
+for n in range(int(sys.argv[1])):
+    train_step(n)
+print("finished", flush=True)
+"""
+
+SWALLOWING = """
+import time
+def train_step(n):
+    time.sleep(0.001)
+for n in range(100000):
+    try:
+        train_step(n)
+    except BaseException:
+        print("swallowed", flush=True)
+        if n > 40:
+            raise
+"""
+
+
+class Script:
+    """A script under way, and what it says to dlprof."""
+
+    def __init__(self, folder: Path, text: str, words: tuple[object, ...], more: dict[str, str]) -> None:
+        self.listener = Listener(folder / "s")
+        (folder / "script.py").write_text(text)
+        environment = {**os.environ, "PYTHONPATH": str(INJECTED), "DLPROF_SOCKET": str(self.listener.path), **more}
+        command = [sys.executable, str(folder / "script.py"), *map(str, words)]
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        self.jobs: list[Job] = []
+
+    @property
+    def job(self) -> Any:
+        """Its processes, once they have taken a step; None where it ends before."""
+        found = self.listener.job(lambda: self.process.poll() is None, time.monotonic() + 30)
+        self.jobs += [found] if found else []
+        return found
+
+    def ended(self) -> tuple[int, str, str]:
+        out, err = self.process.communicate(timeout=30)
+        return self.process.returncode, out, err
+
+    def close(self) -> None:
+        self.process.kill()
+        if self.process.stdout and not self.process.stdout.closed:
+            self.process.communicate()
+        for job in self.jobs:
+            job.close()
+        self.listener.close()
+
+
+@pytest.fixture
+def start(tmp_path: Path) -> Iterator[Callable[..., Script]]:
+    """Starts scripts; they are gone after the test."""
+    made: list[Script] = []
+
+    def start(text: str, *words: object, **more: str) -> Script:
+        made.append(Script(tmp_path, text, words, more))
+        return made[-1]
+
+    yield start
+    for one in made:
+        one.close()
+
+
+def test_a_named_function_of_the_script_itself_is_a_step_and_takes_as_many_as_asked(start) -> None:
+    script = start(LOOP, 100_000, **STEP)
+    job = script.job
+    assert job.hello.pid == script.process.pid
+    assert "--step" in job.hello.found
+    [first] = job.ask({"cmd": "run", "iterations": 4, "units": 3}, 30)
+    assert len(first["wall_ns"]) == 4
+    assert min(first["wall_ns"]) >= 3_000_000
+    [then] = job.ask({"cmd": "unprofiled", "iterations": 2}, 30)
+    assert then["step"] - first["step"] == 3
+    job.send({"cmd": "end"})
+    code, out, _ = script.ended()
+    assert code == 0
+    assert "finished" not in out
+
+
+def test_a_script_that_is_let_go_runs_to_its_end(start) -> None:
+    script = start(LOOP, 200, **STEP)
+    script.job.send({"cmd": "free"})
+    assert script.ended() == (0, "finished\n", "")
+
+
+def test_a_stream_tells_all_steps_and_stops_where_it_is_asked_to(start) -> None:
+    job = start(LOOP, 100_000, **STEP).job
+    job.send({"cmd": "stream", "until": 150})
+    walls, message = [], {"event": "steps"}
+    while message["event"] != "stopped":
+        message = job.links[0].read(time.monotonic() + 30)
+        walls += message["wall_ns"]
+    assert message["step"] == 150
+    assert len(walls) == 150 - job.hello.step
+
+
+def test_an_end_that_a_script_swallows_is_raised_again_at_the_next_step(start) -> None:
+    script = start(SWALLOWING, **STEP)
+    script.job.send({"cmd": "end"})
+    code, out, _ = script.ended()
+    assert code == 0
+    assert out.count("swallowed") > 1
+
+
+def test_a_program_that_never_takes_a_step_never_reports_and_runs_as_without(start) -> None:
+    script = start("import sys; print(sys.path[0] != '', 'inject' in str(sys.path))")
+    assert script.job is None
+    assert script.ended() == (0, "True False\n", "")
+
+
+def test_a_fork_of_a_watched_process_is_not_watched(start) -> None:
+    fork = (
+        "if os.fork() == 0:\n    [train_step(n) for n in range(50)]; os._exit(7)\nprint('child', os.wait()[1] >> 8)\n"
+    )
+    script = start(LOOP.replace("print(", f"{fork}print("), 10, **STEP)
+    script.job.send({"cmd": "stream"})
+    assert script.ended()[1] == "child 7\nfinished\n"
+    script.listener.release_late()
+    assert script.listener.late == []
+
+
+def test_another_sitecustomize_still_runs(start, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "sitecustomize.py").write_text("import builtins; builtins.customized = True\n")
+    script = start("print(customized)", PYTHONPATH=f"{INJECTED}{os.pathsep}{other}")
+    assert script.ended() == (0, "True\n", "")
+
+
+def test_a_script_whose_dlprof_is_gone_runs_on(start) -> None:
+    script = start(LOOP, 300, **STEP)
+    job = script.job
+    job.send({"cmd": "stream"})
+    job.close()
+    assert script.ended() == (0, "finished\n", "")
+
+
+def test_what_cannot_be_recorded_is_said_and_the_script_waits_on(start, tmp_path: Path) -> None:
+    script = start(LOOP, 100_000, **STEP)
+    link = script.job.links[0]
+    link.send({"cmd": "open_window", "folder": str(tmp_path), "full": True})
+    answer = link.read(time.monotonic() + 30)
+    assert answer["ok"] is False
+    assert "no framework" in answer["message"]
+    script.process.kill()
+    with pytest.raises(ScriptEnded):
+        link.read(time.monotonic() + 30)
+
+
+@pytest.fixture
+def candidates() -> Any:
+    found: dict[str, Any] = {}
+    exec(compile((INJECTED / "dlprof_inject" / "candidates.py").read_text(), "candidates.py", "exec"), found)
+    return found["Candidates"]()
+
+
+def test_the_call_that_is_given_its_own_results_is_the_step(candidates: Any) -> None:
+    chosen = None
+    for _ in range(10):
+        candidates.add("preprocess", 900)
+        chosen = chosen or candidates.add("step", 500, threaded=True)
+    assert chosen == "step"
+
+
+def test_among_others_the_one_of_most_time_but_for_its_first_call(candidates: Any) -> None:
+    chosen = None
+    candidates.add("init", 10_000)
+    for _ in range(10):
+        candidates.add("metric", 10)
+        chosen = chosen or candidates.add("step", 500)
+    assert chosen == "step"
+    assert candidates.others("step")["metric"] > 1
