@@ -94,6 +94,8 @@ def _nothing(found: Watched, asked: ScriptCapture) -> TraceError:
             hint="name the function that is one step: --step module:function (`__main__:train_step` for one of the script "
             "itself); a script whose Python runs with -I or -E cannot be watched",
         )
+    if "could not do" in found.why:
+        return TraceError(f"nothing was recorded: {found.why}")
     steps = found.hello.step + len(found.walls)
     return TraceError(
         f"the script took {steps} steps, and none was recorded: {found.why or 'its times never became level'}",

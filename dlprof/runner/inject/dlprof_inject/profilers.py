@@ -121,7 +121,11 @@ class TensorFlow(object):
     """tf.profiler.experimental, of TensorFlow 2."""
 
     def __init__(self, tensorflow, folder, full):
-        self.profiler = tensorflow.profiler.experimental
+        self.profiler = getattr(tensorflow.profiler, "experimental", None)
+        if self.profiler is None:
+            raise RuntimeError(
+                "TensorFlow 1 has no profiler that can be started between two steps (compare: --traces 0)"
+            )
         self.folder = folder
 
     def start(self):
