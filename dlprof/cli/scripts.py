@@ -25,7 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the scripts only read, such as data: linked into each trial's scratch copy of the working folder; repeatable",
     )
     group.add_argument(
-        "--in-place", action="store_true", help="run trials in the working folder itself instead of in scratch copies of it"
+        "--in-place",
+        action="store_true",
+        help="run trials in the working folder itself instead of in scratch copies of it",
     )
 
 

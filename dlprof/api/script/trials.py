@@ -9,9 +9,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from dlprof import stats
 from dlprof.analysis.same_work import parity, scripts
 from dlprof.analysis.timing import lockstep
-from dlprof.api.compare.measured import Measured
+from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.compare.plan import Pacing
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.progress import Progress
@@ -25,10 +26,12 @@ from dlprof.capture.workers.schedule import Plan, Trial, run_trials, steady
 from dlprof.capture.workers.window import LEAST, TracedSide, WindowPlan
 from dlprof.errors import NotComparable
 from dlprof.manifest import CaptureOptions, Manifest, Session
-from dlprof.names import EXACT, SIDES, CaptureName, trial_folder
+from dlprof.names import EXACT, SIDES, CaptureName, Pair, trial_folder
 from dlprof.protocol import ChildFacts
 from dlprof.store import Capture, CaptureWriter
 from dlprof.version import __version__
+
+PAIR: Final[Pair] = ("a", "b")
 
 STEPS: Final = 40
 """Marked steps of a window a side at most."""
@@ -134,8 +137,10 @@ class ScriptTrials:
             self.warn(f"{side.upper()}: {trouble}")
 
     def _judge(self, found: tuple[scripts.Difference, ...]) -> None:
-        known = {one["where"] for one in self.measured.differences}
-        self.measured.differences += tuple(one for one in found if one["where"] not in known)
+        held = self.measured.between.get(PAIR, Between())
+        known = {one["where"] for one in held.differences}
+        new = tuple(one for one in found if one["where"] not in known)
+        self.measured.between[PAIR] = replace(held, differences=(*held.differences, *new))
         for one in found:
             if one["blocks"] == "yes":
                 self.progress.say(f"not the same work: {scripts.statement(one)}")
@@ -199,12 +204,13 @@ class ScriptTrials:
             return writer.commit(manifest)
 
     def _learn(self) -> None:
-        found = lockstep.by_item(self.measured.timings)
-        self.pacing.learn(self.measured.trials, {item: list(trials.values()) for item, trials in found.items()})
+        """How many rounds the next trials have."""
+        self.pacing.learn(self.measured.trials, self._ratios())
 
-    def _ratios(self) -> dict[str, list[float]]:
+    def _ratios(self) -> dict[str, dict[Pair, list[stats.TrialRatio]]]:
+        """Item → the pair of sides → its trials so far."""
         found = lockstep.by_item(self.measured.timings)
-        return {item: [trial.log_ratio for trial in trials.values()] for item, trials in found.items()}
+        return {item: {PAIR: list(trials.values())} for item, trials in found.items()}
 
     def _show_step(self, number: int, stage: str, fraction: float) -> None:
         done = f" {fraction:.0%}" if fraction else ""
