@@ -44,6 +44,7 @@ class Releases:
     module: as in EnvSpec
     pins: release from which on they hold → what its wheel does not ask for
     tools: device → as in EnvSpec
+    locks: the folder of its lock files, by default dlprof's own; a third party's lie in its package
     cuda: the GPU build of its newest releases, None where it has none
     since: mode → (first release that has it, why earlier ones have not)
     network_modes: as in EnvSpec
@@ -60,6 +61,7 @@ class Releases:
     since: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     network_modes: tuple[str, ...] = ()
     tools: Mapping[str, Mapping[str, Tool]] = field(default_factory=dict)
+    locks: Path = LOCKS
 
     def locked(self, device: str) -> list[str]:
         return [version for version in self.python if self._lock(version, device).is_file()]
@@ -113,7 +115,7 @@ class Releases:
 
     def _alternatives(self, spec: EnvSpec) -> Iterator[EnvSpec]:
         """The release on the other Pythons that it has a lock file for (NAME-py3.7.txt), newest first."""
-        locks = {lock.stem.rpartition("-py")[2]: lock for lock in LOCKS.glob(f"{spec.name}-py*.txt")}
+        locks = {lock.stem.rpartition("-py")[2]: lock for lock in self.locks.glob(f"{spec.name}-py*.txt")}
         for python in sorted(locks, key=_key, reverse=True):
             yield replace(spec, name=locks[python].stem, python=python, requirements=locks[python])
 
@@ -127,7 +129,7 @@ class Releases:
         return self.cuda
 
     def _lock(self, version: str, device: str) -> Path:
-        return LOCKS / f"{self.framework}-{version}-{device}.txt"
+        return self.locks / f"{self.framework}-{version}-{device}.txt"
 
     def _guess_python(self, version: str) -> str:
         """The Python of the nearest older release in the table; of the oldest if there is none."""

@@ -29,8 +29,8 @@ _RELEASES = Releases(
     pins={"0": ("numpy",)},
     tools={"cpu": {"compile": _COMPILER}},
     since={"compile": ("2.0", "torch.compile came with 2.0")},
-    # The sonames that the wheels of its CUDA build bring. Its machine code is for 7.5 to 12.0 (torch.cuda.get_arch_list of
-    # the CUDA 13 build), with PTX for later ones.
+    # The sonames that NVIDIA's wheels of its CUDA 13 build hold (their lists of files; not installed here). CUDA 13 runs on 7.5
+    # and later.
     cuda=Cuda(
         libraries=(
             "libcudart.so.13",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dlprof.errors import Unsupported, UsageError
@@ -94,3 +96,13 @@ def test_a_prefix_of_a_release_whose_build_has_a_label_is_refused_for_pip_cannot
     with pytest.raises(UsageError, match=r"not a whole version of torch: '2\.9'") as error:
         LABELLED.env("2.9", "cpu")
     assert error.value.hint == "write it like torch@2.9.0"
+
+
+def test_a_third_partys_locks_lie_where_it_says(tmp_path: Path) -> None:
+    for name in ("small-1.2-cpu.txt", "small-1.2-cpu-py3.9.txt"):
+        (tmp_path / name).write_text("small==1.2 --hash=sha256:0\n")
+    table = Releases("small", {"1.2": "3.11", "1.1": "3.11"}, {"cpu": "small"}, locks=tmp_path, module="tiny")
+    spec = table.env("1.2", "cpu")
+    assert (spec.requirements, spec.module) == (tmp_path / "small-1.2-cpu.txt", "tiny")
+    assert [one.requirements for one in spec.alternatives] == [tmp_path / "small-1.2-cpu-py3.9.txt"]
+    assert table.locked("cpu") == ["1.2"]
