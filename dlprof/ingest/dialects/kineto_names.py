@@ -16,7 +16,7 @@ _MODULE: Final = "nn.Module: "
 _BACKWARD: Final = re.compile(r"(\w+Backward)\d+")
 _NUMBERED: Final = re.compile(r"(Torch-Compiled Region).*")
 _MARKER: Final = re.compile(r"(?:ProfilerStep|Optimizer\.\w+|enumerate\(\w+\))#.*")
-_TRITON: Final = re.compile(r"triton_[a-z]+_fused_(\w+?)_\d+(?:d.*)?")
+_FUSED_KERNEL: Final = re.compile(r"(?:triton_[a-z]+|(?:graph_\d+_)?cpp)_fused_(\w+?)_\d+(?:d.*)?")
 _HIERARCHY: Final = re.compile(r"(?:^|\.)([^.()]+)\([^()]*\)::")
 _NUMBER: Final = re.compile(r"(\d+)(?!.*\d)")
 FUSED: Final = "Fused"
@@ -84,7 +84,7 @@ def operator(name: str, vocabulary: Vocabulary) -> Operator | None:
         return Operator(_COPIES[name], phase="transfer", level="copy")
     if _COLLECTIVE.fullmatch(name):
         return Operator(collective(name), phase="communication")
-    return _triton(name, vocabulary)
+    return _fused(name, vocabulary)
 
 
 _COPIES: Final = {"gpu_memcpy": "Copy", "gpu_memset": "Memset"}
@@ -130,9 +130,10 @@ def last_number(text: str) -> int:
     return int(match[1]) if match and len(match[1]) < 10 else 0
 
 
-def _triton(name: str, vocabulary: Vocabulary) -> Operator | None:
-    """`triton_poi_fused_add_cos_sin_0`: one kernel for add, cos and sin. Words that are no operator are not guessed."""
-    match = _TRITON.fullmatch(name)
+def _fused(name: str, vocabulary: Vocabulary) -> Operator | None:
+    """TorchInductor's `triton_poi_fused_add_cos_sin_0`, on a CPU `graph_0_cpp_fused_add_cos_sin_0`: one kernel for add, cos and
+    sin. Words that are no operator are not guessed."""
+    match = _FUSED_KERNEL.fullmatch(name)
     if match is None:
         return None
     fuses, words = [], match[1].split("_")
