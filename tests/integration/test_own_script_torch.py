@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 from pathlib import Path
 
@@ -175,6 +176,22 @@ def _compared(dlprof, project: Path, a: str, b: str, *more: object):
     return dlprof("compare", "--a", a, "--b", b, "--format", "json", "-o", target, *more, cwd=project, env=ENV)
 
 
+def test_a_planted_slow_down_is_found_and_stands_first_in_the_ledger(dlprof, torch: Path, project: Path) -> None:
+    train = f"{torch} train.py --steps 1000000"
+    done = _compared(dlprof, project, f"{train} --slow 0.002", f"{train} --slow 0.004", "--trials", 6)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found["verdict"] == "slower"
+    assert found["ratio"]["low"] > 1.2
+    assert any("a step is each step of the optimizer" in text for text in found["warnings"])
+    lines = found["ledger"]["lines"]
+    # The planted wait is no operator: it is time of the step that nothing explains.
+    widest = max(lines, key=lambda line: abs(line["b_ns"] - line["a_ns"]))
+    assert re.search("unexplained|idle|outside", widest["name"]), lines
+    verified = dlprof("verify", project.parent / f"{project.name}-made")
+    assert verified.returncode == 0, verified.stdout
+
+
 @pytest.mark.parametrize(
     ("words", "kind"),
     [("--batch-size 64", "batch"), ("--width 128", "parameters"), ("--accumulate 4", "accumulation"), ("--bf16", "precision")],
@@ -185,3 +202,20 @@ def test_other_work_is_refused_with_its_name(dlprof, torch: Path, project: Path,
     assert done.returncode == 5, done.stderr
     assert f"--allow {kind}" in done.stderr
     assert json.loads(done.stdout)["verdict"] == "not_comparable"
+
+
+def test_work_that_is_allowed_by_name_stands_in_the_verdict(dlprof, torch: Path, project: Path) -> None:
+    train = f"{torch} train.py --steps 1000000"
+    done = _compared(
+        dlprof, project, train, f"{train} --batch-size 64", "--trials", 1, "--traces", 0, "--allow", "batch"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "batch differs: A float32[32, 64], B float32[64, 64]" in json.loads(done.stdout)["items"][0]["sentence"]
+    assert dlprof("verify", project.parent / f"{project.name}-made").returncode == 0
+
+
+def test_another_seed_is_stated_and_compared(dlprof, torch: Path, project: Path) -> None:
+    train = f"{torch} train.py --steps 1000000"
+    done = _compared(dlprof, project, train, f"{train} --seed 1", "--trials", 1, "--traces", 0)
+    assert done.returncode == 0, done.stderr
+    assert [one["where"] for one in json.loads(done.stdout)["parity"]] == ["seed"]

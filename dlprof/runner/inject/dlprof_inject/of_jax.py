@@ -106,6 +106,7 @@ class Jitted(_Jax):
         self.chosen = None
         self.results = {}
         self.last = None
+        self.clean = _clean(jax)
 
     def replacing(self, jit):
         """`jit` (or pmap), whose functions tell of their calls."""
@@ -187,7 +188,7 @@ class Call(object):
         stepper = self._stepper
         if stepper.chosen is not self and stepper.session.stepper is not None:
             return self._function(*args, **kwargs)
-        if getattr(_DEPTH, "now", 0) or not _clean(stepper.jax):
+        if getattr(_DEPTH, "now", 0) or not stepper.clean():
             return self._function(*args, **kwargs)
         _DEPTH.now = 1
         try:
@@ -223,6 +224,9 @@ class Call(object):
 
 
 def _clean(jax):
-    """Whether no transformation is being traced."""
-    asked = getattr(getattr(jax, "core", None), "trace_state_clean", None)
-    return True if asked is None else asked()
+    """A function that tells whether no transformation is being traced; looked up once, for it is asked at every call."""
+    for where in ("jax.core", "jax._src.core"):
+        asked = getattr(sys.modules.get(where), "trace_state_clean", None)
+        if asked is not None:
+            return asked
+    return lambda: True

@@ -1,0 +1,46 @@
+"""A script in a real JAX, unchanged: of its jitted functions the one that is fed its own results is the step."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+pytestmark = [pytest.mark.slow, pytest.mark.frameworks]
+
+TRAIN = """
+import functools
+import jax
+import jax.numpy as jnp
+
+@jax.jit
+def loss(w, x):
+    return jnp.mean((x @ w) ** 2)
+
+@functools.partial(jax.jit, donate_argnums=0)
+def train_step(w, x):
+    value, slope = jax.value_and_grad(loss)(w, x)
+    return w - 0.01 * slope, value
+
+w = jnp.ones((64, 10))
+for n in range(600):
+    x = jax.random.normal(jax.random.PRNGKey(n), (32, 64))
+    w, value = train_step(w, x)
+    if n % 100 == 0:
+        print(n, float(value), float(loss(w, x)), float(jax.grad(loss)(w, x).sum()))
+"""
+
+
+def test_the_jitted_function_that_is_fed_its_own_results_is_the_step(dlprof, jax_python: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(TRAIN)
+    done = dlprof("capture", "-o", tmp_path / "made", "--", jax_python, "train.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert len(done.stdout.splitlines()) == 6
+    child = json.loads((tmp_path / "made" / "manifest.json").read_text())["child"]
+    assert "jitted function __main__.train_step" in child["runtime"]["steps found by"]
+    assert child["window"]["steps"] == 20
+    assert child["runtime"]["batch"] == ["float32[32, 64]"]
+    assert child["runtime"]["parameters"] == 640
+    steps = json.loads(dlprof("show", tmp_path / "made", "--by", "step", "--format", "json").stdout)
+    assert len([row for row in steps["rows"] if row["step"] is not None]) == 20
