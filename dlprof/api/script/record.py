@@ -169,6 +169,11 @@ def child_facts(found: Watched, root: Path) -> ChildFacts:
         artefacts=[
             Artefact(kind=one["kind"], path=Path(one["path"]).relative_to(root).as_posix()) for one in found.artefacts
         ],
-        window=Window(steps=len(found.traced), synchronised=True, wall_ns=found.wall_ns, untraced_step_ns=found.beside),
+        window=Window(
+            steps=len(found.traced) * found.ranks,
+            synchronised=True,
+            wall_ns=found.wall_ns,
+            untraced_step_ns=found.beside,
+        ),
         warmup_steps=found.first - 1,
     )

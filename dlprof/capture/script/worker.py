@@ -171,7 +171,7 @@ class ScriptWorker:
             for answer in answers
             for one in answer["artefacts"]
         ]
-        return TracedWindow(artefacts=artefacts, window={"steps": self._marked, "synchronised": True})
+        return TracedWindow(artefacts=artefacts, window={"steps": self._marked * len(answers), "synchronised": True})
 
     def cpu_ns(self) -> int:
         """CPU time of all the side's processes that live."""
