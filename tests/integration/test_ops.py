@@ -10,6 +10,7 @@ import subprocess
 
 import pytest
 
+from dlprof import frameworks
 from dlprof.api.sides import parse_side
 from dlprof.capture.environments.env_store import EnvStore
 from dlprof.workload import load
@@ -130,7 +131,7 @@ LISTS = {
 def test_every_loss_of_both_frameworks_is_matched_or_named(framework):
     python = EnvStore().ensure(parse_side(framework).env).python
     listed = subprocess.run([python, "-c", LISTS[framework]], capture_output=True, text=True, check=True)
-    losses = load("losses").description
+    losses = frameworks.with_calls(load("losses"), [framework]).description
     calls = " ".join(task["calls"]["idiomatic"][framework] for task in losses["tasks"])
     matched = set(re.findall(r"\.loss(?:es)?\.([A-Z]\w*)", calls))
     assert set(listed.stdout.split()) == matched | set(losses["unmatched"][framework])
