@@ -34,7 +34,7 @@ def test_the_mlp_is_the_same_work_in_tensorflow_and_pytorch_and_its_ledger_names
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    ("a", "b"), [("torch:eager", "torch:compile"), ("mxnet:hybrid", "torch:eager"), ("tf:graph", "torch:compile")]
+    ("a", "b"), [("torch:eager", "torch:compile"), ("mxnet:hybrid", "torch:eager"), ("tf:graph", "torch:eager")]
 )
 def test_lenet_is_the_same_work_in_both_modes_and_in_other_frameworks(dlprof, tmp_path: Path, a: str, b: str) -> None:
     done = dlprof("compare", "lenet", "--a", a, "--b", b, "--trials", 1, "--no-reasons", "--format", "json", "--set",
@@ -51,5 +51,5 @@ def test_a_capture_of_epochs_has_accuracies_and_a_trace_for_tensorboard(dlprof, 
                   "--set", "validation=400", "-o", tmp_path / "out", timeout=1400)  # fmt: skip
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
-    assert manifest["epochs"][-1]["test_accuracy"] > 0.5
+    assert manifest["child"]["epochs"][-1]["test_accuracy"] > 0.5
     assert list((tmp_path / "out" / "raw").glob("*.pt.trace.json")), "the ending by which TensorBoard knows it"
