@@ -18,7 +18,7 @@ import torch
 from torch import nn
 
 parser = argparse.ArgumentParser()
-parser.add_argument("--steps", type=int, default=500)
+parser.add_argument("--steps", type=int, default=6000)
 parser.add_argument("--batch-size", type=int, default=32)
 parser.add_argument("--width", type=int, default=64)
 parser.add_argument("--slow", type=float, default=0.0)
@@ -55,7 +55,7 @@ import torch
 from torch import nn
 d, g = nn.Linear(8, 1), nn.Linear(4, 8)
 of_d, of_g = torch.optim.SGD(d.parameters(), 0.1), torch.optim.SGD(g.parameters(), 0.1)
-for _ in range(400):
+for _ in range(4000):
     for _ in range(2):
         of_d.zero_grad(); d(g(torch.randn(16, 4)).detach()).mean().backward(); of_d.step()
     of_g.zero_grad(); d(g(torch.randn(16, 4))).mean().backward(); of_g.step()
@@ -66,7 +66,7 @@ import torch
 from torch import nn
 model = nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)).eval()
 with torch.no_grad():
-    for _ in range(600):
+    for _ in range(20000):
         model(torch.randn(32, 64))
 """
 
@@ -138,7 +138,7 @@ def test_commands_of_other_kinds_are_watched_too(dlprof, torch: Path, project: P
 
 
 def test_a_script_that_crashes_after_its_window_leaves_it_and_its_traceback(dlprof, torch: Path, project: Path) -> None:
-    command = (torch, "train.py", "--crash", 480)
+    command = (torch, "train.py", "--crash", 5900)
     plain, done = _plain(project, *command), _captured(dlprof, project, *command)
     assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout)
     assert "RuntimeError: planted" in done.stderr

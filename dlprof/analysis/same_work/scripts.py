@@ -74,6 +74,11 @@ def losses(a: Sequence[Facts], b: Sequence[Facts], allow: Collection[str] = ()) 
         return ()
     for at in range(count):
         left, right = ([series[at] for series in side] for side in (mine, others))
+        if None in left or None in right:  # infinite, or no number
+            if all(one is None for one in left) == all(one is None for one in right):
+                return ()
+            of_a, of_b = ("not finite" if None in side else f"{side[0]:.6g}" for side in (left, right))
+            return (_difference("loss", of_a, of_b, LOSS, allow),)
         scale = max(abs(statistics.fmean(left)), abs(statistics.fmean(right)), 1e-12)
         if max(max(one) - min(one) for one in (left, right)) > _LOSS_SPREAD * scale:
             return ()

@@ -98,8 +98,8 @@ def _nothing(found: Watched, asked: ScriptCapture) -> TraceError:
         return TraceError(f"nothing was recorded: {found.why}")
     steps = found.hello.step + len(found.walls)
     return TraceError(
-        f"the script took {steps} steps, and none was recorded: {found.why or 'its times never became level'}",
-        hint=f"name the steps to record, such as --steps {max(steps // 2, 1)}..{max(steps - 6, 1)}, or let it run for longer",
+        f"the script took {steps} steps or a few more, and none was recorded: {found.why or 'its times never became level'}",
+        hint="let it run for longer, or name steps that it comes to, such as --steps 5..9: named ones are waited for",
     )
 
 

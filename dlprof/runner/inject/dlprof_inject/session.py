@@ -121,7 +121,7 @@ class Session(object):
         pass
 
     def _send(self, message):
-        self.socket.sendall(json.dumps(message).encode() + b"\n")
+        self.socket.sendall(json.dumps(_stated(message)).encode() + b"\n")
 
     def _receive(self, wait=True):
         """The next message; None where there is none yet (wait=False) or where dlprof is gone."""
@@ -313,3 +313,14 @@ class _Facts(object):
         facts = self.session.stepper.facts()
         facts.update(self.looked())
         self.session.pause({"ok": True, "facts": facts, "step": self.session.step})
+
+
+def _stated(value):
+    """The same as JSON can state it: a loss that is infinite or no number becomes null."""
+    if isinstance(value, dict):
+        return {key: _stated(one) for key, one in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_stated(one) for one in value]
+    if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
+        return None
+    return value

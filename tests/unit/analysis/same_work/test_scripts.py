@@ -65,3 +65,11 @@ def test_losses_that_drift_apart_forbid_a_verdict_once_each_side_has_repeated_it
     assert scripts.losses([FACTS, FACTS], [seeded, seeded]) == ()
     noisy = {**FACTS, "losses": [2.4, 2.1]}
     assert scripts.losses([FACTS, noisy], [other, other]) == ()
+
+
+def test_a_loss_that_is_infinite_on_one_side_alone_is_another_loss() -> None:
+    gone = {**FACTS, "losses": [2.3, None]}
+    [found] = scripts.losses([FACTS, FACTS], [gone, gone])
+    assert (found["a"] != "not finite", found["b"], found["blocks"]) == (True, "not finite", "yes")
+    assert scripts.losses([gone, gone], [gone, gone]) == ()
+    assert scripts.losses([FACTS, FACTS], [gone, FACTS]) == ()
