@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof.frameworks import call_table, vocabulary
-from dlprof.frameworks.release import Cuda, Releases
+from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, Cuda, Releases
 from dlprof.plugin import CallTable, EnvSpec, Vocabulary
 
 _RELEASES = Releases(
@@ -16,19 +16,8 @@ _RELEASES = Releases(
     requirement={"cpu": "jax", "gpu": "jax[cuda12]"},
     # The sonames that [cuda12] brings (NVIDIA's wheels of CUDA 12). jax-cuda12-plugin finds them by itself.
     cuda=Cuda(
-        libraries=(
-            "libcudart.so.12",
-            "libcublas.so.12",
-            "libcublasLt.so.12",
-            "libcudnn.so.9",
-            "libcufft.so.11",
-            "libcusolver.so.11",
-            "libcusparse.so.12",
-            "libnvJitLink.so.12",
-            "libnccl.so.2",
-            "libcupti.so.12",
-        ),
-        driver="525.60.13",
+        libraries=CUDA_12,
+        driver=CUDA_12_DRIVER,
         compute=("5.2", ""),
         oldest="0.4.30",
     ),

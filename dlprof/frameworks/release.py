@@ -5,11 +5,30 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Final
 
 from dlprof.errors import Unsupported, UsageError
 from dlprof.plugin import EnvSpec, Tool
 
 LOCKS = Path(__file__).parent / "locks"
+
+
+CUDA_12: Final = (
+    "libcudart.so.12",
+    "libcublas.so.12",
+    "libcublasLt.so.12",
+    "libcudnn.so.9",
+    "libcufft.so.11",
+    "libcusolver.so.11",
+    "libcusparse.so.12",
+    "libnvJitLink.so.12",
+    "libnccl.so.2",
+    "libcupti.so.12",
+)
+"""The sonames of NVIDIA's wheels of CUDA 12, which TensorFlow's [and-cuda] and JAX's [cuda12] bring."""
+
+CUDA_12_DRIVER: Final = "525.60.13"
+"""The oldest driver that runs them."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof.frameworks import call_table, vocabulary
-from dlprof.frameworks.release import Cuda, Releases
+from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, Cuda, Releases
 from dlprof.plugin import CallTable, EnvSpec, Vocabulary
 
 _RELEASES = Releases(
@@ -31,19 +31,8 @@ _RELEASES = Releases(
     # The sonames that [and-cuda] brings. The import succeeds without them, and then TensorFlow sees no GPU.
     # build_info of 2.21.0: sm_60 to sm_89 and compute_90, which later GPUs translate.
     cuda=Cuda(
-        libraries=(
-            "libcudart.so.12",
-            "libcublas.so.12",
-            "libcublasLt.so.12",
-            "libcudnn.so.9",
-            "libcufft.so.11",
-            "libcusolver.so.11",
-            "libcusparse.so.12",
-            "libnvJitLink.so.12",
-            "libnccl.so.2",
-            "libcupti.so.12",
-        ),
-        driver="525.60.13",
+        libraries=CUDA_12,
+        driver=CUDA_12_DRIVER,
         compute=("6.0", ""),
         oldest="2.14",
     ),
