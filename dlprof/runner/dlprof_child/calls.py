@@ -7,6 +7,7 @@ it stands, so a call costs what it cost when it was Python.
 
 import ast
 import re
+from typing import Any
 
 from .faults import Fault, Unsupported
 
@@ -66,7 +67,8 @@ def compiled(call, names, scope, listed, first=()):
     texts = [name for name, value in scope.items() if isinstance(value, str)]
     tree = _Vet(text, [*names, *(name for name in scope if name not in listed)], texts, listed).tree()
     code = ast.parse("lambda %s: None" % ", ".join([*first, *names]), "<call>", "eval")
-    code.body.body = tree.body
+    function: Any = code.body
+    function.body = tree.body
     try:
         vetted = compile(code, "<call>", "eval")
     except (SyntaxError, ValueError) as error:  # what a parser of Python lets through and its compiler does not

@@ -18,7 +18,7 @@ from .ops import OpWork
 from .recheck import busy_threads
 
 PROTOCOL = 1
-KINDS = {"network": NetworkWork, "op": OpWork}
+KINDS = {"network": NetworkWork, "op": OpWork}  # type: dict[str, type[NetworkWork] | type[OpWork]]
 WINDOW = ("open_window", "traced", "unprofiled", "close_window")
 
 
