@@ -77,3 +77,15 @@ def test_fit_of_early_tensorflow_2_trains_with_one_thread(dlprof, tmp_path, rele
         dlprof, tmp_path / "fit", "mlp", "--framework", f"{release}:keras", "--threads", 1, "--epochs", 1
     )
     assert capture["child"]["epochs"][0]["steps"] == STEPS
+
+
+def test_calls_in_sessions_of_tensorflow_1_are_timed_and_checked_after_their_timing(dlprof, tmp_path):
+    done = dlprof(
+        *("compare", "matmul", "--a", "tf@1.12.2:graph", "--b", "tf@1.12.2:eager", "--trials", 1, "--no-reasons"),
+        *("--traces", 0, "--set", "sizes=50", "--set", "count=3", "--format", "json", "-o", tmp_path / "out"),
+        timeout=1200,
+    )
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
+    assert found["items"][0]["ratio"]["trials"] == 1

@@ -1,4 +1,4 @@
-"""What an adapter supplies: a Backend (framework, device, profiler) and a Network (one model with its training step)."""
+"""What an adapter supplies: a Backend (framework, device, profiler), its single Calls, and a Network (a model with its step)."""
 
 from .faults import Unsupported
 from .names import CALL, INPUT
@@ -101,25 +101,8 @@ class Network:
         return {}
 
 
-class Backend:
-    """A framework on a device, made by an adapter's create(request)."""
-
-    def versions(self):
-        """{"tensorflow": "2.21.0", "numpy": ...}"""
-        raise NotImplementedError
-
-    def runtime(self):
-        """Threads used, build features, environment variables that matter."""
-        raise NotImplementedError
-
-    def network(self, description, weights):
-        """A fresh Network of the resolved workload description with the given initial weights.
-
-        A framework without networks leaves it as it is (and names its modes in EnvSpec.call_modes).
-        """
-        raise Unsupported("this framework's adapter has no networks", "it runs workloads of single calls")
-
-    # for op workloads
+class Calls:
+    """Single calls on a device, for workloads of operators."""
 
     synchronisation = ""  # how `finish` waits, in words
 
@@ -174,6 +157,25 @@ class Backend:
         """Gradients of the sum of function(*values) by the operands at the positions `by`, a list of NumPy arrays."""
         raise NotImplementedError
 
+
+class Backend(Calls):
+    """A framework on a device, made by an adapter's create(request)."""
+
+    def versions(self):
+        """{"tensorflow": "2.21.0", "numpy": ...}"""
+        raise NotImplementedError
+
+    def runtime(self):
+        """Threads used, build features, environment variables that matter."""
+        raise NotImplementedError
+
+    def network(self, description, weights):
+        """A fresh Network of the resolved workload description with the given initial weights.
+
+        A framework without networks leaves it as it is (and names its modes in EnvSpec.call_modes).
+        """
+        raise Unsupported("this framework's adapter has no networks", "it runs workloads of single calls")
+
     def span(self, name, step=None):
         """Context manager: a marker in the framework's own trace. `step` is given for step markers."""
         raise NotImplementedError
@@ -190,3 +192,47 @@ class Backend:
     def stop_trace(self):
         """Stop, write, and return [(kind, path)]. The caller has synchronised."""
         raise NotImplementedError
+
+
+class CallsBackend(Backend):
+    """A Backend that leaves single calls to an object of its own, `_calls`."""
+
+    _calls = Calls()
+
+    @property
+    def synchronisation(self):  # type: ignore[override]  # which device there is shows late
+        return self._calls.synchronisation
+
+    def tensor(self, value, call):
+        return self._calls.tensor(value, call)
+
+    def variable(self, value, call):
+        return self._calls.variable(value, call)
+
+    def compile_call(self, call, names, creates, constants):
+        return self._calls.compile_call(call, names, creates, constants)
+
+    def execution(self, call, creates):
+        return self._calls.execution(call, creates)
+
+    def copies_for(self, count, creates):
+        return self._calls.copies_for(count, creates)
+
+    @property
+    def recomputes(self):  # type: ignore[override]
+        return self._calls.recomputes
+
+    def rewrite(self, operand, value):
+        return self._calls.rewrite(operand, value)
+
+    def saturate(self):
+        return self._calls.saturate()
+
+    def finish(self, result):
+        self._calls.finish(result)
+
+    def value(self, result):
+        return self._calls.value(result)
+
+    def gradient(self, function, values, by):
+        return self._calls.gradient(function, values, by)

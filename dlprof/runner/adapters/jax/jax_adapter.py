@@ -3,10 +3,10 @@
 import glob
 import os
 
-from dlprof_child.backend import Backend
+from dlprof_child.backend import CallsBackend
 from dlprof_child.environment import cores, settings
 from dlprof_child.faults import Fault, FrameworkMissing, Unsupported
-from jax_ops import JaxOps
+from jax_ops import JaxCalls
 
 MODES = ("jit", "op-by-op")
 
@@ -43,7 +43,7 @@ def create(request):
     return JaxBackend(jax, request)
 
 
-class JaxBackend(Backend):
+class JaxBackend(CallsBackend):
     """JAX on one device."""
 
     def __init__(self, jax, request):
@@ -57,7 +57,7 @@ class JaxBackend(Backend):
             jax.config.update("jax_default_matmul_precision", "float32")  # XLA's own kernels do not read the variable
         self.device = _take_device(jax, request["device"])
         jax.config.update("jax_default_device", self.device)
-        self._ops = JaxOps(jax, self._mode, self.device)
+        self._calls = JaxCalls(jax, self._mode, self.device)
         jax.numpy.zeros(1).block_until_ready()  # the device and its threads come up here, not in the first timed call
 
     def versions(self):
@@ -78,38 +78,6 @@ class JaxBackend(Backend):
         from jax_network import JaxNetwork
 
         return JaxNetwork(self._jax, self._mode, self.device, description, weights)
-
-    @property
-    def synchronisation(self):  # type: ignore[override]
-        return "jax.block_until_ready on all results since the last time"
-
-    def tensor(self, value, call):
-        return self._ops.tensor(value)
-
-    def variable(self, value, call):
-        return self._ops.variable(value)
-
-    def compile_call(self, call, names, creates, constants):
-        return self._ops.compile_call(call, names, creates, constants)
-
-    def execution(self, call, creates):
-        return self._ops.execution(creates)
-
-    def finish(self, result):
-        self._ops.finish()
-
-    def rewrite(self, operand, value):
-        return self._ops.rewrite(operand, value)
-
-    def saturate(self):
-        self._ops.saturate()
-        return True
-
-    def value(self, result):
-        return self._ops.value(result)
-
-    def gradient(self, function, values, by):
-        return self._ops.gradient(function, values, by)
 
     def span(self, name, step=None):
         profiler = self._jax.profiler

@@ -3,6 +3,7 @@
 import ctypes
 
 import numpy as np
+from dlprof_child.backend import Calls
 from dlprof_child.calls import compiled
 from dlprof_child.faults import Fault
 from jax_functions import JAX
@@ -19,12 +20,14 @@ class Variable:
         self.array = array
 
 
-class JaxOps:
+class JaxCalls(Calls):
     """Compiles and runs the calls of op workloads.
 
     Calls return before they are done, and those that do not need each other may end in any order, so what was asked for since
     the last wait is kept until then.
     """
+
+    synchronisation = "jax.block_until_ready on all results since the last time"
 
     def __init__(self, jax, mode, device):
         self._jax = jax
@@ -33,15 +36,15 @@ class JaxOps:
         self._pending = []
         self._product = None
 
-    def tensor(self, value):
+    def tensor(self, value, call=None):
         """A NumPy array as an array on the device, there when this returns. A copy: JAX would else share aligned memory."""
         return self._jax.device_put(np.array(value), self._device).block_until_ready()
 
-    def variable(self, value):
+    def variable(self, value, call):
         """The same as something that a call may change."""
-        return Variable(self.tensor(value))
+        return Variable(self.tensor(value, call))
 
-    def execution(self, creates):
+    def execution(self, call, creates):
         """jit | op-by-op. A call that makes an array of NumPy values or a list cannot be part of a program."""
         return "op-by-op" if creates else self._mode
 
@@ -54,7 +57,7 @@ class JaxOps:
         body = compiled(call, names, scope, JAX)
         if call.get("gradient"):
             body = self._differentiated(body, call["gradient"])
-        jitted = self.execution(creates) == "jit"
+        jitted = self.execution(call, creates) == "jit"
         if call.get("in_place"):
             return self._updating(body, jitted)
         function = jax.jit(body) if jitted else body
@@ -89,7 +92,7 @@ class JaxOps:
 
         return run
 
-    def finish(self):
+    def finish(self, result):
         """Wait for all that was asked for."""
         if self._pending:
             # What was donated to a later update is gone; that one's own arrays tell when it is done.
@@ -130,6 +133,7 @@ class JaxOps:
             self._product = jax.jit(products), square
         function, square = self._product
         function(square).block_until_ready()
+        return True
 
     def gradient(self, function, values, by):
         """d(sum)/d(operand) for the operands at the positions `by`."""

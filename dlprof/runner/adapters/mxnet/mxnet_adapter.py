@@ -2,10 +2,10 @@
 
 import os
 
-from dlprof_child.backend import Backend
+from dlprof_child.backend import CallsBackend
 from dlprof_child.environment import cores, settings
 from dlprof_child.faults import Fault, FrameworkMissing, Unsupported
-from mxnet_ops import SYNCHRONISATION, MXNetOps
+from mxnet_ops import MXNetCalls
 
 MODES = ("hybrid", "hybrid-static", "imperative", "symbolic", "estimator")
 
@@ -32,7 +32,7 @@ def create(request):
     return MXNetBackend(mx, request)
 
 
-class MXNetBackend(Backend):
+class MXNetBackend(CallsBackend):
     """MXNet 1.x on one device."""
 
     def __init__(self, mx, request):
@@ -41,7 +41,7 @@ class MXNetBackend(Backend):
         self._domain = None
         self._trace_file = None
         self.context = _take_device(mx, request["device"])
-        self._ops = MXNetOps(mx, self._mode, self.context)
+        self._calls = MXNetCalls(mx, self._mode, self.context)
         mx.random.seed(int(request["seed"]))
         mx.nd.zeros((1,), ctx=self.context).asnumpy()  # the engine's threads come up here, not in the first timed call
 
@@ -63,33 +63,6 @@ class MXNetBackend(Backend):
         from mxnet_modes import make_network
 
         return make_network(self._mx, self._mode, self.context, description, weights)
-
-    synchronisation = SYNCHRONISATION
-
-    def tensor(self, value, call):
-        return self._ops.tensor(value, call.get("array", "nd"), bool(call.get("gradient")))
-
-    def compile_call(self, call, names, creates, constants):
-        return self._ops.compile_call(call, names, creates, constants)
-
-    def execution(self, call, creates):
-        return self._ops.execution(call, creates)
-
-    def finish(self, result):
-        self._ops.finish()
-
-    def rewrite(self, operand, value):
-        return self._ops.rewrite(operand, value)
-
-    def saturate(self):
-        self._ops.saturate()
-        return True
-
-    def value(self, result):
-        return self._ops.value(result)
-
-    def gradient(self, function, values, by):
-        return self._ops.gradient(function, values, by)
 
     def span(self, name, step=None):
         return _Task(self._domain.new_task(name))

@@ -6,15 +6,16 @@ every mode, and the facts say so.
 
 import functools
 
+from dlprof_child.backend import Calls
 from dlprof_child.calls import compiled, takes
 from dlprof_child.faults import OTHER_CALL, Unsupported
 from dlprof_child.functions import MXNET
 
-SYNCHRONISATION = "mx.nd.waitall()"
 
-
-class MXNetOps:
+class MXNetCalls(Calls):
     """Compiles and runs the calls of op workloads."""
+
+    synchronisation = "mx.nd.waitall()"
 
     def __init__(self, mx, mode, context):
         self._mx = mx
@@ -22,14 +23,14 @@ class MXNetOps:
         self._context = context
         self._square = None
 
-    def tensor(self, value, kind, gradient):
-        """A NumPy array as an array on the device; kind `np` gives mx.np.ndarray; gradient: it keeps one."""
+    def tensor(self, value, call):
+        """A NumPy array as an array on the device; the call may ask for mx.np.ndarray, or that it keeps a gradient."""
         array = self._mx.nd.array(value, ctx=self._context, dtype=value.dtype)
-        if kind == "np":
+        if call.get("array") == "np":
             if not hasattr(array, "as_np_ndarray"):
                 raise Unsupported("MXNet %s has no mx.np, which came with 1.6" % self._mx.__version__, OTHER_CALL)
             array = array.as_np_ndarray()
-        if gradient:
+        if call.get("gradient"):
             array.attach_grad()
         return array
 
@@ -74,7 +75,7 @@ class MXNetOps:
 
         return run
 
-    def finish(self):
+    def finish(self, result):
         """Wait for the engine."""
         self._mx.nd.waitall()
 
@@ -90,6 +91,7 @@ class MXNetOps:
         if self._square is None:
             self._square = nd.ones((1024, 1024), ctx=self._context)
         nd.FullyConnected(self._square, self._square, num_hidden=1024, no_bias=True).wait_to_read()
+        return True
 
     def value(self, result):
         """The result as a NumPy array."""

@@ -1,17 +1,17 @@
 """TensorFlow 1: sessions (mode `graph`), or eager execution as `tf.enable_eager_execution()` gave it (mode `eager`)."""
 
+from dlprof_child.backend import CallsBackend
 from dlprof_child.environment import cores
 from dlprof_child.faults import Unsupported
-from tf1_ops import SessionOps
+from tf1_ops import SessionCalls
 from tf1_trace import Recorder
-from tf_calls import TensorFlowCalls
-from tf_ops import TensorFlowOps
+from tf_ops import TensorFlowCalls
 from tf_process import environment
 
 MODES = ("graph", "eager")
 
 
-class TensorFlow1Backend(TensorFlowCalls):
+class TensorFlow1Backend(CallsBackend):
     """TensorFlow 1 on a CPU."""
 
     def __init__(self, tf, request):
@@ -34,9 +34,12 @@ class TensorFlow1Backend(TensorFlowCalls):
             tf.enable_eager_execution(config=self._config)
             tf.set_random_seed(self._seed)
             tf.constant(0.0).numpy()  # the device and its thread pools come up here, not in the first timed call
-            self._ops = TensorFlowOps(tf, "eager", self.device)
+            self._calls = TensorFlowCalls(tf, "eager", self.device)
         else:
-            self._ops = SessionOps(tf, self._recorder, self.device, self._config)
+            self._calls = SessionCalls(tf, self._recorder, self.device, self._config)
+
+    def versions(self):
+        return {"tensorflow": self._tf.__version__}
 
     def runtime(self):
         return {

@@ -1,6 +1,7 @@
 """Single calls in a session of TensorFlow 1: each item a graph and a session of its own, operands fed."""
 
 import numpy as np
+from dlprof_child.backend import Calls
 from dlprof_child.calls import compiled
 from dlprof_child.faults import Fault, Unsupported
 from dlprof_child.functions import TENSORFLOW
@@ -8,7 +9,7 @@ from dlprof_child.functions import TENSORFLOW
 _ALIGNMENT = 64  # a fed array that starts at such an address is used where it lies; any other is copied
 
 
-class SessionOps:
+class SessionCalls(Calls):
     """Compiles and runs the calls of op workloads in mode `graph` of TensorFlow 1."""
 
     synchronisation = "Session.run returns when its graph has run; the result is not fetched"
@@ -20,7 +21,7 @@ class SessionOps:
         self._config = config
         self._square = None
 
-    def tensor(self, value):
+    def tensor(self, value, call=None):
         """The array at an address that the session takes without copying."""
         room = np.empty(value.nbytes + _ALIGNMENT, np.uint8)
         start = -room.ctypes.data % _ALIGNMENT
@@ -28,7 +29,7 @@ class SessionOps:
         array[...] = value
         return array
 
-    def execution(self, creates):
+    def execution(self, call, creates):
         """graph. Raises Unsupported where the call itself is to make a tensor."""
         if creates:
             raise Unsupported(
@@ -37,13 +38,9 @@ class SessionOps:
             )
         return "graph"
 
-    def copies_for(self, count, creates):
-        """A session under FULL_TRACE records every kernel, however cheap."""
-        return 1
-
     def compile_call(self, call, names, creates, constants):
         """A function of the operands; with call["gradient"] it gives the gradient by the first of them."""
-        self.execution(creates)
+        self.execution(call, creates)
         body = compiled(call, names, dict(constants, tf=self._tf), TENSORFLOW)
         by = call.get("gradient")
         results = self._differentiated(body, by)
@@ -56,7 +53,7 @@ class SessionOps:
             return lambda *values: [body(*values)]
         return lambda *values: tf.gradients(body(*values), [values[position] for position in by])
 
-    def variable(self, value):
+    def variable(self, value, call):
         """Raises Unsupported: what a session changes in place is a part of its graph."""
         raise Unsupported(
             "mode graph of TensorFlow 1 feeds operands, and a fed value cannot be updated", "use mode eager"
@@ -79,15 +76,26 @@ class SessionOps:
             self._square = call, ones
         call, ones = self._square
         call(ones, ones)
+        return True
 
     def value(self, result):
         """The result as a NumPy array, computed once more and fetched."""
-        call, values, position = result
-        return call.fetch(values, position)
+        return result.call.fetch(result.values, result.position)
 
     def gradient(self, function, values, by):
         """d(sum)/d(operand) for the operands at the positions `by`."""
         return function.gradient(values, by)
+
+
+class _Handle:
+    """One result of a call that has run. No tuple: a tuple of results is what a call with several gives."""
+
+    __slots__ = ("call", "position", "values")
+
+    def __init__(self, call, values, position):
+        self.call = call
+        self.values = values
+        self.position = position
 
 
 class _Call:
@@ -106,7 +114,7 @@ class _Call:
         """Runs it; a handle for `value`, or a list of them where it gives several results."""
         self._build(values)
         self._recorder.run(self._session, self._targets, dict(zip(self._places, values)))
-        handles = [(self, values, position) for position in range(len(self._results))]
+        handles = [_Handle(self, values, position) for position in range(len(self._results))]
         return handles if self._several else handles[0]
 
     def _build(self, values):

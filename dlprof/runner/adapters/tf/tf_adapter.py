@@ -3,10 +3,10 @@ TensorFlow 1 in tf1_backend.py."""
 
 import os
 
+from dlprof_child.backend import CallsBackend
 from dlprof_child.environment import cores
 from dlprof_child.faults import FrameworkMissing, Unsupported
-from tf_calls import TensorFlowCalls
-from tf_ops import TensorFlowOps
+from tf_ops import TensorFlowCalls
 from tf_process import environment, has_functions
 from tf_trace import make_tracer
 
@@ -31,7 +31,7 @@ def create(request):
     return TensorFlowBackend(tf, request)
 
 
-class TensorFlowBackend(TensorFlowCalls):
+class TensorFlowBackend(CallsBackend):
     """TensorFlow 2 on one device."""
 
     def __init__(self, tf, request):
@@ -39,7 +39,7 @@ class TensorFlowBackend(TensorFlowCalls):
         self._mode = request["mode"]
         self.device = _take_device(tf, request["device"])
         self._tracer = make_tracer(tf)
-        self._ops = TensorFlowOps(tf, request["mode"], self.device)
+        self._calls = TensorFlowCalls(tf, request["mode"], self.device)
         threads = request.get("threads")
         if threads:
             tf.config.threading.set_intra_op_parallelism_threads(int(threads))
@@ -47,6 +47,9 @@ class TensorFlowBackend(TensorFlowCalls):
         tf.random.set_seed(int(request["seed"]))
         with tf.device(self.device):
             tf.constant(0.0).numpy()  # the device and its thread pools come up here, not in the first timed call
+
+    def versions(self):
+        return {"tensorflow": self._tf.__version__}
 
     def runtime(self):
         tf = self._tf

@@ -3,13 +3,14 @@
 import ctypes
 
 import numpy as np
+from dlprof_child.backend import Calls
 from dlprof_child.calls import compiled as compiled_call
 from dlprof_child.faults import Fault
 from dlprof_child.functions import TENSORFLOW
 from tf_modes import CALLS_WITH_ALL_KERNELS, check_mode, compiled
 
 
-class TensorFlowOps:
+class TensorFlowCalls(Calls):
     """Compiles and runs the calls of op workloads."""
 
     def __init__(self, tf, mode, device):
@@ -24,24 +25,24 @@ class TensorFlowOps:
             else "none needed: on a CPU a call returns when it is done"
         )
 
-    def tensor(self, value):
+    def tensor(self, value, call=None):
         """A NumPy array as a tensor on the device."""
         with self._tf.device(self._device):
             return self._tf.identity(self._tf.convert_to_tensor(value))
 
-    def variable(self, value):
+    def variable(self, value, call):
         """The same as a variable."""
         with self._tf.device(self._device):
             return self._tf.Variable(value)
 
-    def execution(self, creates):
+    def execution(self, call, creates):
         """eager | graph | xla. Raises Unsupported for a mode that has no single calls."""
         check_mode(self._mode)
         return "eager" if creates else self._mode
 
     def copies_for(self, count, creates):
         """Graph kernels vanish from traces after 90 calls, so each copy gets at most 64; eager ones do not."""
-        return -(-count // CALLS_WITH_ALL_KERNELS) if self.execution(creates) == "graph" else 1
+        return -(-count // CALLS_WITH_ALL_KERNELS) if self.execution(None, creates) == "graph" else 1
 
     def compile_call(self, call, names, creates, constants):
         """A function of the operands; with call["gradient"] it gives the gradient by the first of them."""
@@ -51,7 +52,7 @@ class TensorFlowOps:
             body = self._differentiated(body, call["gradient"])
         elif call.get("in_place"):
             body = _without_result(body)
-        function = compiled(tf, self.execution(creates), body)
+        function = compiled(tf, self.execution(call, creates), body)
         if not self._gpu:
             return function  # a device scope would add nothing but its own cost to a call of a few microseconds
 
@@ -83,8 +84,6 @@ class TensorFlowOps:
         elif result is not None:
             (result[-1] if isinstance(result, list) else result).numpy()
 
-    recomputes = False
-
     def value(self, result):
         """The result as a NumPy array."""
         return result.numpy()
@@ -103,6 +102,7 @@ class TensorFlowOps:
             self._square = self.tensor(np.ones((1024, 1024), np.float32))
         with tf.device(self._device):
             tf.matmul(self._square, self._square).numpy()
+        return True
 
     def gradient(self, function, values, by):
         """d(sum)/d(operand) for the operands at the positions `by`."""

@@ -2,11 +2,11 @@
 
 import os
 
-from dlprof_child.backend import Backend
+from dlprof_child.backend import CallsBackend
 from dlprof_child.environment import settings
 from dlprof_child.faults import FrameworkMissing, Unsupported
 from torch_modes import MODES, make_ready
-from torch_ops import TorchOps
+from torch_ops import TorchCalls
 from torch_trace import Tracer
 
 ENVIRONMENT = (
@@ -32,7 +32,7 @@ def create(request):
     return TorchBackend(torch, request)
 
 
-class TorchBackend(Backend):
+class TorchBackend(CallsBackend):
     """PyTorch 2 on one device."""
 
     def __init__(self, torch, request):
@@ -42,7 +42,7 @@ class TorchBackend(Backend):
         self.device = _take_device(torch, request["device"])
         make_ready(torch, self._mode, self.device)
         self._tracer = Tracer(torch, self.device)
-        self._ops = TorchOps(torch, self._mode, self.device)
+        self._calls = TorchCalls(torch, self._mode, self.device)
         torch.manual_seed(int(request["seed"]))
         torch.zeros(1, device=self.device).cpu()  # the device comes up here, not in the first timed call
 
@@ -64,35 +64,6 @@ class TorchBackend(Backend):
         from torch_network import TorchNetwork
 
         return TorchNetwork(self._torch, self._mode, self.device, description, weights)
-
-    @property
-    def synchronisation(self):  # type: ignore[override]  # which device there is shows late
-        return self._ops.synchronisation
-
-    def tensor(self, value, call):
-        return self._ops.tensor(value, bool(call.get("gradient")))
-
-    def compile_call(self, call, names, creates, constants):
-        return self._ops.compile_call(call, names, creates, constants)
-
-    def execution(self, call, creates):
-        return self._ops.execution(creates)
-
-    def finish(self, result):
-        self._ops.finish()
-
-    def rewrite(self, operand, value):
-        return self._ops.rewrite(operand, value)
-
-    def saturate(self):
-        self._ops.saturate()
-        return True
-
-    def value(self, result):
-        return self._ops.value(result)
-
-    def gradient(self, function, values, by):
-        return self._ops.gradient(function, values, by)
 
     def span(self, name, step=None):
         return self._tracer.span(name)

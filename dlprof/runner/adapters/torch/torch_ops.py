@@ -1,13 +1,14 @@
 """Single calls in PyTorch 2: eager, or compiled with torch.compile."""
 
 import numpy as np
+from dlprof_child.backend import Calls
 from dlprof_child.calls import compiled as compiled_call
 from dlprof_child.faults import Fault
 from dlprof_child.functions import TORCH
 from torch_modes import compiled
 
 
-class TorchOps:
+class TorchCalls(Calls):
     """Compiles and runs the calls of op workloads."""
 
     def __init__(self, torch, mode, device):
@@ -20,12 +21,12 @@ class TorchOps:
             "torch.cuda.synchronize()" if self._cuda else "none needed: on a CPU a call returns when it is done"
         )
 
-    def tensor(self, value, gradient):
-        """A copy of a NumPy array on the device; gradient: autograd follows it."""
+    def tensor(self, value, call):
+        """A copy of a NumPy array on the device; autograd follows it where the call asks for a gradient."""
         tensor = self._torch.tensor(value, device=self._device)
-        return tensor.requires_grad_() if gradient else tensor
+        return tensor.requires_grad_() if call.get("gradient") else tensor
 
-    def execution(self, creates):
+    def execution(self, call, creates):
         """eager | compile."""
         return "eager" if creates else self._mode
 
@@ -36,7 +37,7 @@ class TorchOps:
         scope["dtype"] = getattr(torch, str(constants["dtype"]))
         body = compiled_call(call, names, scope, TORCH)
         # The body alone is compiled: a wrapper would be the same code for all calls, compiled anew for each.
-        body = compiled(torch, self.execution(creates), body)
+        body = compiled(torch, self.execution(call, creates), body)
         body = self._placed(body) if self._cuda and creates else body
         return self._differentiated(body, call["gradient"]) if call.get("gradient") else body
 
@@ -60,7 +61,7 @@ class TorchOps:
 
         return run
 
-    def finish(self):
+    def finish(self, result):
         """Wait for the device."""
         if self._cuda:
             self._torch.cuda.synchronize(self._device)
@@ -77,7 +78,8 @@ class TorchOps:
         if self._square is None:
             self._square = torch.ones((1024, 1024), device=self._device)
         torch.matmul(self._square, self._square)
-        self.finish()
+        self.finish(None)
+        return True
 
     def value(self, result):
         """The result as a NumPy array."""
