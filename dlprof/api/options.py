@@ -56,9 +56,9 @@ class RunOptions:
         return with_functions(overlay.changed(found, self.changes, self.changed_name), self.calls)
 
 
-@dataclass(frozen=True, slots=True)
-class CompareOptions:
-    """What `dlprof compare` was asked for.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Design:
+    """How a comparison is made, whatever its sides are.
 
     budget_s: seconds for the trials, which end earlier once enough is known
     trials: exactly so many (fixed design); None = adaptive
@@ -66,19 +66,13 @@ class CompareOptions:
     margin: differences within it are negligible
     traces: trials that end with a traced window; None = all
     gate: the slow-down of B that is allowed; None = none is checked
-    allow: kinds of differences in the work that do not forbid a verdict (analysis.same_work.rules.kinds)
-    method: lockstep, or the way the original study measured (api.published), which is unsound
-    reasons: ask oneDNN for its implementations, in a short run a side (api.compare.onednn)
-    epoch_capture: record one more run a side, of whole epochs, for viewing
+    output: the directory to be made; None = a dated one
+    allow: kinds of differences in the work that do not forbid a verdict (analysis.same_work)
     resume: the comparison directory to go on with (api.compare.resume)
-    more: sides beyond A and B, for a comparison of several at once
     time_s: time for the trials of this sitting where it is not budget_s, which then stays that of the first one: the rounds
         and the number of items were chosen by it
     """
 
-    run: RunOptions
-    a: str
-    b: str
     budget_s: float
     trials: int | None
     precision: float | None
@@ -87,17 +81,45 @@ class CompareOptions:
     gate: float | None
     output: Path | None
     allow: tuple[str, ...] = ()
-    method: Method = "lockstep"
-    reasons: bool = True
-    epoch_capture: bool = False
     resume: Path | None = None
     time_s: float | None = None
-    more: tuple[str, ...] = ()
 
     @property
     def sides(self) -> tuple[str, ...]:
         """All sides as they were named."""
+        raise NotImplementedError
+
+    @property
+    def random_seed(self) -> int:
+        """Of all that is random in it."""
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CompareOptions(Design):
+    """What `dlprof compare WORKLOAD` was asked for.
+
+    method: lockstep, or the way the original study measured (api.published), which is unsound
+    reasons: ask oneDNN for its implementations, in a short run a side (api.compare.onednn)
+    epoch_capture: record one more run a side, of whole epochs, for viewing
+    more: sides beyond A and B, for a comparison of several at once
+    """
+
+    run: RunOptions
+    a: str
+    b: str
+    method: Method = "lockstep"
+    reasons: bool = True
+    epoch_capture: bool = False
+    more: tuple[str, ...] = ()
+
+    @property
+    def sides(self) -> tuple[str, ...]:
         return (self.a, self.b, *self.more)
+
+    @property
+    def random_seed(self) -> int:
+        return self.run.seed
 
     def absolute(self) -> CompareOptions:
         """With absolute paths, so that they mean the same wherever a later session is started."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
 from typing import Protocol
 
 
@@ -22,3 +23,17 @@ class Progress(Protocol):
 
     def say(self, text: str) -> None:
         """A line that stays."""
+
+
+@dataclass(slots=True)
+class Warnings:
+    """What a job warned of: each said at once, and kept for the manifest."""
+
+    progress: Progress
+    said: list[str] = field(default_factory=list)
+
+    def warn(self, text: str) -> None:
+        """A warning; the same one is said once."""
+        if text not in self.said:
+            self.said.append(text)
+            self.progress.say(f"warning: {text}")

@@ -15,7 +15,7 @@ import msgspec
 
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.options import RunOptions
-from dlprof.api.progress import Progress
+from dlprof.api.progress import Progress, Warnings
 from dlprof.api.sides import SideSpec, parse_side
 from dlprof.capture.data import datasets, inputs
 from dlprof.capture.environments.env_store import Environment, EnvStore, user_environment
@@ -41,8 +41,11 @@ class Bench:
     progress: Progress
     scratch: Path
     dataset: datasets.Dataset | None = None
-    warnings: list[str] = field(default_factory=list)
+    warned: Warnings = field(init=False)
     _environments: dict[str, Environment] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self.warned = Warnings(self.progress)
 
     def side(self, text: str) -> SideSpec:
         """A side, checked: its device exists, its mode exists and finds what it needs here. Nothing is downloaded yet."""
@@ -100,9 +103,7 @@ class Bench:
 
     def warn(self, text: str) -> None:
         """A warning, said at once and kept for the manifest."""
-        if text not in self.warnings:
-            self.warnings.append(text)
-            self.progress.say(f"warning: {text}")
+        self.warned.warn(text)
 
     def manifest(
         self, side: SideSpec, workload: Workload, trial: int | None = None, **more: Any
@@ -131,7 +132,7 @@ class Bench:
             environment=provenance.packages(environment),
             machine=provenance.machine(),
             data=_data_facts(self.dataset),
-            warnings=list(self.warnings),
+            warnings=list(self.warned.said),
             **more,
         )
 

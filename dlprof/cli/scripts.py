@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dlprof.analysis.model import Comparison
     from dlprof.api.script.options import ScriptCompare
 
 
@@ -39,68 +40,37 @@ def are_asked(arguments: argparse.Namespace) -> bool:
     return any(" " in text.strip() or text.startswith((".", "/")) for text in sides)
 
 
-def compare(arguments: argparse.Namespace) -> int:
-    """Compare the two scripts; the exit code."""
+def compare(arguments: argparse.Namespace) -> tuple[Comparison, int]:
+    """Compare the two scripts; what was found and the exit code."""
     from dlprof.api import leftovers
     from dlprof.api.script.compare import compare_scripts
-    from dlprof.cli.output import deliver, show
     from dlprof.cli.terminal import Progress
-    from dlprof.cli.verbs.show import colour
-    from dlprof.report import csv, json
-    from dlprof.report.text import comparison_text
 
     asked = _options(arguments)
     with Progress() as progress:
         leftovers.clear(leftovers.folder_of(asked.output), progress.say)
-        found, code = compare_scripts(asked, progress)
-    if arguments.format == "text":
-        show(comparison_text.comparison(found, colour=colour()), colour=colour())
-    else:
-        deliver(json.comparison(found) if arguments.format == "json" else csv.comparison(found), None)
-    return code
+        return compare_scripts(asked, progress)
 
 
 def _options(arguments: argparse.Namespace) -> ScriptCompare:
     """The typed options. Raises `UsageError`."""
-    from dlprof.api.options import DEFAULT_BUDGET_S
+    from dlprof.analysis.same_work.scripts import kinds
     from dlprof.api.script.options import ScriptCompare
     from dlprof.capture.script.command import Command
-    from dlprof.units import parse_duration, parse_percent
+    from dlprof.cli import design
+    from dlprof.errors import UsageError
+    from dlprof.units import parse_duration
 
-    _check(arguments)
+    if arguments.side or arguments.frameworks:
+        raise UsageError("--side and --frameworks name frameworks, and --a and --b scripts", hint="use one of them")
+    design.check(arguments, kinds())
     return ScriptCompare(
         a=Command.parse(arguments.a, arguments.a_python),
         b=Command.parse(arguments.b, arguments.b_python),
-        budget_s=parse_duration(arguments.budget) if arguments.budget else DEFAULT_BUDGET_S,
-        trials=arguments.trials,
-        precision=parse_percent(arguments.precision) if arguments.precision else None,
-        margin=parse_percent(arguments.margin),
-        traces=arguments.traces,
-        gate=parse_percent(arguments.gate) if arguments.gate else None,
-        output=arguments.output,
-        allow=tuple(arguments.allow),
         step=arguments.step,
         links=tuple(arguments.link),
         in_place=arguments.in_place,
         seed=arguments.seed,
         timeout_s=parse_duration(arguments.timeout),
+        **design.given(arguments),
     )
-
-
-def _check(arguments: argparse.Namespace) -> None:
-    """Raises `UsageError` for options that cannot be."""
-    from dlprof.analysis.same_work.scripts import kinds
-    from dlprof.errors import UsageError
-    from dlprof.toml_shape import choices_hint
-
-    if arguments.side or arguments.frameworks:
-        raise UsageError("--side and --frameworks name frameworks, and --a and --b scripts", hint="use one of them")
-    if arguments.trials is not None and arguments.trials < 1:
-        raise UsageError(f"--trials must be at least 1, not {arguments.trials}")
-    if arguments.traces is not None and arguments.traces < 0:
-        raise UsageError(f"--traces must not be negative: {arguments.traces}")
-    if arguments.trials is not None and (arguments.budget or arguments.precision):
-        raise UsageError("--trials fixes the number; --budget and --precision let it adapt", hint="use one of them")
-    for kind in arguments.allow:
-        if kind not in kinds():
-            raise UsageError(f"--allow {kind}: no such kind of difference", hint=choices_hint(kind, kinds()))

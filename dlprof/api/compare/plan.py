@@ -13,7 +13,7 @@ from dlprof import stats
 from dlprof.analysis import columns
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.api.compare import items
-from dlprof.api.options import CompareOptions
+from dlprof.api.options import Design
 from dlprof.capture.workers.schedule import Enough, Plan, Trial, steady
 from dlprof.names import Pair
 from dlprof.workload import Workload
@@ -103,7 +103,7 @@ class Pacing:
     budget by the duration of the first, from six to ten. With a precision it goes on until every item has it.
     """
 
-    options: CompareOptions
+    options: Design
     workload: Workload
     say: Callable[[str], None]
     warn: Callable[[str], None]
@@ -158,7 +158,7 @@ class Pacing:
         trials = self.options.trials or (
             FAMILY_TRIALS if self.family and not self.options.precision else stats.look_schedule()[-1]
         )
-        return plan_of(self.workload, trials=trials, seed=self.options.run.seed, budget_s=self.options.budget_s)
+        return plan_of(self.workload, trials=trials, seed=self.options.random_seed, budget_s=self.options.budget_s)
 
     def start(self) -> None:
         """The budget begins to run: environments and data are there."""
@@ -346,7 +346,7 @@ def enough_of(workload: Workload) -> Enough:
     return steady
 
 
-def fitted(options: CompareOptions, workload: Workload) -> Workload:
+def fitted(options: Design, workload: Workload) -> Workload:
     """The workload with as many sizes as six trials within the budget can hold; all with a fixed number of trials."""
     if options.trials is not None:
         return workload

@@ -58,7 +58,7 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
     measured, source = Measured(), None
     if options.resume is not None:
         source = resume.source(target)
-        measured, bench.warnings = resume.measured(source, sides, workloads)
+        measured, bench.warned.said = resume.measured(source, sides, workloads)
         bench.progress.say(
             f"going on with {target}: {len(measured.trials)} trials, {len(measured.captures)} traced runs are there"
         )

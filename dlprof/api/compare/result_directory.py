@@ -1,16 +1,15 @@
-"""The directory that a comparison leaves behind: what is finished is in it as it comes, at the end with the findings."""
+"""The directory that a comparison of workloads leaves behind: what its findings are made of, and what its manifest states."""
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Sequence
-from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from dataclasses import dataclass, fields
+from typing import Any
 
 import msgspec
 
 from dlprof.analysis import compare
-from dlprof.analysis.facts import EpochFacts, Facts, TrialNote
+from dlprof.analysis.facts import EpochFacts, Facts
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.api.compare import findings, pairs, ranked
@@ -19,26 +18,21 @@ from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.compare.prepare import Prepared
 from dlprof.api.compare.side_facts import asked_side, side_facts
 from dlprof.api.import_traces import now
+from dlprof.api.lockstep.directory import ResultDirectory, idle_of, trial_facts, trial_notes
 from dlprof.api.options import CompareOptions
 from dlprof.capture.machine import provenance
-from dlprof.capture.workers.schedule import Trial
-from dlprof.manifest import Disturbance, LockstepOptions, Manifest, TrialFacts, Work
+from dlprof.manifest import LockstepOptions, Manifest, Work
 from dlprof.names import SIDES, Pair, pairs_of
 from dlprof.protocol import Epoch
-from dlprof.report import json, ranking_json
-from dlprof.store import Capture, CaptureWriter, traced_folders
+from dlprof.report import json
 from dlprof.version import __version__
-
-UNDER_WAY: Final = "under way"
-"""`stopped` of a comparison that is still being made, or whose process was killed."""
 
 
 @dataclass(frozen=True, slots=True)
-class ResultDirectory:
-    """Puts what was measured on disk as it comes, and seals the directory with the findings."""
+class WorkloadDirectory(ResultDirectory[Comparison | Ranking]):
+    """Of a comparison of workloads on frameworks."""
 
     prepared: Prepared
-    writer: CaptureWriter
 
     def findings(self, measured: Measured, warnings: Sequence[str]) -> Comparison | Ranking:
         """What is found in all that was measured so far: a comparison of two sides, a ranking of more."""
@@ -74,9 +68,7 @@ class ResultDirectory:
         """Beside the verdict: how it was measured, accuracy per epoch, what the machine did, why the trials ended."""
         workload = self.prepared.workloads[pair[0]]
         between = measured.between.get(pair, Between())
-        idle = {
-            side: max((trial.idle[side] for trial in measured.trials), default=None) for side in self.prepared.sides
-        }
+        idle = idle_of(measured, tuple(self.prepared.sides))
         return Facts(
             kind=workload.kind,
             method=self.prepared.options.method,
@@ -88,7 +80,7 @@ class ResultDirectory:
                 if capture.manifest.epochs
             },
             idle_cpu_fraction=pairs.of_sides(idle, pair),
-            trials=tuple(_trial_note(trial) for trial in measured.trials),
+            trials=trial_notes(measured),
             stopped=measured.stopped,
             agreement=between.agreement,
             sessions=tuple(measured.sessions),
@@ -98,28 +90,7 @@ class ResultDirectory:
             items_listed=tuple(listed) or None,
         )
 
-    def checkpoint(self, measured: Measured, warnings: Sequence[str]) -> None:
-        """Put what is finished so far on disk: a process that is killed after this loses none of it."""
-        if measured.trials:
-            self.writer.timings(measured.timings)
-        self.writer.checkpoint(self._manifest(replace(measured, stopped=UNDER_WAY), warnings))
-
-    def commit(self, found: Comparison | Ranking, measured: Measured, warnings: Sequence[str]) -> Capture:
-        """Write the findings and the manifest, and give the directory its name."""
-        if measured.trials:
-            self.writer.timings(measured.timings)
-        if isinstance(found, Ranking):
-            self.writer.ranking(ranking_json.ranking(found))
-        else:
-            self.writer.comparison(json.comparison(found))
-        shutil.rmtree(self.writer.partial / "raw", ignore_errors=True)
-        return self.writer.commit(self._manifest(measured, warnings))
-
-    def captures(self) -> dict[str, Capture]:
-        """The traced runs that are whole."""
-        return {path.name: Capture.open(path) for path in traced_folders(self.writer.partial)}
-
-    def _manifest(self, measured: Measured, warnings: Sequence[str]) -> Manifest[LockstepOptions]:
+    def manifest(self, measured: Measured, warnings: Sequence[str]) -> Manifest[LockstepOptions]:
         return Manifest(
             kind="compare" if len(self.prepared.sides) == 2 else "ranking",
             dlprof_version=__version__,
@@ -175,18 +146,3 @@ def _work(between: Between) -> Work:
 
 def _epoch_facts(epoch: Epoch) -> EpochFacts:
     return EpochFacts(**{one.name: getattr(epoch, one.name) for one in fields(EpochFacts)})
-
-
-def _trial_note(trial: Trial) -> TrialNote:
-    return TrialNote(trial.number, tuple(trial.group_rounds), round(trial.wall_s, 3), trial_facts(trial).machine)
-
-
-def trial_facts(trial: Trial) -> TrialFacts:
-    """A trial for the manifest."""
-    return TrialFacts(
-        number=trial.number,
-        rounds=list(trial.group_rounds),
-        wall_s=trial.wall_s,
-        idle=dict(trial.idle),
-        machine=msgspec.convert(trial.machine, Disturbance) if trial.machine else None,
-    )

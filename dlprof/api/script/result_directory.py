@@ -2,26 +2,23 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, Final
 
 from dlprof.analysis import compare
-from dlprof.analysis.facts import Facts, TrialNote
+from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.compare import findings
 from dlprof.api.compare.measured import Measured
 from dlprof.api.compare.plan import Pacing
-from dlprof.api.compare.result_directory import UNDER_WAY, trial_facts
 from dlprof.api.import_traces import now
+from dlprof.api.lockstep.directory import ResultDirectory, idle_of, trial_facts, trial_notes
 from dlprof.api.script.options import ScriptCompare
 from dlprof.capture.machine import provenance
 from dlprof.capture.script.link import Hello
 from dlprof.manifest import LockstepOptions, Manifest, Work
 from dlprof.names import SIDES, CaptureName
-from dlprof.report import json
-from dlprof.store import Capture, CaptureWriter, traced_folders
 from dlprof.version import __version__
 
 ASKED: Final = "script"
@@ -29,14 +26,14 @@ ASKED: Final = "script"
 
 
 @dataclass(frozen=True, slots=True)
-class ScriptDirectory:
-    """Puts what was measured on disk as it comes, and seals the directory with the findings."""
+class ScriptDirectory(ResultDirectory[Comparison]):
+    """Of a comparison of two scripts. hellos: of each side, what its last process told; filled as the trials run."""
 
     asked: ScriptCompare
     pacing: Pacing
-    writer: CaptureWriter
+    hellos: Mapping[str, Hello]
 
-    def findings(self, measured: Measured, hellos: Mapping[str, Hello], warnings: Sequence[str]) -> Comparison:
+    def findings(self, measured: Measured, warnings: Sequence[str]) -> Comparison:
         """What is found in all that was measured so far."""
         return findings.build(
             findings.Parts(
@@ -49,7 +46,7 @@ class ScriptDirectory:
                     warnings=warnings,
                     facts=self._facts(measured),
                 ),
-                asked={side: self._side(side, hellos.get(side)) for side in SIDES},
+                asked={side: self._side(side, self.hellos.get(side)) for side in SIDES},
                 captures=measured.captures,
                 paths={side: str(self.writer.path / CaptureName.first(side)) for side in SIDES},
             )
@@ -71,41 +68,14 @@ class ScriptDirectory:
         return Facts(
             kind="network",
             method="lockstep",
-            idle_cpu_fraction={
-                side: max((trial.idle[side] for trial in measured.trials), default=None) for side in SIDES
-            },
-            trials=tuple(
-                TrialNote(trial.number, tuple(trial.group_rounds), round(trial.wall_s, 3), trial_facts(trial).machine)
-                for trial in measured.trials
-            ),
+            idle_cpu_fraction=idle_of(measured, SIDES),
+            trials=trial_notes(measured),
             stopped=measured.stopped,
             sessions=tuple(measured.sessions),
             folder=str(self.writer.path),
         )
 
-    def checkpoint(self, measured: Measured, hellos: Mapping[str, Hello], warnings: Sequence[str]) -> None:
-        """Put what is finished so far on disk: a process that is killed after this loses none of it."""
-        if measured.trials:
-            self.writer.timings(measured.timings)
-        self.writer.checkpoint(self._manifest(replace(measured, stopped=UNDER_WAY), hellos, warnings))
-
-    def commit(
-        self, found: Comparison, measured: Measured, hellos: Mapping[str, Hello], warnings: Sequence[str]
-    ) -> Capture:
-        """Write the findings and the manifest, and give the directory its name."""
-        if measured.trials:
-            self.writer.timings(measured.timings)
-        self.writer.comparison(json.comparison(found))
-        shutil.rmtree(self.writer.partial / "raw", ignore_errors=True)
-        return self.writer.commit(self._manifest(measured, hellos, warnings))
-
-    def captures(self) -> dict[str, Capture]:
-        """The traced windows that are whole."""
-        return {path.name: Capture.open(path) for path in traced_folders(self.writer.partial)}
-
-    def _manifest(
-        self, measured: Measured, hellos: Mapping[str, Hello], warnings: Sequence[str]
-    ) -> Manifest[LockstepOptions]:
+    def manifest(self, measured: Measured, warnings: Sequence[str]) -> Manifest[LockstepOptions]:
         asked = self.asked
         return Manifest(
             kind="compare",
@@ -131,7 +101,7 @@ class ScriptDirectory:
             ),
             seed=asked.seed,
             machine=provenance.machine(),
-            sides={side: self._side_facts(side, hellos.get(side)) for side in SIDES},
+            sides={side: self._side_facts(side, self.hellos.get(side)) for side in SIDES},
             trials=[trial_facts(trial) for trial in measured.trials],
             warnings=list(warnings),
         )

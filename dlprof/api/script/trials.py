@@ -1,20 +1,19 @@
-"""The trials of two scripts: fresh processes in lockstep, the check of their work, the traced window that ends each trial."""
+"""The trials of two scripts: their processes, the check of their work, their traced windows."""
 
 from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from dlprof import stats
 from dlprof.analysis.same_work import parity, scripts
-from dlprof.analysis.timing import lockstep
 from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.compare.plan import Pacing
 from dlprof.api.import_traces import ingest_into, now
+from dlprof.api.lockstep.trials import Kind
 from dlprof.api.progress import Progress
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import environment_of
@@ -22,11 +21,11 @@ from dlprof.capture.machine import provenance
 from dlprof.capture.script.link import Hello
 from dlprof.capture.script.scratch import copied
 from dlprof.capture.script.worker import ITERATION_NS, MOST_UNITS, Launch, ScriptWorker
-from dlprof.capture.workers.schedule import Plan, Trial, run_trials, steady
-from dlprof.capture.workers.window import LEAST, TracedSide, WindowPlan
+from dlprof.capture.workers.schedule import Plan, Trial
+from dlprof.capture.workers.window import TracedSide, WindowPlan
 from dlprof.errors import NotComparable
-from dlprof.manifest import CaptureOptions, Manifest, Session
-from dlprof.names import EXACT, SIDES, CaptureName, Pair, trial_folder
+from dlprof.manifest import CaptureOptions, Manifest
+from dlprof.names import EXACT, SIDES, Pair, trial_folder
 from dlprof.protocol import ChildFacts
 from dlprof.store import Capture, CaptureWriter
 from dlprof.version import __version__
@@ -38,8 +37,8 @@ STEPS: Final = 40
 
 
 @dataclass(slots=True)
-class ScriptTrials:
-    """Runs the trials of one sitting; what they find goes to `measured`, and to disk by `checkpoint` after each of them.
+class ScriptTrials(Kind):
+    """Of a comparison of scripts.
 
     facts, hellos: of each side, what its processes told, trial by trial
     warn: a warning, said at once and kept
@@ -48,11 +47,9 @@ class ScriptTrials:
     asked: ScriptCompare
     pacing: Pacing
     measured: Measured
-    writer: CaptureWriter
     scratch: Path
     progress: Progress
     warn: Callable[[str], None]
-    checkpoint: Callable[[], None]
     facts: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {side: [] for side in SIDES})
     hellos: dict[str, Hello] = field(default_factory=dict)
     first: int = field(init=False)
@@ -61,49 +58,16 @@ class ScriptTrials:
     def __post_init__(self) -> None:
         self.first = len(self.measured.trials)
 
-    def run(self) -> bool:
-        """Trials until enough is known; False where the user stopped them. Raises `NotComparable`, `ChildFailed`."""
-        measured, pacing = self.measured, self.pacing
-        self.progress.stage("trials")
-        pacing.start()
-        measured.sessions.append(Session(created=now(), trials=0))
-        plan = self._plan()
-        if self.first and not self._go_on_after_earlier(plan.trials):
-            return True
-        trials = run_trials(
-            replace(plan, trials=plan.trials - self.first),
-            self._worker,
-            self._after_trial,
-            on_ready=self._ready,
-            on_step=self._show_step,
-            enough=steady,
-            first=self.first,
-            rounds_of=pacing.rounds,
-        )
-        measured.ended = pacing.ended
-        if trials.interrupted:
-            measured.stopped = f"interrupted after {len(measured.trials)} trials"
-            measured.ended = f"{measured.stopped}: the verdict rests on those alone"
-            self.progress.say(f"warning: {measured.ended}")
-        return not trials.interrupted
+    @property
+    def sides(self) -> Sequence[str]:
+        return SIDES
 
-    def _plan(self) -> Plan:
+    def plan(self) -> Plan:
         """All items that the scripts have: one, their step."""
-        window = None
-        if self.asked.traces != 0:
-            before = self.measured.captures.get(CaptureName.first("a"))
-            marked = before.manifest.window.steps if before and before.manifest.window else None
-            window = WindowPlan(self.asked.traces, most=STEPS, marked=marked and max(marked, LEAST))
+        window = None if self.asked.traces == 0 else WindowPlan(self.asked.traces, most=STEPS)
         return replace(self.pacing.plan(), items=None, window=window)
 
-    def _go_on_after_earlier(self, most: int) -> bool:
-        """Whether the trials of earlier sittings leave anything to measure."""
-        trials = self.measured.trials
-        self.pacing.durations = [trial.wall_s for trial in trials[:-1]]
-        self._learn()
-        return self.pacing.go_on(trials[-1], self._ratios()) and self.first < most
-
-    def _worker(self, side: str, number: int) -> ScriptWorker:
+    def worker(self, side: str, number: int) -> ScriptWorker:
         control = self.scratch / trial_folder(number, side)
         folder = Path.cwd()
         if not self.asked.in_place:
@@ -113,7 +77,7 @@ class ScriptTrials:
         self._workers[side] = worker
         return worker
 
-    def _ready(self, number: int, workers: Mapping[str, Any]) -> tuple[()]:
+    def ready(self, number: int, workers: Mapping[str, Any]) -> tuple[()]:
         """Both sides took their first steps: are they the same work, and how many steps is an iteration?"""
         units = math.ceil(ITERATION_NS / max(worker.step_ns for worker in workers.values()))
         for side, worker in workers.items():
@@ -129,6 +93,10 @@ class ScriptTrials:
             found = scripts.losses(self.facts["a"], self.facts["b"], self.asked.allow)
         self._judge(found)
         return ()
+
+    def found(self) -> list[str]:
+        """How each side's steps were found, for a reader of the directory."""
+        return [f"{side.upper()}: a step is {hello.found}" for side, hello in sorted(self.hellos.items())]
 
     def _told(self, side: str) -> None:
         """How the side's steps were found, for the report."""
@@ -147,11 +115,8 @@ class ScriptTrials:
         if parity.blocking(found):
             raise NotComparable("the two scripts do different work in a step")
 
-    def _after_trial(self, trial: Trial) -> bool:
-        """Keep the trial, say where things stand, and decide whether to go on."""
-        self._keep_windows(trial)
-        self.measured.trials.append(replace(trial, windows={}))
-        self.measured.listed = self.measured.listed or tuple(trial.ready["a"]["items"])
+    def finished(self, trial: Trial) -> None:
+        """Its warnings; what the scripts wrote into copies of their folder goes."""
         for text in trial.warnings:
             self.warn(text)
         for side, worker in self._workers.items():
@@ -159,19 +124,8 @@ class ScriptTrials:
                 self.warn(f"trial {trial.number}: side {side} {worker.ending}")
         for side in SIDES:
             shutil.rmtree(self.scratch / f"{trial_folder(trial.number, side)}-folder", ignore_errors=True)
-        self.checkpoint()
-        go_on = self.pacing.go_on(trial, self._ratios())
-        if go_on:
-            self._learn()
-        self.progress.expect(self.pacing.left_s(len(self.measured.trials), 1.0) if go_on else 0.0)
-        return go_on
 
-    def _keep_windows(self, trial: Trial) -> None:
-        for side, traced in trial.windows.items():
-            folder = str(CaptureName(side, EXACT, trial.number + 1))
-            self.measured.captures[folder] = self._kept(side, trial, traced, self.writer.partial / folder)
-
-    def _kept(self, side: str, trial: Trial, traced: TracedSide, target: Path) -> Capture:
+    def keep(self, side: str, trial: Trial, traced: TracedSide, target: Path) -> Capture:
         """A side's traced window as a capture directory."""
         hello, facts, ready = self.hellos[side], self.facts[side][-1], trial.ready[side]
         with CaptureWriter(target) as writer:
@@ -202,16 +156,3 @@ class ScriptTrials:
                 ),
             )
             return writer.commit(manifest)
-
-    def _learn(self) -> None:
-        """How many rounds the next trials have."""
-        self.pacing.learn(self.measured.trials, self._ratios())
-
-    def _ratios(self) -> dict[str, dict[Pair, list[stats.TrialRatio]]]:
-        """Item → the pair of sides → its trials so far."""
-        found = lockstep.by_item(self.measured.timings)
-        return {item: {PAIR: list(trials.values())} for item, trials in found.items()}
-
-    def _show_step(self, number: int, stage: str, fraction: float) -> None:
-        done = f" {fraction:.0%}" if fraction else ""
-        self.progress.detail(f"trial {number + 1}: {stage}{done}")

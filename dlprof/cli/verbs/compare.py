@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from dlprof.analysis.model import Comparison
     from dlprof.analysis.timing.ranking import Ranking
     from dlprof.api.options import CompareOptions
 
@@ -31,47 +32,33 @@ Many items (an op workload) are judged as one family: as many trials as fit into
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    from dlprof.cli import scripts
+    from dlprof.cli import design, scripts
     from dlprof.cli.options import add_run_arguments
 
     add_run_arguments(parser, workload="?")
+    _add_sides(parser)
+    design.add_arguments(parser)
+    _add_ways(parser)
+    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    scripts.add_arguments(parser)
+    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
+
+
+def _add_sides(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--frameworks", metavar="A,B,…", help="the sides; default tf,mxnet")
     parser.add_argument(
         "--side", action="append", default=[], metavar="SIDE", help="a side; to be repeated, for two sides or more"
     )
     parser.add_argument("--a", metavar="SIDE", help="side A, such as tf@2.21:graph")
     parser.add_argument("--b", metavar="SIDE", help="side B, such as mxnet:hybrid")
-    parser.add_argument(
-        "--budget", metavar="TIME", help="time for the trials (default 5m); they stop earlier once decided"
-    )
-    parser.add_argument("--trials", type=int, metavar="N", help="exactly N trials instead of stopping when decided")
-    parser.add_argument("--precision", metavar="PCT", help="go on until the interval is ±PCT, such as 2%%")
-    parser.add_argument(
-        "--margin", default="5%", metavar="PCT", help="differences within it are negligible (default 5%%)"
-    )
-    parser.add_argument(
-        "--traces",
-        type=int,
-        metavar="K",
-        help="trace the first K trials only (default: all; each trial ends with a short traced window); 0: timings alone",
-    )
+
+
+def _add_ways(parser: argparse.ArgumentParser) -> None:
+    """What is measured beside the trials, and how else."""
     parser.add_argument(
         "--epoch-capture",
         action="store_true",
         help="record whole epochs of each side as well, in a run of its own, for viewing and for accuracies",
-    )
-    parser.add_argument(
-        "--gate",
-        metavar="PCT",
-        help="exit 3 if B (or any further side) is slower than A by more than PCT, 4 if that is undecided",
-    )
-    parser.add_argument(
-        "--allow",
-        action="append",
-        default=[],
-        metavar="KIND",
-        help="a difference in the work that shall not forbid a verdict: outputs, loss, gradients, weights, optimizer, "
-        "layers, …; may be repeated",
     )
     parser.add_argument(
         "--method",
@@ -89,25 +76,23 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="go on with a comparison that was interrupted or ran out of time, with its options; "
         "--budget is the time for more trials",
     )
-    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
-    scripts.add_arguments(parser)
-    parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.analysis.timing.ranking import Ranking
+    from dlprof.cli import scripts
+
+    found, code = scripts.compare(arguments) if scripts.are_asked(arguments) else _compare(arguments)
+    _show(found, arguments.format)
+    return code
+
+
+def _compare(arguments: argparse.Namespace) -> tuple[Comparison | Ranking, int]:
+    """Compare frameworks; what was found and the exit code."""
     from dlprof.api import leftovers
     from dlprof.api.compare import resume
     from dlprof.api.compare.run import compare
-    from dlprof.cli import scripts
-    from dlprof.cli.output import deliver, show
     from dlprof.cli.terminal import Progress
-    from dlprof.cli.verbs.show import colour
-    from dlprof.report import csv, json
-    from dlprof.report.text import comparison_text
 
-    if scripts.are_asked(arguments):
-        return scripts.compare(arguments)
     options = compare_options(arguments)
     if arguments.resume is not None:
         options = resume.options(arguments.resume, options, _defaults(arguments))
@@ -119,26 +104,26 @@ def run(arguments: argparse.Namespace) -> int:
         found, code = compare(options, progress)
         if options.resume is not None:
             leftovers.clear(folder, progress.say)
-    if isinstance(found, Ranking):
-        _show_ranking(found, arguments.format)
-    elif arguments.format == "text":
-        show(comparison_text.comparison(found, colour=colour()), colour=colour())
-    else:
-        deliver(json.comparison(found) if arguments.format == "json" else csv.comparison(found), None)
-    return code
+    return found, code
 
 
-def _show_ranking(found: Ranking, form: str) -> None:
+def _show(found: Comparison | Ranking, form: str) -> None:
+    from dlprof.analysis.timing.ranking import Ranking
     from dlprof.cli.output import deliver, show
     from dlprof.cli.verbs.show import colour
-    from dlprof.report import csv, ranking_json
-    from dlprof.report.text import ranking_text
+    from dlprof.report import csv, json, ranking_json
+    from dlprof.report.text import comparison_text, ranking_text
 
-    if form == "text":
-        folder = next((one.facts.folder for one in found.comparisons.values()), None)
-        show(ranking_text.ranking(found, folder=folder or "", colour=colour()), colour=colour())
+    if isinstance(found, Ranking):
+        if form == "text":
+            folder = next((one.facts.folder for one in found.comparisons.values()), None)
+            show(ranking_text.ranking(found, folder=folder or "", colour=colour()), colour=colour())
+        else:
+            deliver(ranking_json.ranking(found) if form == "json" else csv.ranking(found), None)
+    elif form == "text":
+        show(comparison_text.comparison(found, colour=colour()), colour=colour())
     else:
-        deliver(ranking_json.ranking(found) if form == "json" else csv.ranking(found), None)
+        deliver(json.comparison(found) if form == "json" else csv.comparison(found), None)
 
 
 def _defaults(arguments: argparse.Namespace) -> CompareOptions:
@@ -151,40 +136,24 @@ def _defaults(arguments: argparse.Namespace) -> CompareOptions:
 def compare_options(arguments: argparse.Namespace) -> CompareOptions:
     """The typed options of argv. Raises `UsageError`."""
     from dlprof.analysis.same_work.rules import kinds
-    from dlprof.api.options import DEFAULT_BUDGET_S, CompareOptions
+    from dlprof.api.options import CompareOptions
+    from dlprof.cli import design
     from dlprof.cli.options import run_options
     from dlprof.errors import UsageError
-    from dlprof.toml_shape import choices_hint
-    from dlprof.units import parse_duration, parse_percent
 
     if arguments.workload is None and arguments.resume is None:
         raise UsageError("no workload was named", hint="`dlprof workloads` lists them; --resume DIR needs none")
-    named = _sides(arguments)
-    if arguments.trials is not None and arguments.trials < 1:
-        raise UsageError(f"--trials must be at least 1, not {arguments.trials}")
-    if arguments.traces is not None and arguments.traces < 0:
-        raise UsageError(f"--traces must not be negative: {arguments.traces}")
-    if arguments.trials is not None and (arguments.budget or arguments.precision):
-        raise UsageError("--trials fixes the number; --budget and --precision let it adapt", hint="use one of them")
-    for kind in arguments.allow:
-        if kind not in kinds():
-            raise UsageError(f"--allow {kind}: no such kind of difference", hint=choices_hint(kind, kinds()))
+    a, b, *more = _sides(arguments)
+    design.check(arguments, kinds())
     return CompareOptions(
         run=run_options(arguments),
-        a=named[0],
-        b=named[1],
-        more=tuple(named[2:]),
-        budget_s=parse_duration(arguments.budget) if arguments.budget else DEFAULT_BUDGET_S,
-        trials=arguments.trials,
-        precision=parse_percent(arguments.precision) if arguments.precision else None,
-        margin=parse_percent(arguments.margin),
-        traces=arguments.traces,
-        gate=parse_percent(arguments.gate) if arguments.gate else None,
-        output=arguments.output,
-        allow=tuple(arguments.allow),
+        a=a,
+        b=b,
+        more=tuple(more),
         method=arguments.method,
         reasons=not arguments.no_reasons,
         epoch_capture=arguments.epoch_capture,
+        **design.given(arguments),
     )
 
 

@@ -1,0 +1,176 @@
+"""The trials of every comparison: workers of all sides in lockstep, and the traced window that ends each trial."""
+
+from __future__ import annotations
+
+import shutil
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from dlprof import stats
+from dlprof.analysis.timing import lockstep
+from dlprof.api.compare import pairs
+from dlprof.api.compare.evidence import trial_of
+from dlprof.api.compare.measured import Measured
+from dlprof.api.compare.plan import Pacing, Ratios
+from dlprof.api.import_traces import now
+from dlprof.api.progress import Progress
+from dlprof.capture.workers.schedule import LockstepWorker, Plan, Trial, run_trials, steady
+from dlprof.capture.workers.window import LEAST, TracedSide, WindowPlan
+from dlprof.manifest import Session
+from dlprof.names import EXACT, CaptureName, Pair, pairs_of
+from dlprof.store import Capture, CaptureWriter
+
+
+class Kind(ABC):
+    """What a comparison compares: its workers, the checks of their work, and what becomes of a traced window."""
+
+    @property
+    @abstractmethod
+    def sides(self) -> Sequence[str]:
+        """Their letters."""
+
+    @abstractmethod
+    def plan(self) -> Plan:
+        """The schedule's plan, with the window that each trial ends with."""
+
+    @abstractmethod
+    def worker(self, side: str, number: int) -> LockstepWorker:
+        """A worker of trial `number` that has been started."""
+
+    @abstractmethod
+    def finished(self, trial: Trial) -> None:
+        """What a whole trial shows beside its ratios. Raises `NotComparable`."""
+
+    @abstractmethod
+    def keep(self, side: str, trial: Trial, traced: TracedSide, target: Path) -> Capture:
+        """A side's traced window as a capture directory."""
+
+    @abstractmethod
+    def ready(self, number: int, workers: Mapping[str, Any]) -> Collection[str]:
+        """Before anything is timed: the items that are not the same work. Raises `NotComparable` where none is."""
+
+    # what most kinds leave as it is
+
+    def prepare(self) -> None:  # noqa: B027
+        """What the first worker needs, made before the time for the trials begins to run."""
+
+    def timed(self, number: int, workers: Mapping[str, Any]) -> Collection[str] | None:  # noqa: B027
+        """As `ready`, after the last timed round."""
+
+    def warm(self, walls_ns: Sequence[int]) -> bool:
+        """Whether an item is warm, by the wall times of its warm-up."""
+        return steady(walls_ns)
+
+
+@dataclass(slots=True)
+class Trials:
+    """Runs the trials of one sitting; what they find goes to `measured`, and to disk by `checkpoint` after each of them.
+
+    writer: of the comparison's directory, in which the traced windows come to lie
+    first: number of the sitting's first trial; those before it are of earlier sittings
+    """
+
+    kind: Kind
+    measured: Measured
+    pacing: Pacing
+    writer: CaptureWriter
+    progress: Progress
+    checkpoint: Callable[[], None]
+    first: int = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.first = len(self.measured.trials)
+
+    def run(self) -> bool:
+        """Trials until enough is known; False where the user stopped them. Raises `NotComparable` and what workers raise."""
+        measured, pacing, kind = self.measured, self.pacing, self.kind
+        kind.prepare()
+        self.progress.stage("trials")
+        pacing.start()
+        measured.sessions.append(Session(created=now(), trials=0))
+        self._drop_windows_of_unfinished_trials()
+        plan = kind.plan()
+        if self.first and not self._go_on_after_earlier(plan.trials):
+            return True
+        trials = run_trials(
+            replace(plan, trials=plan.trials - self.first, window=self._as_before(plan.window)),
+            kind.worker,
+            self._after_trial,
+            on_ready=kind.ready,
+            on_timed=kind.timed,
+            on_step=self._show_step,
+            enough=kind.warm,
+            first=self.first,
+            rounds=measured.trials[0].group_rounds if self.first and pacing.rounds is None else None,
+            rounds_of=pacing.rounds,
+        )
+        measured.ended = pacing.ended
+        if trials.interrupted:
+            measured.stopped = f"interrupted after {len(measured.trials)} trials"
+            measured.ended = f"{measured.stopped}: the verdict rests on those alone"
+            self.progress.say(f"warning: {measured.ended}")
+        return not trials.interrupted
+
+    def _go_on_after_earlier(self, most: int) -> bool:
+        """Whether the trials of earlier sittings leave anything to measure."""
+        trials = self.measured.trials
+        self.pacing.durations = [trial.wall_s for trial in trials[:-1]]
+        self._learn()
+        return self.pacing.go_on(trials[-1], self._ratios()) and self.first < most
+
+    def _as_before(self, plan: WindowPlan | None) -> WindowPlan | None:
+        """The plan of the windows, as long as those of earlier sittings."""
+        before = self.measured.captures.get(CaptureName.first("a"))
+        if plan is None or before is None or before.manifest.window is None:
+            return plan
+        items = len(plan.items(self.measured.listed)) or 1
+        return replace(plan, marked=max(before.manifest.window.steps // items, LEAST))
+
+    def _after_trial(self, trial: Trial) -> bool:
+        """Keep the trial, say where things stand, and decide whether to go on."""
+        self.kind.finished(trial)
+        for side, traced in trial.windows.items():  # folder a-exact-1 is the window of trial 0
+            folder = str(CaptureName(side, EXACT, trial.number + 1))
+            self.measured.captures[folder] = self.kind.keep(side, trial, traced, self.writer.partial / folder)
+        self.measured.trials.append(replace(trial, windows={}))
+        self.measured.listed = self.measured.listed or tuple(trial.ready["a"]["items"])
+        self.checkpoint()
+        go_on = self.pacing.go_on(trial, self._ratios())
+        if go_on:
+            self._learn()
+        self.progress.expect(self.pacing.left_s(len(self.measured.trials), 1.0) if go_on else 0.0)
+        return go_on
+
+    def _learn(self) -> None:
+        """How many rounds the next trials have."""
+        self.pacing.learn(self.measured.trials, self._ratios())
+
+    def _drop_windows_of_unfinished_trials(self) -> None:
+        """A run that was killed just before a trial was noted left that trial's windows; the trial is made again."""
+        finished = {trial.number for trial in self.measured.trials}
+        for folder, capture in list(self.measured.captures.items()):
+            trial = trial_of(capture)
+            if trial is not None and trial not in finished:
+                shutil.rmtree(self.writer.partial / folder)
+                del self.measured.captures[folder]
+
+    def _ratios(self) -> Ratios:
+        """Item → pair of sides → the ratio of each trial so far."""
+        found: dict[str, dict[Pair, list[stats.TrialRatio]]] = {}
+        for pair in pairs_of(self.kind.sides):
+            for item, trials in lockstep.by_item(pairs.timings(self.measured.timings, pair)).items():
+                found.setdefault(item, {})[pair] = list(trials.values())
+        return found
+
+    def _show_step(self, number: int, stage: str, fraction: float) -> None:
+        done = f" {fraction:.0%}" if fraction else ""
+        standing = f" · {self.pacing.standing}" if self.pacing.standing else ""
+        self.progress.detail(f"trial {number + 1}: {stage}{done}{standing}")
+        if stage == "start":
+            self.pacing.began = time.monotonic()
+        elif fraction > 0:
+            self.progress.expect(self.pacing.left_s(number, fraction))
