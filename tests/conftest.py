@@ -45,6 +45,15 @@ def system_folder(system_folders: Path, monkeypatch: pytest.MonkeyPatch) -> Iter
 
 
 @pytest.fixture(scope="session")
+def shared_folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that all processes of one test run see: pytest-xdist gives each of its workers a place of its own inside it."""
+    own = tmp_path_factory.getbasetemp()
+    place = (own.parent if "PYTEST_XDIST_WORKER" in os.environ else own) / "shared"
+    place.mkdir(exist_ok=True)
+    return place
+
+
+@pytest.fixture(scope="session")
 def dlprof() -> Dlprof:
     """`dlprof("show", path)` runs the command in a process of its own and returns it finished, output as text."""
 

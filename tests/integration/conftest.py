@@ -5,10 +5,12 @@ from __future__ import annotations
 import json
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
+from filelock import FileLock
 from short_runs import STEPS
 
 TORCH = "2.13.0"
@@ -23,30 +25,36 @@ class Made(NamedTuple):
 
 
 @pytest.fixture(scope="session")
-def comparison(dlprof, tmp_path_factory) -> Made:
-    """`dlprof compare lenet` with one trial and short traces, one of whole (short) epochs among them, as JSON."""
-    target = tmp_path_factory.mktemp("comparison") / "made"
-    done = dlprof("compare", "lenet", "--trials", 1, "--epochs", 1, "--max-steps", STEPS, "--epoch-capture",
-                  "--format", "json", "-o", target, timeout=800)  # fmt: skip
-    assert done.returncode == 0, done.stderr
-    return Made(target, done.stdout)
+def comparison(dlprof, shared_folder) -> Made:
+    """`dlprof compare lenet` with one trial and short traces, one of whole (short) epochs among them, as JSON.
+
+    Whichever of the test processes comes first makes it.
+    """
+    target = shared_folder / "comparison"
+    printed = shared_folder / "comparison.json"
+    with FileLock(shared_folder / "comparison.lock"):
+        if not printed.exists():
+            done = dlprof("compare", "lenet", "--trials", 1, "--epochs", 1, "--max-steps", STEPS, "--epoch-capture",
+                          "--format", "json", "-o", target, timeout=800)  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            printed.write_text(done.stdout)
+    return Made(target, printed.read_text())
 
 
 @pytest.fixture(scope="session")
-def captures(dlprof, tmp_path_factory) -> dict[str, Path]:
+def captures(dlprof, shared_folder) -> dict[str, Path]:
     """A short exact capture of LeNet in each framework, and a native one in MXNet; all of seed 0."""
-    folder = tmp_path_factory.mktemp("captures")
-    made = {}
-    for name, framework, fidelity in (
-        ("tf", "tf", "exact"),
-        ("mxnet", "mxnet", "exact"),
-        ("native", "mxnet", "native"),
-    ):
-        made[name] = folder / name
-        done = dlprof("capture", "lenet", "--framework", framework, "--fidelity", fidelity, "--epochs", 1,
-                      "--max-steps", STEPS, "-o", made[name], timeout=800)  # fmt: skip
-        assert done.returncode == 0, done.stderr
-        assert done.stdout.strip() == str(made[name])
+    made = {name: shared_folder / f"capture-{name}" for name in ("tf", "mxnet", "native")}
+    with FileLock(shared_folder / "captures.lock"):
+        for (name, target), framework, fidelity in zip(
+            made.items(), ("tf", "mxnet", "mxnet"), ("exact", "exact", "native"), strict=True
+        ):
+            if target.exists():
+                continue
+            done = dlprof("capture", "lenet", "--framework", framework, "--fidelity", fidelity, "--epochs", 1,
+                          "--max-steps", STEPS, "-o", target, timeout=800)  # fmt: skip
+            assert done.returncode == 0, done.stderr
+            assert done.stdout.strip() == str(target), name
     return made
 
 
@@ -54,41 +62,48 @@ def _run(*words: object, timeout: int = 900) -> subprocess.CompletedProcess[str]
     return subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=timeout, check=False)
 
 
-@pytest.fixture(scope="session")
-def torch(request: pytest.FixtureRequest) -> Path:
-    """A Python that has the CPU build of torch, made on first use and kept in pytest's cache."""
+def _environment(request: pytest.FixtureRequest, name: str, install: Callable[[Path], str | None]) -> Path:
+    """The Python of an environment that `install(python)` fills on first use, kept in pytest's cache; skips with its answer."""
     cache = request.config.cache
     assert cache is not None
-    folder = cache.mkdir(f"torch-{TORCH}")
+    folder = cache.mkdir(name)
     python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        assert _run(sys.executable, "-m", "venv", "--clear", folder).returncode == 0
-        pip = (python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install")
-        asked = _run(*pip, "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", f"torch=={TORCH}")
-        if asked.returncode:
-            pytest.skip(f"pip finds no torch {TORCH} for this Python: {asked.stderr.strip()[-200:]}")
-        [found] = json.loads(asked.stdout)["install"]
-        needs = found["metadata"].get("requires_dist", [])
-        if any(word.startswith(("nvidia", "cuda")) for word in needs):
-            pytest.skip(f"pip would fetch a CUDA build of torch {TORCH}: point it at an index of CPU builds")
-        made = _run(*pip, f"torch=={TORCH}", "numpy")
-        if made.returncode:
-            pytest.skip(f"torch {TORCH} cannot be installed: {made.stderr.strip()[-200:]}")
-        (folder / "complete").touch()
+    with FileLock(folder.with_suffix(".lock")):
+        if not (folder / "complete").exists():
+            assert _run(sys.executable, "-m", "venv", "--clear", folder).returncode == 0
+            if failed := install(python):
+                pytest.skip(failed)
+            (folder / "complete").touch()
     return python
+
+
+def _pip(python: Path, *words: str) -> subprocess.CompletedProcess[str]:
+    return _run(python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *words)
+
+
+def _install_torch(python: Path) -> str | None:
+    asked = _pip(python, "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", f"torch=={TORCH}")
+    if asked.returncode:
+        return f"pip finds no torch {TORCH} for this Python: {asked.stderr.strip()[-200:]}"
+    [found] = json.loads(asked.stdout)["install"]
+    if any(word.startswith(("nvidia", "cuda")) for word in found["metadata"].get("requires_dist", [])):
+        return f"pip would fetch a CUDA build of torch {TORCH}: point it at an index of CPU builds"
+    made = _pip(python, f"torch=={TORCH}", "numpy")
+    return f"torch {TORCH} cannot be installed: {made.stderr.strip()[-200:]}" if made.returncode else None
+
+
+def _install_jax(python: Path) -> str | None:
+    made = _pip(python, *JAX_PACKAGES)
+    return f"no environment with {JAX_PACKAGES[0]}: {made.stderr.strip()[-300:]}" if made.returncode else None
+
+
+@pytest.fixture(scope="session")
+def torch(request: pytest.FixtureRequest) -> Path:
+    """A Python that has the CPU build of torch."""
+    return _environment(request, f"torch-{TORCH}", _install_torch)
 
 
 @pytest.fixture(scope="session")
 def jax_python(request: pytest.FixtureRequest) -> Path:
-    """A Python that has JAX and what trains with it, made on first use and kept in pytest's cache."""
-    cache = request.config.cache
-    assert cache is not None
-    folder = cache.mkdir(JAX_PACKAGES[0].replace("==", "-"))
-    python = folder / "bin" / "python"
-    if not (folder / "complete").exists():
-        assert _run(sys.executable, "-m", "venv", "--clear", folder).returncode == 0
-        made = _run(python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *JAX_PACKAGES)
-        if made.returncode:
-            pytest.skip(f"no environment with {JAX_PACKAGES[0]}: {made.stderr.strip()[-300:]}")
-        (folder / "complete").touch()
-    return python
+    """A Python that has JAX and what trains with it."""
+    return _environment(request, JAX_PACKAGES[0].replace("==", "-"), _install_jax)
