@@ -10,6 +10,7 @@ A comparison that was finished raises nothing: `api/compare/gate.py` names the e
     ├── EnvironmentFailed  1   a framework environment cannot be made or used
     ├── DataError          1   a data set cannot be had or does not match its checksum
     ├── ChildFailed        1   the child process crashed, timed out or reported a failure
+    ├── SystemRefused      1   the file system or the machine refused: a full disk, no permission, a folder that vanished
     ├── Unsupported        1   the framework, version, device or mode cannot do what was asked
     ├── Regression         3   a gate was asked for and was not met
     ├── Inconclusive       4   a gate was asked for and could not be decided
@@ -19,6 +20,10 @@ A comparison that was finished raises nothing: `api/compare/gate.py` names the e
 """
 
 from __future__ import annotations
+
+import errno
+import os
+from pathlib import Path
 
 
 class DlprofError(Exception):
@@ -58,6 +63,10 @@ class ChildFailed(DlprofError):
     """The child process crashed, timed out or reported a failure."""
 
 
+class SystemRefused(DlprofError):
+    """The file system or the machine refused: a full disk, no permission, a folder that vanished meanwhile."""
+
+
 class Unsupported(DlprofError):
     """The framework, version, device or mode cannot do what was asked."""
 
@@ -88,3 +97,35 @@ class Interrupted(DlprofError):
     """Stopped by the user; what was finished is kept."""
 
     exit_code = 130
+
+
+_ELSEWHERE = "free some space or choose another place with -o or DLPROF_CACHE"
+_HINTS = {
+    errno.ENOSPC: _ELSEWHERE,
+    errno.EDQUOT: _ELSEWHERE,
+    errno.EROFS: _ELSEWHERE,
+    errno.EACCES: _ELSEWHERE,
+    errno.EPERM: _ELSEWHERE,
+    errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
+    errno.ENFILE: "close other programs: the machine has no file left to open",
+    errno.ENOMEM: "close other programs: the machine's memory is used up",
+    errno.EIO: "the disk or the network below it answers with an error; see the system's log",
+    errno.ESTALE: "the network file system lost the file; mount it again, or choose another place with -o",
+}
+
+
+def of_system(error: OSError, under_way: Path | None = None) -> SystemRefused | None:
+    """What the system refused, in a user's words; None where it is nothing that a user could have brought about.
+
+    under_way: a folder that dlprof is writing, whose files can only be missing where somebody removed them.
+    """
+    where = f"{error.filename}: " if error.filename else ""
+    if error.errno == errno.ENOENT and under_way is not None and error.filename:
+        folder = Path(os.fsdecode(error.filename)).parent
+        if folder.is_relative_to(under_way.parent) and not folder.exists():
+            return SystemRefused(
+                f"{folder}: removed while dlprof was writing there", hint="leave it alone and run again"
+            )
+    if error.errno not in _HINTS:
+        return None
+    return SystemRefused(f"{where}{error.strerror}", hint=_HINTS[error.errno])

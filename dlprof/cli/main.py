@@ -6,7 +6,6 @@ Verbs are imported when chosen: `dlprof --help` must not pay for pyarrow or scip
 from __future__ import annotations
 
 import argparse
-import errno
 import importlib
 import os
 import sys
@@ -17,7 +16,7 @@ from typing import Final, NoReturn
 
 from dlprof.cli.signals import as_interrupts
 from dlprof.cli.terminal import say
-from dlprof.errors import DlprofError
+from dlprof.errors import DlprofError, of_system
 from dlprof.version import __version__
 
 # verb → (module, one line of help). Order = order of `dlprof --help`.
@@ -77,11 +76,11 @@ def main(argv: Sequence[str] | None = None) -> int:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        if error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EACCES, errno.EPERM, errno.EMFILE):
+        refused = of_system(error)
+        if refused is None:
             return _internal(error)
-        where = f"{error.filename}: " if error.filename else ""
-        print_error(f"{where}{error.strerror}", "free some space or choose another place with -o or DLPROF_CACHE")
-        return 1
+        print_error(refused.message, refused.hint)
+        return refused.exit_code
     except Exception as error:  # noqa: BLE001  the last door: no traceback reaches a user, and none is lost
         return _internal(error)
 

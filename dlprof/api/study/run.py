@@ -22,7 +22,7 @@ from dlprof.api.study.plan import Plan, PlannedCell, restricted
 from dlprof.api.study.result_directory import Directory
 from dlprof.capture.machine import monitors
 from dlprof.capture.machine.monitors import MONITORS_FILE, Monitors
-from dlprof.errors import DlprofError, Interrupted, NotComparable, Unsupported, UsageError
+from dlprof.errors import DlprofError, Interrupted, NotComparable, Unsupported, UsageError, of_system
 from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.study import CellRecord, StudyRecord
 from dlprof.study.record import FINISHED, Failure, Status
@@ -119,6 +119,8 @@ def _tried(planned: PlannedCell, place: Path, progress: Progress) -> tuple[Statu
     except DlprofError as failure:
         return "failed", Failure(failure.message, failure.hint)
     except Exception as failure:  # noqa: BLE001  a bug that one cell meets must not cost the night's other cells
+        if isinstance(failure, OSError) and (refused := of_system(failure, under_way=place)):
+            return "failed", Failure(refused.message, refused.hint)
         report = place.with_name(f"{place.name}.error.txt")
         report.write_text("".join(traceback.format_exception(failure)), encoding="utf-8")
         message = f"dlprof itself failed: {type(failure).__name__}: {failure}"
