@@ -30,7 +30,8 @@ def comparison(dlprof, shared_folder) -> Made:
 
     Whichever of the test processes comes first makes it.
     """
-    target = shared_folder / "comparison"
+    target = shared_folder / "comparison" / "made"
+    target.parent.mkdir(exist_ok=True)
     printed = shared_folder / "comparison.json"
     with FileLock(shared_folder / "comparison.lock"):
         if not printed.exists():
