@@ -136,7 +136,7 @@ class _Cell:
 
     def trial(self) -> None:
         """One more trial, written when whole."""
-        from dlprof.api.compare.plan import enough_of, plan_of
+        from dlprof.api.lockstep.plan import enough_of, plan_of
         from dlprof.api.options import DEFAULT_BUDGET_S
         from dlprof.capture.workers.schedule import run_trials
         from dlprof.temporary import atomic

@@ -45,8 +45,8 @@ class Pool:
 
     def trial(self) -> None:
         """One more, written when whole: both windows' events (schema.EVENTS) and a JSON of facts."""
-        from dlprof.api.compare.plan import enough_of, plan_of
         from dlprof.api.compare.trials import STEPS
+        from dlprof.api.lockstep.plan import enough_of, plan_of
         from dlprof.api.options import DEFAULT_BUDGET_S
         from dlprof.api.record import keep_window
         from dlprof.capture.workers.schedule import run_trials

@@ -269,7 +269,7 @@ def explained(place: Path) -> tuple[Any, Any]:
     """(the ledger's windows, the ledger) of a comparison directory."""
     import dlprof
     from dlprof.analysis.compare import explain
-    from dlprof.api.compare.evidence import evidence_of, side_of
+    from dlprof.api.findings.evidence import evidence_of, side_of
     from dlprof.names import SIDES as LETTERS
     from dlprof.names import CaptureName
     from dlprof.store import Capture

@@ -25,7 +25,7 @@ from scipy import special
 from dlprof import stats
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.timing.verdicts import HEADLINES
-from dlprof.api.compare import pairs
+from dlprof.api.findings import pairs
 from dlprof.names import LETTERS
 from dlprof.store import Capture
 

@@ -1,7 +1,7 @@
 """The error tree: each error carries a message, a hint and the process exit code.
 
 Every error that dlprof raises on purpose descends from `DlprofError`; `cli/main.py` prints it once and exits with its code.
-A comparison that was finished raises nothing: `api/compare/gate.py` names the error whose exit code it ends with.
+A comparison that was finished raises nothing: `api/lockstep/gate.py` names the error whose exit code it ends with.
 
     DlprofError            1   failed
     ├── UsageError         2   the command line, a workload setting or a study file is wrong

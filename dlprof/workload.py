@@ -294,7 +294,7 @@ def check(description: dict[str, Any], source: str) -> None:
     """Type and sense of what a description says."""
     if description["kind"] not in SHAPES:
         raise UsageError(f"{source}: no kind {description['kind']!r}", hint=choices_hint(description["kind"], SHAPES))
-    if description["kind"] == "op":  # whether it is whole is asked when it is to run (api.compare.items)
+    if description["kind"] == "op":  # whether it is whole is asked when it is to run (api.lockstep.items)
         check_keys(description, Ops, source)
         return
     network = convert(description, Network, source, "docs/adding-a-workload.md shows the format")

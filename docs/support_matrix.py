@@ -19,7 +19,7 @@ from contextlib import suppress
 from datetime import date
 from pathlib import Path
 
-from dlprof.api.compare import items
+from dlprof.api.lockstep import items
 from dlprof.api.options import RunOptions
 from dlprof.api.record import Bench, check_mode
 from dlprof.capture.workers.worker import Worker

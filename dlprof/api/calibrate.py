@@ -17,8 +17,9 @@ import pyarrow.parquet as pq
 from dlprof import frameworks, schema, stats, temporary
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.timing.verdicts import HEADLINES
-from dlprof.api.compare.plan import enough_of, plan_of, rounds_in
 from dlprof.api.import_traces import now
+from dlprof.api.lockstep.plan import enough_of, plan_of
+from dlprof.api.lockstep.rounds import rounds_in
 from dlprof.api.options import DEFAULT_BUDGET_S, RunOptions
 from dlprof.api.progress import Progress
 from dlprof.api.record import Bench, check_mode

@@ -10,7 +10,7 @@ from typing import Final
 from dlprof.analysis.compare import Measured
 from dlprof.analysis.facts import Facts, ImportedTable
 from dlprof.analysis.model import Comparison, Side
-from dlprof.api.compare import findings
+from dlprof.api.findings import of_two
 from dlprof.api.import_traces import now
 from dlprof.capture.machine.provenance import command_line
 from dlprof.ingest import timings_csv
@@ -41,8 +41,8 @@ def import_timings(path: Path, target: Path, layout: Layout, margin: float = 0.0
     with CaptureWriter(target) as writer:
         shutil.copy2(path, writer.partial / "raw" / path.name)
         writer.timings(read.timings)
-        found = findings.build(
-            findings.Parts(
+        found = of_two.build(
+            of_two.Parts(
                 measured=Measured(
                     workload=path.stem,
                     timings=read.timings,

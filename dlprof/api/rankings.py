@@ -9,7 +9,7 @@ import msgspec
 import pyarrow as pa
 
 from dlprof.analysis.timing.ranking import RankedPair, RankedSide, Ranking
-from dlprof.api.compare import findings, ranked, stored
+from dlprof.api.findings import of_several, of_two, stored
 from dlprof.api.results import CaptureResult, ComparisonResult, parts_of
 from dlprof.errors import StoreError, UsageError
 from dlprof.names import Pair, pairs_of
@@ -37,7 +37,7 @@ class RankingResult:
         self._captures = capture.captures()
         self.timings: pa.Table | None = capture.timings() if capture.has(TIMINGS_FILE) else None
         warnings = capture.manifest.warnings
-        self.ranking: Ranking = ranked.rank(tuple(sorted(capture.manifest.sides)), self._parts, warnings=warnings)
+        self.ranking: Ranking = of_several.rank(tuple(sorted(capture.manifest.sides)), self._parts, warnings=warnings)
 
     @property
     def sentence(self) -> str:
@@ -66,7 +66,7 @@ class RankingResult:
             known = ", ".join(f"{one.letter} = {one.side.label}" for one in self.sides)
             raise UsageError(f"{a},{b}: not two sides of {self.path}", hint=f"its sides: {known}")
         parts = self._parts(pair)
-        return ComparisonResult(self.path, findings.build(parts), parts.captures, parts.measured.timings)
+        return ComparisonResult(self.path, of_two.build(parts), parts.captures, parts.measured.timings)
 
     def named(self, text: str | None) -> ComparisonResult:
         """The pair that a user names as `a,c`. Raises `UsageError` where none is named."""
@@ -81,7 +81,7 @@ class RankingResult:
 
         return f"<p><strong>{escape(self.sentence)}.</strong></p>"
 
-    def _parts(self, pair: Pair) -> findings.Parts:
+    def _parts(self, pair: Pair) -> of_two.Parts:
         held = stored.stored_of(self._held.comparisons["".join(pair)], self.path / RANKING_FILE)
         return parts_of(self._capture, held, self._captures, self.timings, pair)
 

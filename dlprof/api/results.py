@@ -12,8 +12,8 @@ import pyarrow as pa
 from dlprof.analysis import compare, exhibits
 from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
 from dlprof.api import published
-from dlprof.api.compare import findings, pairs, ranked, stored
-from dlprof.api.compare.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
+from dlprof.api.findings import of_several, of_two, pairs, stored
+from dlprof.api.findings.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
 from dlprof.names import SIDES, CaptureName, Pair
 from dlprof.protocol import Epoch
@@ -168,7 +168,7 @@ def load_comparison(capture: Capture) -> ComparisonResult:
         return ComparisonResult(capture.path, published.found(capture), {}, capture.timings())
     captures = capture.captures()
     timings = capture.timings() if capture.has("timings.parquet") else None
-    found = findings.build(parts_of(capture, stored.read(capture), captures, timings))
+    found = of_two.build(parts_of(capture, stored.read(capture), captures, timings))
     return ComparisonResult(capture.path, found, captures, timings)
 
 
@@ -178,11 +178,11 @@ def parts_of(
     captures: Mapping[str, Capture],
     timings: pa.Table | None,
     pair: Pair = SIDES,
-) -> findings.Parts:
+) -> of_two.Parts:
     """What the findings on two sides are made of. held: what they are stated to be; captures and timings: of all sides."""
     options = capture.manifest.options
     assert isinstance(options, LockstepOptions | ImportedOptions)
-    return findings.Parts(
+    return of_two.Parts(
         measured=compare.Measured(
             workload=held.workload,
             timings=pairs.timings(timings, pair) if timings is not None else no_timings(),
@@ -195,7 +195,7 @@ def parts_of(
         ),
         asked=dict(zip(SIDES, (held.a, held.b), strict=True)),
         captures=pairs.captures(captures, pair),
-        paths=ranked.paths(capture.path, pair),
+        paths=of_several.paths(capture.path, pair),
         family=held.facts.summary is not None,
         # A family that does not list its items, of an older dlprof, keeps the order found then.
         listed=held.facts.items_listed or [item.item for item in held.items],

@@ -100,7 +100,7 @@ class Capture:
         return {folder.name: Capture.open(folder) for folder in traced_folders(self.path)}
 
     def comparison(self) -> Any:
-        """comparison.json of a comparison directory as plain values (api.compare.stored makes findings of them)."""
+        """comparison.json of a comparison directory as plain values (api.findings.stored makes findings of them)."""
         try:
             return read_json(self.path / COMPARISON_FILE)
         except FileNotFoundError:

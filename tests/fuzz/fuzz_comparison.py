@@ -20,7 +20,7 @@ sys.path[:0] = [str(HERE), str(ROOT)]
 from documents import Mutator, as_json, thinned  # noqa: E402  path set above
 from engine import Harness, main  # noqa: E402
 
-from dlprof.api.compare.stored import Stored, stored_of  # noqa: E402
+from dlprof.api.findings.stored import Stored, stored_of  # noqa: E402
 from dlprof.errors import StoreError  # noqa: E402
 from dlprof.stored_files import decoded  # noqa: E402
 

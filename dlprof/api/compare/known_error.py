@@ -10,7 +10,7 @@ from typing import Final
 from dlprof import stats
 from dlprof.analysis.facts import ErrorRate, KnownError
 from dlprof.api import calibrate
-from dlprof.api.compare.plan import Pacing
+from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.options import CompareOptions
 from dlprof.api.sides import SideSpec
 from dlprof.errors import UsageError

@@ -7,7 +7,7 @@ from typing import Final
 
 import psutil
 
-from dlprof.api.compare import items
+from dlprof.api.lockstep import items
 from dlprof.errors import Unsupported
 from dlprof.units import format_bytes
 from dlprof.workload import Workload

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Final
 
 from dlprof.api import leftovers
-from dlprof.api.compare import items, known_error, memory, resume
-from dlprof.api.compare.measured import Measured
-from dlprof.api.compare.plan import Pacing, fitted
+from dlprof.api.compare import known_error, memory, resume
+from dlprof.api.lockstep import items
+from dlprof.api.lockstep.measured import Measured
+from dlprof.api.lockstep.pacing import Pacing
+from dlprof.api.lockstep.plan import fitted
 from dlprof.api.options import CompareOptions
 from dlprof.api.record import Bench, check_mode, output_folder
 from dlprof.api.sides import SideSpec, on_one_python

@@ -12,13 +12,13 @@ from dlprof.analysis import compare
 from dlprof.analysis.facts import EpochFacts, Facts
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.ranking import Ranking
-from dlprof.api.compare import findings, pairs, ranked
-from dlprof.api.compare.findings import Parts
-from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.compare.prepare import Prepared
 from dlprof.api.compare.side_facts import asked_side, side_facts
+from dlprof.api.findings import of_several, of_two, pairs
+from dlprof.api.findings.of_two import Parts
 from dlprof.api.import_traces import now
 from dlprof.api.lockstep.directory import ResultDirectory, idle_of, trial_facts, trial_notes
+from dlprof.api.lockstep.measured import Between, Measured
 from dlprof.api.options import CompareOptions
 from dlprof.capture.machine import provenance
 from dlprof.manifest import LockstepOptions, Manifest, Work
@@ -37,8 +37,8 @@ class WorkloadDirectory(ResultDirectory[Comparison | Ranking]):
     def findings(self, measured: Measured, warnings: Sequence[str]) -> Comparison | Ranking:
         """What is found in all that was measured so far: a comparison of two sides, a ranking of more."""
         if len(self.prepared.sides) == 2:
-            return findings.build(self._parts(measured, warnings, SIDES))
-        return ranked.rank(
+            return of_two.build(self._parts(measured, warnings, SIDES))
+        return of_several.rank(
             tuple(self.prepared.sides), lambda pair: self._parts(measured, warnings, pair), warnings=warnings
         )
 
@@ -59,7 +59,7 @@ class WorkloadDirectory(ResultDirectory[Comparison | Ranking]):
             ),
             asked={name: asked_side(spec) for name, spec in sides.items()},
             captures=pairs.captures(measured.captures, pair),
-            paths=ranked.paths(self.writer.path, pair),
+            paths=of_several.paths(self.writer.path, pair),
             family=self.prepared.pacing.family,
             listed=listed,
         )

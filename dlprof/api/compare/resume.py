@@ -14,9 +14,9 @@ import pyarrow.compute as pc
 
 from dlprof import temporary
 from dlprof.analysis.facts import Agreement, Primitives
-from dlprof.api.compare import stored
-from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.compare.side_facts import side_facts
+from dlprof.api.findings import stored
+from dlprof.api.lockstep.measured import Between, Measured
 from dlprof.api.options import CompareOptions, RunOptions
 from dlprof.api.sides import SideSpec
 from dlprof.capture.machine import provenance

@@ -9,10 +9,10 @@ from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.api import published
 from dlprof.api.compare import onednn
-from dlprof.api.compare.measured import Between, Measured
 from dlprof.api.compare.prepare import Prepared, prepare
 from dlprof.api.compare.result_directory import WorkloadDirectory
 from dlprof.api.compare.trials import WorkloadTrials
+from dlprof.api.lockstep.measured import Between, Measured
 from dlprof.api.lockstep.trials import Trials
 from dlprof.api.lockstep.walk import Walk
 from dlprof.api.options import CompareOptions

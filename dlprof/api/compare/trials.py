@@ -7,10 +7,10 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from dlprof.api.compare.measured import Measured
-from dlprof.api.compare.plan import enough_of
 from dlprof.api.compare.prepare import Prepared
 from dlprof.api.compare.work_checks import WorkChecks
+from dlprof.api.lockstep.measured import Measured
+from dlprof.api.lockstep.plan import enough_of
 from dlprof.api.lockstep.trials import Kind
 from dlprof.api.options import CompareOptions
 from dlprof.api.record import keep_window

@@ -10,8 +10,9 @@ import numpy as np
 
 from dlprof.analysis.same_work import after, parity, rates, rules
 from dlprof.analysis.timing import lockstep
-from dlprof.api.compare import memory, pairs
-from dlprof.api.compare.measured import Between, Measured
+from dlprof.api.compare import memory
+from dlprof.api.findings import pairs
+from dlprof.api.lockstep.measured import Between, Measured
 from dlprof.api.options import CompareOptions
 from dlprof.api.record import Bench
 from dlprof.capture.data import inputs

@@ -13,7 +13,7 @@ import msgspec
 from dlprof.analysis.facts import TrialNote
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.ranking import Ranking
-from dlprof.api.compare.measured import Measured
+from dlprof.api.lockstep.measured import Measured
 from dlprof.capture.workers.schedule import Trial
 from dlprof.manifest import Disturbance, LockstepOptions, Manifest, TrialFacts
 from dlprof.report import json, ranking_json

@@ -12,11 +12,11 @@ from typing import Any
 
 from dlprof import stats
 from dlprof.analysis.timing import lockstep
-from dlprof.api.compare import pairs
-from dlprof.api.compare.evidence import trial_of
-from dlprof.api.compare.measured import Measured
-from dlprof.api.compare.plan import Pacing, Ratios
+from dlprof.api.findings import pairs
+from dlprof.api.findings.evidence import trial_of
 from dlprof.api.import_traces import now
+from dlprof.api.lockstep.measured import Measured
+from dlprof.api.lockstep.pacing import Pacing, Ratios
 from dlprof.api.progress import Progress
 from dlprof.capture.workers.schedule import LockstepWorker, Plan, Trial, run_trials, steady
 from dlprof.capture.workers.window import LEAST, TracedSide, WindowPlan

@@ -8,9 +8,9 @@ from typing import Generic
 
 import msgspec
 
-from dlprof.api.compare import gate
-from dlprof.api.compare.measured import Measured
+from dlprof.api.lockstep import gate
 from dlprof.api.lockstep.directory import Found, ResultDirectory
+from dlprof.api.lockstep.measured import Measured
 from dlprof.api.progress import Progress
 from dlprof.errors import DlprofError, Interrupted, NotComparable
 from dlprof.store import Capture

@@ -11,8 +11,8 @@ import pyarrow as pa
 from dlprof import schema, temporary
 from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import Comparison, Side
-from dlprof.api.compare import items
 from dlprof.api.import_traces import now
+from dlprof.api.lockstep import items
 from dlprof.api.options import CompareOptions
 from dlprof.api.progress import Progress
 from dlprof.api.published import releases

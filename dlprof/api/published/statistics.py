@@ -13,7 +13,7 @@ from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing import design
-from dlprof.api.compare import stored
+from dlprof.api.findings import stored
 from dlprof.names import SIDES
 from dlprof.store import Capture
 

@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from dlprof import temporary
 from dlprof.analysis.model import Comparison
 from dlprof.api import leftovers
-from dlprof.api.compare.measured import Measured
-from dlprof.api.compare.plan import Pacing
+from dlprof.api.lockstep.measured import Measured
+from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.lockstep.trials import Trials
 from dlprof.api.lockstep.walk import Walk
 from dlprof.api.progress import Progress, Warnings

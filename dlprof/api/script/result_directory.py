@@ -9,11 +9,11 @@ from typing import Any, Final
 from dlprof.analysis import compare
 from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import Comparison, Side
-from dlprof.api.compare import findings
-from dlprof.api.compare.measured import Measured
-from dlprof.api.compare.plan import Pacing
+from dlprof.api.findings import of_two
 from dlprof.api.import_traces import now
 from dlprof.api.lockstep.directory import ResultDirectory, idle_of, trial_facts, trial_notes
+from dlprof.api.lockstep.measured import Measured
+from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.script.options import ScriptCompare
 from dlprof.capture.machine import provenance
 from dlprof.capture.script.link import Hello
@@ -35,8 +35,8 @@ class ScriptDirectory(ResultDirectory[Comparison]):
 
     def findings(self, measured: Measured, warnings: Sequence[str]) -> Comparison:
         """What is found in all that was measured so far."""
-        return findings.build(
-            findings.Parts(
+        return of_two.build(
+            of_two.Parts(
                 measured=compare.Measured(
                     workload=self.pacing.workload.name,
                     timings=measured.timings,

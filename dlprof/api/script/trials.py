@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import Any, Final
 
 from dlprof.analysis.same_work import parity, scripts
-from dlprof.api.compare.measured import Between, Measured
-from dlprof.api.compare.plan import Pacing
 from dlprof.api.import_traces import ingest_into, now
+from dlprof.api.lockstep.measured import Between, Measured
+from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.lockstep.trials import Kind
 from dlprof.api.progress import Progress
 from dlprof.api.script.options import ScriptCompare

@@ -13,9 +13,10 @@ import msgspec
 
 from dlprof.analysis.same_work.rules import kinds
 from dlprof.api import published
-from dlprof.api.compare import items
-from dlprof.api.compare.plan import Pacing, fitted
 from dlprof.api.compare.prepare import TRACE_ESTIMATE_S
+from dlprof.api.lockstep import items
+from dlprof.api.lockstep.pacing import Pacing
+from dlprof.api.lockstep.plan import fitted
 from dlprof.api.options import DEFAULT_BUDGET_S, CompareOptions, RunOptions
 from dlprof.api.record import check_mode
 from dlprof.api.sides import SideSpec, parse_device, parse_side

@@ -13,7 +13,7 @@ import msgspec
 
 from dlprof import temporary
 from dlprof.api import leftovers
-from dlprof.api.compare import stored
+from dlprof.api.findings import stored
 from dlprof.api.import_traces import now
 from dlprof.api.study.plan import Plan
 from dlprof.capture.machine import provenance

@@ -91,7 +91,7 @@ def _steps(text: str | None) -> tuple[int | None, int | None]:
 def _workload(arguments: argparse.Namespace) -> int:
     from dlprof import temporary
     from dlprof.api import leftovers
-    from dlprof.api.compare import items
+    from dlprof.api.lockstep import items
     from dlprof.api.record import Bench, check_mode, epochs_of, output_folder, record
     from dlprof.api.sides import parse_side
     from dlprof.cli.options import run_options

@@ -42,7 +42,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.analysis.trace import breakdown
-    from dlprof.api.compare.evidence import placed_events, view_of
+    from dlprof.api.findings.evidence import placed_events, view_of
     from dlprof.api.load import opened
     from dlprof.cli.output import deliver, show
     from dlprof.errors import UsageError

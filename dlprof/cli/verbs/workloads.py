@@ -17,7 +17,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof import workload
-    from dlprof.api.compare import items
+    from dlprof.api.lockstep import items
 
     for name in [arguments.name] if arguments.name else workload.names():
         loaded = workload.load(name)

@@ -11,7 +11,7 @@ from paced_runs import SECONDS, compare_options, run_options, trial
 
 from dlprof.api import calibrate
 from dlprof.api.compare import known_error
-from dlprof.api.compare.plan import Pacing
+from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.options import CompareOptions
 from dlprof.api.sides import parse_side
 from dlprof.errors import UsageError

@@ -9,8 +9,8 @@ import pytest
 from paced_runs import trial
 
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
-from dlprof.api.compare.measured import Measured
 from dlprof.api.lockstep.directory import UNDER_WAY, ResultDirectory
+from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.walk import Walk
 from dlprof.errors import ChildFailed, DlprofError, Interrupted, NotComparable
 from dlprof.manifest import LockstepOptions, Manifest, Session

@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dlprof.analysis.facts import Facts, Ratio
-from dlprof.api.compare import stored
+from dlprof.api.findings import stored
 from dlprof.report import facts_json
 from dlprof.report.json import plain
 from dlprof.store import Capture

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from dlprof.analysis.explain import tax
 from dlprof.analysis.facts import Tax
-from dlprof.api.compare.evidence import placed_events, untraced_step_ns
+from dlprof.api.findings.evidence import placed_events, untraced_step_ns
 from dlprof.names import NATIVE, SIDES, CaptureName
 from dlprof.store import Capture
 

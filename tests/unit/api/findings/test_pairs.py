@@ -7,7 +7,7 @@ import pytest
 
 from dlprof import schema
 from dlprof.analysis.timing import lockstep
-from dlprof.api.compare import pairs
+from dlprof.api.findings import pairs
 
 ORDERS = ("acb", "bac", "cba", "abc")
 """Of the sides in four rounds."""

@@ -9,7 +9,7 @@ import pytest
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side, VerdictWord
 from dlprof.analysis.same_work.rules import Difference
 from dlprof.analysis.timing import ranking
-from dlprof.api.compare.gate import ending, exit_code
+from dlprof.api.lockstep.gate import ending, exit_code
 from dlprof.errors import Inconclusive, Interrupted, NotComparable, Regression
 
 SIDE = Side("tf", "2", "cpu:0", "graph", "3.11", "TF")

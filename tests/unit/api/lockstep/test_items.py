@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from dlprof import frameworks, workload
-from dlprof.api.compare import items
+from dlprof.api.lockstep import items
 from dlprof.errors import Unsupported, UsageError
 
 

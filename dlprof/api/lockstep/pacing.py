@@ -1,4 +1,4 @@
-"""How long a comparison goes on: rounds of a trial, number of trials, when to stop; and how to say so."""
+"""When a comparison goes on and when it stops, decided after each trial; and how to say so."""
 
 from __future__ import annotations
 
@@ -10,11 +10,12 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dlprof import stats
-from dlprof.analysis import columns
 from dlprof.analysis.timing.verdicts import HEADLINES
-from dlprof.api.compare import items
+from dlprof.api.lockstep import items
+from dlprof.api.lockstep.plan import FAMILY_TRIALS, OP_ROUNDS, plan_of
+from dlprof.api.lockstep.rounds import Rounds, rounds_in
 from dlprof.api.options import Design
-from dlprof.capture.workers.schedule import Enough, Plan, Trial, steady
+from dlprof.capture.workers.schedule import Plan, Trial
 from dlprof.names import Pair
 from dlprof.workload import Workload
 
@@ -24,71 +25,8 @@ Ratios = Mapping[str, Mapping[Pair, Sequence[stats.TrialRatio]]]
 TRIAL_ESTIMATE_S: Final = 20.0
 """Of two sides."""
 
-START_ESTIMATE_S: Final = 15.0
-"""Of a trial of two sides: starting the workers, first calls, warm-up."""
-
-OP_ROUNDS: Final = (6, 40)
-"""Rounds of an op workload's trial: at least, and as many as micro-operations want (docs/statistics.md)."""
-
-OP_WARMUP: Final = (1, 13)
-"""Iterations of an op before it is timed, at least (four more are needed to see a level) and at most. Each of them is
-`count` calls, 50 unless asked otherwise, so that the least are 250 calls."""
-
-ITEM_S: Final = 1.0
-"""What one item of a family takes in a trial with few rounds: start, warm-up and rounds on both sides."""
-
-FAMILY_TRIALS: Final = 10
-"""Trials of a family of items at most: with the first six an effect of 10 % is found in four of five cases."""
-
 OVERDRAFT: Final = 4.0
 """A family finishes its six trials until this multiple of the budget is spent: five of six would decide nothing."""
-
-AFTER_S: Final = 2.0
-"""What follows the rounds in a trial (checks, a traced window), guessed before the first is done; then it is measured."""
-
-
-@dataclass(slots=True)
-class Rounds:
-    """The number of rounds of a network's trials, fixed in advance: before the first trial, and at each look for the trials until
-    the next one (docs/statistics.md: it depends on how finished trials vary and on what they cost, never on their mean).
-
-    share_s: what a trial may take. effect: the difference that is to be found, as a share. looks: trial counts at which the
-    number may change; none where the number of trials is fixed, and all then have as many as the first.
-    """
-
-    share_s: float
-    effect: float
-    looks: Sequence[int] = ()
-    after_s: float = AFTER_S
-    now: int = 0
-
-    def __call__(self, _: int, spent_s: float, round_s: float) -> int:
-        """`schedule.RoundsOf`: the number in force; for the first trial by the prior and what its start has cost."""
-        if not self.now:
-            self.now = self._best(stats.PRIOR, spent_s + self.after_s, round_s)
-        return self.now
-
-    def learn(self, trials: Sequence[Trial], measured: Sequence[stats.TrialRatio]) -> bool:
-        """After a trial; measured: the ratio of each so far. Whether the number of rounds has changed."""
-        before = self.now = trials[-1].rounds
-        if len(trials) in self.looks and before:
-            rounds_s = [_rounds_s(trial) / trial.rounds for trial in trials if trial.rounds]
-            beside_s = [trial.wall_s - _rounds_s(trial) for trial in trials if trial.rounds]
-            noise = stats.components(measured)
-            self.now = self._best(noise, statistics.median(beside_s), statistics.median(rounds_s))
-        return self.now != before
-
-    def _best(self, noise: stats.Components, beside_s: float, round_s: float) -> int:
-        round_s = max(round_s, 1e-6)
-        fit = int((self.share_s - beside_s) / round_s)
-        most = min(max(fit, stats.FEWEST_ROUNDS), stats.MOST_ROUNDS)
-        return stats.best_rounds(noise, trial_s=max(beside_s, 1e-3), round_s=round_s, effect=self.effect, most=most)
-
-
-def _rounds_s(trial: Trial) -> float:
-    """Seconds of work in the trial's rounds."""
-    timed = columns.text(trial.timings, "stage").where("timed")
-    return float(columns.integers(trial.timings, "wall_ns")[timed].sum()) / 1e9
 
 
 @dataclass(slots=True)
@@ -315,44 +253,6 @@ def _spread(trials: Sequence[stats.TrialRatio]) -> float:
     return statistics.stdev(found) if len(found) > 1 else 0.0
 
 
-def rounds_in(workload: Workload, budget_s: float, effect: float = 0.05, looks: Sequence[int] = ()) -> Rounds | None:
-    """How many rounds a trial has, which may take a sixth of the budget; None for an op workload, whose plan says it."""
-    return None if workload.kind == "op" else Rounds(budget_s / stats.MIN_TRIALS, effect, looks)
-
-
-def plan_of(workload: Workload, *, trials: int, seed: int, budget_s: float) -> Plan:
-    """How trials of this workload run; for a network `Rounds` says the number of rounds. A trial of an op workload takes a sixth
-    of the budget (also where the number of trials is fixed: of the default one), or 40 rounds if that is less."""
-    if workload.kind != "op":
-        return Plan(trials=trials, seed=seed, items=_items(workload))
-    few, many = OP_ROUNDS
-    share = budget_s / stats.MIN_TRIALS
-    return Plan(
-        trials=trials,
-        seed=seed,
-        grouping=items.grouping(workload),
-        target_s=max(share - START_ESTIMATE_S, share / 2),
-        min_rounds=few,
-        max_rounds=many,
-        warmup_floor=OP_WARMUP[0],
-        warmup_cap=OP_WARMUP[1],
-    )
-
-
-def enough_of(workload: Workload) -> Enough:
-    """When an item of this workload is warm: (its warm-up iterations' wall times in ns) → whether it is."""
-    if workload.kind == "op":
-        return lambda walls_ns: stats.warm_up(walls_ns, floor=OP_WARMUP[0]).steady
-    return steady
-
-
-def fitted(options: Design, workload: Workload) -> Workload:
-    """The workload with as many sizes as six trials within the budget can hold; all with a fixed number of trials."""
-    if options.trials is not None:
-        return workload
-    return items.thinned(workload, int(options.budget_s / stats.MIN_TRIALS / ITEM_S))
-
-
 def _rounds(trial: Trial) -> str:
     least, most = min(trial.group_rounds), max(trial.group_rounds)
     return f"{least} rounds" if least == most else f"{least} to {most} rounds"
@@ -360,10 +260,3 @@ def _rounds(trial: Trial) -> str:
 
 def _headline(ratios: Mapping[str, object]) -> str:
     return next((name for name in HEADLINES if name in ratios), next(iter(ratios)))
-
-
-def _items(workload: Workload) -> tuple[str, ...] | None:
-    """What is timed: of a network the task's own items, of other kinds all that the child offers."""
-    if workload.kind != "network":
-        return None
-    return ("infer_block",) if workload.description.get("task") == "infer" else ("train_block", "train_step_sync")

@@ -7,13 +7,14 @@ from paced_runs import compare_options, run_options, trial
 
 from dlprof import stats
 from dlprof.analysis.timing import lockstep
-from dlprof.api.compare.plan import Pacing, Rounds, rounds_in
+from dlprof.api.lockstep.pacing import Pacing
+from dlprof.api.lockstep.rounds import Rounds, rounds_in
 
 
 def pacing(budget_s: float, monkeypatch: pytest.MonkeyPatch, **options):
     """A comparison whose trials take 20 s each by a clock that is turned by hand; what it says; the clock."""
     clock = [0.0]
-    monkeypatch.setattr("dlprof.api.compare.plan.time.monotonic", lambda: clock[0])
+    monkeypatch.setattr("dlprof.api.lockstep.pacing.time.monotonic", lambda: clock[0])
     said: list[str] = []
     run = run_options()
     made = Pacing(compare_options(run, budget_s=budget_s, **options), run.resolve("tf"), said.append, said.append)

@@ -11,8 +11,8 @@ from dlprof.analysis.explain import speeds_traced
 from dlprof.analysis.facts import TwoSpeeds
 from dlprof.analysis.model import Comparison, ItemResult, Side
 from dlprof.analysis.timing import families, speeds
-from dlprof.api.compare import profiling_cost
-from dlprof.api.compare.evidence import evidence_of, side_of, trial_of
+from dlprof.api.findings import profiling_cost
+from dlprof.api.findings.evidence import evidence_of, side_of, trial_of
 from dlprof.names import SIDES, CaptureName, SideLetter
 from dlprof.store import Capture
 

@@ -10,10 +10,10 @@ from dlprof import stats
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing import families, ranking
 from dlprof.analysis.timing.ranking import Headline, Ranking
-from dlprof.api.compare import findings
+from dlprof.api.findings import of_two
 from dlprof.names import SIDES, CaptureName, Pair, pairs_of
 
-PartsOf = Callable[[Pair], findings.Parts]
+PartsOf = Callable[[Pair], of_two.Parts]
 """Two sides → what the findings on them are made of, as A and B."""
 
 
@@ -23,10 +23,10 @@ def rank(letters: Sequence[str], parts_of: PartsOf, *, warnings: Sequence[str]) 
     heads: dict[Pair, Headline | None] = {}
     for pair in pairs_of(letters):
         parts = parts_of(pair)
-        found[pair] = findings.build(replace(parts, captures={}))
+        found[pair] = of_two.build(replace(parts, captures={}))
         heads[pair] = _headline(found[pair], parts)
     first = ranking.order(letters, heads)[0]
-    found |= {pair: findings.build(parts_of(pair)) for pair in found if first in pair}
+    found |= {pair: of_two.build(parts_of(pair)) for pair in found if first in pair}
     return ranking.build(found, heads, warnings=warnings, alpha=_alpha(heads, parts_of(SIDES)))
 
 
@@ -35,7 +35,7 @@ def paths(folder: Path, pair: Pair) -> dict[str, str]:
     return {role: str(folder / CaptureName.first(side)) for side, role in zip(pair, SIDES, strict=True)}
 
 
-def _headline(found: Comparison, parts: findings.Parts) -> Headline | None:
+def _headline(found: Comparison, parts: of_two.Parts) -> Headline | None:
     measured = parts.measured
     if not parts.family:
         return ranking.headline(found)
@@ -43,7 +43,7 @@ def _headline(found: Comparison, parts: findings.Parts) -> Headline | None:
     return ranking.headline(found, families.over_all(measured.timings, names, measured.margin, measured.sides))
 
 
-def _alpha(heads: dict[Pair, Headline | None], parts: findings.Parts) -> float | None:
+def _alpha(heads: dict[Pair, Headline | None], parts: of_two.Parts) -> float | None:
     """At which all intervals hold together: a look's own level, else .05."""
     ratios = [head.ratio for head in heads.values() if head is not None and head.ratio is not None]
     if not ratios:
