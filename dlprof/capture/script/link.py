@@ -132,7 +132,7 @@ class Listener:
         self.path = self._own / "steps" if self._own else path
         self.late: list[Hello] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
-        self._socket.bind(str(path))
+        self._socket.bind(str(self.path))
         self._socket.listen(64)
         self._socket.setblocking(False)
         self._selector = selectors.DefaultSelector()
