@@ -104,19 +104,7 @@ def parse(
     framework: str | None = None,
 ) -> Workload:
     """A workload from TOML text; `source` names it in errors. Raises `UsageError`."""
-    try:
-        document = tomllib.loads(text)
-    except (ValueError, RecursionError) as failure:  # no TOML, a number of thousands of digits, nested too deeply
-        raise UsageError(f"{source}: {failure}", hint=_FORMAT) from None
-    for key in ("name", "kind", "title"):
-        if not isinstance(document.get(key), str):
-            raise UsageError(f"{source}: `{key}` is missing", hint=_FORMAT)
-    around = convert({key: document.pop(key) for key in _AROUND if key in document}, Around, source, _FORMAT)
-    if around.include:
-        tasks = document.get("tasks", [])
-        if not isinstance(tasks, list):
-            raise UsageError(f"{source}: tasks: expected [[tasks]]", hint=_FORMAT)
-        document["tasks"] = [*tasks, *_included(around.include, source)]
+    document, around = _read(text, source)
     overrides, own, plain = around.presets, around.settings, around.default_preset
     presets = (plain, *(name for name in overrides if name != plain))
     chosen = preset or plain
@@ -140,6 +128,24 @@ def parse(
         differs=differs,
         chosen=values,
     )
+
+
+def _read(text: str, source: str) -> tuple[dict[str, Any], Around]:
+    """The description in a workload file, with the tasks that it includes, and what the file says around it."""
+    try:
+        document = tomllib.loads(text)
+    except (ValueError, RecursionError) as failure:  # no TOML, a number of thousands of digits, nested too deeply
+        raise UsageError(f"{source}: {failure}", hint=_FORMAT) from None
+    for key in ("name", "kind", "title"):
+        if not isinstance(document.get(key), str):
+            raise UsageError(f"{source}: `{key}` is missing", hint=_FORMAT)
+    around = convert({key: document.pop(key) for key in _AROUND if key in document}, Around, source, _FORMAT)
+    if around.include:
+        tasks = document.get("tasks", [])
+        if not isinstance(tasks, list):
+            raise UsageError(f"{source}: tasks: expected [[tasks]]", hint=_FORMAT)
+        document["tasks"] = [*tasks, *_included(around.include, source)]
+    return document, around
 
 
 def with_functions(found: Workload, file: Path | None) -> Workload:

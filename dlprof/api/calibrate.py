@@ -121,12 +121,17 @@ def calibrate(options: RunOptions, side_text: str, time_s: float, progress: Prog
             rounds=kept.rounds,
             rounds_of=None if kept.rounds else rounds_in(workload, DEFAULT_BUDGET_S),
         ).interrupted
-    if kept.count < FEWEST_TRIALS:
-        told = f"{kept.count} trials: a calibration needs {FEWEST_TRIALS}"
+    _check_count(kept.count, stopped)
+    return kept.result(workload, side, options), stopped
+
+
+def _check_count(count: int, stopped: bool) -> None:
+    """Raises `UsageError` where there are too few trials, `Interrupted` where they are too few because it was stopped."""
+    if count < FEWEST_TRIALS:
+        told = f"{count} trials: a calibration needs {FEWEST_TRIALS}"
         if stopped:
             raise Interrupted(f"interrupted after {told}", hint="they are kept; run it again to add to them")
         raise UsageError(told, hint="they are kept; run it again, or give more --time")
-    return kept.result(workload, side, options), stopped
 
 
 def _check_time(missing: int, time_s: float) -> None:

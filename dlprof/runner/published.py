@@ -19,7 +19,7 @@ from dlprof_child.channel import Channel, write_json
 from dlprof_child.clock import unix_ns
 from dlprof_child.faults import Unsupported
 from dlprof_child.functions import MXNET, TENSORFLOW
-from dlprof_child.ops import items_of
+from dlprof_child.op_items import items_of
 from dlprof_child.session import check, describe
 
 SIDES = (("mxnet", "b"), ("tf", "a"))  # the study's order

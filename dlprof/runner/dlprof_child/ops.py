@@ -9,59 +9,9 @@ from . import names, operands, recheck
 from .clock import Stopwatch
 from .faults import OTHER_CALL, Fault, Unsupported
 from .garbage import Collections
+from .op_items import items_of
 
 WARMUP_CALLS = 3
-TENSORS = ("tensor", "variable")  # operands that are on the device before the call; a variable may be changed by it
-
-
-class Item:
-    """One task at one size with one call. plain: whether that is the call that the item's name need not say."""
-
-    def __init__(self, task, size, variant, call, plain):
-        self.task = task
-        self.size = size
-        self.call = call
-        self.name = names.item(task["name"], size, None if plain else variant)
-        self.label = task["name"] + (":study" if not plain and variant == "study" else "")
-        self.creates = any(operand.get("as", "tensor") not in TENSORS for operand in task["operands"])
-
-
-def items_of(description, framework):
-    """All items of a description for a framework, in order. Raises Unsupported where a call is not given."""
-    run = description["run"]
-    wanted = run.get("variant", "idiomatic")
-    found = []
-    for task in description["tasks"]:
-        calls = task["calls"]
-        variants = list(calls) if wanted == "all" else [wanted if wanted in calls else "idiomatic"]
-        for variant in variants:
-            call = calls[variant].get(framework) or calls["idiomatic"].get(framework)
-            if call is None:
-                raise Unsupported(
-                    "%s has no call for %s" % (task["name"], framework), "add one under calls in its description"
-                )
-            call = {"call": call} if not isinstance(call, dict) else call
-            call = _own(call, description.get("python")) if "function" in call else call
-            gradient = _by(task) if task.get("differentiate") else []
-            call = dict(call, gradient=gradient, in_place=bool(task.get("in_place")))
-            sizes = run.get("sizes") or task["sizes"]
-            found += [Item(task, int(size), variant, call, variant == "idiomatic") for size in sizes]
-    return found
-
-
-def _own(call, python):
-    """A call of a function in the user's own Python file: with the file's name and text, and what reports call it."""
-    if not python:
-        raise Unsupported(
-            "a call names the function %r of a Python file" % (call["function"],), "name that file: --calls FILE.py"
-        )
-    return dict(call, call="%s:%s" % (python["name"], call["function"]), file=python["name"], code=python["text"])
-
-
-def _by(task):
-    """Positions of the operands that gradients are taken by: those of `by`, else the first."""
-    names = [operand["name"] for operand in task["operands"]]
-    return [names.index(name) for name in task.get("by", names[:1])]
 
 
 class OpWork:
@@ -195,14 +145,14 @@ class OpWork:
         # MXNet's mx.nd has no zero-dimensional arrays: a scalar comes out as (1,)
         arrays = {names.array("out", name): result.reshape(()) if result.size == 1 else result}
         if not item.creates and item.task.get("gradient", not item.task.get("in_place")):
-            found = self._backend.gradient(self._compile(item), values, _by(item.task))
+            found = self._backend.gradient(self._compile(item), values, item.by)
             arrays.update(self._gradients("grad", item, found))
         return arrays
 
     @staticmethod
     def _gradients(kind, item, found, number=None):
         """{array name: gradient} in the described layout."""
-        by = [item.task["operands"][position] for position in _by(item.task)]
+        by = [item.task["operands"][position] for position in item.by]
         return {
             names.array(kind, item.name, operand["name"] if len(by) > 1 else "", number): operands.described(
                 gradient, operand.get("is"), item.call.get("layout")
