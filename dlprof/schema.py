@@ -13,8 +13,9 @@ from typing import Final
 
 import pyarrow as pa
 
-SCHEMA_VERSION: Final = 2
-"""2 added host, rank and parent, and the phase communication; a table of version 1 reads with null in what it lacks."""
+SCHEMA_VERSION: Final = 3
+"""2 added host, rank and parent, and the phase communication; 3 added source_line. A table of an older version reads with null in
+what it lacks."""
 
 LEVELS: Final = ("api", "op", "kernel", "copy", "sync", "marker", "counter")
 PHASES: Final = (
@@ -89,6 +90,9 @@ EVENT_COLUMNS: Final = (
     Column("kernel", _TEXT, "", True, "what ran: GPU kernel name, or on a CPU the framework's own operator type"),
     Column("op_path", _TEXT, "", True, "the framework's path of the operator, such as forward/conv1/Conv2D"),
     Column("layer", _TEXT, "", True, "layer of the model, such as conv1"),
+    Column(
+        "source_line", _TEXT, "", True, "line of the user's program that it comes from, where recorded: model.py:42"
+    ),
     Column(
         "phase",
         _TEXT,

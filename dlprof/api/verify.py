@@ -21,7 +21,6 @@ from dlprof.errors import DlprofError, StoreError
 from dlprof.manifest import LockstepOptions
 from dlprof.names import SIDES
 from dlprof.report import json, ranking_json
-from dlprof.schema import SCHEMA_VERSION
 from dlprof.store import (
     COMPARISON_FILE,
     EVENTS_FILE,
@@ -47,6 +46,8 @@ _RULED: Final = re.compile(
     r"|ledger\.(untraced_gap_ns|profiling_ns|notes|statement|lines\[\d+\]\.(low_ns|high_ns))"
 )
 """What a rule decides (of stopping, of intervals, of what a trace is held against), and not a table alone."""
+_RULES: Final = 2
+"""Schema version since which the rules are those of today."""
 _MANIFEST: Final = (
     "manifest_version schema_version kind dlprof_version created command complete framework version device mode fidelity "
     "workload options seed environment machine data child trace sides trials warnings files"
@@ -184,7 +185,7 @@ def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
         return
     found = [text for text in differences(stated, anew, whole="") if _ROOT.sub("", text.split(":")[0]) not in _PLACES]
     version = capture.manifest.schema_version
-    ruled = [text for text in found if version < SCHEMA_VERSION and _RULED.fullmatch(text.split(": stated ")[0])]
+    ruled = [text for text in found if version < _RULES and _RULED.fullmatch(text.split(": stated ")[0])]
     if ruled:
         told = f"{len(ruled)} statements are by rules of an earlier dlprof (schema {version}), such as {ruled[0]}"
         yield Check(where, "unchecked", told)

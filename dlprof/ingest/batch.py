@@ -33,7 +33,7 @@ LEVEL: Final = {name: code for code, name in enumerate(schema.LEVELS)}
 TARGET_ROWS: Final = 131_072
 """Rows of a batch to aim for: 64k to 256k. Smaller is fine at the end of a file."""
 
-POOLED: Final = ("name", "lookup", "category", "op_path", "kernel", "layer", "shape", "dtype")
+POOLED: Final = ("name", "lookup", "category", "op_path", "kernel", "layer", "source_line", "shape", "dtype")
 """Text columns that hold codes of the pool of the same name."""
 NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops", "step", "pair", "run")
 
@@ -82,9 +82,9 @@ class RawBatch:
     `level` int8: LEVEL code, or NO_TEXT where the vocabulary decides.
     `lookup` int32 pool code: the raw operator name that the vocabulary is asked for, where it is not `name` itself
     (TensorFlow `forward/conv1/Conv2D:Conv2D` → lookup and kernel `Conv2D`, op_path `forward/conv1/Conv2D`).
-    `category`, `op_path`, `kernel`, `layer`, `shape`, `dtype` int32 pool codes, stored as they are; `layer` only where the
-    producer itself tells it, else it is derived from paths and nesting. `kernel`: the GPU kernel's
-    name, or on a CPU the framework's own operator type.
+    `category`, `op_path`, `kernel`, `layer`, `source_line`, `shape`, `dtype` int32 pool codes, stored as they are; `layer` only
+    where the producer itself tells it, else it is derived from paths and nesting. `kernel`: the GPU kernel's name, or on a CPU
+    the framework's own operator type. Where operators nest, a `source_line` is that of all inside that has none.
     `correlation` int64 (launch ↔ kernel). `link` int64: the producer's own id of an operator (Kineto `External id`): on a
     level-op event its own id, elsewhere the id of the op that launched it.
     `pair` int64: the number, above 0, that a forward operator and its gradient share; negative on the gradient.
@@ -105,6 +105,7 @@ class RawBatch:
     op_path: Int32 | None = None
     kernel: Int32 | None = None
     layer: Int32 | None = None
+    source_line: Int32 | None = None
     shape: Int32 | None = None
     dtype: Int32 | None = None
     correlation: Int64 | None = None

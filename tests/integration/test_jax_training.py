@@ -6,7 +6,9 @@ JAX on a CPU.
 
 from __future__ import annotations
 
+import re
 import subprocess
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +40,17 @@ LAYERS = {
     } | {"head"},
     "scan": {
         f"decoder/layers/{part}"
-        for part in ("pre_norm", "self_attention", "self_attention/query", "self_attention/out", "wi", "wo")
-    } | {"decoder", "decoder/decoder_norm", "decoder/logits_dense", "token_embedder"},
+        for part in ("pre_norm", *(f"self_attention{name}" for name in ("", "/query", "/key", "/value", "/out")), "wi", "wo")
+    } | {"decoder", "decoder/layers", "decoder/decoder_norm", "decoder/logits_dense", "token_embedder"},
     "vmap": {"encoder", "decoder", "sgd"},
     "sharded": {"mlp", "sgd"},
 }  # fmt: skip
+
+TRANSFORMATIONS = {
+    *("jit", "pjit", "jvp", "transpose", "vmap", "shard_map", "custom_vjp_call", "custom_jvp_call"),
+    *("checkpoint", "remat", "rematted_computation", "while", "body", "cond", "closed_call", "scan", "~"),
+}
+"""Parts of a name stack that no program wrote."""
 
 
 def backward(path: str) -> bool:
@@ -70,6 +78,8 @@ def check(path: Path, program: str) -> None:
     own_steps(table, rows, told)
     layers = set(rows["layer"].to_pylist())
     assert LAYERS[program] <= layers
+    times_of_layers(rows, told, LAYERS[program])
+    times_of_lines(rows, told)
     # A transformation, a loop's body or a class that stood in a layer's name would make two layers of one.
     assert not [name for name in layers if name and set(name) & set("()~<>")]
 
@@ -95,6 +105,51 @@ def phases(rows: pa.Table, told: list[Executed]) -> None:
     updates = time_of(rows, pc.equal(phase, "optimizer"))
     rest = sum(each.duration_ps for each in told if not backward(each.op_name) and not forward(each.op_name))
     assert 0 < updates <= rest
+
+
+def layer_in(path: str, layers: set[str]) -> str | None:
+    """The deepest of the model's own layers that an instruction's name stack goes through, before its primitive."""
+    scopes = [part for part in re.split(r"[/()]", path.rpartition("/")[0]) if part and part not in TRANSFORMATIONS]
+    held = "/" + "/".join(scopes) + "/"
+    return max((layer for layer in layers if f"/{layer}/" in held), key=len, default=None)
+
+
+def times_of_layers(rows: pa.Table, told: list[Executed], layers: set[str]) -> None:
+    """The time of each of the model's layers is that of the instructions whose name stacks go through it, within 1 %.
+
+    The layers are those that the program's text names; what XLA made itself has no stack, and stands where its neighbours do.
+    """
+    stacks = [each for each in told if "/" in each.op_name]
+    theirs: Counter[str] = Counter()
+    for each in stacks:
+        if (layer := layer_in(each.op_name, layers)) is not None:
+            theirs[layer] += each.duration_ps
+    assert set(theirs) == layers
+    assert len({each.start_ps for each in told}) == len(told)
+    named = {each.start_ps for each in stacks}
+    ours: Counter[str] = Counter()
+    for layer, start, time in zip(
+        rows["layer"].to_pylist(), _starts(rows, rows, told), rows["duration_ps"].to_pylist(), strict=True
+    ):
+        if start in named and layer in layers:
+            ours[layer] += time
+    assert ours == pytest.approx(theirs, rel=0.01)
+
+
+def times_of_lines(rows: pa.Table, told: list[Executed]) -> None:
+    """The time of each line of the program is that of the instructions whose metadata state it, to the picosecond."""
+    stating = {each.start_ps: each for each in told if each.source}
+    assert len(stating) > len(told) / 2
+    theirs: Counter[str] = Counter()
+    ours: Counter[str] = Counter()
+    for each in stating.values():
+        theirs[re.sub(r".*/site-packages/", "", each.source)] += each.duration_ps
+    for line, start, time in zip(
+        rows["source_line"].to_pylist(), _starts(rows, rows, told), rows["duration_ps"].to_pylist(), strict=True
+    ):
+        if start in stating:
+            ours[line] += time
+    assert ours == theirs
 
 
 def operators(rows: pa.Table, told: list[Executed]) -> None:

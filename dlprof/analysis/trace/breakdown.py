@@ -11,6 +11,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 import pyarrow as pa
 
+from dlprof import schema
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Ints, Text
 from dlprof.analysis.model import Outside
@@ -19,7 +20,7 @@ from dlprof.errors import UsageError
 from dlprof.names import INPUT
 from dlprof.units import PS_PER_NS
 
-By = Literal["op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process"]
+By = Literal["op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process", "source"]
 Where = Literal["work", "host"]
 
 KEYS: Final[dict[str, tuple[str, ...]]] = {
@@ -32,6 +33,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
     "stream": ("device", "stream"),
     "name": ("name",),
     "process": ("process",),
+    "source": ("source_line",),
 }
 """Key columns of each view. A kernel is always shown with its device: the same kernel on two devices is two rows."""
 
@@ -67,7 +69,12 @@ COLUMNS: Final = (
     "occurrences",
     "calls",
 )
-"""What `view`, and what it needs from steps, layers and completeness, reads of schema.EVENTS."""
+"""What most views, and what they need from steps, layers and completeness, reads of schema.EVENTS."""
+
+
+def columns_of(by: str) -> tuple[str, ...]:
+    """What a view reads of schema.EVENTS: the keys of one that few ask for are read only then."""
+    return (*COLUMNS, *(name for name in KEYS[by] if name in schema.EVENTS.names and name not in COLUMNS))
 
 
 def view(events: pa.Table, by: str, where: Where = "work") -> pa.Table:
@@ -145,7 +152,7 @@ def _amount(events: pa.Table, mask: Bools) -> Outside:
 
 
 def key(events: pa.Table, mask: Bools, name: str) -> Text:
-    """op, phase or layer of the rows of `mask`: their own or, for a kernel or copy without, that of what launched it.
+    """op, phase, layer or source line of the rows of `mask`: their own; of a kernel or copy without, that of its launch.
 
     An op that nobody knows is shown by the raw name of the operator that launched it, else by its kernel's or its own
     (view's `known` tells them apart): the launching operator is what two GPUs, or two releases, have in common. A copy is
@@ -195,7 +202,7 @@ def _key(events: pa.Table, work: pa.Table, mask: Bools, name: str) -> Text | Int
         return places.of(work)
     if name == "process":
         return _process(work)
-    if name in ("op", "phase", "layer"):
+    if name in ("op", "phase", "layer", "source_line"):
         return key(events, mask, name)
     column = columns.text(work, name)
     return _or_else(column, columns.text(work, "name")) if name == "kernel" else column

@@ -10,11 +10,12 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
-BY = ("op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process")
+BY = ("op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process", "source")
 
 EXAMPLES = """examples:
   dlprof show my-capture                      by operator and phase
   dlprof show my-capture --by layer
+  dlprof show my-capture --by source          by line of the program (JAX; PyTorch with_stack)
   dlprof show gpu-trace.json --where host     what the host did beside the kernels
   dlprof show my-capture --view launches      launch delays and queues of a GPU trace
   dlprof show host.xplane.pb --by kernel --format csv"""
@@ -22,7 +23,12 @@ EXAMPLES = """examples:
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("capture", type=Path, metavar="A", help="capture directory, or a raw trace file or folder")
-    parser.add_argument("--by", choices=list(BY), default="op", help="name: as recorded (default: op)")
+    parser.add_argument(
+        "--by",
+        choices=list(BY),
+        default="op",
+        help="name: as recorded; source: line of the program, where recorded (default: op)",
+    )
     parser.add_argument(
         "--where",
         choices=["work", "host"],
@@ -54,7 +60,9 @@ def run(arguments: argparse.Namespace) -> int:
     with opened(arguments.capture, repair=arguments.repair) as capture:
         if arguments.view:
             return _detail(placed_events(capture)[0], arguments)
-        found = view_of(capture, *placed_events(capture, breakdown.COLUMNS), arguments.by, arguments.where)
+        found = view_of(
+            capture, *placed_events(capture, breakdown.columns_of(arguments.by)), arguments.by, arguments.where
+        )
     if arguments.format == "text":
         show(comparison_text.view(found, colour=colour(), rows=arguments.rows), colour=colour())
     else:

@@ -8,7 +8,7 @@ What a category means is a table (`kineto_categories`); what a name means is `ki
 from __future__ import annotations
 
 from array import array
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, ClassVar, Final
@@ -17,12 +17,13 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
-from dlprof.ingest.dialects import kineto_ascend, kineto_names
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, Pool, RawBatch
+from dlprof.ingest.dialects import kineto_ascend, kineto_frames, kineto_names
 from dlprof.ingest.dialects.kineto_args import NONE, Args, Memory, Task, decode_args, decoded, number, text
 from dlprof.ingest.dialects.kineto_categories import (
     ANNOTATION,
     CATEGORIES,
+    FRAME,
     LEGACY,
     MEMORY_DEVICES,
     Category,
@@ -96,6 +97,7 @@ class KinetoDialect(Dialect):
             category=category,
             kernel=self._kernels(rows, level),
             layer=self._modules(args),
+            source_line=self._lines(rows, args, kind),
             shape=self._described("shape", is_op, [a.dims_old if a.dims is NONE else a.dims for a in ops]),
             dtype=self._described("dtype", is_op, [a.types for a in ops]),
             correlation=correlation,
@@ -270,6 +272,17 @@ class KinetoDialect(Dialect):
             return None
         return text_codes(self.ctx.pool("layer"), [kineto_names.module_path(text) for text in texts])
 
+    def _lines(self, rows: Sequence[Event], args: Sequence[Args], kind: Int32) -> Int32 | None:
+        """The line of the program that a Python frame is of, or that an operator was called from; None where no row has one."""
+        frames = self._are(kind, lambda one: one is FRAME)
+        texts = [a.stack for a in args]
+        if not frames.any() and not any(texts):
+            return None
+        pool = self.ctx.pool("source_line")
+        codes = _coded(texts, kineto_frames.called_from, pool)
+        codes[frames] = _coded([event.name for event in compress(rows, frames)], kineto_frames.line, pool)
+        return codes
+
     def _described(self, column: str, is_op: Mask, raws: list[msgspec.Raw]) -> Int32:
         """raws: one for each operator."""
         codes = np.full(len(is_op), NO_TEXT, dtype=np.int32)
@@ -290,6 +303,12 @@ class KinetoDialect(Dialect):
         self.ctx.host = host_of(self.header, self.ctx.source)
         self.ctx.rank = rank_of(self.header, self.ctx.source)
         self.ctx.process = process_of(self.ctx.source)
+
+
+def _coded(texts: Sequence[str | None], meaning: Callable[[str], str | None], pool: Pool) -> Int32:
+    """Codes of what texts mean, each distinct one asked once; NO_TEXT for none."""
+    found = {text: None if text is None else meaning(text) for text in set(texts)}
+    return text_codes(pool, [found[text] for text in texts])
 
 
 def _pairs(args: Sequence[Args]) -> Int64 | None:

@@ -33,6 +33,7 @@ class Args(msgspec.Struct, gc=False):
     sequence: int | None = msgspec.field(default=NO_INT, name="Sequence number")
     forward_thread: int | None = msgspec.field(default=0, name="Fwd thread id")
     modules: str | None = msgspec.field(default=None, name="Module Hierarchy")
+    stack: str | None = msgspec.field(default=None, name="Call stack")
 
 
 class Memory(msgspec.Struct, gc=False):
@@ -96,6 +97,7 @@ def _single(raw: msgspec.Raw, ctx: Context) -> Args:
         sequence=_int(values.get("Sequence number")),
         forward_thread=_int(values.get("Fwd thread id")),
         modules=modules if isinstance(modules := values.get("Module Hierarchy"), str) else None,
+        stack=stack if isinstance(stack := values.get("Call stack"), str) else None,
     )
 
 

@@ -33,7 +33,9 @@ class Category:
 
 _OPERATOR: Final = Category("op")
 _CALL: Final = Category("api")
-_FRAME: Final = Category("api", launches=False)
+FRAME: Final = Category("api", launches=False)
+"""A function of Python, by file, line and name."""
+_OVERHEAD: Final = Category("api", launches=False)
 _MARKER: Final = Category("marker")
 ANNOTATION: Final = Category("marker")
 """A span that the user (record_function) or PyTorch itself (steps, optimizers, collectives) named."""
@@ -48,8 +50,8 @@ CATEGORIES: Final = {
     "cpu_op": _OPERATOR,
     "user_annotation": ANNOTATION,
     "cpu_instant_event": _MARKER,
-    "python_function": _FRAME,
-    "overhead": _FRAME,
+    "python_function": FRAME,
+    "overhead": _OVERHEAD,
     "Trace": _MARKER,
     "collective_comm": Category("kernel", "told"),
     # CUDA, ROCm and Intel GPUs

@@ -1,8 +1,8 @@
 """Reads back what `dlprof export --to chrome` wrote of one capture: nothing is derived anew that the file states.
 
-Level, operator, phase, layer, step, calls and launch stand on each event; device, host, rank and track in the metadata. Lanes
-of a track are one track again; self times follow from nesting, as they did when the capture was read. Of counters the file
-has names and values alone.
+Level, operator, phase, layer, source line, step, calls and launch stand on each event; device, host, rank and track in the
+metadata. Lanes of a track are one track again; self times follow from nesting, as they did when the capture was read. Of
+counters the file has names and values alone.
 """
 
 from __future__ import annotations
@@ -40,6 +40,7 @@ class _Stated(msgspec.Struct, gc=False):
     op: str = ""
     phase: str | None = None
     layer: str | None = None
+    source_line: str | None = None
     fuses: str = ""
     kernel: str | None = None
     op_path: str | None = None
@@ -126,6 +127,7 @@ class OwnDialect(Dialect):
             op_path=self._codes("op_path", [one.op_path for one in stated]),
             kernel=self._codes("kernel", [one.kernel for one in stated]),
             layer=self._codes("layer", [one.layer for one in stated]),
+            source_line=self._codes("source_line", [one.source_line for one in stated]),
             shape=self._codes("shape", [one.shape for one in stated]),
             dtype=self._codes("dtype", [one.dtype for one in stated]),
             correlation=_ints([one.correlation for one in stated]),

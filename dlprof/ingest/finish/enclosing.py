@@ -86,6 +86,15 @@ def layers(parent: Int64, scope: Int32, scopes: list[str], pool: Pool) -> Int32:
     return result
 
 
+def inherited(parent: Int64, own: Int32) -> Int32:
+    """Of each event its own code, else that of the innermost event around it that has one, NO_TEXT where none has."""
+    told = own != NO_TEXT
+    if not told.any():
+        return own
+    up = nearest(parent, told)
+    return np.where(told | (up < 0), own, own[up]).astype(np.int32)
+
+
 def outermost(parent: Int64, is_op: npt.NDArray[np.bool_], op: Int32) -> Int64:
     """Index of the outermost operator around each operator that is of the same canonical op, itself where there is none.
 

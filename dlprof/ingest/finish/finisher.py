@@ -168,7 +168,7 @@ class Finisher:
             launches.add(ids, meanings.level, correlation, int64(rows["link"]), int64(rows["start_ps"]), found.parent)
             if meanings.around is not None:
                 launching = (meanings.level == LEVEL["op"]) | ((correlation != NO_INT) & (correlation != 0))
-                launches.place(ids, launching, meanings.around, meanings.layer, found.root)
+                launches.place(ids, launching, meanings.around, meanings.layer, meanings.line, found.root)
             if late is not None:
                 first, behind = np.searchsorted(late[0], [done, done + count])
                 self_ps[late[0][first:behind] - done] -= late[1][first:behind]
@@ -217,14 +217,15 @@ class Finisher:
         return kept, meaning.of(kept)
 
     def _from_launch(self, track: Track, meanings: Meanings, launch: Int64) -> Meanings:
-        """Phase and layer of device rows where their launch was made; one row of a call counts as its call."""
+        """Phase, layer and line of device rows where their launch was made; one row of a call counts as its call."""
         launches = self._launches_of(track)
-        phase, layer, root = launches.host.found(launch)
+        phase, layer, line, root = launches.host.found(launch)
         linked, calls = launch != NO_EVENT, meanings.calls.copy()
         calls[linked] = np.where(launches.first_of_call(root[linked], meanings.op[linked]), 1, 0)
         return meanings.replaced(
             phase=np.where((meanings.phase == NO_TEXT) & _is_work(meanings), phase, meanings.phase).astype(np.int32),
             layer=np.where(meanings.layer == NO_TEXT, layer, meanings.layer).astype(np.int32),
+            line=np.where(meanings.line == NO_TEXT, line, meanings.line).astype(np.int32),
             calls=calls,
         )
 

@@ -53,73 +53,102 @@ class _Index:
 
 
 @dataclass(slots=True)
-class Gradients:
-    """Layers of forward operators by the number that autograd gives them and their gradients, of one process."""
+class ByNumber:
+    """A column of forward operators, as codes, by the number that autograd gives them and their gradients, of one process."""
 
     pairs: list[Int64] = field(default_factory=list)
-    layers: list[Int32] = field(default_factory=list)
+    codes: list[Int32] = field(default_factory=list)
     table: tuple[Int64, Int32] | None = None
 
-    def add(self, pair: Int64, layer: Int32) -> None:
-        """Takes the rows of a span: pair above 0 is a forward operator."""
-        rows = np.flatnonzero((pair > 0) & (layer != NO_TEXT))
+    def through(self, own: Int32, pair: Int64, asked: Int64 | None, position: Int64 | None) -> Int32:
+        """The column of the rows of a span; a gradient without a code of its own has that of its operator.
+
+        pair: above 0 on a forward operator. asked: the number whose operator a row takes after, NO_INT for none. position: the
+        thread of each row, where the span holds several.
+        """
+        found = own
+        if position is None:
+            self.add(pair, own)
+        if asked is not None:
+            told = self.find(asked) if position is None else self.so_far(asked, pair, own, position)
+            found = np.where(own == NO_TEXT, told, own).astype(np.int32)
+        if position is not None:
+            self.add(pair, own)
+        return found
+
+    def add(self, pair: Int64, own: Int32) -> None:
+        """Takes the rows of a span."""
+        rows = np.flatnonzero((pair > 0) & (own != NO_TEXT))
         if len(rows):
             self.pairs.append(pair[rows])
-            self.layers.append(layer[rows])
+            self.codes.append(own[rows])
             self.table = None
 
     def find(self, pair: Int64) -> Int32:
-        """The layer of the last operator with each number, NO_TEXT where there is none: those before it with the same number
+        """The code of the last operator with each number, NO_TEXT where there is none: those before it with the same number
         have no gradient."""
         if not self.pairs:
             return np.full(len(pair), NO_TEXT, dtype=np.int32)
         if self.table is None:
-            pairs, layers = np.concatenate(self.pairs), np.concatenate(self.layers)
+            pairs, codes = np.concatenate(self.pairs), np.concatenate(self.codes)
             order = np.argsort(pairs, kind="stable")
             last = np.append(np.diff(pairs[order]) != 0, True)
-            self.table = pairs[order][last], layers[order][last]
-            self.pairs, self.layers = [self.table[0]], [self.table[1]]
-        known, layers = self.table
+            self.table = pairs[order][last], codes[order][last]
+            self.pairs, self.codes = [self.table[0]], [self.table[1]]
+        known, codes = self.table
         at = np.minimum(np.searchsorted(known, pair), len(known) - 1)
-        return np.where(known[at] == pair, layers[at], NO_TEXT).astype(np.int32)
+        return np.where(known[at] == pair, codes[at], NO_TEXT).astype(np.int32)
 
-    def so_far(self, asked: Int64, pair: Int64, layer: Int32, position: Int64) -> Int32:
+    def so_far(self, asked: Int64, pair: Int64, own: Int32, position: Int64) -> Int32:
         """As `find`, for rows of several threads that are not added yet: each sees the threads before it, and its own."""
         before = self.find(asked)
-        rows = np.flatnonzero((pair > 0) & (layer != NO_TEXT))
+        rows = np.flatnonzero((pair > 0) & (own != NO_TEXT))
         keys = np.concatenate((pair[rows], asked))
         question = np.arange(len(keys)) >= len(rows)
         order = np.lexsort((question, np.concatenate((position[rows], position)), keys))
         known = np.maximum.accumulate(np.where(question[order], -1, np.arange(len(keys))))
         here = question[order] & (known >= 0)
         here &= keys[order] == keys[order][known]
-        before[order[here] - len(rows)] = layer[rows][order[known[here]]]
+        before[order[here] - len(rows)] = own[rows][order[known[here]]]
         return before
+
+
+@dataclass(frozen=True, slots=True)
+class Gradients:
+    """What gradients take from the operators that they are of."""
+
+    layers: ByNumber = field(default_factory=ByNumber)
+    lines: ByNumber = field(default_factory=ByNumber)
 
 
 @dataclass(slots=True)
 class _Host:
-    """What a launch has from where it was made, by id: codes of phase and layer, id of the outermost operator of the call."""
+    """What a launch has from where it was made, by id: codes of phase, layer and source line, id of the outermost operator of
+    the call."""
 
     ids: list[Int64] = field(default_factory=list)
     phase: list[Int32] = field(default_factory=list)
     layer: list[Int32] = field(default_factory=list)
+    line: list[Int32] = field(default_factory=list)
     root: list[Int64] = field(default_factory=list)
 
-    def found(self, launch: Int64) -> tuple[Int32, Int32, Int64]:
-        """Phase, layer and root of each launch; NO_TEXT, NO_TEXT and the launch itself where nothing is known."""
+    def found(self, launch: Int64) -> tuple[Int32, Int32, Int32, Int64]:
+        """Phase, layer, line and root of each launch; NO_TEXT and the launch itself where nothing is known."""
         none = np.full(len(launch), NO_TEXT, dtype=np.int32)
         if not self.ids:
-            return none, none, launch
+            return none, none, none, launch
         if len(self.ids) > 1:
             # Ids grow with time of writing, so that pieces lie in order.
             self.ids, self.phase = [np.concatenate(self.ids)], [np.concatenate(self.phase)]
-            self.layer, self.root = [np.concatenate(self.layer)], [np.concatenate(self.root)]
+            self.layer, self.line = [np.concatenate(self.layer)], [np.concatenate(self.line)]
+            self.root = [np.concatenate(self.root)]
         ids = self.ids[0]
         at = np.minimum(np.searchsorted(ids, launch), len(ids) - 1)
         hit = ids[at] == launch
-        phase, layer = (np.where(hit, values[0][at], NO_TEXT).astype(np.int32) for values in (self.phase, self.layer))
-        return phase, layer, np.where(hit, self.root[0][at], launch)
+        phase, layer, line = (
+            np.where(hit, values[0][at], NO_TEXT).astype(np.int32) for values in (self.phase, self.layer, self.line)
+        )
+        return phase, layer, line, np.where(hit, self.root[0][at], launch)
 
 
 @dataclass(slots=True)
@@ -157,12 +186,15 @@ class Launches:
         found = above != NO_EVENT
         self.operators.add(correlation[rows][found], above[found])
 
-    def place(self, ids: Int64, rows: npt.NDArray[np.bool_], phase: Int32, layer: Int32, root: Int64) -> None:
+    def place(
+        self, ids: Int64, rows: npt.NDArray[np.bool_], phase: Int32, layer: Int32, line: Int32, root: Int64
+    ) -> None:
         """Where launching rows stand: for what they launch."""
         if rows.any():
             self.host.ids.append(ids[rows])
             self.host.phase.append(phase[rows])
             self.host.layer.append(layer[rows])
+            self.host.line.append(line[rows])
             self.host.root.append(root[rows])
 
     def first_of_call(self, root: Int64, op: Int32) -> npt.NDArray[np.bool_]:

@@ -29,6 +29,7 @@ class Meanings:
     op, fuses: codes into `ops` and `fused`
     phase: code into schema.PHASES
     layer: code into `layers`
+    line: code into the pool of source lines
     calls: canonical calls per occurrence
     mark: the phase that a name gives to what is inside
     scope: code into `scopes`: the part of the model that the event spans
@@ -41,6 +42,7 @@ class Meanings:
     fuses: Int32
     phase: Int32
     layer: Int32
+    line: Int32
     calls: Int64
     mark: Int32
     scope: Int32
@@ -114,7 +116,7 @@ class Meaning:
             self._path_layer[code] = self.layers[where.layer] if where.layer else NO_TEXT
 
     def of(self, rows: Columns) -> Meanings:
-        """The meanings of rows; columns name, lookup, op_path, layer and level are read."""
+        """The meanings of rows; columns name, lookup, op_path, layer, source_line and level are read."""
         name, lookup, path, hint = rows["name"], rows["lookup"], rows["op_path"], rows["level"]
         asked = lookup != NO_TEXT
         any_asked = bool(asked.any())
@@ -139,7 +141,8 @@ class Meaning:
         told = self._told[rows["layer"]]
         layer = np.where(told == NO_TEXT, self._path_layer[path], told).astype(np.int32)
         mark = np.where(self._markers[name], NO_TEXT, pick("phase")).astype(np.int32)
-        return Meanings(level, op, fuses, phase, layer, calls, mark, pick("scope").astype(np.int32), unknown)
+        line, scope = rows["source_line"], pick("scope").astype(np.int32)
+        return Meanings(level, op, fuses, phase, layer, line, calls, mark, scope, unknown)
 
     def _refine(
         self,

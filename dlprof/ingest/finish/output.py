@@ -95,7 +95,8 @@ def _repeated(texts: Sequence[str | None], position: Int64) -> Arrow:
 def _codes(rows: Columns, meanings: Meanings) -> dict[str, Int32]:
     """Text columns as codes into their pools, as they were read and as they were understood."""
     read = {name: rows[name] for name in ("name", "category", "kernel", "op_path", "shape", "dtype")}
-    return {**read, "level": meanings.level.astype(np.int32), "op": meanings.op, "fuses": meanings.fuses}
+    understood = {"op": meanings.op, "fuses": meanings.fuses, "source_line": meanings.line}
+    return {**read, "level": meanings.level.astype(np.int32), **understood}
 
 
 def _optional(values: Int64) -> Arrow:

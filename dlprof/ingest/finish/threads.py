@@ -20,7 +20,7 @@ TIMES: Final = ("start_ps", "duration_ps")
 
 Open = dict[str, npt.NDArray[Any]]
 """Events that reach beyond the span they start in, as columns: start, end (ps), id, is_op, and what those inside take from
-them: op, mark, scope (codes as in Meanings), level, pair."""
+them: op, mark, scope, line (codes as in Meanings), level, pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,7 +30,7 @@ class Nested:
     self_ps: duration without the children of this span
     parent: id of the operator around, or NO_EVENT
     root: of an operator the id of the outermost one of the same call; of others their own id
-    meanings: with phase, layer and calls as nesting has them
+    meanings: with phase, layer, source line and calls as nesting has them
     open: what may still enclose later rows
     overlapping: number of events that begin inside an earlier one and end after it
     """
@@ -48,8 +48,8 @@ def nest(
 ) -> Nested:
     """Nests the rows of a span, sorted by nesting.order, in each other and in what is open.
 
-    gradients: layers by autograd's sequence number, of a file whose operators call operators; None for any other file, in
-    which phases, layers and calls stay as names and paths have them.
+    gradients: layers and source lines by autograd's sequence number, of a file whose operators call operators; None for any
+    other file, in which phases, layers, lines and calls stay as names, paths and the events themselves have them.
     """
     start, duration = times(rows), int64(rows["duration_ps"])
     every = joined(carried, _columns(rows, meanings, ids, start, start + duration))
@@ -78,6 +78,7 @@ def _columns(rows: Columns, meanings: Meanings, ids: Int64, start: Int64, end: I
         "op": meanings.op,
         "mark": meanings.mark,
         "scope": meanings.scope,
+        "line": meanings.line,
         "pair": rows["pair"],
     }
 
@@ -92,24 +93,21 @@ def _from_around(
     meaning: Meaning,
     gradients: Gradients,
 ) -> Meanings:
-    """Phase, layer and calls of the rows from what is around them."""
+    """Phase, layer, source line and calls of the rows from what is around them."""
     own = np.concatenate([np.full(head, NO_TEXT, dtype=np.int32), meanings.phase])
     phase = enclosing.phases(parent, every["level"], own, every["mark"])[head:]
     told = enclosing.layers(parent, every["scope"], meaning.scopes, meaning.layers)[head:]
     layer = np.where(meanings.layer == NO_TEXT, told, meanings.layer).astype(np.int32)
+    line = enclosing.inherited(parent, every["line"])[head:]
     pair, work = int64(rows["pair"]), meanings.level == LEVEL["op"]
-    own_layer, position = layer, rows.get("position")
-    if position is None:
-        gradients.add(pair, own_layer)
     # A row that autograd numbers as a gradient, and all inside it, is of the layer whose operator has that number.
     numbered = (every["pair"] < 0) & (every["pair"] != NO_INT)
+    asked = None
     if numbered.any():
         at = np.where(numbered, np.arange(len(numbered)), enclosing.nearest(parent, numbered))[head:]
         asked = np.where(at >= 0, -every["pair"][at], NO_INT)
-        found = gradients.find(asked) if position is None else gradients.so_far(asked, pair, own_layer, position)
-        layer = np.where(layer == NO_TEXT, found, layer).astype(np.int32)
-    if position is not None:
-        gradients.add(pair, own_layer)
+    layer = gradients.layers.through(layer, pair, asked, rows.get("position"))
+    line = gradients.lines.through(line, pair, asked, rows.get("position"))
     # Operators that autograd numbered ran with gradients on: where nothing tells otherwise, in the forward pass.
     ahead = work & (phase == NO_TEXT) & (pair > 0)
     phase = np.where(ahead, enclosing.FORWARD, phase).astype(np.int32)
@@ -118,6 +116,7 @@ def _from_around(
         phase=np.where(quiet, meanings.phase, phase).astype(np.int32),
         around=phase,
         layer=layer,
+        line=line,
         calls=np.where(work, outermost, meanings.calls).astype(np.int64),
     )
 

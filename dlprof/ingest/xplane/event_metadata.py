@@ -1,4 +1,4 @@
-"""What an accelerator's event metadata say of every event of that name: operator, flops, bytes, category.
+"""What an accelerator's event metadata say of every event of that name: operator, source line, flops, bytes, category.
 
 GPUs write such stats on each event; TPUs write them once, on the metadata of the HLO instruction.
 """
@@ -14,11 +14,12 @@ import numpy.typing as npt
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64
 from dlprof.ingest.protobuf.space import EventName, Plane
 from dlprof.ingest.reader import Context
+from dlprof.ingest.source_lines import source_line
 from dlprof.ingest.xplane.hlo_columns import HloColumns
 from dlprof.ingest.xplane.hlo_names import instruction
 from dlprof.ingest.xplane.plane_names import annotation
 
-_TEXTS: Final = ("op_path", "lookup", "category", "hlo")
+_TEXTS: Final = ("op_path", "lookup", "category", "source_line", "hlo")
 _NUMBERS: Final = ("flops", "bytes")
 _Code = TypeVar("_Code", np.int32, np.int64)
 
@@ -56,9 +57,11 @@ class SharedStats:
             self._texts["lookup"][row] = self._ctx.pool("lookup")[instruction(text)]
         if isinstance(category, str):
             self._texts["category"][row] = self._ctx.pool("category")[category]
-        program, text = stats.get("program_id"), name.display_name or _instruction_name(name.name)
-        if isinstance(program, int) and text and -(2**63) < program < 2**63:
-            self._texts["hlo"][row] = self._hlo.code(program, NO_TEXT, text)
+        if isinstance(line := stats.get("source"), str) and line:
+            self._texts["source_line"][row] = self._ctx.pool("source_line")[source_line(line)]
+        program, called = stats.get("program_id"), name.display_name or _instruction_name(name.name)
+        if isinstance(program, int) and called and -(2**63) < program < 2**63:
+            self._texts["hlo"][row] = self._hlo.code(program, NO_TEXT, called)
         for column, stat in (("flops", "flops"), ("bytes", "bytes_accessed")):
             value = stats.get(stat)
             if isinstance(value, int) and -(2**63) < value < 2**63:

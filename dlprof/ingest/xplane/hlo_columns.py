@@ -9,10 +9,11 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64, arrow
 from dlprof.ingest.reader import Context
+from dlprof.ingest.source_lines import source_line
 from dlprof.ingest.xplane.hlo_module import Modules
 from dlprof.ingest.xplane.hlo_names import instruction, spelled
 
-_POOLED: Final = ("op_path", "lookup", "kernel", "category")
+_POOLED: Final = ("op_path", "lookup", "kernel", "category", "source_line")
 
 
 class HloColumns:
@@ -71,7 +72,7 @@ class HloColumns:
         asked = self._module_list[module] if module != NO_TEXT else None
         described = self._modules.find(program if program != NO_INT else None, asked, name)
         base = instruction(name)
-        texts = {"op_path": "", "lookup": base, "kernel": base, "category": ""}
+        texts = {"op_path": "", "lookup": base, "kernel": base, "category": "", "source_line": ""}
         if described is not None:
             own = described.instruction
             texts = {
@@ -79,6 +80,7 @@ class HloColumns:
                 "lookup": spelled(described),
                 "kernel": base,
                 "category": own.category,
+                "source_line": source_line(own.source),
             }
         self._known.append(described is not None)
         for column, text in texts.items():

@@ -149,18 +149,20 @@ class PlaneRows:
         op_path = shared.texts("op_path", at, found.op_path)
         lookup = shared.texts("lookup", at, found.lookup)
         lookup = np.where(lookup == NO_TEXT, names.lookup[at], lookup)
-        category = shared.texts("category", at, None)
+        category, line = shared.texts("category", at, None), shared.texts("source_line", at, found.source_line)
         codes = shared.texts("hlo", at, found.hlo)
         if (codes != NO_TEXT).any():
             known = hlo.known(codes)
             lookup = np.where(known | (lookup == NO_TEXT), hlo.column("lookup", codes), lookup)
             op_path = np.where(op_path == NO_TEXT, hlo.column("op_path", codes), op_path)
             category = np.where(category == NO_TEXT, hlo.column("category", codes), category)
+            line = np.where(line == NO_TEXT, hlo.column("source_line", codes), line)
         return {
             "level": level,
             "lookup": lookup,
             "op_path": op_path,
             "category": category,
+            "source_line": line,
             "kernel": self._shared.device_kernels()[name],
             "bytes": shared.numbers("bytes", at, found.bytes),
             "flops": shared.numbers("flops", at, found.flops),
@@ -170,7 +172,7 @@ class PlaneRows:
         """What a thread's events are."""
         names, hlo = self._names, self._shared.hlo
         level = names.level[at]
-        op_path, lookup, category = names.op_path[at], names.lookup[at], None
+        op_path, lookup, category, line = names.op_path[at], names.lookup[at], None, None
         if names.eager.any:
             executed = names.eager.types(at, begun)
             level[executed != NO_TEXT] = LEVEL["op"]
@@ -185,7 +187,7 @@ class PlaneRows:
             op_path = np.where(told != NO_TEXT, told, np.where(ops, found.op_path, op_path))
             lookup = np.where(ops, hlo.column("lookup", codes), lookup)
             kernel = np.where(ops, hlo.column("kernel", codes), kernel)
-            category = hlo.column("category", codes)
+            category, line = hlo.column("category", codes), hlo.column("source_line", codes)
         if found.step is not None:
             marks = found.step != NO_INT
             level[marks] = LEVEL["marker"]
@@ -196,6 +198,7 @@ class PlaneRows:
             "lookup": lookup,
             "op_path": op_path,
             "category": category,
+            "source_line": line,
             "kernel": kernel,
             "bytes": found.bytes,
             "flops": found.flops,

@@ -14,10 +14,13 @@ from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64, Pool
 from dlprof.ingest.protobuf.event_windows import DOUBLE, REF, STR, Stats
 from dlprof.ingest.protobuf.space import Plane
 from dlprof.ingest.reader import Context
+from dlprof.ingest.source_lines import source_line
 from dlprof.ingest.xplane.hlo_columns import HloColumns
 from dlprof.ingest.xplane.plane_names import annotation, dtype
 
 _SIZE: Final = re.compile(r"(?:^|\s)(?:size|num_bytes):(\d{1,18})(?:\s|$)")
+_SOURCE: Final = re.compile(r".+:\d+")
+"""A stat `source` that is a line of the program, `/home/me/model.py:42`."""
 _PATHS: Final = ("tf_op", "name", "annotation", "level 0")
 """Stats that may name the operator of a device event, best first; XLA writes `XlaModule:` into tf_op when it knows none."""
 _NUMBERS: Final = {"correlation_id": "correlation", "bytes_accessed": "bytes", "flops": "flops"}
@@ -46,6 +49,7 @@ class Found:
     shape: Int32 | None
     dtype: Int32 | None
     op_path: Int32
+    source_line: Int32 | None
     lookup: Int32
     hlo: Int32 | None
     duration: Int64 | None
@@ -107,6 +111,7 @@ class StatColumns:
             shape=shape,
             dtype=kinds,
             op_path=op_path,
+            source_line=self._texts(stats, data, count, "source", self._line) if self._on_device else None,
             lookup=lookup,
             hlo=self._hlo_codes(stats, data, count),
             duration=self._numbers(stats, count, "device_duration_ps") if self._on_device else None,
@@ -173,6 +178,9 @@ class StatColumns:
 
     def _shape(self, text: str) -> int:
         return self._ctx.pool("shape")[text] if text else NO_TEXT
+
+    def _line(self, text: str) -> int:
+        return self._ctx.pool("source_line")[source_line(text)] if _SOURCE.fullmatch(text) else NO_TEXT
 
     def _dtypes(self) -> list[int]:
         kinds = (dtype(text) for text in self._ctx.pool("shape").values_list)

@@ -29,7 +29,7 @@ from dlprof.units import PS_PER_NS
 CAPTURE = "capture"
 """What `otherData` says of a file that holds the events of one capture, whole: it can be read back."""
 _BATCH = 50_000
-_ARGS = ("op", "phase", "layer", "fuses", "kernel", "op_path", "shape", "dtype", "category")
+_ARGS = ("op", "phase", "layer", "source_line", "fuses", "kernel", "op_path", "shape", "dtype", "category")
 _NUMBERS = ("step", "bytes", "flops", "correlation", "launch")
 
 pc: Any = pyarrow.compute  # its stubs lack overloads for a column with a constant

@@ -43,20 +43,21 @@ def _text(fields: Message, number: int) -> str:
 
 @dataclass
 class Executed:
-    """One execution of an instruction. opcodes: its own and those of what it fuses."""
+    """One execution of an instruction. opcodes: its own and those of what it fuses; source: `file:line` that it states."""
 
     start_ps: int
     duration_ps: int
     op_name: str
     opcodes: set[str]
     run_id: int
+    source: str
 
 
 def executed(path: Path) -> Iterator[Executed]:
     """Every event of a CPU's trace that names an instruction of a module in the file."""
     data = path.read_bytes()
     planes = [message(raw) for raw in message(gzip.decompress(data) if data[:2] == b"\x1f\x8b" else data)[1]]
-    modules: dict[int, dict[str, tuple[str, set[str]]]] = {}
+    modules: dict[int, dict[str, tuple[str, set[str], str]]] = {}
     for plane in planes:
         if _text(plane, 2) == "/host:metadata":
             names = _stat_names(plane)
@@ -69,9 +70,9 @@ def executed(path: Path) -> Iterator[Executed]:
             for event in (message(raw) for raw in line.get(4, [])):
                 stats = _stats(event.get(4, []), names)
                 if "hlo_op" in stats:
-                    op_name, opcodes = modules[stats["program_id"]][stats["hlo_op"]]
+                    op_name, opcodes, source = modules[stats["program_id"]][stats["hlo_op"]]
                     start = line.get(3, [0])[0] * 1000 + event.get(2, [0])[0]
-                    yield Executed(start, event.get(3, [0])[0], op_name, opcodes, stats["run_id"])
+                    yield Executed(start, event.get(3, [0])[0], op_name, opcodes, stats["run_id"], source)
 
 
 def _stat_names(plane: Message) -> dict[int, str]:
@@ -88,8 +89,10 @@ def _stats(raw: list[bytes], names: dict[int, str]) -> dict[str, Any]:
     return found
 
 
-def _module(proto: bytes) -> dict[str, tuple[str, set[str]]]:
-    computations = [message(raw) for raw in message(message(proto)[1][0])[3]]
+def _module(proto: bytes) -> dict[str, tuple[str, set[str], str]]:
+    whole = message(message(proto)[1][0])
+    computations = [message(raw) for raw in whole[3]]
+    table = message(whole[17][0]) if 17 in whole else {}
     inside = {}
     for computation in computations:
         inside[computation[5][0]] = {_text(message(raw), 2) for raw in computation[2]}
@@ -101,5 +104,16 @@ def _module(proto: bytes) -> dict[str, tuple[str, set[str]]]:
                 for called in instruction.get(38, []):
                     opcodes |= inside[called if isinstance(called, int) else _varint(called, 0)[0]]
             metadata = message(instruction[7][0]) if 7 in instruction else {}
-            found[_text(instruction, 1)] = (_text(metadata, 2), opcodes)
+            found[_text(instruction, 1)] = (_text(metadata, 2), opcodes, _source(metadata, table))
     return found
+
+
+def _source(metadata: Message, table: Message) -> str:
+    """File and line of an instruction's metadata, written there or as a row of the module's table of calls."""
+    if 3 in metadata:
+        return f"{_text(metadata, 3)}:{metadata.get(4, [0])[0]}"
+    frame = metadata.get(15, [0])[0]
+    if not frame:
+        return ""
+    location = message(table[3][message(table[4][frame - 1])[1][0] - 1])
+    return f"{table[1][location[1][0] - 1].decode()}:{location[3][0]}"

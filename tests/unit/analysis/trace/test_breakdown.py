@@ -141,6 +141,20 @@ def test_an_empty_trace_gives_empty_views():
         assert breakdown.view(empty, by).num_rows == 0
 
 
+def test_by_source_work_is_grouped_by_line_and_a_kernel_has_that_of_its_launch():
+    table = events(
+        op("Conv", 0, 10, source_line="model.py:7", device="host"),
+        op("Conv", 20, 50, level="kernel", device="gpu:0", launch=0),
+        op("Relu", 50, 55, level="kernel", device="gpu:0", source_line="model.py:9"),
+        op("Add", 55, 56, level="kernel", device="gpu:0"),
+    )
+    assert [(row["source_line"], row["count"], row["self_ns"]) for row in rows(breakdown.view(table, "source"))] == [
+        ("model.py:7", 1, 30.0),
+        ("model.py:9", 1, 5.0),
+        (None, 1, 1.0),
+    ]
+
+
 def test_an_unknown_view_names_those_that_exist():
     with pytest.raises(UsageError, match="no such view") as error:
         breakdown.view(schema.EVENTS.empty_table(), "color")

@@ -216,6 +216,45 @@ def test_backward_and_optimizer_are_what_runs_inside_and_kernels_follow_their_la
     assert told["nccl:all_reduce"][0] == "communication"
 
 
+def test_operators_gradients_and_kernels_have_the_line_of_the_program_around_them(tmp_path: Path) -> None:
+    events = [
+        span("python_function", "train.py(30): step", 0, 90),
+        span("python_function", "torch/nn/modules/module.py(1700): _call_impl", 5, 50),
+        span("python_function", "/opt/python/lib/python3.11/site-packages/net/block.py(12): forward", 10, 40),
+        span("python_function", "torch/nn/functional.py(50): linear", 12, 30),
+        span("python_function", "<built-in function linear>", 13, 28),
+        op("aten::linear", 15, 20, 2, **{"Sequence number": 7, "Fwd thread id": 0}),
+        call(20, 2),
+        kernel("gemm", 40, 5, 2),
+        op("aten::add_", 60, 9, 3),
+        op("autograd::engine::evaluate_function: AddmmBackward0", 60, 20, 4, tid=2),
+        op("AddmmBackward0", 61, 18, 5, tid=2, **{"Sequence number": 7, "Fwd thread id": 1}),
+        op("aten::mm", 62, 10, 6, tid=2),
+        call(64, 6, tid=2),
+        kernel("gemm_tn", 80, 5, 6),
+        op("aten::zero_", 100, 5, 8),
+    ]
+    found, _ = read(tmp_path, events)
+    told = {row["name"]: row["source_line"] for row in found if row["level"] in ("op", "kernel")}
+    inner = "net/block.py:12"
+    assert told == {
+        "aten::linear": inner,
+        "gemm": inner,
+        "aten::add_": "train.py:30",
+        "autograd::engine::evaluate_function: AddmmBackward0": None,
+        "AddmmBackward0": inner,
+        "aten::mm": inner,
+        "gemm_tn": inner,
+        "aten::zero_": None,
+    }
+
+
+def test_an_operator_that_bears_its_call_stack_has_the_innermost_line_of_the_program(tmp_path: Path) -> None:
+    stack = "/env/lib/python3.7/site-packages/torch/nn/functional.py(1847): linear;model.py(9): forward;train.py(4): <module>"
+    found, _ = read(tmp_path, [op("aten::linear", 0, 9, 1, **{"Call stack": stack}), op("aten::t", 1, 2, 2)])
+    assert {row["name"]: row["source_line"] for row in found} == {"aten::linear": "model.py:9", "aten::t": "model.py:9"}
+
+
 @pytest.mark.parametrize(
     ("name", "canonical"),
     [

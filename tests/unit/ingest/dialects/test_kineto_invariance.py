@@ -25,10 +25,14 @@ WRAPS = (
     "nn.Module: Linear_0",
     "forward",
     "stem",
+    "train.py(7): step",
+    "/lib/python3.11/site-packages/net/block.py(40): forward",
 )
 
 HEADER = {"schemaVersion": 1, "host_name": "a", "deviceProperties": [{"id": 0, "name": "GPU"}]}
 """Kineto lists the devices of the machine in each file, those of ranks that used none among them."""
+
+_MEANING = ("host", "device", "stream", "op", "phase", "layer", "source_line", "step", "calls", "self_ps")
 
 Events = list[dict[str, Any]]
 
@@ -84,8 +88,8 @@ class Writer:
         self.clock += 1
         self.operator(0)
         self.clock += 1
-        module = name.startswith("nn.Module")
-        category = "cpu_op" if name.startswith("autograd") else "python_function" if module else "user_annotation"
+        frame = name.startswith("nn.Module") or "(" in name
+        category = "cpu_op" if name.startswith("autograd") else "python_function" if frame else "user_annotation"
         ids = {}
         if category == "cpu_op":
             self.number += 1
@@ -147,7 +151,7 @@ def figures(files: dict[str, dict[str, Any]], order: random.Random | None = None
 
     def related(row: Row) -> tuple[Any, ...]:
         others = (None if row[key] is None else told(found[row[key]]) for key in ("parent", "launch"))
-        meaning = (row[key] for key in ("host", "device", "stream", "op", "phase", "layer", "step", "calls", "self_ps"))
+        meaning = (row[key] for key in _MEANING)
         return (*told(row), *others, *meaning)
 
     assert [row["id"] for row in found] == list(range(len(found)))

@@ -1,11 +1,11 @@
-"""What names of PyTorch's profiler mean: kernels of TorchInductor, dlprof's own markers, layers."""
+"""What names of PyTorch's profiler mean: kernels of TorchInductor, dlprof's own markers, layers, lines of the program."""
 
 from __future__ import annotations
 
 import pytest
 
 from dlprof import frameworks
-from dlprof.ingest.dialects import kineto_names
+from dlprof.ingest.dialects import kineto_frames, kineto_names
 from dlprof.ingest.dialects.kineto_names import ANNOTATION
 
 VOCABULARY = frameworks.vocabularies()["pytorch"]
@@ -35,3 +35,30 @@ def test_a_marker_of_dlprofs_own_is_no_part_of_the_model(name: str, phase: str |
     found = kineto_names.operator(ANNOTATION + name, VOCABULARY)
     assert found is not None
     assert (found.level, found.phase, found.layer) == ("marker", phase, layer)
+
+
+@pytest.mark.parametrize(
+    ("frame", "line"),
+    [
+        ("model.py(42): forward", "model.py:42"),
+        ("/home/me/my (copy)/model.py(42): forward", "/home/me/my (copy)/model.py:42"),
+        ("<ipython-input-3-ab>(5): step", "<ipython-input-3-ab>:5"),
+        ("torchvision/models/resnet.py(128): forward", "torchvision/models/resnet.py:128"),
+        ("/env/lib/python3.7/site-packages/torchvision/ops.py(1): f", "torchvision/ops.py:1"),
+        ("/home/me/torch_experiments/run.py(1): <module>", "/home/me/torch_experiments/run.py:1"),
+        ("torch/nn/modules/module.py(1773): _wrapped_call_impl", None),
+        ("/env/lib/python3.7/site-packages/torch/profiler/profiler.py(312): step", None),
+        ("/usr/lib/python3.11/threading.py(975): run", None),
+        ("contextlib.py(79): inner", None),
+        ("<frozen importlib._bootstrap>(241): _call_with_frames_removed", None),
+        ("<built-in method view of Tensor object at 0x74956e4de0d0>", None),
+        ("nn.Module: Linear_0", None),
+        ("...", None),
+    ],
+)
+def test_a_frame_is_a_line_of_the_program_unless_pytorch_or_python_wrote_it(frame: str, line: str | None) -> None:
+    assert kineto_frames.line(frame) == line
+
+
+def test_a_call_stack_without_a_frame_of_the_program_tells_no_line() -> None:
+    assert kineto_frames.called_from("torch/nn/functional.py(3): f;<built-in function conv2d>") is None

@@ -65,6 +65,25 @@ def test_phase_layer_operator_and_category_come_from_the_module(tmp_path: Path) 
     assert rows["dot.3"]["op_path"] == "jit(f)/transpose(jvp(Net))/head/transpose"
 
 
+def test_the_line_of_the_program_is_the_innermost_that_the_module_states(tmp_path: Path) -> None:
+    rows = run(tmp_path, modules(), cpu(["multiply.4", "add.5", "sub.6", "copy.7"], program_id=7))
+    assert {name: row["source_line"] for name, row in rows.items()} == {
+        "multiply.4": "optax/_src/transform.py:674",
+        "add.5": "keras/src/losses/losses.py:12",
+        "sub.6": "/home/me/train.py:7",
+        "copy.7": None,
+    }
+
+
+@pytest.mark.parametrize(
+    ("told", "line"), [("/home/me/gpu.py:3", "/home/me/gpu.py:3"), ("a network", "/home/me/train.py:7")]
+)
+def test_a_kernel_that_states_its_line_itself_is_believed(tmp_path: Path, told: str, line: str) -> None:
+    gpu = PlaneBytes("/device:GPU:0")
+    gpu.line("Stream #1", [gpu.event("kernel_1", 0, 5, hlo_op=("sub.6",), program_id=7, source=told)])
+    assert run(tmp_path, modules(), gpu)["kernel_1"]["source_line"] == line
+
+
 def test_a_module_is_found_by_its_name_where_the_event_has_no_program_id(tmp_path: Path) -> None:
     rows = run(tmp_path, modules(), cpu(["dot.3"], hlo_module=("jit_f",)))
     assert rows["dot.3"]["layer"] == "head"

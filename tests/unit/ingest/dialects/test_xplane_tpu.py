@@ -151,3 +151,10 @@ def test_the_small_trace_of_name_stacks_is_read_right() -> None:
         (None, "communication", "AllReduce"),
     ]
     assert info.producer == "jax"
+
+
+def test_the_line_of_the_program_is_that_of_the_instructions_metadata(tmp_path: Path) -> None:
+    tpu = core()
+    tpu.describe("fusion.1", "fusion.1", tf_op="jit(f)/dense/dot_general:", source="/x/site-packages/net/model.py:42")
+    rows, _ = run(tmp_path, tpu)
+    assert [row["source_line"] for row in rows] == ["net/model.py:42", None]
