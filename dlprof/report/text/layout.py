@@ -72,19 +72,20 @@ def fit(text: str, width: int, *, right: bool = False) -> str:
 
 
 def shortened_path(text: str, width: int) -> str:
-    """Text whose last word is a path, in at most `width` cells: the path loses its beginning, for its end tells layers apart.
+    """Text whose last word is a path, in at most `width` cells: the path loses its beginning, for its end tells layers, and
+    lines of files, apart.
 
     `Gemm forward Model_0/Encoder_0/Layer_3/query` → `Gemm forward …er_0/Layer_3/query`.
     """
     text = visible(text)
     head, _, path = text.rpartition(" ")
-    room = width - cells(head) - 2
+    room = width - cells(head) - (2 if head else 1)
     if cells(text) <= width or "/" not in path or room < 4:
         return text
     path = path[-LONGEST_NAME:]
     while cells(path) > room:
         path = path[1:]
-    return f"{head} …{path}"
+    return f"{head} …{path}" if head else f"…{path}"
 
 
 def _cut(text: str, width: int) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dlprof.analysis.model import View
-from dlprof.report.text.layout import WIDTH, Column, cells, heading, paragraph, table, visible
+from dlprof.report.text.layout import WIDTH, Column, cells, heading, paragraph, shortened_path, table, visible
 from dlprof.units import NS_PER_MS, format_ns
 
 _TIMES: Final = {
@@ -15,6 +15,8 @@ _TIMES: Final = {
     "busy_ns": "Busy ms",
     "span_ns": "Span ms",
 }
+_PATHS: Final = frozenset({"layer", "source_line"})
+"""Keys that lose their beginning where there is no room, for their end tells them apart."""
 _NUMBER: Final = 10
 _COUNT: Final = 8
 _CALLS: Final = 6
@@ -33,7 +35,8 @@ def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
     rows = shown.to_pylist()
     keys = [[_key(row[name]) for name in found.keys] for row in rows]
     columns = _key_columns(found.keys, keys, WIDTH - sum(column.width + 1 for _, column in measures))
-    body = [key + [_cell(name, row[name]) for name, _ in measures] for key, row in zip(keys, rows, strict=True)]
+    fitted = [_fitted(found.keys, key, columns) for key in keys]
+    body = [key + [_cell(name, row[name]) for name, _ in measures] for key, row in zip(fitted, rows, strict=True)]
     out = title + table([*columns, *(column for _, column in measures)], body)
     if shown.num_rows < found.table.num_rows:
         out.append(f"{found.table.num_rows - shown.num_rows} more rows")
@@ -95,7 +98,15 @@ def _key_columns(names: tuple[str, ...], keys: list[list[str]], room: int) -> li
     ]
     while sum(widths) + len(widths) - 1 > room and max(widths) > 4:
         widths[widths.index(max(widths))] -= 1
-    return [Column(name.capitalize(), width, right=False) for name, width in zip(names, widths, strict=True)]
+    titles = (name.replace("_", " ").capitalize() for name in names)
+    return [Column(title, width, right=False) for title, width in zip(titles, widths, strict=True)]
+
+
+def _fitted(names: tuple[str, ...], key: list[str], columns: list[Column]) -> list[str]:
+    return [
+        shortened_path(text, column.width) if name in _PATHS else text
+        for name, text, column in zip(names, key, columns, strict=False)
+    ]
 
 
 def _key(value: object) -> str:
@@ -116,6 +127,6 @@ def _notes(found: View, columns: list[Column], keys: list[list[str]]) -> list[st
     notes = [_outside(found)] if found.outside and found.outside.count else []
     notes += _elsewhere(found)
     if any(cells(visible(text)) > column.width for key in keys for text, column in zip(key, columns, strict=True)):
-        notes.append("Names ending in … are cut here; --format json and csv hold them whole.")
+        notes.append("Names with … are cut here; --format json and csv hold them whole.")
     notes += unknown_words(found)
     return [line for note in notes for line in paragraph(note)]

@@ -191,3 +191,16 @@ def test_a_long_layer_is_cut_at_its_beginning_for_its_end_tells_it_from_others()
     found = shortened_path(long, 34)
     assert (cells(found), found.endswith("BertLayer_3/query"), found.startswith("Gemm forward …")) == (34, True, True)
     assert shortened_path("Conv backward conv2", 10) == "Conv backward conv2"
+
+
+def test_a_long_line_of_the_program_keeps_its_end() -> None:
+    long = "transformers/models/bert/very_long_name_of_a_file/that_needs_more_room/modeling_bert.py:364"
+    found = view("source", ("source_line",), [
+        {"source_line": line, "count": 3, "calls": 3, "total_ns": 5.0, "self_ns": 5.0, "share": 0.5, "wall_ns": 5.0}
+        for line in (long, "train.py:7")
+    ])  # fmt: skip
+    title, _, first, second = comparison_text.view(found).splitlines()[1:5]
+    assert title.startswith("Source line ")
+    assert (first[0], first.split()[0][-20:]) == ("…", "modeling_bert.py:364")
+    assert second.startswith("train.py:7 ")
+    assert {cells(line) for line in (title, first, second)} == {80}
