@@ -1,4 +1,4 @@
-"""What a framework must supply: its environments, its child adapter and its operator vocabulary."""
+"""What a framework must supply: its environments and what they read of the shell, its child adapter, its vocabulary."""
 
 from __future__ import annotations
 
@@ -58,6 +58,53 @@ class Tool:
 
 
 @dataclass(frozen=True, slots=True)
+class ThreadVariables:
+    """Variables of the shell that set the threads or the compiler of a framework, or of a library in its environment.
+
+    They are the user's to set, since they are part of the question asked: they reach the child and are recorded.
+
+    reader: who reads them, in words
+    caps: each sets the size of one pool of threads, and so does `--threads`
+    others: further ones
+    kept: beginnings of names; a variable that begins so and is neither of caps nor of others reaches no child, which is said
+    """
+
+    reader: str
+    caps: tuple[str, ...] = ()
+    others: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """All that reach a child."""
+        return (*self.caps, *self.others)
+
+
+OPENMP: Final = ThreadVariables(
+    "what was built with OpenMP",
+    caps=("OMP_NUM_THREADS",),
+    others=(
+        "OMP_PROC_BIND",
+        "OMP_PLACES",
+        "OMP_WAIT_POLICY",
+        "GOMP_CPU_AFFINITY",
+        "GOMP_SPINCOUNT",
+        "KMP_AFFINITY",
+        "KMP_BLOCKTIME",
+    ),
+    kept=("OMP_", "GOMP_", "KMP_"),
+)
+MKL: Final = ThreadVariables("what was built with MKL", caps=("MKL_NUM_THREADS",), kept=("MKL_",))
+OPENBLAS: Final = ThreadVariables(
+    "NumPy and what else was built with OpenBLAS", caps=("OPENBLAS_NUM_THREADS",), kept=("OPENBLAS_",)
+)
+ONEDNN: Final = ThreadVariables("oneDNN", kept=("DNNL_", "ONEDNN_"))
+
+LIBRARIES: Final = (OPENMP, MKL, OPENBLAS, ONEDNN)
+"""What the libraries below nearly every framework read."""
+
+
+@dataclass(frozen=True, slots=True)
 class EnvSpec:
     """One framework release as an environment: a Python and a hash-locked requirements file.
 
@@ -67,6 +114,7 @@ class EnvSpec:
     resolve: pip requirements that are then resolved on the fly: less reproducible, and said so
     module: what the smoke test imports (more than one with commas); None = as `framework`
     indexes: package indexes that are asked where those that the user has set up lack a package of it
+    variables: those of the shell that reach the child, and those that are kept from it
     environ: variables of the child. `{site}` in a value is the environment's site-packages folder; a value with `*`
         (`{site}/nvidia/*/lib`) becomes the `:`-list of what matches
     libraries: shared libraries (sonames) that must load in it
@@ -87,6 +135,7 @@ class EnvSpec:
     requirements: Path | None
     resolve: tuple[str, ...] = ()
     indexes: tuple[str, ...] = ()
+    variables: tuple[ThreadVariables, ...] = LIBRARIES
     environ: Mapping[str, str] = field(default_factory=dict)
     module: str | None = None
     libraries: tuple[str, ...] = ()

@@ -221,7 +221,7 @@ class _Kept:
             side=side.slug,
             label=side.label,
             created=now(),
-            machine=provenance.machine(),
+            machine=provenance.machine(side.env.variables),
             conditions=_conditions(workload, side, options),
             trials=self.count,
             seconds=seconds,

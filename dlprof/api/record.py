@@ -63,7 +63,9 @@ class Bench:
             return known
         self.progress.stage(f"environment of {side.framework.label} {side.env.version}")
         if self.options.python is not None:
-            environment = user_environment(self.options.python, side.framework.name, side.env.module)
+            environment = user_environment(
+                self.options.python, side.framework.name, side.env.module, side.env.variables
+            )
         else:
             if side.env.requirements is None:
                 self.warn(
@@ -130,7 +132,7 @@ class Bench:
             ),
             seed=self.options.seed,
             environment=provenance.packages(environment),
-            machine=provenance.machine(),
+            machine=provenance.machine(side.env.variables),
             data=_data_facts(self.dataset),
             warnings=list(self.warned.said),
             **more,

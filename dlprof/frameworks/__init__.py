@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 from collections.abc import Iterable, Mapping
 from functools import cache
 from typing import Final
 
 from dlprof import plugin
-from dlprof.errors import UsageError
+from dlprof.errors import Unsupported, UsageError
 from dlprof.frameworks import call_table
 from dlprof.frameworks.jax import Jax
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow
 from dlprof.frameworks.torch import PyTorch
-from dlprof.plugin import Framework, Vocabulary
+from dlprof.plugin import LIBRARIES, Framework, ThreadVariables, Vocabulary
 from dlprof.workload import Workload
 
 ENTRY_POINTS = "dlprof.frameworks"
@@ -51,9 +52,19 @@ def label_of(producer: str) -> str:
     return _NO_FRAMEWORKS.get(producer, producer)
 
 
+def thread_variables() -> tuple[ThreadVariables, ...]:
+    """What every known framework reads, for runs of which it is not known which framework they are of."""
+    found = list(LIBRARIES)
+    for framework in registry().values():
+        for device in ("cpu", "gpu"):
+            with contextlib.suppress(Unsupported):
+                found += framework.env(framework.default_version, device).variables
+    return tuple(dict.fromkeys(found))
+
+
 def vocabularies() -> Mapping[str, Vocabulary]:
-    """Producer of a trace → operator vocabulary."""
-    return {framework.producer: framework.operators for framework in registry().values()}
+    """Producer of a trace → operator vocabulary. That of `xla` is JAX's, whose operators are all compiled by XLA."""
+    return {"xla": registry()["jax"].operators, **{one.producer: one.operators for one in registry().values()}}
 
 
 def with_calls(workload: Workload, names: Iterable[str]) -> Workload:

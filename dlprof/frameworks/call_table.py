@@ -18,7 +18,7 @@ import tomllib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
-from importlib import resources
+from pathlib import Path
 from typing import Any, Final
 
 import msgspec
@@ -81,13 +81,13 @@ class _Signature:
 
 def load(name: str) -> CallTable:
     """The table `<name>_calls.toml` beside this file."""
-    return _read(name)
+    return read(Path(__file__).with_name(f"{name}_calls.toml"))
 
 
 @cache
-def _read(name: str) -> CallTable:
-    text = (resources.files("dlprof.frameworks") / f"{name}_calls.toml").read_text(encoding="utf-8")
-    return tomllib.loads(text)
+def read(file: Path) -> CallTable:
+    """The table of a file."""
+    return tomllib.loads(file.read_text(encoding="utf-8"))
 
 
 def derived(task: Mapping[str, Any], table: CallTable) -> str | dict[str, str] | None:

@@ -7,13 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof.frameworks import call_table, vocabulary
-from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, Cuda, Releases
-from dlprof.plugin import CallTable, EnvSpec, Vocabulary
+from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, XLA, Cuda, Releases
+from dlprof.plugin import CallTable, EnvSpec, ThreadVariables, Vocabulary
 
 _RELEASES = Releases(
     framework="jax",
     python={"0.10.2": "3.11"},
     requirement={"cpu": "jax", "gpu": "jax[cuda12]"},
+    # NPROC is what XLA's CPU client, as JAX makes it, reads for the size of its pools
+    variables=(ThreadVariables("JAX", caps=("NPROC",), kept=("JAX_",)), XLA),
     # The sonames that [cuda12] brings (NVIDIA's wheels of CUDA 12). jax-cuda12-plugin finds them by itself.
     cuda=Cuda(
         libraries=CUDA_12,

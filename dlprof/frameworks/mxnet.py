@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlprof.frameworks import call_table, vocabulary
 from dlprof.frameworks.release import Cuda, Releases
-from dlprof.plugin import CallTable, EnvSpec, Vocabulary
+from dlprof.plugin import CallTable, EnvSpec, ThreadVariables, Vocabulary
 
 _RELEASES = Releases(
     framework="mxnet",
@@ -22,6 +22,14 @@ _RELEASES = Releases(
         "1.4.1": "3.7",
     },
     requirement={"cpu": "mxnet", "gpu": "mxnet-cu117"},
+    variables=(
+        ThreadVariables(
+            "MXNet",
+            caps=("MXNET_CPU_WORKER_NTHREADS",),
+            others=("MXNET_CPU_PRIORITY_NTHREADS", "MXNET_ENGINE_TYPE", "MXNET_SUBGRAPH_BACKEND"),
+            kept=("MXNET_",),
+        ),
+    ),
     network_modes=("estimator",),
     since={"estimator": ("1.5", "it came with 1.5")},
     pins={"1.0": ("numpy<1.20",), "1.9": ("numpy==1.23.5",)},

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dlprof.errors import Unsupported, UsageError
-from dlprof.plugin import EnvSpec, Tool
+from dlprof.plugin import LIBRARIES, EnvSpec, ThreadVariables, Tool
 
 LOCKS = Path(__file__).parent / "locks"
 
@@ -29,6 +29,9 @@ CUDA_12: Final = (
 
 CUDA_12_DRIVER: Final = "525.60.13"
 """The oldest driver that runs them."""
+
+
+XLA: Final = ThreadVariables("XLA", others=("XLA_FLAGS",), kept=("XLA_",))
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +69,8 @@ class Releases:
     locks: the folder of its lock files, by default dlprof's own; a third party's lie in its package
     cuda: the GPU build of its newest releases, None where it has none
     since: mode → (first release that has it, why earlier ones have not)
-    network_modes: as in EnvSpec
+    network_modes, call_modes: as in EnvSpec
+    variables: as in EnvSpec, beside those of libraries
     """
 
     framework: str
@@ -79,14 +83,23 @@ class Releases:
     cuda: Cuda | None = None
     since: Mapping[str, tuple[str, str]] = field(default_factory=dict)
     network_modes: tuple[str, ...] = ()
+    call_modes: tuple[str, ...] = ()
     tools: Mapping[str, Mapping[str, Tool]] = field(default_factory=dict)
     locks: Path = LOCKS
+    variables: tuple[ThreadVariables, ...] = ()
 
     def locked(self, device: str) -> list[str]:
         return [version for version in self.python if self._lock(version, device).is_file()]
 
     def env(self, version: str, device: str) -> EnvSpec:
-        """Environment of `version`, which may be a prefix (2.21). One outside the table is resolved on the fly."""
+        """Environment of `version`, which may be a prefix (2.21). One outside the table is resolved on the fly.
+
+        Raises `Unsupported` for a device that the framework has no build for.
+        """
+        if device not in self.requirement:
+            raise Unsupported(
+                f"{self.framework} has no build for {device}", hint=f"use --device {next(iter(self.requirement))}"
+            )
         if not version or not version[0].isdigit():
             raise UsageError(
                 f"not a version of {self.framework}: {version!r}",
@@ -109,12 +122,14 @@ class Releases:
             resolve=() if lock.is_file() else (requirement, *further, *self._pins(full)),
             indexes=self.indexes.get(device, ()),
             module=self.module,
+            variables=(*self.variables, *LIBRARIES),
             environ=cuda.environ if cuda else {},
             libraries=checked.libraries if checked else (),
             driver=checked.driver if checked else "",
             compute=checked.compute if checked else None,
             lacks={mode: why for mode, (first, why) in self.since.items() if _key(full) < _key(first)},
             network_modes=self.network_modes,
+            call_modes=self.call_modes,
             tools=self.tools.get(device, {}),
         )
         return replace(spec, alternatives=tuple(self._alternatives(spec)))

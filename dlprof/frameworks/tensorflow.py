@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof.frameworks import call_table, vocabulary
-from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, Cuda, Releases
-from dlprof.plugin import CallTable, EnvSpec, Vocabulary
+from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, XLA, Cuda, Releases
+from dlprof.plugin import CallTable, EnvSpec, ThreadVariables, Vocabulary
 
 _RELEASES = Releases(
     framework="tf",
@@ -23,6 +23,15 @@ _RELEASES = Releases(
         "2.10": ("numpy<2",),
         "2.18": (),
     },
+    variables=(
+        ThreadVariables(
+            "TensorFlow",
+            caps=("TF_NUM_INTRAOP_THREADS",),
+            others=("TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS"),
+            kept=("TF_",),
+        ),
+        XLA,
+    ),
     network_modes=("keras",),
     since={
         "xla": ("2.1", "it came with 2.1"),  # tf.function(experimental_compile=…); 2.0 does not know the argument

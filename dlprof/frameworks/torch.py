@@ -8,7 +8,7 @@ from pathlib import Path
 
 from dlprof.frameworks import call_table, vocabulary
 from dlprof.frameworks.release import Cuda, Releases
-from dlprof.plugin import CallTable, EnvSpec, Tool, Vocabulary
+from dlprof.plugin import CallTable, EnvSpec, ThreadVariables, Tool, Vocabulary
 
 CPU_WHEELS = "https://download.pytorch.org/whl/cpu"
 """PyTorch's own index of CPU builds: the package index has a CUDA build alone, of several GB with what it asks for."""
@@ -27,6 +27,7 @@ _RELEASES = Releases(
     indexes={"cpu": (CPU_WHEELS,)},
     # its wheel does not ask for NumPy, which the child's arrays are made with
     pins={"0": ("numpy",)},
+    variables=(ThreadVariables("PyTorch", kept=("TORCH_", "PYTORCH_", "TORCHINDUCTOR_")),),
     tools={"cpu": {"compile": _COMPILER}},
     since={"compile": ("2.0", "torch.compile came with 2.0")},
     # The sonames that NVIDIA's wheels of its CUDA 13 build hold (their lists of files; not installed here). CUDA 13 runs on 7.5

@@ -1,18 +1,23 @@
-"""Reads an operator vocabulary: a CSV table `raw,op,phase,level,fuses,calls` beside this file, one per framework."""
+"""Reads an operator vocabulary: a CSV table `raw,op,phase,level,fuses,calls`, one per framework."""
 
 from __future__ import annotations
 
 import csv
 from functools import cache
-from importlib import resources
+from pathlib import Path
 
 from dlprof.plugin import Operator, Vocabulary
 
 
-@cache
 def load(name: str) -> Vocabulary:
-    """The vocabulary `<name>_ops.csv`: raw operator name → meaning. Empty cells: phase None, level op, calls 1."""
-    text = (resources.files("dlprof.frameworks") / f"{name}_ops.csv").read_text(encoding="utf-8")
+    """The vocabulary `<name>_ops.csv` beside this file."""
+    return read(Path(__file__).with_name(f"{name}_ops.csv"))
+
+
+@cache
+def read(file: Path) -> Vocabulary:
+    """The vocabulary of a file: raw operator name → meaning. Empty cells: phase None, level op, calls 1."""
+    text = file.read_text(encoding="utf-8")
     rows = csv.DictReader(line for line in text.splitlines() if line and not line.startswith("#"))
     return {row["raw"]: _operator(row) for row in rows}
 

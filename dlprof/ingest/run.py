@@ -271,8 +271,8 @@ def _resolver(reads: list[_Read], vocabularies: Mapping[str, Vocabulary]) -> Cal
     """Asks each distinct (reader, vocabulary) of the run in turn; a run hardly ever has more than one."""
     asked = {(read.kind, read.context.producer): read.reader for read in reads}
     pairs = [(reader, vocabularies.get(producer, {})) for (_, producer), reader in asked.items()]
-    # What XLA compiled for TensorFlow has XLA's names, which JAX's table knows.
-    pairs += [(reader, vocabularies.get("jax", {})) for (kind, _), reader in asked.items() if kind in _OF_XLA]
+    # What XLA compiled for another framework has XLA's names.
+    pairs += [(reader, vocabularies.get("xla", {})) for (kind, _), reader in asked.items() if kind in _OF_XLA]
 
     def resolve(name: str) -> Operator | None:
         for reader, vocabulary in pairs:

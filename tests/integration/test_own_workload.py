@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 from installed import installed
 from places import ROOT
@@ -108,9 +111,9 @@ def test_a_framework_of_a_third_party_is_listed_captured_and_compared(dlprof, cl
     assert derived.returncode == 0, derived.stderr
     (task,) = json.loads((tmp_path / "relu" / "manifest.json").read_text())["workload"]["tasks"]
     assert task["calls"]["idiomatic"] == {"np": "np.maximum(x, 0)"}, "by the package's own table"
-    refused = dlprof("compare", "mlp", "--a", "np", "--b", "tf", "-o", tmp_path / "no", env=plugged)
+    refused = dlprof("compare", "mlp", "--a", "np:thrice", "--b", "tf", "-o", tmp_path / "no", env=plugged)
     assert refused.returncode != 0
-    assert "mode plain of NumPy executes single calls, not a network such as mlp" in refused.stderr
+    assert "mode thrice of NumPy executes single calls, not a network such as mlp" in refused.stderr
     assert "Traceback" not in refused.stderr
     done = dlprof("compare", clip, "--a", "np:plain", "--b", "np:thrice", "--set", "size=100000", "--trials", 6,
                   "--traces", 0, "--format", "json", "-o", tmp_path / "out", env=plugged, timeout=600)  # fmt: skip
@@ -118,3 +121,67 @@ def test_a_framework_of_a_third_party_is_listed_captured_and_compared(dlprof, cl
     (item,) = json.loads(done.stdout)["items"]
     assert item["verdict"] == "slower", "three calls take longer than one"
     assert item["ratio"]["low"] > 1.5
+
+
+def manifest(folder: Path) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "manifest.json").read_text())
+    return found
+
+
+@pytest.mark.slow
+def test_a_network_of_a_third_party_is_compared_with_a_shipped_framework(dlprof, plugged, tmp_path):
+    shell = {**plugged, "NPY_DISABLE_CPU_FEATURES": "AVX512F", "NPY_PROMOTION_STATE": "legacy", "XLA_FLAGS": ""}
+    done = dlprof("compare", "mlp", "--a", "np", "--b", "jax", "--trials", 1, "--no-reasons", "--format", "json", "-o",
+                  tmp_path / "out", env=shell, timeout=900)  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert not [difference for difference in found["parity"] if difference["blocks"] == "yes"]
+    steps = found["ledger"]["a_steps"]
+    calls = sum(row["a_count"] for row in found["rows"] if (row["op"], row["phase"]) == ("MatMul", "backward")) / steps
+    assert calls == 5, "both gradients of each of three layers, but for the input's"
+    said = " ".join(found["warnings"])
+    assert "NPY_DISABLE_CPU_FEATURES=AVX512F is set and reaches NumPy (plain); it is read by NumPy alone" in said
+    assert "set in this shell, and kept from both sides: NPY_PROMOTION_STATE" in done.stderr
+    sides = manifest(tmp_path / "out")["sides"]
+    assert (sides["a"]["variables"], sides["b"]["variables"]) == ("NPY_DISABLE_CPU_FEATURES=AVX512F", "XLA_FLAGS=")
+    child = manifest(tmp_path / "out" / "a-exact-1")["child"]
+    assert child["runtime"]["environment"] == {"NPY_DISABLE_CPU_FEATURES": "AVX512F"}
+    assert "NPY_DISABLE_CPU_FEATURES" not in json.dumps(manifest(tmp_path / "out" / "b-exact-1"))
+
+
+def test_a_third_partys_lock_lies_in_its_package_and_a_python_of_the_users_own_needs_none(dlprof, plugged, tmp_path):
+    done = dlprof("capture", "relu", "--framework", "np", "--set", "size=500", "-o", tmp_path / "locked", env=plugged)
+    assert done.returncode == 0, done.stderr
+    assert "no lock file" not in done.stderr
+    assert manifest(tmp_path / "locked")["environment"]["locked"] is True
+    own = ("--python", sys.executable, "-o", tmp_path / "own")
+    done = dlprof("capture", "relu", "--framework", "np", "--set", "size=500", *own, env=plugged)
+    assert done.returncode == 0, done.stderr
+    assert manifest(tmp_path / "own")["child"]["versions"]["np"] == np.__version__
+    refused = dlprof("capture", "relu", "--framework", "np", "--device", "gpu", "-o", tmp_path / "gpu", env=plugged)
+    assert refused.returncode != 0
+    assert "Traceback" not in refused.stderr
+
+
+def test_an_exact_trace_holds_each_operator_and_a_native_one_what_the_profiler_keeps(dlprof, plugged, tmp_path):
+    counts = {}
+    for fidelity in ("exact", "native"):
+        options = ("--framework", "np", "--fidelity", fidelity, "--max-steps", 5, "-o", tmp_path / fidelity)
+        done = dlprof("capture", "mlp", *options, env=plugged)
+        assert done.returncode == 0, done.stderr
+        shown = json.loads(dlprof("show", tmp_path / fidelity, "--format", "json", env=plugged).stdout)
+        counts[fidelity] = sum(row["calls"] for row in shown["rows"])
+    assert counts["exact"] == 5 * 40, "each operator of each step"
+    assert 5 * 8 <= counts["native"] <= counts["exact"], "cheap ones may be left out, the products are not"
+
+
+def test_a_capture_of_a_third_party_is_exported_and_read_back_as_its_own(dlprof, plugged, tmp_path):
+    done = dlprof("capture", "mlp", "--framework", "np", "--max-steps", 3, "-o", tmp_path / "taken", env=plugged)
+    assert done.returncode == 0, done.stderr
+    file = tmp_path / "trace.json"
+    assert dlprof("export", tmp_path / "taken", "--to", "chrome", "-o", file, env=plugged).returncode == 0
+    assert dlprof("import", file, "-o", tmp_path / "back", env=plugged).returncode == 0
+    assert manifest(tmp_path / "back")["trace"]["producer"] == "numpy"
+    rows = [json.loads(dlprof("show", tmp_path / name, "--format", "json", env=plugged).stdout)["rows"]
+            for name in ("taken", "back")]  # fmt: skip
+    assert [(row["op"], row["calls"]) for row in rows[0]] == [(row["op"], row["calls"]) for row in rows[1]]

@@ -1,12 +1,16 @@
-"""The child's half of the NumPy framework: single calls, timed as they are or three times over, and traced."""
+"""The child's half of the NumPy framework: single calls, timed as they are or three times over, and traced.
 
-import time
-from pathlib import Path
+Networks are in numpy_network.py, the profiler in numpy_recorder.py.
+"""
+
+import os
 
 import numpy as np
 from dlprof_child.backend import Backend
 from dlprof_child.calls import compiled
+from dlprof_child.environment import cores, settings
 from dlprof_child.functions import NUMPY
+from numpy_recorder import Recorder
 
 
 def create(request):
@@ -35,34 +39,27 @@ class Remembering:
         return run
 
 
-class Span:
-    """One event of a trace."""
-
-    def __init__(self, events, name):
-        self._events, self._name = events, name
-
-    def __enter__(self):
-        self._start = time.perf_counter_ns()
-
-    def __exit__(self, *exc):
-        took = time.perf_counter_ns() - self._start
-        self._events.append(f"{self._name}\t{self._start}\t{took}\n")
-        return False
-
-
 class NumpyBackend(Backend):
     """Operands are NumPy arrays already; nothing runs later, so there is nothing to wait for."""
 
     synchronisation = "none needed: a call returns when it is done"
 
     def __init__(self, times):
-        self._times, self._events, self._path = times, None, None
+        self._times, self._recorder = times, Recorder(np)
 
     def versions(self):
         return {"np": np.__version__}
 
     def runtime(self):
-        return {"threads": 1}
+        threads = int(os.environ.get("OPENBLAS_NUM_THREADS", cores()))
+        return {"intra_op_threads": threads, "environment": settings("NPY_DISABLE_CPU_FEATURES")}
+
+    def network(self, description, weights):
+        if self._times > 1:
+            return super().network(description, weights)  # says that there are none
+        from numpy_network import NumpyNetwork
+
+        return NumpyNetwork(self._recorder, description, weights)
 
     def tensor(self, value, call):
         return value
@@ -72,10 +69,8 @@ class NumpyBackend(Backend):
         name = call["call"].split("(")[0]
 
         def run(*values):
-            if self._events is None:
-                return [body(*values) for _ in range(self._times)][-1]
-            with Span(self._events, name):
-                return body(*values)
+            times = 1 if self._recorder.recording else self._times
+            return [self._recorder.run(name, body, *values) for _ in range(times)][-1]
 
         return run
 
@@ -95,11 +90,10 @@ class NumpyBackend(Backend):
         return [(function(first + step, *rest) - function(first - step, *rest)) / (2 * step)]
 
     def span(self, name, step=None):
-        return Span(self._events, name)
+        return self._recorder.marker(name)
 
     def start_trace(self, directory, fidelity, options):
-        self._path, self._events = Path(directory) / "calls.txt", []
+        self._recorder.start(directory, exact=fidelity == "exact")
 
     def stop_trace(self):
-        self._path.write_text("numpy calls 1\n" + "".join(self._events))  # numpy_trace.py reads it
-        return [("numpy-calls", str(self._path))]
+        return self._recorder.stop()

@@ -66,13 +66,14 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
         )
     else:
         leftovers.check_free(target)
-    for text in (*launch_env.disclosures(), *_left_out(asked["a"], workloads["a"], named, options.budget_s)):
+    reaching = {f"{side.framework.label} ({side.mode})": side.env.variables for side in sides.values()}
+    for text in (*launch_env.disclosures(reaching), *_left_out(asked["a"], workloads["a"], named, options.budget_s)):
         bench.warn(text)
     pacing = Pacing(options, workloads["a"], bench.progress.say, bench.warn)
     measured.calibration = known_error.of(options, sides, workloads, pacing)
     if note := known_error.check_gate(options, workloads["a"], measured.calibration):
         bench.progress.say(f"note: {note}")
-    if held := launch_env.withheld():
+    if held := launch_env.withheld(one for side in sides.values() for one in side.env.variables):
         whom = "both" if len(sides) == 2 else "all"
         bench.progress.say(f"note: set in this shell, and kept from {whom} sides: {', '.join(held)}")
     bench.progress.plan(_estimates(options, sides, pacing))

@@ -22,7 +22,7 @@ def asked_side(spec: SideSpec) -> Side:
 def side_facts(spec: SideSpec) -> dict[str, str]:
     """A side as asked for, for the manifest. variables: those of the shell that reach it and change its threads, where any is
     set; trials with other ones cannot be one comparison."""
-    variables = " ".join(f"{name}={value}" for name, value in launch_env.variables(spec.framework.name).items())
+    variables = " ".join(f"{name}={value}" for name, value in launch_env.thread_settings(spec.env.variables).items())
     return {
         **({"variables": variables} if variables else {}),
         "framework": spec.framework.name,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from dlprof import temporary
+from dlprof import frameworks, temporary
 from dlprof.analysis.model import Comparison
 from dlprof.api import leftovers
 from dlprof.api.lockstep.measured import Measured
@@ -45,7 +45,7 @@ def compare_scripts(asked: ScriptCompare, progress: Progress) -> tuple[Compariso
 
 def _disclosures(asked: ScriptCompare) -> Iterator[str]:
     """What a reader must know of how the scripts were run."""
-    for name, value in launch_env.thread_settings().items():
+    for name, value in launch_env.thread_settings(frameworks.thread_variables()).items():
         yield f"{name}={value} is set and reaches both sides"
     if asked.in_place:
         yield "trials ran in the working folder itself (--in-place), and wrote what the scripts write there"

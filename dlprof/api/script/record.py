@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from dlprof import temporary
+from dlprof import frameworks, temporary
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.record import output_folder
 from dlprof.capture.machine import provenance
@@ -78,7 +78,7 @@ def record_script(asked: ScriptCapture, say: Callable[[str], None]) -> tuple[Cap
             workload={"name": name_of(asked.command)},
             options=CaptureOptions(),
             environment=environment_of(found.facts, found.hello.python, found.hello.executable),
-            machine=provenance.machine(),
+            machine=provenance.machine(frameworks.thread_variables()),
             warnings=list(warnings(found, asked.wish)),
             trace=facts,
             child=child_facts(found, writer.partial.absolute()),

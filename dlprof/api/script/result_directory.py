@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
+from dlprof import frameworks
 from dlprof.analysis import compare
 from dlprof.analysis.facts import Facts
 from dlprof.analysis.model import Comparison, Side
@@ -100,7 +101,7 @@ class ScriptDirectory(ResultDirectory[Comparison]):
                 asked={ASKED: self._stated()},
             ),
             seed=asked.seed,
-            machine=provenance.machine(),
+            machine=provenance.machine(frameworks.thread_variables()),
             sides={side: self._side_facts(side, self.hellos.get(side)) for side in SIDES},
             trials=[trial_facts(trial) for trial in measured.trials],
             warnings=list(warnings),

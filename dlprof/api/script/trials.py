@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
+from dlprof import frameworks
 from dlprof.analysis.same_work import parity, scripts
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.lockstep.measured import Between, Measured
@@ -146,7 +147,7 @@ class ScriptTrials(Kind):
                 workload={"name": self.pacing.workload.name},
                 options=CaptureOptions(trial=trial.number),
                 environment=environment_of(facts, hello.python, hello.executable),
-                machine=provenance.machine(),
+                machine=provenance.machine(frameworks.thread_variables()),
                 trace=trace,
                 child=ChildFacts(
                     versions=dict(ready["versions"]),

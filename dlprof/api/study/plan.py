@@ -185,9 +185,9 @@ def _checked_as_published(planned: Planned, run: RunOptions, compare: CompareOpt
     try:
         workload, hindrance = published.checked(compare), ""
     except UsageError as error:
-        raise _Wrong(_guilty(planned, run, "tf", error), error) from None
+        raise _Wrong(_guilty(planned, run, DEFAULT_SIDES[0], error), error) from None
     except Unsupported as error:
-        workload, hindrance = run.resolve("tf", DEFAULT_SIDES), error.message
+        workload, hindrance = run.resolve(DEFAULT_SIDES[0], DEFAULT_SIDES), error.message
     return _Checked([workload], hindrance, published.ESTIMATE_S, (published.ENVIRONMENT,), sides=published.SIDES)
 
 

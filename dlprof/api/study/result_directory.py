@@ -11,7 +11,7 @@ from typing import Any, Final
 import filelock
 import msgspec
 
-from dlprof import temporary
+from dlprof import frameworks, temporary
 from dlprof.api import leftovers
 from dlprof.api.findings import stored
 from dlprof.api.import_traces import now
@@ -112,7 +112,7 @@ def _taken_up(path: Path, plan: Plan) -> Directory:
         quick=plan.quick,
         dlprof_version=__version__,
         created=old.created if old else now(),
-        machine=provenance.machine(),
+        machine=provenance.machine(frameworks.thread_variables()),
         cells=[_found(path, known.get(cell.id, cell)) for cell in planned],
     )
     directory = Directory(path, record, _elsewhere(old.machine, record.machine) if old else "")

@@ -23,7 +23,7 @@ from dlprof.capture.environments.cache import Progress, cache_dir, cannot_write,
 from dlprof.capture.environments.installer import Installer
 from dlprof.capture.machine import probe
 from dlprof.errors import EnvironmentFailed, UsageError
-from dlprof.plugin import EnvSpec
+from dlprof.plugin import LIBRARIES, EnvSpec, ThreadVariables
 
 MARKER = "dlprof-env.json"
 KEPT_LOGS = 3
@@ -40,6 +40,7 @@ class Environment:
     packages: name → version
     contents: name → sha256 of its installed files
     digest: of the lock and the Python asked for; '' for an environment of the user's own
+    variables: as in plugin.EnvSpec
     """
 
     name: str
@@ -50,6 +51,7 @@ class Environment:
     packages: Mapping[str, str]
     digest: str = ""
     root: Path | None = None
+    variables: tuple[ThreadVariables, ...] = LIBRARIES
     contents: Mapping[str, str] = field(default_factory=dict)
     environ: Mapping[str, str] = field(default_factory=dict)
     locked: bool = True
@@ -96,7 +98,7 @@ class EnvStore:
             final = self.root / spec.name
             problem = self._problem(final, spec)
             if problem is None:
-                return _environment(final, _read_marker(final))
+                return _environment(final, _read_marker(final), spec.variables)
             if final.exists():
                 on_progress(f"{spec.name} is broken ({problem}): making it anew")
             try:
@@ -171,7 +173,7 @@ class EnvStore:
             raise _with_versions(failure, spec, known) from failure
         finally:
             shutil.rmtree(making, ignore_errors=True)
-        return _environment(final, marker)
+        return _environment(final, marker, spec.variables)
 
 
 def digest(spec: EnvSpec) -> str:
@@ -181,7 +183,12 @@ def digest(spec: EnvSpec) -> str:
     return hashlib.sha256(f"{_FORMAT}\n{spec.python}\n{more}".encode() + source).hexdigest()
 
 
-def user_environment(python: Path, framework: str, module: str | None = None) -> Environment:
+def user_environment(
+    python: Path,
+    framework: str,
+    module: str | None = None,
+    variables: tuple[ThreadVariables, ...] = LIBRARIES,
+) -> Environment:
     """An environment of the user's own (`--python PATH`), with the framework imported once in it to see that it works.
 
     Raises `EnvironmentFailed` when the path is no Python, or has no such framework.
@@ -205,6 +212,7 @@ def user_environment(python: Path, framework: str, module: str | None = None) ->
         python_version=facts["python"],
         packages=facts["packages"],
         locked=False,
+        variables=variables,
     )
 
 
@@ -273,10 +281,10 @@ def _with_versions(failure: uv_tool.UvFailed, spec: EnvSpec, known: Sequence[str
     return failure
 
 
-def _environment(root: Path, marker: _Marker) -> Environment:
+def _environment(root: Path, marker: _Marker, variables: tuple[ThreadVariables, ...] = LIBRARIES) -> Environment:
     facts = {f.name: getattr(marker, f.name) for f in dataclasses.fields(Environment) if hasattr(marker, f.name)}
     facts["environ"] = placed(marker.environ, root)
-    return Environment(python=root / "bin" / "python", root=root, **facts)
+    return Environment(python=root / "bin" / "python", root=root, variables=variables, **facts)
 
 
 def placed(environ: Mapping[str, str], root: Path) -> dict[str, str]:

@@ -6,7 +6,7 @@ import os
 import platform
 import re
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import msgspec
@@ -17,13 +17,14 @@ from dlprof.capture.machine import nvml
 from dlprof.capture.machine.devices import nvidia_gpus
 from dlprof.capture.workers.launch_env import thread_settings
 from dlprof.manifest import EnvironmentFacts, Gpu, Machine, Package
+from dlprof.plugin import LIBRARIES, ThreadVariables
 
 _CPU_GOVERNOR = Path("/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")
 _SECRET = re.compile(r"(?i)(token|secret|password|passwd|apikey|api-key)")
 
 
-def machine() -> Machine:
-    """This machine at this moment; None for a fact that cannot be read, never a guess."""
+def machine(variables: Iterable[ThreadVariables] = LIBRARIES) -> Machine:
+    """This machine at this moment; None for a fact that cannot be read, never a guess. variables: what reaches the children."""
     return Machine(
         cpu=cpu_model(),
         architecture=platform.machine(),
@@ -38,7 +39,7 @@ def machine() -> Machine:
         kernel=platform.release(),
         virtualisation=_virtualisation(),
         load=[round(value, 2) for value in os.getloadavg()],
-        threads=thread_settings(),
+        threads=thread_settings(variables),
         gpus=gpus(),
     )
 

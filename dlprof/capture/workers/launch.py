@@ -82,7 +82,9 @@ class Child:
         self._buffer = b""
         (self.control / "request.json").write_bytes(protocol.encode(request))
         (self.control / "result.json").unlink(missing_ok=True)
-        env = child_environ(environment.environ, request.threads, gpu=request.device.kind == "gpu")
+        env = child_environ(
+            environment.environ, request.threads, gpu=request.device.kind == "gpu", variables=environment.variables
+        )
         argv = [str(environment.python), "-u", str(runner), str(self.control)]
         with ExitStack() as stack:
             self.written = ChildLog(self.log)

@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING
 from dlprof.cli.terminal import line
 
 if TYPE_CHECKING:
-    import pyarrow as pa
-
     from dlprof.api.results import CaptureResult, ComparisonResult
 
 EXAMPLES = """examples:
@@ -68,17 +66,20 @@ def _chunks(result: ComparisonResult | CaptureResult, form: str, shown: tuple[in
         if len(sides) == 2:
             a, b = sides["a"], sides["b"]
             return chrome_pair.export(a.events, b.events, a.side.label, b.side.label, steps_shown=shown)
-    events, title = _one(result, form, shown)
+    one = _one(result, form)
+    events = chrome_pair.within(one.events, *shown) if shown else one.events
     if form == "csv":
         return csv.events(events)
-    return chrome.export(events, title) if form == "chrome" else json.events(events, title)
+    if form == "json":
+        return json.events(events, one.side.label)
+    trace = one.manifest.trace
+    return chrome.export(events, one.side.label, producer=trace.producer if trace else "")
 
 
-def _one(result: ComparisonResult | CaptureResult, form: str, shown: tuple[int, int] | None) -> tuple[pa.Table, str]:
-    """The events of one capture and its title. Raises `UsageError` for a comparison."""
+def _one(result: ComparisonResult | CaptureResult, form: str) -> CaptureResult:
+    """The result as one capture. Raises `UsageError` for a comparison."""
     from dlprof.api.results import ComparisonResult
     from dlprof.errors import UsageError
-    from dlprof.report.traces import chrome_pair
 
     if isinstance(result, ComparisonResult):
         raise UsageError(
@@ -87,7 +88,7 @@ def _one(result: ComparisonResult | CaptureResult, form: str, shown: tuple[int, 
             else "this comparison holds no trace of both sides",
             hint=f"export one of its captures: {', '.join(sorted(result.captures)) or 'it has none'}",
         )
-    return chrome_pair.within(result.events, *shown) if shown else result.events, result.side.label
+    return result
 
 
 def _steps(text: str | None) -> tuple[int, int] | None:

@@ -8,6 +8,7 @@ counters the file has names and values alone.
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
@@ -30,7 +31,9 @@ _STATED: Final = "dlprof!"
 _MOST: Final = 2**31
 _MOST_CALLS: Final = 255
 """Calls that one execution stands for; it is 0 to 2 in all vocabularies, and products with executions must fit."""
-_PRODUCERS: Final = ("PyTorch", "TensorFlow", "MXNet", "JAX")
+_PRODUCER: Final = re.compile(r"[a-z][\w.+-]{0,39}", re.ASCII)
+_TITLED: Final = ("PyTorch", "TensorFlow", "MXNet", "JAX")
+"""Exports of dlprof 0.1 tell the producer by the beginning of their title alone."""
 
 
 class _Stated(msgspec.Struct, gc=False):
@@ -175,8 +178,12 @@ class OwnDialect(Dialect):
         if isinstance(origin, int) and 0 < origin < 2**63:
             self.ctx.origin_ns = origin
         self.ctx.run_steps = np.array([NO_STEP if step is None else step for step in self.steps], dtype=np.int64)
-        title = str(other.get("title", ""))
-        self.ctx.producer = next((name.lower() for name in _PRODUCERS if title.startswith(name)), self.ctx.producer)
+        producer = other.get("producer")
+        if isinstance(producer, str) and _PRODUCER.fullmatch(producer):
+            self.ctx.producer = producer
+        else:
+            title = str(other.get("title", ""))
+            self.ctx.producer = next((name.lower() for name in _TITLED if title.startswith(name)), self.ctx.producer)
 
 
 def _ints(values: list[int]) -> Int64:

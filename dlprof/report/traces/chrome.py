@@ -84,11 +84,13 @@ def export(
     links: Sequence[Links] = (),
     colours: Mapping[str, str] | None = None,
     told: Mapping[str, object] | None = None,
+    producer: str = "",
 ) -> Iterator[bytes]:
     """Chunks of one JSON object; its `otherData` tells how many slices, counters and flows it holds or leaves out.
 
     links: arrows beside those from launches to what they launched. colours: event name → one of chrome://tracing's
     reserved colour names (`good`, `terrible`, …); Perfetto colours by name by itself. told: more entries of otherData.
+    producer: who recorded the trace (manifest.TraceFacts), where that is known.
     """
     placed = _place(places.labelled(events))
     wanted = [_launches(placed), *links]
@@ -106,6 +108,7 @@ def export(
         "counters_without_value": int(np.sum(placed.counter & ~valued)),
         "flows": drawn,
         "flows_left_out": sum(len(kind.source) for kind in wanted) - drawn,
+        **({"producer": producer} if producer else {}),
         **({"content": CAPTURE} if told is None else told),
     }
     head = {"displayTimeUnit": "ns", "otherData": other}

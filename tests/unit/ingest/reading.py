@@ -31,5 +31,5 @@ def read_bytes(
     """Rows as dicts in the table's order; `operators`: the TensorFlow vocabulary."""
     path = folder / name
     path.write_bytes(data)
-    table, info = read(path, {"tensorflow": operators or {}, "jax": operators or {}}, repair)
+    table, info = read(path, dict.fromkeys(("tensorflow", "jax", "xla"), operators or {}), repair)
     return table.to_pylist(), info

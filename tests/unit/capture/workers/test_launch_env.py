@@ -4,30 +4,38 @@ from __future__ import annotations
 
 import pytest
 
-from dlprof.capture.workers.launch_env import THREAD_VARIABLES, child_environ, disclosures
+from dlprof import frameworks
+from dlprof.capture.workers.launch_env import child_environ, disclosures
+from dlprof.plugin import LIBRARIES
+
+ALL = frameworks.thread_variables()
+NAMES = [name for one in ALL for name in one.names]
+BOTH = {
+    name: frameworks.get(name).env(version, "cpu").variables for name, version in (("tf", "2.21.0"), ("mxnet", "1.9.1"))
+}
 
 
 @pytest.fixture(autouse=True)
 def nothing_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    for name in THREAD_VARIABLES:
+    for name in NAMES:
         monkeypatch.delenv(name, raising=False)
 
 
 def test_a_variable_that_one_side_alone_reads_is_said_with_its_reader(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("MXNET_ENGINE_TYPE", "NaiveEngine")
     monkeypatch.setenv("TF_ENABLE_ONEDNN_OPTS", "0")
-    assert disclosures() == [
-        "MXNET_ENGINE_TYPE=NaiveEngine is set and reaches both sides; it is read by MXNet alone",
-        "TF_ENABLE_ONEDNN_OPTS=0 is set and reaches both sides; it is read by TensorFlow alone",
+    assert disclosures(BOTH) == [
+        "TF_ENABLE_ONEDNN_OPTS=0 is set and reaches tf; it is read by TensorFlow alone",
+        "MXNET_ENGINE_TYPE=NaiveEngine is set and reaches mxnet; it is read by MXNet alone",
     ]
-    assert child_environ()["MXNET_ENGINE_TYPE"] == "NaiveEngine"
+    assert child_environ(variables=BOTH["mxnet"])["MXNET_ENGINE_TYPE"] == "NaiveEngine"
 
 
-@pytest.mark.parametrize("name", THREAD_VARIABLES)
+@pytest.mark.parametrize("name", NAMES)
 def test_every_variable_that_reaches_a_child_has_a_reader(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "1")
-    (said,) = disclosures()
-    assert said.startswith(f"{name}=1 ")
+    (said,) = disclosures({"a": ALL, "b": ALL})
+    assert said.startswith(f"{name}=1 is set and reaches both sides; it is read by ")
 
 
 @pytest.mark.parametrize(
@@ -35,9 +43,16 @@ def test_every_variable_that_reaches_a_child_has_a_reader(name: str, monkeypatch
 )
 def test_what_is_not_listed_reaches_no_child(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(name, "x")
-    assert name not in child_environ()
-    assert not disclosures()
+    assert name not in child_environ(variables=ALL)
+    assert not disclosures({"a": ALL})
 
 
 def test_without_such_variables_nothing_is_said() -> None:
-    assert disclosures() == []
+    assert disclosures(BOTH) == []
+
+
+def test_a_variable_of_libraries_reaches_all_sides_and_is_said_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    said = "OMP_NUM_THREADS=1 is set and reaches {} sides; it is read by what was built with OpenMP alone"
+    assert disclosures(BOTH) == [said.format("both")]
+    assert disclosures({**BOTH, "another": LIBRARIES}) == [said.format("all")]
