@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING
 from dlprof.cli.terminal import line
 
 if TYPE_CHECKING:
+    import pyarrow as pa
+
     from dlprof.api.results import CaptureResult, ComparisonResult
 
 EXAMPLES = """examples:
@@ -46,7 +48,7 @@ def run(arguments: argparse.Namespace) -> int:
 
             logdir(result, output)
         elif arguments.to == "parquet":
-            events = _one(result, "parquet", shown)[0]
+            events = _events(_one(result, "parquet"), shown)
             with placed(output, inputs=inputs, force=arguments.force) as temporary:
                 write_events(events, temporary)
         else:
@@ -67,13 +69,20 @@ def _chunks(result: ComparisonResult | CaptureResult, form: str, shown: tuple[in
             a, b = sides["a"], sides["b"]
             return chrome_pair.export(a.events, b.events, a.side.label, b.side.label, steps_shown=shown)
     one = _one(result, form)
-    events = chrome_pair.within(one.events, *shown) if shown else one.events
+    events = _events(one, shown)
     if form == "csv":
         return csv.events(events)
     if form == "json":
         return json.events(events, one.side.label)
     trace = one.manifest.trace
     return chrome.export(events, one.side.label, producer=trace.producer if trace else "")
+
+
+def _events(result: CaptureResult, shown: tuple[int, int] | None) -> pa.Table:
+    """The events of a capture, of some of its steps alone where a range is given."""
+    from dlprof.report.traces import chrome_pair
+
+    return chrome_pair.within(result.events, *shown) if shown else result.events
 
 
 def _one(result: ComparisonResult | CaptureResult, form: str) -> CaptureResult:
