@@ -291,7 +291,7 @@ def test_in_eager_mode_the_execution_inside_a_dispatch_is_the_operator(tmp_path:
     ]
 
 
-def test_what_xla_compiled_for_tensorflow_is_looked_up_in_jaxs_table(tmp_path: Path) -> None:
+def test_what_xla_compiled_for_tensorflow_is_looked_up_in_xlas_table(tmp_path: Path) -> None:
     plane = PlaneBytes("/host:CPU")
     names = ("convolution.1", "wrapped_reduce.2", "loop_add_dot_general_fusion.3", "mystery.4")
     plane.line("w", [plane.event(name, 10 * i, 5, hlo_op=name) for i, name in enumerate(names)])
@@ -299,7 +299,7 @@ def test_what_xla_compiled_for_tensorflow_is_looked_up_in_jaxs_table(tmp_path: P
              "fusion": Operator("Fusion"), "dot": Operator("?"), "dot_general": Operator("MatMul")}  # fmt: skip
     path = tmp_path / "x.pb"
     path.write_bytes(space(plane))
-    events, info = read(path, {"jax": table})
+    events, info = read(path, {"xla": table})
     assert events["op"].to_pylist() == ["Conv", "Reduce", "Fusion", None]
     assert events["fuses"].to_pylist() == [None, None, "Add,MatMul", None]
     assert info.anomalies == {"unknown_operator": 1}
