@@ -157,8 +157,8 @@ class _Cell:
         done = found.trials[0]
         self.folder.mkdir(parents=True, exist_ok=True)
         facts = {"cell": self.cell.name, "slower": self.cell.slower, "load": self.cell.load, "rounds": done.rounds,
-                 "idle": dict(done.idle), "machine": dict(done.machine), "wall_s": done.wall_s,
-                 "versions": done.ready["a"]["versions"], "created": time.time()}  # fmt: skip
+                 "idle": dict(done.idle), "machine": msgspec.to_builtins(done.machine), "wall_s": done.wall_s,
+                 "versions": done.ready["a"].versions, "created": time.time()}  # fmt: skip
         (self.folder / f"trial-{number:05d}.json").write_text(json.dumps(facts, indent=1))
         with atomic(self.folder / f"trial-{number:05d}.parquet") as temporary:
             pq.write_table(done.timings, temporary, compression="zstd")

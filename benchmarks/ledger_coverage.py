@@ -68,13 +68,17 @@ class Pool:
                 raise KeyboardInterrupt
             done = found.trials[0]
             self.folder.mkdir(parents=True, exist_ok=True)
-            facts: dict[str, Any] = {"side": self.side, "created": time.time(), "machine": dict(done.machine)}
+            facts: dict[str, Any] = {
+                "side": self.side,
+                "created": time.time(),
+                "machine": msgspec.to_builtins(done.machine),
+            }
             for side, traced in done.windows.items():
                 capture = keep_window(
                     self.bench, spec, workload, traced, ready=done.ready[side], trial=number,
                     target=Path(scratch) / f"{side}-window",
                 )  # fmt: skip
-                facts["versions"] = done.ready[side]["versions"]
+                facts["versions"] = done.ready[side].versions
                 facts[side] = {"untraced_step_ns": traced.window.untraced_step_ns}
                 with atomic(self.folder / f"{number:05d}-{side}.parquet") as temporary:
                     shutil.copyfile(capture.path / "events.parquet", temporary)

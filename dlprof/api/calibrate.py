@@ -29,7 +29,7 @@ from dlprof.capture.machine import provenance
 from dlprof.capture.workers.schedule import Trial, run_trials
 from dlprof.capture.workers.worker import Worker
 from dlprof.errors import Interrupted, UsageError
-from dlprof.manifest import Machine
+from dlprof.manifest import Disturbance, Machine
 from dlprof.names import trial_folder
 from dlprof.stored_files import read_as, read_table
 from dlprof.temporary import atomic
@@ -57,7 +57,7 @@ class TrialNote(msgspec.Struct, frozen=True):
 
     wall_s: float
     rounds: list[int]
-    machine: dict[str, Any]
+    machine: Disturbance | None
 
 
 class Calibrated(msgspec.Struct, frozen=True, kw_only=True):
@@ -201,7 +201,7 @@ class _Kept:
     def add(self, trial: Trial) -> None:
         tables = [trial.timings] if self._table is None else [self._table, trial.timings]
         self._table = pa.concat_tables(tables).unify_dictionaries()
-        facts = TrialNote(trial.wall_s, list(trial.group_rounds), dict(trial.machine))
+        facts = TrialNote(trial.wall_s, list(trial.group_rounds), trial.machine)
         self._trials.append(facts)
         with atomic(self._file) as file:
             pq.write_table(self._table, file, compression="zstd")

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import tempfile
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from pathlib import Path
@@ -25,7 +24,7 @@ from dlprof.capture.workers.window import TracedSide
 from dlprof.errors import TraceError, Unsupported
 from dlprof.manifest import CaptureOptions, DataFacts, Manifest
 from dlprof.names import EXACT
-from dlprof.protocol import CaptureRequest, ChildFacts, DeviceRef, Inputs
+from dlprof.protocol import CaptureRequest, ChildFacts, DeviceRef, EpochEnd, Inputs, Phase, Ready, Said
 from dlprof.store import Capture, CaptureWriter
 from dlprof.version import __version__
 from dlprof.workload import Workload
@@ -158,7 +157,7 @@ def keep_window(
     workload: Workload,
     traced: TracedSide,
     *,
-    ready: Mapping[str, Any],
+    ready: Ready,
     trial: int,
     target: Path,
 ) -> Capture:
@@ -167,8 +166,8 @@ def keep_window(
         shutil.rmtree(writer.partial / "raw")
         shutil.move(traced.control / "raw", writer.partial / "raw")
         child = ChildFacts(
-            versions=dict(ready["versions"]),
-            runtime=dict(ready["runtime"]),
+            versions=ready.versions,
+            runtime=ready.runtime,
             artefacts=traced.answer.artefacts,
             window=traced.window,
             left_out=traced.answer.left_out,
@@ -247,10 +246,10 @@ def _data_facts(dataset: datasets.Dataset | None) -> DataFacts | None:
     return DataFacts(name=dataset.name, source=dataset.source, genuine=dataset.genuine, sha256=dict(dataset.sha256))
 
 
-def _report(progress: Progress, event: Mapping[str, Any]) -> None:
-    if event.get("event") == "epoch":
-        accuracy = event.get("validation_accuracy")
+def _report(progress: Progress, said: Said) -> None:
+    if isinstance(said, EpochEnd):
+        accuracy = said.validation_accuracy
         scored = f", validation accuracy {accuracy:.4f}" if accuracy is not None else ""
-        progress.say(f"  epoch {event['epoch']} of {event['of']}: {event['wall_ns'] / 1e9:.1f} s{scored}")
-    elif event.get("event") == "phase":
-        progress.detail(str(event.get("name", "")))
+        progress.say(f"  epoch {said.epoch} of {said.of}: {said.wall_ns / 1e9:.1f} s{scored}")
+    elif isinstance(said, Phase):
+        progress.detail(said.name)

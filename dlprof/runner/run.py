@@ -1,4 +1,4 @@
-"""THE CHILD's entry: `<python> run.py CONTROL_DIR` runs one framework and speaks the protocol of dlprof/protocol.py.
+"""THE CHILD's entry: `<python> run.py CONTROL_DIR` runs one framework and speaks the protocol of dlprof/protocol.
 
 A separate program: the standard library, NumPy and one framework; Python 3.6 syntax; imports nothing of dlprof.
 """

@@ -11,6 +11,7 @@ import numpy as np
 from dlprof.analysis.facts import Agreement
 from dlprof.analysis.same_work import parity
 from dlprof.names import RUNTIME_THREADS, ArrayName
+from dlprof.protocol import Ready
 from dlprof.workload import Workload
 
 Difference = Mapping[str, str]
@@ -44,7 +45,7 @@ class Answers(Protocol):
     """What is asked of a worker (`worker.Worker`)."""
 
     @property
-    def ready(self) -> Mapping[str, Any]: ...
+    def ready(self) -> Ready: ...
     @property
     def missing(self) -> Mapping[str, str]: ...
     def busy_threads(self) -> float | None: ...
@@ -186,8 +187,7 @@ def _judged(difference: Difference, reasons: Mapping[str, str]) -> Difference:
 
 def _facts(worker: Answers) -> dict[str, object]:
     """What a worker says of itself, flat, for parity."""
-    ready = worker.ready
-    versions, runtime = ready.get("versions", {}), ready.get("runtime", {})
+    versions, runtime = worker.ready.versions, worker.ready.runtime
     stated: dict[str, object] = {"python": versions.get("python"), "numpy": versions.get("numpy")}
     claimed = next((runtime[key] for key in RUNTIME_THREADS if key in runtime), None)
     # What was seen, where it could be seen: MXNet takes half of the processors by itself, whatever it was thought to take.

@@ -78,7 +78,7 @@ def _listen(bench: Bench, side: SideSpec, workload: Workload, control: Path) -> 
     request = bench.request(side, workload, bench.inputs(workload, 1), task="serve")
     log = control / "stderr.log"
     with Worker(talking, request, control, bench.options.timeout_s) as worker:
-        items = worker.ready["items"]
+        items = worker.ready.items
         item = next((name for name in ITEM.values() if name in items), items[0])
         worker.run(item, WARMUP)
         before = log.stat().st_size

@@ -197,7 +197,7 @@ def _trial(held: TrialFacts, timings: pa.Table) -> Trial:
         timings=timings.filter(pc.field("trial") == held.number),
         rounds=min((count for count in held.rounds if count), default=0),
         idle=held.idle,
-        machine=msgspec.to_builtins(held.machine) if held.machine else {},
+        machine=held.machine,
         ready={},
         not_warm=(),
         wall_s=held.wall_s,

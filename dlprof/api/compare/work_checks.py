@@ -21,6 +21,7 @@ from dlprof.capture.workers.schedule import Trial
 from dlprof.capture.workers.worker import Worker
 from dlprof.errors import NotComparable
 from dlprof.names import SIDES, Pair, pairs_of
+from dlprof.protocol import Ready
 from dlprof.workload import Workload
 
 
@@ -33,7 +34,7 @@ class _Asked:
     _busy: tuple[float | None] | None = None
 
     @property
-    def ready(self) -> Mapping[str, Any]:
+    def ready(self) -> Ready:
         return self.worker.ready
 
     @property
@@ -88,7 +89,7 @@ class WorkChecks:
             refused |= work.refused | {one["item"] for one in parity.blocking(earlier) if "item" in one}
             compared += work.compared
             differing += sum(difference["what"] not in ("fact", "design") for difference in work.differences)
-        if blocks or refused >= set(workers["a"].ready["items"]):
+        if blocks or refused >= set(workers["a"].ready.items):
             raise NotComparable(f"{self._whom} did different work")
         of = "" if len(self._pairs) == 1 else f" over {len(self._pairs)} pairs of sides"
         self.bench.progress.say(f"  same work: {compared - differing} of {compared} arrays agree{of}")

@@ -8,14 +8,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
-import msgspec
-
 from dlprof.analysis.facts import TrialNote
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.api.lockstep.measured import Measured
 from dlprof.capture.workers.schedule import Trial
-from dlprof.manifest import Disturbance, LockstepOptions, Manifest, TrialFacts
+from dlprof.manifest import LockstepOptions, Manifest, TrialFacts
 from dlprof.report import json, ranking_json
 from dlprof.store import Capture, CaptureWriter, traced_folders
 
@@ -83,5 +81,5 @@ def trial_facts(trial: Trial) -> TrialFacts:
         rounds=list(trial.group_rounds),
         wall_s=trial.wall_s,
         idle=dict(trial.idle),
-        machine=msgspec.convert(trial.machine, Disturbance) if trial.machine else None,
+        machine=trial.machine,
     )

@@ -137,7 +137,7 @@ class Trials:
             folder = str(CaptureName(side, EXACT, trial.number + 1))
             self.measured.captures[folder] = self.kind.keep(side, trial, traced, self.writer.partial / folder)
         self.measured.trials.append(replace(trial, windows={}))
-        self.measured.listed = self.measured.listed or tuple(trial.ready["a"]["items"])
+        self.measured.listed = self.measured.listed or tuple(trial.ready["a"].items)
         self.checkpoint()
         go_on = self.pacing.go_on(trial, self._ratios())
         if go_on:

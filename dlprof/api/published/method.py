@@ -25,7 +25,7 @@ from dlprof.capture.workers import launch
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import Manifest, PublishedOptions
 from dlprof.names import DEFAULT_SIDES
-from dlprof.protocol import CaptureRequest, CaptureResult
+from dlprof.protocol import CaptureRequest, CaptureResult, Phase, Said
 from dlprof.report import json
 from dlprof.store import CaptureWriter
 from dlprof.version import __version__
@@ -104,8 +104,9 @@ def _measured(
         options={"repetitions": REPETITIONS},
     )
 
-    def report(event: Any) -> None:
-        progress.detail(str(event.get("name", "")))
+    def report(event: Said) -> None:
+        if isinstance(event, Phase):
+            progress.detail(event.name)
 
     return launch.run_trace(environment, request, scratch / "child", options.run.timeout_s, report, runner=RUNNER)
 

@@ -83,7 +83,7 @@ class ScriptTrials(Kind):
         units = math.ceil(ITERATION_NS / max(worker.step_ns for worker in workers.values()))
         for side, worker in workers.items():
             worker.units = min(max(units, 1), MOST_UNITS)
-            self.facts[side].append({**worker.facts, "kind of step": worker.ready["items"][0]})
+            self.facts[side].append({**worker.facts, "kind of step": worker.ready.items[0]})
             self.hellos[side] = worker.hello
         found: tuple[scripts.Difference, ...]
         if number == self.first:
@@ -150,8 +150,8 @@ class ScriptTrials(Kind):
                 machine=provenance.machine(frameworks.thread_variables()),
                 trace=trace,
                 child=ChildFacts(
-                    versions=dict(ready["versions"]),
-                    runtime=dict(ready["runtime"]),
+                    versions=ready.versions,
+                    runtime=ready.runtime,
                     artefacts=traced.answer.artefacts,
                     window=traced.window,
                 ),

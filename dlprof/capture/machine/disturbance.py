@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import psutil
 
 from dlprof.capture.machine.provenance import frequency_mhz
+from dlprof.manifest import Disturbance
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +40,27 @@ def snapshot() -> Snapshot:
     )
 
 
-def between(before: Snapshot, after: Snapshot, own_cpu_s: float) -> Mapping[str, Any]:
-    """Facts of the time between two snapshots; fractions are of all cores. What cannot be read is absent.
+def between(before: Snapshot, after: Snapshot, own_cpu_s: float) -> Disturbance:
+    """Facts of the time between two snapshots; fractions are of all cores. What cannot be read is None.
 
     own_cpu_s: CPU time that dlprof and its workers used meanwhile. other_cpu: what the rest of the machine used; below
     about .02 it is the rounding of the kernel's 10 ms counters.
     """
     wall_s = (after.monotonic_ns - before.monotonic_ns) / 1e9
     capacity = wall_s * (psutil.cpu_count() or 1)
-    facts = {
-        "wall_s": round(wall_s, 3),
-        "load_1m": [round(before.load_1m, 2), round(after.load_1m, 2)],
-        "steal": round((after.steal_s - before.steal_s) / capacity, 4),
-        "other_cpu": round(max(after.busy_s - before.busy_s - own_cpu_s, 0.0) / capacity, 4),
-        "context_switches_per_s": round((after.context_switches - before.context_switches) / wall_s),
-    }
-    for name in ("frequency_mhz", "temperature_c"):
-        values = [getattr(before, name), getattr(after, name)]
-        if None not in values:
-            facts[name] = values
-    return facts
+    return Disturbance(
+        wall_s=round(wall_s, 3),
+        load_1m=(round(before.load_1m, 2), round(after.load_1m, 2)),
+        steal=round((after.steal_s - before.steal_s) / capacity, 4),
+        other_cpu=round(max(after.busy_s - before.busy_s - own_cpu_s, 0.0) / capacity, 4),
+        context_switches_per_s=round((after.context_switches - before.context_switches) / wall_s),
+        frequency_mhz=_both(before.frequency_mhz, after.frequency_mhz),
+        temperature_c=_both(before.temperature_c, after.temperature_c),
+    )
+
+
+def _both(before: float | None, after: float | None) -> tuple[float, float] | None:
+    return None if before is None or after is None else (before, after)
 
 
 def _temperature() -> float | None:

@@ -17,9 +17,9 @@ from dlprof.capture.script.command import Command, variables
 from dlprof.capture.script.link import Hello, Job, Listener, ScriptEnded
 from dlprof.capture.workers import process
 from dlprof.capture.workers.child_log import ChildLog
-from dlprof.capture.workers.worker import Burst, process_cpu_ns
+from dlprof.capture.workers.worker import process_cpu_ns
 from dlprof.errors import ChildFailed
-from dlprof.protocol import Artefact, TracedWindow
+from dlprof.protocol import Artefact, Burst, Ready, TracedSteps, TracedWindow
 
 ITEM: Final = "train_block"
 INFER: Final = "infer_block"
@@ -66,7 +66,9 @@ class ScriptWorker:
     _log: ChildLog = field(init=False)
     _process: subprocess.Popen[bytes] = field(init=False)
     _job: Job | None = None
-    _ready: dict[str, Any] = field(default_factory=dict)
+    _ready: Ready | None = None
+    _facts: Mapping[str, Any] = field(default_factory=dict)
+    _step_ns: float = 0.0
     _steps: int = 0
     _marked: int = 0
     _groups: tuple[int, ...] = ()
@@ -95,26 +97,25 @@ class ScriptWorker:
     @property
     def facts(self) -> Mapping[str, Any]:
         """What is known of its work, from its own say and from the steps that were looked at. Only of a worker that is ready."""
-        found: Mapping[str, Any] = self._ready["facts"]
-        return found
+        return self._facts
 
     @property
     def step_ns(self) -> float:
         """Time of one of its first steps after those that compile. Only of a worker that is ready."""
-        return float(self._ready["step_ns"])
+        return self._step_ns
 
     @property
     def control(self) -> Path:
         return self.launch.control
 
     @property
-    def ready(self) -> Mapping[str, Any]:
+    def ready(self) -> Ready:
         """What the schedule asks for; waits for the first steps. Raises `ChildFailed`."""
-        if not self._ready:
+        if self._ready is None:
             self._ready = self._made_ready()
         return self._ready
 
-    def _made_ready(self) -> dict[str, Any]:
+    def _made_ready(self) -> Ready:
         timeout_s = self.launch.timeout_s
         self._job = self._listener.job(lambda: self._process.poll() is None, time.monotonic() + timeout_s)
         if self._job is None:
@@ -122,17 +123,16 @@ class ScriptWorker:
                 raise self._failed(f"took no step that was seen within {timeout_s:g} s")
             raise self._failed("ended, and no training step was seen")
         self._groups = self._process_groups()
-        facts = self._ask({"cmd": "facts"})[0]["facts"]
+        self._facts = self._ask({"cmd": "facts"})[0]["facts"]
         probed = self._ask({"cmd": "run", "iterations": _PROBED, "units": 1})[0]["wall_ns"]
+        self._step_ns = float(statistics.median(probed))
         hello = self._job.hello
         self._pause()
-        return {
-            "items": [INFER if "forward pass" in hello.found else ITEM],
-            "versions": {"python": hello.python, hello.framework: hello.version},
-            "runtime": {"steps found by": hello.found, **{k: v for k, v in facts.items() if k != "versions"}},
-            "facts": facts,
-            "step_ns": statistics.median(probed),
-        }
+        return Ready(
+            items=[INFER if "forward pass" in hello.found else ITEM],
+            versions={"python": hello.python, hello.framework: hello.version},
+            runtime={"steps found by": hello.found, **{k: v for k, v in self._facts.items() if k != "versions"}},
+        )
 
     def run(self, item: str, iterations: int) -> Burst:  # noqa: ARG002  a script has one item
         """Time iterations of `units` steps."""
@@ -171,7 +171,9 @@ class ScriptWorker:
             for answer in answers
             for one in answer["artefacts"]
         ]
-        return TracedWindow(artefacts=artefacts, window={"steps": self._marked * len(answers), "synchronised": True})
+        return TracedWindow(
+            artefacts=artefacts, window=TracedSteps(steps=self._marked * len(answers), synchronised=True)
+        )
 
     def cpu_ns(self) -> int:
         """CPU time of all the side's processes that live."""
@@ -227,7 +229,7 @@ class ScriptWorker:
         if command["cmd"] != "close_window" and any("artefacts" in answer for answer in answers):
             raise self._failed("ended before its trial was over")
         self._steps = max(self._steps, *(int(answer.get("step", 0)) for answer in answers))
-        if self._ready:
+        if self._ready is not None:
             self._pause()
         return answers
 

@@ -8,11 +8,11 @@ import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Self, TypeVar
 
 import msgspec
 
@@ -31,10 +31,12 @@ _TEARDOWN_S = 30.0
 
 _POLL_S = 0.5
 
-OnEvent = Callable[[Mapping[str, Any]], None]
+_T = TypeVar("_T")
+
+OnEvent = Callable[[protocol.Said], None]
 
 
-def ignore(_: Mapping[str, Any]) -> None:
+def ignore(_: protocol.Said) -> None:
     """An `OnEvent` that does nothing."""
 
 
@@ -54,9 +56,9 @@ def run_trace(
     """
     with Child(environment, request, control_dir, timeout_s, runner) as child:
         deadline = time.monotonic() + timeout_s
-        while (message := child.read(deadline)) is not None:
-            on_event(message)
-            if message.get("event") == "done":
+        while (said := child.said(deadline)) is not None:
+            on_event(said)
+            if isinstance(said, protocol.Done):
                 break
         return child.result()
 
@@ -116,14 +118,27 @@ class Child:
     ) -> None:
         self.close()
 
-    def write(self, command: Mapping[str, Any]) -> None:
+    def write(self, command: protocol.Command) -> None:
         assert self.process.stdin is not None
         try:
             self.process.stdin.write(msgspec.json.encode(command) + b"\n")
         except BrokenPipeError:
-            raise self.failed(f"ended before {command['cmd']!r} could be asked") from None
+            raise self.failed(f"ended before {command.name!r} could be asked") from None
 
-    def read(self, deadline: float) -> dict[str, Any] | None:
+    def said(self, deadline: float) -> protocol.Said | None:
+        """What the child says next by itself; as `read`."""
+        line = self.read(deadline)
+        return None if line is None else self.decoded(line, protocol.Said)  # type: ignore[arg-type]
+
+    def decoded(self, line: bytes, kind: type[_T]) -> _T:
+        """A line as what it must be. Raises `ChildFailed`."""
+        try:
+            found: _T = msgspec.json.decode(line, type=kind)
+        except msgspec.MsgspecError:
+            raise self.failed(f"wrote a line that is no protocol: {line[:200]!r}") from None
+        return found
+
+    def read(self, deadline: float) -> bytes | None:
         """The child's next line; None when it closed its output. Raises `ChildFailed` past `deadline` (monotonic)."""
         assert self.process.stdout is not None
         while b"\n" not in self._buffer:
@@ -142,11 +157,7 @@ class Child:
                 return None
             self._buffer += chunk
         line, _, self._buffer = self._buffer.partition(b"\n")
-        try:
-            message = msgspec.json.decode(line, type=dict[str, Any])
-        except msgspec.MsgspecError:
-            raise self.failed(f"wrote a line that is no protocol: {line[:200]!r}") from None
-        return message
+        return line
 
     def result(self) -> protocol.CaptureResult:
         """The result, once the child has exited or been given time to. Raises what its status says."""

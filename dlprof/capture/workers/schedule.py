@@ -18,9 +18,10 @@ from dlprof.capture.machine import disturbance
 from dlprof.capture.workers import window
 from dlprof.capture.workers.order import orders
 from dlprof.capture.workers.window import TracedSide, TracedWorker, WindowPlan
-from dlprof.capture.workers.worker import Burst
 from dlprof.errors import UsageError
+from dlprof.manifest import Disturbance
 from dlprof.names import SIDES
+from dlprof.protocol import Burst, Ready
 from dlprof.stats import warm_up
 
 IDLE_LIMIT = 0.02
@@ -31,7 +32,7 @@ class LockstepWorker(TracedWorker, Protocol):
     """What the schedule needs of a worker (`worker.Worker`). Started but perhaps not ready yet."""
 
     @property
-    def ready(self) -> Mapping[str, Any]: ...
+    def ready(self) -> Ready: ...
     def run(self, item: str, iterations: int) -> Burst: ...
     def close(self) -> Any: ...
     def stop(self) -> None: ...
@@ -90,19 +91,24 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Trial:
-    """One finished trial. timings: schema.TIMINGS. rounds: the fewest of any group.
+    """One finished trial.
 
+    timings: schema.TIMINGS
+    rounds: the fewest of any group
     idle: side → CPU fraction of a core used while another ran
-    machine: `disturbance.between` over the timed rounds. not_warm: (side, item) pairs whose warm-up hit its cap.
-    windows: side → what it left of the traced window; empty where there was none. marked: the window's marked steps a side.
+    machine: `disturbance.between` over the timed rounds; None where that was not kept
+    ready: what each side's worker said before it was asked anything
+    not_warm: (side, item) pairs whose warm-up hit its cap
+    windows: side → what it left of the traced window; empty where there was none
+    marked: the window's marked steps a side
     """
 
     number: int
     timings: pa.Table
     rounds: int
     idle: Mapping[str, float]
-    machine: Mapping[str, Any]
-    ready: Mapping[str, Mapping[str, Any]]
+    machine: Disturbance | None
+    ready: Mapping[str, Ready]
     not_warm: tuple[tuple[str, str], ...]
     wall_s: float
     warnings: tuple[str, ...]
@@ -266,15 +272,13 @@ class _Run:
         recording = window.Recording(workers, wanted, shape, self.generator)
         return recording.run(), recording.idle_fraction, shape.marked
 
-    def _groups(self, ready: Mapping[str, Mapping[str, Any]]) -> tuple[tuple[str, ...], ...]:
+    def _groups(self, ready: Mapping[str, Ready]) -> tuple[tuple[str, ...], ...]:
         """The plan's groups without the skipped items; a plan without grouping has one of all items."""
         items = self._items(ready)
         groups = self.plan.grouping(items) if self.plan.grouping else (items,)
         return tuple(tuple(item for item in group if item not in self.skipped) for group in groups)
 
-    def _all_timed(
-        self, groups: Sequence[Sequence[str]], rounds: Sequence[int]
-    ) -> tuple[tuple[int, ...], Mapping[str, Any]]:
+    def _all_timed(self, groups: Sequence[Sequence[str]], rounds: Sequence[int]) -> tuple[tuple[int, ...], Disturbance]:
         """Warm up and time each group; the rounds of each, and what the machine did meanwhile."""
         total, done, counts = max(sum(map(len, groups)), 1), 0, list(rounds)
         left_s = self.plan.target_s
@@ -301,8 +305,8 @@ class _Run:
             return self.rounds_of(self.number, time.monotonic() - self.began, round_ns / 1e9)
         return rounds_for(replace(self.plan, target_s=target_s), round_ns)
 
-    def _items(self, ready: Mapping[str, Mapping[str, Any]]) -> tuple[str, ...]:
-        offered = {side: list(ready[side]["items"]) for side in self.plan.sides}
+    def _items(self, ready: Mapping[str, Ready]) -> tuple[str, ...]:
+        offered = {side: ready[side].items for side in self.plan.sides}
         items = self.plan.items or tuple(offered[self.plan.sides[0]])
         for side in self.plan.sides:
             missing = [item for item in items if item not in offered[side]]

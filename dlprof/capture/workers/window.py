@@ -14,7 +14,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final, Protocol
 
-import msgspec
 import numpy as np
 
 from dlprof.capture.workers.order import orders
@@ -123,7 +122,7 @@ class Recording:
             side: TracedSide(
                 control=self.workers[side].control,
                 answer=answer,
-                window=msgspec.convert({**answer.window, "wall_ns": wall_ns, "untraced_step_ns": beside[side]}, Window),
+                window=answer.window.timed(wall_ns, beside[side]),
             )
             for side, answer in answers.items()
         }

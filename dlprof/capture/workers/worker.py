@@ -4,11 +4,10 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 import msgspec
 import numpy as np
@@ -18,15 +17,7 @@ from dlprof import protocol
 from dlprof.capture.environments.env_store import Environment
 from dlprof.capture.workers.launch import RUNNER, Child, OnEvent, error_of, ignore
 
-
-@dataclass(frozen=True, slots=True)
-class Burst:
-    """What `run` measured: one entry per iteration (ns; start_ns is Unix time); units of work in each iteration."""
-
-    wall_ns: list[int]
-    cpu_ns: list[int]
-    start_ns: list[int]
-    units: int
+_T = TypeVar("_T")
 
 
 class Worker:
@@ -49,7 +40,7 @@ class Worker:
         self._control = control_dir
         self._timeout_s = timeout_s
         self._on_event = on_event
-        self._ready: dict[str, Any] | None = None
+        self._ready: protocol.Ready | None = None
         self.missing: dict[str, str] = {}
         self.trained = 0  # training steps taken since the start, or since the last recheck, which sets the network back
         self._child = Child(environment, request, control_dir, timeout_s, runner)
@@ -59,28 +50,24 @@ class Worker:
         return self._child.process.pid
 
     @property
-    def ready(self) -> Mapping[str, Any]:
-        """The child's ready line (versions, runtime, items, startup_ns); waits for it. Raises as `run_trace` does."""
+    def ready(self) -> protocol.Ready:
+        """The child's ready line; waits for it. Raises as `run_trace` does."""
         if self._ready is None:
             deadline = time.monotonic() + self._timeout_s
             while self._ready is None:
-                message = self._child.read(deadline)
-                if message is None:
+                said = self._child.said(deadline)
+                if said is None:
                     self._child.result()
                     raise self._child.failed("ended before it was ready")
-                if message.get("event") == "ready":
-                    self._ready = message
+                if isinstance(said, protocol.Ready):
+                    self._ready = said
                 else:
-                    self._on_event(message)
+                    self._on_event(said)
         return self._ready
 
-    def run(self, item: str, iterations: int) -> Burst:
+    def run(self, item: str, iterations: int) -> protocol.Burst:
         """Time `iterations` successive iterations of `item`, each synchronised at its end."""
-        answer = self._ask({"cmd": "run", "item": item, "iterations": iterations})
-        try:
-            burst = msgspec.convert(answer, Burst)
-        except msgspec.ValidationError as failure:
-            raise self._child.failed(f"answered what is no timing: {failure}") from failure
+        burst = self._ask(protocol.Run(item=item, iterations=iterations), protocol.Burst, "no timing")
         if not len(burst.wall_ns) == len(burst.cpu_ns) == len(burst.start_ns) == iterations:
             raise self._child.failed(f"was asked for {iterations} iterations and timed {len(burst.wall_ns)}")
         self.trained += burst.units * iterations if item.startswith("train") else 0
@@ -88,13 +75,12 @@ class Worker:
 
     def parity(self, out: str = "parity.npz") -> dict[str, np.ndarray[Any, Any]]:
         """Outputs on one batch from the common weights: logits, loss, grad/<layer>/w, … Sets `missing`."""
-        self.missing = dict(self._ask({"cmd": "parity", "out": out}).get("missing", {}))
+        self.missing = self._ask(protocol.Parity(out=out), protocol.Unable).missing
         return self._arrays(out)
 
     def busy_threads(self) -> float | None:
         """How many threads share a large matrix product, as seen; None where that cannot be seen."""
-        found = self._ask({"cmd": "threads"}).get("busy_threads")
-        return None if found is None else float(found)
+        return self._ask(protocol.Threads(), protocol.BusyThreads).busy_threads
 
     def recheck(
         self, seed: int, steps: int, out: str = "recheck.npz"
@@ -104,40 +90,32 @@ class Worker:
         Returns the arrays (the child's recheck.py names them), and of each op item the share of its calls' time that was
         put off until the result was read. steps: training steps that the side must have taken; what is missing it takes first.
         """
-        answer = self._ask({"cmd": "recheck", "out": out, "seed": seed, "steps": steps})
+        answer = self._ask(protocol.Recheck(out=out, seed=seed, steps=steps), protocol.Deferred)
         self.trained = 0
-        return self._arrays(out), dict(answer.get("deferred", {}))
+        return self._arrays(out), answer.deferred
 
     def open_window(self, items: Sequence[str], units: int) -> None:
         """Start the profiler for `units` steps, or calls of each of `items`, of the objects that were timed."""
-        self._ask({"cmd": "open_window", "items": list(items), "units": units})
+        self._ask(protocol.OpenWindow(items=list(items), units=units), protocol.Answer)
 
     def traced(self, item: str, iterations: int) -> list[int]:
         """Wall times (ns) of `iterations` synchronised steps or calls under the profiler; one more runs unmarked before them."""
-        return self._unit_ns("traced", item, iterations)
+        return self._unit_ns(protocol.Traced(item=item, iterations=iterations))
 
     def unprofiled(self, item: str, iterations: int) -> list[int]:
         """The same without the profiler."""
-        return self._unit_ns("unprofiled", item, iterations)
+        return self._unit_ns(protocol.Unprofiled(item=item, iterations=iterations))
 
-    def _unit_ns(self, command: str, item: str, iterations: int) -> list[int]:
-        answer = self._ask({"cmd": command, "item": item, "iterations": iterations})
-        try:
-            walls = msgspec.convert(answer.get("wall_ns"), list[int])
-        except msgspec.ValidationError as failure:
-            raise self._child.failed(f"answered what is no timing: {failure}") from failure
-        if len(walls) != iterations:
-            raise self._child.failed(f"was asked for {iterations} {command} iterations and timed {len(walls)}")
-        self.trained += iterations + 1 if item.startswith("train") else 0
+    def _unit_ns(self, command: protocol.Traced | protocol.Unprofiled) -> list[int]:
+        walls, asked = self._ask(command, protocol.Walls, "no timing").wall_ns, command.iterations
+        if len(walls) != asked:
+            raise self._child.failed(f"was asked for {asked} {command.name} iterations and timed {len(walls)}")
+        self.trained += asked + 1 if command.item.startswith("train") else 0
         return walls
 
     def close_window(self) -> protocol.TracedWindow:
         """Stop the profiler; the artefacts lie below `control`."""
-        answer = self._ask({"cmd": "close_window"})
-        try:
-            return msgspec.convert(answer, protocol.TracedWindow)
-        except msgspec.ValidationError as failure:
-            raise self._child.failed(f"answered what is no window: {failure}") from failure
+        return self._ask(protocol.CloseWindow(), protocol.TracedWindow, "no window")
 
     @property
     def control(self) -> Path:
@@ -160,7 +138,7 @@ class Worker:
     def close(self) -> protocol.CaptureResult:
         """Ask the child to quit and return its result."""
         try:
-            self._ask({"cmd": "quit"})
+            self._ask(protocol.Quit(), protocol.Answer)
             return self._child.result()
         finally:
             self._child.close()
@@ -179,16 +157,20 @@ class Worker:
             self.close()
         self.stop()
 
-    def _ask(self, command: Mapping[str, Any]) -> dict[str, Any]:
+    def _ask(self, command: protocol.Command, kind: type[_T], other: str = "no answer") -> _T:
+        """The answer, as what it must be. other: what one is called that is something else."""
         assert self.ready
         self._child.write(command)
-        answer = self._child.read(time.monotonic() + self._timeout_s)
-        if answer is None:
-            raise self._child.failed(f"ended instead of answering {command['cmd']!r}")
-        if not answer.get("ok"):
-            message, hint = str(answer.get("message", "failed")), str(answer.get("hint", "")) or None
-            raise error_of(str(answer.get("status", "failed")), message, hint, self._child)
-        return answer
+        line = self._child.read(time.monotonic() + self._timeout_s)
+        if line is None:
+            raise self._child.failed(f"ended instead of answering {command.name!r}")
+        answer = self._child.decoded(line, protocol.Answer)
+        if not answer.ok:
+            raise error_of(answer.status, answer.message, answer.hint or None, self._child)
+        try:
+            return msgspec.json.decode(line, type=kind)
+        except msgspec.ValidationError as failure:
+            raise self._child.failed(f"answered what is {other}: {failure}") from failure
 
 
 def process_cpu_ns(pid: int) -> int:

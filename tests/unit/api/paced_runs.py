@@ -37,4 +37,4 @@ def trial(number: int, log_ratio: float, noise: float = 0.0) -> Trial:
     ]
     columns = [pa.array(list(c), f.type) for c, f in zip(zip(*rows, strict=True), schema.TIMINGS, strict=True)]
     table = pa.Table.from_arrays(columns, schema=schema.TIMINGS)
-    return Trial(number, table, 10, {"a": 0.0, "b": 0.0}, {}, {}, (), SECONDS, (), (10,))
+    return Trial(number, table, 10, {"a": 0.0, "b": 0.0}, None, {}, (), SECONDS, (), (10,))

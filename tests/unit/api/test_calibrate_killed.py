@@ -17,7 +17,7 @@ def trial(number: int) -> Trial:
     values = [row.get(name, 0) for name in schema.TIMINGS.names]
     arrays = [pa.array([value], field.type) for value, field in zip(values, schema.TIMINGS, strict=True)]
     table = pa.Table.from_arrays(arrays, schema=schema.TIMINGS)
-    return Trial(number, table, 2, {"a": 0.0, "b": 0.0}, {}, {}, (), 1.0, (), (2,))
+    return Trial(number, table, 2, {"a": 0.0, "b": 0.0}, None, {}, (), 1.0, (), (2,))
 
 
 def test_rows_of_a_trial_that_trials_json_does_not_name_yet_are_left_out(tmp_path: Path):

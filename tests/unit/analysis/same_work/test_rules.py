@@ -10,6 +10,7 @@ import pytest
 
 from dlprof import workload
 from dlprof.analysis.same_work import rules
+from dlprof.protocol import Ready
 from dlprof.workload import Workload
 
 LENET = workload.load("lenet")
@@ -20,7 +21,7 @@ class Answer:
     """A worker that has its arrays and facts at hand."""
 
     def __init__(self, facts: Mapping[str, Any], **arrays: float) -> None:
-        self.ready = {"versions": {"python": "3.11.1"}, "runtime": {"facts": dict(facts)}}
+        self.ready = Ready(versions={"python": "3.11.1"}, runtime={"facts": dict(facts)}, items=[])
         self.missing: dict[str, str] = {}
         self.arrays = {name.replace("__", "/"): np.full((2, 2), value, np.float32) for name, value in arrays.items()}
 
@@ -131,9 +132,9 @@ def test_how_closely_the_arrays_agree_and_what_is_the_same_is_stated() -> None:
         Answer({"batch_size": 200, "layout": "NCHW"}, logits=2.0001),
     )
     for side, key in ((a, "intra_op_threads"), (b, "openmp_threads")):
-        side.ready["runtime"][key] = 2
+        side.ready.runtime[key] = 2
     agreement = check(a, b).agreement
     assert agreement.largest_relative_difference["logits"] == pytest.approx(5e-5, rel=1e-2)
     assert agreement.same_facts == {"python": "3.11.1", "compute_threads": "2", "batch_size": "200"}
-    b.ready["runtime"]["openmp_threads"] = 1
+    b.ready.runtime["openmp_threads"] = 1
     assert {"compute_threads", "layout"} == {d["where"] for d in check(a, b).differences}

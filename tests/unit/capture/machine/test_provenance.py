@@ -69,7 +69,7 @@ def test_disturbance_is_what_others_used() -> None:
     after = disturbance.Snapshot(4_000_000_000, 13.0, 1.4, 5000, 0.7, 2000.0, None)
     facts = disturbance.between(before, after, own_cpu_s=2.0)
     cores = provenance.machine().cores_logical
-    assert facts["other_cpu"] == round(1.0 / (4 * cores), 4)
-    assert facts["steal"] == round(0.4 / (4 * cores), 4)
-    assert facts["context_switches_per_s"] == 1000
-    assert "frequency_mhz" not in facts
+    assert facts.other_cpu == round(1.0 / (4 * cores), 4)
+    assert facts.steal == round(0.4 / (4 * cores), 4)
+    assert facts.context_switches_per_s == 1000
+    assert facts.frequency_mhz is None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -21,7 +22,7 @@ from dlprof.capture.workers.launch import run_trace
 from dlprof.capture.workers.launch_env import child_environ
 from dlprof.capture.workers.worker import Worker
 from dlprof.errors import ChildFailed, EnvironmentFailed, Unsupported
-from dlprof.protocol import CaptureRequest
+from dlprof.protocol import CaptureRequest, Done, EpochEnd
 
 FAKE = """
 import json, os, signal, subprocess, sys, time
@@ -94,7 +95,7 @@ def gone(pid: int) -> bool:
 def test_a_trace_run_gives_its_result_and_its_events(stage: Stage) -> None:
     done = stage.trace('say(event="epoch", epoch=1)\nresult(warmup_steps=request["seed"])\nsay(event="done")', seed=7)
     assert done.warmup_steps == 7
-    assert [event["event"] for event in stage.events] == ["epoch", "done"]
+    assert stage.events == [EpochEnd(epoch=1), Done()]
     assert (stage.control / "stderr.log").read_text() == "a word on stderr\n"
 
 
@@ -142,35 +143,41 @@ def test_a_crash_after_the_result_is_in_place_does_not_lose_it(stage: Stage) -> 
 def test_a_child_that_hangs_is_stopped_with_all_its_descendants(stage: Stage) -> None:
     body = '''
     grandchild = subprocess.Popen([sys.executable, "-c", "import signal, time; signal.signal(15, lambda *a: 0); time.sleep(99)"])
-    say(event="phase", pids=[os.getpid(), grandchild.pid])
+    say(event="phase", name="%d %d" % (os.getpid(), grandchild.pid))
     time.sleep(99)
     '''  # fmt: skip
     with pytest.raises(ChildFailed, match=r"did not answer within 1\.5 s and was stopped"):
         stage.trace(body, timeout_s=1.5)
-    assert all(gone(pid) for pid in stage.events[0]["pids"])
+    assert all(gone(int(pid)) for pid in stage.events[0].name.split())
 
 
 def test_descendants_do_not_outlive_a_child_that_ends_by_itself(stage: Stage) -> None:
-    stage.trace('say(pid=subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"]).pid)\nresult()')
-    assert gone(stage.events[0]["pid"])
+    stage.trace(
+        body="""
+    sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(99)"])
+    say(event="phase", name=str(sleeper.pid))
+    result()
+    """
+    )
+    assert gone(int(stage.events[0].name))
 
 
 def test_an_interrupt_stops_the_child(stage: Stage, monkeypatch: pytest.MonkeyPatch) -> None:
     pids = []
 
     def interrupt(event: Any) -> None:
-        pids.append(event["pid"])
+        pids.append(int(event.name))
         raise KeyboardInterrupt
 
     asked = CaptureRequest(task="trace", framework="fake", adapter="", mode="m", workload={})
-    script = stage._script("say(pid=os.getpid())\ntime.sleep(99)")
+    script = stage._script('say(event="phase", name=str(os.getpid()))\ntime.sleep(99)')
     with pytest.raises(KeyboardInterrupt):
         run_trace(stage.environment, asked, stage.control, 30, interrupt, runner=script)
     assert gone(pids[0])
 
 
 def test_a_child_dies_with_a_parent_that_is_killed(stage: Stage) -> None:
-    script = stage._script('open(control + "/pid", "w").write(str(os.getpid()))\nsay(event="x")\ntime.sleep(99)')
+    script = stage._script('open(control + "/pid", "w").write(str(os.getpid()))\nsay(event="done")\ntime.sleep(99)')
     code = f"""
     import os, signal, sys
     from pathlib import Path
@@ -216,7 +223,7 @@ serve(answer)
 
 def test_a_worker_answers_until_it_is_told_to_quit(stage: Stage) -> None:
     with stage.worker(ANSWER) as worker:
-        assert worker.ready["items"] == ["x"]
+        assert worker.ready.items == ["x"]
         burst = worker.run("x", 3)
         assert (burst.wall_ns, burst.start_ns, burst.units) == ([10, 10, 10], [0, 1, 2], 4)
         assert worker.parity() == {"loss": np.float32(2.5)}
@@ -234,7 +241,7 @@ def test_two_workers_start_side_by_side(tmp_path: Path, environment: Environment
     with stages[0].worker(ANSWER) as a, stages[1].worker(ANSWER) as b:
         assert psutil.pid_exists(a.pid)
         assert psutil.pid_exists(b.pid)
-        assert b.ready["items"] == a.ready["items"]
+        assert b.ready.items == a.ready.items
 
 
 def test_a_waiting_worker_uses_no_cpu_and_a_busy_one_does(stage: Stage) -> None:
@@ -283,8 +290,8 @@ def test_a_child_inherits_no_secret_and_no_python_path(monkeypatch: pytest.Monke
     monkeypatch.setenv("API_TOKEN", "hush")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
-    stage.trace("say(**os.environ)\nresult()", threads=2)
-    seen = stage.events[0]
+    stage.trace('say(event="phase", name=json.dumps(dict(os.environ)))\nresult()', threads=2)
+    seen = json.loads(stage.events[0].name)
     assert "API_TOKEN" not in seen
     assert "PYTHONPATH" not in seen
     assert (seen["OMP_NUM_THREADS"], seen["TF_CPP_MIN_LOG_LEVEL"], seen["CUDA_VISIBLE_DEVICES"]) == ("2", "2", "-1")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from dlprof.capture.workers import window
 from dlprof.capture.workers.window import LEAST, Recording, Shape, WindowPlan, shape_of
-from dlprof.protocol import Artefact, TracedWindow
+from dlprof.protocol import Artefact, TracedSteps, TracedWindow
 
 
 class Worker:
@@ -36,8 +36,10 @@ class Worker:
 
     def close_window(self) -> TracedWindow:
         self.journal.append(("close", self.side))
-        facts = {"steps": 8, "synchronised": True, "epoch": None, "expected": {"Conv": 2}}
-        return TracedWindow(artefacts=[Artefact(kind="fake", path="raw/x")], window=facts)
+        return TracedWindow(
+            artefacts=[Artefact(kind="fake", path="raw/x")],
+            window=TracedSteps(steps=8, synchronised=True, expected={"Conv": 2}),
+        )
 
     def cpu_ns(self) -> int:
         self.used_ns += self.busy_ns
