@@ -1,20 +1,22 @@
-"""What TensorBoard's own plugin recomputes from our export of recorded traces: of each operator calls, time and self time."""
+"""What TensorBoard's own plugin recomputes from our export of recorded traces: operators' calls and times, and steps."""
 
 from __future__ import annotations
 
+import gzip
 import json
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
 
 from dlprof import frameworks, ingest, schema
 from dlprof.report.traces import tensorboard, xplane
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
-TRACES = Path(__file__).parents[3] / "shared" / "traces"
+ROOT = Path(__file__).parents[2]
+TRACES = ROOT.parent / "shared" / "traces"
 US = 1_000_000
 XPLANES = ["xplane/jax-mi300x-gemm", "xplane/jax-mi300x-conv", "xplane/tf2-8xV100"]
 OTHERS = [
@@ -23,6 +25,14 @@ OTHERS = [
     "tf1-timeline/GPU/timeline_01.json",
     "tf1-timeline/CPU/timeline_01.json",
     "kineto/hta/triton_example/triton_example.json.gz",
+]
+TORCH = ROOT / "tests" / "unit" / "ingest" / "data" / "pytorch"
+JAX = ROOT / "traces"
+OWN = [
+    TORCH / "plain.pt.trace.json.gz",
+    TORCH / "everything.pt.trace.json.gz",
+    JAX / "transformer-jax-flax" / "raw" / "flax.xplane.pb.gz",
+    JAX / "cnn-jax-keras" / "raw" / "keras.xplane.pb.gz",
 ]
 
 
@@ -46,6 +56,15 @@ def plugin(path: Path) -> dict[tuple[str, str], tuple[float, float, float]]:
     }
 
 
+def plugin_steps(path: Path) -> list[float]:
+    """Time of each step in ms, as the plugin's overview shows them."""
+    convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
+    data, _ = convert.xspace_to_tool_data([str(path)], "overview_page", {})
+    (table,) = (part for part in json.loads(data) if part.get("cols", [{}])[0].get("id") == "stepnum")
+    at = [column["id"] for column in table["cols"]].index("stepTimeMs")
+    return [row["c"][at]["v"] for row in table["rows"]]
+
+
 def kept(path: str) -> Path:
     place = TRACES / path
     if not place.exists():
@@ -53,6 +72,8 @@ def kept(path: str) -> Path:
     return next(place.rglob("*.xplane.pb")) if place.is_dir() else place
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", XPLANES)
 def test_operators_have_the_times_that_the_plugin_shows_of_the_original(path: str, tmp_path: Path) -> None:
     original = kept(path)
@@ -67,9 +88,32 @@ def test_operators_have_the_times_that_the_plugin_shows_of_the_original(path: st
         assert ours[key][1:] == pytest.approx(theirs[key][1:], rel=1e-6), key
 
 
+@pytest.mark.slow
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("path", OTHERS)
 def test_operators_have_the_calls_and_times_of_the_table_that_was_exported(path: str, tmp_path: Path) -> None:
-    events = read(kept(path))
+    compare(read(kept(path)), tmp_path)
+
+
+@pytest.mark.parametrize("path", OWN, ids=lambda path: path.name.partition(".")[0])
+def test_operators_and_steps_of_pytorch_and_jax_are_those_of_the_trace(path: Path, tmp_path: Path) -> None:
+    """Step times are held against the recorded marks themselves, `ProfilerStep#N` and StepTraceAnnotation, to the nanosecond."""
+    events = read(path)
+    compare(events, tmp_path)
+    marks = pc.starts_with(events["name"].cast(pa.string()), "ProfilerStep#")
+    if not pc.any(marks).as_py():
+        marks = pc.equal(events["category"].cast(pa.string()), "step")
+    marked = events.filter(marks).sort_by("start_ps")["duration_ps"].to_pylist()
+    assert len(marked) == 3
+    shown = plugin_steps(tmp_path / "plugins" / "profile" / "x" / "dlprof.xplane.pb")
+    assert shown == pytest.approx([time / 1e9 for time in marked], abs=1e-6)
+    if path.name.endswith(".xplane.pb.gz"):
+        original = tmp_path / "original.xplane.pb"
+        original.write_bytes(gzip.decompress(path.read_bytes()))
+        assert shown == plugin_steps(original)
+
+
+def compare(events: pa.Table, tmp_path: Path) -> None:
     shown = plugin(tensorboard.write_profile(events, tmp_path, "x"))
     expected = _table(events)
     assert shown.keys() == expected.keys()
