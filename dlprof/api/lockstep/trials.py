@@ -18,7 +18,7 @@ from dlprof.api.import_traces import now
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing, Ratios
 from dlprof.api.progress import Progress
-from dlprof.capture.workers.schedule import LockstepWorker, Plan, Trial, run_trials, steady
+from dlprof.capture.workers.schedule import LockstepWorker, Plan, RoundsOf, Trial, run_trials, steady
 from dlprof.capture.workers.window import LEAST, TracedSide, WindowPlan
 from dlprof.manifest import Session
 from dlprof.names import EXACT, CaptureName, Pair, pairs_of
@@ -60,6 +60,10 @@ class Kind(ABC):
 
     def timed(self, number: int, workers: Mapping[str, Any]) -> Collection[str] | None:  # noqa: B027
         """As `ready`, after the last timed round."""
+
+    def rounds(self, pacing: RoundsOf | None) -> RoundsOf | None:
+        """How many rounds a trial has; pacing: what suits any kind."""
+        return pacing
 
     def warm(self, walls_ns: Sequence[int]) -> bool:
         """Whether an item is warm, by the wall times of its warm-up."""
@@ -106,7 +110,7 @@ class Trials:
             enough=kind.warm,
             first=self.first,
             rounds=measured.trials[0].group_rounds if self.first and pacing.rounds is None else None,
-            rounds_of=pacing.rounds,
+            rounds_of=kind.rounds(pacing.rounds),
         )
         measured.ended = pacing.ended
         if trials.interrupted:

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
-from dlprof import frameworks
+from dlprof import frameworks, stats
 from dlprof.analysis.same_work import parity, scripts
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.lockstep.measured import Between, Measured
@@ -22,7 +22,7 @@ from dlprof.capture.machine import provenance
 from dlprof.capture.script.link import Hello
 from dlprof.capture.script.scratch import copied
 from dlprof.capture.script.worker import ITERATION_NS, MOST_UNITS, Launch, ScriptWorker
-from dlprof.capture.workers.schedule import Plan, Trial
+from dlprof.capture.workers.schedule import Plan, RoundsOf, Trial
 from dlprof.capture.workers.window import TracedSide, WindowPlan
 from dlprof.errors import NotComparable
 from dlprof.manifest import CaptureOptions, Manifest
@@ -35,6 +35,10 @@ PAIR: Final[Pair] = ("a", "b")
 
 STEPS: Final = 40
 """Marked steps of a window a side at most."""
+
+TIMED_S: Final = 5.0
+"""Seconds of a trial's rounds at least, both sides together, where the budget holds them: starting two scripts takes as long, and
+the rounds of short steps alone would be over in less than one."""
 
 
 @dataclass(slots=True)
@@ -78,9 +82,20 @@ class ScriptTrials(Kind):
         self._workers[side] = worker
         return worker
 
+    def rounds(self, pacing: RoundsOf | None) -> RoundsOf | None:
+        """As the pacing says, and no fewer than fill `TIMED_S`."""
+        assert pacing is not None
+        share_s = self.asked.budget_s / stats.MIN_TRIALS
+
+        def rounds(number: int, spent_s: float, round_s: float) -> int:
+            filling = math.ceil(min(TIMED_S, max(share_s - spent_s, 0.0)) / max(round_s, 1e-6))
+            return max(pacing(number, spent_s, round_s), min(filling + filling % 2, stats.MOST_ROUNDS))
+
+        return rounds
+
     def ready(self, number: int, workers: Mapping[str, Any]) -> tuple[()]:
         """Both sides took their first steps: are they the same work, and how many steps is an iteration?"""
-        units = math.ceil(ITERATION_NS / max(worker.step_ns for worker in workers.values()))
+        units = math.ceil(ITERATION_NS / max(worker.step_ns() for worker in workers.values()))
         for side, worker in workers.items():
             worker.units = min(max(units, 1), MOST_UNITS)
             self.facts[side].append({**worker.facts, "kind of step": worker.ready.items[0]})

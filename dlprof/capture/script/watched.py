@@ -9,7 +9,7 @@ import statistics
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import FrameType
@@ -32,6 +32,12 @@ _LOOK_BACK: Final = 200
 
 _MOST: Final = 1000
 """Steps after which a window is made even where their times never become level."""
+
+_FIRST_LOOK: Final = 12
+"""Steps before the first look at whether they are level; each further look comes a quarter of all steps later."""
+
+_LOOK_NS: Final = 250_000_000
+"""Time from one look to the next at most: every step is looked at where it takes longer."""
 
 _NOTICED_NS: Final = 1_000_000_000
 """By then every rank has read what it was told."""
@@ -143,54 +149,56 @@ class _Recording:
 
     def _go_to_window(self, job: Job) -> None:
         """Let the script run until the window's first step is the next."""
-        first = self.wish.first
-        if first is None:
-            self._stream(job, None)
-            return
-        until = first - 1 - _LEADING
-        if until > job.hello.step:
-            self._stream(job, until)
-        elif until < job.hello.step:
-            self.say(f"steps are known from step {job.hello.step} on: the window begins later than step {first}")
+        first, after_s = self.wish.first, self.wish.after_s
+        if first is not None:
+            until = first - 1 - _LEADING
+            if until > job.hello.step:
+                self._stream(job, {"until": until})
+            elif until < job.hello.step:
+                self.say(f"steps are known from step {job.hello.step} on: the window begins later than step {first}")
+        elif after_s is not None:
+            self._until_time(job, after_s - (time.monotonic() - self.began))
+        else:
+            self._until_level(job)
 
-    def _stream(self, job: Job, until: int | None) -> None:
-        """Steps as they come, until the window is wanted: every rank stops at the same step."""
-        job.send({"cmd": "stream"} if until is None else {"cmd": "stream", "until": until})
-        head, asked, step = job.links[0], until is not None, job.hello.step
-        while True:
-            message = head.read(time.monotonic() + 0.5)
-            if message is not None:
+    def _until_time(self, job: Job, left_s: float) -> None:
+        """A single process knows the time itself. Several ranks stop at the same step, a second on: one that stopped earlier
+        would keep the others waiting in the middle of a step."""
+        if len(job.links) == 1:
+            self._stream(job, {"seconds": max(left_s, 0.0)})
+            return
+        end, step = time.monotonic() + left_s, job.hello.step
+        job.send({"cmd": "stream"})
+        while time.monotonic() < end:
+            if (message := job.links[0].read(min(time.monotonic() + 0.5, end))) is not None:
                 self.found.walls += message["wall_ns"]
                 step = message["step"]
+        recent = self.found.walls[-_LOOK_BACK:] or [10**9]
+        self._stream(job, {"until": step + 5 + int(_NOTICED_NS / max(statistics.median(recent), 1))})
+
+    def _until_level(self, job: Job) -> None:
+        """Looks at steps known beforehand, at whose ends the script itself waits: it cannot run away from a look."""
+        walls, step, ahead = self.found.walls, job.hello.step, _FIRST_LOOK
+        while len(walls) < _MOST:
+            step += ahead
+            self._stream(job, {"until": step})
+            self.found.steady = warm_up(walls[-_LOOK_BACK:]).steady
+            if self.found.steady:
+                return
+            ahead = max(min(len(walls) // 4, int(_LOOK_NS / max(statistics.median(walls[-_FIRST_LOOK:]), 1))), 1)
+
+    def _stream(self, job: Job, until: Mapping[str, float]) -> None:
+        """Steps as they come, until every rank waits at the end of the same one."""
+        job.send({"cmd": "stream", **until})
+        for number, link in enumerate(job.links):
+            while True:
+                message = link.read(time.monotonic() + 0.5)
+                if message is None:
+                    continue
+                if not number:
+                    self.found.walls += message["wall_ns"]
                 if message["event"] == "stopped":
                     break
-            if not asked and self._wanted():
-                asked = True
-                self._stop(job, step)
-        for link in job.links[1:]:
-            while (message := link.read(time.monotonic() + 600)) is not None and message["event"] != "stopped":
-                pass
-
-    def _stop(self, job: Job, step: int) -> None:
-        """A single process stops at once. Several ranks stop at the same step, a second on: one that stopped earlier would keep
-        the others waiting in the middle of a step."""
-        if len(job.links) == 1:
-            job.send({"cmd": "stop"})
-            return
-        recent = self.found.walls[-_LOOK_BACK:] or [10**9]
-        job.send({"cmd": "stream", "until": step + 5 + int(_NOTICED_NS / max(statistics.median(recent), 1))})
-
-    def _wanted(self) -> bool:
-        """Whether the window may begin."""
-        wish, walls = self.wish, self.found.walls
-        if wish.after_s is not None:
-            return time.monotonic() - self.began >= wish.after_s
-        if len(walls) >= _MOST:
-            return True
-        if len(walls) < 12:
-            return False
-        self.found.steady = warm_up(walls[-_LOOK_BACK:]).steady
-        return self.found.steady
 
     def _window(self, job: Job) -> None:
         found, wish = self.found, self.wish

@@ -4,7 +4,8 @@ Messages are JSON objects, one a line, over a Unix socket that is opened at the 
 opens it. This side begins with {"event": "hello", …}; then dlprof's commands are answered between two steps:
 
     {"cmd": "stream"}                              run on; {"event": "steps", "wall_ns": […]} a few times a second
-    {"cmd": "stream", "until": 50}                 and stop at the end of step 50: {"event": "stopped", "step": 50}
+    {"cmd": "stream", "until": 50}                 and wait at the end of step 50: {"event": "stopped", "step": 50}
+    {"cmd": "stream", "seconds": 30}               and wait at the end of the step that is under way 30 s from now
     {"cmd": "stop"}                                while streaming: stop at the end of this step
     {"cmd": "run", "iterations": 3, "units": 5}    iterations of 5 steps, the device synchronised at the end of each
     {"cmd": "unprofiled", "iterations": 3}         one step, then 3 synchronised ones that are timed
@@ -162,7 +163,7 @@ class Session(object):
         if name in ("run", "unprofiled", "traced"):
             self.work = _Timed(self, command)
         elif name == "stream":
-            self.work = _Stream(self, command.get("until"))
+            self.work = _Stream(self, command.get("until"), command.get("seconds"))
         elif name == "facts":
             self.work = _Facts(self)
         elif name == "open_window":
@@ -254,28 +255,33 @@ class _Timed(object):
 
 
 class _Stream(object):
-    """Steps as they come, their times told now and then."""
+    """Steps as they come, their times told now and then. Where it ends is decided here: dlprof, which hears of steps only
+    later, would come too late for a script of a few hundred short ones.
 
-    def __init__(self, session, until):
+    until: the step that ends it; deadline: the time; either may be None
+    """
+
+    def __init__(self, session, until, seconds):
         self.session = session
         self.until = until
         self.walls = []
         self.last = self.flushed = now()
+        self.deadline = None if seconds is None else self.last + int(seconds * 1e9)
 
     def tick(self, result=None):
         session = self.session
         session.step += 1
         at = now()
         self.walls.append(at - self.last)
-        if session.step == self.until:
-            self._stop(result)
+        if session.step == self.until or (self.deadline is not None and at >= self.deadline):
+            self._stop()
         elif at - self.flushed > FLUSH_NS:
-            self._flush(result)
+            self._flush()
             at = now()
             self.flushed = at
         self.last = at
 
-    def _flush(self, result):
+    def _flush(self):
         session = self.session
         try:
             session._send({"event": "steps", "wall_ns": self.walls, "step": session.step})
@@ -287,12 +293,12 @@ class _Stream(object):
         if command is None:
             return
         if command["cmd"] == "stop":
-            self._stop(result)
+            self._stop()
         else:
             session._obeyed(command)
 
-    def _stop(self, result):
-        self.session.stepper.synchronise(result)
+    def _stop(self):
+        # The device is not waited for: a queue that is drained at every look would make the steps after it look short.
         self.session.pause({"event": "stopped", "wall_ns": self.walls, "step": self.session.step})
 
 
