@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from dlprof.analysis.model import Comparison
     from dlprof.api.script.options import ScriptCompare
+    from dlprof.capture.script.command import Command
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -16,6 +18,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     group = parser.add_argument_group("two scripts of your own (no WORKLOAD, --a and --b are commands)")
     group.add_argument("--a-python", type=Path, metavar="PATH", help="the Python of side A, such as venv/bin/python")
     group.add_argument("--b-python", type=Path, metavar="PATH", help="the Python of side B")
+    for side in ("a", "b"):
+        group.add_argument(
+            f"--{side}-rev",
+            metavar="REVISION",
+            help=f"run side {side.upper()} on this revision of the git repository around",
+        )
+        group.add_argument(
+            f"--{side}-with",
+            action="append",
+            default=[],
+            metavar="REQUIREMENT",
+            help=f"such as 'jax==0.9.0': tried on side {side.upper()} beside its environment, which stays as it is; repeatable",
+        )
     group.add_argument("--step", metavar="MODULE:FUNCTION", help="the function that is one step (default: found)")
     group.add_argument(
         "--link",
@@ -35,7 +50,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def are_asked(arguments: argparse.Namespace) -> bool:
     """Whether --a and --b are commands: no workload is named, and one of them has arguments or is a path."""
     sides = (arguments.a, arguments.b)
-    if arguments.workload is not None or arguments.resume is not None or not all(sides):
+    if arguments.workload is not None or not all(sides):
         return False
     return any(" " in text.strip() or text.startswith((".", "/")) for text in sides)
 
@@ -43,20 +58,46 @@ def are_asked(arguments: argparse.Namespace) -> bool:
 def compare(arguments: argparse.Namespace) -> tuple[Comparison, int]:
     """Compare the two scripts; what was found and the exit code."""
     from dlprof.api import leftovers
+    from dlprof.api.script import resume
     from dlprof.api.script.compare import compare_scripts
     from dlprof.cli.terminal import Progress
 
     asked = _options(arguments)
+    if arguments.resume is not None:
+        asked = resume.options(arguments.resume, asked, _defaults(arguments))
     with Progress() as progress:
-        leftovers.clear(leftovers.folder_of(asked.output), progress.say)
-        return compare_scripts(asked, progress)
+        folder = leftovers.folder_of(asked.output)
+        leftovers.clear(folder, progress.say, but=asked.resume)
+        found = compare_scripts(asked, progress)
+        if asked.resume is not None:
+            leftovers.clear(folder, progress.say)
+        return found
+
+
+def _defaults(arguments: argparse.Namespace) -> ScriptCompare:
+    """The options of a command line that gives the same commands and no more."""
+    from dlprof.cli.verbs import compare as verb
+
+    parser = argparse.ArgumentParser()
+    verb.add_arguments(parser)
+    a, b = _commands(arguments)
+    return dataclasses.replace(_options(parser.parse_args(["--a", "python", "--b", "python"])), a=a, b=b)
+
+
+def _commands(arguments: argparse.Namespace) -> tuple[Command, Command]:
+    """Both sides. Raises `UsageError`."""
+    from dlprof.capture.script.command import Command
+
+    return (
+        Command.parse(arguments.a, arguments.a_python, arguments.a_rev, arguments.a_with),
+        Command.parse(arguments.b, arguments.b_python, arguments.b_rev, arguments.b_with),
+    )
 
 
 def _options(arguments: argparse.Namespace) -> ScriptCompare:
     """The typed options. Raises `UsageError`."""
     from dlprof.analysis.same_work.scripts import kinds
     from dlprof.api.script.options import ScriptCompare
-    from dlprof.capture.script.command import Command
     from dlprof.cli import design
     from dlprof.errors import UsageError
     from dlprof.units import parse_duration
@@ -64,11 +105,12 @@ def _options(arguments: argparse.Namespace) -> ScriptCompare:
     if arguments.side or arguments.frameworks:
         raise UsageError("--side and --frameworks name frameworks, and --a and --b scripts", hint="use one of them")
     design.check(arguments, kinds())
+    a, b = _commands(arguments)
     return ScriptCompare(
-        a=Command.parse(arguments.a, arguments.a_python),
-        b=Command.parse(arguments.b, arguments.b_python),
+        a=a,
+        b=b,
         step=arguments.step,
-        links=tuple(arguments.link),
+        links=tuple(link.absolute() for link in arguments.link),
         in_place=arguments.in_place,
         seed=arguments.seed,
         timeout_s=parse_duration(arguments.timeout),

@@ -9,7 +9,7 @@ from typing import Final
 
 from dlprof.api import leftovers
 from dlprof.api.compare import known_error, memory, resume
-from dlprof.api.lockstep import items
+from dlprof.api.lockstep import going_on, items
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.lockstep.plan import fitted
@@ -59,7 +59,7 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
     target = output_folder(options.output, f"{workloads['a'].name}-{_slug(specs)}")
     measured, source = Measured(), None
     if options.resume is not None:
-        source = resume.source(target)
+        source = going_on.source(target)
         measured, bench.warned.said = resume.measured(source, sides, workloads)
         bench.progress.say(
             f"going on with {target}: {len(measured.trials)} trials, {len(measured.captures)} traced runs are there"

@@ -2,45 +2,84 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from dlprof import frameworks, temporary
 from dlprof.analysis.model import Comparison
 from dlprof.api import leftovers
+from dlprof.api.lockstep.going_on import source as find_source
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.lockstep.trials import Trials
 from dlprof.api.lockstep.walk import Walk
 from dlprof.api.progress import Progress, Warnings
 from dlprof.api.record import output_folder
+from dlprof.api.script import resume
 from dlprof.api.script.options import ScriptCompare, workload_of
 from dlprof.api.script.record import name_of
 from dlprof.api.script.result_directory import ScriptDirectory
-from dlprof.api.script.trials import ScriptTrials
+from dlprof.api.script.trials import ScriptTrials, SideFacts
 from dlprof.capture.workers import launch_env
-from dlprof.store import CaptureWriter
+from dlprof.errors import Interrupted
+from dlprof.store import Capture, CaptureWriter
 
 
 def compare_scripts(asked: ScriptCompare, progress: Progress) -> tuple[Comparison, int]:
     """Run the comparison; returns it and the exit code. The directory is complete when this returns."""
     name = name_of(asked.a)
     target = output_folder(asked.output, f"{name}-vs-{name_of(asked.b)}")
-    leftovers.check_free(target)
-    measured, warnings = Measured(), Warnings(progress)
-    pacing = Pacing(asked, workload_of(name), progress.say, warnings.warn)
-    with temporary.folder() as scratch, CaptureWriter(target) as writer:
-        kind = ScriptTrials(asked, pacing, measured, scratch, progress, warnings.warn)
-        walk: Walk[Comparison] = Walk(
-            measured,
-            ScriptDirectory(writer, asked, pacing, kind.hellos),
-            progress,
-            lambda: [*kind.found(), *warnings.said],
-            asked.gate,
+    measured, warnings, source = Measured(), Warnings(progress), None
+    before: Mapping[str, SideFacts] = {}
+    if asked.resume is not None:
+        source = find_source(target)
+        measured, warnings.said = resume.measured(source)
+        before = Capture.open(source).manifest.sides
+        progress.say(
+            f"going on with {target}: {len(measured.trials)} trials, {len(measured.captures)} traced runs are there"
         )
-        for text in _disclosures(asked):
-            warnings.warn(text)
-        progress.plan({"trials": pacing.estimate_s})
-        return walk.go(Trials(kind, measured, pacing, writer, progress, walk.checkpoint).run)
+    else:
+        leftovers.check_free(target)
+    with temporary.folder() as scratch, CaptureWriter(target, source=source) as writer:
+        try:
+            kind = _kind(asked, measured, warnings, scratch, before)
+            return _walked(kind, warnings, writer)
+        except KeyboardInterrupt:
+            if not writer.keep_partial:
+                raise
+            raise Interrupted("interrupted", hint=f"what was finished is kept: {resume.words(target, asked)}") from None
+
+
+def _kind(
+    asked: ScriptCompare, measured: Measured, warnings: Warnings, scratch: Path, before: Mapping[str, SideFacts]
+) -> ScriptTrials:
+    """What its trials are made of."""
+    progress = warnings.progress
+    pacing = Pacing(asked, workload_of(name_of(asked.a)), progress.say, warnings.warn)
+    return ScriptTrials(asked, pacing, measured, scratch, progress, warnings.warn, before)
+
+
+def _walked(kind: ScriptTrials, warnings: Warnings, writer: CaptureWriter) -> tuple[Comparison, int]:
+    """Trials, findings and directory."""
+    asked, measured, progress = kind.asked, kind.measured, kind.progress
+
+    def said() -> list[str]:
+        found = kind.found()
+        return [*found, *(text for text in warnings.said if text not in found)]
+
+    walk: Walk[Comparison] = Walk(
+        measured,
+        ScriptDirectory(writer, asked, kind.pacing, kind.hellos, kind.grounds, kind.before),
+        progress,
+        said,
+        asked.gate,
+        resume.words(writer.path, asked),
+    )
+    for text in _disclosures(asked):
+        warnings.warn(text)
+    progress.plan({"trials": kind.pacing.estimate_s})
+    walk.checkpoint()
+    return walk.go(Trials(kind, measured, kind.pacing, writer, progress, walk.checkpoint).run)
 
 
 def _disclosures(asked: ScriptCompare) -> Iterator[str]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
 
 from dlprof import frameworks
 from dlprof.analysis import compare
@@ -13,26 +12,29 @@ from dlprof.analysis.model import Comparison, Side
 from dlprof.api.findings import of_two
 from dlprof.api.import_traces import now
 from dlprof.api.lockstep.directory import ResultDirectory, idle_of, trial_facts, trial_notes
+from dlprof.api.lockstep.going_on import SCRIPTS
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing
+from dlprof.api.script.ground import Ground
 from dlprof.api.script.options import ScriptCompare
+from dlprof.api.script.resume import stated
 from dlprof.capture.machine import provenance
 from dlprof.capture.script.link import Hello
 from dlprof.manifest import LockstepOptions, Manifest, Work
 from dlprof.names import SIDES, CaptureName
 from dlprof.version import __version__
 
-ASKED: Final = "script"
-"""Key of `options.asked` under which a manifest says that its sides are scripts, and what --resume needs of them."""
-
 
 @dataclass(frozen=True, slots=True)
 class ScriptDirectory(ResultDirectory[Comparison]):
-    """Of a comparison of two scripts. hellos: of each side, what its last process told; filled as the trials run."""
+    """Of a comparison of two scripts. hellos: of each side, what its last process told; grounds: what it runs; both are filled as
+    the trials run. before: what the directory of an earlier sitting says of it."""
 
     asked: ScriptCompare
     pacing: Pacing
     hellos: Mapping[str, Hello]
+    grounds: Mapping[str, Ground]
+    before: Mapping[str, Mapping[str, str | None]]
 
     def findings(self, measured: Measured, warnings: Sequence[str]) -> Comparison:
         """What is found in all that was measured so far."""
@@ -55,15 +57,9 @@ class ScriptDirectory(ResultDirectory[Comparison]):
 
     def _side(self, side: str, hello: Hello | None) -> Side:
         """A side without a capture."""
-        command = str(self.asked.commands[side])
-        return Side(
-            framework=hello.framework if hello else "unknown",
-            version=hello.version if hello else "unknown",
-            device="unknown",
-            mode=command,
-            python=hello.python if hello else "unknown",
-            label=command,
-        )
+        command, told = str(self.asked.commands[side]), self._side_facts(side, hello)
+        framework, version, python = (told.get(name) or "unknown" for name in ("framework", "version", "python"))
+        return Side(framework, version, device="unknown", mode=command, python=python, label=command)
 
     def _facts(self, measured: Measured) -> Facts:
         return Facts(
@@ -98,7 +94,7 @@ class ScriptDirectory(ResultDirectory[Comparison]):
                 listed=list(measured.listed),
                 sessions=list(measured.sessions),
                 work=Work(parity=[dict(difference) for difference in measured.differences]),
-                asked={ASKED: self._stated()},
+                asked={SCRIPTS: stated(asked)},
             ),
             seed=asked.seed,
             machine=provenance.machine(frameworks.thread_variables()),
@@ -108,7 +104,9 @@ class ScriptDirectory(ResultDirectory[Comparison]):
         )
 
     def _side_facts(self, side: str, hello: Hello | None) -> dict[str, str | None]:
-        told = {"command": str(self.asked.commands[side])}
+        told: dict[str, str | None] = {**self.before.get(side, {}), "command": str(self.asked.commands[side])}
+        if (ground := self.grounds.get(side)) is not None:
+            told["commit"] = ground.commit
         if hello is not None:
             told |= {
                 "framework": hello.framework,
@@ -117,16 +115,4 @@ class ScriptDirectory(ResultDirectory[Comparison]):
                 "executable": hello.executable,
                 "steps": hello.found,
             }
-        return dict(told)
-
-    def _stated(self) -> dict[str, Any]:
-        """What another sitting must be asked for alike."""
-        asked = self.asked
-        return {
-            "a": str(asked.a),
-            "b": str(asked.b),
-            "step": asked.step,
-            "links": [str(link) for link in asked.links],
-            "in_place": asked.in_place,
-            "seed": asked.seed,
-        }
+        return told

@@ -12,19 +12,22 @@ from typing import Any, Final
 from dlprof import frameworks, stats
 from dlprof.analysis.same_work import parity, scripts
 from dlprof.api.import_traces import ingest_into, now
+from dlprof.api.lockstep import going_on
 from dlprof.api.lockstep.measured import Between, Measured
 from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.lockstep.trials import Kind
 from dlprof.api.progress import Progress
+from dlprof.api.script.ground import Ground, made
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import environment_of
 from dlprof.capture.machine import provenance
+from dlprof.capture.script.command import same_environment
 from dlprof.capture.script.link import Hello
 from dlprof.capture.script.scratch import copied
 from dlprof.capture.script.worker import ITERATION_NS, MOST_UNITS, Launch, ScriptWorker
 from dlprof.capture.workers.schedule import Plan, RoundsOf, Trial
 from dlprof.capture.workers.window import TracedSide, WindowPlan
-from dlprof.errors import NotComparable
+from dlprof.errors import NotComparable, UsageError
 from dlprof.manifest import CaptureOptions, Manifest
 from dlprof.names import EXACT, SIDES, Pair, trial_folder
 from dlprof.protocol import ChildFacts
@@ -41,11 +44,17 @@ TIMED_S: Final = 5.0
 the rounds of short steps alone would be over in less than one."""
 
 
+SideFacts = Mapping[str, str | None]
+"""What a manifest says of a side."""
+
+
 @dataclass(slots=True)
 class ScriptTrials(Kind):
     """Of a comparison of scripts.
 
     facts, hellos: of each side, what its processes told, trial by trial
+    grounds: of each side, what it runs
+    before: what an earlier sitting's directory says of each side
     warn: a warning, said at once and kept
     """
 
@@ -55,8 +64,10 @@ class ScriptTrials(Kind):
     scratch: Path
     progress: Progress
     warn: Callable[[str], None]
+    before: Mapping[str, SideFacts] = field(default_factory=dict)
     facts: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {side: [] for side in SIDES})
     hellos: dict[str, Hello] = field(default_factory=dict)
+    grounds: dict[str, Ground] = field(default_factory=dict)
     first: int = field(init=False)
     _workers: dict[str, ScriptWorker] = field(default_factory=dict)
 
@@ -67,18 +78,29 @@ class ScriptTrials(Kind):
     def sides(self) -> Sequence[str]:
         return SIDES
 
+    def prepare(self) -> None:
+        """Revisions and environments. Raises `UsageError` where a revision is no longer the commit that it was."""
+        for side, command in self.asked.commands.items():
+            ground = self.grounds[side] = made(side, command, self.scratch, self.progress)
+            for text in ground.notes:
+                self.warn(f"{side.upper()}: {text}")
+            self._as_before(side, {"commit": ground.commit})
+
     def plan(self) -> Plan:
         """All items that the scripts have: one, their step."""
         window = None if self.asked.traces == 0 else WindowPlan(self.asked.traces, most=STEPS)
         return replace(self.pacing.plan(), items=None, window=window)
 
     def worker(self, side: str, number: int) -> ScriptWorker:
-        control = self.scratch / trial_folder(number, side)
-        folder = Path.cwd()
-        if not self.asked.in_place:
-            folder = copied(folder, self.scratch / f"{trial_folder(number, side)}-folder", self.asked.links)
-        command = self.asked.commands[side]
-        worker = ScriptWorker(Launch(command, folder, control, number, self.asked.step, self.asked.timeout_s))
+        control, ground = self.scratch / trial_folder(number, side), self.grounds[side]
+        folder = ground.folder
+        if ground.revision is not None or not self.asked.in_place:
+            target = self.scratch / f"{trial_folder(number, side)}-folder"
+            folder = copied(folder, target, self.asked.links, origin=Path.cwd())
+        origin = ground.revision.root if ground.revision else None
+        worker = ScriptWorker(
+            Launch(ground.command, folder, control, number, self.asked.step, self.asked.timeout_s, origin)
+        )
         self._workers[side] = worker
         return worker
 
@@ -100,6 +122,7 @@ class ScriptTrials(Kind):
             worker.units = min(max(units, 1), MOST_UNITS)
             self.facts[side].append({**worker.facts, "kind of step": worker.ready.items[0]})
             self.hellos[side] = worker.hello
+            self._as_asked(side, worker)
         found: tuple[scripts.Difference, ...]
         if number == self.first:
             for side in SIDES:
@@ -109,6 +132,29 @@ class ScriptTrials(Kind):
             found = scripts.losses(self.facts["a"], self.facts["b"], self.asked.allow)
         self._judge(found)
         return ()
+
+    def _as_asked(self, side: str, worker: ScriptWorker) -> None:
+        """Raises `UsageError` where the side does not run what it was to run, or not what it ran in an earlier sitting."""
+        hello, command, strays = worker.hello, self.grounds[side].command, worker.facts.get("strays")
+        if command.python is not None and not same_environment(hello.executable, command.python):
+            raise UsageError(
+                f"side {side.upper()} runs in {hello.executable}, not in {command.python}: its program names a Python itself",
+                hint="name that environment's own program, or start it by python -m",
+            )
+        if strays:
+            raise UsageError(
+                f"side {side.upper()} is to run revision {command.revision}, and yet {', '.join(strays[:4])} came from the "
+                "working folder",
+                hint="is the project installed there as editable? use an environment without it, with PYTHONPATH=src",
+            )
+        told = {"framework": hello.framework, "version": hello.version, "python": hello.python}
+        self._as_before(side, told if command.packages else {**told, "executable": hello.executable})
+
+    def _as_before(self, side: str, now: SideFacts) -> None:
+        """Raises `UsageError` where something is not as in the earlier sitting."""
+        if side in self.before:
+            was = {key: self.before[side].get(key) for key in now}
+            going_on.must_be(self.asked.output or Path.cwd(), f"side {side.upper()}", was, now)
 
     def found(self) -> list[str]:
         """How each side's steps were found, for a reader of the directory."""

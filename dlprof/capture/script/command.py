@@ -30,15 +30,21 @@ class Command:
 
     words: program and arguments
     variables: those that stand before it (`OMP_NUM_THREADS=1 python train.py`)
-    python: the interpreter that takes the place of `python`; None as found on the PATH
+    python: the interpreter that takes the place of the one on the PATH; None = that one
+    revision: of the repository that holds the working folder, whose files are run; None = the working folder's own
+    packages: requirements that are installed beside its environment (`jax==0.9.0`)
     """
 
     words: tuple[str, ...]
     variables: Mapping[str, str] = field(default_factory=dict)
     python: Path | None = None
+    revision: str | None = None
+    packages: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, words: Sequence[str], python: Path | None = None) -> Command:
+    def of(
+        cls, words: Sequence[str], python: Path | None = None, revision: str | None = None, packages: Sequence[str] = ()
+    ) -> Command:
         """A command from its words. Raises `UsageError`."""
         rest, variables = list(words), {}
         while rest and (match := _ASSIGNMENT.fullmatch(rest[0])):
@@ -46,18 +52,14 @@ class Command:
             rest.pop(0)
         if not rest:
             raise UsageError("no command is named", hint="write it like python train.py --epochs 1")
-        if python is not None:
-            if not os.access(python, os.X_OK) or python.is_dir():
-                raise UsageError(f"{python}: no program that can be run", hint="name a Python, such as venv/bin/python")
-            if not _PYTHON.fullmatch(Path(rest[0]).name):
-                raise UsageError(
-                    f"{rest[0]} is not python, which another Python could take the place of",
-                    hint="name the program of that environment in the command itself",
-                )
-        return cls(tuple(rest), variables, python.absolute() if python else None)
+        if python is not None and (not os.access(python, os.X_OK) or python.is_dir()):
+            raise UsageError(f"{python}: no program that can be run", hint="name a Python, such as venv/bin/python")
+        return cls(tuple(rest), variables, python.absolute() if python else None, revision, tuple(packages))
 
     @classmethod
-    def parse(cls, text: str, python: Path | None = None) -> Command:
+    def parse(
+        cls, text: str, python: Path | None = None, revision: str | None = None, packages: Sequence[str] = ()
+    ) -> Command:
         """A command from one text, split as a shell splits words. Raises `UsageError`."""
         try:
             words = shlex.split(text)
@@ -68,22 +70,48 @@ class Command:
                 f"{text!r}: {found[0]} needs a shell",
                 hint=f"name the shell: bash -c {shlex.quote(text)}",
             )
-        return cls.of(words, python)
+        return cls.of(words, python, revision, packages)
+
+    @property
+    def is_python(self) -> bool:
+        """Whether its program is `python` itself."""
+        return _PYTHON.fullmatch(Path(self.words[0]).name) is not None
 
     def __str__(self) -> str:
+        """As a person would type it, and then in brackets what this cannot say."""
         named = [f"{name}={shlex.quote(value)}" for name, value in self.variables.items()]
-        words = [shlex.quote(word) for word in self.words]
+        words, beside = [shlex.quote(word) for word in self.words], []
         if self.python is not None:
-            words[0] = shlex.quote(
-                os.path.relpath(self.python) if self.python.is_relative_to(Path.cwd()) else str(self.python)
+            near = os.path.relpath(self.python) if self.python.is_relative_to(Path.cwd()) else str(self.python)
+            if self.is_python:
+                words[0] = shlex.quote(near)
+            else:
+                beside.append(f"python {near}")
+        beside += [f"revision {self.revision}"] if self.revision else []
+        beside += [f"with {' '.join(self.packages)}"] if self.packages else []
+        return " ".join([*named, *words, *([f"({', '.join(beside)})"] if beside else [])])
+
+    def interpreter(self) -> Path:
+        """The Python whose environment it uses. Raises `UsageError` where only the command itself can know it."""
+        if self.python is not None:
+            return self.python
+        found = (
+            shutil.which(self.words[0], path={**os.environ, **self.variables}.get("PATH")) if self.is_python else None
+        )
+        if found is None:
+            raise UsageError(
+                f"{self.words[0]}: the environment to which packages are to be added is not known",
+                hint="name its Python with --a-python or --b-python",
             )
-        return " ".join([*named, *words])
+        return Path(found).absolute()
 
     def program(self, environment: Mapping[str, str], folder: Path) -> list[str]:
         """What is started: an absolute path and arguments. folder: where it runs, the working folder or a copy of it: a program
         named by a relative path is taken from the copy where it is there. Raises `UsageError` where there is none."""
-        first = str(self.python) if self.python else self.words[0]
+        first = str(self.python) if self.python and self.is_python else self.words[0]
         places = [folder / first, Path.cwd() / first] if os.sep in first else [Path(first)]
+        if self.revision is not None and not (Path.cwd() / first).parents[1].joinpath("pyvenv.cfg").is_file():
+            places = places[:1]  # an environment is no part of a revision; another program is, or is not there
         path = environment.get("PATH")
         found = next((place for one in places if (place := shutil.which(one, path=path))), None)
         if found is None:
@@ -91,9 +119,17 @@ class Command:
         return [os.path.abspath(found), *self.words[1:]]  # noqa: PTH100  links stay: a venv's python is one
 
 
-def variables(command: Command, socket: Path, *, step: str | None = None, trial: int | None = None) -> dict[str, str]:
-    """All that the script's process gets: the user's variables, those of the command, and dlprof's own."""
+def variables(
+    command: Command, socket: Path, *, step: str | None = None, trial: int | None = None, origin: Path | None = None
+) -> dict[str, str]:
+    """All that the script's process gets: the user's variables, those of the command, and dlprof's own.
+
+    socket: in a folder of dlprof's own, into which `python` is put where another is to take its place
+    origin: the repository of whose revision the files are: what is imported from there instead is told
+    """
     found = {**os.environ, **command.variables}
+    if command.python is not None:
+        _take_place(command.python, found, socket.parent / "bin")
     before = found.get("PYTHONPATH")
     found["PYTHONPATH"] = os.pathsep.join([str(INJECTED), *([before] if before else [])])
     found["DLPROF_SOCKET"] = str(socket)
@@ -101,6 +137,29 @@ def variables(command: Command, socket: Path, *, step: str | None = None, trial:
         found["DLPROF_STEP"] = step
     if trial is not None:
         found[TRIAL] = str(trial)
-    if command.python is not None:
-        found["PATH"] = os.pathsep.join([str(command.python.parent), found.get("PATH", os.defpath)])
+    if origin is not None:
+        found["DLPROF_ORIGIN"] = str(origin)
     return found
+
+
+def _take_place(python: Path, found: dict[str, str], folder: Path) -> None:
+    """Make `python` what is found as `python` and `python3`, and its folder's programs those that are found first, as an
+    activated environment does. A link would not do: a Python finds its environment by the path that it is started by."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in ("python", "python3"):
+        place = folder / name
+        place.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python))} "$@"\n')
+        place.chmod(0o755)
+    found["PATH"] = os.pathsep.join([str(folder), str(python.parent), found.get("PATH", os.defpath)])
+    found.pop("PYTHONHOME", None)
+    found.pop("VIRTUAL_ENV", None)
+    if (python.parents[1] / "pyvenv.cfg").is_file():
+        found["VIRTUAL_ENV"] = str(python.parents[1])
+
+
+def same_environment(executable: str, python: Path) -> bool:
+    """Whether a process that says it is `executable` runs in the environment of `python`, which may have several names there."""
+    if Path(executable).parent.absolute() == python.parent.absolute():
+        return True
+    of_venv = any((one.parents[1] / "pyvenv.cfg").is_file() for one in (Path(executable), python))
+    return not of_venv and Path(executable).resolve() == python.resolve()

@@ -20,12 +20,15 @@ _LINKED: Final = (".git", ".hg", "node_modules", "dlprof-out")
 _LEFT_OUT: Final = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 
 
-def copied(folder: Path, target: Path, links: Sequence[Path] = ()) -> Path:
-    """Make `target` a copy of `folder`. links: what the script only reads, linked instead of copied. Raises `UsageError`."""
-    wanted = frozenset(link.absolute() for link in links)
-    for link in wanted:
-        if not link.is_relative_to(folder):
+def copied(folder: Path, target: Path, links: Sequence[Path] = (), origin: Path | None = None) -> Path:
+    """Make `target` a copy of `folder`. links: what the script only reads, linked instead of copied. origin: the working folder
+    where `folder` is a revision of it: links lead there, since data are seldom part of a revision. Raises `UsageError`."""
+    origin = origin or folder
+    named = {link.absolute() for link in links}
+    for link in named:
+        if not link.is_relative_to(origin):
             raise UsageError(f"--link {link}: not in the working folder", hint="only what would be copied is linked")
+    wanted = frozenset(folder / link.relative_to(origin) for link in named)
     total = 0
     for size in _sizes(folder, wanted):
         total += size
@@ -36,6 +39,12 @@ def copied(folder: Path, target: Path, links: Sequence[Path] = ()) -> Path:
                 "writes",
             )
     _copy(folder, target, wanted)
+    if folder != origin:
+        for link in named:
+            place = target / link.relative_to(origin)
+            place.unlink(missing_ok=True)
+            place.parent.mkdir(parents=True, exist_ok=True)
+            place.symlink_to(link)
     return target
 
 

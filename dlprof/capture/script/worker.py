@@ -40,6 +40,7 @@ class Launch:
     """How the side's processes are started.
 
     folder: where they run. control: of dlprof's own files. trial: its number, told to the script
+    origin: the repository of whose revision `folder` is a copy
     """
 
     command: Command
@@ -48,6 +49,7 @@ class Launch:
     trial: int
     step: str | None = None
     timeout_s: float = 1800.0
+    origin: Path | None = None
 
 
 @dataclass(slots=True)
@@ -77,8 +79,9 @@ class ScriptWorker:
         control = self.launch.control
         control.mkdir(parents=True, exist_ok=True)
         self._listener = Listener(control / "steps")
+        launch = self.launch
         environment = variables(
-            self.launch.command, self._listener.path, step=self.launch.step, trial=self.launch.trial
+            launch.command, self._listener.path, step=launch.step, trial=launch.trial, origin=launch.origin
         )
         argv = self.launch.command.program(environment, self.launch.folder)
         self._log = ChildLog(control / "output.log")

@@ -1,5 +1,6 @@
-"""Versions of the packages in the script's environment."""
+"""Versions of the packages in the script's environment, and modules that come from elsewhere than they should."""
 
+import os
 import sys
 
 
@@ -16,3 +17,16 @@ def versions():
         if name:
             found.setdefault(str(name).lower().replace("_", "-"), str(one.version))
     return found
+
+
+def strays():
+    """Modules of a script that runs at another revision, and yet come from the working folder itself."""
+    origin = os.environ.get("DLPROF_ORIGIN")
+    found = []
+    for name, module in list(sys.modules.items()) if origin else ():
+        path = getattr(module, "__file__", None)
+        if not isinstance(path, str) or "site-packages" in path or "dist-packages" in path:
+            continue
+        if os.path.realpath(path).startswith(os.path.realpath(origin) + os.sep):
+            found.append(name)
+    return sorted(found)

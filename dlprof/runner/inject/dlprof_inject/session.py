@@ -23,6 +23,8 @@ import socket
 import sys
 import time
 
+from dlprof_inject import packages
+
 FLUSH_NS = 100000000
 """Times of steps are sent so often (0.1 s); in between a step costs one reading of the clock."""
 
@@ -318,6 +320,7 @@ class _Facts(object):
         self.session.stepper.synchronise(result)
         facts = self.session.stepper.facts()
         facts.update(self.looked())
+        facts["strays"] = packages.strays()
         self.session.pause({"ok": True, "facts": facts, "step": self.session.step})
 
 

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import os
+import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 
-from dlprof.capture.script.command import INJECTED, Command, variables
+from dlprof.capture.script.command import INJECTED, Command, same_environment, variables
 from dlprof.errors import UsageError
 
 
@@ -29,13 +30,36 @@ def test_a_command_reads_back_as_it_was_given() -> None:
     assert Command.parse(str(command)) == command
 
 
-def test_another_python_takes_the_place_of_python_only() -> None:
+def test_another_python_takes_the_place_of_python() -> None:
     python = Path(sys.executable)
     assert Command.parse("python3 train.py", python).program(dict(os.environ), Path.cwd())[0] == str(python)
-    with pytest.raises(UsageError, match="not python"):
-        Command.parse("bash run.sh", python)
     with pytest.raises(UsageError, match="no program"):
         Command.parse("python train.py", Path("nowhere/python"))
+
+
+def test_another_python_is_what_a_shell_script_finds_as_python(tmp_path: Path) -> None:
+    made = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    command = Command.parse(
+        "sh -c 'python -c \"import sys; print(sys.prefix)\"; echo $VIRTUAL_ENV'", made / "bin" / "python"
+    )
+    environment = variables(command, tmp_path / "control" / "steps")
+    program = command.program(environment, tmp_path)
+    assert program[1:] == list(command.words[1:])
+    done = subprocess.run(program, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split() == [str(made), str(made)]
+
+
+def test_what_a_command_line_cannot_say_stands_in_brackets_behind_it() -> None:
+    command = Command.parse("python train.py", revision="main", packages=["jax==0.9.0"])
+    assert str(command) == "python train.py (revision main, with jax==0.9.0)"
+
+
+def test_an_environment_is_told_by_its_folder_and_not_by_the_name_of_its_python(tmp_path: Path) -> None:
+    made = tmp_path / "venv"
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", made], check=True)
+    assert same_environment(str(made / "bin" / "python3"), made / "bin" / "python")
+    assert not same_environment(sys.executable, made / "bin" / "python")
 
 
 def test_a_program_named_by_a_relative_path_comes_from_the_copy_first(

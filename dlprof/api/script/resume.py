@@ -1,0 +1,63 @@
+"""Going on with a comparison of scripts that was interrupted or ran out of time."""
+
+from __future__ import annotations
+
+import dataclasses
+import shlex
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from dlprof.api.lockstep import going_on
+from dlprof.api.lockstep.measured import Measured
+from dlprof.api.script.options import ScriptCompare
+from dlprof.capture.script.command import Command
+from dlprof.errors import UsageError
+from dlprof.names import SIDES
+from dlprof.store import MANIFEST_FILE, Capture
+from dlprof.stored_files import typed
+
+
+def stated(asked: ScriptCompare) -> dict[str, Any]:
+    """What was asked for, as a manifest keeps it."""
+    found: dict[str, Any] = msgspec.to_builtins(asked, enc_hook=str)
+    return found
+
+
+def options(path: Path, asked: ScriptCompare, default: ScriptCompare) -> ScriptCompare:
+    """As of a comparison of workloads. The commands must have been repeated: a directory may come from anybody, and what it names
+    would be run. Raises `UsageError`, `StoreError`."""
+    path, held = going_on.asked_before(path, asked.output)
+    if going_on.SCRIPTS not in held:
+        raise UsageError(f"{path} compares frameworks, no scripts", hint="leave --a and --b out")
+    made = typed(held[going_on.SCRIPTS], ScriptCompare, path / MANIFEST_FILE, f"$.options.asked.{going_on.SCRIPTS}")
+    for side in SIDES:
+        going_on.must_be(path, f"side {side.upper()}", str(made.commands[side]), str(asked.commands[side]))
+    going_on.refuse_others(path, asked, default, made)
+    time_s = asked.budget_s if asked.budget_s != default.budget_s else None
+    return dataclasses.replace(made, output=path, gate=asked.gate, resume=path, time_s=time_s)
+
+
+def measured(source: Path) -> tuple[Measured, list[str]]:
+    """What the comparison at `source` holds, and its warnings. Raises `UsageError` where the machine is another."""
+    return going_on.held(Capture.open(source), [SIDES])
+
+
+def words(target: Path, asked: ScriptCompare) -> str:
+    """How to go on with a comparison that was stopped."""
+    sides = (
+        f"--{side} {shlex.quote(_typed(command))}{_more(side, command)}" for side, command in asked.commands.items()
+    )
+    return f"dlprof compare --resume {shlex.quote(str(target))} {' '.join(sides)} goes on with it"
+
+
+def _typed(command: Command) -> str:
+    """The command as it was typed after --a or --b."""
+    return str(Command(command.words, command.variables))
+
+
+def _more(side: str, command: Command) -> str:
+    """Its other options."""
+    given = [("python", command.python), ("rev", command.revision), *(("with", one) for one in command.packages)]
+    return "".join(f" --{side}-{name} {shlex.quote(str(value))}" for name, value in given if value is not None)

@@ -1,0 +1,113 @@
+"""A revision of the user's repository as a folder of its own: its files only, made from an index of its own."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+from dlprof.errors import UsageError
+
+_POINTER: Final = b"version https://git-lfs.github.com/spec/"
+_TOLD: Final = 5
+"""Names that a sentence lists."""
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A revision, checked out.
+
+    name: as the user gave it
+    commit: its full hash
+    root: the repository's working tree, of which it is a revision
+    folder: what corresponds to the user's working folder
+    missing: sentences on what a clone would have and this has not
+    """
+
+    name: str
+    commit: str
+    root: Path
+    folder: Path
+    missing: tuple[str, ...]
+
+
+def checked_out(name: str, here: Path, target: Path) -> Revision:
+    """Write the files of revision `name` of the repository that holds `here` to `target`, which must not exist.
+
+    The repository is read only: the files come by way of an index beside `target`, so that neither its own index nor its list of
+    worktrees changes, and nothing is left in it by a process that is killed. Raises `UsageError`.
+    """
+    if shutil.which("git") is None:
+        raise UsageError(f"revision {name}: git is not on the PATH", hint="install git")
+    found = _git(
+        here, "rev-parse", "--show-toplevel", wrong=f"{here}: in no git repository, so it has no revision {name}"
+    )
+    root = Path(found)
+    asked = f"{name}^{{commit}}"
+    commit = _git(
+        here, "rev-parse", "--verify", "--quiet", "--end-of-options", asked, wrong=f"{root}: no revision {name}"
+    )
+    inside = here.resolve().relative_to(root.resolve())
+    target.mkdir(parents=True)
+    own = {"GIT_INDEX_FILE": str(target.with_name(f"{target.name}.index")), "GIT_WORK_TREE": str(target)}
+    _git(root, "read-tree", commit, wrong=f"revision {name} cannot be read", more=own)
+    _git(root, "checkout-index", "--all", "--force", wrong=f"revision {name} cannot be written", more=own)
+    folder = target / inside
+    if not folder.is_dir():
+        raise UsageError(
+            f"revision {name} has no folder {inside}", hint="run dlprof from a folder that both revisions have"
+        )
+    return Revision(name, commit, root, folder, tuple(_missing(root, commit, here, target)))
+
+
+def _missing(root: Path, commit: str, here: Path, target: Path) -> Iterator[str]:
+    """What the folder lacks that the user's working folder may have."""
+    tree = _git(root, "ls-tree", "-r", "-z", commit, wrong="the revision cannot be listed").split("\0")
+    modules = [line.partition("\t")[2] for line in tree if line.startswith("160000 ")]
+    if modules:
+        yield f"submodules are empty folders there: {_some(modules)}"
+    names = (line.partition("\t")[2] for line in tree if line and not line.startswith("160000 "))
+    pointers = [name for name in names if _is_pointer(target / name)]
+    if pointers:
+        yield f"files of Git LFS are pointers there, not their contents: {_some(pointers)} (git lfs fetch {commit[:12]})"
+    others = _git(
+        here, "ls-files", "--others", "--directory", "--no-empty-directory", "-z", wrong="untracked files"
+    ).split("\0")
+    kept = [name for name in others if name and not _is_of_tools(here / name)]
+    if kept:
+        yield f"what git does not track is not there: {_some(kept)}; name what the script reads with --link"
+
+
+def _is_pointer(path: Path) -> bool:
+    try:
+        if path.is_symlink() or not path.is_file() or path.stat().st_size > 1024:
+            return False
+        return path.read_bytes().startswith(_POINTER)
+    except OSError:
+        return False
+
+
+def _is_of_tools(path: Path) -> bool:
+    """Environments and caches, which no script reads as data."""
+    return path.name in ("__pycache__", "node_modules") or path.name.startswith(".") or (path / "pyvenv.cfg").is_file()
+
+
+def _some(names: Sequence[str]) -> str:
+    more = len(names) - _TOLD
+    return ", ".join(names[:_TOLD]) + (f" and {more} more" if more > 0 else "")
+
+
+def _git(folder: Path, *words: str, wrong: str, more: dict[str, str] | None = None) -> str:
+    """What git writes. Raises `UsageError` where it fails."""
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    folder_of = {"GIT_DIR": _git(folder, "rev-parse", "--absolute-git-dir", wrong=wrong)} if more else {}
+    environment = {**kept, **folder_of, **(more or {}), "GIT_OPTIONAL_LOCKS": "0"}
+    done = subprocess.run(["git", *words], cwd=folder, env=environment, capture_output=True, check=False)
+    if done.returncode:
+        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
+        raise UsageError(f"{wrong}{f': {said[-1]}' if said else ''}")
+    return done.stdout.decode("utf-8", "surrogateescape").strip("\n")

@@ -1,0 +1,90 @@
+"""A revision of a repository as a folder: its files, what is missing, and a repository that is left as it was."""
+
+from __future__ import annotations
+
+import hashlib
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from dlprof.capture.script.revision import checked_out
+from dlprof.capture.script.scratch import copied
+from dlprof.errors import UsageError
+
+POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
+
+
+def _git(folder: Path, *words: str) -> str:
+    who = ("-c", "user.name=a", "-c", "user.email=a@b", "-c", "protocol.file.allow=always")
+    return subprocess.run(["git", *who, *words], cwd=folder, check=True, capture_output=True, text=True).stdout
+
+
+@pytest.fixture
+def repository(tmp_path: Path) -> Path:
+    """Two commits, the newer of which changed train.py; beside them a file that git does not track, and an environment."""
+    made = tmp_path / "repository"
+    (made / "project").mkdir(parents=True)
+    _git(made, "init", "-q", "-b", "main")
+    (made / "project" / "train.py").write_text("old")
+    (made / "project" / "weights.bin").write_text(POINTER)
+    _git(made, "add", "-A")
+    _git(made, "commit", "-qm", "old")
+    (made / "project" / "train.py").write_text("new")
+    _git(made, "commit", "-qam", "new")
+    (made / "project" / "train.py").write_text("not committed")
+    (made / "project" / "data.npz").write_text("data")
+    (made / "project" / "venv").mkdir()
+    (made / "project" / "venv" / "pyvenv.cfg").write_text("")
+    return made
+
+
+def _state(folder: Path) -> dict[str, str]:
+    return {str(one): hashlib.sha256(one.read_bytes()).hexdigest() for one in folder.rglob("*") if one.is_file()}
+
+
+def test_the_files_are_those_of_the_revision_and_the_repository_is_left_as_it_was(
+    repository: Path, tmp_path: Path
+) -> None:
+    before = _state(repository)
+    found = checked_out("main~1", repository / "project", tmp_path / "made")
+    assert (found.folder / "train.py").read_text() == "old"
+    assert found.folder == tmp_path / "made" / "project"
+    assert found.commit == _git(repository, "rev-parse", "main~1").strip()
+    assert _state(repository) == before
+    assert _git(repository, "worktree", "list").count("\n") == 1
+
+
+def test_what_a_clone_would_have_and_a_revision_has_not_is_said(repository: Path, tmp_path: Path) -> None:
+    other = tmp_path / "other"
+    other.mkdir()
+    _git(other, "init", "-q")
+    _git(other, "commit", "-q", "--allow-empty", "-m", "one")
+    _git(repository, "submodule", "add", "-q", str(other), "project/module")
+    _git(repository, "commit", "-qm", "with a submodule")
+    missing = checked_out("HEAD", repository / "project", tmp_path / "made").missing
+    said = "\n".join(missing)
+    assert "submodules are empty folders there: project/module" in said
+    assert "pointers there, not their contents: project/weights.bin" in said
+    assert "not there: data.npz; name" in said
+    assert "venv" not in said
+
+
+def test_data_that_are_linked_come_from_the_working_folder(repository: Path, tmp_path: Path) -> None:
+    found = checked_out("main", repository / "project", tmp_path / "made")
+    here = repository / "project"
+    copy = copied(found.folder, tmp_path / "copy", [here / "data.npz"], origin=here)
+    assert (copy / "data.npz").resolve() == here / "data.npz"
+    assert (copy / "train.py").read_text() == "new"
+
+
+@pytest.mark.parametrize(("name", "words"), [("nothing", "no revision nothing"), ("--all", "no revision --all")])
+def test_a_revision_that_is_none_is_refused(repository: Path, tmp_path: Path, name: str, words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        checked_out(name, repository, tmp_path / "made")
+
+
+def test_a_folder_in_no_repository_has_no_revisions(tmp_path: Path) -> None:
+    (tmp_path / "plain").mkdir()
+    with pytest.raises(UsageError, match="in no git repository"):
+        checked_out("main", tmp_path / "plain", tmp_path / "made")
