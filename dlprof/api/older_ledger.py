@@ -1,17 +1,21 @@
-"""Ledgers of an earlier dlprof: concurrent work shared its instants, and no line took back what ran at the same time."""
+"""Ledgers of an earlier dlprof: concurrent work shared its instants, and no line took back what ran at the same time; how often
+a side waits was not said to be of a step."""
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 _LATER = ("a_share_ns", "b_share_ns", "remark", "key", "q")
 _OF_THE_DIVISION = ("low_ns", "high_ns")
 """Intervals are those of one division of the walls; those of the other cannot be compared with them."""
 
+_WAITS: Final = re.compile(r"(waits for its work [\d.e+-]+ times), ")
+
 
 def alike(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Both comparisons as they are; where the stated ledger knows no shares, the new one divided by shares too.
+    """Both comparisons, the stated one in today's words; where its ledger knows no shares, the new one divided by shares too.
 
     Then both ledgers are in the order of their names, for the order of lines was another, and every figure can be
     compared as ever.
@@ -19,6 +23,8 @@ def alike(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any],
     old, new = stated.get("ledger"), anew.get("ledger")
     if not isinstance(old, dict) or not isinstance(new, dict) or not isinstance(old.get("lines"), list):
         return stated, anew
+    old = _worded(old)
+    stated = stated | {"ledger": old}
     if any(not isinstance(line, Mapping) or "a_share_ns" in line for line in old["lines"]):
         return stated, anew
     shared = [_by_share(line) for line in new["lines"] if line["kind"] != "concurrency"]
@@ -27,6 +33,15 @@ def alike(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any],
         stated | {"ledger": old | {"lines": _ordered(old["lines"]), "notes": _notes(old.get("notes"))}},
         anew | {"ledger": new | {"lines": _ordered(kept), "unexplained_ns": _unexplained(shared)}},
     )
+
+
+def _worded(value: Any) -> Any:
+    """With what it says of waits in today's words."""
+    if isinstance(value, str):
+        return _WAITS.sub(r"\1 a step, ", value)
+    if isinstance(value, Mapping):
+        return {key: _worded(one) for key, one in value.items()}
+    return [_worded(one) for one in value] if isinstance(value, list) else value
 
 
 def _unexplained(lines: Sequence[Mapping[str, Any]]) -> int:

@@ -28,6 +28,7 @@ class Context:
 
     label: the file as named in messages
     source: the file relative to the root, as stored
+    producers: all that are known, in whose words an older file may name its own
     origin_ns: Unix ns that start_ps is relative to (None: the trace has no absolute time, start_ps is relative to its
         own zero); set before the first batch
     producer: tensorflow | mxnet | jax | pytorch | chrome, set by the reader where the content tells better than the
@@ -47,6 +48,7 @@ class Context:
     anomalies: Anomalies
     repair: bool = False
     producer: str = ""
+    producers: tuple[str, ...] = ()
     origin_ns: int | None = None
     host: str | None = None
     rank: int | None = None

@@ -62,9 +62,10 @@ class _Read:
 
 @dataclass(slots=True)
 class _Run:
-    """What the files of a run share."""
+    """What the files of a run share. producers: those whose operators are known."""
 
     repair: bool
+    producers: tuple[str, ...] = ()
     anomalies: Anomalies = field(default_factory=Anomalies)
     pools: Pools = field(default_factory=Pools)
     reads: list[_Read] = field(default_factory=list)
@@ -85,7 +86,7 @@ def read(
     ordered by track and start. Raises `TraceError` for what cannot be read; with repair keeps all before the damage.
     """
     root = Path(root)
-    run = _Run(repair)
+    run = _Run(repair, tuple(vocabularies))
     background = Background()
     # Left in this order: nothing may still write to the finisher's file when it is closed.
     with closing(Finisher(run.pools, run.anomalies, background)) as finisher, background, kept_warm():
@@ -179,7 +180,7 @@ def _read_file(run: _Run, path: Path, root: Path, finisher: Finisher) -> None:
     source = Source(path, str(path), run.anomalies, run.repair)
     kind = kind_of(source)
     reader = reader_for(kind)
-    context = Context(str(path), name, run.pools, run.anomalies, run.repair, reader.producer)
+    context = Context(str(path), name, run.pools, run.anomalies, run.repair, reader.producer, producers=run.producers)
     run.reads.append(_Read(kind, reader, context))
     events = 0
     try:

@@ -68,7 +68,7 @@ def waiting(line: LedgerLine, waits: tuple[float, float]) -> str:
     if a == b or line.kind not in _SYMPTOMS or line.key in _OWN_CAUSE or (b - a) * line.delta_ns <= 0:
         return ""
     more, fewer, side, other = (b, a, "B", "A") if b > a else (a, b, "A", "B")
-    return f"{side} waits for its work {more:g} times, {other} {fewer:g}"
+    return f"{side} waits for its work {more:g} times a step, {other} {fewer:g}"
 
 
 _TIMES: Final[dict[float, str]] = {2: "twice", 3: "three times", 4: "four times"}

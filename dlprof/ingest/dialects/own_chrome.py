@@ -32,8 +32,6 @@ _MOST: Final = 2**31
 _MOST_CALLS: Final = 255
 """Calls that one execution stands for; it is 0 to 2 in all vocabularies, and products with executions must fit."""
 _PRODUCER: Final = re.compile(r"[a-z][\w.+-]{0,39}", re.ASCII)
-_TITLED: Final = ("PyTorch", "TensorFlow", "MXNet", "JAX")
-"""Exports of dlprof 0.1 tell the producer by the beginning of their title alone."""
 
 
 class _Stated(msgspec.Struct, gc=False):
@@ -182,8 +180,9 @@ class OwnDialect(Dialect):
         if isinstance(producer, str) and _PRODUCER.fullmatch(producer):
             self.ctx.producer = producer
         else:
-            title = str(other.get("title", ""))
-            self.ctx.producer = next((name.lower() for name in _TITLED if title.startswith(name)), self.ctx.producer)
+            # Exports of dlprof 0.1 tell the producer by the first word of their title alone, a framework's label.
+            named = str(other.get("title", "")).partition(" ")[0].lower()
+            self.ctx.producer = named if named in self.ctx.producers else self.ctx.producer
 
 
 def _ints(values: list[int]) -> Int64:

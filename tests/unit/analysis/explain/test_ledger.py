@@ -110,11 +110,11 @@ def test_lines_that_grow_because_one_side_waits_more_often_say_so():
     found = ledger.build([a], [b]).ledger
     check_sums(found)
     assert found.lines[0].name == "framework dispatch"
-    assert found.lines[0].remark == "B waits for its work 3 times, A 1"
-    assert "framework dispatch (B waits for its work 3 times, A 1) +200" in found.statement
+    assert found.lines[0].remark == "B waits for its work 3 times a step, A 1"
+    assert "framework dispatch (B waits for its work 3 times a step, A 1) +200" in found.statement
     assert all("waits" not in line.remark for line in found.lines if line.delta_ns <= 0 or line.kind == "op")
     back = ledger.build([b], [a]).ledger.lines[0]
-    assert back.remark == "A waits for its work 3 times, B 1"
+    assert back.remark == "A waits for its work 3 times a step, B 1"
 
 
 def test_opposite_residuals_do_not_cancel():

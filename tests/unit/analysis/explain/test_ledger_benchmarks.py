@@ -115,7 +115,7 @@ def test_a_cause_is_named_by_a_line_or_its_remark_and_covered_within_99_percent(
     far = found_of("tf:graph/sleeping-input", "input pipeline", [5.0, 5.1, 5.2, 4.9], [5.0, 5.1, 5.2, 4.9], 7.0)
     assert not far.covers
     waits = next(cause for cause in planted.CAUSES if cause.name == "extra synchronisation")
-    assert waits.of("framework dispatch B waits for its work 10 times, A 1")
+    assert waits.of("framework dispatch B waits for its work 10 times a step, A 1")
     assert "1 of 2 runs" in planted._lines([right, wrong])[-1]
 
 
