@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 from dlprof.analysis.same_work import after, parity, rates, rules
+from dlprof.api.compare.work_checks import answers_of
 from dlprof.api.options import RunOptions
 from dlprof.api.record import Bench
 from dlprof.capture.workers.worker import Worker
@@ -51,19 +52,6 @@ class Silent:
     def expect(self, seconds: float) -> None: ...
 
 
-class Recorded:
-    """What an honest worker said before the timing; afterwards its operands are others."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.ready, self.arrays, self.missing = worker.ready, worker.parity(), worker.missing
-
-    def parity(self):
-        return self.arrays
-
-    def busy_threads(self) -> float | None:
-        return None
-
-
 class Sides:
     """Starts workers of one workload: honest ones, and those that cheat in a named way."""
 
@@ -88,19 +76,19 @@ class Sides:
 
 
 @pytest.fixture(scope="module")
-def mlp(tmp_path_factory) -> tuple[Sides, Recorded, after.Answer]:
+def mlp(tmp_path_factory) -> tuple[Sides, rules.Answers, after.Answer]:
     """An honest side of the MLP, trained for STEPS steps, and what it answers afterwards."""
     sides = Sides("mlp", tmp_path_factory.mktemp("mlp"))
     with sides.start() as worker:
-        recorded = Recorded(worker)
+        recorded = answers_of(worker)
         worker.run("train_block", STEPS // 7)
         return sides, recorded, after.Answer(*worker.recheck(7, STEPS))
 
 
-def found_by(sides: Sides, honest: Recorded, answer: after.Answer, cheat: str | None) -> tuple[set[str], set[str]]:
+def found_by(sides: Sides, honest: rules.Answers, answer: after.Answer, cheat: str | None) -> tuple[set[str], set[str]]:
     """What parity and the check after the timing say: the names that block."""
     with sides.start(cheat) as worker:
-        before = rules.check(honest, worker, sides.workloads)
+        before = rules.check(honest, answers_of(worker), sides.workloads)
         worker.run("train_block", STEPS // 7)
         later = after.check(answer, after.Answer(*worker.recheck(7, STEPS)), sides.workloads)
     return (
@@ -143,12 +131,12 @@ def test_other_work_from_the_first_step_on_is_found(mlp, cheat, shown):
 
 
 @pytest.fixture(scope="module")
-def product(tmp_path_factory) -> tuple[Sides, Recorded, after.Answer]:
+def product(tmp_path_factory) -> tuple[Sides, rules.Answers, after.Answer]:
     folder = tmp_path_factory.mktemp("product")
     (folder / "product.toml").write_text(PRODUCT)
     sides = Sides(str(folder / "product.toml"), folder)
     with sides.start() as worker:
-        recorded = Recorded(worker)
+        recorded = answers_of(worker)
         worker.run("product[size=400]", 3)
         return sides, recorded, after.Answer(*worker.recheck(7, 0))
 
@@ -160,7 +148,7 @@ def product(tmp_path_factory) -> tuple[Sides, Recorded, after.Answer]:
 def test_an_operator_that_leaves_its_work_out_is_found_after_the_timing(product, cheat, what):
     sides, honest, answer = product
     with sides.start(cheat) as worker:
-        assert not parity.blocking(rules.check(honest, worker, sides.workloads).differences)
+        assert not parity.blocking(rules.check(honest, answers_of(worker), sides.workloads).differences)
         burst = worker.run("product[size=400]", 3)
         later = after.check(answer, after.Answer(*worker.recheck(7, 0)), sides.workloads)
         known = rates.operations(sides.workload, None)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, Protocol
+from typing import Any, Final
 
 import numpy as np
 
@@ -41,15 +41,20 @@ _IMPLIED: Final[Mapping[str, frozenset[str]]] = {
 changes the losses and weights of later steps, never the outputs or gradients of the first."""
 
 
-class Answers(Protocol):
-    """What is asked of a worker (`worker.Worker`)."""
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What a worker said before it was timed.
 
-    @property
-    def ready(self) -> Ready: ...
-    @property
-    def missing(self) -> Mapping[str, str]: ...
-    def busy_threads(self) -> float | None: ...
-    def parity(self) -> Mapping[str, np.ndarray[Any, Any]]: ...
+    ready: of itself
+    arrays: outputs from the common inputs, by name (names.ArrayName)
+    missing: item → why it cannot run
+    busy_threads: how many threads share a large matrix product, as seen; None where that cannot be seen
+    """
+
+    ready: Ready
+    arrays: Mapping[str, np.ndarray[Any, Any]]
+    missing: Mapping[str, str]
+    busy_threads: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,7 +88,7 @@ def kinds() -> tuple[str, ...]:
 
 def check(a: Answers, b: Answers, workloads: Mapping[str, Workload], allow: Collection[str] = ()) -> Work:
     """Compare both workers' outputs from the same inputs, and what each says of itself."""
-    arrays = [dict(worker.parity()) for worker in (a, b)]
+    arrays = [dict(one.arrays) for one in (a, b)]
     dtype = dtype_of(workloads["a"])
     found = (placed(one) for one in parity.check(arrays[0], arrays[1], dtype=dtype))
     unable = tuple(_unable(a.missing, b.missing))
@@ -191,7 +196,7 @@ def _facts(worker: Answers) -> dict[str, object]:
     stated: dict[str, object] = {"python": versions.get("python"), "numpy": versions.get("numpy")}
     claimed = next((runtime[key] for key in RUNTIME_THREADS if key in runtime), None)
     # What was seen, where it could be seen: MXNet takes half of the processors by itself, whatever it was thought to take.
-    seen = worker.busy_threads()
+    seen = worker.busy_threads
     stated["compute_threads"] = claimed if seen is None else max(1, round(seen - _MAIN_THREAD))
     stated.update(runtime.get("facts", {}))
     return {name: str(value) for name, value in stated.items() if value is not None}

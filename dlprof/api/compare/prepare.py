@@ -73,7 +73,7 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
     measured.calibration = known_error.of(options, sides, workloads, pacing)
     if note := known_error.check_gate(options, workloads["a"], measured.calibration):
         bench.progress.say(f"note: {note}")
-    if held := launch_env.withheld(one for side in sides.values() for one in side.env.variables):
+    if held := launch_env.withheld([one for side in sides.values() for one in side.env.variables]):
         whom = "both" if len(sides) == 2 else "all"
         bench.progress.say(f"note: set in this shell, and kept from {whom} sides: {', '.join(held)}")
     bench.progress.plan(_estimates(options, sides, pacing))

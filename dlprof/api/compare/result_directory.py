@@ -100,7 +100,7 @@ class WorkloadDirectory(ResultDirectory[Comparison | Ranking]):
             workload={name: workload.description for name, workload in self.prepared.workloads.items()},
             options=self._options(measured),
             seed=self.prepared.options.run.seed,
-            machine=provenance.machine(one for side in self.prepared.sides.values() for one in side.env.variables),
+            machine=provenance.machine([one for side in self.prepared.sides.values() for one in side.env.variables]),
             sides={name: msgspec.to_builtins(side_facts(spec)) for name, spec in self.prepared.sides.items()},
             trials=[trial_facts(trial) for trial in measured.trials],
             warnings=list(warnings),

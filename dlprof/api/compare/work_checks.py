@@ -4,9 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any
-
-import numpy as np
 
 from dlprof.analysis.same_work import after, parity, rates, rules
 from dlprof.analysis.timing import lockstep
@@ -21,35 +18,7 @@ from dlprof.capture.workers.schedule import Trial
 from dlprof.capture.workers.worker import Worker
 from dlprof.errors import NotComparable
 from dlprof.names import SIDES, Pair, pairs_of
-from dlprof.protocol import Ready
 from dlprof.workload import Workload
-
-
-@dataclass(slots=True)
-class _Asked:
-    """A worker, each of whose answers is asked for once, however many other sides it is held against."""
-
-    worker: Worker
-    _parity: Mapping[str, np.ndarray[Any, Any]] | None = None
-    _busy: tuple[float | None] | None = None
-
-    @property
-    def ready(self) -> Ready:
-        return self.worker.ready
-
-    @property
-    def missing(self) -> Mapping[str, str]:
-        return self.worker.missing
-
-    def parity(self) -> Mapping[str, np.ndarray[Any, Any]]:
-        if self._parity is None:
-            self._parity = self.worker.parity()
-        return self._parity
-
-    def busy_threads(self) -> float | None:
-        if self._busy is None:
-            self._busy = (self.worker.busy_threads(),)
-        return self._busy[0]
 
 
 @dataclass(slots=True)
@@ -74,11 +43,11 @@ class WorkChecks:
         """
         if number != self.first:
             return ()
-        asked = {side: _Asked(worker) for side, worker in workers.items()}
+        said = {side: answers_of(worker) for side, worker in workers.items()}
         refused: set[str] = set()
         compared, differing, blocks = 0, 0, False
         for pair in self._pairs:
-            work = rules.check(asked[pair[0]], asked[pair[1]], self._of(pair), self.options.allow)
+            work = rules.check(said[pair[0]], said[pair[1]], self._of(pair), self.options.allow)
             held = self.measured.between.get(pair, Between())
             earlier = after.found_late(held.differences)  # of a session that this one goes on with
             self.measured.between[pair] = replace(
@@ -171,3 +140,9 @@ class WorkChecks:
         of = "" if len(self.workloads) == 2 else f"(A = side {pair[0]}, B = side {pair[1]}) "
         for block in parity.blocking(tuple(differences)):
             self.bench.progress.say(f"not the same work: {of}{parity.statement(block)}")
+
+
+def answers_of(worker: Worker) -> rules.Answers:
+    """What the worker says before it is timed; each side is asked once, however many others it is held against."""
+    arrays = worker.parity()
+    return rules.Answers(worker.ready, arrays, worker.missing, worker.busy_threads())
