@@ -26,7 +26,8 @@ from dlprof.api.record import Bench, check_mode
 from dlprof.api.sides import SideSpec
 from dlprof.capture.environments.cache import cache_dir
 from dlprof.capture.machine import provenance
-from dlprof.capture.workers.schedule import Trial, run_trials
+from dlprof.capture.workers.schedule import run_trials
+from dlprof.capture.workers.trial import Trial
 from dlprof.capture.workers.worker import Worker
 from dlprof.errors import Interrupted, UsageError
 from dlprof.manifest import Disturbance, Machine

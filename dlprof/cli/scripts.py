@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -55,8 +56,8 @@ def are_asked(arguments: argparse.Namespace) -> bool:
     return any(" " in text.strip() or text.startswith((".", "/")) for text in sides)
 
 
-def compare(arguments: argparse.Namespace) -> tuple[Comparison, int]:
-    """Compare the two scripts; what was found and the exit code."""
+def compare(arguments: argparse.Namespace, usual: Callable[[list[str]], argparse.Namespace]) -> tuple[Comparison, int]:
+    """Compare the two scripts; what was found and the exit code. usual: words → what `dlprof compare` makes of them alone."""
     from dlprof.api import leftovers
     from dlprof.api.script import resume
     from dlprof.api.script.compare import compare_scripts
@@ -64,7 +65,7 @@ def compare(arguments: argparse.Namespace) -> tuple[Comparison, int]:
 
     asked = _options(arguments)
     if arguments.resume is not None:
-        asked = resume.options(arguments.resume, asked, _defaults(arguments))
+        asked = resume.options(arguments.resume, asked, _defaults(arguments, usual))
     with Progress() as progress:
         folder = leftovers.folder_of(asked.output)
         leftovers.clear(folder, progress.say, but=asked.resume)
@@ -74,14 +75,10 @@ def compare(arguments: argparse.Namespace) -> tuple[Comparison, int]:
         return found
 
 
-def _defaults(arguments: argparse.Namespace) -> ScriptCompare:
+def _defaults(arguments: argparse.Namespace, usual: Callable[[list[str]], argparse.Namespace]) -> ScriptCompare:
     """The options of a command line that gives the same commands and no more."""
-    from dlprof.cli.verbs import compare as verb
-
-    parser = argparse.ArgumentParser()
-    verb.add_arguments(parser)
     a, b = _commands(arguments)
-    return dataclasses.replace(_options(parser.parse_args(["--a", "python", "--b", "python"])), a=a, b=b)
+    return dataclasses.replace(_options(usual(["--a", "python", "--b", "python"])), a=a, b=b)
 
 
 def _commands(arguments: argparse.Namespace) -> tuple[Command, Command]:

@@ -14,7 +14,7 @@ from dlprof.api.lockstep.plan import enough_of
 from dlprof.api.lockstep.trials import Kind
 from dlprof.api.options import CompareOptions
 from dlprof.api.record import keep_window
-from dlprof.capture.workers.schedule import Plan, Trial
+from dlprof.capture.workers.trial import Plan, Trial
 from dlprof.capture.workers.window import TracedSide, WindowPlan
 from dlprof.capture.workers.worker import Worker
 from dlprof.names import trial_folder

@@ -14,7 +14,7 @@ from dlprof.api.options import CompareOptions
 from dlprof.api.record import Bench
 from dlprof.capture.data import inputs
 from dlprof.capture.machine import peak
-from dlprof.capture.workers.schedule import Trial
+from dlprof.capture.workers.trial import Trial
 from dlprof.capture.workers.worker import Worker
 from dlprof.errors import NotComparable
 from dlprof.names import SIDES, Pair, pairs_of

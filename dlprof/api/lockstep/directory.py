@@ -12,7 +12,7 @@ from dlprof.analysis.facts import TrialNote
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.api.lockstep.measured import Measured
-from dlprof.capture.workers.schedule import Trial
+from dlprof.capture.workers.trial import Trial
 from dlprof.manifest import LockstepOptions, Manifest, TrialFacts
 from dlprof.report import json, ranking_json
 from dlprof.store import Capture, CaptureWriter, traced_folders

@@ -16,7 +16,7 @@ from dlprof.api.findings import stored
 from dlprof.api.lockstep.measured import Between, Measured
 from dlprof.api.options import RunOptions
 from dlprof.capture.machine import provenance
-from dlprof.capture.workers.schedule import Trial
+from dlprof.capture.workers.trial import Trial
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import LockstepOptions, Machine, TrialFacts, Work
 from dlprof.names import SIDES, Pair

@@ -10,7 +10,7 @@ import msgspec
 import numpy as np
 import psutil
 
-from dlprof.capture.workers.schedule import Grouping
+from dlprof.capture.workers.trial import Grouping
 from dlprof.errors import Unsupported, UsageError
 from dlprof.names import Item
 from dlprof.toml_shape import convert

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis.facts import Agreement, KnownError, Primitives
-from dlprof.capture.workers.schedule import Trial
+from dlprof.capture.workers.trial import Trial
 from dlprof.manifest import Session
 from dlprof.names import Pair
 from dlprof.store import Capture

@@ -15,7 +15,7 @@ from dlprof.api.lockstep import items
 from dlprof.api.lockstep.plan import FAMILY_TRIALS, OP_ROUNDS, plan_of
 from dlprof.api.lockstep.rounds import Rounds, rounds_in
 from dlprof.api.options import Design
-from dlprof.capture.workers.schedule import Plan, Trial
+from dlprof.capture.workers.trial import Plan, Trial
 from dlprof.names import Pair
 from dlprof.workload import Workload
 

@@ -7,7 +7,8 @@ from typing import Final
 from dlprof import stats
 from dlprof.api.lockstep import items
 from dlprof.api.options import Design
-from dlprof.capture.workers.schedule import Enough, Plan, steady
+from dlprof.capture.workers.schedule import Enough, steady
+from dlprof.capture.workers.trial import Plan
 from dlprof.workload import Workload
 
 START_ESTIMATE_S: Final = 15.0

@@ -9,7 +9,7 @@ from typing import Final
 
 from dlprof import stats
 from dlprof.analysis import columns
-from dlprof.capture.workers.schedule import Trial
+from dlprof.capture.workers.trial import Trial
 from dlprof.workload import Workload
 
 AFTER_S: Final = 2.0

@@ -18,7 +18,8 @@ from dlprof.api.import_traces import now
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing, Ratios
 from dlprof.api.progress import Progress
-from dlprof.capture.workers.schedule import LockstepWorker, Plan, RoundsOf, Trial, run_trials, steady
+from dlprof.capture.workers.schedule import LockstepWorker, RoundsOf, run_trials, steady
+from dlprof.capture.workers.trial import Plan, Trial
 from dlprof.capture.workers.window import LEAST, TracedSide, WindowPlan
 from dlprof.manifest import Session
 from dlprof.names import EXACT, CaptureName, Pair, pairs_of

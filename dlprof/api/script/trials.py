@@ -25,7 +25,8 @@ from dlprof.capture.script.command import same_environment
 from dlprof.capture.script.link import Hello
 from dlprof.capture.script.scratch import copied
 from dlprof.capture.script.worker import ITERATION_NS, MOST_UNITS, Launch, ScriptWorker
-from dlprof.capture.workers.schedule import Plan, RoundsOf, Trial
+from dlprof.capture.workers.schedule import RoundsOf
+from dlprof.capture.workers.trial import Plan, Trial
 from dlprof.capture.workers.window import TracedSide, WindowPlan
 from dlprof.errors import NotComparable, UsageError
 from dlprof.manifest import CaptureOptions, Manifest

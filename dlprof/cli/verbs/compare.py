@@ -81,7 +81,7 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.cli import scripts
 
-    found, code = scripts.compare(arguments) if scripts.are_asked(arguments) else _compare(arguments)
+    found, code = scripts.compare(arguments, _usual) if scripts.are_asked(arguments) else _compare(arguments)
     _show(found, arguments.format)
     return code
 
@@ -128,9 +128,14 @@ def _show(found: Comparison | Ranking, form: str) -> None:
 
 def _defaults(arguments: argparse.Namespace) -> CompareOptions:
     """The options of a command line that gives none but the directory to go on with."""
+    return compare_options(_usual(["--resume", str(arguments.resume)]))
+
+
+def _usual(words: list[str]) -> argparse.Namespace:
+    """What a command line of these words alone asks for."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)
-    return compare_options(parser.parse_args(["--resume", str(arguments.resume)]))
+    return parser.parse_args(words)
 
 
 def compare_options(arguments: argparse.Namespace) -> CompareOptions:

@@ -7,7 +7,7 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.api.options import CompareOptions, RunOptions
-from dlprof.capture.workers.schedule import Trial
+from dlprof.capture.workers.trial import Trial
 
 SECONDS = 20.0
 

@@ -9,7 +9,7 @@ import pyarrow.parquet as pq
 
 from dlprof import schema
 from dlprof.api.calibrate import _Kept
-from dlprof.capture.workers.schedule import Trial
+from dlprof.capture.workers.trial import Trial
 
 
 def trial(number: int) -> Trial:

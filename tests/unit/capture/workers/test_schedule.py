@@ -12,7 +12,8 @@ import pytest
 
 from dlprof import schema
 from dlprof.capture.workers import order, schedule
-from dlprof.capture.workers.schedule import Plan, Trial, run_trials
+from dlprof.capture.workers.schedule import run_trials
+from dlprof.capture.workers.trial import Plan, Trial
 from dlprof.errors import ChildFailed, UsageError
 from dlprof.manifest import Disturbance
 from dlprof.protocol import Burst, Ready
