@@ -20,6 +20,13 @@ def test_every_room_and_module_of_the_corridor_has_a_line_in_a_table() -> None:
     assert (rooms | modules) - told == set()
 
 
+def test_every_room_has_a_folder_of_unit_tests() -> None:
+    rooms = {file.parent.relative_to(PACKAGE) for file in PACKAGE.rglob("*.py")}
+    tested = {file.parent.relative_to(ROOT / "tests" / "unit") for file in (ROOT / "tests" / "unit").rglob("test_*.py")}
+    above = {folder for one in tested for folder in (one, *one.parents)}
+    assert {str(room) for room in rooms if room.parts[:1] != ("runner",)} - {str(one) for one in above} == set()
+
+
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"`((?:\w+/)+\w*\*?[\w.]*\.(?:py|csv|toml))`", PAGE))))
 def test_a_file_that_the_page_names_is_there(name: str) -> None:
     assert list(PACKAGE.glob(name)) or list(ROOT.glob(name)), name

@@ -10,7 +10,7 @@ import pytest
 from dlprof.manifest import Gpu
 from dlprof.store import Capture
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 MANIFESTS = sorted(path for top in ("traces", "analysis") for path in (ROOT / top).rglob("manifest.json"))
 
 
