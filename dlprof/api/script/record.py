@@ -63,7 +63,7 @@ def record_script(asked: ScriptCapture, say: Callable[[str], None]) -> tuple[Cap
             raise _nothing(found, asked)
         for line in told(found, asked.wish, time.monotonic() - began):
             say(line)
-        facts = ingest_into(writer, [Path(one["path"]) for one in found.artefacts], root=raw)
+        facts = ingest_into(writer, [Path(one.path) for one in found.artefacts], root=raw)
         assert found.hello is not None
         manifest = Manifest(
             kind="capture",
@@ -167,7 +167,7 @@ def child_facts(found: Watched, root: Path) -> ChildFacts:
         versions={"python": found.hello.python, found.hello.framework: found.hello.version},
         runtime=runtime_of(found.hello.found, found.facts),
         artefacts=[
-            Artefact(kind=one["kind"], path=Path(one["path"]).relative_to(root).as_posix()) for one in found.artefacts
+            Artefact(kind=one.kind, path=Path(one.path).relative_to(root).as_posix()) for one in found.artefacts
         ],
         window=Window(
             steps=len(found.traced) * found.ranks,

@@ -15,6 +15,7 @@ from typing import Any, Final, Self
 import msgspec
 
 from dlprof.errors import ChildFailed
+from dlprof.protocol import Artefact
 
 _LONGEST: Final = 100
 """Characters of a socket's path: systems allow 104 to 108 bytes."""
@@ -45,6 +46,28 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     troubles: list[str] = []
 
 
+class Answer(msgspec.Struct, frozen=True, kw_only=True):
+    """What a process says after its hello: the answer to a command, or its steps as they come.
+
+    ok, message: whether it could do what it was asked, else why not
+    event: steps | stopped, of steps as they come
+    step: how many it has taken so far
+    wall_ns, cpu_ns, start_ns: of each of those steps, or of each timed iteration
+    facts: what is known of its work
+    artefacts: files of its profiler, where that was stopped; paths are absolute
+    """
+
+    ok: bool = True
+    message: str = ""
+    event: str = ""
+    step: int = 0
+    wall_ns: list[int] = []
+    cpu_ns: list[int] = []
+    start_ns: list[int] = []
+    facts: dict[str, Any] = {}
+    artefacts: list[Artefact] | None = None
+
+
 class ScriptEnded(Exception):
     """The script has ended, or closed its socket, before it answered."""
 
@@ -64,7 +87,7 @@ class Link:
         except OSError:
             raise ScriptEnded from None
 
-    def read(self, deadline: float) -> dict[str, Any] | None:
+    def read(self, deadline: float) -> Answer | None:
         """The next message; None where none has come by `deadline` (monotonic). Raises `ScriptEnded`."""
         while b"\n" not in self._left:
             self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
@@ -79,7 +102,7 @@ class Link:
             self._left += chunk
         self._socket.settimeout(None)
         line, _, self._left = self._left.partition(b"\n")
-        return msgspec.json.decode(line, type=dict[str, Any])
+        return msgspec.json.decode(line, type=Answer)
 
     def close(self) -> None:
         self._socket.close()
@@ -100,20 +123,20 @@ class Job:
         for link in self.links:
             link.send(command)
 
-    def ask(self, command: Mapping[str, Any], timeout_s: float) -> list[dict[str, Any]]:
+    def ask(self, command: Mapping[str, Any], timeout_s: float) -> list[Answer]:
         """Every rank's answer, in their order. Raises `ChildFailed`, `ScriptEnded`."""
         self.send(command)
         return [self.answer(link, str(command["cmd"]), timeout_s) for link in self.links]
 
-    def answer(self, link: Link, asked: str, timeout_s: float) -> dict[str, Any]:
+    def answer(self, link: Link, asked: str, timeout_s: float) -> Answer:
         """The answer of one rank to what it was sent. Raises `ChildFailed`, `ScriptEnded`."""
         answer = link.read(time.monotonic() + timeout_s)
         if answer is None:
             raise ChildFailed(
                 f"the script did not finish its step in time (asked for: {asked})", hint="raise --timeout"
             )
-        if answer.get("ok") is False:
-            raise ChildFailed(f"the script's process could not do what it was asked: {answer.get('message')}")
+        if not answer.ok:
+            raise ChildFailed(f"the script's process could not do what it was asked: {answer.message}")
         return answer
 
     def close(self) -> None:

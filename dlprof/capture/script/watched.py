@@ -18,6 +18,7 @@ from typing import Any, Final
 from dlprof.capture.script.command import Command, variables
 from dlprof.capture.script.link import Hello, Job, Listener, ScriptEnded
 from dlprof.errors import ChildFailed
+from dlprof.protocol import Artefact
 from dlprof.stats import warm_up
 
 BESIDE: Final = 5
@@ -84,7 +85,7 @@ class Watched:
     beside: list[int] = field(default_factory=list)
     traced: list[int] = field(default_factory=list)
     wall_ns: int = 0
-    artefacts: list[dict[str, str]] = field(default_factory=list)
+    artefacts: list[Artefact] = field(default_factory=list)
     late: list[Hello] = field(default_factory=list)
     why: str = ""
 
@@ -171,8 +172,8 @@ class _Recording:
         job.send({"cmd": "stream"})
         while time.monotonic() < end:
             if (message := job.links[0].read(min(time.monotonic() + 0.5, end))) is not None:
-                self.found.walls += message["wall_ns"]
-                step = message["step"]
+                self.found.walls += message.wall_ns
+                step = message.step
         recent = self.found.walls[-_LOOK_BACK:] or [10**9]
         self._stream(job, {"until": step + 5 + int(_NOTICED_NS / max(statistics.median(recent), 1))})
 
@@ -196,13 +197,13 @@ class _Recording:
                 if message is None:
                     continue
                 if not number:
-                    self.found.walls += message["wall_ns"]
-                if message["event"] == "stopped":
+                    self.found.walls += message.wall_ns
+                if message.event == "stopped":
                     break
 
     def _window(self, job: Job) -> None:
         found, wish = self.found, self.wish
-        found.facts = job.ask({"cmd": "facts"}, 3600)[0]["facts"]
+        found.facts = job.ask({"cmd": "facts"}, 3600)[0].facts
         self._times(job, "unprofiled", BESIDE, found.beside)
         one = statistics.median(found.beside)
         steps = wish.steps
@@ -218,15 +219,15 @@ class _Recording:
         for link in job.links:
             job.answer(link, "open_window", 600)
         answers = job.ask({"cmd": "traced", "iterations": steps, "first": 0}, 3600)
-        found.traced = answers[0]["wall_ns"]
-        found.first = answers[0]["step"] - len(found.traced) + 1
-        if not any("artefacts" in answer for answer in answers):
+        found.traced = answers[0].wall_ns
+        found.first = answers[0].step - len(found.traced) + 1
+        if all(answer.artefacts is None for answer in answers):
             answers = job.ask({"cmd": "close_window"}, 3600)
             ended = False
         else:  # the script ended inside the window, which then holds the steps until there
             ended = True
         for answer in answers:
-            found.artefacts += answer.get("artefacts", [])
+            found.artefacts += answer.artefacts or []
         found.wall_ns = time.perf_counter_ns() - began
         if ended:
             found.why = f"the script ended after {len(found.traced)} of the {steps} steps that were to be recorded"
@@ -234,7 +235,7 @@ class _Recording:
         self._times(job, "unprofiled", BESIDE, found.beside)
 
     def _times(self, job: Job, what: str, steps: int, into: list[int]) -> None:
-        into += job.ask({"cmd": what, "iterations": steps}, 3600)[0]["wall_ns"]
+        into += job.ask({"cmd": what, "iterations": steps}, 3600)[0].wall_ns
 
 
 @contextlib.contextmanager

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dlprof.capture.script.command import Command, variables
-from dlprof.capture.script.link import Hello, Job, Listener, ScriptEnded
+from dlprof.capture.script.link import Answer, Hello, Job, Listener, ScriptEnded
 from dlprof.capture.workers import process
 from dlprof.capture.workers.child_log import ChildLog
 from dlprof.capture.workers.worker import process_cpu_ns
@@ -103,7 +103,7 @@ class ScriptWorker:
     def step_ns(self) -> float:
         """Time of one of its first steps after those that compile. To be asked when every other side is ready, and so stopped:
         beside a side that still imports and compiles a step takes several times as long."""
-        probed = self._ask({"cmd": "run", "iterations": _PROBED, "units": 1})[0]["wall_ns"]
+        probed = self._ask({"cmd": "run", "iterations": _PROBED, "units": 1})[0].wall_ns
         return float(min(probed[_PROBED // 2 :]))
 
     @property
@@ -125,7 +125,7 @@ class ScriptWorker:
                 raise self._failed(f"took no step that was seen within {timeout_s:g} s")
             raise self._failed("ended, and no training step was seen")
         self._groups = self._process_groups()
-        self._facts = self._ask({"cmd": "facts"})[0]["facts"]
+        self._facts = self._ask({"cmd": "facts"})[0].facts
         hello = self._job.hello
         self._pause()
         return Ready(
@@ -138,7 +138,7 @@ class ScriptWorker:
         """Time iterations of `units` steps."""
         answers = self._ask({"cmd": "run", "iterations": iterations, "units": self.units})
         first = answers[0]
-        return Burst(first["wall_ns"], first["cpu_ns"], first["start_ns"], self.units)
+        return Burst(first.wall_ns, first.cpu_ns, first.start_ns, self.units)
 
     def open_window(self, items: Sequence[str], units: int) -> None:  # noqa: ARG002
         """Start every rank's profiler."""
@@ -157,19 +157,19 @@ class ScriptWorker:
         """Wall times (ns) of marked steps; one more runs before them."""
         found = self._ask({"cmd": "traced", "iterations": iterations, "first": self._marked})[0]
         self._marked += iterations
-        return list(found["wall_ns"])
+        return found.wall_ns
 
     def unprofiled(self, item: str, iterations: int) -> list[int]:  # noqa: ARG002
         """The same without the profiler."""
-        return list(self._ask({"cmd": "unprofiled", "iterations": iterations})[0]["wall_ns"])
+        return self._ask({"cmd": "unprofiled", "iterations": iterations})[0].wall_ns
 
     def close_window(self) -> TracedWindow:
         """Stop the profilers; paths are relative to `control`."""
         answers = self._ask({"cmd": "close_window"})
         artefacts = [
-            Artefact(kind=one["kind"], path=Path(one["path"]).relative_to(self.control.absolute()).as_posix())
+            Artefact(kind=one.kind, path=Path(one.path).relative_to(self.control.absolute()).as_posix())
             for answer in answers
-            for one in answer["artefacts"]
+            for one in answer.artefacts or ()
         ]
         return TracedWindow(
             artefacts=artefacts, window=TracedSteps(steps=self._marked * len(answers), synchronised=True)
@@ -214,7 +214,7 @@ class ScriptWorker:
         links = self._job.links
         return [raw / f"rank{link.hello.rank}" if len(links) > 1 else raw for link in links]
 
-    def _ask(self, command: Mapping[str, Any]) -> list[dict[str, Any]]:
+    def _ask(self, command: Mapping[str, Any]) -> list[Answer]:
         """Every rank's answer; the side runs meanwhile, and is stopped before and after. Raises `ChildFailed`."""
         assert self._job is not None
         self._listener.release_late()
@@ -226,9 +226,9 @@ class ScriptWorker:
             raise self._failed("ended before its trial was over") from None
         except ChildFailed as error:
             raise self._failed(error.message) from None
-        if command["cmd"] != "close_window" and any("artefacts" in answer for answer in answers):
+        if command["cmd"] != "close_window" and any(answer.artefacts is not None for answer in answers):
             raise self._failed("ended before its trial was over")
-        self._steps = max(self._steps, *(int(answer.get("step", 0)) for answer in answers))
+        self._steps = max(self._steps, *(answer.step for answer in answers))
         if self._ready is not None:
             self._pause()
         return answers
