@@ -137,8 +137,17 @@ def words(runs: Sequence[Sequence[Item]]) -> list[str]:
     lines += [f"- at another hour on the same machine ({name}): {_far(found)}" for name, found in hours.items()]
     if machines:
         lines.append(f"- on another machine ({', '.join(places)}): {_far(machines)}")
-    lines += ["", *_table(runs, hours, machines)]
+    lines += ["", _what_is_what(every, hours, machines), "", *_table(runs, hours, machines)]
     return lines
+
+
+def _what_is_what(every: Sequence[Carried], hours: Mapping[str, Sequence[Carried]], machines: Sequence[Carried]) -> str:
+    """What of the ratios is about the frameworks, and what about the day and the machine."""
+    parts = [f"the hour moves it by a factor of {factor(spread(found))} ({name})" for name, found in hours.items()]
+    if machines:
+        parts.append(f"the machine by {factor(spread(machines))}")
+    same = sum(one.same_direction for one in every)
+    return f"So {same} of {len(every)} directions are about the frameworks. A size is not of them alone: {', '.join(parts)}."
 
 
 def _far(found: Sequence[Carried]) -> str:

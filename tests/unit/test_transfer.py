@@ -71,6 +71,8 @@ def test_hours_and_machines_are_told_apart() -> None:
     assert "at another hour on the same machine (other): 2 of 2 later ratios" in text
     assert "on another machine (one, other): 0 of 2 later ratios" in text
     assert "| dot | 10 | 2 [1.8, 2.2] | 3 [2.7, 3.3] | 3.1 [2.8, 3.4] | 3 [" in text
+    assert "2 of 2 directions are about the frameworks" in text
+    assert "the hour moves it by a factor of 1.02 (other), the machine by 1.3" in text
     only_elsewhere = "\n".join(transfer.words([run(2.0, "one"), run(3.0, "other")]))
     assert "at another hour" not in only_elsewhere
 
