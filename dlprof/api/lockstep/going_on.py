@@ -14,7 +14,7 @@ from dlprof import temporary
 from dlprof.analysis.facts import Agreement, Primitives
 from dlprof.api.findings import stored
 from dlprof.api.lockstep.measured import Between, Measured
-from dlprof.api.options import RunOptions
+from dlprof.api.options import Design, RunOptions
 from dlprof.capture.machine import provenance
 from dlprof.capture.workers.trial import Trial
 from dlprof.errors import StoreError, UsageError
@@ -79,8 +79,10 @@ def source(path: Path) -> Path:
 
 
 def _differing(asked: Any, default: Any, before: Any) -> Iterator[str]:
-    """What was given (is not the default) and is not as stored; a default that was typed out goes unseen."""
-    for field in dataclasses.fields(asked):
+    """What was given (is not the default) and is not as stored; a default that was typed out goes unseen. What is of its kind of
+    comparison comes before what all have (`Design`)."""
+    shared = {field.name for field in dataclasses.fields(Design)}
+    for field in sorted(dataclasses.fields(asked), key=lambda field: field.name in shared):
         given, usual, made = (getattr(one, field.name) for one in (asked, default, before))
         if isinstance(given, RunOptions):
             yield from _differing(given, usual, made)
