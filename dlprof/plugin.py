@@ -122,6 +122,7 @@ class EnvSpec:
     network_modes: modes that execute whole networks and no single calls
     call_modes: modes that execute single calls and no networks; a framework without networks names all of its modes
     tools: execution mode → what this machine must have for it
+    modes: execution mode → its environment, where it has one of its own
     driver: for GPUs, the oldest driver for its CUDA libraries
     compute: for GPUs, the compute capabilities that its own kernels run on (first, last; '' = no last)
     alternatives: the same release on other Pythons, for a comparison whose sides would otherwise run on different ones
@@ -143,6 +144,7 @@ class EnvSpec:
     network_modes: tuple[str, ...] = ()
     call_modes: tuple[str, ...] = ()
     tools: Mapping[str, Tool] = field(default_factory=dict)
+    modes: Mapping[str, EnvSpec] = field(default_factory=dict)
     driver: str = ""
     compute: tuple[str, str] | None = None
     alternatives: tuple[EnvSpec, ...] = ()

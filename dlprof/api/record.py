@@ -62,9 +62,7 @@ class Bench:
             return known
         self.progress.stage(f"environment of {side.framework.label} {side.env.version}")
         if self.options.python is not None:
-            environment = user_environment(
-                self.options.python, side.framework.name, side.env.module, side.env.variables
-            )
+            environment = user_environment(self.options.python, side.env)
         else:
             if side.env.requirements is None:
                 self.warn(
@@ -222,7 +220,7 @@ def check_mode(side: SideSpec, workload: Workload) -> None:
         single = [mode for mode in side.framework.modes if mode not in (*side.env.network_modes, *side.env.lacks)]
         raise Unsupported(
             f"mode {side.mode} of {side.framework.label} executes whole networks, not the single calls of {workload.name}",
-            hint=f"its modes: {', '.join(single)}",
+            hint=f"its modes: {', '.join(single)}" if single else "it runs networks alone: dlprof workloads",
         )
     if workload.kind == "network" and side.mode in side.env.call_modes:
         whole = [mode for mode in side.framework.modes if mode not in (*side.env.call_modes, *side.env.lacks)]

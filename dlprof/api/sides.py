@@ -49,6 +49,7 @@ def parse_side(text: str, *, device: str = "cpu", mode: str | None = None) -> Si
         raise UsageError(f"{framework.label} has no mode {chosen!r}", hint=f"its modes: {', '.join(framework.modes)}")
     kind, index = parse_device(match["device"] or device)
     spec = framework.env(match["version"] or framework.default_version, kind)
+    spec = spec.modes.get(chosen, spec)
     if chosen in spec.lacks:
         having = [name for name in framework.modes if name not in spec.lacks]
         raise UsageError(

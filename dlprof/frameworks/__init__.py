@@ -12,6 +12,7 @@ from dlprof import plugin
 from dlprof.errors import Unsupported, UsageError
 from dlprof.frameworks import call_table
 from dlprof.frameworks.jax import Jax
+from dlprof.frameworks.keras import Keras
 from dlprof.frameworks.mxnet import MXNet
 from dlprof.frameworks.tensorflow import TensorFlow
 from dlprof.frameworks.torch import PyTorch
@@ -26,7 +27,8 @@ _NO_FRAMEWORKS: Final = {"xla": "XLA", "xplane": "XPlane trace", "chrome": "Chro
 @cache
 def registry() -> Mapping[str, Framework]:
     """Short name → framework. A third party's name never replaces a built-in."""
-    known: dict[str, Framework] = {"tf": TensorFlow(), "mxnet": MXNet(), "torch": PyTorch(), "jax": Jax()}
+    own: tuple[Framework, ...] = (TensorFlow(), MXNet(), PyTorch(), Jax(), Keras())
+    known = {framework.name: framework for framework in own}
     for framework in plugin.supplied(ENTRY_POINTS, Framework):  # type: ignore[type-abstract]  # checked at runtime
         known.setdefault(framework.name, framework)
     return known

@@ -10,7 +10,7 @@ from dlprof.frameworks import call_table, vocabulary
 from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, XLA, Cuda, Releases
 from dlprof.plugin import CallTable, EnvSpec, ThreadVariables, Vocabulary
 
-_RELEASES = Releases(
+RELEASES = Releases(
     framework="jax",
     python={"0.10.2": "3.11"},
     requirement={"cpu": "jax", "gpu": "jax[cuda12]"},
@@ -39,7 +39,7 @@ class Jax:
 
     @property
     def versions(self) -> Sequence[str]:
-        return _RELEASES.locked("cpu")
+        return RELEASES.locked("cpu")
 
     @property
     def adapter(self) -> Path:
@@ -54,4 +54,4 @@ class Jax:
         return call_table.load("jax")
 
     def env(self, version: str, device: str) -> EnvSpec:
-        return _RELEASES.env(version, device)
+        return RELEASES.env(version, device)

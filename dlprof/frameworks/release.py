@@ -61,6 +61,8 @@ class Releases:
 
     python: version → Python that it runs on
     requirement: device → pip name
+    beside: device → further requirements of releases without a lock file, such as a framework below it
+    stem: what environments and lock files are called before their version; '' = as `framework`
     build: device → local version label of its build (+cpu), '' where there is none
     indexes: device → as in EnvSpec
     module: as in EnvSpec
@@ -71,12 +73,15 @@ class Releases:
     since: mode → (first release that has it, why earlier ones have not)
     network_modes, call_modes: as in EnvSpec
     variables: as in EnvSpec, beside those of libraries
+    environ: as in EnvSpec, beside those of the GPU build
     """
 
     framework: str
     python: Mapping[str, str]
     requirement: Mapping[str, str]
     build: Mapping[str, str] = field(default_factory=dict)
+    beside: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    stem: str = ""
     indexes: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     module: str | None = None
     pins: Mapping[str, Sequence[str]] = field(default_factory=dict)
@@ -87,6 +92,7 @@ class Releases:
     tools: Mapping[str, Mapping[str, Tool]] = field(default_factory=dict)
     locks: Path = LOCKS
     variables: tuple[ThreadVariables, ...] = ()
+    environ: Mapping[str, str] = field(default_factory=dict)
 
     def locked(self, device: str) -> list[str]:
         return [version for version in self.python if self._lock(version, device).is_file()]
@@ -113,17 +119,17 @@ class Releases:
         further = cuda.requirements if cuda else ()
         checked = cuda if lock.is_file() else None
         spec = EnvSpec(
-            name=f"{self.framework}-{full}-{device}",
+            name=f"{self.stem or self.framework}-{full}-{device}",
             framework=self.framework,
             version=full,
             device=device,
             python=self.python.get(full) or self._guess_python(full),
             requirements=lock if lock.is_file() else None,
-            resolve=() if lock.is_file() else (requirement, *further, *self._pins(full)),
+            resolve=() if lock.is_file() else (requirement, *self.beside.get(device, ()), *further, *self._pins(full)),
             indexes=self.indexes.get(device, ()),
             module=self.module,
             variables=(*self.variables, *LIBRARIES),
-            environ=cuda.environ if cuda else {},
+            environ={**self.environ, **(cuda.environ if cuda else {})},
             libraries=checked.libraries if checked else (),
             driver=checked.driver if checked else "",
             compute=checked.compute if checked else None,
@@ -163,7 +169,7 @@ class Releases:
         return self.cuda
 
     def _lock(self, version: str, device: str) -> Path:
-        return self.locks / f"{self.framework}-{version}-{device}.txt"
+        return self.locks / f"{self.stem or self.framework}-{version}-{device}.txt"
 
     def _guess_python(self, version: str) -> str:
         """The Python of the nearest older release in the table; of the oldest if there is none."""

@@ -10,7 +10,7 @@ from dlprof.frameworks import call_table, vocabulary
 from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, XLA, Cuda, Releases
 from dlprof.plugin import CallTable, EnvSpec, ThreadVariables, Vocabulary
 
-_RELEASES = Releases(
+RELEASES = Releases(
     framework="tf",
     module="tensorflow",
     python={"2.21.0": "3.11", "2.15.1": "3.11", "2.10.1": "3.10", "2.1.0": "3.7", "2.0.0": "3.7", "1.12.2": "3.6"},
@@ -61,7 +61,7 @@ class TensorFlow:
 
     @property
     def versions(self) -> Sequence[str]:
-        return _RELEASES.locked("cpu")
+        return RELEASES.locked("cpu")
 
     @property
     def adapter(self) -> Path:
@@ -76,4 +76,4 @@ class TensorFlow:
         return call_table.load("tensorflow")
 
     def env(self, version: str, device: str) -> EnvSpec:
-        return _RELEASES.env(version, device)
+        return RELEASES.env(version, device)

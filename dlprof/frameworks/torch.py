@@ -19,7 +19,7 @@ _COMPILER = Tool(
     remedy="install a C++ compiler (Debian, Ubuntu: apt install g++)",
 )
 
-_RELEASES = Releases(
+RELEASES = Releases(
     framework="torch",
     python={"2.13.0": "3.11"},
     requirement={"cpu": "torch", "gpu": "torch"},
@@ -63,7 +63,7 @@ class PyTorch:
 
     @property
     def versions(self) -> Sequence[str]:
-        return _RELEASES.locked("cpu")
+        return RELEASES.locked("cpu")
 
     @property
     def adapter(self) -> Path:
@@ -78,4 +78,4 @@ class PyTorch:
         return call_table.load("pytorch")
 
     def env(self, version: str, device: str) -> EnvSpec:
-        return _RELEASES.env(version, device)
+        return RELEASES.env(version, device)

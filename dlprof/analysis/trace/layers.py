@@ -9,9 +9,9 @@ number of calls in the steps is not what the workload asks for gets no layer (an
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping, Sequence, Set
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -42,6 +42,8 @@ _REDUCTIONS: Final = frozenset({"ReduceMean", "ReduceSum"})
 
 _INVOKED: Final = re.compile(r"Invoke")
 """A host call that hands one operator to an engine."""
+
+_BEHIND: Final = re.compile(r"(?:_[0-9]+)?(?:/convolution)?$")
 
 UNASSIGNED: Final = "layer_unassigned"
 
@@ -80,6 +82,7 @@ def assign(events: pa.Table, layers: Sequence[Layer]) -> Assigned:
     """
     if not layers or not events.num_rows:
         return Assigned(events, {})
+    events = _unnumbered(events, {layer.name for layer in layers if layer.name})
     state = _State.of(events)
     order = sequence(layers)
     state.optimizer(order, _handed_over(events, state.step))
@@ -89,6 +92,21 @@ def assign(events: pa.Table, layers: Sequence[Layer]) -> Assigned:
         for phase, ordered in (("forward", places), ("backward", places[::-1])):
             missed += state.place(name, phase, ordered)
     return Assigned(state.table(events), {UNASSIGNED: missed} if missed else {})
+
+
+def _unnumbered(events: pa.Table, known: Set[str]) -> pa.Table:
+    """Layers by the workload's names: TensorFlow numbers a name that is entered again in one graph (conv1_1), and Keras 3 has
+    a scope in its convolutions (conv1/convolution)."""
+    layer = columns.text(events, "layer")
+    names = [_BEHIND.sub("", name, count=1) if name not in known else name for name in layer.values]
+    renamed = {old: new for old, new in zip(layer.values, names, strict=True) if old != new and new in known}
+    if not renamed:
+        return events
+    values = pa.array([renamed.get(name, name) for name in layer.values], type=pa.string())
+    codes: Any = pa.array(layer.codes, mask=layer.codes == NULL)
+    column: Any = values.take(codes)
+    at = events.schema.get_field_index("layer")
+    return events.set_column(at, events.schema.field(at), column.cast(events.schema.field(at).type))
 
 
 @dataclass(frozen=True, slots=True)

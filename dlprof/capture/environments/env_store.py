@@ -183,13 +183,10 @@ def digest(spec: EnvSpec) -> str:
     return hashlib.sha256(f"{_FORMAT}\n{spec.python}\n{more}".encode() + source).hexdigest()
 
 
-def user_environment(
-    python: Path,
-    framework: str,
-    module: str | None = None,
-    variables: tuple[ThreadVariables, ...] = LIBRARIES,
-) -> Environment:
+def user_environment(python: Path, spec: EnvSpec) -> Environment:
     """An environment of the user's own (`--python PATH`), with the framework imported once in it to see that it works.
+
+    spec: of the release that would be taken without one; its variables hold but for those that say where its packages lie.
 
     Raises `EnvironmentFailed` when the path is no Python, or has no such framework.
     """
@@ -198,21 +195,23 @@ def user_environment(
         python = python / "bin" / "python"
     if not python.is_file():
         raise EnvironmentFailed(f"no such Python: {python}", hint="--python takes the path of a Python interpreter")
-    name = module or framework
+    name = spec.module or spec.framework
+    environ = {key: value for key, value in spec.environ.items() if "{site}" not in value}
     try:
-        facts = probe.ask(python, name)
+        facts = probe.ask(python, name, environ=environ)
     except EnvironmentFailed as failure:
         hint = failure.hint or f"install {name} there, or leave --python away and dlprof makes an environment"
         raise EnvironmentFailed(failure.message, hint=hint) from failure
     return Environment(
-        name=f"user:{framework}-{facts['module']}",
-        framework=framework,
+        name=f"user:{spec.framework}-{facts['module']}",
+        framework=spec.framework,
         python=python,
         version=facts["module"],
         python_version=facts["python"],
         packages=facts["packages"],
         locked=False,
-        variables=variables,
+        environ=environ,
+        variables=spec.variables,
     )
 
 

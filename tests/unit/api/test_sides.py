@@ -63,3 +63,16 @@ def test_several_sides_get_one_python_where_there_is_one_for_all_and_else_what_e
     assert {side.env.python for side in on_one_python(named)} == {"3.6"}
     strangers = [parse_side(text) for text in ("tf@2.21", "tf@1.12.2", "mxnet@1.5.1")]
     assert on_one_python(strangers) == tuple(strangers)
+
+
+@pytest.mark.parametrize("mode", ["tensorflow", "jax", "torch"])
+def test_a_backend_of_keras_has_an_environment_of_its_own_with_a_lock(mode: str) -> None:
+    side = parse_side(f"keras:{mode}")
+    assert side.env.name == f"keras-{mode}-3.15.1-cpu"
+    assert side.env.environ == {"KERAS_BACKEND": mode}
+    assert side.env.requirements is not None
+    assert "keras==3.15.1" in side.env.requirements.read_text()
+    assert mode in side.env.network_modes
+    other = parse_side(f"keras@3.12.0:{mode}")
+    assert other.env.resolve[0] == "keras==3.12.0"
+    assert any(mode in requirement for requirement in other.env.resolve[1:]), "the backend beside it"

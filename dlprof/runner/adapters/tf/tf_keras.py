@@ -8,9 +8,10 @@ import inspect
 import queue
 import threading
 
+from dlprof_child import keras_parts
 from dlprof_child import layers as layer_list
 from dlprof_child.backend import Network, no_span
-from dlprof_child.faults import Fault, Unsupported
+from dlprof_child.faults import Fault
 from dlprof_child.names import INPUT
 
 _ENDLESS = 10**9  # steps of the one epoch that fit believes in
@@ -24,9 +25,11 @@ class KerasNetwork(Network):
         self._tf = tf
         self._layers = layer_list.resolve(description["model"])
         with tf.device(device):
-            self._model = build(tf, self._layers, description["model"]["input"])
-            self._model.compile(optimizer=_optimizer(tf, description["optimizer"]), loss=_loss(tf, description["loss"]))
-            self._names = [layer.name + "/" + key for layer in self._layers for key in ("w", "b") if layer.parameters]
+            start = tf.keras.layers.InputLayer(tuple(description["model"]["input"]))
+            self._model = keras_parts.sequential(tf.keras, self._layers, start)
+            loss = keras_parts.loss(tf.keras, description["loss"], tf.reshape)
+            self._model.compile(optimizer=keras_parts.optimizer(tf.keras, description["optimizer"]), loss=loss)
+            self._names = keras_parts.weight_names(self._layers)
             self._model.set_weights([weights[name] for name in self._names])
             _build_optimizer(self._model)
         self._input = tuple(description["model"]["input"])
@@ -177,67 +180,6 @@ class KerasNetwork(Network):
             "loss": "mean over the batch, computed in every step",
             "loss_reading": "taken apart from the running mean of fit, exact to about 1e-7 times the number of steps",
         }
-
-
-def build(tf, layers, shape):
-    """A Sequential of the layers."""
-    keras = tf.keras.layers
-    model = tf.keras.Sequential([keras.InputLayer(tuple(shape))])
-    for layer in layers:
-        model.add(_layer(keras, layer))
-    return model
-
-
-_ACTIVATIONS = {
-    "Relu": "relu",
-    "Sigmoid": "sigmoid",
-    "Tanh": "tanh",
-    "Softplus": "softplus",
-    "Softsign": "softsign",
-}
-"""ONNX operator → Keras's name of it."""
-
-
-def _layer(keras, layer):
-    activation = layer.get("activation")
-    if activation is not None:
-        activation = _ACTIVATIONS[activation]
-    if layer.op == "Flatten":
-        return keras.Flatten(name=layer.name)
-    if layer.op == "Gemm":
-        return keras.Dense(layer.get("units"), activation=activation, name=layer.name)
-    window = {"strides": layer_list.pair(layer.get("stride", 1)), "padding": layer.get("padding", "valid")}
-    kernel = layer_list.pair(layer.get("kernel"))
-    if layer.op == "Conv":
-        return keras.Conv2D(layer.get("filters"), kernel, activation=activation, name=layer.name, **window)
-    pool = {"AveragePool": keras.AveragePooling2D, "MaxPool": keras.MaxPooling2D}[layer.op]
-    return pool(kernel, name=layer.name, **window)
-
-
-def _loss(tf, spec):
-    if spec["op"] == "SoftmaxCrossEntropyLoss":
-        return tf.keras.losses.SparseCategoricalCrossentropy(from_logits=True)
-    if spec["op"] == "SigmoidCrossEntropyLoss":
-        return _binary_cross_entropy(tf)
-    raise Unsupported(
-        "no training loss '%s' in Keras" % spec["op"], "known: SoftmaxCrossEntropyLoss, SigmoidCrossEntropyLoss"
-    )
-
-
-def _binary_cross_entropy(tf):
-    plain = tf.keras.losses.BinaryCrossentropy(from_logits=True)
-    return lambda y, logits: plain(tf.reshape(y, [-1, 1]), logits)
-
-
-def _optimizer(tf, spec):
-    optimizers = tf.keras.optimizers
-    if spec["op"] == "Adam":
-        return optimizers.Adam(
-            learning_rate=spec["learning_rate"], beta_1=spec["beta1"], beta_2=spec["beta2"], epsilon=spec["epsilon"]
-        )
-    if spec["op"] == "SGD":
-        return optimizers.SGD(learning_rate=spec["learning_rate"])
-    raise Unsupported("no optimizer '%s' in Keras" % spec["op"], "known: Adam, SGD")
 
 
 def _build_optimizer(model):

@@ -154,3 +154,15 @@ def test_operators_handed_over_that_are_all_known_leave_a_late_loss_alone() -> N
         op("LogSoftmax", 5, 6, step=0),
     ]
     assert shown(layers.assign(events(*rows), LENET).events)[1] == ("LogSoftmax", "loss", None)
+
+
+def test_a_layer_that_tensorflow_numbered_is_the_workloads_layer_and_no_other_is_renamed():
+    table = events(
+        step(0, 0, 100),
+        op("Conv", 0, 10, phase="forward", step=0, layer="conv1_1"),
+        op("Conv", 10, 20, phase="forward", step=0, layer="conv2_1/convolution"),
+        op("MatMul", 20, 30, phase="forward", step=0, layer="head_1"),
+    )
+    found = layers.assign(table, LENET).events
+    assert shown(found) == [("Conv", "forward", "conv1"), ("Conv", "forward", "conv2"), ("MatMul", "forward", "head_1")]
+    assert found.schema == table.schema

@@ -13,6 +13,7 @@ import textwrap
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 from places import ROOT
@@ -282,20 +283,33 @@ def test_the_cache_folder_can_be_named(monkeypatch: pytest.MonkeyPatch, tmp_path
     assert EnvStore().root == tmp_path / "elsewhere" / "envs"
 
 
+def spec_of(framework: str, **more: Any) -> EnvSpec:
+    """A release of a framework, as `--python` has one beside it."""
+    return EnvSpec(f"{framework}-1.0-cpu", framework, "1.0", "cpu", PYTHON, None, **more)
+
+
+def test_a_variable_of_the_release_holds_in_an_environment_of_the_users_own(
+    store: EnvStore, make_spec: MakeSpec
+) -> None:
+    made = store.ensure(make_spec())
+    wired = spec_of("tiny", environ={"TINY_BACKEND": "x", "LD_LIBRARY_PATH": "{site}/tiny/*/lib"})
+    assert user_environment(made.python, wired).environ == {"TINY_BACKEND": "x"}
+
+
 def test_an_environment_of_the_users_own_is_looked_into(store: EnvStore, make_spec: MakeSpec) -> None:
     made = store.ensure(make_spec())
-    found = user_environment(made.python, "tiny")
+    found = user_environment(made.python, spec_of("tiny"))
     assert (found.version, found.packages, found.locked, found.root) == ("1.0", {"tiny": "1.0"}, False, None)
     assert made.root is not None
-    assert user_environment(made.root, "tiny").python == made.python
+    assert user_environment(made.root, spec_of("tiny")).python == made.python
     with pytest.raises(EnvironmentFailed, match="No module named 'tensorflow'") as error:
-        user_environment(made.python, "tf", "tensorflow")
+        user_environment(made.python, spec_of("tf", module="tensorflow"))
     assert "install tensorflow there" in str(error.value.hint)
 
 
 def test_a_framework_may_be_called_otherwise_than_its_module(store: EnvStore, make_spec: MakeSpec) -> None:
     made = store.ensure(make_spec())
-    assert user_environment(made.python, "small", "tiny").version == "1.0"
+    assert user_environment(made.python, spec_of("small", module="tiny")).version == "1.0"
 
 
 def pips_own(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -351,13 +365,13 @@ def test_an_index_of_the_frameworks_is_asked_where_the_users_have_no_such_packag
 
 def test_a_path_that_is_no_python_is_refused(tmp_path: Path) -> None:
     with pytest.raises(EnvironmentFailed, match="no such Python"):
-        user_environment(tmp_path / "none", "tf")
+        user_environment(tmp_path / "none", spec_of("tf"))
     plain = tmp_path / "plain"
     plain.write_text("hello")
     with pytest.raises(EnvironmentFailed, match=r"cannot run .*plain: Permission denied"):
-        user_environment(plain, "tf")
+        user_environment(plain, spec_of("tf"))
     with pytest.raises(EnvironmentFailed, match="failed"):
-        user_environment(Path("/bin/false"), "tf")
+        user_environment(Path("/bin/false"), spec_of("tf"))
 
 
 LOCKS = sorted((ROOT / "dlprof" / "frameworks" / "locks").glob("*.txt"))
