@@ -42,6 +42,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what the scripts only read, such as data: linked into each trial's scratch copy of the working folder; repeatable",
     )
     group.add_argument(
+        "--finish",
+        choices=["end", "run"],
+        default="end",
+        help="what becomes of a script when its trial is over: ended at a step by SystemExit (end), or let run to its own end",
+    )
+    group.add_argument(
         "--in-place",
         action="store_true",
         help="run trials in the working folder itself instead of in scratch copies of it",
@@ -109,6 +115,7 @@ def _options(arguments: argparse.Namespace) -> ScriptCompare:
         step=arguments.step,
         links=tuple(link.absolute() for link in arguments.link),
         in_place=arguments.in_place,
+        run_out=arguments.finish == "run",
         seed=arguments.seed,
         timeout_s=parse_duration(arguments.timeout),
         **design.given(arguments),

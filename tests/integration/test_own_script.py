@@ -108,3 +108,15 @@ def test_a_program_without_any_step_is_run_and_the_error_says_what_was_looked_fo
     assert not (tmp_path / "made").exists()
     failing = dlprof("capture", "-o", tmp_path / "made", "--", sys.executable, "-c", "raise SystemExit(9)")
     assert failing.returncode == 9
+
+
+@pytest.mark.slow
+def test_scripts_that_are_let_run_out_do_all_that_they_do_at_their_end(dlprof, folder: Path) -> None:
+    (folder / "last.py").write_text(
+        "import os, time\ndef step():\n    time.sleep(0.004)\nfor n in range(2000):\n    step()\n"
+        "open(os.environ['LEFT'] + os.environ['DLPROF_TRIAL'], 'a').write('x')\n"
+    )
+    command = f"LEFT={folder.parent / 'left-'} {sys.executable} last.py"
+    done = _compared(dlprof, folder, command, command, "--trials", 1, "--finish", "run")
+    assert done.returncode == 0, done.stderr
+    assert (folder.parent / "left-0").read_text() == "xx"

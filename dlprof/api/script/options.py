@@ -17,6 +17,7 @@ class ScriptCompare(Design):
     step: module:function that is one step, of both; None = found
     links: what of the working folder is only read, and so linked into the trials' scratch copies instead of copied
     in_place: trials run in the working folder itself
+    run_out: each trial lets both scripts run on to their own end
     timeout_s: for one process
     """
 
@@ -25,6 +26,7 @@ class ScriptCompare(Design):
     step: str | None = None
     links: tuple[Path, ...] = ()
     in_place: bool = False
+    run_out: bool = False
     seed: int = 0
     timeout_s: float = 1800.0
 

@@ -100,7 +100,16 @@ class ScriptTrials(Kind):
             folder = copied(folder, target, self.asked.links, origin=Path.cwd())
         origin = ground.revision.root if ground.revision else None
         worker = ScriptWorker(
-            Launch(ground.command, folder, control, number, self.asked.step, self.asked.timeout_s, origin)
+            Launch(
+                ground.command,
+                folder,
+                control,
+                number,
+                self.asked.step,
+                self.asked.timeout_s,
+                origin,
+                self.asked.run_out,
+            )
         )
         self._workers[side] = worker
         return worker

@@ -41,6 +41,7 @@ class Launch:
 
     folder: where they run. control: of dlprof's own files. trial: its number, told to the script
     origin: the repository of whose revision `folder` is a copy
+    run_out: at its end a trial lets the script run on to its own end, instead of ending it at a step
     """
 
     command: Command
@@ -50,6 +51,7 @@ class Launch:
     step: str | None = None
     timeout_s: float = 1800.0
     origin: Path | None = None
+    run_out: bool = False
 
 
 @dataclass(slots=True)
@@ -180,17 +182,20 @@ class ScriptWorker:
         return sum(process_cpu_ns(pid) for pid in family(self._process.pid))
 
     def close(self) -> None:
-        """End the script at the end of its step: by SystemExit, then by signals."""
+        """End the script at the end of its step, by SystemExit and then by signals; or let it run out."""
+        run_out = self.launch.run_out
+        patience_s = self.launch.timeout_s if run_out else _GRACE_S
         with contextlib.suppress(ScriptEnded, ChildFailed, OSError):
             if self._job is not None:
                 self._resume()
-                self._job.send({"cmd": "end"})
+                self._job.send({"cmd": "free" if run_out else "end"})
         try:
-            code = self._process.wait(_GRACE_S)
+            code = self._process.wait(patience_s)
             if code:
                 self.ending = f"ended with {process.exit_words(code)} when its trial was over"
         except subprocess.TimeoutExpired:
-            self.ending = f"did not end within {_GRACE_S:g} s of being told to, and was stopped by signals"
+            how = "of being let run on" if run_out else "of being told to"
+            self.ending = f"did not end within {patience_s:g} s {how}, and was stopped by signals"
         self.stop()
 
     def stop(self) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import subprocess
 import sys
 import time
@@ -196,3 +197,44 @@ def test_among_others_the_one_of_most_time_but_for_its_first_call(candidates: An
         chosen = chosen or candidates.add("step", 500)
     assert chosen == "step"
     assert candidates.others("step")["metric"] > 1
+
+
+TOLD = """
+import dlprof_steps, time
+def other():
+    time.sleep(0.001)
+for n in range(60):
+    with dlprof_steps.scope("part"):
+        other()
+    dlprof_steps.step()
+print("finished", flush=True)
+"""
+
+
+@pytest.fixture
+def helper(tmp_path: Path) -> Path:
+    """The file that users may copy, beside the script."""
+    return Path(shutil.copy(INJECTED / "dlprof_steps.py", tmp_path))
+
+
+def test_the_file_that_users_copy_is_short_and_does_nothing_without_dlprof(helper: Path) -> None:
+    assert len(helper.read_text().splitlines()) < 100
+    (helper.parent / "script.py").write_text(TOLD)
+    done = subprocess.run([sys.executable, "script.py"], cwd=helper.parent, capture_output=True, text=True, check=True)
+    assert done.stdout == "finished\n"
+
+
+def test_a_script_that_tells_its_steps_is_taken_at_its_word(start, helper: Path) -> None:
+    script = start(TOLD)
+    job = script.job
+    assert job.hello.found == "each call of dlprof_steps.step() in the script itself"
+    assert job.hello.step == 1
+    [answer] = job.ask({"cmd": "run", "iterations": 4, "units": 2}, 30)
+    assert answer["step"] == 9
+    job.send({"cmd": "free"})
+    assert script.ended() == (0, "finished\n", "")
+
+
+def test_what_the_command_line_names_as_step_comes_before_what_the_script_tells(start, helper: Path) -> None:
+    script = start(TOLD, DLPROF_STEP="__main__:other")
+    assert "--step" in script.job.hello.found

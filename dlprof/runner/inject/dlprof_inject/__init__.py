@@ -7,12 +7,16 @@ Standard library only, Python 3.6 and newer; a framework is touched only once th
     candidates.py    which of several calls is the step
     named.py         a step that the user names
     of_torch.py …    a framework's steps, its synchronisation, what it knows of the work
+    packages.py      the environment: versions, and modules that come from elsewhere than they should
     profilers.py     the frameworks' own profilers, started and stopped between two steps
 """
 
-from dlprof_inject import imports, session
+import os
+
+from dlprof_inject import imports, named, session
 
 SESSION = None
+OWN = None
 
 
 def install(address):
@@ -38,3 +42,17 @@ def install(address):
         },
         SESSION,
     )
+
+
+def claim():
+    """The script tells its steps itself, by dlprof_steps.py: nothing else is taken for one but what --step names."""
+    global OWN
+    if SESSION is not None and not os.environ.get("DLPROF_STEP"):
+        SESSION.claimed = True
+        OWN = named.Told(SESSION)
+
+
+def stepped(result):
+    """A step has ended, says the script."""
+    if OWN is not None:
+        named.ended(OWN, "each call of dlprof_steps.step() in the script itself", result)

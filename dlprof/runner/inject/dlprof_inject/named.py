@@ -52,12 +52,20 @@ class Named(object):
         return self if instance is None else types.MethodType(self, instance)
 
 
+class Told(object):
+    """A script that says itself where its steps end (dlprof_steps.py)."""
+
+    def __init__(self, session):
+        self._session = session
+        self._stepper = None
+
+
 def ended(owner, found, result=None):
     """A step of `owner` has ended; the first makes it the one whose steps count."""
     session = owner._session
-    if session.stepper is None and session.may_begin():
+    if session.stepper is None and session.may_begin(owner):
         owner.__dict__["_stepper"] = _stepper(session, found)
-        session.begin(owner._stepper, 1)
+        session.begin(owner._stepper, 1, owner)
     elif owner._stepper is not None and session.stepper is owner._stepper:
         session.tick(result)
 

@@ -47,6 +47,7 @@ class Session(object):
         self.stepper = None
         self.step = 0
         self.troubles = []
+        self.claimed = False
         self.socket = None
         self.left = b""
         self.work = None
@@ -55,17 +56,18 @@ class Session(object):
         if hasattr(os, "register_at_fork"):
             os.register_at_fork(after_in_child=self.forget)
 
-    def may_begin(self):
-        """Whether this is a process that may be watched: not a fork of one that is or was."""
-        return self.address is not None and self.pid == os.getpid()
+    def may_begin(self, owner=None):
+        """Whether this is a process that may be watched: not a fork of one that is or was. owner: what the user names as steps;
+        without it steps are a guess, which no longer counts where the script tells its steps itself."""
+        return self.address is not None and self.pid == os.getpid() and (owner is not None or not self.claimed)
 
     def trouble(self, text):
         """Something could not be hooked; told in the hello."""
         self.troubles.append(text)
 
-    def begin(self, stepper, seen):
+    def begin(self, stepper, seen, owner=None):
         """The end of a step of `stepper`, the first that is known to be one; `seen`: steps so far. Waits for dlprof's word."""
-        if self.stepper is not None or not self.may_begin():
+        if self.stepper is not None or not self.may_begin(owner):
             return
         self.stepper = stepper
         self.step = seen
