@@ -35,7 +35,7 @@ LOSS: Final = "loss"
 _LOSS_GAP: Final = 0.05
 _LOSS_SPREAD: Final = 0.001
 
-_UNTOLD: Final = ("versions", "losses")
+_UNTOLD: Final = ("versions", "losses", "start", "strays")
 
 
 def kinds() -> tuple[str, ...]:

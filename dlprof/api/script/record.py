@@ -120,11 +120,23 @@ def told(found: Watched, wish: WindowWish, seconds: float) -> Iterator[str]:
     last = found.first + len(found.traced) - 1
     ranks = f" of {found.ranks} ranks" if found.ranks > 1 else ""
     yield f"recorded: steps {found.first} to {last}{ranks}, in a run of {seconds:.0f} s"
+    if "start" in found.facts:
+        yield f"before: {before_words(found.facts['start'])}"
     cost = watched.cost(found)
     if cost is not None:
         beside, traced = (format_ns(_median(times)) for times in (found.beside, found.traced))
         yield f"recording cost {cost:+.1%} of a step: {traced} against {beside} beside the window, each step waited for"
     yield from (f"warning: {text}" for text in warnings(found, wish))
+
+
+def before_words(start: Mapping[str, Any]) -> str:
+    """What came before the steps that are timed, in words. start: as the script's process tells it."""
+    programs, seconds = start["compiled"], start["compiling"]
+    took = "" if seconds is None else f" in {seconds:.1f} s"
+    compiled = f", in which {programs} programs were compiled{took}" if programs else ""
+    return (
+        f"{start['seconds']:.1f} s from its start to the steps that are timed{compiled}; no part of any time of a step"
+    )
 
 
 def warnings(found: Watched, wish: WindowWish) -> Iterator[str]:
@@ -133,6 +145,8 @@ def warnings(found: Watched, wish: WindowWish) -> Iterator[str]:
     yield from found.hello.troubles
     if found.why:
         yield found.why
+    if found.compiled:
+        yield f"{found.compiled} programs were compiled among the recorded steps, which therefore are not all alike"
     if wish.first is None and wish.after_s is None and not found.steady:
         yield "the times of the steps had not become level when the window began"
     for hello in found.late:

@@ -19,7 +19,7 @@ from dlprof.api.lockstep.trials import Kind
 from dlprof.api.progress import Progress
 from dlprof.api.script.ground import Ground, made
 from dlprof.api.script.options import ScriptCompare
-from dlprof.api.script.record import environment_of
+from dlprof.api.script.record import before_words, environment_of
 from dlprof.capture.machine import provenance
 from dlprof.capture.script.command import same_environment
 from dlprof.capture.script.link import Hello
@@ -168,7 +168,11 @@ class ScriptTrials(Kind):
 
     def found(self) -> list[str]:
         """How each side's steps were found, for a reader of the directory."""
-        return [f"{side.upper()}: a step is {hello.found}" for side, hello in sorted(self.hellos.items())]
+        steps = [f"{side.upper()}: a step is {hello.found}" for side, hello in sorted(self.hellos.items())]
+        return [
+            *steps,
+            *(f"{side.upper()}: {before_words(self.facts[side][0]['start'])}" for side in SIDES if self.facts[side]),
+        ]
 
     def _told(self, side: str) -> None:
         """How the side's steps were found, for the report."""
@@ -194,6 +198,11 @@ class ScriptTrials(Kind):
         for side, worker in self._workers.items():
             if worker.ending:
                 self.warn(f"trial {trial.number}: side {side} {worker.ending}")
+            if programs := sum(worker.compiled[-trial.rounds :]):
+                self.warn(
+                    f"trial {trial.number}: side {side.upper()} compiled {programs} programs while it was timed: is each of its "
+                    "steps of other shapes?"
+                )
         for side in SIDES:
             shutil.rmtree(self.scratch / f"{trial_folder(trial.number, side)}-folder", ignore_errors=True)
 

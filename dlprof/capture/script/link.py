@@ -53,6 +53,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     event: steps | stopped, of steps as they come
     step: how many it has taken so far
     wall_ns, cpu_ns, start_ns: of each of those steps, or of each timed iteration
+    compiled: programs that were compiled in the timed iterations
     facts: what is known of its work
     artefacts: files of its profiler, where that was stopped; paths are absolute
     """
@@ -64,6 +65,7 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     wall_ns: list[int] = []
     cpu_ns: list[int] = []
     start_ns: list[int] = []
+    compiled: int = 0
     facts: dict[str, Any] = {}
     artefacts: list[Artefact] | None = None
 

@@ -71,6 +71,7 @@ class Watched:
     job: None where the script took no step that was seen
     walls: times (ns) of the steps before the window, as they ran
     beside: times of synchronised steps without profiler, before and after the window; traced: those in it
+    compiled: programs that were compiled among the recorded steps
     artefacts: of each rank: kind and path of its trace files
     why: why there is no window, '' where there is one
     """
@@ -85,6 +86,7 @@ class Watched:
     beside: list[int] = field(default_factory=list)
     traced: list[int] = field(default_factory=list)
     wall_ns: int = 0
+    compiled: int = 0
     artefacts: list[Artefact] = field(default_factory=list)
     late: list[Hello] = field(default_factory=list)
     why: str = ""
@@ -220,6 +222,7 @@ class _Recording:
             job.answer(link, "open_window", 600)
         answers = job.ask({"cmd": "traced", "iterations": steps, "first": 0}, 3600)
         found.traced = answers[0].wall_ns
+        found.compiled = answers[0].compiled
         found.first = answers[0].step - len(found.traced) + 1
         if all(answer.artefacts is None for answer in answers):
             answers = job.ask({"cmd": "close_window"}, 3600)

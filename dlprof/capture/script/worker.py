@@ -60,11 +60,13 @@ class ScriptWorker:
 
     units: steps of a timed iteration; the same on both sides, and set by the comparison.
     ending: how the script ended, in words, where it did not do so by itself.
+    compiled: of each timed call of `run`, how many programs were compiled in it
     """
 
     launch: Launch
     units: int = 1
     ending: str = ""
+    compiled: list[int] = field(default_factory=list)
     _listener: Listener = field(init=False)
     _log: ChildLog = field(init=False)
     _process: subprocess.Popen[bytes] = field(init=False)
@@ -140,6 +142,7 @@ class ScriptWorker:
         """Time iterations of `units` steps."""
         answers = self._ask({"cmd": "run", "iterations": iterations, "units": self.units})
         first = answers[0]
+        self.compiled.append(max(answer.compiled for answer in answers))
         return Burst(first.wall_ns, first.cpu_ns, first.start_ns, self.units)
 
     def open_window(self, items: Sequence[str], units: int) -> None:  # noqa: ARG002

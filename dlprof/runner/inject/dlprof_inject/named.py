@@ -102,6 +102,9 @@ class Plain(object):
     def synchronise(self, result=None):
         pass
 
+    def compiled(self):
+        return 0, None
+
     def profiler(self, folder, full):
         raise RuntimeError("no framework is in use, and so there is no profiler to record with")
 

@@ -15,13 +15,26 @@ from dlprof_inject.session import now
 
 _DEPTH = threading.local()
 
+_COMPILED = [0, 0.0]
+"""Programs that XLA has compiled so far, and the seconds that it took."""
+
 
 def jitted(module, session):
     """jax was imported."""
+    from jax import monitoring
+
+    monitoring.register_event_duration_secs_listener(_compiled)
     stepper = Jitted(session, module)
     for name in ("jit", "pmap"):
         if hasattr(module, name):
             setattr(module, name, stepper.replacing(getattr(module, name)))
+
+
+def _compiled(event, seconds, **more):
+    """JAX has timed something."""
+    if event.endswith("backend_compile_duration"):
+        _COMPILED[0] += 1
+        _COMPILED[1] += seconds
 
 
 def annotated(module, session):
@@ -62,6 +75,9 @@ class _Jax(object):
                 synchronise = getattr(device, "synchronize_all_activity", None)
                 if synchronise is not None:
                     synchronise()
+
+    def compiled(self):
+        return tuple(_COMPILED)
 
     def profiler(self, folder, full):
         return profilers.Jax(self.jax, folder, full)

@@ -33,6 +33,9 @@ class TensorFlow(object):
         if synchronise is not None:
             synchronise()
 
+    def compiled(self):
+        return 0, None
+
     def profiler(self, folder, full):
         return profilers.TensorFlow(self.tensorflow, folder, full)
 
@@ -122,6 +125,10 @@ class Functions(TensorFlow):
     def _watched(self, func, made):
         where = str(getattr(func, "__module__", "")) + "."
         return made if where.startswith(_OWN) else Call(made, self)
+
+    def compiled(self):
+        count = getattr(self.chosen, "experimental_get_tracing_count", None)
+        return (count() if count else 0), None
 
     def called(self, key, run):
         """Run an outermost call and tell of it."""

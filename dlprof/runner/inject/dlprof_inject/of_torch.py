@@ -66,6 +66,9 @@ class _Torch(object):
         elif hasattr(torch, "mps") and torch.backends.mps.is_available():
             torch.mps.synchronize()
 
+    def compiled(self):
+        return compiled_graphs(), None
+
     def profiler(self, folder, full):
         return profilers.Torch(self.torch, folder, full)
 

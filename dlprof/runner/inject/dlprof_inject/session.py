@@ -48,6 +48,7 @@ class Session(object):
         self.step = 0
         self.troubles = []
         self.claimed = False
+        self.born = now()
         self.socket = None
         self.left = b""
         self.work = None
@@ -93,6 +94,11 @@ class Session(object):
                 self._send(told)
             except OSError:
                 pass
+
+    def started(self):
+        """What came before the steps that are timed: seconds since the start, programs compiled, seconds of that where known."""
+        programs, seconds = self.stepper.compiled()
+        return {"seconds": (now() - self.born) / 1e9, "compiled": programs, "compiling": seconds}
 
     def forget(self):
         """Run on as if dlprof were not there."""
@@ -215,6 +221,7 @@ class _Timed(object):
         self.number = command.get("first", 0)
         self.walls, self.cpus, self.starts = [], [], []
         self.mark = None
+        self.compiled = session.stepper.compiled()[0]
         self._start()
 
     def _start(self):
@@ -255,6 +262,7 @@ class _Timed(object):
             "cpu_ns": self.cpus,
             "start_ns": self.starts,
             "units": self.units,
+            "compiled": self.session.stepper.compiled()[0] - self.compiled,
         }
 
 
@@ -323,6 +331,7 @@ class _Facts(object):
         facts = self.session.stepper.facts()
         facts.update(self.looked())
         facts["strays"] = packages.strays()
+        facts["start"] = self.session.started()
         self.session.pause({"ok": True, "facts": facts, "step": self.session.step})
 
 
