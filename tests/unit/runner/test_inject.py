@@ -94,10 +94,10 @@ def test_a_named_function_of_the_script_itself_is_a_step_and_takes_as_many_as_as
     assert job.hello.pid == script.process.pid
     assert "--step" in job.hello.found
     [first] = job.ask({"cmd": "run", "iterations": 4, "units": 3}, 30)
-    assert len(first["wall_ns"]) == 4
-    assert min(first["wall_ns"]) >= 3_000_000
+    assert len(first.wall_ns) == 4
+    assert min(first.wall_ns) >= 3_000_000
     [then] = job.ask({"cmd": "unprofiled", "iterations": 2}, 30)
-    assert then["step"] - first["step"] == 3
+    assert then.step - first.step == 3
     job.send({"cmd": "end"})
     code, out, _ = script.ended()
     assert code == 0
@@ -113,11 +113,11 @@ def test_a_script_that_is_let_go_runs_to_its_end(start) -> None:
 def test_a_stream_tells_all_steps_and_stops_where_it_is_asked_to(start) -> None:
     job = start(LOOP, 100_000, **STEP).job
     job.send({"cmd": "stream", "until": 150})
-    walls, message = [], {"event": "steps"}
-    while message["event"] != "stopped":
+    walls, event = [], "steps"
+    while event != "stopped":
         message = job.links[0].read(time.monotonic() + 30)
-        walls += message["wall_ns"]
-    assert message["step"] == 150
+        walls, event = walls + message.wall_ns, message.event
+    assert message.step == 150
     assert len(walls) == 150 - job.hello.step
 
 
@@ -167,8 +167,8 @@ def test_what_cannot_be_recorded_is_said_and_the_script_waits_on(start, tmp_path
     link = script.job.links[0]
     link.send({"cmd": "open_window", "folder": str(tmp_path), "full": True})
     answer = link.read(time.monotonic() + 30)
-    assert answer["ok"] is False
-    assert "no framework" in answer["message"]
+    assert answer.ok is False
+    assert "no framework" in answer.message
     script.process.kill()
     with pytest.raises(ScriptEnded):
         link.read(time.monotonic() + 30)
@@ -230,7 +230,7 @@ def test_a_script_that_tells_its_steps_is_taken_at_its_word(start, helper: Path)
     assert job.hello.found == "each call of dlprof_steps.step() in the script itself"
     assert job.hello.step == 1
     [answer] = job.ask({"cmd": "run", "iterations": 4, "units": 2}, 30)
-    assert answer["step"] == 9
+    assert answer.step == 9
     job.send({"cmd": "free"})
     assert script.ended() == (0, "finished\n", "")
 
