@@ -90,6 +90,6 @@ def test_items_of_an_op_workload_are_steps_and_their_sizes_stay_apart():
 def test_a_breakdown_needs_no_more_columns_than_it_says(name, by):
     capture = Capture.open(TRACES / name)
     workload = capture.manifest.described.model.layers
-    few = layers.assign(capture.events(breakdown.COLUMNS), workload).events
+    few = layers.assign(capture.events(breakdown.columns_of(by)), workload).events
     assert breakdown.view(few, by).equals(breakdown.view(placed(name), by))
     assert steps.table(few).equals(steps.table(placed(name)))
