@@ -106,7 +106,8 @@ def _git(folder: Path, *words: str, wrong: str, more: dict[str, str] | None = No
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
     folder_of = {"GIT_DIR": _git(folder, "rev-parse", "--absolute-git-dir", wrong=wrong)} if more else {}
     environment = {**kept, **folder_of, **(more or {}), "GIT_OPTIONAL_LOCKS": "0"}
-    done = subprocess.run(["git", *words], cwd=folder, env=environment, capture_output=True, check=False)
+    program = shutil.which("git") or "git"  # it was looked for where a revision begins
+    done = subprocess.run([program, *words], cwd=folder, env=environment, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UsageError(f"{wrong}{f': {said[-1]}' if said else ''}")
