@@ -1,7 +1,7 @@
 """What a reader emits: columns of events with strings as codes into pools that the whole run shares.
 
 A reader never builds Arrow strings row by row. It interns each string once (`Pool`), registers each thread or stream once
-(`Context.track`) and hands over NumPy columns; `finish.py` then works on unique names instead of rows.
+(`Context.track`) and hands over NumPy columns; `finish/` then works on unique names instead of rows.
 """
 
 from __future__ import annotations

@@ -115,7 +115,7 @@ def test_a_comparison_is_gone_on_with_after_every_kind_of_end(project: Path, tmp
     assert process.returncode == 0, said
     assert [one["number"] for one in _manifest(made)["trials"]] == [0, 1, 2, 3]
     assert len(_manifest(made)["options"]["sessions"]) == 4
-    assert "time for a training step (4 trials" in out
+    assert "time for a training step (4 trials" in " ".join(out.split())
     assert [one.name for one in tmp_path.iterdir() if one.name.startswith(".")] == []
 
 
