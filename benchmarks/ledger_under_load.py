@@ -47,24 +47,29 @@ def one(arguments: argparse.Namespace) -> int:
     chosen = {int(at) for at in np.random.default_rng(arguments.number).permutation(TRIALS)[: TRIALS // 2]}
     load = Load()
 
-    class Loaded(walk.Trials):
+    loaded = set()
+
+    class Loaded(walk.WorkloadTrials):
         """The trials of a comparison, some of them beside a busy process."""
 
-        def _worker(self, side: str, number: int, made: Any) -> Any:
+        def worker(self, side: str, number: int) -> Any:
             if number in chosen:
                 load.start()
-            return super()._worker(side, number, made)
+                loaded.add(number)
+            return super().worker(side, number)
 
-        def _after_trial(self, trial: Any) -> bool:
+        def finished(self, trial: Any) -> None:
             load.stop()
-            return super()._after_trial(trial)
+            super().finished(trial)
 
-    walk.Trials = Loaded  # type: ignore[misc]
+    walk.WorkloadTrials = Loaded  # type: ignore[misc]
     words = ["compare", "lenet", "--trials", str(TRIALS), "--seed", str(arguments.number), "-o", arguments.target]
     try:
         code = main(words)
     finally:
         load.stop()
+    if loaded != chosen:
+        raise RuntimeError(f"trials {sorted(chosen)} were to run beside a busy process, and {sorted(loaded)} did")
     if not code:
         (Path(arguments.target).with_suffix(".load.json")).write_text(json.dumps(sorted(chosen)))
     return code

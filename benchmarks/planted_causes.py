@@ -136,19 +136,26 @@ def _compare(run: Run, target: Path, watched: Path) -> int:
     from dlprof.cli.main import main
     from dlprof.names import trial_folder
 
-    class Planted(walk.Trials):
+    planted = []
+
+    class Planted(walk.WorkloadTrials):
         """The trials of a comparison, in which B's workers are others."""
 
-        def _worker(self, side: str, number: int, made: Any) -> Any:
+        def worker(self, side: str, number: int) -> Worker:
             if side == "a":
-                return super()._worker(side, number, made)
+                return super().worker(side, number)
             spec, bench = self.prepared.sides[side], self.prepared.bench
-            request = _planted(run, bench.request(spec, self.prepared.workloads[side], made, task="serve"), watched)
-            return Worker(bench.environment(spec), request, bench.scratch / trial_folder(number, side), 600.0)
+            request = bench.request(spec, self.prepared.workloads[side], self._inputs[side], task="serve")
+            planted.append(number)
+            control = bench.scratch / trial_folder(number, side)
+            return Worker(bench.environment(spec), _planted(run, request, watched), control, 600.0)
 
-    walk.Trials = Planted  # type: ignore[misc]
+    walk.WorkloadTrials = Planted  # type: ignore[misc]
     allowed = [word for kind in run.cause.allow for word in ("--allow", kind)]
-    return main(["compare", "lenet", "--a", run.side, "--b", run.side, *allowed, "-o", str(target)])
+    code = main(["compare", "lenet", "--a", run.side, "--b", run.side, *allowed, "-o", str(target)])
+    if not planted:
+        raise RuntimeError(f"{run.name}: nothing was planted, for the comparison made its workers in another way")
+    return code
 
 
 def _stopwatch(run: Run) -> list[float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import importlib.util
 import json
 import sys
@@ -105,6 +106,39 @@ def test_there_are_ten_causes_in_either_framework_and_each_is_planted() -> None:
     assert len(planted.RUNS) == 20
     text = (ROOT / "benchmarks" / "planted_adapter.py").read_text()
     assert all(text.count(f'"{cause.name}"') >= 1 for cause in planted.CAUSES if cause.name != planted.THREADS)
+
+
+@pytest.mark.parametrize(
+    ("run", "refused"),
+    [
+        (lambda into: planted._compare(planted.RUNS[0], into / "comparison", into), "nothing was planted"),
+        (lambda into: under_load.one(argparse.Namespace(number=0, target=str(into / "run"))), "beside a busy process"),
+    ],
+    ids=["planted causes", "under load"],
+)
+def test_what_a_benchmark_changes_of_a_comparison_is_what_a_comparison_runs(
+    run, refused, monkeypatch, tmp_path
+) -> None:
+    """Both put a class of their own in the place of WorkloadTrials: one that overrides what is called, and a comparison that
+    does not use it is an error, not a run without a cause."""
+    from dlprof.api.compare import run as walk
+    from dlprof.cli import main
+
+    put: list[type] = []
+
+    def compared(words: list[str]) -> int:
+        put.append(walk.WorkloadTrials)
+        return 0
+
+    base = walk.WorkloadTrials
+    monkeypatch.setattr(walk, "WorkloadTrials", base)
+    monkeypatch.setattr(main, "main", compared)
+    with pytest.raises(RuntimeError, match=refused):
+        run(tmp_path)
+    changed = {name for name in vars(put[0]) if not name.startswith("_")}
+    assert issubclass(put[0], base)
+    assert "worker" in changed
+    assert all(callable(getattr(base, name, None)) for name in changed)
 
 
 def test_a_cause_is_named_by_a_line_or_its_remark_and_covered_within_99_percent() -> None:
