@@ -12,9 +12,9 @@ import pyarrow as pa
 from dlprof.analysis import columns
 from dlprof.analysis.explain import bridge, kernels, ledger, rows, tax
 from dlprof.analysis.facts import NOTHING, Facts, ProfilingCost
-from dlprof.analysis.model import Comparison, Explained, ItemResult, Ratio, Recording, Side
-from dlprof.analysis.same_work import parity, traced_work
-from dlprof.analysis.timing import design, verdicts
+from dlprof.analysis.model import Comparison, Explained, Gate, ItemResult, Ratio, Recording, Side
+from dlprof.analysis.same_work import after, parity, traced_work
+from dlprof.analysis.timing import design, gates, verdicts
 from dlprof.analysis.trace import layers, places, steps
 from dlprof.names import RUNTIME_THREADS, SIDES
 from dlprof.units import format_ns
@@ -64,6 +64,7 @@ class Measured:
     sides: how many sides the comparison has, these two among them
     warnings: of what was done, in words
     facts: those that no table holds
+    gate: the slow-down of B that a gate allows; None where none was asked for
     """
 
     workload: str
@@ -74,6 +75,7 @@ class Measured:
     sides: int = 2
     warnings: Sequence[str] = ()
     facts: Facts = NOTHING
+    gate: float | None = None
 
 
 def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
@@ -115,7 +117,14 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
         facts=replace(measured.facts, profiling=profiling),
         ledger=bridge.spread(explanation.ledger, crossing) if explanation else None,
         alignment=explanation.alignment if explanation else None,
+        gate=None if measured.gate is None else _gate(measured, items, measured.gate),
     )
+
+
+def _gate(measured: Measured, items: Sequence[ItemResult], allowed: float) -> Gate:
+    """Work that was found to be unequal only after it was timed refuses the whole gate: it was measured for nothing."""
+    refused = bool(parity.blocking(after.found_late(measured.parity)))
+    return gates.of(measured.timings, items, allowed, adaptive=measured.adaptive, sides=measured.sides, refused=refused)
 
 
 def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:

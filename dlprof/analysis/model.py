@@ -125,6 +125,46 @@ class ItemResult:
     drifts: tuple[Drift, ...] = ()
 
 
+GateState = Literal["passed", "failed", "undecided", "not_comparable"]
+
+
+@dataclass(frozen=True, slots=True)
+class GatedItem:
+    """Whether B is more than the allowed slow-down slower, of one timed item.
+
+    ratio: time of B ÷ time of A with the interval that decides
+    p: one-sided, of a B that is no slower than allowed; q: over all items (Benjamini-Hochberg)
+    more_trials: how many further ones would probably decide, where undecided
+    """
+
+    item: str
+    state: GateState
+    ratio: Ratio | None
+    p: float | None
+    q: float | None
+    more_trials: int | None
+
+
+@dataclass(frozen=True, slots=True)
+class Gate:
+    """The answer to `--gate`: is B more than so much slower than A?
+
+    allowed: the slow-down (0.05 = 5 %)
+    state: failed where one item has, passed where all have; not_comparable where the sides did different work
+    items: all that were judged
+    """
+
+    allowed: float
+    state: GateState
+    items: tuple[GatedItem, ...]
+
+    @property
+    def more_trials(self) -> int | None:
+        """How many further trials would probably decide all items; None where none are missing or nothing is known."""
+        missing = [one.more_trials for one in self.items if one.state == "undecided" and one.more_trials is not None]
+        return max(missing, default=None) if self.state == "undecided" else None
+
+
 @dataclass(frozen=True, slots=True)
 class Explained:
     """How much of the traced steps' wall time the events cover (union of intervals), per side, as a fraction.
@@ -168,6 +208,7 @@ class Comparison:
     ledger: Ledger | None = None
     alignment: Alignment | None = None
     kernels: tuple[KernelRow, ...] = ()
+    gate: Gate | None = None
 
     @property
     def basis(self) -> Literal["step", "trace"]:

@@ -192,6 +192,7 @@ def parts_of(
             sides=len(capture.manifest.sides) if capture.manifest.kind == "ranking" else len(SIDES),
             warnings=capture.manifest.warnings,
             facts=held.facts,
+            gate=pairs.gate(options.gate, pair) if isinstance(options, LockstepOptions) else None,
         ),
         asked=dict(zip(SIDES, (held.a, held.b), strict=True)),
         captures=pairs.captures(captures, pair),

@@ -21,6 +21,7 @@ from dlprof import schema
 from dlprof.analysis.model import Amount, Comparison, Ledger, Side, View
 from dlprof.names import SIDES
 from dlprof.report import facts_json
+from dlprof.report.text import gate_text
 from dlprof.report.text.verdict import verdict_word
 
 SCHEMA_VERSION: Final = 1
@@ -40,6 +41,7 @@ def comparison_value(found: Comparison) -> dict[str, Any]:
     return {
         "schema_version": SCHEMA_VERSION,
         "kind": "comparison",
+        **_gate(found),
         "workload": found.workload,
         "a": _side(found.a),
         "b": _side(found.b),
@@ -59,6 +61,14 @@ def comparison_value(found: Comparison) -> dict[str, Any]:
         "anomalies": plain(found.anomalies),
         "facts": {key: plain(value) for key, value in facts_json.pairs(found.facts)},
     }
+
+
+def _gate(found: Comparison) -> dict[str, Any]:
+    """The gate with its sentence; nothing where none was asked for."""
+    if found.gate is None:
+        return {}
+    stated = plain(found.gate) | {"sentence": gate_text.words(found), "more_trials": found.gate.more_trials}
+    return {"gate": stated}
 
 
 def _ledger(ledger: Ledger | None) -> dict[str, Any] | None:

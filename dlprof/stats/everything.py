@@ -15,6 +15,7 @@ from dlprof.stats.diagnosis.disturbance import STANDS_OUT, Disturbance, compare_
 from dlprof.stats.diagnosis.speeds import Speeds, two_speeds
 from dlprof.stats.diagnosis.tails import MeanRatio, drifts, mean_ratio
 from dlprof.stats.inference.crossing import crossover
+from dlprof.stats.inference.gate import Gated, GateState, gate, gate_all
 from dlprof.stats.inference.multiple import Adjusted, benjamini_hochberg, pair_alpha
 from dlprof.stats.inference.planning import detectable_effect, needed_trials, power
 from dlprof.stats.inference.verdict import compare
@@ -59,6 +60,8 @@ __all__ = [
     "Decision",
     "Disturbance",
     "Drift",
+    "GateState",
+    "Gated",
     "MeanRatio",
     "Rate",
     "Resampled",
@@ -81,6 +84,8 @@ __all__ = [
     "detectable_effect",
     "disturbances",
     "drifts",
+    "gate",
+    "gate_all",
     "half_width",
     "hodges_lehmann",
     "look_alpha",

@@ -10,6 +10,7 @@ from typing import Final
 from dlprof import stats
 from dlprof.analysis.facts import ErrorRate, KnownError
 from dlprof.api import calibrate
+from dlprof.api.lockstep import gate_power
 from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.options import CompareOptions
 from dlprof.api.sides import SideSpec
@@ -73,11 +74,11 @@ def check_gate(options: CompareOptions, workload: Workload, trust: KnownError | 
         return ""
     if trust is None:
         return (
-            f"whether --gate {gate:.1%} can be decided on this machine is not known: "
+            f"whether --gate {gate:.1%} can be decided on this machine is not known before six trials: "
             f"`dlprof calibrate {workload.name} --side {options.a} --time 20m` measures it"
         )
     if trust.smallest is not None and gate >= trust.smallest:
-        return ""
+        return gate_power.words(gate, trust.sd, trust.seconds, trust.alpha)
     raise UsageError(
         f"--gate {gate:.1%} is tighter than what can be seen here: {trust.statement}", hint=_remedy(gate, trust)
     )

@@ -47,7 +47,6 @@ def _walked(prepared: Prepared, measured: Measured, writer: CaptureWriter) -> tu
         WorkloadDirectory(writer, prepared),
         bench.progress,
         lambda: bench.warned.said,
-        prepared.options.gate,
         _go_on_words(prepared),
     )
     kind = WorkloadTrials(prepared, measured)
@@ -64,7 +63,8 @@ def _walked(prepared: Prepared, measured: Measured, writer: CaptureWriter) -> tu
 
 def _go_on_words(prepared: Prepared) -> str:
     """How to go on with a comparison that was stopped."""
-    return f"dlprof compare --resume {prepared.target} goes on with it"
+    gate = "" if prepared.options.gate is None else f" --gate {100 * prepared.options.gate:g}%"
+    return f"dlprof compare --resume {prepared.target}{gate} goes on with it"
 
 
 def _reasons(walk: Walk[Comparison | Ranking], prepared: Prepared, measured: Measured) -> None:

@@ -56,3 +56,8 @@ def captures(found: Mapping[str, _T], pair: Pair) -> dict[str, _T]:
 def of_sides(facts: Mapping[str, _T], pair: Pair) -> dict[str, _T]:
     """What is known by side, of two of them as A and B."""
     return {role: facts[side] for side, role in zip(pair, SIDES, strict=True) if side in facts}
+
+
+def gate(allowed: float | None, pair: Pair) -> float | None:
+    """The slow-down that a gate allows the second of two sides: each other side is asked against the first that was named."""
+    return allowed if pair[0] == SIDES[0] else None

@@ -10,13 +10,14 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dlprof import stats
+from dlprof.analysis.timing import gates
 from dlprof.analysis.timing.verdicts import HEADLINES
-from dlprof.api.lockstep import items
+from dlprof.api.lockstep import gate_power, items
 from dlprof.api.lockstep.plan import FAMILY_TRIALS, OP_ROUNDS, plan_of
 from dlprof.api.lockstep.rounds import Rounds, rounds_in
 from dlprof.api.options import Design
 from dlprof.capture.workers.trial import Plan, Trial
-from dlprof.names import Pair
+from dlprof.names import SIDES, Pair
 from dlprof.workload import Workload
 
 Ratios = Mapping[str, Mapping[Pair, Sequence[stats.TrialRatio]]]
@@ -38,7 +39,8 @@ class Pacing:
     One item: looks at 4, 6, 8, …, 30 trials (stats.decide); a budget that the first trial shows to hold fewer than four ends
     there, and says what it takes. A family of items (an op workload) is judged together by
     Benjamini-Hochberg, which needs a number of trials that does not depend on the ratios: as many as fit into the
-    budget by the duration of the first, from six to ten. With a precision it goes on until every item has it.
+    budget by the duration of the first, from six to ten. With a precision it goes on until every item has it; with a gate
+    until every item is shown to be above it or not (`stats.gate`), whatever the verdict.
     """
 
     options: Design
@@ -128,8 +130,7 @@ class Pacing:
         """What a finished trial says of the rounds of those to come: by the pair whose ratio varies most."""
         if self.rounds is None or not measured:
             return
-        noisiest = max(measured[_headline(measured)].values(), key=_spread)
-        if self.rounds.learn(trials, noisiest):
+        if self.rounds.learn(trials, _noisiest(measured)):
             self.say(f"  {self.rounds.now} rounds a trial from here on, by what trials and rounds vary and cost")
 
     def left_s(self, n: int, fraction: float) -> float:
@@ -163,20 +164,47 @@ class Pacing:
         return True
 
     def _look(self, n: int, trial: Trial, ratios: Ratios) -> bool:
+        if self.options.gate is not None and self.options.precision is None:
+            return self._gate_look(n, trial, ratios, self.options.gate)
         decisions = [
             stats.decide(_logs(chosen), precision=self.options.precision, margin=self.options.margin, sides=self.sides)
             for of in (ratios.values() if self.family else [ratios[_headline(ratios)]])
             for chosen in of.values()
         ]
-        left = self.deadline - time.monotonic()
         if all(decision.stop for decision in decisions):
             why = f"all pairs are decided after {n} trials"
             self.say(f"  stopping: {decisions[0].why if self.sides == 2 or not decisions[0].next_look else why}")
             return False
+        return self._holds_next(n, trial)
+
+    def _gate_look(self, n: int, trial: Trial, ratios: Ratios, allowed: float) -> bool:
+        """Whether another trial is wanted for a gate. It is judged at the looks of any adaptive comparison."""
+        looks = stats.look_schedule()
+        found = [
+            gates.judge(of, allowed, adaptive=True, sides=self.sides)
+            for of in _by_pair(ratios, with_side=SIDES[0]).values()
+        ]
+        if n == stats.MIN_TRIALS:
+            sd, trial_s = _spread(_noisiest(ratios)), statistics.mean(self.durations)
+            self.say(f"  {gate_power.words(allowed, sd, trial_s)}")
+        # One side that is too slow is the answer, whatever the others are.
+        decided = any(one.state == "failed" for one in found) or all(one.state == "passed" for one in found)
+        if n in looks and decided:
+            self.say(f"  stopping: the gate is decided after {n} trials")
+            return False
+        if n >= looks[-1]:
+            self.say(f"  stopping: {n} trials: the last look")
+            return False
+        self.more = max((one.more_trials or 0 for one in found), default=0)
+        return self._holds_next(n, trial)
+
+    def _holds_next(self, n: int, trial: Trial) -> bool:
+        """Whether the budget reaches the next look; says so where it does not."""
+        left = self.deadline - time.monotonic()
         if n == 1 and not self._holds_looks(trial.wall_s, left):
             return False
         # A look is planned at even numbers: stop between looks only when the budget cannot reach the next.
-        to_next = (decisions[0].next_look or n + 1) - n
+        to_next = next((look for look in stats.look_schedule() if look > n), n + 1) - n
         if n >= stats.MIN_TRIALS and left < trial.wall_s * to_next and n in stats.look_schedule():
             on = "" if self.sides == 2 else " on every pair"
             return self._end(f"spent after {n} trials without a verdict{on}")
@@ -251,6 +279,21 @@ def _spread(trials: Sequence[stats.TrialRatio]) -> float:
     """How much a pair's log-ratio varies over its trials; 0 where that is not known."""
     found = [trial.log_ratio for trial in trials if math.isfinite(trial.log_ratio)]
     return statistics.stdev(found) if len(found) > 1 else 0.0
+
+
+def _noisiest(ratios: Ratios) -> Sequence[stats.TrialRatio]:
+    """The headline's trials of the pair whose ratio varies most."""
+    return max(ratios[_headline(ratios)].values(), key=_spread)
+
+
+def _by_pair(ratios: Ratios, *, with_side: str) -> dict[Pair, dict[str, Sequence[stats.TrialRatio]]]:
+    """Pair of that side → item → the ratio of each trial."""
+    found: dict[Pair, dict[str, Sequence[stats.TrialRatio]]] = {}
+    for item, of in ratios.items():
+        for pair, trials in of.items():
+            if pair[0] == with_side:
+                found.setdefault(pair, {})[item] = trials
+    return found
 
 
 def _rounds(trial: Trial) -> str:

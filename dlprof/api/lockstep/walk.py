@@ -23,7 +23,6 @@ class Walk(Generic[Found]):
     measured: what the trials find, and what an earlier sitting left
     directory: where it goes
     said: the warnings so far, for the manifest
-    allowed: the slow-down that a gate allows; None = there is no gate
     going_on: how a comparison that was stopped is gone on with, in words; '' = it cannot be
     """
 
@@ -31,7 +30,6 @@ class Walk(Generic[Found]):
     directory: ResultDirectory[Found]
     progress: Progress
     said: Callable[[], Sequence[str]]
-    allowed: float | None = None
     going_on: str = ""
     _first: int = 0
 
@@ -57,7 +55,7 @@ class Walk(Generic[Found]):
             raise Interrupted("interrupted before the first trial was finished: nothing to keep")
         found, sealed = self._seal()
         self.progress.say(f"written: {sealed.path}")
-        ending = gate.ending(found, self.allowed, measured.stopped)
+        ending = gate.ending(found, measured.stopped)
         if ending is Interrupted and self.going_on:
             self.progress.say(self.going_on)
         return found, gate.exit_code(ending)

@@ -72,7 +72,6 @@ def _walked(kind: ScriptTrials, warnings: Warnings, writer: CaptureWriter) -> tu
         ScriptDirectory(writer, asked, kind.pacing, kind.hellos, kind.grounds, kind.before),
         progress,
         said,
-        asked.gate,
         resume.words(writer.path, asked),
     )
     for text in _disclosures(asked):

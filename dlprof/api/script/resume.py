@@ -49,7 +49,8 @@ def words(target: Path, asked: ScriptCompare) -> str:
     sides = (
         f"--{side} {shlex.quote(_typed(command))}{_more(side, command)}" for side, command in asked.commands.items()
     )
-    return f"dlprof compare --resume {shlex.quote(str(target))} {' '.join(sides)} goes on with it"
+    gate = "" if asked.gate is None else f" --gate {100 * asked.gate:g}%"
+    return f"dlprof compare --resume {shlex.quote(str(target))} {' '.join(sides)}{gate} goes on with it"
 
 
 def _typed(command: Command) -> str:

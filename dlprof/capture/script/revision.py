@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Iterator, Sequence
@@ -13,6 +14,10 @@ from typing import Final
 from dlprof.errors import UsageError
 
 _POINTER: Final = b"version https://git-lfs.github.com/spec/"
+_PINS: Final = re.compile(
+    r"(requirements.*|constraints.*)\.(txt|in)|(uv|poetry|pdm|pylock.*|conda-lock)\.(lock|toml|yml)|Pipfile(\.lock)?"
+    r"|environment\.ya?ml|pyproject\.toml|setup\.(cfg|py)"
+)
 _TOLD: Final = 5
 """Names that a sentence lists."""
 
@@ -74,12 +79,25 @@ def _missing(root: Path, commit: str, here: Path, target: Path) -> Iterator[str]
     pointers = [name for name in names if _is_pointer(target / name)]
     if pointers:
         yield f"files of Git LFS are pointers there, not their contents: {_some(pointers)} (git lfs fetch {commit[:12]})"
+    if changed := sorted(_pins_that_differ(root, target)):
+        yield (
+            f"{_some(changed)}: not as in the working folder, and this side runs in the same environment unless "
+            "--a-python, --a-with, --b-python or --b-with (of a gate: --base-python, --base-with) names another"
+        )
     others = _git(
         here, "ls-files", "--others", "--directory", "--no-empty-directory", "-z", wrong="untracked files"
     ).split("\0")
     kept = [name for name in others if name and not _is_of_tools(here / name)]
     if kept:
         yield f"what git does not track is not there: {_some(kept)}; name what the script reads with --link"
+
+
+def _pins_that_differ(root: Path, target: Path) -> Iterator[str]:
+    """Files at the top of the repository that say which packages there are."""
+    for name in {path.name for folder in (root, target) for path in folder.iterdir() if _PINS.fullmatch(path.name)}:
+        now, then = ((folder / name) for folder in (root, target))
+        if not (now.is_file() and then.is_file()) or now.read_bytes() != then.read_bytes():
+            yield name
 
 
 def _is_pointer(path: Path) -> bool:

@@ -39,7 +39,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_sides(parser)
     design.add_arguments(parser)
     _add_ways(parser)
-    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    parser.add_argument("--format", choices=["text", "json", "csv", "markdown"], default="text")
     scripts.add_arguments(parser)
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
 
@@ -79,11 +79,19 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
+    from dlprof.cli import forge, scripts
+
+    made, code = found(arguments, of_scripts=scripts.are_asked(arguments))
+    show_found(made, arguments.format)
+    forge.tell(made)
+    return code
+
+
+def found(arguments: argparse.Namespace, *, of_scripts: bool) -> tuple[Comparison | Ranking, int]:
+    """What is found, and the exit code. of_scripts: --a and --b are commands."""
     from dlprof.cli import scripts
 
-    found, code = scripts.compare(arguments, _usual) if scripts.are_asked(arguments) else _compare(arguments)
-    _show(found, arguments.format)
-    return code
+    return scripts.compare(arguments, usual) if of_scripts else _compare(arguments)
 
 
 def _compare(arguments: argparse.Namespace) -> tuple[Comparison | Ranking, int]:
@@ -107,14 +115,17 @@ def _compare(arguments: argparse.Namespace) -> tuple[Comparison | Ranking, int]:
     return found, code
 
 
-def _show(found: Comparison | Ranking, form: str) -> None:
+def show_found(found: Comparison | Ranking, form: str) -> None:
+    """The findings on standard output, as text, json, csv or markdown."""
     from dlprof.analysis.timing.ranking import Ranking
     from dlprof.cli.output import deliver, show
     from dlprof.cli.verbs.show import colour
-    from dlprof.report import csv, json, ranking_json
+    from dlprof.report import csv, json, markdown, ranking_json
     from dlprof.report.text import comparison_text, ranking_text
 
-    if isinstance(found, Ranking):
+    if form == "markdown":
+        deliver(markdown.ranking(found) if isinstance(found, Ranking) else markdown.comparison(found), None)
+    elif isinstance(found, Ranking):
         if form == "text":
             folder = next((one.facts.folder for one in found.comparisons.values()), None)
             show(ranking_text.ranking(found, folder=folder or "", colour=colour()), colour=colour())
@@ -128,10 +139,10 @@ def _show(found: Comparison | Ranking, form: str) -> None:
 
 def _defaults(arguments: argparse.Namespace) -> CompareOptions:
     """The options of a command line that gives none but the directory to go on with."""
-    return compare_options(_usual(["--resume", str(arguments.resume)]))
+    return compare_options(usual(["--resume", str(arguments.resume)]))
 
 
-def _usual(words: list[str]) -> argparse.Namespace:
+def usual(words: list[str]) -> argparse.Namespace:
     """What a command line of these words alone asks for."""
     parser = argparse.ArgumentParser()
     add_arguments(parser)

@@ -13,7 +13,7 @@ EXAMPLES = """examples:
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="capture directory or raw trace")
     parser.add_argument("b", type=Path, metavar="B", help="capture directory or raw trace")
-    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
+    parser.add_argument("--format", choices=["text", "json", "csv", "markdown"], default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="FILE", help="write there instead of standard output")
     parser.add_argument("--force", action="store_true", help="replace a file at -o that is of another kind")
     parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
@@ -23,7 +23,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.load import opened_pair
     from dlprof.cli.output import check_target, deliver, show
     from dlprof.cli.verbs.show import colour
-    from dlprof.report import csv, json
+    from dlprof.report import csv, json, markdown
     from dlprof.report.text import comparison_text
 
     output, inputs, force = arguments.output, (arguments.a, arguments.b), arguments.force
@@ -33,6 +33,8 @@ def run(arguments: argparse.Namespace) -> int:
         found = result.found
     if arguments.format == "json":
         deliver(json.comparison(found), output, inputs=inputs, force=force)
+    elif arguments.format == "markdown":
+        deliver(markdown.comparison(found), output, inputs=inputs, force=force)
     elif arguments.format == "csv":
         deliver(csv.comparison(found), output, inputs=inputs, force=force)
     else:

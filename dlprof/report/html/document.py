@@ -11,7 +11,8 @@ from dlprof.analysis.model import Comparison, Side, View
 from dlprof.report import json
 from dlprof.report.html import figure_sections, finding_sections, primitives_html, run_sections
 from dlprof.report.html.figure import page_style
-from dlprof.report.html.parts import ms, number, page, paragraphs, table
+from dlprof.report.html.parts import ms, number, page, paragraphs, table, verdict
+from dlprof.report.text import gate_text
 from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.comparison_text import complete_words
 from dlprof.report.text.layout import unbroken
@@ -75,7 +76,7 @@ def capture(side: Side, views: Sequence[View], extras: Extras | None = None) -> 
             figure_sections.memory(extras.exhibits, titles),
         ]
     statement = complete_words(views[0].completeness) if views else "Completeness unknown"
-    top = f'<p class="verdict">{escape(statement)}</p>' + _made(extras)
+    top = verdict(statement) + _made(extras)
     sections = [
         *map(finding_sections.view, views),
         *drawn,
@@ -91,9 +92,10 @@ def _top(found: Comparison, extras: Extras) -> str:
     rows = [("A", f"{found.a.label}, {found.a.device}"), ("B", f"{found.b.label}, {found.b.device}")]
     rows += [("B ÷ A", text) for text in ratio_words(found)]
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(unbroken(value))}</dd>" for key, value in rows)
-    verdict = f'<p class="verdict {verdict_word(found)}">{escape(unbroken(headline(found)))}</p>'
+    said = verdict(gate_text.words(found), found.gate.state if found.gate else "")
+    said += verdict(headline(found), verdict_word(found))
     speeds = paragraphs(speeds_words(found))
-    return f'{verdict}\n<dl class="sides">{listed}</dl>{speeds}{_made(extras)}'
+    return f'{said}\n<dl class="sides">{listed}</dl>{speeds}{_made(extras)}'
 
 
 def _made(extras: Extras) -> str:
@@ -113,4 +115,5 @@ def notebook(found: Comparison) -> str:
     ]
     caption = f"Largest differences, ms {per_unit(found)}"
     shown = table(caption, ("Row", "A", "B", "B − A"), lines) if lines else ""
-    return f"<p><strong>{escape(headline(found))}</strong></p>{shown}"
+    gate = f"<p><strong>{escape(gate_text.words(found))}</strong></p>" if found.gate else ""
+    return f"{gate}<p><strong>{escape(headline(found))}</strong></p>{shown}"

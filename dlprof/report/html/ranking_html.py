@@ -11,8 +11,8 @@ from dlprof.analysis.timing.ranking import Ranking
 from dlprof.report import ranking_json
 from dlprof.report.html import finding_sections, plots
 from dlprof.report.html.figure import page_style
-from dlprof.report.html.parts import Cell, Section, figure, ms, number, page, paragraphs, section, table
-from dlprof.report.text import ranking_text, trust_text
+from dlprof.report.html.parts import Cell, Section, figure, ms, number, page, paragraphs, section, table, verdict
+from dlprof.report.text import gate_text, ranking_text, trust_text
 from dlprof.report.text.layout import unbroken
 from dlprof.report.text.verdict import item_words
 
@@ -50,10 +50,11 @@ def ranking(found: Ranking, extras: Extras) -> str:
 def _top(found: Ranking, extras: Extras) -> str:
     rows = [(one.letter, f"{one.side.label}, {one.side.device}") for one in sorted(found.sides, key=lambda s: s.letter)]
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(unbroken(value))}</dd>" for key, value in rows)
-    verdict = f'<p class="verdict">{escape(unbroken(found.statement))}.</p>'
+    said = "".join(verdict(sentence, state) for state, sentence in gate_text.of_several(found))
+    said += verdict(f"{found.statement}.")
     when = f"Measured {extras.created}. " if extras.created else ""
     made = f'<p class="note">{escape(f"{when}Page made by dlprof {extras.version}; it fetches nothing.")}</p>'
-    return f'{verdict}\n<dl class="sides">{listed}</dl>{made}'
+    return f'{said}\n<dl class="sides">{listed}</dl>{made}'
 
 
 def _places(found: Ranking) -> Section:

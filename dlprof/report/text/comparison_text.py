@@ -17,6 +17,7 @@ from dlprof.names import SIDES
 from dlprof.report.text import (
     breakdown_text,
     family_text,
+    gate_text,
     kernels_text,
     ledger_text,
     primitives_text,
@@ -99,8 +100,17 @@ def complete_words(found: Completeness) -> str:
     return f"{state}: {re.sub('^(complete|incomplete|unknown): ', '', found.statement)}"
 
 
+def gate_lines(found: Comparison, colour: bool) -> list[str]:
+    """The answer to `--gate`, before everything else; nothing without one."""
+    if found.gate is None:
+        return []
+    shade = gate_text.COLOURS[found.gate.state]
+    return [*(paint(line, shade, on=colour) for line in paragraph(gate_text.words(found))), ""]
+
+
 def _verdict(found: Comparison, colour: bool) -> list[str]:
-    lines = [paint(line, _COLOURS[verdict_word(found)], on=colour) for line in paragraph(headline(found))]
+    lines = gate_lines(found, colour)
+    lines += [paint(line, _COLOURS[verdict_word(found)], on=colour) for line in paragraph(headline(found))]
     lines.append("")
     if found.workload:
         lines += paragraph(f"Workload: {found.workload}")

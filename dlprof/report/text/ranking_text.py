@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from dlprof.analysis.model import Ratio, VerdictWord
 from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing.ranking import RankedPair, RankedSide, Ranking
-from dlprof.report.text import comparison_text, ledger_text, trust_text
+from dlprof.report.text import comparison_text, gate_text, ledger_text, trust_text
 from dlprof.report.text.layout import Column, heading, paint, paragraph, table, visible
 from dlprof.report.text.verdict import item_words
 from dlprof.stats import STANDS_OUT
@@ -16,7 +16,13 @@ from dlprof.units import format_ns
 
 def ranking(found: Ranking, *, folder: str = "", colour: bool = False) -> str:
     """The ranking as text. folder: where it lies."""
-    lines = [paint(line, "head", on=colour) for line in paragraph(f"{found.statement}.")]
+    lines = [
+        paint(line, gate_text.COLOURS[state], on=colour)
+        for state, sentence in gate_text.of_several(found)
+        for line in paragraph(sentence)
+    ]
+    lines += [""] if lines else []
+    lines += [paint(line, "head", on=colour) for line in paragraph(f"{found.statement}.")]
     lines += ["", *paragraph(f"Workload: {found.workload}")]
     for one in sorted(found.sides, key=lambda side: side.letter):
         lines += paragraph(f"{one.letter} = {one.side.label}, {one.side.device}")

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import pytest
 
-from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side, VerdictWord
+from dlprof.analysis.model import Comparison, Gate, GateState, ItemResult, Ratio, Side, VerdictWord
 from dlprof.analysis.same_work.rules import Difference
 from dlprof.analysis.timing import ranking
 from dlprof.api.lockstep.gate import ending, exit_code
@@ -16,43 +16,37 @@ SIDE = Side("tf", "2", "cpu:0", "graph", "3.11", "TF")
 
 
 def found(
-    low: float | None, high: float | None, verdict: VerdictWord = "inconclusive", differences: Sequence[Difference] = ()
+    state: GateState | None, verdict: VerdictWord = "inconclusive", differences: Sequence[Difference] = ()
 ) -> Comparison:
-    ratio = Ratio(1.0, low, high, 0.95, 6, "t")
-    item = ItemResult("train_block", verdict, ratio, 1.0, 1.0, "")
-    return Comparison("w", SIDE, SIDE, (item,), (), {}, {"a": None, "b": None}, tuple(differences), (), {})
+    item = ItemResult("train_block", verdict, Ratio(1.0, 0.9, 1.1, 0.95, 6, "t"), 1.0, 1.0, "")
+    gate = None if state is None else Gate(0.05, state, ())
+    return Comparison("w", SIDE, SIDE, (item,), (), {}, {"a": None, "b": None}, tuple(differences), (), {}, gate=gate)
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "expected"),
-    [
-        (0.95, 1.05, None),
-        (0.95, 1.0501, Inconclusive),
-        (1.0501, 1.2, Regression),
-        (1.05, 1.2, Inconclusive),
-        (None, None, Inconclusive),
-    ],
+    ("state", "expected"),
+    [("passed", None), ("failed", Regression), ("undecided", Inconclusive), ("not_comparable", NotComparable)],
 )
-def test_a_gate_of_five_percent(low, high, expected):
-    assert ending(found(low, high), 0.05, "") is expected
+def test_a_gate_s_state_is_how_the_command_ends(state, expected):
+    assert ending(found(state), "") is expected
 
 
 def test_without_a_gate_a_slower_side_is_no_failure():
-    assert ending(found(1.5, 1.6, "slower"), None, "") is None
+    assert ending(found(None, "slower"), "") is None
 
 
 def test_different_work_comes_before_the_gate_and_an_interruption_before_both():
     late = {"what": "rate", "where": "timed/matmul[size=50]", "item": "matmul[size=50]", "blocks": "yes"}
-    assert ending(found(0.9, 0.95, differences=[late]), 0.05, "") is NotComparable
-    other = found(0.9, 0.95, "not_comparable")
-    assert ending(other, 0.05, "") is NotComparable
-    assert ending(other, 0.05, "interrupted after 3 trials") is Interrupted
+    assert ending(found("passed", differences=[late]), "") is NotComparable
+    other = found("passed", "not_comparable")
+    assert ending(other, "") is NotComparable
+    assert ending(other, "interrupted after 3 trials") is Interrupted
 
 
 def test_an_item_that_was_never_timed_for_being_different_work_leaves_the_others_to_the_gate():
     early = {"what": "array", "where": "out/matmul[size=50]", "item": "matmul[size=50]", "blocks": "yes"}
     allowed = {"what": "array", "where": "timed/matmul[size=50]@0", "item": "matmul[size=50]", "blocks": "no"}
-    assert ending(found(0.9, 0.95, differences=[early, allowed]), 0.05, "") is None
+    assert ending(found("passed", differences=[early, allowed]), "") is None
 
 
 def test_the_exit_codes_are_those_of_the_errors():
@@ -67,11 +61,11 @@ def ranked(**pairs: Comparison) -> ranking.Ranking:
     return ranking.build(comparisons, heads, alpha=0.05)
 
 
-def test_of_several_sides_the_gate_asks_each_other_one_against_the_first_and_one_regression_is_enough():
-    fine, slow, open_, other = found(0.95, 1.0), found(1.06, 1.2), found(0.95, 1.1), found(0.9, 0.95, "not_comparable")
-    assert ending(ranked(ab=fine, ac=fine, bc=slow), 0.05, "") is None, "b against c is not asked"
-    assert ending(ranked(ab=open_, ac=slow, bc=fine), 0.05, "") is Regression
-    assert ending(ranked(ab=fine, ac=open_, bc=slow), 0.05, "") is Inconclusive
-    assert ending(ranked(ab=slow, ac=slow, bc=fine), None, "") is None
-    assert ending(ranked(ab=slow, ac=fine, bc=other), 0.05, "") is NotComparable, "any two that did different work"
-    assert ending(ranked(ab=slow, ac=fine, bc=other), 0.05, "interrupted after 1 trials") is Interrupted
+def test_of_several_sides_one_that_fails_is_enough_and_pairs_without_the_first_have_no_gate():
+    fine, slow, open_, none = found("passed"), found("failed"), found("undecided"), found(None, "slower")
+    other = found(None, "not_comparable")
+    assert ending(ranked(ab=fine, ac=fine, bc=none), "") is None
+    assert ending(ranked(ab=open_, ac=slow, bc=none), "") is Regression
+    assert ending(ranked(ab=fine, ac=open_, bc=none), "") is Inconclusive
+    assert ending(ranked(ab=slow, ac=fine, bc=other), "") is NotComparable, "any two that did different work"
+    assert ending(ranked(ab=slow, ac=fine, bc=other), "interrupted after 1 trials") is Interrupted

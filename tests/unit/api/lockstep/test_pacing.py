@@ -128,3 +128,37 @@ def test_of_several_sides_the_pair_that_varies_most_says_how_many_rounds_there_a
     monkeypatch.setattr(Rounds, "learn", lambda self, trials, of: asked.append(of))
     made.learn(calm, {"train_block": ratios})
     assert asked == [measured(wild)]
+
+
+def test_a_gate_goes_on_past_a_verdict_until_it_is_decided_itself(monkeypatch):
+    """At +3 % B is slower beyond doubt after six trials; whether it is by more than 5 % is another question."""
+    noise = [0.004, -0.006, 0.001, 0.008, -0.003, 0.002]
+    slower = [0.0296 + one for one in noise]
+    made, said, clock = pacing(6000.0, monkeypatch)
+    assert not go(made, clock, slower)
+    made, said, clock = pacing(6000.0, monkeypatch, gate=0.03)
+    assert go(made, clock, slower)
+    assert any(text.startswith("  at 3 %: fails a true +6.1 % and passes a true 0 % with 80 % in") for text in said)
+    made, said, clock = pacing(6000.0, monkeypatch, gate=0.08)
+    assert not go(made, clock, slower)
+    assert any("the gate is decided after 6 trials" in text for text in said)
+
+
+def test_a_gate_of_several_items_ends_when_each_has_passed_or_one_has_failed(monkeypatch):
+    noise = [0.004, -0.006, 0.001, 0.008, -0.003, 0.002]
+
+    def goes_on(gate: float, *ratios: float) -> bool:
+        made, _, clock = pacing(6000.0, monkeypatch, gate=gate)
+        for n in range(6):
+            clock[0] += 20.0
+            items = {
+                f"item{at}": {("a", "b"): measured([trial(k, ratio + noise[k]) for k in range(n + 1)])}
+                for at, ratio in enumerate(ratios)
+            }
+            if not made.go_on(trial(n, ratios[0] + noise[n]), items):
+                return False
+        return True
+
+    assert not goes_on(0.05, 0.0, 0.0)
+    assert goes_on(0.05, 0.0, 0.049)
+    assert not goes_on(0.05, 0.0, 0.3)

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from paced_runs import trial
 
-from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
+from dlprof.analysis.model import Comparison, Gate, GateState, ItemResult, Ratio, Side
 from dlprof.api.lockstep.directory import UNDER_WAY, ResultDirectory
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.walk import Walk
@@ -21,11 +21,15 @@ SIDE = Side("tf", "2", "cpu:0", "graph", "3.11", "TF")
 
 @dataclass(frozen=True, slots=True)
 class Folder(ResultDirectory[Comparison]):
-    """Two sides of which B takes half as long again."""
+    """Two sides of which B takes half as long again. gate: what a gate found, None where none was asked for."""
+
+    gate: GateState | None = None
 
     def findings(self, measured, warnings):
         item = ItemResult("train_block", "slower", Ratio(1.5, 1.4, 1.6, 0.95, 6, "t"), 1.0, 1.5, "")
-        return Comparison("w", SIDE, SIDE, (item,), (), {}, {"a": None, "b": None}, (), tuple(warnings), {})
+        gate = None if self.gate is None else Gate(0.1, self.gate, ())
+        empty = ((item,), (), {}, {"a": None, "b": None}, ())
+        return Comparison("w", SIDE, SIDE, *empty, tuple(warnings), {}, gate=gate)
 
     def manifest(self, measured, warnings):
         options = LockstepOptions(
@@ -64,7 +68,7 @@ def walked(tmp_path: Path, *steps, gate=None, going_on="") -> tuple[Measured, Si
             walk.checkpoint()
 
     with CaptureWriter(tmp_path / "out") as writer:
-        walk = Walk(measured, Folder(writer), progress, lambda: ["it was hot"], gate, going_on)
+        walk = Walk(measured, Folder(writer, gate), progress, lambda: ["it was hot"], going_on)
         try:
             return measured, progress, walk.go(measure)
         except DlprofError as error:
@@ -84,7 +88,7 @@ def test_a_walk_to_its_end_is_sealed_with_its_warnings_and_the_trials_of_the_sit
 
 
 def test_the_gate_decides_the_exit_code(tmp_path):
-    _, _, (_, code) = walked(tmp_path, 0, gate=0.1)
+    _, _, (_, code) = walked(tmp_path, 0, gate="failed")
     assert code == 3
 
 

@@ -88,3 +88,15 @@ def test_a_folder_in_no_repository_has_no_revisions(tmp_path: Path) -> None:
     (tmp_path / "plain").mkdir()
     with pytest.raises(UsageError, match="in no git repository"):
         checked_out("main", tmp_path / "plain", tmp_path / "made")
+
+
+def test_requirements_that_changed_are_said_for_the_side_runs_in_the_same_environment(
+    repository: Path, tmp_path: Path
+) -> None:
+    (repository / "requirements-dev.txt").write_text("jax==0.10.2\n")
+    (repository / "README.md").write_text("requirements\n")
+    (said,) = [
+        text for text in checked_out("main~1", repository / "project", tmp_path / "made").missing if "requirem" in text
+    ]
+    assert said.startswith("requirements-dev.txt: not as in the working folder")
+    assert "--base-python" in said

@@ -1,0 +1,60 @@
+"""Gates: the timing table of lockstep trials in, whether B is more than the allowed slow-down slower out, item by item."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import pyarrow as pa
+
+from dlprof import stats
+from dlprof.analysis.model import Gate, GatedItem, ItemResult, Ratio
+from dlprof.analysis.timing import lockstep
+
+Ratios = Mapping[str, Sequence[stats.TrialRatio]]
+"""Item → the ratio of each trial."""
+
+
+def of(
+    timings: pa.Table,
+    verdicts: Sequence[ItemResult],
+    allowed: float,
+    *,
+    adaptive: bool = False,
+    sides: int = 2,
+    refused: bool = False,
+) -> Gate:
+    """The gate over all items that may be compared, in the order of their verdicts.
+
+    verdicts: of these timings. allowed: the slow-down that is (0.05 = 5 %). refused: the sides did different work, whatever
+    single items say. Where the headline may not be compared, nothing is judged.
+    """
+    if refused or (verdicts and verdicts[0].verdict == "not_comparable"):
+        return Gate(allowed, "not_comparable", ())
+    trials = lockstep.by_item(timings)
+    names = [one.item for one in verdicts if one.verdict != "not_comparable" and one.item in trials]
+    return judge({name: list(trials[name].values()) for name in names}, allowed, adaptive=adaptive, sides=sides)
+
+
+def judge(ratios: Ratios, allowed: float, *, adaptive: bool = False, sides: int = 2) -> Gate:
+    """The gate over the trials of each item."""
+    found = [
+        stats.gate([trial.log_ratio for trial in trials], allowed, adaptive=adaptive, sides=sides)
+        for trials in ratios.values()
+    ]
+    state, states, q = stats.gate_all(found)
+    items = [
+        GatedItem(
+            name, stands, _ratio(one, allowed), one.p, adjusted, one.more_trials if stands == "undecided" else None
+        )
+        for name, one, stands, adjusted in zip(ratios, found, states, q, strict=True)
+    ]
+    return Gate(allowed, state, tuple(items))
+
+
+def _ratio(found: stats.Gated, allowed: float) -> Ratio | None:
+    """B against A again, from B against what is allowed."""
+    of_allowed, one = found.result, 1 + allowed
+    if of_allowed.estimate is None:
+        return None
+    low, high = (None if end is None else end * one for end in (of_allowed.low, of_allowed.high))
+    return Ratio(of_allowed.estimate * one, low, high, of_allowed.confidence, of_allowed.trials, of_allowed.method)

@@ -1,0 +1,89 @@
+"""Findings as Markdown, as a comment on a pull request or a job's summary shows it: the answer, the items, why, the rest folded.
+
+Names come from others. In running text what Markdown, HTML or a forge would act on (emphasis, links, mentions) is written as an
+entity; a block of text is fenced by more backticks than it holds.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from html import escape
+from typing import Final
+
+from dlprof.analysis.model import Comparison
+from dlprof.analysis.timing.ranking import Ranking
+from dlprof.report.text import comparison_text, gate_text, ledger_text, ranking_text
+from dlprof.report.text.layout import neutral
+from dlprof.report.text.verdict import headline, item_words, percent
+from dlprof.units import format_ns
+
+MOST: Final = 60_000
+"""Characters of the whole: a comment holds 65 536."""
+
+_ACTIVE: Final = re.compile(r"[\\`*_\[\]|~#@{}!]|(?<=\w):(?=//)")
+
+
+def comparison(found: Comparison) -> str:
+    """A comparison: gate, verdict, a table of the items, the ledger, and the whole report folded."""
+    parts = [_strong(gate_text.words(found)), _plain(headline(found)), _items(found)]
+    ledger = ledger_text.lines(found.ledger, colour=False)
+    if ledger:
+        parts.append(_folded("Why: where the time of a step goes", "\n".join(ledger).strip("\n")))
+    return _whole(parts, comparison_text.comparison(found))
+
+
+def ranking(found: Ranking) -> str:
+    """A ranking: each side's gate, the order, and the whole report folded."""
+    gates = [_strong(sentence) for _, sentence in gate_text.of_several(found)]
+    return _whole([*gates, _plain(f"{found.statement}.")], ranking_text.ranking(found))
+
+
+def _whole(parts: Sequence[str], report: str) -> str:
+    text = "\n\n".join(part for part in parts if part)
+    rest = _folded("The whole report", report.strip("\n"))
+    if len(text) + len(rest) > MOST:
+        rest = f"The whole report has {len(report)} characters, too many for a comment: `dlprof report` writes it as a page."
+    return f"{text}\n\n{rest}\n"
+
+
+def _items(found: Comparison) -> str:
+    """The timed items, each with the gate's answer where there is one."""
+    if not found.items:
+        return ""
+    states = {one.item: one.state for one in found.gate.items} if found.gate else {}
+    titles = ["timed", "A", "B", "change", "interval", "verdict", *(["gate"] if states else [])]
+    rows = []
+    for item in found.items:
+        ratio = item.ratio
+        known = ratio is not None and ratio.low is not None and ratio.high is not None
+        cells = [
+            _plain(item_words(item.item)),
+            *("–" if ns is None else format_ns(ns) for ns in (item.a_median_ns, item.b_median_ns)),
+            percent(ratio.estimate) if ratio else "–",
+            f"{percent(ratio.low)} to {percent(ratio.high)}" if known else "–",  # type: ignore[union-attr,arg-type]
+            item.verdict.replace("_", " "),
+        ]
+        rows.append([*cells, *([states.get(item.item, "–")] if states else [])])
+    sides = f"A = {_plain(found.a.label)}, B = {_plain(found.b.label)}"
+    return f"{sides}\n\n{_table(titles, rows)}"
+
+
+def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    lines = [titles, ["---", *["---:"] * (len(titles) - 1)], *rows]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+
+
+def _folded(title: str, text: str) -> str:
+    fence = "`" * max(3, 1 + max((len(run) for run in re.findall("`+", text)), default=0))
+    return f"<details><summary>{escape(title)}</summary>\n\n{fence}text\n{neutral(text)}\n{fence}\n\n</details>"
+
+
+def _strong(text: str) -> str:
+    return f"**{_plain(text)}**" if text else ""
+
+
+def _plain(text: str) -> str:
+    """Text that stands for itself, in one line."""
+    one_line = escape(" ".join(neutral(text).split()), quote=False)
+    return _ACTIVE.sub(lambda match: f"&#{ord(match[0])};", one_line)

@@ -1,0 +1,57 @@
+"""Findings as Markdown: what a pull request shows, whatever stands in the names."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+from report_tables import SENTENCE, comparison, ledger
+
+from dlprof.analysis.model import Gate, GatedItem, Ratio
+from dlprof.report import markdown
+
+
+def gated(**changes):
+    one = GatedItem("train_block", "failed", Ratio(2.113, 2.021, 2.209, 0.95, 6, "t"), 0.001, 0.001, None)
+    return replace(comparison(ledger=ledger(), gate=Gate(0.05, "failed", (one,))), **changes)
+
+
+def test_answer_verdict_items_why_and_the_report_folded():
+    text = markdown.comparison(gated())
+    first, verdict, sides, table, *_ = text.split("\n\n")
+    assert first.startswith("**GATE FAILED: training step +111.3 % &#91;+102.1 %, +120.9 %&#93; &gt; 5 %, because ")
+    assert verdict.startswith("MXNet 1.9.1 (hybrid) is slower than TensorFlow")
+    assert sides == "A = TensorFlow 2.21.0 (graph), B = MXNet 1.9.1 (hybrid)"
+    assert table.splitlines() == [
+        "| timed | A | B | change | interval | verdict | gate |",
+        "| --- | ---: | ---: | ---: | ---: | ---: | ---: |",
+        "| training step | 15.9 ms | 33.6 ms | +111.3 % | +102.1 % to +120.9 % | slower | failed |",
+        "| training step, synchronised | 17.1 ms | 33.9 ms | +92.0 % | +85.0 % to +99.0 % | slower | – |",
+    ]
+    assert re.findall("<summary>(.*?)</summary>", text) == ["Why: where the time of a step goes", "The whole report"]
+    assert text.count("<details>") == text.count("</details>") == 2
+
+
+def test_without_a_gate_there_is_no_column_for_it():
+    assert "gate" not in markdown.comparison(comparison()).split("<details>")[0].lower()
+
+
+def test_names_neither_mention_people_nor_break_a_table_nor_a_fence():
+    found = gated()
+    item = replace(
+        found.items[0], item="a|b @someone <img src=x> `x` [l](http://evil) \x1b[31m", sentence=f"{SENTENCE} @all"
+    )
+    row = replace(found.rows[0], op="``` </details> ````")
+    text = markdown.comparison(replace(found, items=(item,), rows=(row,), gate=None))
+    shown = text.split("<details>")[0]
+    assert not re.search(r"[@`\x1b]|<img|\]\(", shown)
+    assert len(next(line for line in shown.splitlines() if "someone" in line).split(" | ")) == 6
+    assert "`````text" in text
+
+
+def test_a_report_too_long_for_a_comment_is_left_out_and_said():
+    rows = [replace(comparison().rows[0], op=f"operator number {at} with a long name") for at in range(3000)]
+    long = replace(gated(), warnings=tuple(f"warning {at} of very many" * 3 for at in range(3000)), rows=tuple(rows))
+    text = markdown.comparison(long)
+    assert len(text) < markdown.MOST
+    assert "too many for a comment" in text

@@ -1,0 +1,77 @@
+"""A gate's answer is the first line of every output, and says why."""
+
+from __future__ import annotations
+
+import json as plain_json
+from dataclasses import replace
+from importlib import resources
+
+import jsonschema
+import pytest
+from report_tables import comparison, ledger
+
+from dlprof.analysis.model import Amount, Bridge, Gate, GatedItem, GateState, Ratio
+from dlprof.report import json
+from dlprof.report.html import document
+from dlprof.report.text import comparison_text, gate_text
+
+
+def item(name: str, estimate: float, state: GateState, more: int | None = None) -> GatedItem:
+    return GatedItem(name, state, Ratio(estimate, estimate - 0.1, estimate + 0.1, 0.99, 8, "t"), 0.5, 0.5, more)
+
+
+def gated(state: GateState, *items: GatedItem, **changes):
+    return replace(comparison(ledger=ledger()), gate=Gate(0.05, state, items), **changes)
+
+
+def test_a_failure_names_the_slow_item_and_what_grew():
+    said = gate_text.words(gated("failed", item("train_block", 1.943, "failed")))
+    assert said == (
+        "GATE FAILED: training step +94.3 % [+84.3 %, +104.3 %] > 5 %, because Conv backward conv2 +9 ms, "
+        "input pipeline +8.5 ms, Gemm forward dense1 +2 ms."
+    )
+
+
+def test_of_many_items_the_slowest_that_failed_are_named():
+    bad = [item(f"matmul[size={size}]", 1 + size / 100, "failed") for size in (20, 80, 30, 40)]
+    said = gate_text.words(gated("failed", *bad, item("add[size=1]", 1.0, "passed"), ledger=None))
+    assert said.startswith("GATE FAILED: matmul[size=80] +80.0 % [+70.0 %, +90.0 %], matmul[size=40] ")
+    assert said.endswith(" and 1 more > 5 % (4 of 5 items).")
+
+
+def test_a_pass_and_an_undecided_gate():
+    one = gated("passed", item("train_block", 0.9, "passed"))
+    assert gate_text.words(one) == "GATE PASSED: training step -10.0 % [-20.0 %, +0.00 %] ≤ 5 %."
+    two = gated("passed", item("train_block", 0.9, "passed"), item("train_step_sync", 0.94, "passed"))
+    assert "all 2 items ≤ 5 %; the nearest to it is training step, synchronised -6.0 %" in gate_text.words(two)
+    left = gate_text.words(gated("undecided", item("train_block", 1.06, "undecided", 7)))
+    assert left.endswith("shown neither above 5 % nor at or below it; about 7 more trials would decide.")
+
+
+def test_traces_that_do_not_show_the_gap_are_no_reason():
+    nothing = Amount(0, None, None)
+    bridge = Bridge(6, nothing, nothing, (), {}, None, None, None, agrees=False, disagreement="another gap")
+    said = gate_text.words(gated("failed", item("train_block", 1.9, "failed"), ledger=ledger(bridge=bridge)))
+    assert said.endswith("> 5 %; why is not known, since the traces do not show the gap that was timed.")
+
+
+@pytest.mark.parametrize("state", ["passed", "failed", "undecided", "not_comparable"])
+def test_it_comes_first_in_text_page_and_json(state):
+    items = () if state == "not_comparable" else (item("train_block", 1.0, state),)
+    found = gated(state, *items)
+    first = f"GATE {state.replace('_', ' ').upper()}: "
+    assert comparison_text.comparison(found).startswith(first)
+    page = document.comparison(found)
+    assert page.index(first) < page.index("is slower than")
+    assert f'class="verdict {state}"' in page
+    value = plain_json.loads(json.comparison(found))
+    assert list(value)[:3] == ["schema_version", "kind", "gate"]
+    assert value["gate"]["sentence"].startswith(first)
+    schema = plain_json.loads(resources.files("dlprof.report.schemas").joinpath("comparison.schema.json").read_text())
+    jsonschema.validate(value, schema)
+
+
+def test_without_a_gate_nothing_is_said_of_one():
+    found = comparison()
+    assert gate_text.words(found) == ""
+    assert "gate" not in json.comparison_value(found)
