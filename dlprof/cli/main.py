@@ -23,6 +23,7 @@ from dlprof.version import __version__
 VERBS: Final = {
     "compare": ("compare", "run a workload on two sides in lockstep and say which is faster, how surely, and why"),
     "gate": ("gate", "say whether a script or a side is too slow against a base that runs beside it, for builds"),
+    "bisect": ("bisect", "find the commit or the release of a package that made a script slower"),
     "run": ("run", "run a study: many comparisons or captures that one file declares"),
     "calibrate": ("calibrate", "measure how far verdicts can be trusted on this machine"),
     "capture": ("capture", "run a workload once under a framework's own profiler"),
@@ -137,7 +138,7 @@ def _run(words: list[str]) -> int:
 
 def _has_command(verb: str | None, words: Sequence[str]) -> bool:
     """Whether another program's command line follows `--`."""
-    return verb in ("capture", "gate") and "--" in words
+    return verb in ("capture", "gate", "bisect") and "--" in words
 
 
 def _before_command(verb: str | None, words: Sequence[str]) -> Sequence[str]:

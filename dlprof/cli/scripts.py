@@ -69,7 +69,7 @@ def compare(arguments: argparse.Namespace, usual: Callable[[list[str]], argparse
     from dlprof.api.script.compare import compare_scripts
     from dlprof.cli.terminal import Progress
 
-    asked = _options(arguments)
+    asked = options(arguments)
     if arguments.resume is not None:
         asked = resume.options(arguments.resume, asked, _defaults(arguments, usual))
     with Progress() as progress:
@@ -84,7 +84,7 @@ def compare(arguments: argparse.Namespace, usual: Callable[[list[str]], argparse
 def _defaults(arguments: argparse.Namespace, usual: Callable[[list[str]], argparse.Namespace]) -> ScriptCompare:
     """The options of a command line that gives the same commands and no more."""
     a, b = _commands(arguments)
-    return dataclasses.replace(_options(usual(["--a", "python", "--b", "python"])), a=a, b=b)
+    return dataclasses.replace(options(usual(["--a", "python", "--b", "python"])), a=a, b=b)
 
 
 def _commands(arguments: argparse.Namespace) -> tuple[Command, Command]:
@@ -97,7 +97,7 @@ def _commands(arguments: argparse.Namespace) -> tuple[Command, Command]:
     )
 
 
-def _options(arguments: argparse.Namespace) -> ScriptCompare:
+def options(arguments: argparse.Namespace) -> ScriptCompare:
     """The typed options. Raises `UsageError`."""
     from dlprof.analysis.same_work.scripts import kinds
     from dlprof.api.script.options import ScriptCompare

@@ -100,10 +100,15 @@ def _because(ledger: Ledger | None) -> str:
         return ""
     if ledger.bridge is not None and ledger.bridge.agrees is False:
         return "; why is not known, since the traces do not show the gap that was timed"
-    grown = [
+    named = grown(ledger)
+    return f", because {', '.join(named)}" if named else ""
+
+
+def grown(ledger: Ledger) -> list[str]:
+    """The largest lines that grew and whose interval says so: `Conv backward conv1 +3.683 ms`."""
+    shown = [
         line
         for line in ledger.lines
         if line.delta_ns > 0 and line.kind != "unexplained" and (line.low_ns is None or line.low_ns > 0)
     ]
-    named = [f"{line.name} {format_signed_ns(line.delta_ns)}" for line in grown[:_MOST]]
-    return f", because {', '.join(named)}" if named else ""
+    return [f"{line.name} {format_signed_ns(line.delta_ns)}" for line in shown[:_MOST]]

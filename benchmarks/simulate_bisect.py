@@ -1,0 +1,150 @@
+"""How often `dlprof bisect` names the right revision, and in how many trials: simulated searches over 64 revisions.
+
+    python3 benchmarks/simulate_bisect.py --searches 500 --into docs/bisect.md
+
+The search is dlprof's own (api.bisect.search), from six trials of the ends on; a trial is drawn instead of run. What stands beside
+it: the ends' comparison before it (does it see a difference at all?) and that of the neighbours after it (a wrong place is refused
+where the two neighbours do not differ), both by dlprof's own rule for adaptive comparisons.
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import sys
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+
+from dlprof import stats
+from dlprof.api.bisect.search import Search
+from dlprof.stats.design.calibration import exact_rate
+
+LAST: Final = 64
+BEGIN, END = "<!-- simulated searches: begin -->", "<!-- simulated searches: end -->"
+Noise = Callable[[np.random.Generator], float]
+
+
+def normal(sd: float) -> Noise:
+    return lambda g: float(g.normal(0, sd))
+
+
+def student(sd: float) -> Noise:
+    """Three degrees of freedom."""
+    return lambda g: float(sd * g.standard_t(3) / math.sqrt(3))
+
+
+def two_speeds(gap: float, sd: float) -> Noise:
+    """Either side's process is slow in one case of four."""
+    return lambda g: float(math.log1p(gap) * (int(g.random() < 0.25) - int(g.random() < 0.25)) + g.normal(0, sd))
+
+
+@dataclass(frozen=True)
+class World:
+    """What the slow-downs are and how trials vary. changes: the size of each, as a fraction; none for no difference."""
+
+    name: str
+    noise: Noise
+    changes: tuple[float, ...]
+
+
+WORLDS: Final = (
+    World("+10 %, SD .03", normal(0.03), (0.1,)),
+    World("+10 %, SD .05", normal(0.05), (0.1,)),
+    World("+10 %, SD .08", normal(0.08), (0.1,)),
+    World("+30 %, SD .05", normal(0.05), (0.3,)),
+    World("+10 %, heavy tails, SD .05", student(0.05), (0.1,)),
+    World("+10 %, processes in two speeds 10 % apart", two_speeds(0.1, 0.02), (0.1,)),
+    World("twice +10 %, SD .03", normal(0.03), (0.1, 0.1)),
+    World("twice +10 %, SD .05", normal(0.05), (0.1, 0.1)),
+    World("nothing, SD .05", normal(0.05), ()),
+    World("nothing, two speeds", two_speeds(0.1, 0.02), ()),
+)
+
+
+@dataclass(frozen=True)
+class Told:
+    """How one search ended. right: it names what is there, or says that there is nothing; wrong: it names anything else, and
+    its neighbours differ; neither: it is not known. trials: all of them."""
+
+    right: bool
+    wrong: bool
+    trials: int
+
+
+def adaptive(draw: Callable[[], float]) -> tuple[list[float], str]:
+    """A comparison that goes on until it has a verdict."""
+    values: list[float] = []
+    for look in stats.look_schedule():
+        values += [draw() for _ in range(look - len(values))]
+        decision = stats.decide(values)
+        if decision.stop:
+            return values, decision.result.verdict
+    return values, "inconclusive"
+
+
+def search(world: World, g: np.random.Generator) -> Told:
+    """One search."""
+    places = sorted(int(one) for one in g.choice(np.arange(1, LAST + 1), len(world.changes), replace=False))
+    height = np.zeros(LAST + 1)
+    for place, size in zip(places, world.changes, strict=True):
+        height[place:] += math.log1p(size)
+    names = [str(at) for at in range(LAST + 1)]
+
+    def draw(one: str) -> float:
+        return height[int(one)] + world.noise(g)
+
+    ends, verdict = adaptive(lambda: draw(names[-1]))
+    if verdict not in ("slower", "faster"):
+        return Told(not places, False, len(ends))
+    made = Search(names, {names[-1]: ends})
+    made.go(draw)
+    found = made.found() or ()
+    trials = made.made
+    confirmed = []
+    for name in found:
+        step = height[int(name)] - height[int(name) - 1]
+        values, verdict = adaptive(lambda step=step: step + world.noise(g))
+        trials += len(values)
+        confirmed.append(verdict in ("slower", "faster", "negligible"))
+    said = tuple(int(name) for name in found) if found and all(confirmed) else ()
+    return Told(said == tuple(places), bool(said) and said != tuple(places), trials)
+
+
+def rows(searches: int, seed: int) -> Iterator[Sequence[str]]:
+    for at, world in enumerate(WORLDS):
+        told = [search(world, np.random.default_rng((seed, at, one))) for one in range(searches)]
+        right, wrong = (sum(getattr(one, what) for one in told) for what in ("right", "wrong"))
+        rate = exact_rate(wrong, searches, searches)
+        trials = sorted(one.trials for one in told)
+        yield (
+            world.name,
+            f"{right / searches:.1%}",
+            f"{wrong / searches:.1%} [{rate.low:.1%}, {rate.high:.1%}]",
+            f"{1 - (right + wrong) / searches:.1%}",
+            f"{np.mean(trials):.0f}",
+            f"{trials[int(0.9 * len(trials))]}",
+        )
+        print(world.name, right, wrong, np.mean(trials), file=sys.stderr)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--searches", type=int, default=500)
+    parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--into", type=Path, help="also put the table between the markers of this document")
+    arguments = parser.parse_args()
+    titles = ("world", "right", "wrong [95 %]", "not known", "trials", "90th percentile")
+    lines = [titles, ["---"] * len(titles), *rows(arguments.searches, arguments.seed)]
+    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    print(table)
+    if arguments.into is not None:
+        before, _, rest = arguments.into.read_text().partition(BEGIN)
+        arguments.into.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,64 @@
+"""bisect.json: what a bisection knows, written after each step, and read back to go on with it."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, Final
+
+import msgspec
+
+from dlprof.analysis.bisection import Bisection
+from dlprof.errors import StoreError, UsageError
+from dlprof.report import json
+from dlprof.stored_files import read_json, typed
+from dlprof.temporary import atomic
+
+FILE: Final = "bisect.json"
+SCHEMA_VERSION: Final = 1
+
+
+class _Head(msgspec.Struct, frozen=True):
+    schema_version: int
+    kind: str
+
+
+def write(found: Bisection, folder: Path) -> None:
+    """Into `folder`, which there must be."""
+    with atomic(folder / FILE) as file:
+        file.write_text(json.dump(value(found)), encoding="utf-8")
+
+
+def value(found: Bisection) -> dict[str, Any]:
+    """As plain values."""
+    plain: dict[str, Any] = json.plain(asdict(found))
+    return {"schema_version": SCHEMA_VERSION, "kind": "bisection", **plain}
+
+
+def read(folder: Path) -> Bisection:
+    """Raises `StoreError`."""
+    file = folder / FILE
+    try:
+        plain = read_json(file)
+    except (FileNotFoundError, NotADirectoryError):
+        raise StoreError(f"{folder}: no bisection: {FILE} is missing", hint="name the folder that -o gave") from None
+    head = typed(plain, _Head, file)
+    if head.kind != "bisection" or head.schema_version > SCHEMA_VERSION:
+        raise StoreError(f"{file}: not a bisection that this dlprof can read", hint="upgrade dlprof")
+    return typed(plain, Bisection, file)
+
+
+def held(folder: Path, asked: Bisection) -> Bisection:
+    """What was found of the same search so far. A directory may come from anybody, and what it names would be run: the command
+    line must be repeated. Raises `UsageError` where it is another one, `StoreError`."""
+    found = read(folder)
+    for what, was, now in (
+        ("command", found.command, asked.command),
+        ("package", found.package, asked.package),
+        ("row of revisions", [one.name for one in found.row], [one.name for one in asked.row]),
+    ):
+        if was != now:
+            raise UsageError(
+                f"{folder}: its {what} is another one", hint="repeat the command line with which it was begun"
+            )
+    return found

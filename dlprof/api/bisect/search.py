@@ -1,0 +1,86 @@
+"""The search itself: trials of revisions against the good one until the change is known to have come with one of them.
+
+How trials are made is the caller's business, so that it can be simulated (benchmarks/simulate_bisect.py).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from dlprof.stats.design.bisection import Suspects, suspects
+
+SURE: Final = 0.98
+"""Probability from which a place counts as known."""
+
+MOST_TRIALS: Final = 200
+
+
+class Untestable(Exception):
+    """A revision cannot be run, or does other work than the good one."""
+
+
+Measure = Callable[[str], float]
+"""A revision's name → ln(its time ÷ the good one's) of one fresh trial. Raises `Untestable`."""
+
+
+@dataclass(slots=True)
+class Search:
+    """What is known so far. The row is that of all revisions that may be tried; those that cannot be run leave it.
+
+    row: names, the good one first, the bad one last
+    trials: name → log-ratios against the good one
+    skipped: name → why it cannot be tried
+    """
+
+    row: Sequence[str]
+    trials: dict[str, list[float]] = field(default_factory=dict)
+    skipped: dict[str, str] = field(default_factory=dict)
+    sure: float = SURE
+
+    @property
+    def testable(self) -> list[str]:
+        """The row without those that cannot be run."""
+        return [name for name in self.row if name not in self.skipped]
+
+    @property
+    def made(self) -> int:
+        """Trials so far."""
+        return sum(map(len, self.trials.values()))
+
+    def known(self) -> Suspects:
+        """What the trials say, by places in `testable`."""
+        names = self.testable
+        return suspects({names.index(one): found for one, found in self.trials.items() if one in names}, len(names) - 1)
+
+    def found(self) -> tuple[str, ...] | None:
+        """The revisions that the change came with (two where there are two); None as long as that is open."""
+        places = self.known().found(self.sure)
+        return None if places is None else tuple(self.testable[at] for at in places)
+
+    def go(self, measure: Measure, on_trial: Callable[[str], None] = lambda _: None, most: int = MOST_TRIALS) -> None:
+        """Trials until it is known, or `most` were made. on_trial: told the revision after each, and after one that was skipped.
+
+        Raises `Untestable` where the bad one itself cannot be run.
+        """
+        while self.found() is None and self.made < most and len(self.testable) > 1:
+            names = self.testable
+            name = names[self.known().next_probe(range(1, len(names)), self.sure)]
+            try:
+                value = measure(name)
+            except Untestable as error:
+                if name == self.row[-1]:
+                    raise
+                self.skipped[name] = str(error)
+                self.trials.pop(name, None)
+            else:
+                self.trials.setdefault(name, []).append(value)
+            on_trial(name)
+
+    def before(self, name: str) -> tuple[str, tuple[str, ...]]:
+        """The last revision before this one that can be run, and those between the two that cannot."""
+        at = self.testable.index(name)
+        last = self.testable[at - 1]
+        between = self.row[self.row.index(last) + 1 : self.row.index(name)]
+        return last, tuple(between)

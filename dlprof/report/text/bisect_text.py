@@ -1,0 +1,91 @@
+"""A bisection as terminal text: what made it slower, how sure that is, and how it was found."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+
+from dlprof.analysis.bisection import Bisection, Culprit
+from dlprof.report.text.layout import Column, heading, paint, paragraph, table
+from dlprof.report.text.verdict import percent
+
+
+def statement(found: Bisection) -> str:
+    """The answer in a sentence or two."""
+    kind = "releases" if found.package else "commits"
+    if found.state == "no difference":
+        told = found.ends.sentence if found.ends else ""
+        return f"Nothing to search for: the ends do not differ. {told}."
+    if found.state in ("open", "under way"):
+        left = ", ".join(f"{found.label(name)} ({p:.0%})" for name, p in _by_probability(found)[:5])
+        why = "more trials are needed" if found.state == "open" else "it was stopped"
+        return f"Not known yet: {why}. Left: {left or 'all of them'}."
+    said = " ".join(_culprit(found, one) for one in found.culprits)
+    made = Counter(probe.revision for probe in found.probes)
+    return f"{said} Searched: {len(found.row) - 1} {kind}, {sum(made.values())} trials at {len(made)} of them."
+
+
+def text(found: Bisection, *, folder: str = "", colour: bool = False) -> str:
+    """The whole report."""
+    shade = {"found": "bad", "no difference": "good"}.get(found.state, "warn")
+    lines = [paint(line, shade, on=colour) for line in paragraph(statement(found))]  # type: ignore[arg-type]
+    lines += ["", *paragraph(f"Command: {found.command}")]
+    lines += paragraph(f"Good: {found.row[0].label}")
+    lines += paragraph(f"Bad: {found.row[-1].label}")
+    if found.ends is not None:
+        lines += paragraph(f"The ends: {found.ends.sentence}.")
+    for one in found.culprits:
+        if one.neighbours is not None:
+            lines += heading(f"{found.label(one.revision)} against {found.label(one.before)}", colour=colour)
+            lines += paragraph(f"{one.neighbours.sentence}.", first="  ")
+            if one.neighbours.causes:
+                lines += paragraph(f"What grew: {', '.join(one.neighbours.causes)}.", first="  ")
+    lines += _tried(found, colour)
+    for name, why in found.skipped.items():
+        lines += paragraph(f"{found.label(name)} was left out: {why}", first="  ! ")
+    for note in found.notes:
+        lines += paragraph(note, first="  ! ")
+    if folder:
+        lines += [
+            *heading("Folder", colour=colour),
+            *paragraph(f"{folder}; `dlprof report {folder}/culprit-… -o page.html` shows why.", first="  "),
+        ]
+    return "\n".join(lines) + "\n"
+
+
+def _culprit(found: Bisection, one: Culprit) -> str:
+    label = found.label(one.revision)
+    among = f" or one of {', '.join(map(found.label, one.between))}, which cannot be run," if one.between else ""
+    sure = f"by the trials with {one.probability:.0%} probability"
+    told = one.neighbours
+    if told is None or told.ratio is None:
+        return f"{label}{among} made the difference, {sure}."
+    if told.verdict not in ("slower", "faster", "negligible"):
+        beside = f"beside {found.label(one.before)} it shows no difference: {told.verdict}"
+        return f"{label}{among} is the likeliest, {sure}, but {beside}."
+    way, ratio = ("slower" if told.ratio.estimate > 1 else "faster"), told.ratio
+    interval = "" if ratio.low is None or ratio.high is None else f" [{percent(ratio.low)}, {percent(ratio.high)}]"
+    return f"{label}{among} made it {way}: {percent(ratio.estimate)}{interval} ({ratio.trials} trials), {sure}."
+
+
+def _by_probability(found: Bisection) -> list[tuple[str, float]]:
+    return sorted(found.suspects.items(), key=lambda item: -item[1])
+
+
+def _tried(found: Bisection, colour: bool) -> list[str]:
+    """What was tried, in the row's order."""
+    values: dict[str, list[float]] = {}
+    for probe in found.probes:
+        values.setdefault(probe.revision, []).append(probe.log_ratio)
+    if not values:
+        return []
+    columns = [Column("Revision", 42, right=False), Column("Trials", 6), Column("÷ good", 8), Column("Probability", 11)]
+    body = []
+    for place in found.row:
+        mine = values.get(place.name)
+        if mine is None:
+            continue
+        mean = math.exp(sum(mine) / len(mine))
+        p = found.suspects.get(place.name)
+        body.append((place.label, str(len(mine)), f"{mean:.4g}", "" if p is None else f"{p:.0%}"))
+    return heading("What was tried", colour=colour) + table(columns, body)

@@ -1,0 +1,75 @@
+"""bisect.json goes on with the same search alone, and its words say what is known."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from dlprof.analysis.bisection import Bisection, Compared, Culprit, Place, Probe
+from dlprof.analysis.facts import Ratio
+from dlprof.api.bisect import record
+from dlprof.errors import StoreError, UsageError
+from dlprof.report.text import bisect_text
+
+ROW = (Place("a" * 40, "aaaaaaa start"), Place("b" * 40, "bbbbbbb rename"), Place("c" * 40, "ccccccc float64 sums"))
+RATIO = Ratio(1.098, 1.061, 1.136, 0.99, 8, "t")
+FOUND = Bisection(
+    command="python train.py", package="", row=ROW, state="found",
+    ends=Compared("slower", "B is slower", RATIO, "ends"),
+    probes=(Probe("c" * 40, 0.09, "ends"), Probe("b" * 40, 0.002, "trial-002")),
+    suspects={"c" * 40: 0.99},
+    culprits=(Culprit("c" * 40, 0.99, "b" * 40, (), Compared("slower", "B is slower", RATIO, "culprit", ("Conv +1 ms",))),),
+)  # fmt: skip
+
+
+def test_it_is_read_as_it_was_written(tmp_path):
+    record.write(FOUND, tmp_path)
+    assert record.read(tmp_path) == FOUND
+    assert record.held(tmp_path, replace(FOUND, probes=(), state="under way")) == FOUND
+
+
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [({"command": "sh evil"}, "command"), ({"package": "jax"}, "package"), ({"row": ROW[1:]}, "row")],
+)
+def test_another_command_line_does_not_go_on_with_it(tmp_path, changed, said):
+    record.write(FOUND, tmp_path)
+    with pytest.raises(UsageError, match=f"its {said}"):
+        record.held(tmp_path, replace(FOUND, **changed))
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", '{"schema_version": 2, "kind": "bisection"}', '{"schema_version": 1, "kind": "x"}']
+)
+def test_what_is_none_is_a_clear_error(tmp_path, text):
+    (tmp_path / record.FILE).write_text(text)
+    with pytest.raises(StoreError, match=record.FILE):
+        record.read(tmp_path)
+
+
+def test_a_folder_without_one(tmp_path):
+    with pytest.raises(StoreError, match="no bisection"):
+        record.read(tmp_path)
+
+
+def test_the_answer_names_the_commit_its_size_and_how_it_was_found():
+    said = bisect_text.statement(FOUND)
+    assert said == (
+        "ccccccc float64 sums made it slower: +9.8 % [+6.1 %, +13.6 %] (8 trials), by the trials with 99% probability. "
+        "Searched: 2 commits, 2 trials at 2 of them."
+    )
+    assert "What grew: Conv +1 ms." in bisect_text.text(FOUND)
+
+
+def test_a_neighbour_that_cannot_be_run_may_be_it_and_one_that_shows_nothing_is_said():
+    between = replace(FOUND, culprits=(replace(FOUND.culprits[0], before="a" * 40, between=("b" * 40,)),))
+    assert "or one of bbbbbbb rename, which cannot be run, made it slower" in bisect_text.statement(between)
+    neighbours = replace(FOUND.culprits[0].neighbours, verdict="inconclusive")
+    open_ = replace(FOUND, state="not confirmed", culprits=(replace(FOUND.culprits[0], neighbours=neighbours),))
+    assert "is the likeliest" in bisect_text.statement(open_)
+    assert "it shows no difference: inconclusive" in bisect_text.statement(open_)
+    assert bisect_text.statement(replace(FOUND, state="no difference")).startswith("Nothing to search for")
+    assert "more trials are needed. Left: ccccccc float64 sums (99%)" in bisect_text.statement(
+        replace(FOUND, state="open")
+    )
