@@ -2,9 +2,9 @@
 
     python3 benchmarks/simulate_bisect.py --searches 500 --into docs/bisect.md
 
-The search is dlprof's own (api.bisect.search), from six trials of the ends on; a trial is drawn instead of run. What stands beside
-it: the ends' comparison before it (does it see a difference at all?) and that of the neighbours after it (a wrong place is refused
-where the two neighbours do not differ), both by dlprof's own rule for adaptive comparisons.
+The search is dlprof's own (api.bisect.search); a trial is drawn instead of run. Before it comes the comparison of the ends (is
+there a difference at all?), after it that of the neighbours (a wrong place is refused where the two do not differ), both by
+dlprof's own rule for adaptive comparisons.
 """
 
 from __future__ import annotations

@@ -92,8 +92,8 @@ def _top(found: Comparison, extras: Extras) -> str:
     rows = [("A", f"{found.a.label}, {found.a.device}"), ("B", f"{found.b.label}, {found.b.device}")]
     rows += [("B ÷ A", text) for text in ratio_words(found)]
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(unbroken(value))}</dd>" for key, value in rows)
-    said = verdict(gate_text.words(found), found.gate.state if found.gate else "")
-    said += verdict(headline(found), verdict_word(found))
+    said = verdict(unbroken(gate_text.words(found)), found.gate.state if found.gate else "")
+    said += verdict(unbroken(headline(found)), verdict_word(found))
     speeds = paragraphs(speeds_words(found))
     return f'{said}\n<dl class="sides">{listed}</dl>{speeds}{_made(extras)}'
 

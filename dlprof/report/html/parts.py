@@ -14,7 +14,6 @@ from typing import Any
 from matplotlib.figure import Figure
 
 from dlprof.report.html.figure import inline
-from dlprof.report.text.layout import unbroken
 from dlprof.units import NS_PER_MS
 
 Section = tuple[str, str, str]
@@ -32,7 +31,7 @@ class Cell:
 
 def verdict(text: str, kind: str = "") -> str:
     """What the page says first, its colour by the kind of verdict or the state of a gate; nothing for no text."""
-    return f'<p class="{f"verdict {kind}".strip()}">{escape(unbroken(text))}</p>' if text else ""
+    return f'<p class="{f"verdict {kind}".strip()}">{escape(text)}</p>' if text else ""
 
 
 def number(value: float | None, form: str = "{:.3f}", missing: str = "–") -> Cell:

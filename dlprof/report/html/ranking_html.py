@@ -50,8 +50,8 @@ def ranking(found: Ranking, extras: Extras) -> str:
 def _top(found: Ranking, extras: Extras) -> str:
     rows = [(one.letter, f"{one.side.label}, {one.side.device}") for one in sorted(found.sides, key=lambda s: s.letter)]
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(unbroken(value))}</dd>" for key, value in rows)
-    said = "".join(verdict(sentence, state) for state, sentence in gate_text.of_several(found))
-    said += verdict(f"{found.statement}.")
+    said = "".join(verdict(unbroken(sentence), state) for state, sentence in gate_text.of_several(found))
+    said += verdict(unbroken(f"{found.statement}."))
     when = f"Measured {extras.created}. " if extras.created else ""
     made = f'<p class="note">{escape(f"{when}Page made by dlprof {extras.version}; it fetches nothing.")}</p>'
     return f'{said}\n<dl class="sides">{listed}</dl>{made}'

@@ -1,0 +1,98 @@
+"""`dlprof gate` and `dlprof bisect` on a repository of plain Python, in which one commit made the step half as long again."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+from xml.etree import ElementTree
+
+import pytest
+from processes import start, wait_for
+
+PROGRAM = """
+import time
+from pace import PAUSE
+def step():
+    time.sleep(PAUSE)
+while True:
+    step()
+"""
+SCRIPT = ("--", sys.executable, "program.py")
+STEP = ("--step", "__main__:step")
+GIT = ("git", "-c", "user.name=a", "-c", "user.email=a@b")
+
+
+@pytest.fixture
+def project(tmp_path: Path) -> Path:
+    """Nine commits; the one called slower is the sixth, and the one before it does not run."""
+    made = tmp_path / "project"
+    made.mkdir()
+    subprocess.run([*GIT, "init", "-q", "-b", "main"], cwd=made, check=True)
+    for at in range(9):
+        pause = 0.004 if at < 5 else 0.006
+        (made / "pace.py").write_text(f"PAUSE = {pause}\n# {at}\n")
+        (made / "program.py").write_text("syntax error\n" if at == 4 else PROGRAM)
+        subprocess.run([*GIT, "add", "-A"], cwd=made, check=True)
+        subprocess.run([*GIT, "commit", "-qm", "slower" if at == 5 else f"change {at}"], cwd=made, check=True)
+    return made
+
+
+def test_a_gate_that_one_trial_cannot_decide_is_undecided_everywhere(dlprof, project: Path, tmp_path: Path) -> None:
+    summary = tmp_path / "summary.md"
+    done = dlprof(
+        "gate", "--base", "HEAD~8", "--trials", 1, "--traces", 0, *STEP, "--junit", tmp_path / "gate.xml",
+        "-o", tmp_path / "made", *SCRIPT, cwd=project,
+        env={"GITHUB_STEP_SUMMARY": str(summary), "GITHUB_ACTIONS": "true"},
+    )  # fmt: skip
+    assert done.returncode == 4, done.stderr
+    assert done.stdout.startswith("GATE UNDECIDED: training step +")
+    assert "::warning title=dlprof gate::GATE UNDECIDED" in done.stderr
+    assert summary.read_text().startswith("**GATE UNDECIDED")
+    assert ElementTree.parse(tmp_path / "gate.xml").find("testsuite/testcase/error") is not None
+    found = json.loads((tmp_path / "made" / "comparison.json").read_text())
+    assert (found["gate"]["state"], found["gate"]["allowed"]) == ("undecided", 0.05)
+    verified = dlprof("verify", tmp_path / "made")
+    assert verified.returncode == 0, verified.stdout
+    page = dlprof("report", tmp_path / "made", "-o", tmp_path / "page.html")
+    assert page.returncode == 0, page.stderr
+    assert "GATE UNDECIDED" in (tmp_path / "page.html").read_text()
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_gate_fails_where_it_should_and_passes_where_it_should(dlprof, project: Path) -> None:
+    failed = dlprof("gate", "--base", "HEAD~8", "--traces", 0, *STEP, *SCRIPT, cwd=project)
+    assert failed.returncode == 3, failed.stdout + failed.stderr
+    assert failed.stdout.startswith("GATE FAILED: training step +")
+    passed = dlprof("gate", "--base", "HEAD~3", "--max-slowdown", "20%", "--traces", 0, *STEP, *SCRIPT, cwd=project)
+    assert passed.returncode == 0, passed.stdout + passed.stderr
+    assert passed.stdout.startswith("GATE PASSED: training step ")
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_a_bisection_that_is_stopped_goes_on_and_finds_the_commit(dlprof, project: Path, tmp_path: Path) -> None:
+    made = tmp_path / "made"
+    words = ("bisect", "--good", "HEAD~8", "--bad", "HEAD", *map(str, STEP))
+    with start(*words, "-o", str(made), *SCRIPT, cwd=project) as process:
+        wait_for(process, r"trial \d+: ")
+        os.kill(process.pid, 15)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    other = dlprof(*words, "--resume", made, "--", sys.executable, "other.py", cwd=project)
+    assert other.returncode == 2
+    assert "its command is another one" in other.stderr
+    done = dlprof(*words, "--resume", made, "--format", "json", *SCRIPT, cwd=project)
+    assert done.returncode == 0, done.stderr
+    found = json.loads(done.stdout)
+    assert found == json.loads((made / "bisect.json").read_text())
+    (culprit,) = found["culprits"]
+    labels = {one["name"]: one["label"].split(" ", 1)[1] for one in found["row"]}
+    assert labels[culprit["revision"]] == "slower"
+    assert 1.3 < culprit["neighbours"]["ratio"]["estimate"] < 1.7
+    if found["skipped"]:
+        assert [labels[name] for name in found["skipped"]] == ["change 4"]
+        assert [labels[name] for name in culprit["between"]] == ["change 4"]
