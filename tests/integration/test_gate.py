@@ -82,6 +82,7 @@ def test_a_bisection_that_is_stopped_goes_on_and_finds_the_commit(dlprof, projec
         os.kill(process.pid, 15)
         _, said = process.communicate(timeout=60)
     assert process.returncode == 130, said
+    assert f"dlprof bisect --resume {made}" in said
     other = dlprof(*words, "--resume", made, "--", sys.executable, "other.py", cwd=project)
     assert other.returncode == 2
     assert "its command is another one" in other.stderr

@@ -20,7 +20,7 @@ from dlprof.api.record import output_folder
 from dlprof.api.script.compare import compare_scripts
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import name_of
-from dlprof.errors import ChildFailed, EnvironmentFailed, NotComparable, Unsupported, UsageError
+from dlprof.errors import ChildFailed, EnvironmentFailed, Interrupted, NotComparable, Unsupported, UsageError
 from dlprof.report.text import gate_text
 from dlprof.store import Capture
 
@@ -70,6 +70,9 @@ class _Work:
             script, a=commands[0], b=commands[1], trials=trials, traces=traces, output=_free(self.folder, name)
         )
         found, code = compare_scripts(options, self.progress)
+        if code == Interrupted.exit_code:
+            again = f"dlprof bisect --resume {self.folder}, with the rest of the command line, goes on with it"
+            raise Interrupted("interrupted", hint=f"{len(self.found.probes)} trials are kept: {again}")
         if code == NotComparable.exit_code:
             raise NotComparable(found.items[0].sentence if found.items else "the work is another one")
         return found
@@ -91,6 +94,7 @@ def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[B
         gaps = row.left_out(asked.package, places) if asked.package else ""
         found = replace(found, notes=(gaps,) if gaps else ())
     work = _Work(asked, progress, folder, found)
+    work.keep()
     progress.say(f"{len(places) - 1} {'releases' if asked.package else 'commits'} after {places[0].label}")
     if _ends(work):
         _narrow(work)

@@ -37,6 +37,9 @@ from dlprof.version import __version__
 
 PAIR: Final[Pair] = ("a", "b")
 
+PLAIN: Final = "python"
+"""What a side says to be where it uses none of the frameworks (runner/inject, named.py)."""
+
 STEPS: Final = 40
 """Marked steps of a window a side at most."""
 
@@ -89,8 +92,12 @@ class ScriptTrials(Kind):
 
     def plan(self) -> Plan:
         """All items that the scripts have: one, their step."""
-        window = None if self.asked.traces == 0 else WindowPlan(self.asked.traces, most=STEPS)
+        window = None if self.asked.traces == 0 else WindowPlan(self.asked.traces, most=STEPS, items=self._recorded)
         return replace(self.pacing.plan(), items=None, window=window)
+
+    def _recorded(self, items: Sequence[str]) -> Sequence[str]:
+        """None where a side has no profiler."""
+        return () if any(hello.framework == PLAIN for hello in self.hellos.values()) else items
 
     def worker(self, side: str, number: int) -> ScriptWorker:
         control, ground = self.scratch / trial_folder(number, side), self.grounds[side]
@@ -177,6 +184,8 @@ class ScriptTrials(Kind):
     def _told(self, side: str) -> None:
         """How the side's steps were found, for the report."""
         self.progress.say(f"  {side.upper()}: {self.hellos[side].found}")
+        if self.hellos[side].framework == PLAIN and self.asked.traces != 0:
+            self.warn(f"{side.upper()}: uses none of the frameworks that can record, so both sides are timed and not traced")
         for trouble in self.hellos[side].troubles:
             self.warn(f"{side.upper()}: {trouble}")
 
