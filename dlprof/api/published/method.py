@@ -74,6 +74,10 @@ def checked(options: CompareOptions) -> Workload:
             )
     if options.run.device != "cpu" or options.run.python is not None:
         raise UsageError("--method as-published runs on the CPU, in an environment of its own")
+    if options.gate is not None:
+        raise UsageError(
+            "--method as-published has no intervals, and so nothing for --gate", hint="leave one of them away"
+        )
     settings = {"variant": "study", **options.run.settings}
     workload = replace(options.run, settings=settings).resolve("tf", DEFAULT_SIDES) if _has_variant(options) else None
     if workload is None or workload.kind != "op":

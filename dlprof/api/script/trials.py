@@ -185,7 +185,9 @@ class ScriptTrials(Kind):
         """How the side's steps were found, for the report."""
         self.progress.say(f"  {side.upper()}: {self.hellos[side].found}")
         if self.hellos[side].framework == PLAIN and self.asked.traces != 0:
-            self.warn(f"{side.upper()}: uses none of the frameworks that can record, so both sides are timed and not traced")
+            self.warn(
+                f"{side.upper()}: uses none of the frameworks that can record, so both sides are timed and not traced"
+            )
         for trouble in self.hellos[side].troubles:
             self.warn(f"{side.upper()}: {trouble}")
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import Final
 
 from dlprof.analysis.model import Comparison, Gate, GatedItem, GateState, Ledger
+from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.report.text.layout import Colour
 from dlprof.report.text.verdict import item_words, percent
@@ -33,7 +34,9 @@ def words(found: Comparison) -> str:
         gate
     )
     because = _because(found.ledger) if gate.state == "failed" and found.facts.summary is None else ""
-    return f"GATE {gate.state.replace('_', ' ').upper()}: {told}{because}."
+    allowed = [one for one in found.parity if one.get("allowed") == "yes"]
+    other = f"; not the same work, as was allowed: {'; '.join(map(parity.statement, allowed))}" if allowed else ""
+    return f"GATE {gate.state.replace('_', ' ').upper()}: {told}{because}{other}."
 
 
 def of_several(found: Ranking) -> tuple[tuple[GateState, str], ...]:

@@ -48,6 +48,20 @@ def test_a_pass_and_an_undecided_gate():
     assert left.endswith("shown neither above 5 % nor at or below it; about 7 more trials would decide.")
 
 
+def test_work_that_was_let_through_by_name_stays_in_the_answer():
+    difference = {
+        "what": "batch",
+        "where": "batch",
+        "a": "32",
+        "b": "64",
+        "blocks": "no",
+        "allowed": "yes",
+        "sentence": "batch 32, 64",
+    }
+    found = gated("passed", item("train_block", 0.9, "passed"), parity=(difference,))
+    assert gate_text.words(found).endswith(" ≤ 5 %; not the same work, as was allowed: batch 32, 64.")
+
+
 def test_traces_that_do_not_show_the_gap_are_no_reason():
     nothing = Amount(0, None, None)
     bridge = Bridge(6, nothing, nothing, (), {}, None, None, None, agrees=False, disagreement="another gap")
