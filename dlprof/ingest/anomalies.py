@@ -47,6 +47,9 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     ),
     "partial_overlap": Anomaly("info", "events of a CPU thread that overlap a neighbour without nesting in it"),
     "empty_file": Anomaly("warning", "trace files without a single event"),
+    "refused_file": Anomaly(
+        "warning", "files of a folder that are called as traces are and hold none that can be read; passed over"
+    ),
     "copied_file": Anomaly("info", "links to, or copies of, a trace that is read already; passed over"),
     "identical_file": Anomaly(
         "warning",
@@ -61,7 +64,9 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
         "warning",
         "events of a category that dlprof does not know: in no sum, unless the vocabulary knows their name as an operator",
     ),
-    "duplicate_event": Anomaly("warning", "kernels and copies that the file holds twice; counted once"),
+    "duplicate_event": Anomaly(
+        "warning", "kernels, copies, operators and calls that the file holds twice; counted once"
+    ),
     "stream_overlap": Anomaly(
         "warning",
         "kernels and copies that begin before the one before them on their stream has ended: a stream runs one at a time",

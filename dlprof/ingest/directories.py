@@ -46,6 +46,8 @@ _TOOL_FILES: Final = (
 
 _TRACE_NAMES: Final = (".xplane.pb", ".trace.json.gz", ".trace.json")
 """What the profilers of TensorFlow and JAX call a host's trace, behind its name."""
+_CALLED_TRACES: Final = (*_TRACE_NAMES, ".trace.json.zst")
+"""Endings of names of files that are meant to be traces: PyTorch's `….pt.trace.json.gz` too."""
 _DATED: Final = re.compile(r"\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d")
 """What the same profilers call the folder of a run, by default."""
 _RANK: Final = re.compile(r"rank[_-]?\d+", re.IGNORECASE)
@@ -57,14 +59,16 @@ class Found:
 
     traces: in path order
     older_runs: folders of profile runs before the one that is read
-    empty: files called as traces are, without a byte
+    empty: files called as traces are, without a byte in them, compressed or not
     beside: traces that belong to no profile run, where one is read
+    refused: other files called as traces are that none is in → why
     """
 
     traces: list[Path]
     older_runs: list[Path]
     empty: list[Path]
     beside: list[Path]
+    refused: dict[Path, str]
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,15 +98,18 @@ def traces_below(folder: Path) -> Found:
     profiles = sorted(runs, key=lambda run: (run.name, str(run)))
     beside: list[Path] = []
     if profiles:
-        beside = [path for path in candidates if path.parent not in runs and _is_trace(path)]
+        beside = [path for path in candidates if path.parent not in runs and _refusal(path) is None]
         candidates = [path for path in candidates if path.parent == profiles[-1]]
-    found = [path for path in candidates if _is_trace(path)]
+    told = {path: _refusal(path) for path in candidates}
+    found = [path for path, why in told.items() if why is None]
     planes = {path.name.removesuffix(".xplane.pb") for path in found if path.name.endswith(".xplane.pb")}
     kept = [path for path in found if path.name.split(".trace.json")[0] not in planes]
-    empty = [path for path in candidates if path.name.endswith(_TRACE_NAMES) and not path.stat().st_size]
+    missed = {path: why for path, why in told.items() if why is not None and path.name.endswith(_CALLED_TRACES)}
+    empty = [path for path, why in missed.items() if not why]
+    refused = {path: why for path, why in missed.items() if why}
     if not kept:
-        raise _nothing(folder, empty, profiles[:-1])
-    return Found(kept, profiles[:-1], empty, beside)
+        raise _nothing(folder, empty, refused, profiles[:-1])
+    return Found(kept, profiles[:-1], empty, beside, refused)
 
 
 def _of_a_run(path: Path) -> bool:
@@ -161,8 +168,14 @@ def _named_apart(one: Path, other: Path) -> bool:
     return of_hosts or (ranks[0] is not None and ranks[1] is not None and ranks[0][0].lower() != ranks[1][0].lower())
 
 
-def _nothing(folder: Path, empty: list[Path], older_runs: list[Path]) -> TraceError:
-    """The error for a folder without a trace: which of its files are empty, and which older run could be named instead."""
+def _nothing(folder: Path, empty: list[Path], refused: dict[Path, str], older_runs: list[Path]) -> TraceError:
+    """The error for a folder without a trace: which of its files are empty or none, and which older run could be named
+    instead."""
+    if not empty and refused:
+        path, why = next(iter(refused.items()))
+        return TraceError(
+            f"{folder}: no trace in this folder; of {path.relative_to(folder)}: {why}", hint="record again"
+        )
     if not empty:
         return TraceError(f"{folder}: no trace in this folder", hint="name a trace file, or a folder that holds one")
     names = ", ".join(str(path.relative_to(folder)) for path in empty)
@@ -183,11 +196,22 @@ def _possible(path: Path) -> bool:
     return not hidden and not path.name.endswith(_SIDE_FILES) and not path.name.endswith(_TOOL_FILES)
 
 
-def _is_trace(path: Path) -> bool:
-    source = Source(path, str(path), Anomalies(), repair=True)
+def _refusal(path: Path) -> str | None:
+    """Why a file is no trace to be read, "" where it is empty; None for one that is."""
+    source = Source(path, path.name, Anomalies(), repair=True)
     try:
         kind = kind_of(source)
+    except TraceError as error:
+        return "" if _is_empty(source) else str(error).removeprefix(f"{path.name}: ")
+    # Any JSON array could be a chrome trace; among the files of a folder only one that shows an event counts.
+    return None if kind != "chrome-trace" or b'"ph"' in source.head() else "it shows no event"
+
+
+def _is_empty(source: Source) -> bool:
+    """Whether a file holds nothing, compressed or not; of a damaged one nobody knows."""
+    try:
+        with source.open() as stream:
+            nothing = not stream.read(1)
     except TraceError:
         return False
-    # Any JSON array could be a chrome trace; among the files of a folder only one that shows an event counts.
-    return kind != "chrome-trace" or b'"ph"' in source.head()
+    return nothing and not source.anomalies.counts

@@ -122,6 +122,11 @@ def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
         if below.empty:
             names = ", ".join(_source(each, root) for each in below.empty)
             run.passed_over["empty files"] = f"{names}: what these hosts did is missing"
+        run.anomalies.count("refused_file", len(below.refused))
+        if below.refused:
+            run.passed_over["files that are no traces"] = "; ".join(
+                f"{_source(each, root)}: passed over, for {why}" for each, why in below.refused.items()
+            )
         if below.beside:
             names = ", ".join(_source(each, root) for each in below.beside)
             run.passed_over["files beside the profile run"] = f"{names}: passed over (name one to read it)"

@@ -8,6 +8,7 @@ device. What a producer did not record is absent here, never estimated.
 from __future__ import annotations
 
 import io
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Final
@@ -119,8 +120,19 @@ def _numbers(facts: pa.Table, name: str, missing: int) -> Ints:
         return np.full(facts.num_rows, missing, dtype=np.int64)
     column: Any = facts[name]
     if not pa.types.is_integer(column.type):
-        return np.full(facts.num_rows, missing, dtype=np.int64)
+        return np.array([_whole(value, missing) for value in column.to_pylist()], dtype=np.int64)
     return np.asarray(column.fill_null(missing).to_numpy(), dtype=np.int64)
+
+
+def _whole(value: object, missing: int) -> int:
+    """A number that was written as text or with a point; `missing` for anything else."""
+    try:
+        found = (
+            int(float(value)) if isinstance(value, float) else int(value) if isinstance(value, str | int) else missing
+        )
+    except (ValueError, OverflowError):
+        return missing
+    return found if -(2**63) <= found < 2**63 else missing
 
 
 def _allocators(events: pa.Table) -> Iterator[Series]:
@@ -150,15 +162,30 @@ def _parsed(events: pa.Table, rows: Ints) -> dict[str, Ints] | None:
 
 
 def _arguments(events: pa.Table, rows: Ints) -> pa.Table | None:
-    """The recorded arguments of some events, a column each; None where an event has none or they cannot be read."""
+    """The recorded arguments of some events, a column each; None where none has any."""
     args = columns.text(events.select(["args"]).take(rows), "args")
-    if not len(rows) or (args.codes == NULL).any():
+    if (args.codes == NULL).all():
         return None
-    lines = "\n".join(args.values[code] for code in args.codes.tolist())
+    texts = [args.values[code] if code != NULL else "{}" for code in args.codes.tolist()]
+    lines = "\n".join(texts).encode()
     try:
-        return arrow_json.read_json(io.BytesIO(lines.encode()), read_options=arrow_json.ReadOptions(block_size=1 << 26))
+        return arrow_json.read_json(io.BytesIO(lines), read_options=arrow_json.ReadOptions(block_size=1 << 26))
     except pa.ArrowInvalid:
-        return None
+        return _mixed(texts)
+
+
+def _mixed(texts: list[str]) -> pa.Table:
+    """The same where an argument is a number in one event and text in another."""
+    read = [json.loads(text) for text in texts]
+    found: dict[str, Any] = {}
+    for name in dict.fromkeys(name for one in read for name in one):
+        values = [one.get(name) for one in read]
+        if all(isinstance(value, str) or value is None for value in values):
+            found[name] = pa.array(values, pa.string())
+        else:
+            whole = [_whole(value, NULL) for value in values]
+            found[name] = pa.array([None if value == NULL else value for value in whole], pa.int64())
+    return pa.table(found)
 
 
 def _live(events: pa.Table, rows: Ints, taken: Bools, address: Ints, size: Ints, peak: int) -> tuple[Live, ...]:

@@ -103,7 +103,7 @@ def _marking(events: pa.Table, name: Text, markers: list[Marker | None]) -> tupl
     """Rows that span steps, and whether their names say so: dlprof's own before a framework's on the host's threads.
 
     Else the markers of the host that stand in a step which the producer numbered itself (JAX's StepTraceAnnotation, whose
-    name is the user's): the longest of them is the step's own.
+    name is the user's): the longest of them is the step's own. Else the steps that devices' own lines tell (TPUs).
     """
     marked = columns.text(events, "level").where("marker")
     named = marked & name.flags([marker is not None for marker in markers])
@@ -115,6 +115,9 @@ def _marking(events: pa.Table, name: Text, markers: list[Marker | None]) -> tupl
         return np.flatnonzero(named & host), True
     numbered = marked & host & (columns.integers(events, "step") != NULL)
     told = numbered & _of_category(events)
+    if not numbered.any():
+        told = marked & ~host & (columns.integers(events, "step") != NULL) & _of_category(events)
+        return np.flatnonzero(told), False
     return np.flatnonzero(told if told.any() else numbered), False
 
 

@@ -245,15 +245,21 @@ class KinetoDialect(Dialect):
         value = np.full(len(rows), np.nan)
         for row in np.flatnonzero(level == LEVEL["counter"]).tolist():
             memory = decoded(Memory, rows[row].args)
-            if memory.allocated is not None:
-                value[row] = memory.allocated
-            if memory.kind in MEMORY_DEVICES and rows[row].name == MEMORY:
-                key = (MEMORY, memory.kind, memory.device, str(rows[row].pid))
-                if key not in self.tracks:
-                    family = MEMORY_DEVICES[memory.kind]
-                    device = self.host if family == "cpu" else f"{family}:{max(memory.device or 0, 0)}"
-                    self.tracks[key] = self.ctx.track(device, "memory", "memory", process=rows[row].pid)
-                track[row] = self.tracks[key]
+            total = memory.allocated if isinstance(memory.allocated, float) else number(memory.allocated)
+            if total != NO_INT:
+                value[row] = total
+            if rows[row].name != MEMORY:
+                continue
+            kind, place = number(memory.kind), number(memory.device)
+            if kind < 0:
+                self.ctx.anomalies.count("json_odd_type")
+                continue
+            key = (MEMORY, kind, place, str(rows[row].pid))
+            if key not in self.tracks:
+                family = MEMORY_DEVICES.get(kind, f"device-type-{kind}")
+                device = self.host if family == "cpu" else f"{family}:{max(place, 0)}"
+                self.tracks[key] = self.ctx.track(device, "memory", "memory", process=rows[row].pid)
+            track[row] = self.tracks[key]
         return value
 
     # --- columns

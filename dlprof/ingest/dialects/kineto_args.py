@@ -43,9 +43,9 @@ class Memory(msgspec.Struct, gc=False):
     device: index, -1 for the CPU
     """
 
-    allocated: int | float | None = msgspec.field(default=None, name="Total Allocated")
-    kind: int | None = msgspec.field(default=None, name="Device Type")
-    device: int | None = msgspec.field(default=None, name="Device Id")
+    allocated: int | float | str | None = msgspec.field(default=None, name="Total Allocated")
+    kind: int | str | None = msgspec.field(default=None, name="Device Type")
+    device: int | str | None = msgspec.field(default=None, name="Device Id")
 
 
 class Task(msgspec.Struct, gc=False):

@@ -74,6 +74,8 @@ def rank_of(header: dict[str, Any], source: str) -> int | None:
     """The rank that recorded a file: its header's distributedInfo, else what its name says."""
     distributed = header.get("distributedInfo")
     told = distributed.get("rank") if isinstance(distributed, dict) else None
+    if isinstance(told, str) and told.isascii() and told.isdigit() and len(told) < 10:
+        told = int(told)
     if isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 2**31:
         return told
     match = _RANK.search(source.rpartition("/")[2])

@@ -14,6 +14,8 @@ ANNOTATION: Final = "user_annotation: "
 _EVALUATE: Final = "autograd::engine::evaluate_function: "
 _MODULE: Final = "nn.Module: "
 _BACKWARD: Final = re.compile(r"(\w+Backward)\d+")
+_CUSTOM_BACKWARD: Final = re.compile(r"\w+Backward\d*")
+"""A gradient of the user's own, or of a compiled function: its operator is nobody's, its phase is plain."""
 _NUMBERED: Final = re.compile(r"(Torch-Compiled Region).*")
 _MARKER: Final = re.compile(r"(?:ProfilerStep|Optimizer\.\w+|enumerate\(\w+\))#.*")
 _FUSED_KERNEL: Final = re.compile(r"(?:triton_[a-z]+|(?:graph_\d+_)?cpp)_fused_(\w+?)_\d+(?:d.*)?")
@@ -40,11 +42,16 @@ _PHASES: Final = {
 
 _COLLECTIVE: Final = re.compile(
     r"(?:nccl|rccl|gloo|mpi|ucc|xccl|oneccl|hccl|hcom|c10d|_c10d_functional|c10d_functional|ccl)(?:::|:|_)\w.*"
-    r"|(?:nccl|rccl|mscclKernel|oneccl|hcom_)\w*.*|record_param_comms.*|.*\bccl::\w.*",
+    r"|(?:nccl|rccl|mscclKernel|oneccl|hcom_)\w*.*|record_param_comms.*|.*\bccl::\w.*"
+    r"|(?:void )?(?:\w+::)*(?:nvshmem|deep_ep::|cross_device_reduce_|(?:one|two)_?shot_all_?reduce)\w*.*"
+    r"|(?:void )?(?:\w+::)*multimem_\w*(?:reduce|gather)\w*.*",
     re.IGNORECASE,
 )
-"""Operators, annotations and kernels of NCCL, RCCL, oneCCL, gloo, MPI, UCC, HCCL and torch.distributed."""
+"""Operators, annotations and kernels of NCCL, RCCL, oneCCL, gloo, MPI, UCC, HCCL and torch.distributed; and of what goes past
+them: NVSHMEM, DeepEP, symmetric memory, the all-reduce of vLLM and SGLang."""
 _WHAT: Final = (
+    ("crossdevicereduce", "AllReduce"),
+    ("deepep::", "AllToAll"),
     ("allreduce", "AllReduce"),
     ("reducescatter", "ReduceScatter"),
     ("allgather", "AllGather"),
@@ -76,15 +83,15 @@ def operator(name: str, vocabulary: Vocabulary) -> Operator | None:
         return replace(inner, phase="backward", calls=0) if inner else Operator("", phase="backward", calls=0)
     if name.startswith(_MODULE):
         return Operator("", phase="forward", level="api", layer=name.removeprefix(_MODULE))
-    if match := _BACKWARD.fullmatch(name) or _NUMBERED.fullmatch(name):
-        return vocabulary.get(match[1])
+    if (match := _BACKWARD.fullmatch(name) or _NUMBERED.fullmatch(name)) and match[1] in vocabulary:
+        return vocabulary[match[1]]
     if _MARKER.fullmatch(name):
         return _span(name)
     if name in _COPIES:
         return Operator(_COPIES[name], phase="transfer", level="copy")
     if _COLLECTIVE.fullmatch(name):
         return Operator(collective(name), phase="communication")
-    return _fused(name, vocabulary)
+    return _fused(name, vocabulary) or (Operator("", phase="backward") if _CUSTOM_BACKWARD.fullmatch(name) else None)
 
 
 _COPIES: Final = {"gpu_memcpy": "Copy", "gpu_memset": "Memset"}

@@ -25,6 +25,7 @@ from dlprof.ingest.source import Source
 from dlprof.ingest.xplane.hlo_names import communication, hlo_operator, instruction
 from dlprof.ingest.xplane.plane_names import (
     NETWORK,
+    STEPS,
     OpName,
     annotation,
     device,
@@ -107,12 +108,16 @@ class TraceJsonDialect(Dialect):
         whole = ph == ord("X")
         left_out = np.zeros(len(events), dtype=bool)
         for anomaly, test in (
-            ("derived_line_events", is_derived),
+            ("derived_line_events", lambda kind, line: is_derived(kind, line) and not STEPS.fullmatch(line)),
             ("async_line_events", lambda _, line: is_async(line)),
         ):
             found = keyed([(event.pid, event.tid) for event in events], self._on_line(test)).astype(bool) & whole
             self.ctx.anomalies.count(anomaly, int(found.sum()))
             left_out |= found
+        steps = keyed([(event.pid, event.tid) for event in events], self._on_line(_holds_steps)).astype(bool) & whole
+        unnumbered = [at for at in np.flatnonzero(steps).tolist() if _step_number(events[at]) == NO_INT]
+        self.ctx.anomalies.count("derived_line_events", len(unnumbered))
+        left_out[unnumbered] = True
         return left_out
 
     def _on_line(self, test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
@@ -134,8 +139,11 @@ class TraceJsonDialect(Dialect):
         track = keyed([(event.pid, event.tid) for event in rows], self._track).astype(np.int32)
         named = np.array([event.name.startswith(PREFIX) for event in rows], dtype=bool)
         step = np.where(on_device | named, NO_INT, _numbers(args, "step_num"))
+        marks = keyed([(event.pid, event.tid) for event in rows], self._on_line(_holds_steps)).astype(bool)
+        for at in np.flatnonzero(marks).tolist():
+            found[at], step[at] = _Row(LEVEL["marker"], category=STEP_MARKER), _step_number(rows[at])
         own = _numbers(args, "device_duration_ps")
-        duration = np.where(on_device & (own >= 0), own, duration)
+        duration = np.where(on_device & ~marks & (own >= 0), own, duration)
         pool = self.ctx.pool
         category = pool("category").encode(row.category for row in found)
         return RawBatch(
@@ -152,7 +160,7 @@ class TraceJsonDialect(Dialect):
             flops=_numbers(args, "flops"),
             bytes=_numbers(args, "bytes_accessed"),
             step=step,
-            run=self._runs(rows, args, track, start, duration, step),
+            run=self._runs(rows, args, track, start, duration, np.where(marks, NO_INT, step)),
             args=argument_texts(rows),
         )
 
@@ -248,6 +256,18 @@ class TraceJsonDialect(Dialect):
             self.ctx.completeness["cap"] = (
                 f"TensorFlow keeps the earliest {CAP} events of a trace.json and this one is full: later steps are missing"
             )
+
+
+def _holds_steps(kind: str, line: str) -> bool:  # noqa: ARG001  as is_derived
+    return STEPS.fullmatch(line) is not None
+
+
+def _step_number(event: Event) -> int:
+    """The number of a step of a device's own line: its argument's, else its name; NO_INT where neither is one."""
+    told = _number(_args(event).step_num)
+    name = event.name
+    named = int(name) if name.isascii() and name.isdigit() and len(name) <= 18 else NO_INT
+    return told if told >= 0 else named
 
 
 def _telling(event: Event) -> bool:

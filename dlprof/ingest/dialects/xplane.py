@@ -113,12 +113,17 @@ class _SpaceReader:
         if not plane.lines:
             return
         accelerator = device(plane.name)
-        rows = PlaneRows(plane, self._shared, self._device_steps(plane) if accelerator is not None else None)
+        steps = self._device_steps(plane) if accelerator is not None else None
+        rows = PlaneRows(plane, self._shared, steps)
+        if steps is not None and len(steps.start):
+            yield rows.steps(steps)
 
         def derived(line: Line) -> str | None:
-            """The anomaly under which a line's events are left out, None for one that is read."""
+            """The anomaly under which a line's events are left out, "" where it has been read; None for one that is read."""
             if accelerator is None:
                 return None
+            if STEPS.fullmatch(line.text):
+                return ""
             if is_derived(accelerator[0], line.text):
                 return "derived_line_events"
             return "async_line_events" if is_async(line.text) else None
@@ -134,7 +139,7 @@ class _SpaceReader:
                     for events in self._kept(self._line(line, start, end)):
                         count = len(events.metadata_id)
                         if (left_out := derived(line)) is not None:
-                            self._ctx.anomalies.count(left_out, count)
+                            self._leave_out(left_out, count)
                         else:
                             yield rows.batch([line], [count], events, None)
             else:
@@ -153,13 +158,17 @@ class _SpaceReader:
             parse(group.window, *group.events(left))
         events = parse(group.window, *group.events(kept)) if kept else None
         for run in left:
-            self._ctx.anomalies.count(derived(run.line) or "", len(run.starts))
+            self._leave_out(derived(run.line) or "", len(run.starts))
         for raw in group.names:
             self._decode(raw)
         if events is None:
             return None
         rows = [len(run.starts) for run in kept]
         return [run.line for run in kept], rows, events, begun(kept)
+
+    def _leave_out(self, anomaly: str, count: int) -> None:
+        if anomaly:
+            self._ctx.anomalies.count(anomaly, count)
 
     def _line(self, line: Line, start: int, end: int) -> Generator[Events, None, None]:
         at = start
@@ -184,7 +193,8 @@ class _SpaceReader:
             self._ctx.damage(error.offset, error.expected, lost=end - error.offset)
 
     def _device_steps(self, plane: Plane) -> DeviceSteps:
-        """The steps that an accelerator's plane tells. A line that cannot be read tells none; it is damage when it is read."""
+        """The steps that an accelerator's plane tells; what its line holds beside them is counted. A line that cannot be read
+        tells none; it is damage when it is read."""
         pieces: list[tuple[int, Events]] = []
         for start, end in plane.lines:
             line = Line()
@@ -194,7 +204,10 @@ class _SpaceReader:
                     pieces.extend((self._shared.base(line), events) for events in whole(self._file, start, end, line))
             except Malformed:
                 continue
-        return collected(plane, pieces)
+        steps = collected(plane, pieces)
+        held = sum(len(events.metadata_id) for _, events in pieces)
+        self._ctx.anomalies.count("derived_line_events", held - len(steps.start))
+        return steps
 
     def _kept(self, reader: Generator[Events, None, None]) -> Iterator[Events]:
         """Events of a line; under --repair damage ends the line, not the file: the next line's place is known."""

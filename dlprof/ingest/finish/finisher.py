@@ -114,8 +114,9 @@ class Finisher:
         return output.events
 
     def _common(self, track: Track) -> tuple[object, ...]:
-        """What tracks that are finished together share."""
-        return (track.source, self._ranks.of(track), track.on_device, track.nests)
+        """What tracks that are finished together share; of a device that tells its steps, the device."""
+        steps = track.device if (track.source, track.device) in self._markers.on_devices else ""
+        return (track.source, self._ranks.of(track), track.on_device, track.nests, steps)
 
     def _place(self, track: Track) -> Place:
         return self._places.get(track.source, Place())
@@ -157,8 +158,12 @@ class Finisher:
         carried: threads.Open = {}
         done = 0
         for rows in self._rows(codes, nested):
-            count = len(rows["start_ps"])
+            whole = len(rows["start_ps"])
             meanings = meaning.of(rows)
+            kept = None
+            if nested:
+                rows, meanings, kept = self._once(rows, meanings, meaning, _identified(rows, meanings))
+            count = len(rows["start_ps"])
             self._anomalies.count("unknown_operator", meanings.unknown)
             ids = np.arange(output.events, output.events + count, dtype=np.int64)
             found = threads.nest(rows, meanings, ids, carried, meaning, launches.gradients if nested else None)
@@ -170,9 +175,10 @@ class Finisher:
                 launching = (meanings.level == LEVEL["op"]) | ((correlation != NO_INT) & (correlation != 0))
                 launches.place(ids, launching, meanings.around, meanings.layer, meanings.line, found.root)
             if late is not None:
-                first, behind = np.searchsorted(late[0], [done, done + count])
-                self_ps[late[0][first:behind] - done] -= late[1][first:behind]
-            done += count
+                first, behind = np.searchsorted(late[0], [done, done + whole])
+                at = late[0][first:behind] - done
+                np.subtract.at(self_ps, at if kept is None else np.cumsum(kept)[at] - 1, late[1][first:behind])
+            done += whole
             step, item = self._steps(track, rows)
             phase = self._phases(codes, rows, meanings)
             none = np.full(count, NO_EVENT, dtype=np.int64)
@@ -186,7 +192,7 @@ class Finisher:
         for rows in self._rows(codes, nested):
             meanings = meaning.of(rows)
             if nested:
-                rows, meanings = self._once(rows, meanings, meaning)
+                rows, meanings, _ = self._once(rows, meanings, meaning, _is_work(meanings))
                 look(overlaps, rows, _is_work(meanings))
             count = len(rows["start_ps"])
             self._anomalies.count("unknown_operator", meanings.unknown)
@@ -204,17 +210,19 @@ class Finisher:
             if said is not None:
                 self.statements.setdefault(of.source, {})[f"overlap of {of.device} {of.stream}"] = said
 
-    def _once(self, rows: Columns, meanings: Meanings, meaning: Meaning) -> tuple[Columns, Meanings]:
-        """Without work that the stream holds twice."""
-        twice = repeated(rows, _is_work(meanings))
+    def _once(
+        self, rows: Columns, meanings: Meanings, meaning: Meaning, among: npt.NDArray[np.bool_]
+    ) -> tuple[Columns, Meanings, npt.NDArray[np.bool_] | None]:
+        """Without what the track holds twice, `among` the rows that may be compared; and which rows are left, None for all."""
+        twice = repeated(rows, among)
         if not twice.any():
-            return rows, meanings
+            return rows, meanings, None
         self._anomalies.count("duplicate_event", int(twice.sum()))
         kept: Columns = {name: values[~twice] for name, values in rows.items() if name != "args"}
         if "args" in rows:
             args: Arrow = rows["args"]
             kept["args"] = args.filter(pa.array(~twice))
-        return kept, meaning.of(kept)
+        return kept, meaning.of(kept), ~twice
 
     def _from_launch(self, track: Track, meanings: Meanings, launch: Int64) -> Meanings:
         """Phase, layer and line of device rows where their launch was made; one row of a call counts as its call."""
@@ -268,6 +276,8 @@ class Finisher:
             self._anomalies.count("overlapping_step_markers", overlapping)
             self._windows[track.source, process] = windows
         start, told = int64(rows["start_ps"]), int64(rows["step"])
+        if track.on_device:
+            told = self._markers.on_device(track, start, told)
         end = start + int64(rows["duration_ps"])
         if track.on_device and not windows.awaited:
             launches = self._launches_of(track)
@@ -343,6 +353,15 @@ def _is_work(meanings: Meanings) -> npt.NDArray[np.bool_]:
     """Kernels and copies."""
     work: npt.NDArray[np.bool_] = (meanings.level == LEVEL["kernel"]) | (meanings.level == LEVEL["copy"])
     return work
+
+
+def _identified(rows: Columns, meanings: Meanings) -> npt.NDArray[np.bool_]:
+    """Operators and calls that bear an id of their own: only of these does the same once more say that it is the same."""
+    operators = (meanings.level == LEVEL["op"]) & (rows["link"] != NO_INT)
+    correlation = rows["correlation"]
+    calls = (meanings.level == LEVEL["api"]) & (correlation != NO_INT) & (correlation != 0)
+    found: npt.NDArray[np.bool_] = operators | calls
+    return found
 
 
 def _outer_first(rows: Columns) -> tuple[Int64, ...]:

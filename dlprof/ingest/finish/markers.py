@@ -44,7 +44,7 @@ class MarkerLog:
     """Collects markers while batches pass by, since a step's end is known only after the ops inside it were read.
 
     A profiler repeats its host markers on the device's tracks, where they span the kernels and not the step: those
-    are passed over.
+    are passed over. Steps that a device's own line numbers (TPUs) are those of that device alone.
 
     names: the pool's list of texts, by name code
     tracks: the pool's tracks
@@ -53,6 +53,7 @@ class MarkerLog:
     steps: by source and process, (start, end, number, item code) of each synchronised step; item code -1 for a
         network's
     unawaited: the same of a framework's own step markers
+    on_devices: by source and device, (start, end, number) of the steps that the device's own line tells
     phases: by track, (start, end, code into schema.PHASES) of each host phase
     """
 
@@ -62,6 +63,7 @@ class MarkerLog:
     items: list[str] = field(default_factory=list)
     steps: dict[tuple[str, str], list[tuple[int, int, int, int]]] = field(default_factory=dict)
     unawaited: dict[tuple[str, str], list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    on_devices: dict[tuple[str, str], list[tuple[int, int, int]]] = field(default_factory=dict)
     phases: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
 
     def look(self, batch: RawBatch, source: str) -> None:
@@ -75,8 +77,11 @@ class MarkerLog:
             for row in np.flatnonzero((batch.step != NO_INT) & (batch.level == LEVEL["marker"])).tolist():
                 start = int(batch.start_ps[row])
                 end = start + int(batch.duration_ps[row])
-                process = self.tracks[int(batch.track[row])].process
-                self.unawaited.setdefault((source, process), []).append((start, end, int(batch.step[row]), -1))
+                track, number = self.tracks[int(batch.track[row])], int(batch.step[row])
+                if track.on_device:
+                    self.on_devices.setdefault((source, track.device), []).append((start, end, number))
+                else:
+                    self.unawaited.setdefault((source, track.process), []).append((start, end, number, -1))
 
     def _note(self, batch: RawBatch, row: int, source: str) -> None:
         marker = self.parsed[int(batch.name[row])]
@@ -116,6 +121,16 @@ class MarkerLog:
         clear = rows[:, 0] >= reach
         kept = rows[clear]
         return Windows(kept[:, 0], kept[:, 1], kept[:, 2], kept[:, 3], awaited), int(np.count_nonzero(~clear))
+
+    def on_device(self, track: Track, start: Int64, told: Int64) -> Int64:
+        """`told`, or where that tells no step the one of the track's device in which a row begins."""
+        spans = self.on_devices.get((track.source, track.device))
+        if not spans:
+            return told
+        begin, end, number = np.array(sorted(spans), dtype=np.int64).T
+        index = np.searchsorted(begin, start, side="right") - 1
+        inside = (told == NO_INT) & (index >= 0) & (start < end[index])
+        return np.where(inside, number[index], told)
 
 
 def _of(

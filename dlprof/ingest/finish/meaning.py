@@ -62,6 +62,7 @@ class _Names:
     ) -> None:
         size = len(pool.values_list) + 1
         self.known = np.zeros(size, dtype=bool)
+        self.named = np.zeros(size, dtype=bool)
         self.op = np.full(size, NO_TEXT, dtype=np.int32)
         self.fuses = np.full(size, NO_TEXT, dtype=np.int32)
         self.phase = np.full(size, NO_TEXT, dtype=np.int32)
@@ -75,6 +76,8 @@ class _Names:
             if operator is None:
                 continue
             self.known[code] = True
+            # Of a gradient of the user's own the phase is known, and not the operator; a frame around one calls none.
+            self.named[code] = bool(operator.op) or not operator.calls
             self.op[code] = ops[operator.op] if operator.op else NO_TEXT
             sure = [part for part in operator.fuses if part != FURTHER]
             self.fuses[code] = fused[",".join(sure)] if sure else NO_TEXT
@@ -137,7 +140,7 @@ class Meaning:
         phase = pick("phase")
         phase = np.where(work & (phase != NO_TEXT), phase, self._path_phase[path]).astype(np.int32)
         phase[(phase == NO_TEXT) & (level == LEVEL["copy"])] = _PHASE["transfer"]
-        unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~known))
+        unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~pick("named")))
         told = self._told[rows["layer"]]
         layer = np.where(told == NO_TEXT, self._path_layer[path], told).astype(np.int32)
         mark = np.where(self._markers[name], NO_TEXT, pick("phase")).astype(np.int32)

@@ -19,7 +19,7 @@ _SLIGHT: Final = 1_000
 
 
 def repeated(rows: Columns, work: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-    """Rows of work that say the same as an earlier one of their track. rows: sorted by start, longest first."""
+    """Rows of `work` that say the same as an earlier one of their track. rows: sorted by start, longest first."""
     start, duration = times(rows), rows["duration_ps"]
     twice = np.zeros(len(start), dtype=bool)
     if len(start) < 2:

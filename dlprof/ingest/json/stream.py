@@ -36,6 +36,8 @@ _RESUME: Final = re.compile(
     rb'\}\s{0,64}(?:,\s{0,64}(?=\{\s{0,64}"(?:ph|name|cat|pid|tid|ts|dur|id|args|s|bp)"\s{0,64}:)|(?=\]\s{0,64}(?:[,}]|\Z)))'
 )
 """Where reading goes on behind damage: behind the end of an event, before the next one or the end of the list."""
+_NEXT: Final = re.compile(rb',\s{0,64}(?=\{[^{}]{0,300}"ph"\s{0,64}:)')
+"""Or before the next event, where the damaged one has no end of its own: it was cut off, or is no event at all."""
 _RESUME_SIZE: Final = 512
 FIRST_WINDOW: Final = 64 << 10
 """Bytes that are decoded at once behind damage: more of it may be near, and each costs what was decoded in vain."""
@@ -306,18 +308,19 @@ class JsonStream:
         self._window = FIRST_WINDOW
 
     def _to_next_event(self, start: int, at: int) -> int:
-        """Drops the buffer up to the first event, or the end of the list, behind `at`; gives the number of bytes lost from
-        `start` on."""
+        """Drops the buffer up to the first event, or the end of the list, behind the damaged one; gives the number of bytes
+        lost from `start` on. at: where the damage was met, which may be in what the next event begins with."""
         self._drop(start)
-        lost, at = 0, at - start
+        lost, at, begun = 0, at - start, 1
         while True:
-            found = _RESUME.search(self._buffer, at)
+            searched = _RESUME.search(self._buffer, at), _NEXT.search(self._buffer, begun)
+            found = [match.end() for match in searched if match]
             if found or self._eof:
-                cut = found.end() if found else len(self._buffer)
+                cut = min(found, default=len(self._buffer))
                 self._drop(cut)
                 return lost + cut
             # What may be the start of the pattern stays.
             cut = max(len(self._buffer) - _RESUME_SIZE, 0)
             self._drop(cut)
-            lost, at = lost + cut, max(at - cut, 0)
+            lost, at, begun = lost + cut, max(at - cut, 0), max(begun - cut, 0)
             self._fill(CHUNK)

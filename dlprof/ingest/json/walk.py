@@ -136,7 +136,10 @@ class ChromeFile:
         # An end beyond int64 has wrapped round.
         known = (start != MISSING) & (duration != MISSING) & ((duration <= 0) | (start + duration > start))
         known &= self._near(start) & self._near(start + duration)
-        self._leave_out(list(compress(rows, ~known)))
+        if not known.all():
+            until = [event.dur for event in rows[:complete]]
+            until += [event.ts for event in (*closed, *rows[complete + len(closed) :])]
+            self._leave_out([(rows[at], at < complete, until[at]) for at in np.flatnonzero(~known).tolist()])
         self.dialect.ctx.anomalies.count("negative_duration", int((duration[known] < 0).sum()))
         if not known.all():
             rows, ph, start, duration = list(compress(rows, known)), ph[known], start[known], duration[known]
@@ -172,21 +175,32 @@ class ChromeFile:
         low, high = max(middle - reach, MISSING + 1), min(middle + reach, -(MISSING + 1))
         return (start >= low) & (start <= high)
 
-    def _leave_out(self, rows: Sequence[Event]) -> None:
-        """Counts events without a time, and those whose clock is far from that of all others; says which was furthest."""
+    def _leave_out(self, rows: Sequence[tuple[Event, bool, Any]]) -> None:
+        """Counts events without a time, and those whose clock is far from that of all others; says which was furthest.
+
+        rows: event, whether it was written with its duration, and that, else its end
+        """
         ctx = self.dialect.ctx
-        for event, us in zip(rows, _whole_us([event.ts for event in rows]), strict=True):
-            if us is None:
+        starts, ends = (_whole_us([one[0].ts for one in rows]), _whole_us([one[2] for one in rows]))
+        for (event, lasts, _), start, end in zip(rows, starts, ends, strict=True):
+            if start is None or end is None:
                 ctx.anomalies.count("no_time")
                 continue
             ctx.anomalies.count("time_out_of_range")
-            days = (us // self.per_us - self.median_us) / _DAY_US
+            begins = self._days(start)
+            reaches = self._days(start + end if lasts else end)
+            days = max(begins, reaches, key=abs)
             if abs(days) > abs(self.furthest):
                 self.furthest = days
-                self.dialect.ctx.completeness["outlier"] = (
-                    f"left out for times far from those of the other events; the furthest, {event.name!r}, is written "
+                written = "is written" if abs(begins) >= abs(reaches) else "is said to end"
+                ctx.completeness["outlier"] = (
+                    f"left out for times far from those of the other events; the furthest, {event.name!r}, {written} "
                     f"{abs(days):.0f} days {'after' if days > 0 else 'before'} them"
                 )
+
+    def _days(self, us: int) -> float:
+        """From the median of the file to a time as written."""
+        return (us // self.per_us - self.median_us) / _DAY_US
 
     def _set_origin(self, rows: Sequence[Event]) -> None:
         """The median time of the first events decides, so that no single clock does, wherever its event stands; far from

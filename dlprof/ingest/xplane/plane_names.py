@@ -15,6 +15,8 @@ ASYNC: Final = re.compile(r"(?:.* )?Async .*Ops.*")
 """From an operation's start to its end, beside the operators of `XLA Ops`: the time that it costs stands there."""
 STEPS: Final = re.compile(r"(?:Sparse Core )?Steps")
 """A device's own steps."""
+STEPS_STREAM: Final = "Steps"
+"""Stream of the markers that these become."""
 XLA_OPS: Final = "XLA Ops"
 """Derived on GPUs, where it repeats the streams' kernels; on TPUs it is where the work is."""
 

@@ -17,7 +17,7 @@ from dlprof.ingest.xplane.device_steps import DeviceSteps
 from dlprof.ingest.xplane.event_names import EventNames
 from dlprof.ingest.xplane.hlo_columns import HloColumns
 from dlprof.ingest.xplane.other_stats import Quoter, render
-from dlprof.ingest.xplane.plane_names import device, nests
+from dlprof.ingest.xplane.plane_names import STEPS_STREAM, device, nests
 from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps
 from dlprof.ingest.xplane.stat_columns import Found, StatColumns, without
 
@@ -84,6 +84,24 @@ class PlaneRows:
     def new_line(self) -> None:
         """What comes next is of another line than what came before."""
         self._names.eager.new_line()
+
+    def steps(self, steps: DeviceSteps) -> RawBatch:
+        """The steps of the device's own line as markers."""
+        kind, index = self._device or ("", 0)
+        count, pool = len(steps.start), self._ctx.pool
+        track = self._ctx.track(f"{kind}:{index}", STEPS_STREAM, STEPS_STREAM, on_device=True, nests=nests(kind))
+        return in_range(
+            RawBatch(
+                track=np.full(count, track, dtype=np.int32),
+                name=pool("name").encode(map(str, steps.number.tolist())),
+                start_ps=steps.start,
+                duration_ps=steps.end - steps.start,
+                level=np.full(count, LEVEL["marker"], dtype=np.int8),
+                category=np.full(count, pool("category")[STEP_MARKER], dtype=np.int32),
+                step=steps.number,
+            ),
+            self._ctx.anomalies,
+        )
 
     def batch(self, lines: list[Line], rows: list[int], events: Events, begun: Int64 | None) -> RawBatch:
         """The events of one or more lines, each with its number of rows. begun: see `EagerKernels.types`."""

@@ -72,6 +72,26 @@ def test_a_hosts_empty_file_is_said(tmp_path: Path) -> None:
     assert info.completeness["empty files"] == f"{where}: what these hosts did is missing"
 
 
+def test_a_hosts_file_of_nothing_compressed_and_one_that_is_no_trace_are_said(tmp_path: Path) -> None:
+    run = profile_run(tmp_path, "2025_01_01", w0=trace(), w1=b"no protobuf at all")
+    (run / "w2.trace.json.gz").write_bytes(gzip.compress(b""))
+    (run / "w3.trace.json.gz").write_bytes(gzip.compress(b"x" * 5000)[:20])
+    (run / "notes.json").write_bytes(b'{"of": "mine"}')
+    _, info = read(tmp_path, frameworks.vocabularies())
+    assert (info.anomalies["empty_file"], info.anomalies["refused_file"]) == (1, 2)
+    assert info.completeness["empty files"].endswith("w2.trace.json.gz: what these hosts did is missing")
+    said = info.completeness["files that are no traces"]
+    assert "w1.xplane.pb: passed over, for not a trace" in said
+    assert "w3.trace.json.gz: passed over, for damaged compression" in said
+    assert "notes" not in said
+
+
+def test_a_folder_whose_only_trace_is_damaged_says_what_is_wrong_with_it(tmp_path: Path) -> None:
+    profile_run(tmp_path, "2025_01_01", w0=b"no protobuf at all")
+    with pytest.raises(TraceError, match=r"no trace in this folder; of .*w0\.xplane\.pb: not a trace"):
+        read(tmp_path)
+
+
 def test_a_hosts_file_without_events_is_said(tmp_path: Path) -> None:
     profile_run(tmp_path, "2025_01_01", w0=trace(), w1=space(PlaneBytes("/host:CPU")))
     _, info = read(tmp_path, frameworks.vocabularies())

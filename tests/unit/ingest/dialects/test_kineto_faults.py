@@ -568,3 +568,119 @@ def test_the_module_hierarchy_of_torchscript_names_the_layer(tmp_path: Path) -> 
     found, _ = read(tmp_path, events)
     told = {row["name"]: row["layer"] for row in found if row["level"] in ("op", "kernel")}
     assert told == {"aten::linear": "head/1", "aten::addmm": "head/1", "gemm": "head/1"}
+
+
+def test_a_rank_that_is_written_as_text_is_a_rank(tmp_path: Path) -> None:
+    found, _ = read(tmp_path, [op("aten::mm", 0, 9, 1)], distributedInfo={"rank": "3", "world_size": "4"})
+    assert found[0]["rank"] == 3
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "void vllm::cross_device_reduce_1stage<__nv_bfloat16, 2>(vllm::RankData*)",
+        "void sglang::cross_device_reduce_2stage<half, 8>(sglang::RankData*)",
+        "one_shot_all_reduce_kernel<float>",
+        "void nvshmemi_transfer_rma_nbi<(threadgroup_t)1>",
+        "void deep_ep::intranode::dispatch<8, 768>(int4*)",
+    ],
+)
+def test_kernels_that_go_past_nccl_are_communication_whoever_launched_them(tmp_path: Path, name: str) -> None:
+    found, _ = read(tmp_path, [op("vllm::inplace_op", 0, 9, 1), call(1, 1), kernel(name, 10, 50, 1)])
+    assert [row["phase"] for row in found if row["level"] == "kernel"] == ["communication"]
+
+
+@pytest.mark.parametrize("name", ["CompiledFunctionBackward", "MyKernelBackward", "FlashAttnFuncBackward1"])
+def test_a_gradient_of_the_users_own_is_backward_where_no_engines_frame_is_around_it(tmp_path: Path, name: str) -> None:
+    events = [op(name, 0, 40, 1), op("aten::mm", 2, 20, 2), call(3, 2), kernel("gemm", 50, 20, 2)]
+    found, info = read(tmp_path, events)
+    assert {row["name"]: row["phase"] for row in found if row["level"] != "api"} == dict.fromkeys(
+        (name, "aten::mm", "gemm"), "backward"
+    )
+    assert info.anomalies == {"unknown_operator": 1}
+
+
+def test_memory_that_is_written_as_text_is_memory_and_a_device_of_any_kind_has_its_own(tmp_path: Path) -> None:
+    told = [("1", "0", "1024", 4096), (1, 0, 2048, 4096), ("0", "-1", 100, None), (7, 2, 9, 9), (77, 1, 5, 5)]
+    events = [
+        {"ph": "i", "name": "[memory]", "pid": 100, "tid": 1, "ts": EPOCH + at, "args": args}
+        for at, args in enumerate(
+            {"Total Allocated": total, "Total Reserved": held, "Device Type": kind, "Device Id": number, "Bytes": 5}
+            for kind, number, total, held in told
+        )
+    ]
+    events.append({"ph": "i", "name": "[memory]", "pid": 100, "tid": 1, "ts": EPOCH + 9, "args": {"Bytes": 4}})
+    found, info = read(tmp_path, [op("aten::mm", 0, 9, 1), kernel("k", 1, 9, 1), *events])
+    counters = [(row["device"], row["value"]) for row in found if row["level"] == "counter"]
+    assert sorted(counters, key=str) == [
+        ("device-type-77:1", 5.0),
+        ("fpga:2", 9.0),
+        ("gpu:0", 1024.0),
+        ("gpu:0", 2048.0),
+        ("host", 100.0),
+        ("host", None),
+    ]
+    assert info.anomalies["json_odd_type"] == 1
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_an_event_that_is_said_to_last_for_years_is_left_out_and_named(tmp_path: Path, first: bool) -> None:
+    good = [op("aten::mm", 0, 20, 1), call(5, 1), kernel("gemm", 30, 10, 1)]
+    for odd in (
+        [kernel("endless", 1, 9e14, 1)],
+        [
+            {"ph": "B", "cat": "cpu_op", "name": "endless", "pid": 1, "tid": 1, "ts": EPOCH},
+            {"ph": "E", "name": "endless", "pid": 1, "tid": 1, "ts": EPOCH + 10**13},
+        ],
+    ):
+        found, info = read(tmp_path, [*odd, *good] if first else [*good, *odd])
+        assert work(found) == [("gpu:0", "gemm", 10)]
+        assert info.anomalies == {"time_out_of_range": 1}
+        assert "'endless', is said to end" in info.completeness["outlier"]
+
+
+def test_an_event_without_a_duration_has_no_time_that_can_be_read(tmp_path: Path) -> None:
+    bare = {name: value for name, value in op("aten::relu", 5, 1, 2).items() if name != "dur"}
+    found, info = read(tmp_path, [op("aten::mm", 0, 20, 1), bare])
+    assert [row["name"] for row in found] == ["aten::mm"]
+    assert info.anomalies == {"no_time": 1}
+
+
+@pytest.mark.parametrize("apart", [False, True])
+def test_operators_and_calls_that_the_file_holds_twice_count_once(tmp_path: Path, apart: bool) -> None:
+    once = [op("aten::linear", 0, 50, 1), op("aten::addmm", 5, 40, 2), call(10, 2), kernel("gemm", 60, 30, 2)]
+    events = [*once, *once] if apart else [event for event in once for _ in range(2)]
+    keys = ("name", "op", "calls", "self_ps", "launch", "phase")
+    found, info = read(tmp_path, events)
+    assert [[row[key] for key in keys] for row in found] == [
+        [row[key] for key in keys] for row in read(tmp_path, once)[0]
+    ]
+    assert info.anomalies == {"duplicate_event": 4}
+
+
+def test_operators_alike_that_bear_no_id_or_another_are_each_one(tmp_path: Path) -> None:
+    alike = [span("cpu_op", "aten::t", 0, 5, tid=tid) for tid in (1, 2)]
+    found, info = read(
+        tmp_path, [*alike, op("aten::mm", 10, 5, 1), op("aten::mm", 10, 5, 2), span("cpu_op", "a", 0, 5)]
+    )
+    assert len(found) == 5
+    assert "duplicate_event" not in info.anomalies
+
+
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '{"ph": "X", "cat": "cpu_op", "name": "cut',
+        "\x00\x01\x02",
+        '{"ph": "X", "cat": "cpu_op", "name": "a{[}"b", "ts": 1, "dur": 1, "args": {}}',
+        '{"ph": "X", "cat": "cpu_op", "name": "a", "args": {"stack": [{"name": "f"}, {"name": "g"}], bad}}',
+    ],
+)
+def test_repair_loses_what_is_damaged_and_not_the_event_behind_it(tmp_path: Path, bad: str) -> None:
+    good = [json.dumps(op(f"aten::{name}", start, 5, start)) for start, name in enumerate(("mm", "relu", "add"), 1)]
+    for place in range(4):
+        text = ", ".join([*good[:place], bad, *good[place:]])
+        found, info = rows_of('{"schemaVersion": 1, "traceEvents": [' + text + "]}", tmp_path, repair=True)
+        assert [row["name"] for row in found] == ["aten::mm", "aten::relu", "aten::add"]
+        assert info.anomalies["damage_skipped"] == 1
+        assert len(bad) - 1 <= info.anomalies["bytes_lost"] <= len(bad) + 4

@@ -171,7 +171,10 @@ def test_instructions_times_categories_and_paths_equal_xprofs_hlo_stats(name: st
 def test_a_tpus_times_and_categories_equal_xprofs_hlo_stats(tmp_path: Path) -> None:
     path = TRACES / "faults" / "tpu_sparsecore_megascale.xplane.pb"
     theirs = {row["category"]: row["total_time"] for row in of_xprof(path, "hlo_stats", tmp_path)}
-    ours = {row["category"]: row["duration_ps"] / PS_PER_US for row in of(read(path)[0], device="tpu:0").to_pylist()}
+    ours = {
+        row["category"]: row["duration_ps"] / PS_PER_US
+        for row in of(read(path)[0], device="tpu:0", level="kernel").to_pylist()
+    }
     assert ours == theirs == {"convolution fusion": 600.0, "copy-done": 300.0}
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from reading import read
 from xspace_bytes import PlaneBytes, space
 
 from dlprof import frameworks
+from dlprof.analysis.trace import breakdown, steps
 
 US = 1_000_000
 
@@ -34,12 +36,14 @@ def core(name: str = "/device:TPU:0") -> PlaneBytes:
 
 def test_lines_that_repeat_or_overlap_the_operators_are_left_out_and_counted(tmp_path: Path) -> None:
     rows, info = run(tmp_path, core())
-    assert [(row["device"], row["stream"], row["duration_ps"] // US) for row in rows] == [
-        ("tpu:0", "XLA Ops", 600),
-        ("tpu:0", "XLA Ops", 300),
+    assert [(row["level"], row["stream"], row["step"], row["duration_ps"] // US) for row in rows] == [
+        ("marker", "Steps", 1, 1000),
+        ("kernel", "XLA Ops", 1, 600),
+        ("kernel", "XLA Ops", 1, 300),
     ]
+    assert {row["device"] for row in rows} == {"tpu:0"}
     assert info.anomalies["async_line_events"] == 1
-    assert info.anomalies["derived_line_events"] == 3
+    assert info.anomalies["derived_line_events"] == 2
 
 
 def test_sparse_cores_and_the_network_between_slices_are_devices_of_their_own(tmp_path: Path) -> None:
@@ -55,7 +59,8 @@ def test_sparse_cores_and_the_network_between_slices_are_devices_of_their_own(tm
     rows, _ = run(tmp_path, *planes, network)
     times: dict[str, int] = {}
     for row in rows:
-        times[row["device"]] = times.get(row["device"], 0) + row["duration_ps"] // US
+        if row["level"] == "kernel":
+            times[row["device"]] = times.get(row["device"], 0) + row["duration_ps"] // US
     assert times == {"tpu:1": 900, "sparsecore:1.0": 400, "sparsecore:1.1": 400, "megascale:0": 5000}
     (received,) = (row for row in rows if row["device"] == "megascale:0")
     assert (received["phase"], received["level"]) == ("communication", "kernel")
@@ -72,13 +77,63 @@ def test_each_core_has_its_own_steps_and_offloading_is_in_none(tmp_path: Path) -
         tpu.line("Host Offload Ops row 1", [tpu.event("offload", shift, 900 * US)], id_=4)
         planes.append(tpu)
     rows, info = run(tmp_path, *planes)
-    assert sorted((row["device"], row["step"], row["duration_ps"] // US) for row in rows) == [
-        ("tpu:0", 0, 300),
-        ("tpu:0", 1, 300),
-        ("tpu:1", 0, 301),
-        ("tpu:1", 1, 301),
+    told = {
+        level: sorted((row["device"], row["step"], row["duration_ps"] // US) for row in rows if row["level"] == level)
+        for level in ("kernel", "marker")
+    }
+    steps = [(device, step) for device in ("tpu:0", "tpu:1") for step in (0, 1)]
+    assert told["kernel"] == [(device, step, 301 if device == "tpu:1" else 300) for device, step in steps]
+    assert told["marker"] == [(device, step, 1000) for device, step in steps]
+    assert info.anomalies["derived_line_events"] == 4
+
+
+def stepped(shift: int = 0) -> PlaneBytes:
+    """A TPU of two steps, of which the second lasts longer, and an operator in each."""
+    tpu = PlaneBytes("/device:TPU:0")
+    tpu.line("Steps", [tpu.event("4", shift, 900 * US), tpu.event("5", shift + 1000 * US, 1500 * US)], id_=1)
+    tpu.line("XLA Ops", [tpu.event("a", shift + at * US, 300 * US) for at in (10, 1010)], id_=2)
+    return tpu
+
+
+def test_steps_that_a_device_alone_tells_are_the_traces_steps(tmp_path: Path) -> None:
+    (tmp_path / "t.xplane.pb").write_bytes(space(stepped()))
+    events, _ = read(tmp_path / "t.xplane.pb", frameworks.vocabularies())
+    assert steps.table(events).select(["step", "wall_ns"]).to_pylist() == [
+        {"step": 4, "wall_ns": 900_000},
+        {"step": 5, "wall_ns": 1_500_000},
     ]
-    assert info.anomalies["derived_line_events"] == 8
+    shown = breakdown.view(events, "step").select(["step", "self_ns", "wall_ns"]).to_pylist()
+    assert shown == [{"step": step, "self_ns": 300_000, "wall_ns": 300_000} for step in (4, 5)]
+
+
+def test_steps_that_the_host_marks_come_before_those_of_devices(tmp_path: Path) -> None:
+    host = PlaneBytes("/host:CPU")
+    host.line("python", [host.event("train", at * 1000 * US, 800 * US, step_num=at) for at in (0, 1, 2)], id_=1)
+    (tmp_path / "t.xplane.pb").write_bytes(space(stepped(), host))
+    events, _ = read(tmp_path / "t.xplane.pb", frameworks.vocabularies())
+    assert steps.table(events)["step"].to_pylist() == [0, 1, 2]
+
+
+def test_a_tpus_json_alone_tells_the_steps_that_its_xplane_tells(tmp_path: Path) -> None:
+    names = [{"ph": "M", "pid": 3, "name": "process_name", "args": {"name": "/device:TPU:0"}}]
+    names += [
+        {"ph": "M", "pid": 3, "tid": tid, "name": "thread_name", "args": {"name": name}}
+        for tid, name in ((1, "Steps"), (2, "XLA Ops"))
+    ]
+    events = [{"ph": "X", "pid": 3, "tid": 2, "ts": at, "dur": 300, "name": "a"} for at in (10, 1010)]
+    events += [
+        {"ph": "X", "pid": 3, "tid": 1, "ts": at, "dur": length, "name": name}
+        for at, length, name in ((0, 900, "4"), (1000, 1500, "5"), (3000, 5, "warm-up"))
+    ]
+    written = json.dumps({"metadata": {"highres-ticks": True}, "traceEvents": [*names, *events]})
+    (tmp_path / "w.trace.json").write_text(written)
+    (tmp_path / "w.xplane.pb").write_bytes(space(stepped()))
+    columns = ["device", "stream", "level", "name", "step", "start_ps", "duration_ps", "self_ps"]
+    found, info = read(tmp_path / "w.trace.json", frameworks.vocabularies())
+    plane, _ = read(tmp_path / "w.xplane.pb", frameworks.vocabularies())
+    assert found.num_rows == 4
+    assert sorted(map(str, found.select(columns).to_pylist())) == sorted(map(str, plane.select(columns).to_pylist()))
+    assert info.anomalies["derived_line_events"] == 1
 
 
 def test_the_devices_own_clock_tells_how_long_an_operator_took(tmp_path: Path) -> None:
@@ -157,4 +212,4 @@ def test_the_line_of_the_program_is_that_of_the_instructions_metadata(tmp_path: 
     tpu = core()
     tpu.describe("fusion.1", "fusion.1", tf_op="jit(f)/dense/dot_general:", source="/x/site-packages/net/model.py:42")
     rows, _ = run(tmp_path, tpu)
-    assert [row["source_line"] for row in rows] == ["net/model.py:42", None]
+    assert [row["source_line"] for row in rows if row["level"] == "kernel"] == ["net/model.py:42", None]
