@@ -187,12 +187,11 @@ class ChromeFile:
                 ctx.anomalies.count("no_time")
                 continue
             ctx.anomalies.count("time_out_of_range")
-            begins = self._days(start)
-            reaches = self._days(start + end if lasts else end)
-            days = max(begins, reaches, key=abs)
+            days, written = self._days(start), "is written"
+            if abs(days) * _DAY_US <= self.dialect.reach_us:
+                days, written = self._days(start + end if lasts else end), "is said to end"
             if abs(days) > abs(self.furthest):
                 self.furthest = days
-                written = "is written" if abs(begins) >= abs(reaches) else "is said to end"
                 ctx.completeness["outlier"] = (
                     f"left out for times far from those of the other events; the furthest, {event.name!r}, {written} "
                     f"{abs(days):.0f} days {'after' if days > 0 else 'before'} them"
