@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
-from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
 import pytest
 from filelock import FileLock
+from framework_environments import environment, pip
 from short_runs import STEPS
 
 TORCH = "2.13.0"
@@ -59,52 +57,29 @@ def captures(dlprof, shared_folder) -> dict[str, Path]:
     return made
 
 
-def _run(*words: object, timeout: int = 900) -> subprocess.CompletedProcess[str]:
-    return subprocess.run([*map(str, words)], capture_output=True, text=True, timeout=timeout, check=False)
-
-
-def _environment(request: pytest.FixtureRequest, name: str, install: Callable[[Path], str | None]) -> Path:
-    """The Python of an environment that `install(python)` fills on first use, kept in pytest's cache; skips with its answer."""
-    cache = request.config.cache
-    assert cache is not None
-    folder = cache.mkdir(name)
-    python = folder / "bin" / "python"
-    with FileLock(folder.with_suffix(".lock")):
-        if not (folder / "complete").exists():
-            assert _run(sys.executable, "-m", "venv", "--clear", folder).returncode == 0
-            if failed := install(python):
-                pytest.skip(failed)
-            (folder / "complete").touch()
-    return python
-
-
-def _pip(python: Path, *words: str) -> subprocess.CompletedProcess[str]:
-    return _run(python, "-m", "pip", "--quiet", "--disable-pip-version-check", "install", *words)
-
-
 def _install_torch(python: Path) -> str | None:
-    asked = _pip(python, "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", f"torch=={TORCH}")
+    asked = pip(python, "--dry-run", "--no-deps", "--ignore-installed", "--report", "-", f"torch=={TORCH}")
     if asked.returncode:
         return f"pip finds no torch {TORCH} for this Python: {asked.stderr.strip()[-200:]}"
     [found] = json.loads(asked.stdout)["install"]
     if any(word.startswith(("nvidia", "cuda")) for word in found["metadata"].get("requires_dist", [])):
         return f"pip would fetch a CUDA build of torch {TORCH}: point it at an index of CPU builds"
-    made = _pip(python, f"torch=={TORCH}", "numpy")
+    made = pip(python, f"torch=={TORCH}", "numpy")
     return f"torch {TORCH} cannot be installed: {made.stderr.strip()[-200:]}" if made.returncode else None
 
 
 def _install_jax(python: Path) -> str | None:
-    made = _pip(python, *JAX_PACKAGES)
+    made = pip(python, *JAX_PACKAGES)
     return f"no environment with {JAX_PACKAGES[0]}: {made.stderr.strip()[-300:]}" if made.returncode else None
 
 
 @pytest.fixture(scope="session")
 def torch(request: pytest.FixtureRequest) -> Path:
     """A Python that has the CPU build of torch."""
-    return _environment(request, f"torch-{TORCH}", _install_torch)
+    return environment(request, f"torch-{TORCH}", _install_torch)
 
 
 @pytest.fixture(scope="session")
 def jax_python(request: pytest.FixtureRequest) -> Path:
     """A Python that has JAX and what trains with it."""
-    return _environment(request, JAX_PACKAGES[0].replace("==", "-"), _install_jax)
+    return environment(request, JAX_PACKAGES[0].replace("==", "-"), _install_jax)

@@ -67,3 +67,27 @@ def test_a_step_that_is_compiled_anew_among_the_recorded_ones_is_told(dlprof, ja
     done = dlprof("capture", "--steps", "41..60", "-o", tmp_path / "made", "--", jax_python, "train.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "programs were compiled among the recorded steps" in done.stderr
+
+
+KERAS = """
+import sys
+import keras, numpy
+keras.utils.set_random_seed(0)
+model = keras.Sequential([keras.layers.Dense(8, activation="relu"), keras.layers.Dense(1)])
+model.compile("sgd", "mse")
+x, y = numpy.ones((4000, 20), "float32"), numpy.ones((4000, 1), "float32")
+model.fit(x, y, batch_size=int(sys.argv[1]), epochs=int(sys.argv[2]), verbose=0)
+"""
+
+
+def test_a_batch_of_keras_that_its_fit_was_given_is_told_and_another_is_refused(
+    dlprof, jax_python: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "train.py").write_text(KERAS)
+    words = [f"{jax_python} train.py {size} 1000000" for size in (10, 20)]
+    environment = {"KERAS_BACKEND": "jax"}
+    done = dlprof("compare", "--a", words[0], "--b", words[1], "--trials", 1, "--traces", 0, "-o", tmp_path / "made",
+                  cwd=tmp_path / "project", env=environment)  # fmt: skip
+    assert done.returncode == 5, done.stderr
+    assert "batch differs: A float32[10, 20], B float32[20, 20] (--allow batch)" in done.stderr

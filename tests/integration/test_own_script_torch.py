@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 from pathlib import Path
 
@@ -24,6 +25,7 @@ parser.add_argument("--width", type=int, default=64)
 parser.add_argument("--slow", type=float, default=0.0)
 parser.add_argument("--accumulate", type=int, default=1)
 parser.add_argument("--bf16", action="store_true")
+parser.add_argument("--by-name", action="store_true")
 parser.add_argument("--seed", type=int, default=0)
 parser.add_argument("--crash", type=int, default=-1)
 parser.add_argument("--exit", type=int, default=0)
@@ -35,7 +37,7 @@ for step in range(a.steps):
     for _ in range(a.accumulate):
         x, y = torch.randn(a.batch_size, 64), torch.randint(0, 10, (a.batch_size,))
         with torch.autocast("cpu", torch.bfloat16, enabled=a.bf16):
-            loss = nn.functional.cross_entropy(model(x), y)
+            loss = nn.functional.cross_entropy(model(input=x) if a.by_name else model(x), y)
         loss.backward()
     end = time.perf_counter() + a.slow
     while time.perf_counter() < end:
@@ -61,6 +63,18 @@ for _ in range(4000):
     of_g.zero_grad(); d(g(torch.randn(16, 4))).mean().backward(); of_g.step()
 """
 
+COMPILED = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+model = torch.compile(nn.Sequential(nn.Linear(64, 64), nn.ReLU(), nn.Linear(64, 10)))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+for _ in range(400):
+    loss = nn.functional.cross_entropy(model(torch.randn(32, 64)), torch.randint(0, 10, (32,)))
+    optimizer.zero_grad(); loss.backward(); optimizer.step()
+print("loss", loss.item())
+"""
+
 INFER = """
 import torch
 from torch import nn
@@ -73,7 +87,7 @@ with torch.no_grad():
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name, text in (("train", TRAIN), ("gan", GAN), ("infer", INFER)):
+    for name, text in (("train", TRAIN), ("gan", GAN), ("infer", INFER), ("compiled", COMPILED)):
         (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "run.sh").write_text('exec "$PYTHON" train.py "$@"\n')
     return tmp_path
@@ -165,10 +179,44 @@ def test_of_two_optimizers_the_one_that_steps_least_often_makes_the_step(dlprof,
     assert runtime["backward passes"] == 3
 
 
+@pytest.mark.parametrize(
+    ("words", "fact", "value"),
+    [(("--bf16",), "autocast", ["cpu bfloat16"]), (("--accumulate", "4"), "backward passes", 4)],
+)
+def test_mixed_precision_and_accumulated_gradients_are_told_and_the_output_stays(
+    dlprof, torch: Path, project: Path, words: tuple[str, ...], fact: str, value: object
+) -> None:
+    command = (torch, "train.py", "--steps", 600, *words)
+    plain, done = _plain(project, *command), _captured(dlprof, project, *command)
+    assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout), done.stderr
+    assert _manifest(project / "made")["child"]["runtime"][fact] == value
+
+
+def test_a_compiled_module_is_not_compiled_anew_for_the_recording(dlprof, torch: Path, project: Path) -> None:
+    if shutil.which("g++") is None:
+        pytest.skip("torch.compile needs a C++ compiler on a CPU, and there is none")
+    command = (torch, "compiled.py")
+    plain, done = _plain(project, *command), _captured(dlprof, project, *command)
+    assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout), done.stderr
+    child = _manifest(project / "made")["child"]
+    assert child["runtime"]["start"]["compiled"] == 1
+    assert "compiled among the recorded steps" not in done.stderr
+    assert child["window"]["steps"] == 20
+
+
 def test_without_an_optimizer_a_forward_pass_is_a_step(dlprof, torch: Path, project: Path) -> None:
     done = _captured(dlprof, project, torch, "infer.py")
     assert done.returncode == 0, done.stderr
     assert "forward pass of the outermost module" in _manifest(project / "made")["child"]["runtime"]["steps found by"]
+
+
+def test_a_script_that_takes_no_step_is_told_what_was_looked_for_and_what_was_there(
+    dlprof, torch: Path, project: Path
+) -> None:
+    done = _captured(dlprof, project, torch, "-c", "import torch; print(torch.ones(3).sum().item())")
+    assert (done.returncode, done.stdout) == (1, "3.0\n")
+    assert "though torch 2." in done.stderr
+    assert "looked for: an optimizer of PyTorch" in done.stderr
 
 
 def _compared(dlprof, project: Path, a: str, b: str, *more: object):
@@ -194,8 +242,14 @@ def test_a_planted_slow_down_is_found_and_stands_first_in_the_ledger(dlprof, tor
 
 @pytest.mark.parametrize(
     ("words", "kind"),
-    [("--batch-size 64", "batch"), ("--width 128", "parameters"), ("--accumulate 4", "accumulation"), ("--bf16", "precision")],
-)  # fmt: skip
+    [
+        ("--batch-size 64", "batch"),
+        ("--by-name --batch-size 64", "batch"),
+        ("--width 128", "parameters"),
+        ("--accumulate 4", "accumulation"),
+        ("--bf16", "precision"),
+    ],
+)
 def test_other_work_is_refused_with_its_name(dlprof, torch: Path, project: Path, words: str, kind: str) -> None:
     train = f"{torch} train.py --steps 1000000"
     done = _compared(dlprof, project, train, f"{train} {words}", "--trials", 1, "--traces", 0)

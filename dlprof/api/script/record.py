@@ -6,13 +6,13 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 from dlprof import frameworks, temporary
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.record import output_folder
 from dlprof.capture.machine import provenance
-from dlprof.capture.script import watched
+from dlprof.capture.script import no_step, watched
 from dlprof.capture.script.command import Command
 from dlprof.capture.script.watched import Watched, WindowWish
 from dlprof.capture.workers.process import exit_words
@@ -22,12 +22,6 @@ from dlprof.protocol import Artefact, ChildFacts, Window
 from dlprof.store import Capture, CaptureWriter
 from dlprof.units import format_ns
 from dlprof.version import __version__
-
-LOOKED_FOR: Final = (
-    "an optimizer of PyTorch, a jitted function of JAX, Keras's fit, a tf.function or session of TensorFlow, a Trainer or "
-    "Module of MXNet"
-)
-"""What dlprof knows as steps, for errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +84,7 @@ def _nothing(found: Watched, asked: ScriptCapture) -> TraceError:
     """Why a script that ended well left no recording."""
     if found.hello is None:
         return TraceError(
-            f"no training step was seen in {asked.command}; looked for: {LOOKED_FOR}",
-            hint="name the function that is one step: --step module:function (`__main__:train_step` for one of the script "
-            "itself); a script whose Python runs with -I or -E cannot be watched",
+            f"no training step was seen in {asked.command}{no_step.words(found.without, asked.step)}", hint=no_step.HINT
         )
     if "could not do" in found.why:
         return TraceError(f"nothing was recorded: {found.why}")
@@ -143,6 +135,7 @@ def warnings(found: Watched, wish: WindowWish) -> Iterator[str]:
     """What a reader of the capture must know."""
     assert found.hello is not None
     yield from found.hello.troubles
+    yield from found.facts.get("untold", ())
     if found.why:
         yield found.why
     if found.compiled:

@@ -188,7 +188,7 @@ class ScriptTrials(Kind):
             self.warn(
                 f"{side.upper()}: uses none of the frameworks that can record, so both sides are timed and not traced"
             )
-        for trouble in self.hellos[side].troubles:
+        for trouble in (*self.hellos[side].troubles, *self.facts[side][0].get("untold", ())):
             self.warn(f"{side.upper()}: {trouble}")
 
     def _judge(self, found: tuple[scripts.Difference, ...]) -> None:

@@ -25,7 +25,7 @@ _RANKS_S: Final = 120.0
 """Ranks of one job take their first step together; one that does not report by then has failed, or is not watched."""
 
 
-class Hello(msgspec.Struct, frozen=True, kw_only=True):
+class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="hello"):
     """What a process says at its first known step.
 
     found: how its steps were found, in words
@@ -43,6 +43,21 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True):
     version: str
     found: str
     step: int
+    troubles: list[str] = []
+
+
+class NoStep(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="no step"):
+    """What a process says at its end that took no step, though it had imported a framework or was told which function is one.
+
+    frameworks: name and release of each that it imported
+    named: whether the function that --step names was there: found | absent, '' where none is named
+    """
+
+    pid: int
+    python: str = ""
+    executable: str = ""
+    frameworks: dict[str, str] = {}
+    named: str = ""
     troubles: list[str] = []
 
 
@@ -150,12 +165,14 @@ class Listener:
     """The socket. `job` waits for the first process that takes steps, and for the other ranks of its job.
 
     path: where it is to lie; where that is too long for a socket, it lies in a folder of its own in /tmp, which goes with it.
+    late: processes that began to take steps after the job; without: those that ended and had taken none
     """
 
     def __init__(self, path: Path) -> None:
         self._own = Path(tempfile.mkdtemp(prefix="dlprof-", dir="/tmp")) if len(str(path)) > _LONGEST else None  # nosec B108
         self.path = self._own / "steps" if self._own else path
         self.late: list[Hello] = []
+        self.without: list[NoStep] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         self._socket.bind(str(self.path))
         self._socket.listen(64)
@@ -199,17 +216,21 @@ class Listener:
 
     def _link(self, alive: Callable[[], bool], deadline: float) -> Link | None:
         while True:
-            if self._selector.select(min(_POLL_S, max(deadline - time.monotonic(), 0))):
+            # Asked before the socket is looked at, so that what a process said before it ended is read.
+            over = time.monotonic() >= deadline or not alive()
+            if self._selector.select(0 if over else min(_POLL_S, max(deadline - time.monotonic(), 0))):
                 with contextlib.suppress(BlockingIOError, OSError):
                     connection, _ = self._socket.accept()
-                    if (link := _greeted(connection)) is not None:
-                        return link
-            elif time.monotonic() >= deadline or not alive():
+                    greeted = _greeted(connection)
+                    if isinstance(greeted, Link):
+                        return greeted
+                    self.without += [greeted] if greeted is not None else []
+            elif over:
                 return None
 
 
-def _greeted(connection: socket.socket) -> Link | None:
-    """A connection with its hello; None for one that says none."""
+def _greeted(connection: socket.socket) -> Link | NoStep | None:
+    """A connection with its hello, or what a process without any step says; None for one that says neither."""
     connection.settimeout(10.0)
     left = b""
     try:
@@ -219,9 +240,12 @@ def _greeted(connection: socket.socket) -> Link | None:
                 raise OSError
             left += chunk
         line, _, left = left.partition(b"\n")
-        hello = msgspec.json.decode(line, type=Hello)
+        hello: Hello | NoStep = msgspec.json.decode(line, type=Hello | NoStep)
     except (OSError, msgspec.MsgspecError):
         connection.close()
         return None
+    if isinstance(hello, NoStep):
+        connection.close()
+        return hello
     connection.settimeout(None)
     return Link(connection, hello, left)

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Final
 
 from dlprof.capture.script.command import Command, variables
-from dlprof.capture.script.link import Hello, Job, Listener, ScriptEnded
+from dlprof.capture.script.link import Hello, Job, Listener, NoStep, ScriptEnded
 from dlprof.errors import ChildFailed
 from dlprof.protocol import Artefact
 from dlprof.stats import warm_up
@@ -73,6 +73,7 @@ class Watched:
     beside: times of synchronised steps without profiler, before and after the window; traced: those in it
     compiled: programs that were compiled among the recorded steps
     artefacts: of each rank: kind and path of its trace files
+    without: processes that ended and had taken no step
     why: why there is no window, '' where there is one
     """
 
@@ -89,6 +90,7 @@ class Watched:
     compiled: int = 0
     artefacts: list[Artefact] = field(default_factory=list)
     late: list[Hello] = field(default_factory=list)
+    without: list[NoStep] = field(default_factory=list)
     why: str = ""
 
 
@@ -112,7 +114,7 @@ def watch(
             except ChildFailed as error:
                 found.why = error.message
             listener.release_late()
-            found.late = listener.late
+            found.late, found.without = listener.late, listener.without
             found.returncode = _waited(process, listener)
     return found
 

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from dlprof.capture.script import no_step
 from dlprof.capture.script.command import Command, variables
 from dlprof.capture.script.link import Answer, Hello, Job, Listener, ScriptEnded
 from dlprof.capture.workers import process
@@ -127,7 +128,8 @@ class ScriptWorker:
         if self._job is None:
             if self._process.poll() is None:
                 raise self._failed(f"took no step that was seen within {timeout_s:g} s")
-            raise self._failed("ended, and no training step was seen")
+            told = no_step.words(self._listener.without, self.launch.step)
+            raise self._failed(f"ended, and no training step was seen{told}")
         self._groups = self._process_groups()
         self._facts = self._ask({"cmd": "facts"})[0].facts
         hello = self._job.hello
@@ -256,7 +258,7 @@ class ScriptWorker:
                 "--budget"
             )
         elif code == 0:
-            hint = "name the function that is one step: --step module:function"
+            hint = no_step.HINT
         return ChildFailed(f"`{self.launch.command}` {how}{ended}{said}", hint=hint)
 
     def _process_groups(self) -> tuple[int, ...]:

@@ -12,20 +12,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from watched_script import LOOP, STEP, Script
 
 from dlprof.capture.script.command import INJECTED
-from dlprof.capture.script.link import Job, Listener, ScriptEnded
-
-STEP = {"DLPROF_STEP": "__main__:train_step"}
-
-LOOP = """
-import os, sys, time
-def train_step(n):
-    time.sleep(0.001)
-for n in range(int(sys.argv[1])):
-    train_step(n)
-print("finished", flush=True)
-"""
+from dlprof.capture.script.link import ScriptEnded
 
 SWALLOWING = """
 import time
@@ -39,39 +29,6 @@ for n in range(100000):
         if n > 40:
             raise
 """
-
-
-class Script:
-    """A script under way, and what it says to dlprof."""
-
-    def __init__(self, folder: Path, text: str, words: tuple[object, ...], more: dict[str, str]) -> None:
-        self.listener = Listener(folder / "s")
-        (folder / "script.py").write_text(text)
-        environment = {**os.environ, "PYTHONPATH": str(INJECTED), "DLPROF_SOCKET": str(self.listener.path), **more}
-        command = [sys.executable, str(folder / "script.py"), *map(str, words)]
-        self.process = subprocess.Popen(
-            command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-        )
-        self.jobs: list[Job] = []
-
-    @property
-    def job(self) -> Any:
-        """Its processes, once they have taken a step; None where it ends before."""
-        found = self.listener.job(lambda: self.process.poll() is None, time.monotonic() + 30)
-        self.jobs += [found] if found else []
-        return found
-
-    def ended(self) -> tuple[int, str, str]:
-        out, err = self.process.communicate(timeout=30)
-        return self.process.returncode, out, err
-
-    def close(self) -> None:
-        self.process.kill()
-        if self.process.stdout and not self.process.stdout.closed:
-            self.process.communicate()
-        for job in self.jobs:
-            job.close()
-        self.listener.close()
 
 
 @pytest.fixture
@@ -133,6 +90,37 @@ def test_a_program_that_never_takes_a_step_never_reports_and_runs_as_without(sta
     script = start("import sys; print(sys.path[0] != '', 'inject' in str(sys.path))")
     assert script.job is None
     assert script.ended() == (0, "True False\n", "")
+
+
+def test_a_program_that_imports_a_framework_and_takes_no_step_says_at_its_end_what_it_had(
+    start, tmp_path: Path
+) -> None:
+    (tmp_path / "jax.py").write_text("__version__ = '0.9'\n")
+    script = start("import jax; print(jax.__version__)")
+    assert script.job is None
+    [told] = script.listener.without
+    assert told.frameworks == {"jax": "0.9"}
+    assert Path(told.executable).samefile(sys.executable)
+    assert script.ended() == (0, "0.9\n", "")
+
+
+@pytest.mark.parametrize(("name", "state"), [("__main__:train_step", "found"), ("__main__:other", "absent")])
+def test_a_program_in_which_no_named_step_is_taken_says_whether_there_is_one(start, name: str, state: str) -> None:
+    script = start(LOOP, 0, DLPROF_STEP=name)
+    assert script.job is None
+    [told] = script.listener.without
+    assert told.named == state
+
+
+def test_a_program_whose_work_cannot_be_asked_for_runs_on_and_dlprof_is_told(start) -> None:
+    breaking = "\n    from dlprof_inject import packages\n    packages.versions = lambda: 1 // 0"
+    script = start(LOOP.replace("time.sleep(0.001)", f"time.sleep(0.001){breaking}"), 50, **STEP)
+    job = script.job
+    [answer] = job.ask({"cmd": "facts"}, 30)
+    assert "ZeroDivisionError" in answer.facts["untold"][0]
+    assert answer.facts["start"]["seconds"] > 0
+    job.send({"cmd": "free"})
+    assert script.ended() == (0, "finished\n", "")
 
 
 def test_a_fork_of_a_watched_process_is_not_watched(start) -> None:

@@ -34,6 +34,7 @@ def install(address):
             "keras.src.backend.tensorflow.trainer": ("of_keras", "on_tensorflow"),
             "keras.src.engine.training": ("of_keras", "keras_2"),
             "keras.engine.training": ("of_keras", "keras_2"),
+            "tf_keras.src.engine.training": ("of_keras", "keras_2"),
             "tensorflow.python.keras.engine.training": ("of_keras", "keras_2"),
             "tensorflow.python.client.session": ("of_tensorflow", "sessions"),
             "tensorflow": ("of_tensorflow", "functions"),

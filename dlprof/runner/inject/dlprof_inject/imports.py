@@ -33,6 +33,7 @@ class _Finder(object):
         where, function = self.hooks.pop(name, (None, None))
         if where is None:
             return
+        self.session.imported(name.split(".")[0])
         try:
             getattr(importlib.import_module("dlprof_inject." + where), function)(module, self.session)
         except Exception as error:

@@ -27,6 +27,14 @@ def watch(text, session):
                 setattr(owner, parts[-1], Named(found, text, session))
             time.sleep(_EVERY_S)
 
+    def state():
+        """Whether the function is there and was never called."""
+        owner = sys.modules.get(name)
+        for part in path.split("."):
+            owner = getattr(owner, part, None)
+        return "absent" if owner is None else "found"
+
+    session.named_step(state)
     thread = threading.Thread(target=look, name="dlprof")
     thread.daemon = True
     thread.start()

@@ -21,9 +21,12 @@ _COMPILED = [0, 0.0]
 
 def jitted(module, session):
     """jax was imported."""
-    from jax import monitoring
-
-    monitoring.register_event_duration_secs_listener(_compiled)
+    try:
+        from jax import monitoring
+    except ImportError:  # before JAX 0.3.18
+        pass
+    else:
+        monitoring.register_event_duration_secs_listener(_compiled)
     stepper = Jitted(session, module)
     for name in ("jit", "pmap"):
         if hasattr(module, name):
@@ -202,24 +205,22 @@ class Call(object):
 
     def __call__(self, *args, **kwargs):
         stepper = self._stepper
-        if stepper.chosen is not self and stepper.session.stepper is not None:
-            return self._function(*args, **kwargs)
-        if getattr(_DEPTH, "now", 0) or not stepper.clean():
+        if stepper.chosen is self:  # what it calls itself while it is traced is not clean
+            clean = stepper.clean()
+            result = self._function(*args, **kwargs)
+            if clean:
+                stepper.session.tick(result)
+            return result
+        if stepper.session.stepper is not None or getattr(_DEPTH, "now", 0) or not stepper.clean():
             return self._function(*args, **kwargs)
         _DEPTH.now = 1
         try:
-            if stepper.chosen is self:
-                result = self._function(*args, **kwargs)
-            else:
-                began = now()
-                result = stepper.jax.block_until_ready(self._function(*args, **kwargs))
-                took = now() - began
+            began = now()
+            result = stepper.jax.block_until_ready(self._function(*args, **kwargs))
+            took = now() - began
         finally:
             _DEPTH.now = 0
-        if stepper.chosen is self:
-            stepper.session.tick(result)
-        else:
-            stepper.ended(self, took, (args, kwargs), result)
+        stepper.ended(self, took, (args, kwargs), result)
         return result
 
     def __getattr__(self, name):
@@ -241,7 +242,7 @@ class Call(object):
 
 def _clean(jax):
     """A function that tells whether no transformation is being traced; looked up once, for it is asked at every call."""
-    for where in ("jax.core", "jax._src.core"):
+    for where in ("jax._src.core", "jax.core"):  # the public name is deprecated, and before JAX 0.3.18 the only one
         asked = getattr(sys.modules.get(where), "trace_state_clean", None)
         if asked is not None:
             return asked

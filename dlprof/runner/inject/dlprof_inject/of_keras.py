@@ -1,8 +1,13 @@
 """Keras 2 and 3: a step is a call of the train function that `fit` makes, on every backend."""
 
+import collections.abc
+import functools
 import sys
 
-from dlprof_inject import of_jax, of_tensorflow, of_torch, packages
+from dlprof_inject import of_jax, of_tensorflow, of_torch, packages, shapes
+
+_FITTED = {}
+"""id of a model → shape of a batch that its fit is given, where that can be told."""
 
 
 def on_torch(module, session):
@@ -22,7 +27,10 @@ def on_tensorflow(module, session):
 
 def keras_2(module, session):
     """The module of Model of Keras 2, or of TensorFlow's own Keras, was imported."""
-    _wrapped(module.Model, session, "tensorflow")
+    if hasattr(module.Model, "make_train_function"):
+        _wrapped(module.Model, session, "tensorflow")
+    else:
+        session.trouble("fit of this Keras (before TensorFlow 2.2) cannot be watched: name the step with --step")
 
 
 _STEPPERS = {
@@ -46,6 +54,47 @@ def _wrapped(trainer, session, backend):
     make_train_function.__doc__ = make.__doc__
     make_train_function.__wrapped__ = make
     trainer.make_train_function = make_train_function
+    fit = trainer.fit
+
+    @functools.wraps(fit)
+    def fitting(self, *args, **kwargs):
+        x = args[0] if args else kwargs.get("x")
+        try:
+            _FITTED[id(self)] = batch(x, args[2] if len(args) > 2 else kwargs.get("batch_size"))
+        except Exception as error:  # noqa: BLE001  of data of any kind: the script goes on
+            session.trouble("the shape of a batch could not be told: {!r}".format(error))
+        return fit(self, *args, **kwargs)
+
+    trainer.fit = fitting
+
+
+def batch(x, size):
+    """Shape of a batch of what fit is given, without taking one: of arrays, of a tf.data.Dataset, of a DataLoader; else []."""
+    spec = getattr(x, "element_spec", None)
+    if spec is not None:
+        while not hasattr(spec, "shape"):
+            spec = next(iter(spec.values() if isinstance(spec, collections.abc.Mapping) else spec))
+        sizes = list(spec.shape)
+        if sizes and sizes[0] is None:
+            sizes[0] = _size_of(x)
+        words = ["*" if one is None else str(int(one)) for one in sizes]
+        return ["{}[{}]".format(getattr(spec.dtype, "name", spec.dtype), ", ".join(words))]
+    for array in shapes.arrays(x)[:1]:
+        first, _, rest = shapes.of(array).partition("[")
+        count, comma, rest = rest.rstrip("]").partition(",")
+        return ["{}[{}{}{}]".format(first, min(int(size or 32), int(count)), comma, rest)]
+    told = getattr(x, "batch_size", None)
+    return ["batches of {}".format(told)] if isinstance(told, int) else []
+
+
+def _size_of(dataset):
+    """The size that a tf.data.Dataset was batched with, which its element_spec leaves open."""
+    while dataset is not None:
+        size = getattr(dataset, "_batch_size", None)
+        if size is not None:
+            return int(size)
+        dataset = getattr(dataset, "_input_dataset", None)
+    return None
 
 
 class TrainFunction(object):
@@ -81,6 +130,7 @@ def _stepper(model, session, backend):
         def facts(self):
             facts = _STEPPERS[backend].facts(self)
             facts.update(_of_model(model))
+            facts["batch"] = _FITTED.get(id(model), [])
             return facts
 
         def release(self):

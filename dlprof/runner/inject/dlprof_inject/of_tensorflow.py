@@ -5,7 +5,7 @@ import sys
 import threading
 import types
 
-from dlprof_inject import packages, profilers
+from dlprof_inject import packages, profilers, shapes
 from dlprof_inject.candidates import Candidates
 from dlprof_inject.session import now
 
@@ -79,7 +79,8 @@ def sessions(module, session):
             return run(self, fetches, *args, **kwargs)
         if not stepper:
             stepper.append(Functions(session, sys.modules["tensorflow"]))
-        return stepper[0].called(_Fetches(fetches), lambda: run(self, fetches, *args, **kwargs))
+        feed = args[0] if args else kwargs.get("feed_dict")
+        return stepper[0].called(_Fetches(fetches), lambda: run(self, fetches, *args, **kwargs), feed)
 
     timed.__doc__ = run.__doc__
     timed.__wrapped__ = run
@@ -109,6 +110,10 @@ class Functions(TensorFlow):
         TensorFlow.__init__(self, session, tensorflow)
         self.candidates = Candidates()
         self.chosen = None
+        self.batch = []
+
+    def facts(self):
+        return dict(TensorFlow.facts(self), batch=self.batch)
 
     def replacing(self, function):
         """`tf.function`, whose functions tell of their calls; those of libraries are left alone."""
@@ -130,8 +135,8 @@ class Functions(TensorFlow):
         count = getattr(self.chosen, "experimental_get_tracing_count", None)
         return (count() if count else 0), None
 
-    def called(self, key, run):
-        """Run an outermost call and tell of it."""
+    def called(self, key, run, given):
+        """Run an outermost call and tell of it. given: its arguments, or what a session is fed."""
         session = self.session
         if session.stepper is not None and (session.stepper is not self or key != self.chosen):
             return run()
@@ -145,6 +150,7 @@ class Functions(TensorFlow):
             session.tick(result)
         elif session.may_begin() and self.candidates.add(key, now() - began) == key:
             self.chosen = key
+            self.batch = [shapes.of(one) for one in shapes.arrays(given) if not hasattr(one, "assign")][:16]
             others = self.candidates.others(key)
             self.found = "each call of {}".format(key)
             if others:
@@ -164,7 +170,7 @@ class Call(object):
         inside = getattr(_DEPTH, "now", 0) or not stepper.tensorflow.executing_eagerly()
         if inside or not stepper.session.may_begin():
             return self._function(*args, **kwargs)
-        return stepper.called(self, lambda: self._function(*args, **kwargs))
+        return stepper.called(self, lambda: self._function(*args, **kwargs), [args, kwargs])
 
     def __getattr__(self, name):
         return getattr(self.__dict__["_function"], name)

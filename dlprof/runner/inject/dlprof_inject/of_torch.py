@@ -214,11 +214,7 @@ class Look(object):
         self.losses = []
         self.autocast = set()
         module = torch.nn.modules.module
-        self.handles = [module.register_module_forward_pre_hook(self._before)]
-        try:
-            self.handles.append(module.register_module_forward_hook(self._after, always_call=True))
-        except TypeError:
-            self.handles.append(module.register_module_forward_hook(self._after))
+        self.handles = [module.register_module_forward_pre_hook(self._before), self._after_hook(module)]
         self.backward = torch.Tensor.backward
         look = self
 
@@ -229,24 +225,30 @@ class Look(object):
 
         torch.Tensor.backward = backward
 
+    def _after_hook(self, module):
+        try:
+            return module.register_module_forward_hook(self._after, with_kwargs=True, always_call=True)
+        except TypeError:  # before PyTorch 2.1
+            return module.register_module_forward_hook(lambda one, inputs, result: self._after(one, inputs, {}, result))
+
     def _before(self, module, inputs):
         if self.depth == 0:
-            arrays = [one for one in inputs if hasattr(one, "shape")]
-            self.forwards.append([_name(module)] + [shapes.of(one) for one in arrays])
             self.autocast.add(_autocast(self.torch))
         self.depth += 1
 
-    def _after(self, module, inputs, result):
+    def _after(self, module, inputs, named, result):
         self.depth = max(self.depth - 1, 0)
+        if self.depth == 0:
+            self.forwards.append((_name(module), [shapes.of(one) for one in shapes.arrays([inputs, named])]))
 
     def seen(self):
         """End it; what was seen."""
         self.torch.Tensor.backward = self.backward
         for handle in self.handles:
             handle.remove()
-        batches = sorted({one[1] for one in self.forwards if len(one) > 1 and one[0] == self.forwards[0][0]})
+        outermost = self.forwards[0][0] if self.forwards else None
         return {
-            "batch": batches,
+            "batch": shapes.together(told[0] for name, told in self.forwards if told and name == outermost),
             "forward passes": len(self.forwards) / 2.0,
             "backward passes": len(self.losses) / 2.0,
             "losses": self.losses,
@@ -256,10 +258,15 @@ class Look(object):
 
 def _autocast(torch):
     found = []
-    if torch.is_autocast_enabled():
-        found.append("gpu " + str(torch.get_autocast_gpu_dtype()))
-    if hasattr(torch, "is_autocast_cpu_enabled") and torch.is_autocast_cpu_enabled():
-        found.append("cpu " + str(torch.get_autocast_cpu_dtype()))
+    if hasattr(torch, "get_autocast_dtype"):
+        for word, device in (("gpu", "cuda"), ("cpu", "cpu")):
+            if torch.is_autocast_enabled(device):
+                found.append("{} {}".format(word, torch.get_autocast_dtype(device)))
+    else:  # before PyTorch 2.4
+        if torch.is_autocast_enabled():
+            found.append("gpu " + str(torch.get_autocast_gpu_dtype()))
+        if hasattr(torch, "is_autocast_cpu_enabled") and torch.is_autocast_cpu_enabled():
+            found.append("cpu " + str(torch.get_autocast_cpu_dtype()))
     return ", ".join(found).replace("torch.", "") or "off"
 
 

@@ -1,22 +1,40 @@
 """Versions of the packages in the script's environment, and modules that come from elsewhere than they should."""
 
 import os
+import re
 import sys
+
+_RECORD = re.compile(r"(?P<name>[^-]+)-(?P<version>[^-]+)(-.*)?[.](dist|egg)-info$")
+"""`absl_py-2.1.0.dist-info`, `six-1.16.0-py3.7.egg-info`."""
 
 
 def versions():
-    """Name → version of every installed package; those of modules in use where the environment cannot be asked."""
+    """Name → version of every installed package."""
     try:
         from importlib import metadata
     except ImportError:  # Python 3.7 and older
-        found = ((name, getattr(module, "__version__", None)) for name, module in list(sys.modules.items()))
-        return {name: str(version) for name, version in found if version and "." not in name}
+        told = _by_records()
+    else:
+        records = (one.metadata for one in metadata.distributions())
+        told = ((one.get("Name"), one.get("Version")) for one in records)
     found = {}
-    for one in metadata.distributions():
-        name = one.metadata["Name"]
+    for name, version in told:
         if name:
-            found.setdefault(str(name).lower().replace("_", "-"), str(one.version))
+            found.setdefault(str(name).lower().replace("_", "-"), str(version))
     return found
+
+
+def _by_records():
+    """Name and version of each package by the name of its record, in the order in which Python would find it."""
+    for folder in sys.path:
+        try:
+            records = sorted(os.listdir(folder or "."))
+        except OSError:  # an archive, or nothing
+            continue
+        for record in records:
+            told = _RECORD.match(record)
+            if told:
+                yield told.group("name"), told.group("version")
 
 
 def strays():

@@ -1,7 +1,8 @@
 """One watched process: from its first known step on it tells dlprof of its steps, and does at their ends what dlprof asks.
 
-Messages are JSON objects, one a line, over a Unix socket that is opened at the first step: a process that takes none never
-opens it. This side begins with {"event": "hello", …}; then dlprof's commands are answered between two steps:
+Messages are JSON objects, one a line, over a Unix socket that is opened at the first step: a process that takes none opens it
+at its end at most, where it had imported a framework, to say {"event": "no step", …}. Else this side begins with
+{"event": "hello", …}; then dlprof's commands are answered between two steps:
 
     {"cmd": "stream"}                              run on; {"event": "steps", "wall_ns": […]} a few times a second
     {"cmd": "stream", "until": 50}                 and wait at the end of step 50: {"event": "stopped", "step": 50}
@@ -48,6 +49,8 @@ class Session(object):
         self.step = 0
         self.troubles = []
         self.claimed = False
+        self.frameworks = set()
+        self.named = None
         self.born = now()
         self.socket = None
         self.left = b""
@@ -65,6 +68,35 @@ class Session(object):
     def trouble(self, text):
         """Something could not be hooked; told in the hello."""
         self.troubles.append(text)
+
+    def imported(self, framework):
+        """A framework has been imported; where no step follows, dlprof is told at the end what there was."""
+        if not self.frameworks:
+            atexit.register(self._ends_without)
+        self.frameworks.add(framework)
+
+    def named_step(self, told):
+        """The user names the step. told: a function that gives found | absent, for the same message."""
+        self.named = told
+        atexit.register(self._ends_without)
+
+    def _ends_without(self):
+        """The program ends; where it took no step, dlprof is told so. Nobody waits for that: dlprof may be busy, or gone."""
+        if self.stepper is not None or self.address is None or self.pid != os.getpid():
+            return
+        told = {"event": "no step", "pid": self.pid, "executable": sys.executable, "troubles": self.troubles}
+        told["python"] = "{}.{}.{}".format(*sys.version_info[:3])
+        told["named"] = self.named() if self.named is not None else ""
+        modules = {name: sys.modules.get(name) for name in sorted(self.frameworks)}
+        told["frameworks"] = {name: str(getattr(one, "__version__", "")) for name, one in modules.items()}
+        connection = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            connection.setblocking(False)
+            connection.connect(self.address)
+            connection.send(json.dumps(told).encode() + b"\n")
+        except OSError:
+            pass
+        connection.close()
 
     def begin(self, stepper, seen, owner=None):
         """The end of a step of `stepper`, the first that is known to be one; `seen`: steps so far. Waits for dlprof's word."""
@@ -328,11 +360,23 @@ class _Facts(object):
         if self.steps:
             return
         self.session.stepper.synchronise(result)
-        facts = self.session.stepper.facts()
-        facts.update(self.looked())
+        facts, untold = {}, []
+        for ask in (self.session.stepper.facts, self.looked):
+            facts.update(self.answered(ask, untold))
+        facts["untold"] = untold
         facts["strays"] = packages.strays()
         facts["start"] = self.session.started()
         self.session.pause({"ok": True, "facts": facts, "step": self.session.step})
+
+    def answered(self, ask, untold):
+        """What the framework knows; where it cannot be asked, the script, which is the user's, runs on, and that is told."""
+        try:
+            return ask()
+        except Exception as error:  # noqa: BLE001
+            stepper = self.session.stepper
+            of = "{} {}".format(stepper.framework, stepper.version())
+            untold.append("what {} knows of the work could not be asked: {!r}".format(of, error))
+            return {}
 
 
 def _stated(value):

@@ -55,6 +55,21 @@ def test_a_fact_that_one_side_cannot_know_forbids_nothing() -> None:
     assert not parity.blocking(scripts.compare(FACTS, {"batch": [], "versions": {}}))
 
 
+@pytest.mark.parametrize(
+    ("a", "b", "blocks"),
+    [
+        ("int64[16, *]", "int64[16, *]", False),
+        ("int64[16, *]", "int64[16, 37]", False),
+        ("int64[16, *]", "int64[32, *]", True),
+        ("int64[16, *]", "int64[16, *, 8]", True),
+        ("int64[16, *]", "float32[16, *]", True),
+    ],
+)
+def test_sizes_that_vary_from_step_to_step_are_no_difference_and_the_others_are(a: str, b: str, blocks: bool) -> None:
+    found = scripts.compare({**FACTS, "batch": [a]}, {**FACTS, "batch": [b]})
+    assert bool(parity.blocking(found)) is blocks
+
+
 def test_losses_that_drift_apart_forbid_a_verdict_once_each_side_has_repeated_its_own() -> None:
     other = {**FACTS, "losses": [2.3, 1.9]}
     assert scripts.losses([FACTS], [other]) == ()

@@ -18,7 +18,7 @@ def test_a_process_that_is_told_the_path_is_heard(tmp_path: Path, letters: int):
     folder.mkdir()
     with Listener(folder / "steps") as listener, socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as child:
         child.connect(str(listener.path))
-        hello = {"pid": 1, "framework": "python", "version": "3", "found": "told", "step": 1}
+        hello = {"event": "hello", "pid": 1, "framework": "python", "version": "3", "found": "told", "step": 1}
         child.sendall(json.dumps(hello).encode() + b"\n")
         job = listener.job(lambda: True, time.monotonic() + 5)
         assert job is not None
