@@ -11,7 +11,7 @@ redirected to standard error, which the parent keeps as CONTROL_DIR/stderr.log):
     {"event": "done"}                                                                   result.json is in place
 
 task `trace` runs the workload to its end under the profiler and exits. task `serve` answers commands, one JSON line each
-on standard input, one JSON line back on standard output, doing nothing (no spinning threads) in between:
+on standard input, one JSON line back on standard output. In between the parent stops it (SIGSTOP) with all that it started:
 
     {"cmd": "parity", "out": "parity.npz"}           -> {"ok": true, "arrays": ["logits", "loss", "grad/conv1/w", …],
                                                         "missing": {item: why it cannot run}}

@@ -15,7 +15,7 @@ from typing import Any, Final
 from dlprof.capture.script import no_step
 from dlprof.capture.script.command import Command, variables
 from dlprof.capture.script.link import Answer, Hello, Job, Listener, ScriptEnded
-from dlprof.capture.workers import process
+from dlprof.capture.workers import paused, process
 from dlprof.capture.workers.child_log import ChildLog
 from dlprof.capture.workers.worker import process_cpu_ns
 from dlprof.errors import ChildFailed
@@ -208,11 +208,11 @@ class ScriptWorker:
         if self._closed:
             return
         self._closed = True
-        self._signal(signal.SIGCONT)
         process.stop(self._process)
         for group in self._groups:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
+        paused.forget(self._groups)
         if self._job is not None:
             self._job.close()
         self._listener.close()
@@ -271,18 +271,13 @@ class ScriptWorker:
 
     def _pause(self) -> None:
         """Stop all the side's processes: threads that spin, workers that fetch ahead and prefetching threads alike."""
-        self._signal(signal.SIGSTOP)
+        paused.pause(self._groups)
         self._stopped = True
 
     def _resume(self) -> None:
         if self._stopped:
-            self._signal(signal.SIGCONT)
+            paused.resume(self._groups)
             self._stopped = False
-
-    def _signal(self, number: signal.Signals) -> None:
-        for group in self._groups or (self._process.pid,):
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, number)
 
 
 def family(pid: int) -> list[int]:

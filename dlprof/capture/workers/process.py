@@ -13,6 +13,8 @@ from typing import IO
 
 import psutil
 
+from dlprof.capture.workers import paused
+
 # Runs in the child before the real program takes the process over. PR_SET_PDEATHSIG (1) makes Linux kill the child when
 # the thread that started it ends, even by SIGKILL, which no handler of ours could answer. It survives execv. Popen's
 # preexec_fn would do the same without a second interpreter start, but is unsafe once threads run (rich starts some).
@@ -50,15 +52,20 @@ def start(
 
 
 def stop(process: subprocess.Popen[bytes], grace_s: float = 2.0) -> None:
-    """End the process and all its descendants: SIGTERM, after `grace_s` SIGKILL. Returns when they are gone."""
+    """End the process and all its descendants: SIGTERM, after `grace_s` SIGKILL. Returns when they are gone.
+
+    A stopped one goes on for that: it would answer no SIGTERM.
+    """
     family = _family(process)
-    for member in family:
-        _signal(member, signal.SIGTERM)
+    for number in (signal.SIGTERM, signal.SIGCONT):
+        for member in family:
+            _signal(member, number)
     _, alive = psutil.wait_procs(family, timeout=grace_s)
     for member in alive:
         _signal(member, signal.SIGKILL)
     # A child may have forked between the snapshot and the signal; its group is still ours.
     _signal_group(process.pid, signal.SIGKILL)
+    paused.forget((process.pid,))
     process.wait()
     psutil.wait_procs(alive, timeout=grace_s)
 

@@ -15,6 +15,7 @@ import psutil
 
 from dlprof import protocol
 from dlprof.capture.environments.env_store import Environment
+from dlprof.capture.workers import paused
 from dlprof.capture.workers.launch import RUNNER, Child, OnEvent, error_of, ignore
 
 _T = TypeVar("_T")
@@ -22,6 +23,9 @@ _T = TypeVar("_T")
 
 class Worker:
     """A child of task `serve`. Construction starts it at once; `ready` waits, so two workers can start side by side.
+
+    Once it is ready it is stopped (SIGSTOP) with all that it started, but for the time of an answer: what waits for its turn
+    uses no CPU beside the side that is measured.
 
     Use as a context manager: leaving it asks the child to quit, or kills it when leaving by an exception.
     Construct it in a thread that outlives it (the main thread): the system kills the child when that thread ends.
@@ -61,6 +65,7 @@ class Worker:
                     raise self._child.failed("ended before it was ready")
                 if isinstance(said, protocol.Ready):
                     self._ready = said
+                    self._pause()
                 else:
                     self._on_event(said)
         return self._ready
@@ -138,7 +143,7 @@ class Worker:
     def close(self) -> protocol.CaptureResult:
         """Ask the child to quit and return its result."""
         try:
-            self._ask(protocol.Quit(), protocol.Answer)
+            self._ask(protocol.Quit(), protocol.Answer, last=True)
             return self._child.result()
         finally:
             self._child.close()
@@ -157,11 +162,19 @@ class Worker:
             self.close()
         self.stop()
 
-    def _ask(self, command: protocol.Command, kind: type[_T], other: str = "no answer") -> _T:
-        """The answer, as what it must be. other: what one is called that is something else."""
+    def _pause(self) -> None:
+        """Its process leads a group of its own, see `process.start`."""
+        paused.pause((self.pid,))
+
+    def _ask(self, command: protocol.Command, kind: type[_T], other: str = "no answer", *, last: bool = False) -> _T:
+        """The answer, as what it must be. other: what one is called that is something else. last: it runs on afterwards."""
         assert self.ready
+        # Before it is written to: a long command would fill the pipe of one that does not read.
+        paused.resume((self.pid,))
         self._child.write(command)
         line = self._child.read(time.monotonic() + self._timeout_s)
+        if line is not None and not last:
+            self._pause()
         if line is None:
             raise self._child.failed(f"ended instead of answering {command.name!r}")
         answer = self._child.decoded(line, protocol.Answer)

@@ -263,6 +263,74 @@ def test_a_waiting_worker_uses_no_cpu_and_a_busy_one_does(stage: Stage) -> None:
         assert worker.cpu_ns() - busy < 0.05e9
 
 
+SPINNER = """
+import threading
+spinner = subprocess.Popen([sys.executable, "-c", "while True: pass"])
+def spin():
+    while True:
+        pass
+threading.Thread(target=spin, daemon=True).start()
+open(control + "/spinner", "w").write(str(spinner.pid))
+serve(lambda command: say(ok=True, wall_ns=[1], cpu_ns=[1], start_ns=[1], units=1))
+"""
+
+
+def test_threads_and_processes_that_spin_stand_still_while_their_worker_waits(stage: Stage) -> None:
+    with stage.worker(SPINNER) as worker:
+        assert worker.ready
+        spinner = psutil.Process(int((stage.control / "spinner").read_text()))
+
+        def used_while_it_waits() -> float:
+            before = worker.cpu_ns() / 1e9 + spinner.cpu_times().user
+            time.sleep(0.5)
+            return worker.cpu_ns() / 1e9 + spinner.cpu_times().user - before
+
+        assert used_while_it_waits() < 0.05
+        before = worker.cpu_ns()
+        worker.run("x", 1)
+        assert worker.cpu_ns() > before
+        assert used_while_it_waits() < 0.05
+
+
+def test_a_waiting_worker_is_ended_without_delay(stage: Stage) -> None:
+    worker = stage.worker(SPINNER)
+    assert worker.ready
+    spinner = int((stage.control / "spinner").read_text())
+    began = time.monotonic()
+    worker.stop()
+    assert time.monotonic() - began < 1.9, "a process that stands still would answer no SIGTERM"
+    assert gone(worker.pid)
+    assert gone(spinner)
+
+
+def test_a_waiting_worker_that_is_killed_is_told(stage: Stage) -> None:
+    with stage.worker(ANSWER) as worker:
+        worker.run("x", 1)
+        os.kill(worker.pid, signal.SIGKILL)
+        with pytest.raises(ChildFailed, match=r"ended (instead of answering|before) 'run'.*\(signal 9 \(SIGKILL\)\)"):
+            worker.run("x", 1)
+        worker.stop()
+
+
+def test_what_a_waiting_worker_started_does_not_outlive_a_parent_that_is_killed(stage: Stage) -> None:
+    script = stage._script(SPINNER)
+    code = f"""
+    import os, signal, sys
+    from pathlib import Path
+    from dlprof.capture.environments.env_store import Environment
+    from dlprof.capture.workers.worker import Worker
+    from dlprof.protocol import CaptureRequest
+    env = Environment("fake", "fake", Path(sys.executable), "1", "3", {{}})
+    request = CaptureRequest(task="serve", framework="fake", adapter="", mode="m", workload={{}})
+    worker = Worker(env, request, Path({str(stage.control)!r}), 30, runner=Path({str(script)!r}))
+    worker.run("x", 1)
+    os.kill(os.getpid(), signal.SIGKILL)
+    """
+    parent = subprocess.run([sys.executable, "-c", textwrap.dedent(code)], timeout=60)
+    assert parent.returncode == -signal.SIGKILL
+    assert gone(int((stage.control / "spinner").read_text()))
+
+
 def test_a_worker_that_crashes_in_a_command_is_told(stage: Stage) -> None:
     with stage.worker("serve(lambda command: os.kill(os.getpid(), signal.SIGABRT))") as worker:
         with pytest.raises(ChildFailed, match=r"ended instead of answering 'run' \(signal 6 \(SIGABRT\)\)"):
