@@ -147,7 +147,8 @@ def _fused(name: str, vocabulary: Vocabulary) -> Operator | None:
     while words:
         for size in range(len(words), 0, -1):
             part = "_".join(words[:size])
-            found = vocabulary.get(f"aten::{part}") or vocabulary.get(f"aten::_{part}")
+            known = all(f"aten::{word}" in vocabulary for word in words[:size])  # add_relu: both, not aten::_add_relu
+            found = vocabulary.get(f"aten::{part}") or (None if known else vocabulary.get(f"aten::_{part}"))
             if found is not None:
                 fuses.append(found.op)
                 break

@@ -62,3 +62,26 @@ def test_a_frame_is_a_line_of_the_program_unless_pytorch_or_python_wrote_it(fram
 
 def test_a_call_stack_without_a_frame_of_the_program_tells_no_line() -> None:
     assert kineto_frames.called_from("torch/nn/functional.py(3): f;<built-in function conv2d>") is None
+
+
+@pytest.mark.parametrize(
+    ("name", "op", "phase"),
+    [
+        ("aten::new_empty_strided", "new_empty_strided", "bookkeeping"),
+        ("aten::divide", "Div", None),
+        ("aten::divide_", "Div", None),
+        ("aten::_foreach_neg_", "Neg", None),
+        ("aten::square", "Square", None),
+        ("aten::avg_pool3d_backward", "AveragePool", "backward"),
+        ("aten::huber_loss", "HuberLoss", "loss"),
+        ("aten::huber_loss_backward", "HuberLoss", "backward"),
+        ("AvgPool3DBackward0", "AveragePool", "backward"),
+        ("HuberLossBackward0", "HuberLoss", "backward"),
+        ("aten::slice_backward", "Slice", "backward"),
+        ("aten::digamma", "Digamma", None),
+    ],
+)
+def test_less_common_operators_have_the_name_that_others_give_them(name: str, op: str, phase: str | None) -> None:
+    found = kineto_names.operator(name, VOCABULARY)
+    assert found is not None
+    assert (found.op, found.phase) == (op, phase)
