@@ -90,7 +90,8 @@ class RawBatch:
     `pair` int64: the number, above 0, that a forward operator and its gradient share; negative on the gradient.
     `step` int64: the number of the step that the producer itself wrote on the event; where none, step markers decide. An event
     of level marker with a step is such a marker.
-    `run` int64: position in Context.run_steps of the execution that the event is part of, which knows the step that launched it.
+    `run` int64: position in Context.run_steps of the execution that the event is part of, which knows the step that launched it,
+    and in Context.run_launches, which knows where.
     `bytes`, `flops` int64; `value` float64, NaN = none; `occurrences` int64 (default 1).
     `args` (texts.Texts): JSON object of all further arguments per event, or None; not pooled, since it hardly ever repeats.
     """

@@ -38,6 +38,7 @@ class Context:
     nested: operators call operators (PyTorch): the outermost of one canonical operator is the call, phase and layer
         come from what is around, and what a process's device ran twice or at once on one stream is looked for
     run_steps: for each execution of RawBatch.run the step that launched it, or NO_STEP or NO_INT; set at the end
+    run_launches: track and time of the launch of each, two rows, NO_INT of one that is not known
     completeness: name → statement (caps hit, drops the profiler reported)
     facts: anything else for the manifest
     """
@@ -55,6 +56,7 @@ class Context:
     process: str = ""
     nested: bool = False
     run_steps: Int64 | None = None
+    run_launches: Int64 | None = None
     completeness: dict[str, str] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
 

@@ -270,7 +270,7 @@ def _number_ranks(run: _Run, files: Sequence[Context]) -> None:
 def _places(reads: list[_Read]) -> dict[str, Place]:
     """Host and rank of each file."""
     found = (read.context for read in reads)
-    return {one.source: Place(one.host, one.rank, one.nested, one.run_steps) for one in found}
+    return {one.source: Place(one.host, one.rank, one.nested, one.run_steps, one.run_launches) for one in found}
 
 
 def _resolver(reads: list[_Read], vocabularies: Mapping[str, Vocabulary]) -> Callable[[str], Operator | None]:

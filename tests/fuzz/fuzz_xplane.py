@@ -98,7 +98,9 @@ def read_one(data: bytes, kind: str, repair: bool, finish: bool) -> bool:
         assert repair, "the signal of repair without repair"
     if finisher is not None:
         resolve = partial(reader.operator, vocabulary=VOCABULARY)
-        places = {"memory": Place(context.host, context.rank, run_steps=context.run_steps)}
+        places = {
+            "memory": Place(context.host, context.rank, run_steps=context.run_steps, run_launches=context.run_launches)
+        }
         finisher.finish(resolve, {"memory": 0}, lambda batch: batch.validate(), places)
         finisher.close()
     return refused

@@ -29,7 +29,8 @@ _FAMILY: Final = {
     "MatMul": "Gemm",
     "Reshape": "Flatten",
 }
-"""Operators that producers name alike (MXNet's Activation and Pooling say no type), matched as one family."""
+"""Operators that producers name alike (MXNet's Activation and Pooling say no type, nor does a sum over windows in JAX), matched
+as one family."""
 
 _MOVES: Final = frozenset(
     {"Bulk", "Cast", "Concat", "ConstantOfShape", "Copy", "Expand", "Identity", "Pad", "Reorder", "Reshape", "Slice"}
@@ -77,8 +78,8 @@ def sequence(layers: Sequence[Layer]) -> dict[str, list[tuple[str, str]]]:
 def assign(events: pa.Table, layers: Sequence[Layer]) -> Assigned:
     """Fill in layer, phase and (for a generic name such as Pool) op of the work inside steps, where they are null.
 
-    layers: the workload's. Rows outside steps, and layers already known
-    (TensorFlow's op paths name them), stay as they are.
+    layers: the workload's. Rows outside steps, and layers already known (TensorFlow's and JAX's op paths name them), stay as they
+    are; a generic name in such a layer is made precise.
     """
     if not layers or not events.num_rows:
         return Assigned(events, {})
@@ -91,6 +92,7 @@ def assign(events: pa.Table, layers: Sequence[Layer]) -> Assigned:
     for name, places in order.items():
         for phase, ordered in (("forward", places), ("backward", places[::-1])):
             missed += state.place(name, phase, ordered)
+        state.make_precise(name, places)
     return Assigned(state.table(events), {UNASSIGNED: missed} if missed else {})
 
 
@@ -215,14 +217,19 @@ class _State:
         position = call - base[number] - 1
         last = np.maximum.reduceat(position, np.flatnonzero(new_step))
         fits = (last[number] == len(places) - 1) & (position >= 0)
-        for index, (layer, op) in enumerate(places):
-            here = rows[fits & (position == index)]
-            self.layer.set(here, layer)
-            # Only a generic name is made precise; a recorded MaxPool must never be renamed to the
-            # expected AveragePool.
-            generic = self.op.codes[here] == self.op.code(name)
-            self.op.set(here[generic], op)
+        for index, (layer, _) in enumerate(places):
+            self.layer.set(rows[fits & (position == index)], layer)
         return int((~fits).sum())
+
+    def make_precise(self, name: str, places: Sequence[tuple[str, str]]) -> None:
+        """Call what bears the family's generic name by that of its layer's operator. Only that: a recorded MaxPool must never be
+        renamed to the expected AveragePool."""
+        if name not in self.op.values:
+            return
+        rows = np.flatnonzero((self.op.codes == self.op.code(name)) & (self.layer.codes != NULL))
+        for layer, op in places:
+            if layer in self.layer.values:
+                self.op.set(rows[self.layer.codes[rows] == self.layer.code(layer)], op)
 
     def optimizer(self, order: Mapping[str, Sequence[tuple[str, str]]], handed: _HandedOver) -> None:
         """Work of an optimizer that is no kernel of its own name, but many small operators.

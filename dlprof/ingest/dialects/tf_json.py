@@ -250,7 +250,7 @@ class TraceJsonDialect(Dialect):
 
     def finish(self) -> None:
         """Says who wrote the file, which step launched what, and where the cap was hit."""
-        self.ctx.run_steps = self.steps.table()
+        self.ctx.run_steps, self.ctx.run_launches = self.steps.table(), self.steps.launched()
         self.ctx.producer = next((name for name in ("jax", "tensorflow", "xla") if name in self.wrote), "xplane")
         if self.seen >= CAP:
             self.ctx.completeness["cap"] = (

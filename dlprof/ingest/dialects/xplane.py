@@ -104,7 +104,8 @@ class _SpaceReader:
         note_header(self._space, self._ctx)
         for plane in self._space.planes:
             yield from self._plane(plane)
-        self._ctx.run_steps = self._shared.run_steps.table()
+        runs = self._shared.run_steps
+        self._ctx.run_steps, self._ctx.run_launches = runs.table(), runs.launched()
         if damage is not None:
             lost_from = damage.offset if self._lost_from is None else self._lost_from
             self._ctx.damage(damage.offset, damage.expected, lost=self._file.size - lost_from)

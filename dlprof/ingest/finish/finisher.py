@@ -38,13 +38,14 @@ class Place:
 
     host, rank: None where the file does not tell
     nested: operators call operators (reader.Context.nested)
-    run_steps: which step launched each of its executions (reader.Context.run_steps)
+    run_steps, run_launches: which step launched each of its executions, and where (reader.Context.run_steps)
     """
 
     host: str | None = None
     rank: int | None = None
     nested: bool = False
     run_steps: Int64 | None = None
+    run_launches: Int64 | None = None
 
 
 class Finisher:
@@ -60,6 +61,7 @@ class Finisher:
         self._ranks = Ranks()
         self._launches: dict[tuple[str, str], Launches] = {}
         self._windows: dict[tuple[str, str], Windows] = {}
+        self._launch_phases: dict[str, Int32] = {}
         self.statements: dict[str, dict[str, str]] = {}
         """By file: what is to be said of it, name → statement."""
         self._first: dict[str, int] = {}
@@ -299,31 +301,33 @@ class Finisher:
         return told, (told == NO_INT) & (step != NO_STEP)
 
     def _phases(self, codes: Sequence[int], rows: Columns, meanings: Meanings) -> npt.NDArray[np.int32]:
-        """Phase of each row; a host-phase marker gives its own to what runs inside it on its own thread and has none.
+        """Phase of each row; a host-phase marker gives its own to what has none and was launched inside it, or where no launch is
+        known runs inside it on its own thread.
 
         Only there: an operator elsewhere may belong to work that was queued in an earlier phase.
         """
-        phase = meanings.phase
-        for at, code in enumerate(codes):
-            if spans := sorted(self._markers.phases.get(code, [])):
-                here = rows["position"] == at if len(codes) > 1 else True
-                phase = self._phase_within(spans, rows, meanings, phase, here)
-        return phase
-
-    def _phase_within(
-        self,
-        spans: Sequence[tuple[int, int, int]],
-        rows: Columns,
-        meanings: Meanings,
-        phase: Int32,
-        here: npt.NDArray[np.bool_] | bool,
-    ) -> Int32:
-        table = np.array(spans, dtype=np.int64)
-        start = int64(rows["start_ps"])
-        index = np.searchsorted(table[:, 0], start, side="right") - 1
-        inside = (index >= 0) & (start + int64(rows["duration_ps"]) <= table[index, 1])
         free = (meanings.phase == NO_TEXT) & (meanings.level != LEVEL["marker"])
-        return np.where(inside & free & here, table[index, 2], phase).astype(np.int32)
+        if not self._markers.phases or not free.any():
+            return meanings.phase
+        phase, launched = self._phases_of_launches(self._pools.tracks[codes[0]].source, int64(rows["run"]))
+        start = int64(rows["start_ps"])
+        end = start + int64(rows["duration_ps"])
+        for at, code in enumerate(codes):
+            if code in self._markers.phases:
+                here = ~launched & (rows["position"] == at if len(codes) > 1 else True)
+                phase[here] = self._markers.phase_at(code, start[here], end[here])
+        return np.where(free, phase, meanings.phase).astype(np.int32)
+
+    def _phases_of_launches(self, source: str, run: Int64) -> tuple[Int32, npt.NDArray[np.bool_]]:
+        """The phase in which the execution of each row was launched, NO_TEXT for none, and of which rows the launch is known."""
+        launches = self._places.get(source, Place()).run_launches
+        if launches is None or not launches.size:
+            return np.full(len(run), NO_TEXT, dtype=np.int32), np.zeros(len(run), dtype=np.bool_)
+        if source not in self._launch_phases:
+            self._launch_phases[source] = self._markers.launch_phases(launches)
+        at = np.where(run == NO_INT, 0, run)
+        launched = (run != NO_INT) & (launches[0][at] != NO_INT)
+        return np.where(launched, self._launch_phases[source][at], NO_TEXT).astype(np.int32), launched
 
 
 class _Inner:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from dlprof import schema
-from dlprof.ingest.batch import LEVEL, NO_INT, Int64, RawBatch, Track
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch, Track
 from dlprof.names import Marker
 
 
@@ -103,6 +103,23 @@ class MarkerLog:
                 self.items.append(marker.text)
             item = self.items.index(marker.text)
         self.steps.setdefault((source, track.process), []).append((start, end, marker.number, item))
+
+    def phase_at(self, track: int, start: Int64, end: Int64) -> Int32:
+        """Code into schema.PHASES of the phase marker of a track that holds all of each [start, end], NO_TEXT for none."""
+        spans = np.array(sorted(self.phases.get(track, [])), dtype=np.int64).reshape(-1, 3)
+        if not len(spans):
+            return np.full(len(start), NO_TEXT, dtype=np.int32)
+        index = np.searchsorted(spans[:, 0], start, side="right") - 1
+        inside = (index >= 0) & (end <= spans[index, 1])
+        return np.where(inside, spans[index, 2], NO_TEXT).astype(np.int32)
+
+    def launch_phases(self, launches: Int64) -> Int32:
+        """The phase marker that each launch lies in on its own thread. launches: rows of track, start, NO_INT for none."""
+        found = np.full(launches.shape[1], NO_TEXT, dtype=np.int32)
+        for track in self.phases:
+            rows = np.flatnonzero(launches[0] == track)
+            found[rows] = self.phase_at(track, launches[1][rows], launches[1][rows])
+        return found
 
     def windows(self, source: str, process: str = "") -> tuple[Windows, int]:
         """The step windows of a file, or of one process of a file that holds several ranks; and how many markers were left

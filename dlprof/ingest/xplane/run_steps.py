@@ -1,4 +1,5 @@
-"""Which step launched what a CPU runs later, on other threads: executions of XLA's programs, told apart by their `run_id`.
+"""Which step launched what a CPU runs later, on other threads, and where: executions of XLA's programs, told apart by their
+`run_id`.
 
 JAX does not wait for a program to end: a step's marker (`step_num`) may be over before its operators begin. The thread that
 launches records `…Executable::ExecuteHelper…` within the marker, and the operators carry the id of their execution. Nothing in
@@ -31,7 +32,8 @@ def is_launch(name: str) -> bool:
 
 @dataclass(slots=True)
 class RunSteps:
-    """Collects launches and executions while events pass by; `table` then gives the step of each execution by its code.
+    """Collects launches and executions while events pass by. Of each execution `table` then gives the step by its code, and
+    `launched` where its launch was.
 
     markers: rows of track, start, end, step
     launches: rows of track, start
@@ -100,16 +102,31 @@ class RunSteps:
         result = np.full(len(self.begun), NO_INT, dtype=np.int64)
         for group, step in self.group_steps.items():
             result[self.groups[group]] = step
-        launches = _joined(self.launches, 2)
-        markers = _joined(self.markers, 4)
-        devices, rest = divmod(launches.shape[1], max(len(self.codes), 1))
-        if not markers.size or not self.codes or rest or not devices:
-            return result
-        launches = launches[:, np.argsort(launches[1], kind="stable")][:, ::devices]
-        code = np.array([self.codes[id_] for id_ in sorted(self.codes)])
-        if (np.array(self.begun)[code] >= launches[1]).all():
+        markers, paired = _joined(self.markers, 4), self._paired()
+        if markers.size and paired is not None:
+            code, launches = paired
             result[code] = _steps_of(launches, markers)
         return result
+
+    def launched(self) -> Int64 | None:
+        """Track and start of each execution's launch by its code, NO_INT of one without; None where no launch is known."""
+        paired = self._paired()
+        if paired is None:
+            return None
+        code, launches = paired
+        result = np.full((2, len(self.begun)), NO_INT, dtype=np.int64)
+        result[:, code] = launches
+        return result
+
+    def _paired(self) -> tuple[Int64, Int64] | None:
+        """Codes of executions and their launches; None where these do not fit each other."""
+        launches = _joined(self.launches, 2)
+        devices, rest = divmod(launches.shape[1], max(len(self.codes), 1))
+        if not self.codes or rest or not devices:
+            return None
+        launches = launches[:, np.argsort(launches[1], kind="stable")][:, ::devices]
+        code = np.array([self.codes[id_] for id_ in sorted(self.codes)])
+        return (code, launches) if (np.array(self.begun)[code] >= launches[1]).all() else None
 
 
 def _steps_of(launches: Int64, markers: Int64) -> Int64:

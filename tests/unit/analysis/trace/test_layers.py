@@ -95,6 +95,19 @@ def test_a_recorded_operator_is_never_renamed_to_the_expected_one():
     assert shown(layers.assign(table, LENET).events) == [("MaxPool", "forward", "pool1")]
 
 
+def test_a_generic_operator_in_a_layer_that_the_trace_names_is_that_layers() -> None:
+    named = [
+        op("Pool", 1, 2, phase="forward", layer="pool1", step=0),
+        op("Pool", 3, 4, phase="backward", layer="pool1", step=0),
+    ]
+    unknown = op("Pool", 5, 6, phase="forward", layer="another", step=0)
+    assert shown(layers.assign(events(step(0, 0, 20), *named, unknown), LENET).events) == [
+        ("AveragePool", "forward", "pool1"),
+        ("AveragePool", "backward", "pool1"),
+        ("Pool", "forward", "another"),
+    ]
+
+
 def test_a_loss_operator_that_the_engine_ran_after_the_backward_pass_began_is_still_the_loss():
     late = op("ReduceMean", 18, 19, step=0)
     assigned = layers.assign(events(step(0, 0, 20), *one_step(0, 1), late), LENET)

@@ -81,6 +81,24 @@ def test_launches_that_do_not_fit_the_executions_tell_nothing(tmp_path: Path, ev
     assert all(steps_of[f"dot.{run_id}"] == (0 if at < 10 else 1) for at, run_id in events)
 
 
+def test_what_was_launched_within_a_phase_is_of_that_phase_wherever_and_whenever_it_runs(tmp_path: Path) -> None:
+    host = python(
+        ("dlprof:step=0", 0, 90, {"step_num": 0}),
+        ("dlprof:forward", 1, 9, {}), (LAUNCH, 2, 5, {}),
+        ("dlprof:backward", 12, 10, {}), (LAUNCH, 14, 5, {}),
+        (LAUNCH, 30, 5, {}),
+    )  # fmt: skip
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(f"dot.{r}", at * NS, NS, hlo_op=(f"dot.{r}",), run_id=r) for at, r in ((15, 7), (40, 8), (50, 9))],
+        id_=2,
+    )
+    # the first runs on the thread that launches, while that is in the next phase
+    host.line("python", [host.event("add.7", 13 * NS, NS, hlo_op=("add.7",), run_id=7)], id_=1)
+    rows = {row["name"]: row["phase"] for row in run(tmp_path, host).to_pylist() if row["level"] == "op"}
+    assert rows == {"dot.7": "forward", "add.7": "forward", "dot.8": "backward", "dot.9": None}
+
+
 def test_one_launch_a_device_is_one_execution(tmp_path: Path) -> None:
     host = python(
         ("train", 0, 10, {"step_num": 0}), (LAUNCH, 2, 1, {}), (LAUNCH, 4, 1, {}),
