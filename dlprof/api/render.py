@@ -64,7 +64,7 @@ def _ranking_page(result: RankingResult) -> str:
     return ranking_html.ranking(result.ranking, ranking_html.Extras(facts, commands, created, __version__))
 
 
-def plot(result: ComparisonResult | CaptureResult, kind: str, form: str) -> bytes:
+def plot(result: ComparisonResult | CaptureResult | RankingResult, kind: str, form: str) -> bytes:
     """One figure as the bytes of a file. Raises `UsageError` where there is nothing of that kind to draw."""
     _check_format(form)
     with figure.style():
@@ -126,10 +126,15 @@ _ABSENT = {
     "sweep": "a sweep needs an op timed at several sizes",
     "memory": "no memory counters were recorded",
     "epochs": "no epochs were recorded",
+    "ranking": "a ranking needs a comparison of more than two sides",
 }
 
 
-def _draw(result: ComparisonResult | CaptureResult, kind: str) -> Figure | None:
+def _draw(result: ComparisonResult | CaptureResult | RankingResult, kind: str) -> Figure | None:
+    if isinstance(result, RankingResult):
+        if kind == "ranking":
+            return plots.ranking(result.ranking)
+        result = result.named(None)
     found = result.found if isinstance(result, ComparisonResult) else None
     shown = result.exhibits() if isinstance(result, ComparisonResult) else _capture_exhibits(result)
     titles = _titles(result)
@@ -142,6 +147,7 @@ def _draw(result: ComparisonResult | CaptureResult, kind: str) -> Figure | None:
         "epochs": lambda: plots.epochs(shown.epochs, titles) if shown.epochs else None,
         "sweep": lambda: plots.sweep(shown.sweeps[0], titles) if shown.sweeps else None,
         "memory": lambda: plots.memory(shown.memory, titles) if shown.memory else None,
+        "ranking": lambda: None,
     }
     return draw[kind]()
 

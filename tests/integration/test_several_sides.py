@@ -94,6 +94,11 @@ def test_a_page_of_all_and_one_of_two_of_them(dlprof, three, env, tmp_path):
         done = dlprof("report", target, *words, "-o", page, env=env)
         assert done.returncode == 0, done.stderr
         assert said in page.read_text(encoding="utf-8")
+    drawn = tmp_path / "ranking.svg"
+    assert dlprof("plot", target, "--kind", "ranking", "-o", drawn, env=env).returncode == 0
+    assert drawn.read_text().startswith("<?xml")
+    two = dlprof("plot", target, "--pair", "a,c", "--kind", "ranking", "-o", tmp_path / "x.svg", env=env)
+    assert "needs a comparison of more than two sides" in two.stderr
     refused = dlprof("plot", target, "--kind", "trials", "-o", tmp_path / "x.svg", env=env)
     assert refused.returncode == 2
     assert "--pair a,b" in refused.stderr

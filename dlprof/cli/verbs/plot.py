@@ -7,10 +7,11 @@ from pathlib import Path
 
 from dlprof.cli.terminal import line
 
-KINDS = ("waterfall", "breakdown", "timeline", "steps", "trials", "epochs", "sweep", "memory", "calibration")
+KINDS = ("waterfall", "breakdown", "timeline", "steps", "trials", "epochs", "sweep", "memory", "ranking", "calibration")
 
 EXAMPLES = """examples:
   dlprof plot my-comparison --kind waterfall -o waterfall.svg
+  dlprof plot four-frameworks --kind ranking -o ranking.svg
   dlprof plot my-capture --kind timeline -o step.png"""
 
 
@@ -28,7 +29,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.api.load import opened_result
+    from dlprof.api.load import opened_any
     from dlprof.api.render import plot, plot_calibration
     from dlprof.cli.output import check_target, deliver
 
@@ -38,7 +39,7 @@ def run(arguments: argparse.Namespace) -> int:
     if arguments.kind == "calibration":
         drawn = plot_calibration(arguments.a, form)
     else:
-        with opened_result(arguments.a, arguments.b, arguments.pair) as result:
+        with opened_any(arguments.a, arguments.b, arguments.pair) as result:
             drawn = plot(result, arguments.kind, form)
     deliver([drawn], arguments.output, inputs=inputs, force=arguments.force)
     line(arguments.output)

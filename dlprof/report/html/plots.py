@@ -184,14 +184,20 @@ def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
 
 
 def ranking(found: Ranking) -> Figure:
-    """Each side's time ÷ that of the fastest: the estimate as a dot, its interval as a bar."""
+    """Each side's time ÷ that of the fastest: the estimate as a dot, its interval as a bar.
+
+    The axis is logarithmic where they lie far apart.
+    """
     figure, (axis,) = axes(WIDTH, 1.0 + 0.42 * len(found.sides))
+    ends = [1.0]
     for row, one in enumerate(found.sides):
         estimate = 1.0 if row == 0 else one.ratio.estimate if one.ratio else None
         if estimate is None:
             continue
+        ends.append(estimate)
         axis.plot(estimate, row, "s" if row == 0 else "o", color=palette.SIDES["a" if row == 0 else "b"])
         if one.ratio is not None and one.ratio.low is not None and one.ratio.high is not None:
+            ends += [one.ratio.low, one.ratio.high]
             axis.plot([one.ratio.low, one.ratio.high], [row, row], color="gray", linewidth=5, alpha=0.4)
         if row:
             axis.annotate(
@@ -200,8 +206,30 @@ def ranking(found: Ranking) -> Figure:
     axis.axvline(1.0, linestyle=":", color="gray")
     labels = found.labels
     _rows(axis, [f"{one.letter}: {labels[one.letter]}" for one in found.sides])
-    axis.set_xlabel("time ÷ time of the fastest")
+    far = _logarithmic(axis, ends)
+    axis.set_xlabel(f"time ÷ time of the fastest{' (logarithmic axis)' if far else ''}")
     return figure
+
+
+_FAR: Final = 4.0
+"""How many times the least value the greatest is from which on a linear axis would leave the others no room."""
+
+_DECADES: Final = 1000.0
+"""From here on only powers of ten are written at a logarithmic axis."""
+
+
+def _logarithmic(axis: Axes, values: Sequence[float]) -> bool:
+    """Make the horizontal axis logarithmic where the values span far; whether it was made so."""
+    low, high = min(values), max(values)
+    if low <= 0 or high < _FAR * low:
+        return False
+    margin = (high / low) ** 0.08
+    axis.set_xscale("log")
+    axis.set_xlim(low / margin, high * margin)
+    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _DECADES * low else (1,)))
+    axis.xaxis.set_minor_locator(NullLocator())
+    axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    return True
 
 
 def _around(axis: Axes, values: Sequence[float]) -> None:

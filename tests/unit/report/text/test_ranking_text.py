@@ -15,7 +15,7 @@ from dlprof.analysis.timing import ranking
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.names import Pair
 from dlprof.report import csv
-from dlprof.report.html import ranking_html
+from dlprof.report.html import plots, ranking_html
 from dlprof.report.text import ranking_text
 from dlprof.stats import STANDS_OUT
 
@@ -121,3 +121,16 @@ def test_csv_has_a_line_a_pair(found):
         ("a", "b", "slower", 2.0), ("a", "c", "faster", 0.5), ("b", "c", "faster", 0.25)
     ]  # fmt: skip
     assert rows[0]["b_label"] == NAMES["b"]
+
+
+def test_places_far_apart_are_drawn_on_a_logarithmic_axis_and_close_ones_are_not(found):
+    (axis,) = plots.ranking(found).axes
+    assert axis.get_xscale() == "log"
+    assert "(logarithmic axis)" in axis.get_xlabel()
+    low, high = axis.get_xlim()
+    assert low < 1 < 4.08 < high
+    assert {1.0, 2.0} <= {tick for tick in axis.get_xticks() if low <= tick <= high}
+    close = {of: pair(*of, ratio) for of, ratio in ((("a", "b"), 1.2), (("a", "c"), 0.9), (("b", "c"), 0.75))}
+    heads = {of: ranking.headline(one) for of, one in close.items()}
+    (axis,) = plots.ranking(ranking.build(close, heads, warnings=(), alpha=0.01)).axes
+    assert axis.get_xscale() == "linear"
