@@ -362,9 +362,11 @@ class LedgerLine:
     a_calls, b_calls: calls per unit (step), as in Match
     a_share_ns, b_share_ns: the walls split so that concurrent work shares its instants (nothing to take back then)
     remark: work that one side alone has, in words (`only in B`, `B runs it twice`), or that it waits for its work more often
-        (`B waits for its work 5 times a step, A 1`), or ''
+        (`B waits for its work 5 times a step, A 1`), or what it asks for more often while it is idle (`B calls X 9 times a
+        step, A 1`), or ''
     key: what the line is of, alike in all windows of a comparison, whatever their times
     q: of no difference, adjusted over all lines (Benjamini-Hochberg); None where there is no interval or nothing varies
+    phase: of time without work, the phase that it belongs to; None where the line is of no single phase, and for work
     """
 
     name: str
@@ -383,6 +385,7 @@ class LedgerLine:
     remark: str = ""
     key: str = ""
     q: float | None = None
+    phase: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

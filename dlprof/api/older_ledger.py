@@ -1,5 +1,5 @@
 """Ledgers of an earlier dlprof: concurrent work shared its instants, and no line took back what ran at the same time; how often
-a side waits was not said to be of a step."""
+a side waits was not said to be of a step; time without work was not divided by phase."""
 
 from __future__ import annotations
 
@@ -7,9 +7,16 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-_LATER = ("a_share_ns", "b_share_ns", "remark", "key", "q")
+_LATER = ("a_share_ns", "b_share_ns", "remark", "key", "q", "phase")
 _OF_THE_DIVISION = ("low_ns", "high_ns")
 """Intervals are those of one division of the walls; those of the other cannot be compared with them."""
+
+_TIMES = ("a_ns", "b_ns", "delta_ns", "a_share_ns", "b_share_ns")
+_OF_THE_LINES = ("q", "remark")
+"""What depends on how many lines there are, or is said of one of them."""
+
+_IDLE: Final = ("dispatch", "launch")
+"""Kinds of lines that are divided by phase."""
 
 _WAITS: Final = re.compile(r"(waits for its work [\d.e+-]+ times), ")
 
@@ -25,13 +32,30 @@ def alike(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any],
         return stated, anew
     old = _worded(old)
     stated = stated | {"ledger": old}
-    if any(not isinstance(line, Mapping) or "a_share_ns" in line for line in old["lines"]):
+    if any(not isinstance(line, Mapping) for line in old["lines"]):
+        return stated, anew
+    if not any("phase" in line for line in old["lines"]) and all("phase" in line for line in new["lines"]):
+        old, new = _undivided(old, old["lines"]), _undivided(new, _of_parts(new["lines"]))
+        stated, anew = stated | {"ledger": old}, anew | {"ledger": new}
+    if any("a_share_ns" in line for line in old["lines"]):
         return stated, anew
     shared = [_by_share(line) for line in new["lines"] if line["kind"] != "concurrency"]
     kept = [line for line in shared if line["a_ns"] or line["b_ns"] or line["a_calls"] or line["kind"] == "unexplained"]
     return (
         stated | {"ledger": old | {"lines": _ordered(old["lines"]), "notes": _notes(old.get("notes"))}},
         anew | {"ledger": new | {"lines": _ordered(kept), "unexplained_ns": _unexplained(shared)}},
+    )
+
+
+def alike_in_all(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """As `alike`, of all comparisons that a ranking holds."""
+    old, new = stated.get("comparisons"), anew["comparisons"]
+    if not isinstance(old, dict) or old.keys() != new.keys() or not all(isinstance(one, dict) for one in old.values()):
+        return stated, anew
+    pairs = {name: alike(old[name], new[name]) for name in old}
+    return (
+        stated | {"comparisons": {name: pair[0] for name, pair in pairs.items()}},
+        anew | {"comparisons": {name: pair[1] for name, pair in pairs.items()}},
     )
 
 
@@ -57,6 +81,29 @@ def _notes(stated: Any) -> Any:
         text.replace("no intervals below 6", "no intervals below 3") if isinstance(text, str) else text
         for text in stated
     ]
+
+
+def _undivided(ledger: Mapping[str, Any], lines: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """The ledger with these lines, in the order of their names and without what depends on their number, and so its sentence."""
+    kept = [{key: value for key, value in line.items() if key not in _OF_THE_LINES} for line in lines]
+    for line in kept:
+        if line.get("kind") in _IDLE:
+            line.update(dict.fromkeys(_OF_THE_DIVISION))
+    return {key: value for key, value in ledger.items() if key != "statement"} | {
+        "lines": sorted(kept, key=lambda line: (str(line.get("name")), str(line.get("a_ns")), str(line.get("b_ns"))))
+    }
+
+
+def _of_parts(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The lines with those of one part of the idle time summed."""
+    found: dict[object, Mapping[str, Any]] = {}
+    for at, line in enumerate(lines):
+        idle = line["kind"] in _IDLE
+        part = str(line["key"]).removesuffix(f", {line['phase']}")
+        other = found.get(part) if idle else None
+        sums = {name: line[name] + (other[name] if other else 0) for name in _TIMES}
+        found[part if idle else at] = {**line, **sums, "name": part, "key": part} if idle else line
+    return [{key: value for key, value in line.items() if key != "phase"} for line in found.values()]
 
 
 def _by_share(line: Mapping[str, Any]) -> dict[str, Any]:

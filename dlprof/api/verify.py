@@ -176,6 +176,7 @@ def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
         if several:
             stated = capture.ranking()
             anew = ranking_json.ranking_value(RankingResult(capture).ranking)
+            stated, anew = older_ledger.alike_in_all(stated, anew)
         else:
             stated = capture.comparison()
             anew = json.comparison_value(results.load_comparison(capture).found)

@@ -17,10 +17,11 @@ import pyarrow as pa
 
 from dlprof import stats
 from dlprof.analysis.columns import Floats
-from dlprof.analysis.explain import align, bridge, rank, tax, windows
+from dlprof.analysis.explain import align, asked, bridge, rank, tax, windows
 from dlprof.analysis.explain.windows import Key, Window
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine, LineKind, Match
 from dlprof.analysis.trace import host, steps
+from dlprof.analysis.trace.idle import Place
 from dlprof.stats.sample import location
 from dlprof.units import PS_PER_NS, format_ns, format_signed_ns
 
@@ -36,12 +37,17 @@ _CONCURRENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A line without its times, and what of each side's windows belongs to it."""
+    """A line without its times, and what of each side's windows belongs to it. idle: its idle time, None for work."""
 
     line: LedgerLine
     a: Sequence[Key] = ()
     b: Sequence[Key] = ()
-    idle: str | None = None
+    idle: asked.Line | None = None
+
+    @property
+    def places(self) -> tuple[Place, ...]:
+        """What of the windows' idle time belongs to it."""
+        return self.idle.places if self.idle else ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,22 +107,27 @@ def of_windows(
 ) -> Explanation:
     """As `build`, of windows that are split already (windows.split): so many that their tables would fill the memory."""
     aligned = align.align(windows.merge(windows_a), windows.merge(windows_b))
-    parts = _parts(aligned)
+    parts = _parts(aligned, windows_a, windows_b)
     tables = [_table(parts, windows_a, "a"), _table(parts, windows_b, "b")]
     walls = [round(float(np.mean([w.wall_ps for w in side])) / PS_PER_NS) for side in (windows_a, windows_b)]
-    charged = [apportion(table.charged.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
-    shared = [apportion(table.shared.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
+    charged = [_whole(parts, table.charged.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
+    shared = [_whole(parts, table.shared.mean(axis=0), wall) for table, wall in zip(tables, walls, strict=True)]
     bounds = _bounds(tables[0].charged, tables[1].charged)
     adjusted = _adjusted(tables[0].charged, tables[1].charged)
     waits = [float(np.mean([window.waits for window in side])) for side in (windows_a, windows_b)]
+    basis: Literal["step", "trace"] = "step" if by_step else "trace"
+    asked_for = [
+        asked.grown(part.idle, float(delta), windows_a, windows_b, basis) if part.idle else ""
+        for part, delta in zip(parts, tables[1].charged.mean(axis=0) - tables[0].charged.mean(axis=0), strict=True)
+    ]
     finished = [
-        _tag(replace(_filled(part.line, times, shares, bound, (waits[0], waits[1])), q=q), contrasts or {})
-        for part, times, shares, bound, q in zip(
-            parts, zip(*charged, strict=True), zip(*shared, strict=True), bounds, adjusted, strict=True
+        _tag(replace(_filled(part.line, times, shares, bound, (waits[0], waits[1]), more), q=q), contrasts or {})
+        for part, times, shares, bound, q, more in zip(
+            parts, zip(*charged, strict=True), zip(*shared, strict=True), bounds, adjusted, asked_for, strict=True
         )
         if any(times) or any(shares) or part.line.a_calls or part.line.kind == "unexplained"
     ]
-    ledger = _ledger(finished, windows_a, windows_b, walls, untraced_ns, "step" if by_step else "trace")
+    ledger = _ledger(finished, windows_a, windows_b, walls, untraced_ns, basis)
     keys = tuple(part.line.key for part in parts)
     return Explanation(ledger, aligned.alignment, keys, (tables[0].charged / PS_PER_NS, tables[1].charged / PS_PER_NS))
 
@@ -127,6 +138,7 @@ def _filled(
     shares: tuple[int, int],
     bounds: tuple[int | None, int | None],
     waits: tuple[float, float],
+    asked_for: str,
 ) -> LedgerLine:
     (a, b), (low, high) = times, bounds
     filled = replace(
@@ -141,10 +153,10 @@ def _filled(
     )
     if line.kind in ("op", "copy", "communication"):
         return replace(filled, remark=rank.remark((line.a_calls, line.b_calls), times, bool(line.match_confidence)))
-    return replace(filled, remark=rank.waiting(filled, waits))
+    return replace(filled, remark=rank.waiting(filled, waits) or asked_for)
 
 
-def _parts(aligned: align.Aligned) -> list[_Part]:
+def _parts(aligned: align.Aligned, a: Sequence[Window], b: Sequence[Window]) -> list[_Part]:
     """The lines: operators by match, then what ran at the same time, then what the host did while none ran."""
     found: list[_Part] = []
     inputs: tuple[list[Key], list[Key]] = ([], [])
@@ -155,11 +167,12 @@ def _parts(aligned: align.Aligned) -> list[_Part]:
             inputs[1].extend(keys[1])
         else:
             found.append(_Part(_op_line(match), *keys))
-    found.append(_Part(_host_line(CONCURRENCY, "concurrency", _CONCURRENT)))
-    for name, kind in host.KINDS.items():
-        line = _host_line(name, kind, host.REASONS[name])
-        of_a, of_b = inputs if name == host.INPUT else ((), ())
-        found.append(_Part(line, of_a, of_b, name))
+    found.append(_Part(_host_line(CONCURRENCY, "concurrency", _CONCURRENT, CONCURRENCY)))
+    for part, kind in host.KINDS.items():
+        of_a, of_b = inputs if part == host.INPUT else ((), ())
+        for one in asked.lines(part, a, b):
+            line = _host_line(one.name, kind, host.REASONS[part], one.key, one.phase)
+            found.append(_Part(line, of_a, of_b, one))
     return found
 
 
@@ -171,8 +184,8 @@ def _op_line(match: Match) -> LedgerLine:
     )
 
 
-def _host_line(name: str, kind: LineKind, reason: str) -> LedgerLine:
-    return LedgerLine(name, kind, 0, 0, 0, None, None, None, reason, key=name)
+def _host_line(name: str, kind: LineKind, reason: str, key: str, phase: str | None = None) -> LedgerLine:
+    return LedgerLine(name, kind, 0, 0, 0, None, None, None, reason, key=key, phase=phase)
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +202,7 @@ class _Table:
 
 def _table(parts: Sequence[_Part], side: Sequence[Window], name: Literal["a", "b"]) -> _Table:
     keys = [part.a if name == "a" else part.b for part in parts]
-    idle = np.array([[window.idle.get(part.idle or "", 0.0) for part in parts] for window in side])
+    idle = np.array([[sum(window.idle.get(place, 0.0) for place in part.places) for part in parts] for window in side])
     shared = idle + np.array([[sum(window.share.get(one, 0.0) for one in of) for of in keys] for window in side])
     work = idle + np.array([[sum(window.work.get(one, 0.0) for one in of) for of in keys] for window in side])
     # Input work is meant to run beside the step: what of it is hidden is no cost, so it keeps its share.
@@ -208,6 +221,20 @@ def apportion(parts_ps: Floats, wall_ns: int) -> list[int]:
     order = np.argsort(-(ns - whole), kind="stable")
     whole[order[:missing]] += 1
     return [int(value) for value in whole]
+
+
+def _whole(parts: Sequence[_Part], mean_ps: Floats, wall_ns: int) -> list[int]:
+    """The lines' whole ns, which sum to the wall. All phases of one part of the idle time have the same together, however many of
+    them have lines."""
+    groups: dict[object, list[int]] = {}
+    for at, part in enumerate(parts):
+        groups.setdefault(part.idle.part if part.idle else at, []).append(at)
+    sums = np.array([mean_ps[mine].sum() for mine in groups.values()])
+    found = [0] * len(parts)
+    for mine, ns in zip(groups.values(), apportion(sums, wall_ns), strict=True):
+        for at, one in zip(mine, apportion(mean_ps[mine], ns) if len(mine) > 1 else [ns], strict=True):
+            found[at] = one
+    return found
 
 
 def _bounds(a: Floats, b: Floats) -> list[tuple[int | None, int | None]]:

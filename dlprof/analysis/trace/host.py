@@ -54,9 +54,7 @@ REASONS: Final[Mapping[str, str]] = {
 
 _WAIT: Final = re.compile(r"Wait(All|ToRead|ToWrite|ForVar)|Synchronize|EventQuery")
 _LAUNCH: Final = re.compile(r"Launch")
-_PHASE_MARKERS: Final = tuple(
-    str(Marker("phase", text=phase)) for phase in ("forward", "loss", "backward", "optimizer")
-)
+PHASE_MARKERS: Final = tuple(str(Marker("phase", text=phase)) for phase in ("forward", "loss", "backward", "optimizer"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +114,7 @@ def _evidence(events: pa.Table, work: Bools) -> dict[str, Bools]:
         SYNC: waits,
         LAUNCH: api & name.flags([bool(_LAUNCH.search(value)) for value in name.values]) & _has_kernels(events),
         DISPATCH: api,
-        PYTHON: marker & name.where(*_PHASE_MARKERS, names.CALL),
+        PYTHON: marker & name.where(*PHASE_MARKERS, names.CALL),
     }
 
 

@@ -109,7 +109,7 @@ class Recording:
     def run(self) -> dict[str, TracedSide]:
         """Record it. Profilers start and stop outside of all bursts."""
         beside: dict[str, list[int]] = {side: [] for side in self.workers}
-        self._unprofiled(beside)
+        self._unprofiled(beside, further=int(self.order.integers(self.shape.marked // 2)))
         began = time.perf_counter_ns()
         for side in self.workers:
             self.workers[side].open_window(self.items, self.shape.units)
@@ -143,12 +143,18 @@ class Recording:
                     self.waited[other] += waited
                     self.idle[other] += self.workers[other].cpu_ns() - cpu[other]
 
-    def _unprofiled(self, beside: dict[str, list[int]]) -> None:
-        """Half as many steps as are traced, shared between before and after."""
+    def _unprofiled(self, beside: dict[str, list[int]], further: int = 0) -> None:
+        """Half as many steps as are traced, shared between before and after.
+
+        further: steps that go before them and are not looked at, as many on every side. Trials take equally many steps before
+        their windows, so without a random number of them what happens in every 20th step (a collection of garbage, a log) would
+        lie at the same place of every window, and be counted too often or too rarely in all of them alike.
+        """
         for sides in self._orders(math.ceil(self.shape.rounds / 4)):
             for item in self.items:
                 for side in sides:
-                    beside[side] += self.workers[side].unprofiled(item, self.shape.burst)
+                    beside[side] += self.workers[side].unprofiled(item, further + self.shape.burst)[further:]
+            further = 0
 
     def _orders(self, rounds: int) -> list[tuple[str, ...]]:
         return orders(tuple(self.workers), rounds, self.order)

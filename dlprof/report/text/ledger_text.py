@@ -76,7 +76,10 @@ def _split(found: Sequence[LedgerLine], limit: int) -> tuple[Sequence[LedgerLine
 
 
 def _named(line: LedgerLine) -> str:
-    """The name, with what one side alone has of it where both fit; the sentence below the table says it in any case."""
+    """The name, with what one side alone has of it where both fit; the sentence below the table says it in any case. Where a part
+    with its phase is too long, the phase stands in front: `optimizer: runtime between operators`, cut at its end."""
+    if line.phase and cells(line.name) > _NAME:
+        return f"{line.phase}: {line.name.removesuffix(f', {line.phase}')}"
     if not line.remark or line.remark.startswith("only"):  # the name says that
         return line.name
     full = f"{line.name}, {line.remark}"

@@ -19,3 +19,32 @@ def test_a_number_of_waits_that_was_changed_differs_still():
     now = {"ledger": {"lines": [{"a_share_ns": 1, "remark": "B waits for its work 3 times a step, A 0"}]}}
     stated, anew = older_ledger.alike(then, now)
     assert stated != anew
+
+
+def line(name, kind, a_ns, b_ns, **more):
+    times = {"a_ns": a_ns, "b_ns": b_ns, "delta_ns": b_ns - a_ns, "a_share_ns": a_ns, "b_share_ns": b_ns}
+    said = {"low_ns": None, "high_ns": None, "remark": "", "key": name, "q": 0.5}
+    return {"name": name, "kind": kind, **times, **said, **more}
+
+
+def test_idle_time_that_was_not_divided_by_phase_is_that_of_all_phases():
+    then = {"ledger": {"statement": "slower", "gap_ns": 7, "lines": [
+        line("framework dispatch", "dispatch", 3, 9, remark="B waits for its work 2 times a step, A 1", low_ns=1),
+        line("Conv forward", "op", 5, 6, key="Conv ~ Conv", low_ns=0, high_ns=2),
+    ]}}  # fmt: skip
+    now = {"ledger": {"statement": "slower, said otherwise", "gap_ns": 7, "lines": [
+        line("Conv forward", "op", 5, 6, key="Conv ~ Conv", low_ns=0, high_ns=2, q=0.7, phase=None),
+        line("framework dispatch, optimizer", "dispatch", 1, 2, phase="optimizer"),
+        line("framework dispatch, elsewhere", "dispatch", 2, 7, key="framework dispatch", phase=None),
+    ]}}  # fmt: skip
+    stated, anew = older_ledger.alike(then, now)
+    assert stated == anew
+    assert [one["name"] for one in stated["ledger"]["lines"]] == ["Conv forward", "framework dispatch"]
+    changed = {
+        "ledger": then["ledger"] | {"lines": [line("framework dispatch", "dispatch", 3, 8), then["ledger"]["lines"][1]]}
+    }
+    stated, anew = older_ledger.alike(changed, now)
+    assert stated != anew
+    pairs = ({"comparisons": {"ab": one}} for one in (then, now))
+    stated, anew = older_ledger.alike_in_all(*pairs)
+    assert stated == anew

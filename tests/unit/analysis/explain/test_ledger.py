@@ -48,8 +48,9 @@ def test_every_instant_goes_to_work_or_to_a_host_part_or_stays_unexplained():
     assert b_ns == {
         "Conv forward conv1": 800,
         "input pipeline": 300,
-        "framework dispatch": 200,
-        "Python between calls": 100,
+        "framework dispatch, forward": 100,
+        "framework dispatch, elsewhere": 100,
+        "Python between calls, forward": 100,
         "runtime between operators": 100,
         "synchronisation": 400,
         "unexplained": 100,
@@ -109,9 +110,9 @@ def test_lines_that_grow_because_one_side_waits_more_often_say_so():
     b = events(step(0, 0, 1200), conv(100, 700), call, op("Relu", 900, 1000, **relu), *waiting(650, 700, 1000))
     found = ledger.build([a], [b]).ledger
     check_sums(found)
-    assert found.lines[0].name == "framework dispatch"
+    assert found.lines[0].name == "framework dispatch, forward"
     assert found.lines[0].remark == "B waits for its work 3 times a step, A 1"
-    assert "framework dispatch (B waits for its work 3 times a step, A 1) +200" in found.statement
+    assert "framework dispatch, forward (B waits for its work 3 times a step, A 1) +200" in found.statement
     assert all("waits" not in line.remark for line in found.lines if line.delta_ns <= 0 or line.kind == "op")
     back = ledger.build([b], [a]).ledger.lines[0]
     assert back.remark == "A waits for its work 3 times a step, B 1"
@@ -398,3 +399,132 @@ def test_a_line_has_the_same_key_in_whatever_order_its_operators_stand():
         if line.kind == "op"
     }
     assert keys == {"Log loss + Softmax loss ~ Log loss + Softmax loss"}
+
+
+# idle time by phase, and what was asked for
+
+
+def adam(start, end, **more):
+    return op("Adam", start, end, phase="optimizer", step=0, **more)
+
+
+def test_idle_time_is_of_the_phase_that_the_host_marked_else_of_the_work_that_follows():
+    b = events(
+        step(0, 0, 2000),
+        {"name": "Execute", "start": 0, "end": 1500, **CALL},
+        conv(200, 800),
+        adam(900, 1000),
+        adam(1100, 1200),
+        marker("dlprof:optimizer", 1300, 1500),
+        {"name": "WaitAll", "start": 1500, "end": 1900, **CALL},
+        adam(1600, 1700),
+    )
+    found = ledger.build([A], [b]).ledger
+    check_sums(found)
+    idle = {line.name: (line.b_ns, line.phase, line.key) for line in found.lines if line.b_ns and line.kind != "op"}
+    assert idle == {
+        # before the first work of the step nothing says what the host is at; then two gaps, and the marked 200
+        "framework dispatch, elsewhere": (200, None, "framework dispatch"),
+        "framework dispatch, optimizer": (100 + 100 + 100 + 200, "optimizer", "framework dispatch, optimizer"),
+        "runtime between operators, optimizer": (100, "optimizer", "runtime between operators, optimizer"),
+        "synchronisation": (200, None, "synchronisation"),
+        "unexplained": (100, None, "unexplained"),
+    }
+
+
+def test_python_is_of_the_phase_that_the_host_marked_alone():
+    """What a framework runs next says nothing of what Python is at."""
+    b = events(step(0, 0, 1000), marker("dlprof:call", 0, 1000), conv(100, 300), adam(700, 1000))
+    found = ledger.build([A], [b]).ledger
+    assert lines(found)["Python between calls"].b_ns == 500
+    assert lines(found)["Python between calls"].phase is None
+
+
+def test_bookkeeping_that_comes_first_does_not_hide_the_phase_that_follows():
+    read = op("ReadVariableOp", 400, 410, phase="bookkeeping", step=0)
+    b = events(step(0, 0, 1000), conv(0, 300), read, adam(500, 1000), {"name": "Run", "start": 0, "end": 900, **CALL})
+    found = ledger.build([A], [b]).ledger
+    assert lines(found)["framework dispatch, optimizer"].b_ns == 190
+    check_sums(found)
+
+
+def test_a_phase_of_less_than_a_hundredth_of_the_step_has_no_line_of_its_own():
+    def side(gap):
+        call = {"name": "Run", "start": 0, "end": 10000, **CALL}
+        return events(step(0, 0, 10000), call, conv(0, 5000), adam(5000 + gap, 9000), conv(9400, 10000))
+
+    small = {line.name: line.b_ns for line in ledger.build([side(99)], [side(99)]).ledger.lines}
+    assert small["framework dispatch, elsewhere"] == 99
+    assert small["framework dispatch, forward"] == 400
+    either = {line.name: (line.a_ns, line.b_ns) for line in ledger.build([side(99)], [side(100)]).ledger.lines}
+    assert either["framework dispatch, optimizer"] == (99, 100)
+    assert "framework dispatch, elsewhere" not in either
+
+
+def test_a_part_has_the_same_nanoseconds_in_all_whether_or_not_it_is_divided():
+    """Three steps of 10 ns and a third: the whole ns of each part are apportioned first, its phases share them."""
+
+    def window(phase):
+        rows = []
+        for number in range(3):
+            at = 20 * number
+            call = {"name": "Run", "start": at, "end": at + 10, **CALL}
+            rows += [step(number, at, at + 10.333), call, op("Conv", at, at + 2.2, phase="forward", step=number)]
+            rows += [
+                op("Relu", at + 4.4, at + 5.1, phase=phase, step=number),
+                op("Relu", at + 7.7, at + 8, step=number),
+            ]
+        return events(*rows)
+
+    divided, plain = (ledger.build([window(phase)], [window(phase)]).ledger for phase in ("forward", None))
+    check_sums(divided)
+    of_part = [line.a_ns for line in divided.lines if line.name.startswith("framework dispatch")]
+    assert len(of_part) == 2
+    assert sum(of_part) == lines(plain)["framework dispatch"].a_ns
+
+
+def reading(times, step_end):
+    """A step that ends with so many reads of a variable, each by a call within which the runtime calls and an operator run."""
+    rows = [step(0, 0, step_end), marker("dlprof:call", 0, step_end), conv(0, 600)]
+    for at in range(600, 600 + 100 * times, 100):
+        rows += [
+            {"name": "FastPath", "start": at + 20, "end": at + 100, **CALL},
+            {"name": "Execute", "start": at + 30, "end": at + 90, **CALL},
+            op("ReadVariableOp", at + 60, at + 70, phase="bookkeeping", track=50, step=0),
+        ]
+    return events(*rows)
+
+
+def test_a_line_of_dispatch_says_which_calls_and_operators_were_asked_for_more_often():
+    found = ledger.build([reading(2, 850)], [reading(12, 1850)]).ledger
+    check_sums(found)
+    said = {line.name: line.remark for line in found.lines}
+    assert said["framework dispatch"] == "B calls FastPath 12 times a step, A 2, and runs ReadVariableOp 12 times, A 2"
+    assert (
+        said["Python between calls"] == "B calls FastPath 12 times a step, A 2, and runs ReadVariableOp 12 times, A 2"
+    )
+    back = {line.name: line.remark for line in ledger.build([reading(12, 1850)], [reading(2, 850)]).ledger.lines}
+    assert back["framework dispatch"] == "A calls FastPath 12 times a step, B 2, and runs ReadVariableOp 12 times, B 2"
+    assert "framework dispatch (B calls FastPath 12 times a step, A 2" in found.statement
+
+
+def test_calls_that_take_longer_but_are_as_many_are_not_said_to_be_more():
+    slow = events(
+        step(0, 0, 1000), {"name": "FastPath", "start": 0, "end": 900, **CALL}, conv(100, 200), conv(800, 1000)
+    )
+    fast = events(step(0, 0, 500), {"name": "FastPath", "start": 0, "end": 400, **CALL}, conv(100, 200), conv(300, 500))
+    assert all("calls" not in line.remark for line in ledger.build([fast], [slow]).ledger.lines)
+
+
+def test_calls_of_two_frameworks_that_have_none_in_common_are_not_counted_against_each_other():
+    other = events(step(0, 0, 700), {"name": "Invoke", "start": 600, "end": 650, **CALL}, conv(0, 600), conv(650, 700))
+    found = ledger.build([other], [reading(12, 1850)]).ledger
+    assert all("calls" not in line.remark for line in found.lines)
+
+
+def test_what_follows_in_the_next_step_is_no_reason_for_the_end_of_this_one():
+    call = {"name": "Run", "start": 0, "end": 2000, **CALL}
+    rows = [step(0, 0, 900), conv(0, 300), step(1, 1000, 2000), adam(1500, 2000), call]
+    found = ledger.build([A], [events(*rows)]).ledger
+    assert lines(found)["framework dispatch"].b_ns == round((600 + 500) / 2)
+    check_sums(found)

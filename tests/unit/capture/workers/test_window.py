@@ -100,6 +100,21 @@ def test_a_window_keeps_what_the_worker_said_and_the_steps_beside_it() -> None:
         assert found[side].control == Path("/control") / side
 
 
+def test_a_window_begins_at_a_random_step_which_is_the_same_on_all_sides() -> None:
+    """Else what happens in every 20th step is in every window as often, and as often just beside its marked steps."""
+    further = []
+    for seed in range(400):
+        _, found, journal = record(Shape(rounds=8, burst=5), seed=seed)
+        before = journal[: [entry[0] for entry in journal].index("open")]
+        steps = {side: sum(entry[3] for entry in before if entry[1] == side) for side in "ab"}
+        assert steps["a"] == steps["b"]
+        assert len(found["a"].window.untraced_step_ns) == 20
+        further.append(steps["a"] - 10)
+    assert (min(further), max(further)) == (0, 19)
+    counts = np.bincount(further, minlength=20)
+    assert ((counts - 20) ** 2 / 20).sum() < 43.8, "chi square of 19 degrees of freedom, 0.1 %"
+
+
 def test_a_side_that_is_busy_while_the_other_is_traced_is_seen() -> None:
     recording, _, _ = record(Shape(rounds=2, burst=2), b=10**9)
     assert recording.idle_fraction["a"] == 0
