@@ -41,6 +41,9 @@ NATIVE: Final[Fidelity] = "native"
 RUNTIME_THREADS: Final = ("threads", "intra_op_threads", "openmp_threads")
 """Keys of a child's `runtime` that state how many threads one operator may use: anyone's, TensorFlow's, MXNet's."""
 
+STEPS_FOUND: Final = "steps found by"
+"""Key of a script's `runtime` that says what was taken for its steps."""
+
 PREFIX: Final = "dlprof:"
 """What every marker starts with."""
 

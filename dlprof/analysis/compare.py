@@ -15,8 +15,8 @@ from dlprof.analysis.facts import NOTHING, Facts, ProfilingCost
 from dlprof.analysis.model import Comparison, Explained, Gate, ItemResult, Ratio, Recording, Side
 from dlprof.analysis.same_work import after, parity, traced_work
 from dlprof.analysis.timing import design, gates, verdicts
-from dlprof.analysis.trace import layers, places, steps
-from dlprof.names import RUNTIME_THREADS, SIDES
+from dlprof.analysis.trace import layers, periodicity, places, steps
+from dlprof.names import RUNTIME_THREADS, SIDES, STEPS_FOUND
 from dlprof.units import format_ns
 from dlprof.workload_shape import Layer
 
@@ -369,6 +369,9 @@ def _trace_warnings(a: Evidence, b: Evidence) -> list[str]:
         if differing:
             more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
             found.append(f"{name}'s traced windows disagree in counts: {'; '.join(differing[:3])}{more}")
+        if STEPS_FOUND in evidence.runtime and evidence.exact:
+            checked = periodicity.of(evidence.exact[0])
+            found += [f"{name}: {checked.statement}"] if checked and checked.statement else []
     return found
 
 

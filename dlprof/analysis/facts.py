@@ -162,6 +162,61 @@ class Tax:
     statement: str
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What came before the timed steps of one side's processes, and what was compiled among them; medians over trials.
+
+    trials: processes that told it
+    first_step_s: from the start to the end of the first step, with the least and the most; None where that was not seen
+    seconds: from the start to the warm-up of the timed steps
+    first_call_ns: of the call that was the first step; None where a step is no call
+    early: times of the steps after it ÷ that of a steady step
+    compiled, compiling_s: programs until then, and seconds of that; None where the framework does not tell
+    again: those of them that were for further shapes of what was compiled before; None as above
+    warming, timed, bursts, of: as of manifest.Start, summed over trials
+    statement: all this in words
+    """
+
+    trials: int
+    first_step_s: tuple[float, float, float] | None
+    seconds: float
+    first_call_ns: float | None
+    early: tuple[float, ...]
+    compiled: int
+    compiling_s: float | None
+    again: int | None
+    warming: int
+    timed: int
+    bursts: int
+    of: int
+    statement: str
+
+
+@dataclass(frozen=True, slots=True)
+class Interleaved:
+    """Trials whose sides were alive one after the other, and what that costs; all but the first are computed from the trials.
+
+    why: why they were not alive together
+    trials: pairs of processes with a ratio; the fewest that decide anything where they are fewer than any look wants
+    sd: standard deviation of their log-ratio
+    measured: whether it is that of these pairs; else a prior stands in for it
+    lockstep_sd: what it is in lockstep, a prior
+    smallest, lockstep_smallest: the difference that as many trials find with 80 % power, as a share; None where none is known
+    lockstep_trials: trials in lockstep that find as much; None as above
+    statement: all this in words
+    """
+
+    why: str
+    trials: int = 0
+    sd: float | None = None
+    measured: bool = False
+    lockstep_sd: float | None = None
+    smallest: float | None = None
+    lockstep_smallest: float | None = None
+    lockstep_trials: int | None = None
+    statement: str = ""
+
+
 Reason = Literal["same implementation", "other implementation", "only in A", "only in B", "reorder"]
 """Why a primitive takes another time on the other side."""
 
@@ -284,7 +339,7 @@ class Facts:
     """Everything that comparison.json states beside the verdicts; NOTHING for a diff of two recordings.
 
         kind: network | op
-        method: lockstep | imported | as-published; None for a diff
+        method: lockstep | interleaved | imported | as-published; None for a diff
         preset: of the workload
         differs: what the preset lets differ between the sides
         epochs: capture → the epochs that it trained
@@ -305,6 +360,8 @@ class Facts:
         summary, geometric_mean: what the items say together
         sweeps: operators that were timed over sizes
         speeds: sides whose processes come in two speeds; None where there is none
+        beginnings: side → what came before its timed steps (scripts); None where that is not told
+        interleaved: what it costs that the sides were not alive together; None where they were
     """
 
     kind: str | None = None
@@ -332,6 +389,8 @@ class Facts:
     sweeps: tuple[SweepFacts, ...] | None = None
     events_of_items: Mapping[str, Mapping[str, int]] | None = None
     speeds: tuple[TwoSpeeds, ...] | None = None
+    beginnings: Mapping[str, Beginning] | None = None
+    interleaved: Interleaved | None = None
 
 
 NOTHING: Final = Facts()

@@ -48,6 +48,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="what becomes of a script when its trial is over: ended at a step by SystemExit (end), or let run to its own end",
     )
     group.add_argument(
+        "--interleaved",
+        action="store_true",
+        help="run the sides of a trial one after the other instead of in lockstep; without it that is done only where they "
+        "cannot be alive together (no memory for both, the same port, a side that cannot be made idle)",
+    )
+    group.add_argument(
+        "--spin",
+        choices=["off", "keep"],
+        default="off",
+        help="threads of OpenMP that wait for work: made to sleep at once, on both sides alike (off), or left as they are (keep)",
+    )
+    group.add_argument(
         "--in-place",
         action="store_true",
         help="run trials in the working folder itself instead of in scratch copies of it",
@@ -116,6 +128,8 @@ def options(arguments: argparse.Namespace) -> ScriptCompare:
         links=tuple(link.absolute() for link in arguments.link),
         in_place=arguments.in_place,
         run_out=arguments.finish == "run",
+        interleaved=arguments.interleaved,
+        spin=arguments.spin,
         seed=arguments.seed,
         timeout_s=parse_duration(arguments.timeout),
         **design.given(arguments),

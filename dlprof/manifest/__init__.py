@@ -1,7 +1,7 @@
 """What manifest.json holds, as typed values: one class for each object in it, and the form in which it is written."""
 
 from dlprof.manifest.document import MANIFEST_VERSION, Described, File, Kind, Manifest, without_empty
-from dlprof.manifest.facts import DataFacts, EnvironmentFacts, Package, SideName, TraceFacts, TrialFacts
+from dlprof.manifest.facts import DataFacts, EnvironmentFacts, Package, SideName, Start, TraceFacts, TrialFacts
 from dlprof.manifest.machine import Disturbance, Gpu, Machine
 from dlprof.manifest.options import (
     CaptureOptions,
@@ -37,6 +37,7 @@ __all__ = [
     "PublishedOptions",
     "Session",
     "SideName",
+    "Start",
     "TraceFacts",
     "TrialFacts",
     "Work",

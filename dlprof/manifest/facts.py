@@ -33,6 +33,34 @@ class TraceFacts(msgspec.Struct, frozen=True, kw_only=True):
     facts: dict[str, Any] = {}
 
 
+class Start(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What came before the timed steps of a script's process, and what was compiled among them.
+
+    seconds: from its start to where nothing but warm-up is left before the timed steps
+    first_step: seconds from its start to the end of its first step; None where that was not seen
+    first_call: ns of the call that was the first step; None where a step is no call
+    early_ns: of the steps after the first
+    compiled, compiling: programs until then, and seconds of that; None where the framework does not tell
+    again: how many of them were compiled for further shapes of what was compiled before; None as above
+    warming: programs that were compiled while it was warmed up
+    timed, bursts, of: programs that were compiled in timed bursts, in so many of these, of how many
+    left_out: those bursts have no part in the estimate
+    """
+
+    seconds: float
+    first_step: float | None = None
+    first_call: int | None = None
+    early_ns: list[int] = []
+    compiled: int = 0
+    compiling: float | None = None
+    again: int | None = None
+    warming: int = 0
+    timed: int = 0
+    bursts: int = 0
+    of: int = 0
+    left_out: bool = False
+
+
 class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A finished trial.
 
@@ -40,6 +68,7 @@ class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: how long it took, start of the processes included
     idle: side → CPU that its worker used while it had nothing to do, as a fraction of a core
     machine: what else the machine did; None where that was not measured
+    starts: side → what came before its timed steps; unset where that is not told
     """
 
     number: int
@@ -47,6 +76,7 @@ class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
     wall_s: float
     idle: dict[SideName, float]
     machine: Disturbance | None
+    starts: dict[SideName, Start] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

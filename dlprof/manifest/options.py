@@ -60,6 +60,7 @@ class Work(msgspec.Struct, frozen=True, kw_only=True):
 class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     """How a comparison was made, and what going on with it needs.
 
+    apart: why the sides were alive one after the other, '' where they were together
     adaptive: whether the ratios decided when to stop; None in directories of an older dlprof
     stopped: why it ended early, '' where it did not
     ended: the warning that says so
@@ -80,6 +81,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     traces: int | None = 1
     allow: list[str] = []
     method: str = "lockstep"
+    apart: str | msgspec.UnsetType = msgspec.UNSET
     adaptive: bool | None = None
     stopped: str = ""
     ended: str = ""

@@ -143,12 +143,14 @@ class BusyThreads(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Burst(msgspec.Struct, frozen=True):
-    """To `run`: one entry an iteration (ns; start_ns is Unix time); units of work in each iteration."""
+    """To `run`: one entry an iteration (ns; start_ns is Unix time); units of work in each iteration. compiled: programs that the
+    framework compiled meanwhile, where that is watched (scripts)."""
 
     wall_ns: list[int]
     cpu_ns: list[int]
     start_ns: list[int]
     units: int
+    compiled: int = 0
 
 
 class Deferred(msgspec.Struct, frozen=True, kw_only=True):

@@ -31,11 +31,22 @@ _LOCKSTEP: Final = (
     "sweeps",
     "events_of_items",
     "speeds",
+    "beginnings",
+    "interleaved",
 )
 _IMPORTED: Final = ("kind", "method", "imported", "items_listed", "folder", *_LOCKSTEP[14:])
 _PUBLISHED: Final = ("kind", "folder", "repetitions", "method", "unsound", "summary")
 _WHERE_THERE: Final = frozenset(
-    {"items_listed", "explained_of_items", "summary", "sweeps", "events_of_items", "speeds"}
+    {
+        "items_listed",
+        "explained_of_items",
+        "summary",
+        "sweeps",
+        "events_of_items",
+        "speeds",
+        "beginnings",
+        "interleaved",
+    }
 )
 """Keys that are left out, and not null, where there is nothing to say; a geometric mean that a family lacks is null."""
 

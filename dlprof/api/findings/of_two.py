@@ -10,7 +10,7 @@ from dlprof.analysis import compare
 from dlprof.analysis.explain import speeds_traced
 from dlprof.analysis.facts import TwoSpeeds
 from dlprof.analysis.model import Comparison, ItemResult, Side
-from dlprof.analysis.timing import families, speeds
+from dlprof.analysis.timing import families, interleaved, speeds
 from dlprof.api.findings import profiling_cost
 from dlprof.api.findings.evidence import evidence_of, side_of, trial_of
 from dlprof.names import SIDES, CaptureName, SideLetter
@@ -38,7 +38,7 @@ class Parts:
 def build(parts: Parts) -> Comparison:
     """Verdicts from the timings, explanations from the captures, and what profiling cost.
 
-    Of the facts, those that are computed here (profiling, tax, speeds, summary, sweeps, *_of_items) replace what was told.
+    Of the facts, those that are computed here (profiling, tax, speeds, interleaved, summary, sweeps, …) replace what was told.
     """
     evidence = {}
     for name in SIDES:
@@ -53,6 +53,10 @@ def build(parts: Parts) -> Comparison:
         found = _with(found, explained_of_items=_explained_of_items(found, parts))
     if parts.family:
         return _with_family(found, parts)
+    told = measured.facts.interleaved
+    if told is not None and found.items:
+        told = interleaved.of(told, measured.timings, found.items[0].item, adaptive=measured.adaptive)
+        found = _with(found, interleaved=told)
     in_two = speeds.of(measured.timings, found.items[0].item, found.a, found.b) if found.items else ()
     return _with(found, speeds=_with_traces(in_two, evidence) or None)
 

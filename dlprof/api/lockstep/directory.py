@@ -8,6 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Generic, TypeVar
 
+import msgspec
+
 from dlprof.analysis.facts import TrialNote
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.ranking import Ranking
@@ -82,4 +84,5 @@ def trial_facts(trial: Trial) -> TrialFacts:
         wall_s=trial.wall_s,
         idle=dict(trial.idle),
         machine=trial.machine,
+        starts=dict(trial.starts) or msgspec.UNSET,
     )

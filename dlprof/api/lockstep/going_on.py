@@ -175,4 +175,5 @@ def _trial(held: TrialFacts, timings: pa.Table) -> Trial:
         wall_s=held.wall_s,
         warnings=(),
         group_rounds=tuple(held.rounds),
+        starts=held.starts or {},
     )

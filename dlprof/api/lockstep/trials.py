@@ -19,9 +19,10 @@ from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing, Ratios
 from dlprof.api.progress import Progress
 from dlprof.capture.workers.schedule import LockstepWorker, RoundsOf, run_trials, steady
-from dlprof.capture.workers.trial import Plan, Trial
+from dlprof.capture.workers.schedule import Trials as Made
+from dlprof.capture.workers.trial import NotTogether, Plan, Trial
 from dlprof.capture.workers.window import LEAST, TracedSide, WindowPlan
-from dlprof.manifest import Session
+from dlprof.manifest import Session, Start
 from dlprof.names import EXACT, CaptureName, Pair, pairs_of
 from dlprof.store import Capture, CaptureWriter
 
@@ -70,6 +71,14 @@ class Kind(ABC):
         """Whether an item is warm, by the wall times of its warm-up."""
         return steady(walls_ns)
 
+    def starts(self, trial: Trial) -> Mapping[str, Start]:  # noqa: ARG002
+        """What came before each side's timed steps, as far as that is known of this kind."""
+        return {}
+
+    def separate(self, why: str) -> bool:  # noqa: ARG002
+        """Before the first trial is whole: the sides cannot be alive together. Whether the plan is of interleaved trials now."""
+        return False
+
 
 @dataclass(slots=True)
 class Trials:
@@ -98,10 +107,27 @@ class Trials:
         pacing.start()
         measured.sessions.append(Session(created=now(), trials=0))
         self._drop_windows_of_unfinished_trials()
-        plan = kind.plan()
-        if self.first and not self._go_on_after_earlier(plan.trials):
+        if self.first and not self._go_on_after_earlier(kind.plan().trials):
             return True
-        trials = run_trials(
+        try:
+            trials = self._made()
+        except NotTogether as error:
+            if measured.trials or not kind.separate(error.message):
+                raise
+            pacing.start()
+            trials = self._made()
+        measured.ended = pacing.ended
+        if trials.interrupted:
+            measured.stopped = f"interrupted after {len(measured.trials)} trials"
+            measured.ended = f"{measured.stopped}: the verdict rests on those alone"
+            self.progress.say(f"warning: {measured.ended}")
+        return not trials.interrupted
+
+    def _made(self) -> Made:
+        """The trials as the kind plans them now."""
+        plan, pacing, kind = self.kind.plan(), self.pacing, self.kind
+        trials = self.measured.trials
+        return run_trials(
             replace(plan, trials=plan.trials - self.first, window=self._as_before(plan.window)),
             kind.worker,
             self._after_trial,
@@ -110,15 +136,9 @@ class Trials:
             on_step=self._show_step,
             enough=kind.warm,
             first=self.first,
-            rounds=measured.trials[0].group_rounds if self.first and pacing.rounds is None else None,
+            rounds=trials[0].group_rounds if self.first and pacing.rounds is None else None,
             rounds_of=kind.rounds(pacing.rounds),
         )
-        measured.ended = pacing.ended
-        if trials.interrupted:
-            measured.stopped = f"interrupted after {len(measured.trials)} trials"
-            measured.ended = f"{measured.stopped}: the verdict rests on those alone"
-            self.progress.say(f"warning: {measured.ended}")
-        return not trials.interrupted
 
     def _go_on_after_earlier(self, most: int) -> bool:
         """Whether the trials of earlier sittings leave anything to measure."""
@@ -138,6 +158,7 @@ class Trials:
     def _after_trial(self, trial: Trial) -> bool:
         """Keep the trial, say where things stand, and decide whether to go on."""
         self.kind.finished(trial)
+        trial = replace(trial, starts=self.kind.starts(trial))
         for side, traced in trial.windows.items():  # folder a-exact-1 is the window of trial 0
             folder = str(CaptureName(side, EXACT, trial.number + 1))
             self.measured.captures[folder] = self.kind.keep(side, trial, traced, self.writer.partial / folder)

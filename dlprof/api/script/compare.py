@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Final
 
 from dlprof import frameworks, temporary
 from dlprof.analysis.model import Comparison
@@ -20,9 +21,13 @@ from dlprof.api.script.options import ScriptCompare, workload_of
 from dlprof.api.script.record import name_of
 from dlprof.api.script.result_directory import ScriptDirectory
 from dlprof.api.script.trials import ScriptTrials, SideFacts
+from dlprof.capture.script import spin
 from dlprof.capture.workers import launch_env
 from dlprof.errors import Interrupted
 from dlprof.store import Capture, CaptureWriter
+
+ASKED: Final = "as asked (--interleaved)"
+"""Why the sides are not alive together where the user wants it so."""
 
 
 def compare_scripts(asked: ScriptCompare, progress: Progress) -> tuple[Comparison, int]:
@@ -31,10 +36,12 @@ def compare_scripts(asked: ScriptCompare, progress: Progress) -> tuple[Compariso
     target = output_folder(asked.output, f"{name}-vs-{name_of(asked.b)}")
     measured, warnings, source = Measured(), Warnings(progress), None
     before: Mapping[str, SideFacts] = {}
+    apart = ASKED if asked.interleaved else ""
     if asked.resume is not None:
         source = find_source(target)
         measured, warnings.said = resume.measured(source)
-        before = Capture.open(source).manifest.sides
+        manifest = Capture.open(source).manifest
+        before, apart = manifest.sides, resume.apart(manifest)
         progress.say(
             f"going on with {target}: {len(measured.trials)} trials, {len(measured.captures)} traced runs are there"
         )
@@ -43,6 +50,7 @@ def compare_scripts(asked: ScriptCompare, progress: Progress) -> tuple[Compariso
     with temporary.folder() as scratch, CaptureWriter(target, source=source) as writer:
         try:
             kind = _kind(asked, measured, warnings, scratch, before)
+            kind.apart = apart
             return _walked(kind, warnings, writer)
         except KeyboardInterrupt:
             if not writer.keep_partial:
@@ -69,7 +77,7 @@ def _walked(kind: ScriptTrials, warnings: Warnings, writer: CaptureWriter) -> tu
 
     walk: Walk[Comparison] = Walk(
         measured,
-        ScriptDirectory(writer, asked, kind.pacing, kind.hellos, kind.grounds, kind.before),
+        ScriptDirectory(writer, asked, kind.pacing, kind.hellos, kind.grounds, kind.before, lambda: kind.apart),
         progress,
         said,
         resume.words(writer.path, asked),
@@ -83,6 +91,7 @@ def _walked(kind: ScriptTrials, warnings: Warnings, writer: CaptureWriter) -> tu
 
 def _disclosures(asked: ScriptCompare) -> Iterator[str]:
     """What a reader must know of how the scripts were run."""
+    yield spin.statement(asked.commands, asked.spin)
     for name, value in launch_env.thread_settings(frameworks.thread_variables()).items():
         yield f"{name}={value} is set and reaches both sides"
     if asked.in_place:

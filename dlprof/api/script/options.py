@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
 from dlprof.api.options import Design
 from dlprof.capture.script.command import Command
@@ -18,6 +19,8 @@ class ScriptCompare(Design):
     links: what of the working folder is only read, and so linked into the trials' scratch copies instead of copied
     in_place: trials run in the working folder itself
     run_out: each trial lets both scripts run on to their own end
+    spin: off: threads of OpenMP that wait sleep at once, on both sides alike; keep: as they do without dlprof
+    interleaved: the sides are alive one after the other; else only where they cannot be alive together
     timeout_s: for one process
     """
 
@@ -27,6 +30,8 @@ class ScriptCompare(Design):
     links: tuple[Path, ...] = ()
     in_place: bool = False
     run_out: bool = False
+    interleaved: bool = False
+    spin: Literal["off", "keep"] = "off"
     seed: int = 0
     timeout_s: float = 1800.0
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dlprof import frameworks, temporary
+from dlprof import frameworks, schema, temporary
+from dlprof.analysis.trace import periodicity, places
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.record import output_folder
 from dlprof.capture.machine import provenance
@@ -18,8 +19,10 @@ from dlprof.capture.script.watched import Watched, WindowWish
 from dlprof.capture.workers.process import exit_words
 from dlprof.errors import TraceError
 from dlprof.manifest import CaptureOptions, EnvironmentFacts, Manifest, Package
+from dlprof.names import STEPS_FOUND
 from dlprof.protocol import Artefact, ChildFacts, Window
-from dlprof.store import Capture, CaptureWriter
+from dlprof.store import EVENTS_FILE, Capture, CaptureWriter
+from dlprof.stored_files import read_table
 from dlprof.units import format_ns
 from dlprof.version import __version__
 
@@ -58,6 +61,10 @@ def record_script(asked: ScriptCapture, say: Callable[[str], None]) -> tuple[Cap
         for line in told(found, asked.wish, time.monotonic() - began):
             say(line)
         facts = ingest_into(writer, [Path(one.path) for one in found.artefacts], root=raw)
+        checked = periodicity.of(places.apart(read_table(writer.partial / EVENTS_FILE, schema.EVENTS)))
+        doubts = [checked.statement] if checked and checked.statement else []
+        for text in doubts:
+            say(f"warning: {text}")
         assert found.hello is not None
         manifest = Manifest(
             kind="capture",
@@ -73,7 +80,7 @@ def record_script(asked: ScriptCapture, say: Callable[[str], None]) -> tuple[Cap
             options=CaptureOptions(),
             environment=environment_of(found.facts, found.hello.python, found.hello.executable),
             machine=provenance.machine(frameworks.thread_variables()),
-            warnings=list(warnings(found, asked.wish)),
+            warnings=[*warnings(found, asked.wish), *doubts],
             trace=facts,
             child=child_facts(found, writer.partial.absolute()),
         )
@@ -164,7 +171,7 @@ def environment_of(facts: Mapping[str, Any], python: str, executable: str) -> En
 
 def runtime_of(found_by: str, facts: Mapping[str, Any]) -> dict[str, Any]:
     """What is kept of a script's facts beside its packages."""
-    return {"steps found by": found_by, **{key: value for key, value in facts.items() if key != "versions"}}
+    return {STEPS_FOUND: found_by, **{key: value for key, value in facts.items() if key != "versions"}}
 
 
 def child_facts(found: Watched, root: Path) -> ChildFacts:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+
+import msgspec
 
 from dlprof import frameworks
 from dlprof.analysis import compare
-from dlprof.analysis.facts import Facts
+from dlprof.analysis.facts import Facts, Interleaved
 from dlprof.analysis.model import Comparison, Side
+from dlprof.analysis.timing import beginnings
 from dlprof.api.findings import of_two
 from dlprof.api.import_traces import now
 from dlprof.api.lockstep.directory import ResultDirectory, idle_of, trial_facts, trial_notes
@@ -28,13 +31,14 @@ from dlprof.version import __version__
 @dataclass(frozen=True, slots=True)
 class ScriptDirectory(ResultDirectory[Comparison]):
     """Of a comparison of two scripts. hellos: of each side, what its last process told; grounds: what it runs; both are filled as
-    the trials run. before: what the directory of an earlier sitting says of it."""
+    the trials run. before: what the directory of an earlier sitting says of it. apart: why its sides are not alive together."""
 
     asked: ScriptCompare
     pacing: Pacing
     hellos: Mapping[str, Hello]
     grounds: Mapping[str, Ground]
     before: Mapping[str, Mapping[str, str | None]]
+    apart: Callable[[], str]
 
     def findings(self, measured: Measured, warnings: Sequence[str]) -> Comparison:
         """What is found in all that was measured so far."""
@@ -65,13 +69,19 @@ class ScriptDirectory(ResultDirectory[Comparison]):
     def _facts(self, measured: Measured) -> Facts:
         return Facts(
             kind="network",
-            method="lockstep",
+            method=self._method,
+            interleaved=Interleaved(why=why) if (why := self.apart()) else None,
             idle_cpu_fraction=idle_of(measured, SIDES),
             trials=trial_notes(measured),
+            beginnings=beginnings.of([trial.starts for trial in measured.trials], measured.timings) or None,
             stopped=measured.stopped,
             sessions=tuple(measured.sessions),
             folder=str(self.writer.path),
         )
+
+    @property
+    def _method(self) -> str:
+        return "interleaved" if self.apart() else "lockstep"
 
     def manifest(self, measured: Measured, warnings: Sequence[str]) -> Manifest[LockstepOptions]:
         asked = self.asked
@@ -90,6 +100,8 @@ class ScriptDirectory(ResultDirectory[Comparison]):
                 gate=asked.gate,
                 traces=asked.traces,
                 allow=list(asked.allow),
+                method=self._method,
+                apart=self.apart() or msgspec.UNSET,
                 adaptive=self.pacing.adaptive,
                 stopped=measured.stopped,
                 ended=measured.ended,

@@ -14,6 +14,7 @@ from dlprof.api.lockstep.measured import Measured
 from dlprof.api.script.options import ScriptCompare
 from dlprof.capture.script.command import Command
 from dlprof.errors import UsageError
+from dlprof.manifest import LockstepOptions, Manifest, Options
 from dlprof.names import SIDES
 from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.stored_files import typed
@@ -42,6 +43,12 @@ def options(path: Path, asked: ScriptCompare, default: ScriptCompare) -> ScriptC
 def measured(source: Path) -> tuple[Measured, list[str]]:
     """What the comparison at `source` holds, and its warnings. Raises `UsageError` where the machine is another."""
     return going_on.held(Capture.open(source), [SIDES])
+
+
+def apart(manifest: Manifest[Options]) -> str:
+    """Why the sides of the earlier trials were alive one after the other, '' where they were together."""
+    assert isinstance(manifest.options, LockstepOptions)
+    return manifest.options.apart if isinstance(manifest.options.apart, str) else ""
 
 
 def words(target: Path, asked: ScriptCompare) -> str:

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
+
+import msgspec
 
 from dlprof import frameworks, stats
 from dlprof.analysis.same_work import parity, scripts
@@ -19,17 +21,19 @@ from dlprof.api.lockstep.trials import Kind
 from dlprof.api.progress import Progress
 from dlprof.api.script.ground import Ground, made
 from dlprof.api.script.options import ScriptCompare
-from dlprof.api.script.record import before_words, environment_of
+from dlprof.api.script.record import environment_of
 from dlprof.capture.machine import provenance
+from dlprof.capture.script import spin
 from dlprof.capture.script.command import same_environment
 from dlprof.capture.script.link import Hello
 from dlprof.capture.script.scratch import copied
+from dlprof.capture.script.together import BUSY, Room
 from dlprof.capture.script.worker import ITERATION_NS, MOST_UNITS, Launch, ScriptWorker
 from dlprof.capture.workers.schedule import RoundsOf
-from dlprof.capture.workers.trial import Plan, Trial
+from dlprof.capture.workers.trial import NotTogether, Plan, Trial
 from dlprof.capture.workers.window import TracedSide, WindowPlan
 from dlprof.errors import NotComparable, UsageError
-from dlprof.manifest import CaptureOptions, Manifest
+from dlprof.manifest import CaptureOptions, Manifest, Start
 from dlprof.names import EXACT, SIDES, Pair, trial_folder
 from dlprof.protocol import ChildFacts
 from dlprof.store import Capture, CaptureWriter
@@ -60,6 +64,7 @@ class ScriptTrials(Kind):
     grounds: of each side, what it runs
     before: what an earlier sitting's directory says of each side
     warn: a warning, said at once and kept
+    apart: why the sides are alive one after the other, '' where they are together
     """
 
     asked: ScriptCompare
@@ -72,8 +77,11 @@ class ScriptTrials(Kind):
     facts: dict[str, list[Mapping[str, Any]]] = field(default_factory=lambda: {side: [] for side in SIDES})
     hellos: dict[str, Hello] = field(default_factory=dict)
     grounds: dict[str, Ground] = field(default_factory=dict)
+    apart: str = ""
     first: int = field(init=False)
     _workers: dict[str, ScriptWorker] = field(default_factory=dict)
+    _step_ns: dict[str, float] = field(default_factory=dict)
+    _units: dict[int, int] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.first = len(self.measured.trials)
@@ -93,7 +101,16 @@ class ScriptTrials(Kind):
     def plan(self) -> Plan:
         """All items that the scripts have: one, their step."""
         window = None if self.asked.traces == 0 else WindowPlan(self.asked.traces, most=STEPS, items=self._recorded)
-        return replace(self.pacing.plan(), items=None, window=window)
+        return replace(self.pacing.plan(), items=None, window=window, interleaved=bool(self.apart))
+
+    def separate(self, why: str) -> bool:
+        """Trials become interleaved pairs of processes."""
+        if self.apart:
+            return False
+        self.apart = why
+        self.facts = {side: [] for side in SIDES}
+        self.progress.say(f"warning: {why}\n  trials are pairs of processes from here on, one side after the other")
+        return True
 
     def _recorded(self, items: Sequence[str]) -> Sequence[str]:
         """None where a side has no profiler."""
@@ -101,11 +118,15 @@ class ScriptTrials(Kind):
 
     def worker(self, side: str, number: int) -> ScriptWorker:
         control, ground = self.scratch / trial_folder(number, side), self.grounds[side]
+        shutil.rmtree(control, ignore_errors=True)
         folder = ground.folder
         if ground.revision is not None or not self.asked.in_place:
             target = self.scratch / f"{trial_folder(number, side)}-folder"
+            shutil.rmtree(target, ignore_errors=True)
             folder = copied(folder, target, self.asked.links, origin=Path.cwd())
         origin = ground.revision.root if ground.revision else None
+        if all(one.launch.trial != number for one in self._workers.values()):
+            self._workers = {}
         worker = ScriptWorker(
             Launch(
                 ground.command,
@@ -116,6 +137,9 @@ class ScriptTrials(Kind):
                 self.asked.timeout_s,
                 origin,
                 self.asked.run_out,
+                alone=bool(self.apart),
+                room=Room(self._workers).check,
+                more=spin.settings(self.asked.commands, self.asked.spin),
             )
         )
         self._workers[side] = worker
@@ -133,22 +157,30 @@ class ScriptTrials(Kind):
         return rounds
 
     def ready(self, number: int, workers: Mapping[str, Any]) -> tuple[()]:
-        """Both sides took their first steps: are they the same work, and how many steps is an iteration?"""
-        units = math.ceil(ITERATION_NS / max(worker.step_ns() for worker in workers.values()))
+        """The sides that are alive took their first steps: are both the same work, and how many steps is an iteration?"""
+        self._step_ns |= {side: worker.step_ns() for side, worker in workers.items()}
+        if number not in self._units:  # of an interleaved trial the first side says it for the second, too
+            slowest = max(self._step_ns.values() if self.apart else (self._step_ns[side] for side in workers))
+            self._units[number] = min(max(math.ceil(ITERATION_NS / slowest), 1), MOST_UNITS)
         for side, worker in workers.items():
-            worker.units = min(max(units, 1), MOST_UNITS)
+            worker.units = self._units[number]
             self.facts[side].append({**worker.facts, "kind of step": worker.ready.items[0]})
             self.hellos[side] = worker.hello
             self._as_asked(side, worker)
+            if number == self.first:
+                self._told(side)
+        if len(self.facts["a"]) == len(self.facts["b"]):
+            self._compare_work(number)
+        return ()
+
+    def _compare_work(self, number: int) -> None:
+        """By what both sides of the trial told. Raises `NotComparable`."""
         found: tuple[scripts.Difference, ...]
         if number == self.first:
-            for side in SIDES:
-                self._told(side)
             found = scripts.compare(self.facts["a"][0], self.facts["b"][0], self.asked.allow)
         else:
             found = scripts.losses(self.facts["a"], self.facts["b"], self.asked.allow)
         self._judge(found)
-        return ()
 
     def _as_asked(self, side: str, worker: ScriptWorker) -> None:
         """Raises `UsageError` where the side does not run what it was to run, or not what it ran in an earlier sitting."""
@@ -175,11 +207,7 @@ class ScriptTrials(Kind):
 
     def found(self) -> list[str]:
         """How each side's steps were found, for a reader of the directory."""
-        steps = [f"{side.upper()}: a step is {hello.found}" for side, hello in sorted(self.hellos.items())]
-        return [
-            *steps,
-            *(f"{side.upper()}: {before_words(self.facts[side][0]['start'])}" for side in SIDES if self.facts[side]),
-        ]
+        return [f"{side.upper()}: a step is {hello.found}" for side, hello in sorted(self.hellos.items())]
 
     def _told(self, side: str) -> None:
         """How the side's steps were found, for the report."""
@@ -203,19 +231,35 @@ class ScriptTrials(Kind):
             raise NotComparable("the two scripts do different work in a step")
 
     def finished(self, trial: Trial) -> None:
-        """Its warnings; what the scripts wrote into copies of their folder goes."""
+        """Its warnings; what the scripts wrote into copies of their folder goes. Raises `NotTogether` where one side of the first
+        trial was not idle while the other was timed."""
+        busy = [side for side, share in trial.idle.items() if share > BUSY]
+        if busy and not self.measured.trials:
+            side = busy[0]
+            command = self.asked.commands[side]
+            raise NotTogether(f"`{command}` used {trial.idle[side]:.0%} of a core while the other side was timed")
         for text in trial.warnings:
             self.warn(text)
         for side, worker in self._workers.items():
             if worker.ending:
                 self.warn(f"trial {trial.number}: side {side} {worker.ending}")
-            if programs := sum(worker.compiled[-trial.rounds :]):
+            if (found := trial.compiled[side]).timed:
+                which = "are left out" if found.left_out else "stay in: is each of its steps of other shapes?"
                 self.warn(
-                    f"trial {trial.number}: side {side.upper()} compiled {programs} programs while it was timed: is each of its "
-                    "steps of other shapes?"
+                    f"trial {trial.number}: side {side.upper()} compiled {found.timed} programs while it was timed; the "
+                    f"{found.bursts} of {found.of} bursts in which it did {which}"
                 )
         for side in SIDES:
             shutil.rmtree(self.scratch / f"{trial_folder(trial.number, side)}-folder", ignore_errors=True)
+
+    def starts(self, trial: Trial) -> Mapping[str, Start]:
+        """As each side's process told it."""
+        found = {}
+        for side, worker in self._workers.items():
+            told, compiled = worker.facts["start"], trial.compiled[side]
+            warming = compiled.warming + worker.probed
+            found[side] = msgspec.convert({**told, **asdict(compiled), "warming": warming}, Start)
+        return found
 
     def keep(self, side: str, trial: Trial, traced: TracedSide, target: Path) -> Capture:
         """A side's traced window as a capture directory."""

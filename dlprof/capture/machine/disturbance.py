@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import psutil
@@ -57,6 +58,31 @@ def between(before: Snapshot, after: Snapshot, own_cpu_s: float) -> Disturbance:
         frequency_mhz=_both(before.frequency_mhz, after.frequency_mhz),
         temperature_c=_both(before.temperature_c, after.temperature_c),
     )
+
+
+def together(parts: Sequence[Disturbance]) -> Disturbance:
+    """Facts of several stretches of time as one: shares and rates as means over time, the rest from the first and the last."""
+    first, last = parts[0], parts[-1]
+    if len(parts) == 1:
+        return first
+    wall_s = sum(part.wall_s for part in parts)
+
+    def mean(values: Sequence[float]) -> float:
+        return sum(value * part.wall_s for value, part in zip(values, parts, strict=True)) / max(wall_s, 1e-9)
+
+    return Disturbance(
+        wall_s=round(wall_s, 3),
+        load_1m=(first.load_1m[0], last.load_1m[1]),
+        steal=round(mean([part.steal for part in parts]), 4),
+        other_cpu=round(mean([part.other_cpu for part in parts]), 4),
+        context_switches_per_s=round(mean([part.context_switches_per_s for part in parts])),
+        frequency_mhz=_ends(first.frequency_mhz, last.frequency_mhz),
+        temperature_c=_ends(first.temperature_c, last.temperature_c),
+    )
+
+
+def _ends(first: tuple[float, float] | None, last: tuple[float, float] | None) -> tuple[float, float] | None:
+    return None if first is None or last is None else (first[0], last[1])
 
 
 def _both(before: float | None, after: float | None) -> tuple[float, float] | None:

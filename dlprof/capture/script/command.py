@@ -16,6 +16,9 @@ from dlprof.errors import UsageError
 INJECTED: Final = Path(__file__).parents[2] / "runner" / "inject"
 """The folder that is put on PYTHONPATH."""
 
+SOCKET: Final = "DLPROF_SOCKET"
+"""Variable that tells a script's processes where they report: no two runs have the same."""
+
 TRIAL: Final = "DLPROF_TRIAL"
 """Variable that tells a script in which trial it runs."""
 
@@ -132,7 +135,7 @@ def variables(
         _take_place(command.python, found, socket.parent / "bin")
     before = found.get("PYTHONPATH")
     found["PYTHONPATH"] = os.pathsep.join([str(INJECTED), *([before] if before else [])])
-    found["DLPROF_SOCKET"] = str(socket)
+    found[SOCKET] = str(socket)
     if step is not None:
         found["DLPROF_STEP"] = step
     if trial is not None:

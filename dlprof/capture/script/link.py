@@ -21,6 +21,7 @@ _LONGEST: Final = 100
 """Characters of a socket's path: systems allow 104 to 108 bytes."""
 
 _POLL_S: Final = 0.05
+_WATCH_S: Final = 1.0
 _RANKS_S: Final = 120.0
 """Ranks of one job take their first step together; one that does not report by then has failed, or is not watched."""
 
@@ -145,9 +146,14 @@ class Job:
         self.send(command)
         return [self.answer(link, str(command["cmd"]), timeout_s) for link in self.links]
 
-    def answer(self, link: Link, asked: str, timeout_s: float) -> Answer:
-        """The answer of one rank to what it was sent. Raises `ChildFailed`, `ScriptEnded`."""
-        answer = link.read(time.monotonic() + timeout_s)
+    def answer(self, link: Link, asked: str, timeout_s: float, watch: Callable[[], None] = lambda: None) -> Answer:
+        """The answer of one rank to what it was sent. watch: called while it is waited for. Raises `ChildFailed`, `ScriptEnded`
+        and what `watch` raises."""
+        deadline, answer = time.monotonic() + timeout_s, None
+        while answer is None and (now := time.monotonic()) < deadline:
+            answer = link.read(min(now + _WATCH_S, deadline))
+            if answer is None:
+                watch()
         if answer is None:
             raise ChildFailed(
                 f"the script did not finish its step in time (asked for: {asked})", hint="raise --timeout"

@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 import contextlib
-import os
-import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from dlprof.capture.script import no_step
-from dlprof.capture.script.command import Command, variables
+from dlprof.capture.script.command import SOCKET, Command, variables
 from dlprof.capture.script.link import Answer, Hello, Job, Listener, ScriptEnded
-from dlprof.capture.workers import paused, process
+from dlprof.capture.script.processes import Processes
+from dlprof.capture.script.together import BUSY, Blocked, wants_it_alone
+from dlprof.capture.workers import process
 from dlprof.capture.workers.child_log import ChildLog
-from dlprof.capture.workers.worker import process_cpu_ns
+from dlprof.capture.workers.trial import NotTogether
 from dlprof.errors import ChildFailed
+from dlprof.names import STEPS_FOUND
 from dlprof.protocol import Artefact, Burst, Ready, TracedSteps, TracedWindow
 
 ITEM: Final = "train_block"
@@ -43,6 +44,9 @@ class Launch:
     folder: where they run. control: of dlprof's own files. trial: its number, told to the script
     origin: the repository of whose revision `folder` is a copy
     run_out: at its end a trial lets the script run on to its own end, instead of ending it at a step
+    more: variables that both sides get beside their own
+    alone: no other side is alive meanwhile; else what comes of the other raises `NotTogether`
+    room: asked while the first steps are waited for; raises `NotTogether` where memory holds no two sides
     """
 
     command: Command
@@ -53,6 +57,9 @@ class Launch:
     timeout_s: float = 1800.0
     origin: Path | None = None
     run_out: bool = False
+    more: Mapping[str, str] = field(default_factory=dict)
+    alone: bool = True
+    room: Callable[[], None] = lambda: None
 
 
 @dataclass(slots=True)
@@ -61,23 +68,23 @@ class ScriptWorker:
 
     units: steps of a timed iteration; the same on both sides, and set by the comparison.
     ending: how the script ended, in words, where it did not do so by itself.
-    compiled: of each timed call of `run`, how many programs were compiled in it
+    probed: programs that were compiled in `step_ns`
     """
 
     launch: Launch
     units: int = 1
     ending: str = ""
-    compiled: list[int] = field(default_factory=list)
+    probed: int = 0
     _listener: Listener = field(init=False)
     _log: ChildLog = field(init=False)
     _process: subprocess.Popen[bytes] = field(init=False)
+    processes: Processes = field(init=False)
+    _blocked: Blocked | None = None
     _job: Job | None = None
     _ready: Ready | None = None
     _facts: Mapping[str, Any] = field(default_factory=dict)
     _steps: int = 0
     _marked: int = 0
-    _groups: tuple[int, ...] = ()
-    _stopped: bool = False
     _closed: bool = False
 
     def __post_init__(self) -> None:
@@ -88,11 +95,13 @@ class ScriptWorker:
         environment = variables(
             launch.command, self._listener.path, step=launch.step, trial=launch.trial, origin=launch.origin
         )
+        environment |= launch.more
         argv = self.launch.command.program(environment, self.launch.folder)
         self._log = ChildLog(control / "output.log")
         self._process = process.start(
             argv, env=environment, cwd=self.launch.folder, stdout=self._log.fileno(), stderr=self._log.fileno()
         )
+        self.processes = Processes(self._process.pid, f"{SOCKET}={environment[SOCKET]}")
 
     @property
     def hello(self) -> Hello:
@@ -108,8 +117,9 @@ class ScriptWorker:
     def step_ns(self) -> float:
         """Time of one of its first steps after those that compile. To be asked when every other side is ready, and so stopped:
         beside a side that still imports and compiles a step takes several times as long."""
-        probed = self._ask({"cmd": "run", "iterations": _PROBED, "units": 1})[0].wall_ns
-        return float(min(probed[_PROBED // 2 :]))
+        found = self._ask({"cmd": "run", "iterations": _PROBED, "units": 1})[0]
+        self.probed += found.compiled
+        return float(min(found.wall_ns[_PROBED // 2 :]))
 
     @property
     def control(self) -> Path:
@@ -122,30 +132,67 @@ class ScriptWorker:
             self._ready = self._made_ready()
         return self._ready
 
+    @property
+    def is_ready(self) -> bool:
+        """Whether it took its first steps."""
+        return self._ready is not None
+
     def _made_ready(self) -> Ready:
         timeout_s = self.launch.timeout_s
-        self._job = self._listener.job(lambda: self._process.poll() is None, time.monotonic() + timeout_s)
+        self._job = self._listener.job(self._starts, time.monotonic() + timeout_s)
         if self._job is None:
             if self._process.poll() is None:
                 raise self._failed(f"took no step that was seen within {timeout_s:g} s")
             told = no_step.words(self._listener.without, self.launch.step)
             raise self._failed(f"ended, and no training step was seen{told}")
-        self._groups = self._process_groups()
         self._facts = self._ask({"cmd": "facts"})[0].facts
         hello = self._job.hello
-        self._pause()
+        self.processes.stop(look=True)
+        self._check_idle()
         return Ready(
             items=[INFER if "forward pass" in hello.found else ITEM],
             versions={"python": hello.python, hello.framework: hello.version},
-            runtime={"steps found by": hello.found, **{k: v for k, v in self._facts.items() if k != "versions"}},
+            runtime={STEPS_FOUND: hello.found, **{k: v for k, v in self._facts.items() if k != "versions"}},
         )
+
+    def _starts(self) -> bool:
+        """Asked again and again before the first steps: whether the script runs. Raises `NotTogether`."""
+        if self._process.poll() is not None:
+            return False
+        self.launch.room()
+        self._check_blocked()
+        return True
+
+    def _check_idle(self) -> None:
+        """Raises `NotTogether` where processes that were stopped still use CPU."""
+        if self.launch.alone:
+            return
+        left = self.processes.not_stopped()
+        if left:
+            raise NotTogether(
+                f"processes of `{self.launch.command}` cannot be stopped while it waits ({len(left)} of them)"
+            )
+        busy = self.processes.busy(0.1)
+        if busy > BUSY:
+            raise NotTogether(f"`{self.launch.command}` uses {busy:.0%} of a core while it waits")
+
+    def _check_blocked(self) -> None:
+        """Raises `NotTogether` where the script does nothing, while another side is alive."""
+        if self.launch.alone:
+            return
+        self._blocked = self._blocked or Blocked(self.processes.cpu_ns)
+        if self._blocked.too_long():
+            raise NotTogether(
+                f"`{self.launch.command}` takes no step, and uses no CPU, while the other side is alive: they may want the same "
+                "file, port or device"
+            )
 
     def run(self, item: str, iterations: int) -> Burst:  # noqa: ARG002  a script has one item
         """Time iterations of `units` steps."""
         answers = self._ask({"cmd": "run", "iterations": iterations, "units": self.units})
         first = answers[0]
-        self.compiled.append(max(answer.compiled for answer in answers))
-        return Burst(first.wall_ns, first.cpu_ns, first.start_ns, self.units)
+        compiled = max(answer.compiled for answer in answers)
+        return Burst(first.wall_ns, first.cpu_ns, first.start_ns, self.units, compiled)
 
     def open_window(self, items: Sequence[str], units: int) -> None:  # noqa: ARG002
         """Start every rank's profiler."""
@@ -153,12 +200,12 @@ class ScriptWorker:
         folders = self._folders()
         for folder in folders:
             folder.mkdir(parents=True, exist_ok=True)
-        self._resume()
+        self.processes.go_on()
         for link, folder in zip(self._job.links, folders, strict=True):
             link.send({"cmd": "open_window", "folder": str(folder), "full": True})
         for link in self._job.links:
             self._job.answer(link, "open_window", self.launch.timeout_s)
-        self._pause()
+        self.processes.stop()
 
     def traced(self, item: str, iterations: int) -> list[int]:  # noqa: ARG002
         """Wall times (ns) of marked steps; one more runs before them."""
@@ -184,7 +231,7 @@ class ScriptWorker:
 
     def cpu_ns(self) -> int:
         """CPU time of all the side's processes that live."""
-        return sum(process_cpu_ns(pid) for pid in family(self._process.pid))
+        return self.processes.cpu_ns()
 
     def close(self) -> None:
         """End the script at the end of its step, by SystemExit and then by signals; or let it run out."""
@@ -192,7 +239,7 @@ class ScriptWorker:
         patience_s = self.launch.timeout_s if run_out else _GRACE_S
         with contextlib.suppress(ScriptEnded, ChildFailed, OSError):
             if self._job is not None:
-                self._resume()
+                self.processes.go_on()
                 self._job.send({"cmd": "free" if run_out else "end"})
         try:
             code = self._process.wait(patience_s)
@@ -209,10 +256,7 @@ class ScriptWorker:
             return
         self._closed = True
         process.stop(self._process)
-        for group in self._groups:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(group, signal.SIGKILL)
-        paused.forget(self._groups)
+        self.processes.kill()
         if self._job is not None:
             self._job.close()
         self._listener.close()
@@ -230,8 +274,14 @@ class ScriptWorker:
         self._listener.release_late()
         try:
             self._job.send(command)
-            self._resume()
-            answers = [self._job.answer(link, str(command["cmd"]), self.launch.timeout_s) for link in self._job.links]
+            self.processes.go_on()
+            self._blocked = None
+            answers = [
+                self._job.answer(link, str(command["cmd"]), self.launch.timeout_s, self._check_blocked)
+                for link in self._job.links
+            ]
+        except NotTogether:
+            raise
         except ScriptEnded:
             raise self._failed("ended before its trial was over") from None
         except ChildFailed as error:
@@ -240,7 +290,7 @@ class ScriptWorker:
             raise self._failed("ended before its trial was over")
         self._steps = max(self._steps, *(answer.step for answer in answers))
         if self._ready is not None:
-            self._pause()
+            self.processes.stop()
         return answers
 
     def _failed(self, how: str) -> ChildFailed:
@@ -250,6 +300,9 @@ class ScriptWorker:
         code = self._process.poll()
         ended = "" if code is None else f" ({process.exit_words(code)})"
         words = process.tail(self._log.path)
+        if not self.launch.alone and wants_it_alone(code, words):
+            last = f": {words.splitlines()[-1].strip()}" if words else ""
+            return NotTogether(f"`{self.launch.command}` {how}{ended} beside the other side{last}", hint=words or None)
         said = f"\n  its last words:\n{words}" if words else ""
         hint = None
         if code == 0 and self._steps:
@@ -260,33 +313,3 @@ class ScriptWorker:
         elif code == 0:
             hint = no_step.HINT
         return ChildFailed(f"`{self.launch.command}` {how}{ended}{said}", hint=hint)
-
-    def _process_groups(self) -> tuple[int, ...]:
-        """Of all the side's processes: launchers such as torchrun start theirs in groups of their own."""
-        groups = {self._process.pid}
-        for pid in family(self._process.pid):
-            with contextlib.suppress(ProcessLookupError):
-                groups.add(os.getpgid(pid))
-        return tuple(groups)
-
-    def _pause(self) -> None:
-        """Stop all the side's processes: threads that spin, workers that fetch ahead and prefetching threads alike."""
-        paused.pause(self._groups)
-        self._stopped = True
-
-    def _resume(self) -> None:
-        if self._stopped:
-            paused.resume(self._groups)
-            self._stopped = False
-
-
-def family(pid: int) -> list[int]:
-    """A process and all its descendants that live."""
-    found, left = [], [pid]
-    while left:
-        one = left.pop()
-        found.append(one)
-        with contextlib.suppress(OSError, ValueError):
-            for thread in (Path("/proc") / str(one) / "task").iterdir():
-                left += [int(child) for child in (thread / "children").read_text().split()]
-    return found

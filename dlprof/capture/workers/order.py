@@ -3,8 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Final
 
 import numpy as np
+
+_OF_TURNS: Final = 7
+"""Keeps these random numbers apart from those within a trial, which have the same seed."""
 
 
 def balanced(rounds: int, generator: np.random.Generator) -> list[bool]:
@@ -12,6 +16,13 @@ def balanced(rounds: int, generator: np.random.Generator) -> list[bool]:
     odd = int(generator.integers(0, 2)) if rounds % 2 else 0
     order = np.arange(rounds) < rounds // 2 + odd
     return [bool(first) for first in generator.permutation(order)]
+
+
+def turns(sides: Sequence[str], seed: int, trial: int) -> tuple[str, ...]:
+    """The order in which the sides of an interleaved trial run: random in every other trial, and its reverse in the next."""
+    generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([seed, trial // 2, _OF_TURNS])))
+    forth = tuple(sides[at] for at in generator.permutation(len(sides)))
+    return forth[::-1] if trial % 2 else forth
 
 
 def orders(sides: Sequence[str], rounds: int, generator: np.random.Generator) -> list[tuple[str, ...]]:

@@ -1,4 +1,8 @@
-"""Lockstep trials: a fresh worker of each side, all alive together, take turns at short bursts in balanced random order."""
+"""Lockstep trials: a fresh worker of each side, all alive together, take turns at short bursts in balanced random order.
+
+Where the plan says so they are interleaved instead: each worker is alone, one after the other, in an order that is balanced
+over the trials. Everything else of a trial is the same: warm-up, rounds, checks, the traced window.
+"""
 
 from __future__ import annotations
 
@@ -16,8 +20,8 @@ import pyarrow as pa
 from dlprof import schema
 from dlprof.capture.machine import disturbance
 from dlprof.capture.workers import window
-from dlprof.capture.workers.order import orders
-from dlprof.capture.workers.trial import Plan, Trial
+from dlprof.capture.workers.order import orders, turns
+from dlprof.capture.workers.trial import Compiled, Plan, Trial
 from dlprof.capture.workers.window import TracedSide, TracedWorker
 from dlprof.errors import UsageError
 from dlprof.manifest import Disturbance
@@ -37,6 +41,10 @@ class LockstepWorker(TracedWorker, Protocol):
     def close(self) -> Any: ...
     def stop(self) -> None: ...
 
+
+FEW_COMPILE = 0.2
+"""Where no more than this share of a side's timed bursts compile something, they are left out: its steady step does not. Where
+more do, compilation is part of its step."""
 
 StartWorker = Callable[[str, int], LockstepWorker]
 """(side, trial) → a worker that has been started; both are started before either is waited for."""
@@ -130,9 +138,28 @@ def rounds_for(plan: Plan, round_ns: float) -> int:
     return min(max(even, plan.min_rounds), plan.max_rounds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """What workers that were alive together left; of a trial in lockstep this is the trial. As in `Trial`.
+
+    tracing: how busy each side was while another was traced
+    """
+
+    ready: Mapping[str, Ready]
+    rounds: tuple[int, ...]
+    machine: Disturbance
+    windows: Mapping[str, TracedSide]
+    tracing: Mapping[str, float]
+    marked: int | None
+
+
 @dataclass(slots=True)
 class _Run:
-    """One trial under way: its workers, its random order, and the rows measured so far."""
+    """One trial under way: its workers, its random order, and the rows measured so far.
+
+    compiled: side → (item, round; -1 before the timed ones) → programs compiled in it
+    workers: those that are alive; place: how many were alone before them
+    """
 
     plan: Plan
     number: int
@@ -144,26 +171,59 @@ class _Run:
     rounds_of: RoundsOf | None = None
     rows: list[tuple[Any, ...]] = field(default_factory=list)
     not_warm: list[tuple[str, str]] = field(default_factory=list)
+    compiled: dict[str, dict[tuple[str, int], int]] = field(init=False)
     round_ns: dict[tuple[str, str], float] = field(default_factory=dict)
     unit_ns: dict[tuple[str, str], float] = field(default_factory=dict)
     idle_ns: dict[str, int] = field(init=False)
     waited_ns: dict[str, int] = field(init=False)
     workers: dict[str, LockstepWorker] = field(default_factory=dict)
+    place: int = 0
     began: float = 0.0
     generator: np.random.Generator = field(init=False)
 
     def __post_init__(self) -> None:
         self.generator = np.random.Generator(np.random.PCG64(np.random.SeedSequence([self.plan.seed, self.number])))
         self.idle_ns, self.waited_ns = dict.fromkeys(self.plan.sides, 0), dict.fromkeys(self.plan.sides, 0)
+        self.compiled = {side: {} for side in self.plan.sides}
 
     def trial(self, rounds: tuple[int, ...] | None) -> Trial:
         self.began = time.monotonic()
+        plan, parts = self.plan, list[_Part]()
+        marked = plan.window.marked if plan.window else None
+        together = [(side,) for side in turns(plan.sides, plan.seed, self.number)] if plan.interleaved else [plan.sides]
+        for self.place, sides in enumerate(together):
+            parts.append(self._part(sides, rounds, marked))
+            rounds, marked = parts[-1].rounds, parts[-1].marked
+        counts = parts[-1].rounds
+        compiled = {side: self._compiled(side) for side in plan.sides}
+        ready = {side: part.ready[side] for part in parts for side in part.ready}
+        idle: dict[str, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in plan.sides}
+        return Trial(
+            number=self.number,
+            timings=_table(self.rows),
+            rounds=min((count for count in counts if count), default=0),
+            idle=idle,
+            machine=disturbance.together([part.machine for part in parts]),
+            ready={side: ready[side] for side in plan.sides},
+            not_warm=tuple(self.not_warm),
+            wall_s=time.monotonic() - self.began,
+            warnings=_warnings(self.number, idle, parts[0].tracing, self.not_warm),
+            group_rounds=counts,
+            windows={side: part.windows[side] for part in parts for side in part.windows},
+            marked=marked,
+            compiled=compiled,
+        )
+
+    def _part(self, sides: Sequence[str], rounds: tuple[int, ...] | None, marked: int | None) -> _Part:
+        """The workers that are alive together, from their start to their end; of a trial in lockstep all of them."""
+        self.workers = {}
         with ExitStack() as stack:
             self.on_step(self.number, "start", 0.0)
-            for side in self._sides():
+            for side in orders(sides, 1, self.generator)[0]:
                 self.workers[side] = self.start_worker(side, self.number)
                 stack.callback(self.workers[side].stop)
-            ready = {side: self.workers[side].ready for side in self.plan.sides}
+            self.workers = {side: self.workers[side] for side in sides}
+            ready = {side: worker.ready for side, worker in self.workers.items()}
             self._items(ready)
             before, after = self.checks
             before(self.number, dict(self.workers))
@@ -171,38 +231,32 @@ class _Run:
             rounds, machine = self._all_timed(groups, rounds or (0,) * len(groups))
             self.on_step(self.number, "checking the work", 1.0)
             after(self.number, dict(self.workers))
-            windows, tracing, marked = self._traced([item for group in groups for item in group])
+            windows, tracing, marked = self._traced([item for group in groups for item in group], marked)
             if windows:
                 after(self.number, dict(self.workers))
-            for side in self.plan.sides:
-                self.workers[side].close()
-        idle: dict[str, float] = {side: self.idle_ns[side] / max(self.waited_ns[side], 1) for side in self.plan.sides}
-        return Trial(
-            number=self.number,
-            timings=_table(self.rows),
-            rounds=min((count for count in rounds if count), default=0),
-            idle=idle,
-            machine=machine,
-            ready=ready,
-            not_warm=tuple(self.not_warm),
-            wall_s=time.monotonic() - self.began,
-            warnings=_warnings(self.number, idle, tracing, self.not_warm),
-            group_rounds=rounds,
-            windows=windows,
-            marked=marked,
-        )
+            for worker in self.workers.values():
+                worker.close()
+        return _Part(ready, rounds, machine, windows, tracing, marked)
 
-    def _traced(self, items: Sequence[str]) -> tuple[dict[str, TracedSide], dict[str, float], int | None]:
-        """The traced window, how busy each side was while another was traced, and how many steps were marked."""
+    def _traced(
+        self, items: Sequence[str], marked: int | None
+    ) -> tuple[dict[str, TracedSide], dict[str, float], int | None]:
+        """The traced window, how busy each side was while another was traced, and how many steps were marked. marked: as many
+        as an earlier window had."""
         plan = self.plan.window
         wanted = [item for item in (plan.items(items) if plan else ()) if item not in self.skipped]
         if plan is None or not plan.wanted(self.number) or not wanted:
-            return {}, {}, plan.marked if plan else None
+            return {}, {}, marked
         self.on_step(self.number, "tracing", 1.0)
-        shape = window.shape_of(plan, sum(self.unit_ns[side, item] for side in self.plan.sides for item in wanted))
-        workers = {side: self.workers[side] for side in self.plan.sides}
-        recording = window.Recording(workers, wanted, shape, self.generator)
+        unit_ns = sum(self.unit_ns[side, item] for side in self.workers for item in wanted) * self._share
+        shape = window.shape_of(replace(plan, marked=marked), unit_ns)
+        recording = window.Recording(dict(self.workers), wanted, shape, self.generator)
         return recording.run(), recording.idle_fraction, shape.marked
+
+    @property
+    def _share(self) -> float:
+        """How many times as long as those that are alive all sides will take."""
+        return len(self.plan.sides) / len(self.workers)
 
     def _groups(self, ready: Mapping[str, Ready]) -> tuple[tuple[str, ...], ...]:
         """The plan's groups without the skipped items; a plan without grouping has one of all items."""
@@ -222,7 +276,7 @@ class _Run:
             began = time.monotonic()
             self._warm_up(items)
             warming_s = time.monotonic() - began if self.plan.grouping else 0.0
-            round_ns = sum(self.round_ns[side, item] for side in self.plan.sides for item in items)
+            round_ns = sum(self.round_ns[side, item] for side in self.workers for item in items) * self._share
             target_s = max(left_s * len(items) / (total - done) - warming_s, 0.0)
             counts[at] = counts[at] or self._rounds(target_s, round_ns)
             left_s -= warming_s + counts[at] * round_ns / 1e9
@@ -234,13 +288,13 @@ class _Run:
     def _rounds(self, target_s: float, round_ns: float) -> int:
         """Rounds of a group whose turn it is, and whose rounds may take `target_s`."""
         if self.rounds_of is not None:
-            return self.rounds_of(self.number, time.monotonic() - self.began, round_ns / 1e9)
+            return self.rounds_of(self.number, (time.monotonic() - self.began) * self._share, round_ns / 1e9)
         return rounds_for(replace(self.plan, target_s=target_s), round_ns)
 
     def _items(self, ready: Mapping[str, Ready]) -> tuple[str, ...]:
-        offered = {side: ready[side].items for side in self.plan.sides}
-        items = self.plan.items or tuple(offered[self.plan.sides[0]])
-        for side in self.plan.sides:
+        offered = {side: ready[side].items for side in ready}
+        items = self.plan.items or tuple(next(iter(offered.values())))
+        for side in ready:
             missing = [item for item in items if item not in offered[side]]
             if missing:
                 raise UsageError(
@@ -249,8 +303,8 @@ class _Run:
         return items
 
     def _sides(self) -> tuple[str, ...]:
-        """All sides in random order."""
-        return orders(self.plan.sides, 1, self.generator)[0]
+        """Those that are alive in random order."""
+        return orders(tuple(self.workers), 1, self.generator)[0]
 
     def _warm_up(self, items: Sequence[str]) -> None:
         """First call and warm-up of every item on both sides; keeps the steady time that sizes the rounds."""
@@ -275,7 +329,7 @@ class _Run:
 
     def _timed(self, items: Sequence[str], rounds: int, done: float, part: float) -> None:
         """The rounds of one group, which is `part` of the trial after `done` of it."""
-        order = {item: orders(self.plan.sides, rounds, self.generator) for item in items}
+        order = {item: orders(tuple(self.workers), rounds, self.generator) for item in items}
         for number in range(rounds):
             for item in self._shuffled(items):
                 for position, side in enumerate(order[item][number]):
@@ -285,7 +339,7 @@ class _Run:
 
     def _burst(self, side: str, item: str) -> Burst:
         """Run one burst and charge the other sides' CPU time meanwhile to their idleness."""
-        others = [other for other in self.plan.sides if other != side]
+        others = [other for other in self.workers if other != side]
         cpu, clock = {other: self.workers[other].cpu_ns() for other in others}, time.perf_counter_ns()
         burst = self.workers[side].run(item, self.plan.burst)
         waited = time.perf_counter_ns() - clock
@@ -293,6 +347,21 @@ class _Run:
             self.waited_ns[other] += waited
             self.idle_ns[other] += self.workers[other].cpu_ns() - cpu[other]
         return burst
+
+    def _compiled(self, side: str) -> Compiled:
+        """What a side compiled; its timed bursts that did so are left out, unless they are many."""
+        timed = {where: count for where, count in self.compiled[side].items() if where[1] >= 0}
+        bursts = len({row[2:5] for row in self.rows if row[1] == side and row[3] == "timed"})
+        left_out = bool(timed) and len(timed) <= FEW_COMPILE * bursts
+        if left_out:
+            self.rows = [
+                (*row[:3], "compiled", *row[4:7], False, *row[8:])
+                if row[1] == side and (row[2], row[4]) in timed
+                else row
+                for row in self.rows
+            ]
+        warming = sum(self.compiled[side].values()) - sum(timed.values())
+        return Compiled(warming, sum(timed.values()), len(timed), bursts, left_out)
 
     def _own_cpu_ns(self) -> int:
         return time.process_time_ns() + sum(worker.cpu_ns() for worker in self.workers.values())
@@ -303,10 +372,13 @@ class _Run:
     def _keep(
         self, side: str, item: str, stage: str, burst: Burst, *, position: int, number: int = -1, offset: int = 0
     ) -> None:
+        place = self.place + position
+        if burst.compiled:
+            self.compiled[side][item, number] = self.compiled[side].get((item, number), 0) + burst.compiled
         for i, (wall, cpu, start) in enumerate(zip(burst.wall_ns, burst.cpu_ns, burst.start_ns, strict=True)):
             kept = stage == "timed" and i > 0
             self.rows.append(
-                (self.number, side, item, stage, number, position, offset + i, kept, burst.units, wall, cpu, start)
+                (self.number, side, item, stage, number, place, offset + i, kept, burst.units, wall, cpu, start)
             )
 
 

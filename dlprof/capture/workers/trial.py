@@ -1,4 +1,4 @@
-"""A lockstep trial: how it is to run, and what a finished one is."""
+"""A trial: how it is to run, and what a finished one is."""
 
 from __future__ import annotations
 
@@ -8,13 +8,17 @@ from dataclasses import dataclass, field
 import pyarrow as pa
 
 from dlprof.capture.workers.window import TracedSide, WindowPlan
-from dlprof.errors import UsageError
-from dlprof.manifest import Disturbance
+from dlprof.errors import ChildFailed, UsageError
+from dlprof.manifest import Disturbance, Start
 from dlprof.names import SIDES
 from dlprof.protocol import Ready
 
 Grouping = Callable[[Sequence[str]], Sequence[Sequence[str]]]
 """Items → groups of items; see Plan."""
+
+
+class NotTogether(ChildFailed):
+    """The sides cannot be alive together: one cannot be made idle, they want the same thing, or there is no room for both."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,7 @@ class Plan:
     warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
     window: the traced window after the timed rounds; None = nothing is traced
     sides: letters of the sides, two or more
+    interleaved: the workers of a trial are alive one after the other instead of together; no plan with a grouping
     """
 
     trials: int
@@ -44,6 +49,7 @@ class Plan:
     warmup_cap: int = 40
     window: WindowPlan | None = None
     sides: tuple[str, ...] = SIDES
+    interleaved: bool = False
 
     def __post_init__(self) -> None:
         if self.burst < 3:
@@ -52,6 +58,24 @@ class Plan:
             raise UsageError("a plan needs at least one trial and two rounds", hint="raise --trials or --budget")
         if not 1 <= self.warmup_floor <= self.warmup_cap:
             raise UsageError("warm-up needs at least one iteration, and its cap must not be below its floor")
+        if self.interleaved and self.grouping is not None:
+            raise UsageError("a family of items has no interleaved trials")
+
+
+@dataclass(frozen=True, slots=True)
+class Compiled:
+    """Programs that one side's framework compiled after its first steps.
+
+    warming: while it was warmed up
+    timed: in timed bursts; bursts: in so many of these, of `of`
+    left_out: those bursts have the stage `compiled`, and no part in the estimate
+    """
+
+    warming: int = 0
+    timed: int = 0
+    bursts: int = 0
+    of: int = 0
+    left_out: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +84,14 @@ class Trial:
 
     timings: schema.TIMINGS
     rounds: the fewest of any group
-    idle: side → CPU fraction of a core used while another ran
+    idle: side → CPU fraction of a core used while another ran; 0 where it was never alive together with another
     machine: `disturbance.between` over the timed rounds; None where that was not kept
     ready: what each side's worker said before it was asked anything
     not_warm: (side, item) pairs whose warm-up hit its cap
     windows: side → what it left of the traced window; empty where there was none
     marked: the window's marked steps a side
+    compiled: side → what was compiled in it
+    starts: side → what came before its timed steps, as far as that is told
     """
 
     number: int
@@ -80,3 +106,5 @@ class Trial:
     group_rounds: tuple[int, ...] = ()
     windows: Mapping[str, TracedSide] = field(default_factory=dict)
     marked: int | None = None
+    compiled: Mapping[str, Compiled] = field(default_factory=dict)
+    starts: Mapping[str, Start] = field(default_factory=dict)

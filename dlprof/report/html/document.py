@@ -57,6 +57,7 @@ def comparison(found: Comparison, extras: Extras | None = None) -> str:
         finding_sections.same_work(found),
         *run_sections.notices(found.warnings, found.anomalies),
         finding_sections.explained(found),
+        finding_sections.beginnings(found),
         run_sections.environment(extras.environment),
         run_sections.reproduce(found.a, found.b, extras.commands),
     ]

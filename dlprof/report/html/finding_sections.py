@@ -12,7 +12,7 @@ from dlprof.report.html import plots, waterfall
 from dlprof.report.html.parts import Cell, Section, figure, ms, number, paragraphs, section, table
 from dlprof.report.text import bridge_text, kernels_text, ledger_text, trust_text
 from dlprof.report.text.breakdown_text import per_unit
-from dlprof.report.text.comparison_text import RECORDED, imported
+from dlprof.report.text.comparison_text import BEGINNINGS, RECORDED, imported
 from dlprof.report.text.verdict import interval_words, item_words, percent
 from dlprof.report.text.view_text import unknown_words
 from dlprof.units import NS_PER_MS
@@ -53,6 +53,12 @@ def timings(found: Comparison, exhibits: Exhibits) -> Section:
         drawn,
         paragraphs(trust_text.sentences(found), "note"),
     )
+
+
+def beginnings(found: Comparison) -> Section:
+    """What came before the timed steps of scripts, and what was compiled."""
+    said = found.facts.beginnings or {}
+    return section("start", BEGINNINGS, paragraphs([f"{side.upper()}: {one.statement}" for side, one in said.items()]))
 
 
 def from_a_to_b(

@@ -47,6 +47,9 @@ _COLOURS: Mapping[str, Colour] = {
 
 _UNSOUND = "UNSOUND: CPU seconds of all threads, not synchronised (median of one)"
 _TIMINGS = "Timings (profiler off, synchronised; median time of one)"
+BEGINNINGS = "Start and compilation (in no time of a step)"
+"""Title of what came before the timed steps."""
+
 RECORDED = ("step", "busy")
 """Items of a diff of two recordings (analysis.compare.diff), where no parity was checked."""
 
@@ -70,6 +73,7 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
     lines += breakdown_text.lines(found, colour=colour, limit=rows)
     lines += kernels_text.lines(found, colour=colour)
     lines += _explained(found, colour)
+    lines += _beginnings(found, colour)
     lines += _parity(found, colour)
     told = {warning for item in found.items for warning in item.warnings}
     lines += messages((text for text in found.warnings if text not in told), "Warnings", colour)
@@ -185,6 +189,15 @@ def _explained(found: Comparison, colour: bool) -> list[str]:
         lines += paragraph(f"{_share(part)}; {_cost(cost)}", first=f"  {name.upper()}: ")
         if name in found.facts.tax:
             lines += paragraph(found.facts.tax[name].statement, first="     ")
+    return lines
+
+
+def _beginnings(found: Comparison, colour: bool) -> list[str]:
+    """What came before the timed steps of scripts; nothing of a comparison that does not tell."""
+    said = found.facts.beginnings or {}
+    lines = heading(BEGINNINGS, colour=colour) if said else []
+    for side, one in said.items():
+        lines += paragraph(one.statement, first=f"  {side.upper()}: ", rest="     ")
     return lines
 
 

@@ -18,9 +18,11 @@ STEAL: Final = 0.02
 
 
 def sentences(found: Comparison) -> list[str]:
-    """The calibration's statement and the machine's, as far as they are known."""
+    """The calibration's statement, what trials cost that are not in lockstep, and the machine's, as far as they are known."""
     calibration = found.facts.calibration
     said = [_first_upper(calibration.statement)] if calibration else []
+    if found.facts.interleaved is not None:
+        said.append(found.facts.interleaved.statement)
     measured = [trial.machine for trial in found.facts.trials if trial.machine]
     stand_out = any(text.startswith(STANDS_OUT) for item in found.items[:1] for text in item.warnings)
     return [*said, machine(measured, stand_out=stand_out)] if measured else said

@@ -226,3 +226,48 @@ def test_a_script_that_tells_its_steps_is_taken_at_its_word(start, helper: Path)
 def test_what_the_command_line_names_as_step_comes_before_what_the_script_tells(start, helper: Path) -> None:
     script = start(TOLD, DLPROF_STEP="__main__:other")
     assert "--step" in script.job.hello.found
+
+
+FAST = """
+def train_step(n):
+    return n
+for n in range(300):
+    train_step(n)
+"""
+
+REPLACED = """
+import functools, time
+def train_step(n):
+    return n
+def compiled(function):
+    @functools.wraps(function)
+    def run(n):
+        function(n)
+        function(n)
+    return run
+time.sleep(0.01)
+train_step = compiled(train_step)
+for n in range(300):
+    train_step(n)
+"""
+
+
+@pytest.mark.parametrize("text", [FAST, REPLACED])
+def test_a_script_of_a_few_milliseconds_is_seen_from_its_first_step(start, text: str) -> None:
+    script = start(text, **STEP)
+    job = script.job
+    assert job.hello.step == 1
+    [answer] = job.ask({"cmd": "run", "iterations": 4, "units": 2}, 30)
+    assert answer.step == 9, "a function inside the one that has the name by now is no step"
+    job.send({"cmd": "free"})
+    assert script.ended()[0] == 0
+
+
+def test_what_came_before_the_timed_steps_is_told(start) -> None:
+    script = start(LOOP, 60, **STEP)
+    [answer] = script.job.ask({"cmd": "facts"}, 30)
+    begun = answer.facts["start"]
+    assert 0 < begun["first_step"] < begun["seconds"] < 30
+    assert begun["first_call"] > 900_000
+    assert len(begun["early_ns"]) == 2
+    assert begun["compiled"] == 0

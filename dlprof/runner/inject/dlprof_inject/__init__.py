@@ -6,6 +6,7 @@ Standard library only, Python 3.6 and newer; a framework is touched only once th
     session.py       one watched process: what dlprof asks of it at the end of a step
     candidates.py    which of several calls is the step
     named.py         a step that the user names
+    lines.py         looks between two lines of a module
     of_torch.py …    a framework's steps, its synchronisation, what it knows of the work
     packages.py      the environment: versions, and modules that come from elsewhere than they should
     profilers.py     the frameworks' own profilers, started and stopped between two steps

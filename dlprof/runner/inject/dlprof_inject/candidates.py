@@ -5,15 +5,17 @@ ENOUGH = 5
 
 
 class Candidates(object):
-    """Calls seen so far: what was called → [calls, ns but for the first call, whether it was given its own results]."""
+    """Calls seen so far: what was called → [calls, ns but for the first call, whether it was given its own results, ends of the
+    calls, ns of the first]."""
 
     def __init__(self):
         self.seen = {}
 
-    def add(self, key, ns, threaded=False):
-        """A call has ended. Returns the chosen key once it is known, else None."""
-        one = self.seen.setdefault(key, [0, 0, False])
+    def add(self, key, ns, threaded=False, at=0):
+        """A call has ended, at that time, and took so long. Returns the chosen key once it is known, else None."""
+        one = self.seen.setdefault(key, [0, 0, False, [], ns])
         one[0] += 1
+        one[3].append(at)
         one[1] += ns if one[0] > 1 else 0
         one[2] = one[2] or threaded
         if one[0] <= ENOUGH:
@@ -26,6 +28,10 @@ class Candidates(object):
     def calls(self, key):
         """How often it was called so far."""
         return self.seen[key][0]
+
+    def first(self, key):
+        """When its calls ended, and how long (ns) the first of them took: of `Session.begin`."""
+        return {"ends": self.seen[key][3], "first_call": self.seen[key][4]}
 
     def others(self, key):
         """What else was called, and how often."""

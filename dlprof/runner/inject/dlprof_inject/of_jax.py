@@ -80,7 +80,8 @@ class _Jax(object):
                     synchronise()
 
     def compiled(self):
-        return tuple(_COMPILED)
+        """Programs, seconds of that, and how many of them are the step's own for further shapes; the last only where told."""
+        return _COMPILED[0], _COMPILED[1], None
 
     def profiler(self, folder, full):
         return profilers.Jax(self.jax, folder, full)
@@ -150,7 +151,7 @@ class Jitted(_Jax):
         kept = [one for one in leaves(result) if hasattr(one, "shape")]
         self.results[id(call)] = frozenset(id(one) for one in kept)
         call.kept = kept
-        chosen = self.candidates.add(call, ns, threaded)
+        chosen = self.candidates.add(call, ns, threaded, now())
         if chosen is not call:
             return
         self.chosen = call
@@ -166,7 +167,7 @@ class Jitted(_Jax):
             )
         self.facts_of_call = self._told(args, result)
         self.arguments = None
-        self.session.begin(self, self.candidates.calls(call))
+        self.session.begin(self, self.candidates.calls(call), **self.candidates.first(call))
 
     def _told(self, args, result):
         """State (what a call gives back in the same shapes), and the rest of its arguments, which is the batch."""
@@ -184,6 +185,10 @@ class Jitted(_Jax):
                 rest.append(text)
         count = sum(functools.reduce(lambda a, b: a * int(b), one.shape, 1) for one in state)
         return {"parameters": count, "parameter arrays": shapes.told(state), "batch": rest[:16]}
+
+    def compiled(self):
+        count = getattr(self.chosen and self.chosen._function, "_cache_size", None)
+        return _COMPILED[0], _COMPILED[1], max(count() - 1, 0) if count else None
 
     def facts(self):
         facts = _Jax.facts(self)

@@ -5,6 +5,7 @@ import functools
 import sys
 
 from dlprof_inject import of_jax, of_tensorflow, of_torch, packages, shapes
+from dlprof_inject.session import now
 
 _FITTED = {}
 """id of a model → shape of a batch that its fit is given, where that can be told."""
@@ -104,28 +105,36 @@ class TrainFunction(object):
         self.__dict__.update(_function=function, _model=model, _session=session, _backend=backend, _stepper=None)
 
     def __call__(self, *args, **kwargs):
+        began = now() if self._stepper is None else 0
         result = self._function(*args, **kwargs)
         session = self._session
         if self._stepper is not None:
             if session.stepper is self._stepper:
                 session.tick(result)
         elif session.stepper is None and session.may_begin():
-            self.__dict__["_stepper"] = _stepper(self._model, session, self._backend)
-            session.begin(self._stepper, 1)
+            at = now()
+            self.__dict__["_stepper"] = _stepper(self, self._model, session, self._backend)
+            session.begin(self._stepper, 1, ends=[at], first_call=at - began)
         return result
 
     def __getattr__(self, name):
         return getattr(self.__dict__["_function"], name)
 
 
-def _stepper(model, session, backend):
-    """The backend's stepper, which knows the model."""
+def _stepper(function, model, session, backend):
+    """The backend's stepper, which knows the model and its train function."""
 
     class Stepper(_STEPPERS[backend]):
         def __init__(self):
             _STEPPERS[backend].__init__(self, session, *([sys.modules[backend]] if backend != "torch" else []))
             self.torch = sys.modules.get("torch")
             self.found = "each call of the train function of Keras's fit, on {}".format(backend)
+
+        def compiled(self):
+            if backend != "tensorflow":
+                return _STEPPERS[backend].compiled(self)
+            count = of_tensorflow.traced(function)
+            return count or 0, None, of_tensorflow.again(count)
 
         def facts(self):
             facts = _STEPPERS[backend].facts(self)

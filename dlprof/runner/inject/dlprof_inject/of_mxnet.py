@@ -3,6 +3,7 @@
 import sys
 
 from dlprof_inject import packages, profilers, shapes
+from dlprof_inject.session import now
 
 
 def trainers(module, session):
@@ -22,7 +23,7 @@ def _watch(kind, method, session, found):
         result = run(self, *args, **kwargs)
         if session.stepper is None:
             if session.may_begin():
-                session.begin(MXNet(session, self, found), 1)
+                session.begin(MXNet(session, self, found), 1, ends=[now()])
         elif getattr(session.stepper, "owner", None) is self:
             session.tick()
         return result
@@ -50,7 +51,7 @@ class MXNet(object):
         self.mxnet.nd.waitall()
 
     def compiled(self):
-        return 0, None
+        return 0, None, None
 
     def profiler(self, folder, full):
         return profilers.MXNet(self.mxnet, folder, full)

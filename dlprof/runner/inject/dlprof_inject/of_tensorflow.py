@@ -4,6 +4,7 @@ import functools
 import sys
 import threading
 import types
+import weakref
 
 from dlprof_inject import packages, profilers, shapes
 from dlprof_inject.candidates import Candidates
@@ -34,7 +35,8 @@ class TensorFlow(object):
             synchronise()
 
     def compiled(self):
-        return 0, None
+        """Traces of functions, seconds of that (not told), and how many of them are the step's own for further shapes."""
+        return 0, None, None
 
     def profiler(self, folder, full):
         return profilers.TensorFlow(self.tensorflow, folder, full)
@@ -111,6 +113,7 @@ class Functions(TensorFlow):
         self.candidates = Candidates()
         self.chosen = None
         self.batch = []
+        self.made = weakref.WeakSet()
 
     def facts(self):
         return dict(TensorFlow.facts(self), batch=self.batch)
@@ -129,11 +132,15 @@ class Functions(TensorFlow):
 
     def _watched(self, func, made):
         where = str(getattr(func, "__module__", "")) + "."
-        return made if where.startswith(_OWN) else Call(made, self)
+        if where.startswith(_OWN):
+            return made
+        call = Call(made, self)
+        self.made.add(call)
+        return call
 
     def compiled(self):
-        count = getattr(self.chosen, "experimental_get_tracing_count", None)
-        return (count() if count else 0), None
+        counts = [traced(call) for call in self.made]
+        return sum(count or 0 for count in counts), None, again(traced(self.chosen))
 
     def called(self, key, run, given):
         """Run an outermost call and tell of it. given: its arguments, or what a session is fed."""
@@ -148,15 +155,28 @@ class Functions(TensorFlow):
             _DEPTH.now = 0
         if session.stepper is self:
             session.tick(result)
-        elif session.may_begin() and self.candidates.add(key, now() - began) == key:
+            return result
+        at = now()
+        if session.may_begin() and self.candidates.add(key, at - began, at=at) == key:
             self.chosen = key
             self.batch = [shapes.of(one) for one in shapes.arrays(given) if not hasattr(one, "assign")][:16]
             others = self.candidates.others(key)
             self.found = "each call of {}".format(key)
             if others:
                 self.found += ", of {} the one that takes most time".format(len(others) + 1)
-            session.begin(self, self.candidates.calls(key))
+            session.begin(self, self.candidates.calls(key), **self.candidates.first(key))
         return result
+
+
+def traced(function):
+    """How often a tf.function was traced; None where it does not tell (before TensorFlow 2.3, or no tf.function)."""
+    count = getattr(function, "experimental_get_tracing_count", None)
+    return count() if count is not None else None
+
+
+def again(count):
+    """Of so many traces those after the first."""
+    return None if count is None else max(count - 1, 0)
 
 
 class Call(object):

@@ -2,15 +2,20 @@
 the forward pass of the outermost module."""
 
 import functools
+import re
 import sys
 
 from dlprof_inject import packages, profilers, shapes
+from dlprof_inject.session import now
 
 STEPS = 3
 """Steps of one optimizer after which the choice between several is made."""
 
 FORWARDS = 10
 """Forward passes of one outermost module without any optimizer, after which they are taken for the steps."""
+
+_COMPILING = ("_compile.compile_inner", "backward._backward_impl")
+"""What torch.compile calls its work on a function, and on its gradient where that is put off until it is called."""
 
 _STATE = {}
 
@@ -50,10 +55,10 @@ class _Torch(object):
         self.torch = None
         self.found = ""
 
-    def begin(self, found, seen):
+    def begin(self, found, ends):
         self.torch = sys.modules["torch"]
         self.found = found
-        self.session.begin(self, seen)
+        self.session.begin(self, len(ends), ends=ends)
 
     def version(self):
         return str(self.torch.__version__)
@@ -67,7 +72,8 @@ class _Torch(object):
             torch.mps.synchronize()
 
     def compiled(self):
-        return compiled_graphs(), None
+        """Graphs, seconds of that, and how many of them were compiled before for other shapes."""
+        return compiled_graphs(), compile_seconds(), compiled_again()
 
     def profiler(self, folder, full):
         return profilers.Torch(self.torch, folder, full)
@@ -124,11 +130,11 @@ class Optimizers(_Torch):
             return
         if "keras" in sys.modules and type(optimizer).__module__.startswith("keras"):
             return
-        count = self.counts.setdefault(id(optimizer), [optimizer, 0])
-        count[1] += 1
-        if count[1] < STEPS:
+        count = self.counts.setdefault(id(optimizer), (optimizer, []))
+        count[1].append(now())
+        if len(count[1]) < STEPS:
             return
-        self.chosen, seen = min(self.counts.values(), key=lambda one: one[1])
+        self.chosen, ends = min(self.counts.values(), key=lambda one: len(one[1]))
         others = len(self.counts) - 1
         self.counts = {}
         kind = type(self.chosen)
@@ -137,7 +143,7 @@ class Optimizers(_Torch):
         )
         if others:
             found += "; of {} optimizers the one that steps least often".format(others + 1)
-        self.begin(found, seen)
+        self.begin(found, ends)
 
     def model(self):
         parameters = [one for group in self.chosen.param_groups for one in group["params"]]
@@ -183,13 +189,14 @@ class Forwards(_Torch):
             return
         if result is None:  # the forward pass failed
             return
-        count = self.calls[id(module)] = self.calls.get(id(module), 0) + 1
-        if count < FORWARDS:
+        ends = self.calls.setdefault(id(module), [])
+        ends.append(now())
+        if len(ends) < FORWARDS:
             return
         self.stand_back()
         self.module = module
         self.handles = [module.register_forward_hook(lambda module, inputs, result: self.session.tick(result))]
-        self.begin("each forward pass of the outermost module, {} (no optimizer was made)".format(_name(module)), count)
+        self.begin("each forward pass of the outermost module, {} (no optimizer was made)".format(_name(module)), ends)
 
     def stand_back(self):
         """An optimizer is made: the script trains."""
@@ -281,3 +288,22 @@ def compiled_graphs():
         return int(dynamo.counters["stats"].get("unique_graphs", 0)) if dynamo else 0
     except (AttributeError, KeyError, TypeError):
         return 0
+
+
+def compile_seconds():
+    """Seconds that torch.compile has taken so far, forward and backward; None where it does not tell."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    times = getattr(dynamo, "compilation_time_metrics", None)
+    if not isinstance(times, dict):
+        return None
+    return float(sum(sum(times.get(name, ())) for name in _COMPILING))
+
+
+def compiled_again():
+    """Of the graphs, or of the last 64, those of a function that was compiled before; None where that is not told."""
+    dynamo = sys.modules.get("torch._dynamo.utils")
+    told = getattr(dynamo, "get_compilation_metrics", None)
+    if told is None:
+        return None
+    found = [str(getattr(one, "compile_id", None)) for one in told() if getattr(one, "is_forward", None) is not False]
+    return sum(bool(re.search(r"/[1-9]\d*(_\d+)?$", one)) for one in set(found))

@@ -52,6 +52,8 @@ class Session(object):
         self.frameworks = set()
         self.named = None
         self.born = now()
+        self.ends = []
+        self.first_call = None
         self.socket = None
         self.left = b""
         self.work = None
@@ -98,12 +100,15 @@ class Session(object):
             pass
         connection.close()
 
-    def begin(self, stepper, seen, owner=None):
-        """The end of a step of `stepper`, the first that is known to be one; `seen`: steps so far. Waits for dlprof's word."""
+    def begin(self, stepper, seen, owner=None, ends=(), first_call=None):
+        """The end of a step of `stepper`, the first that is known to be one; `seen`: steps so far. Waits for dlprof's word.
+        ends: when the first steps ended; first_call: ns of the first call, where a step is a call."""
         if self.stepper is not None or not self.may_begin(owner):
             return
         self.stepper = stepper
         self.step = seen
+        self.ends = list(ends)
+        self.first_call = first_call
         try:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.connect(self.address)
@@ -128,9 +133,28 @@ class Session(object):
                 pass
 
     def started(self):
-        """What came before the steps that are timed: seconds since the start, programs compiled, seconds of that where known."""
-        programs, seconds = self.stepper.compiled()
-        return {"seconds": (now() - self.born) / 1e9, "compiled": programs, "compiling": seconds}
+        """What came before the steps that are timed.
+
+        seconds: since the start; first_step: until the end of the first step, None where that was not seen
+        first_call: ns of the call that was the first step; early_ns: of the steps after it
+        compiled, compiling, again: programs compiled, seconds of that, and how many of them were compiled before for other
+            shapes; None where it is not told
+        """
+        try:
+            programs, seconds, again = self.stepper.compiled()
+        except Exception as error:  # noqa: BLE001  the script, which is the user's, runs on
+            programs, seconds, again = 0, None, None
+            self.trouble("how much was compiled could not be asked: {!r}".format(error))
+        ends = self.ends
+        return {
+            "seconds": (now() - self.born) / 1e9,
+            "first_step": (ends[0] - self.born) / 1e9 if ends else None,
+            "first_call": self.first_call,
+            "early_ns": [end - before for before, end in zip(ends, ends[1:])],
+            "compiled": programs,
+            "compiling": seconds,
+            "again": again,
+        }
 
     def forget(self):
         """Run on as if dlprof were not there."""
@@ -352,9 +376,14 @@ class _Facts(object):
     def __init__(self, session):
         self.session = session
         self.steps = 2
+        self.started = session.started()
         self.looked = session.stepper.look()
+        self.last = now()
 
     def tick(self, result=None):
+        at = now()
+        self.started["early_ns"].append(at - self.last)
+        self.last = at
         self.session.step += 1
         self.steps -= 1
         if self.steps:
@@ -365,7 +394,7 @@ class _Facts(object):
             facts.update(self.answered(ask, untold))
         facts["untold"] = untold
         facts["strays"] = packages.strays()
-        facts["start"] = self.session.started()
+        facts["start"] = self.started
         self.session.pause({"ok": True, "facts": facts, "step": self.session.step})
 
     def answered(self, ask, untold):

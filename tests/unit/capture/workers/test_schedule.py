@@ -6,6 +6,7 @@ import itertools
 from collections import Counter
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow.compute as pc
 import pytest
@@ -13,7 +14,7 @@ import pytest
 from dlprof import schema
 from dlprof.capture.workers import order, schedule
 from dlprof.capture.workers.schedule import run_trials
-from dlprof.capture.workers.trial import Plan, Trial
+from dlprof.capture.workers.trial import Compiled, Plan, Trial
 from dlprof.errors import ChildFailed, UsageError
 from dlprof.manifest import Disturbance
 from dlprof.protocol import Burst, Ready
@@ -313,3 +314,65 @@ def test_an_item_that_a_side_lacks_is_an_error() -> None:
 def test_a_plan_that_could_not_be_sound_is_refused(bad: dict[str, int]) -> None:
     with pytest.raises(UsageError):
         Plan(**({"trials": 6} | bad))  # type: ignore[arg-type]
+
+
+def test_interleaved_workers_are_alone_and_which_comes_first_is_balanced_over_trials() -> None:
+    bench = Bench()
+    done = bench.run(Plan(trials=8, target_s=0.001, min_rounds=10, max_rounds=10, interleaved=True))
+    alive: set[str] = set()
+    for entry in bench.journal:
+        if entry[0] == "start":
+            assert not alive
+            alive.add(entry[1])
+        elif entry[0] == "stop":
+            alive.discard(entry[1])
+    firsts = [next(e[1] for e in bench.journal if e[0] == "start" and e[2] == trial) for trial in range(8)]
+    assert Counter(firsts) == {"a": 4, "b": 4}
+    timed = done.timings.filter(pc.equal(done.timings["stage"], "timed")).to_pylist()
+    assert {(row["trial"], row["side"], row["position"]) for row in timed} == {
+        (trial, side, int(side != firsts[trial])) for trial in range(8) for side in "ab"
+    }
+    assert Counter(row["side"] for row in timed) == {"a": 8 * 30, "b": 8 * 30}, (
+        "both sides have the rounds of the first"
+    )
+    assert all(trial.idle == {"a": 0.0, "b": 0.0} for trial in done.trials)
+
+
+def test_the_order_of_interleaved_sides_is_decided_by_the_seed_and_reversed_in_the_next_trial() -> None:
+    orders = [[order.turns(("a", "b"), seed, trial) for trial in range(40)] for seed in (1, 1, 2)]
+    assert orders[0] == orders[1] != orders[2]
+    assert set(orders[0][::2]) == {("a", "b"), ("b", "a")}
+    assert all(one == other[::-1] for one, other in zip(orders[0][::2], orders[0][1::2], strict=True))
+
+
+def _compiling(bench: Bench, side: str, calls: set[int]) -> None:
+    """Has the worker's so many-th runs compile something; the first two are the first call and the warm-up."""
+    made = bench.start
+
+    def start(name: str, trial: int) -> FakeWorker:
+        worker = made(name, trial)
+        run, count = worker.run, itertools.count()
+        if name == side:
+            worker.run = lambda item, n: msgspec.structs.replace(run(item, n), compiled=int(next(count) in calls))  # type: ignore[method-assign]
+        return worker
+
+    bench.start = start  # type: ignore[method-assign]
+
+
+def test_timed_bursts_that_compiled_something_are_marked_and_left_out() -> None:
+    bench = Bench()
+    _compiling(bench, "b", {0, 1, 4, 7})
+    (trial,) = bench.run(Plan(trials=1, target_s=0.001, min_rounds=12, max_rounds=12)).trials
+    assert trial.compiled["b"] == Compiled(warming=2, timed=2, bursts=2, of=12, left_out=True)
+    assert trial.compiled["a"] == Compiled(of=12)
+    marked = [row for row in trial.timings.to_pylist() if row["stage"] == "compiled"]
+    assert {(row["side"], row["kept"], row["iteration"]) for row in marked} == {("b", False, at) for at in range(3)}
+    assert sorted({row["round"] for row in marked}) == [2, 5]
+
+
+def test_where_most_bursts_compile_something_that_is_part_of_the_step() -> None:
+    bench = Bench()
+    _compiling(bench, "b", set(range(2, 99)))
+    (trial,) = bench.run(Plan(trials=1, target_s=0.001, min_rounds=12, max_rounds=12)).trials
+    assert trial.compiled["b"] == Compiled(timed=12, bursts=12, of=12)
+    assert "compiled" not in trial.timings["stage"].to_pylist()
