@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from results import TASKS, Item, factor, loaded, turned
+from results import TASKS, Item, factor, loaded, turned, when_and_where
 
 SAME_ACCURACY = 0.006
 """Accuracies on 10 000 test images that differ by less are not told apart: three standard errors of a difference at .98."""
@@ -15,7 +15,7 @@ SAME_ACCURACY = 0.006
 @dataclass(frozen=True)
 class Claim:
     """One claim. original, by_its_method, sound: ratios of time, TensorFlow ÷ MXNet; sound with its interval, by size where
-    there are sizes. verdict: stands | falls | cannot_tell. why: the evidence, in words."""
+    there are sizes. verdict: stands | falls | cannot_tell. why: the evidence, in words. rests_on: how many sessions, when and where."""
 
     id: str
     text: str
@@ -25,6 +25,7 @@ class Claim:
     verdict: str
     why: str
     note: str = ""
+    rests_on: str = ""
 
     def entry(self) -> dict[str, Any]:
         """As audit.json has it."""
@@ -37,13 +38,15 @@ class Claim:
             "verdict": self.verdict,
             "why": self.why,
             "note": self.note,
-        }
+        } | ({"rests_on": self.rests_on} if self.rests_on else {})
 
 
 def table(found: Sequence[Claim]) -> list[str]:
-    """Markdown: claim, verdict, evidence."""
-    lines = ["| the study's claim | here | evidence |", "| --- | --- | --- |"]
-    return lines + [f"| {one.text} | **{one.verdict.replace('_', ' ')}** | {one.why} |" for one in found]
+    """Markdown: claim, verdict, on how many sessions it rests, evidence."""
+    lines = ["| the study's claim | here | rests on | evidence |", "| --- | --- | --- | --- |"]
+    return lines + [
+        f"| {one.text} | **{one.verdict.replace('_', ' ')}** | {one.rests_on} | {one.why} |" for one in found
+    ]
 
 
 def span(values: Sequence[float]) -> str:
@@ -218,11 +221,14 @@ class Trained:
 
 @dataclass(frozen=True)
 class Run:
-    """One comparison of LeNet. ratio: time of a step on A ÷ on B with its interval. steps: of an epoch. why: the largest
+    """One comparison of LeNet. session: which of several runs of the study. measured, machine: when and where. ratio: time of a step on A ÷ on B with its interval. steps: of an epoch. why: the largest
     lines of the ledger, (name, ns that B takes beyond A). caution: why the traces cannot explain the ratio, '' where they can."""
 
     cell: str
     experiment: str
+    session: int
+    measured: str
+    machine: str
     sides: tuple[Trained, Trained]
     ratio: float | None
     low: float | None
@@ -245,7 +251,8 @@ class Run:
         """As a line of tables/steps.csv."""
         a, b = self.sides
         return {
-            "experiment": self.experiment, "a": a.label, "b": b.label, "a_step_ns": a.step_ns, "b_step_ns": b.step_ns,
+            "experiment": self.experiment, "run": self.session, "measured": self.measured, "machine": self.machine,
+            "a": a.label, "b": b.label, "a_step_ns": a.step_ns, "b_step_ns": b.step_ns,
             "ratio": self.ratio, "low": self.low, "high": self.high, "confidence": self.confidence, "trials": self.trials,
             "verdict": self.verdict,
         }  # fmt: skip
@@ -268,7 +275,7 @@ class Run:
         """As lines of tables/epochs.csv."""
         return [
             {
-                "experiment": self.experiment, "side": side.label, "epoch": epoch, "wall_s": side.wall_ns[at] / 1e9,
+                "experiment": self.experiment, "run": self.session, "side": side.label, "epoch": epoch, "wall_s": side.wall_ns[at] / 1e9,
                 "train_loss": side.train_loss[at], "validation_accuracy": side.validation_accuracy[at],
                 "test_accuracy": side.test_accuracy[at],
             }
@@ -277,9 +284,13 @@ class Run:
         ]  # fmt: skip
 
 
-def lenet(study: Any) -> list[Run]:
-    """The runs of the LeNet study that left a result."""
-    return [_run(cell, loaded(cell)) for cell in study.cells if cell.has_result and cell.record.method == "compare"]
+def lenet(study: Any) -> list[list[Run]]:
+    """The comparisons of the LeNet study that left a result, session by session (`runs` of the study), the first one first."""
+    found: dict[int, list[Run]] = {}
+    for cell in study.cells:
+        if cell.has_result and cell.record.method == "compare":
+            found.setdefault(cell.record.run, []).append(_run(cell, loaded(cell)))
+    return [found[number] for number in sorted(found)]
 
 
 def _run(cell: Any, found: Any) -> Run:
@@ -302,6 +313,8 @@ def _run(cell: Any, found: Any) -> Run:
     return Run(
         cell=cell.id,
         experiment=cell.record.experiment,
+        session=cell.record.run,
+        **when_and_where(cell),
         sides=(sides[0], sides[1]),
         **turned(item),
         steps=steps,
@@ -310,14 +323,42 @@ def _run(cell: Any, found: Any) -> Run:
     )
 
 
+NOT_MEASURED, TOO_FEW_EPOCHS = "not measured here", "too few epochs were trained here"
+MISSING = (NOT_MEASURED, TOO_FEW_EPOCHS)
 NO_METHOD = (
     "`dlprof compare --method as-published` exists for the single operations only, so the original's way of timing LeNet (one "
     "process, MXNet under its profiler, TensorFlow not) was not run here"
 )
 
 
-def of_lenet(runs: Sequence[Run], published: Mapping[str, Any]) -> list[Claim]:
-    """The claims about LeNet, of the slides and of the report."""
+def of_lenet(sessions: Sequence[Sequence[Run]], published: Mapping[str, Any]) -> list[Claim]:
+    """The claims about LeNet, of the slides and of the report: the evidence is the first session's that has some, and where a
+    later session judges otherwise none can be told."""
+    if not sessions:
+        return _of_session([], published)
+    found = []
+    for of_claim in zip(*(_of_session(runs, published) for runs in sessions), strict=True):
+        measured = [(claim, runs) for claim, runs in zip(of_claim, sessions, strict=True) if claim.why not in MISSING]
+        if not measured:
+            found.append(of_claim[0])
+            continue
+        claim, verdicts = measured[0][0], [one.verdict for one, _ in measured]
+        rests_on = _sessions_of([runs for _, runs in measured])
+        if len(set(verdicts)) > 1:
+            told = ", ".join(f"{word.replace('_', ' ')} in {verdicts.count(word)}" for word in dict.fromkeys(verdicts))
+            claim, rests_on = replace(claim, verdict="cannot_tell"), f"{rests_on}, which disagree: {told}"
+        found.append(replace(claim, rests_on=rests_on))
+    return found
+
+
+def _sessions_of(sessions: Sequence[Sequence[Run]]) -> str:
+    """`one session (2026-11-27, AMD EPYC)`."""
+    places = ["; ".join(dict.fromkeys(f"{run.measured[:10]}, {run.machine}" for run in runs)) for runs in sessions]
+    count = "one session" if len(sessions) == 1 else f"{len(sessions)} sessions"
+    return f"{count} ({'; '.join(dict.fromkeys(places))})"
+
+
+def _of_session(runs: Sequence[Run], published: Mapping[str, Any]) -> list[Claim]:
     found = []
     slides, report = published["slides"], published["report"]
     ratios = [tf / mx for tf, mx in zip(slides["tf_s"], slides["mxnet_s"], strict=True)]
@@ -348,7 +389,7 @@ def _sound(run: Run | None) -> list[dict[str, Any]]:
 def _faster(name: str, text: str, original: Sequence[float], run: Run | None) -> Claim:
     """A claim that B (of the run) is the faster side."""
     if run is None:
-        return Claim(name, text, original, [], [], "cannot_tell", "not measured here")
+        return Claim(name, text, original, [], [], "cannot_tell", NOT_MEASURED)
     word = {"faster": "stands", "slower": "falls", "equivalent": "falls", "negligible": "falls"}.get(
         run.verdict, "cannot_tell"
     )
@@ -363,7 +404,7 @@ def _no_help(run: Run | None) -> Claim:
     """The claim that XLA made nothing faster."""
     text = "report: XLA does not make TensorFlow faster"
     if run is None:
-        return Claim("lenet_xla", text, [], [], [], "cannot_tell", "not measured here")
+        return Claim("lenet_xla", text, [], [], [], "cannot_tell", NOT_MEASURED)
     claim = _faster("lenet_xla", text, [], run)
     word = {"faster": "falls", "slower": "stands", "equivalent": "stands", "negligible": "stands"}.get(
         run.verdict, "cannot_tell"
@@ -380,7 +421,7 @@ def _accuracy(runs: Sequence[Run], slides: Mapping[str, Any]) -> Claim:
     own, equal = (_find(runs, name) for name in ("slides", "matched"))
     gaps = [_gaps(run, slides["epochs"]) for run in (own, equal)]
     if not gaps[0] or not gaps[1]:
-        return Claim("lenet_accuracy", text, [], [], [], "cannot_tell", "too few epochs were trained here")
+        return Claim("lenet_accuracy", text, [], [], [], "cannot_tell", TOO_FEW_EPOCHS)
     told = [", ".join(f"{n} epochs: {tf:.4f} against {mx:.4f}" for n, tf, mx in gap) for gap in gaps]
     with_own = [tf - mx for _, tf, mx in gaps[0]]
     with_equal = [abs(tf - mx) for _, tf, mx in gaps[1]]

@@ -105,8 +105,7 @@ def items(study: Any, experiment: str | None = None, run: int = 1) -> list[Item]
                     a_ns=item.a_median_ns,
                     b_ns=item.b_median_ns,
                     warnings="; ".join(item.warnings),
-                    measured=_manifest(cell)["created"][:16].replace("T", " "),
-                    machine=_cpu(cell),
+                    **when_and_where(cell),
                 )
             )
     return found
@@ -120,6 +119,11 @@ def _manifest(cell: Any) -> dict[str, Any]:
 def _cpu(cell: Any) -> str:
     """The processor that a cell was measured on: a study may have been run on several."""
     return str(_manifest(cell)["machine"].get("cpu") or "unknown CPU")
+
+
+def when_and_where(cell: Any) -> dict[str, str]:
+    """measured: minute; machine: processor."""
+    return {"measured": _manifest(cell)["created"][:16].replace("T", " "), "machine": _cpu(cell)}
 
 
 def turned(item: Any) -> dict[str, Any]:

@@ -58,7 +58,8 @@ def test_directions_and_sizes_are_told_apart() -> None:
     assert [one.later_inside for one in found] == [[False], [False], [True]]
     assert [one.ratio for one in found] == pytest.approx([5**0.5, 0.96**0.5, 9.15**0.5])
     text = "\n".join(transfer.words([first, second]))
-    assert "2 of 3 operations and sizes have the same direction every time (not relu 500)" in text
+    assert "lies on the same side of 1 every time at 2 of 3 operations and sizes (not relu 500)" in text
+    assert "at 2 every run's own interval excludes 1, and runs contradict each other at relu 500" in text
     assert "at another hour on the same machine (one): 1 of 3 later ratios" in text
     assert "another machine" not in text.replace("same machine", "")
 
@@ -71,10 +72,61 @@ def test_hours_and_machines_are_told_apart() -> None:
     assert "at another hour on the same machine (other): 2 of 2 later ratios" in text
     assert "on another machine (one, other): 0 of 2 later ratios" in text
     assert "| dot | 10 | 2 [1.8, 2.2] | 3 [2.7, 3.3] | 3.1 [2.8, 3.4] | 3 [" in text
-    assert "2 of 2 directions are about the frameworks" in text
-    assert "the hour moves it by a factor of 1.02 (other), the machine by 1.3" in text
+    assert (
+        "So 2 of 2 directions held on 2 machines, as point estimates; 2 of 2 have an interval over machines without 1"
+        in text
+    )
+    assert "What a further one would show is not known" in text
+    assert "the hour moves it by a factor of 1.02 (other), the machine (and the hour) by 1.3" in text
+    assert (
+        "a factor of 1.02 (one standard deviation of its logarithm), no more than the runs' own intervals make it"
+        in text
+    )
+    assert (
+        "a factor of 1.33 (one standard deviation of its logarithm), more than the runs' own intervals make it (1.05)"
+        in text
+    )
     only_elsewhere = "\n".join(transfer.words([run(2.0, "one"), run(3.0, "other")]))
     assert "at another hour" not in only_elsewhere
+
+
+def test_two_runs_that_agree_by_luck_are_no_surer_than_their_own_intervals() -> None:
+    runs = [[item("dot", size, 2.0, 1.5, 2.7) for size in (10, 20, 30)] for _ in range(2)]
+    runs[1][0] = item("dot", 10, 2.02, 1.5, 2.7)
+    for one in transfer.carried(runs):
+        error = np.log(2.7 / 1.5) / 3.92 / 2**0.5
+        assert np.log(one.high / one.ratio) >= 1.96 * error
+    assert transfer.own_error(item("dot", 10, 2.0, 1.5, 2.7)) == pytest.approx(np.log(2.7 / 1.5) / 3.92, rel=1e-3)
+
+
+def test_hours_and_machines_stand_in_rows_of_their_own() -> None:
+    def run(ratio: float, machine: str) -> list[results.Item]:
+        return [item("dot", size, ratio, ratio * 0.9, ratio * 1.1, "b", machine) for size in (10, 20)]
+
+    runs = [run(2.0, "one"), run(3.0, "other"), run(3.1, "other")]
+    found = transfer.rows(runs)
+    assert [(row["over"], row["where"], row["size"], row["runs"]) for row in found] == [
+        ("hours", "other", 10, 2),
+        ("hours", "other", 20, 2),
+        ("machines", "one, other", 10, 2),
+        ("machines", "one, other", 20, 2),
+    ]
+    assert [row["ratio"] for row in found[::2]] == pytest.approx([9.3**0.5, 6**0.5])
+    assert [(row["run"], row["machine"], row["ratio"]) for row in transfer.run_rows(runs)[::2]] == [
+        (1, "one", 2.0),
+        (2, "other", 3.0),
+        (3, "other", 3.1),
+    ]
+
+
+def test_where_a_run_does_not_show_the_direction_that_is_said() -> None:
+    sure, unsure = item("dot", 10, 2.0, 1.8, 2.2), item("dot", 20, 1.2, 0.9, 1.5, "")
+    text = "\n".join(transfer.words([[sure, unsure], [sure, unsure]]))
+    assert "at 1 every run's own interval excludes 1 (not at dot 20), and no two runs contradict each other" in text
+    assert (
+        "So 2 of 2 directions held on one machine, as point estimates. What a further one would show is not known."
+        in text
+    )
 
 
 def test_an_item_that_a_run_lacks_stands_in_no_row() -> None:
