@@ -22,6 +22,14 @@ def check_regular(path: Path, kind: type[Exception] = UsageError) -> None:
         raise kind(f"{path}: a pipe or device, where a file is read")
 
 
+def check_name(path: Path) -> None:
+    """Raises `UsageError` for the name of an output that is no UTF-8: Arrow and TensorBoard can write to no such place."""
+    try:
+        str(path).encode()
+    except UnicodeEncodeError:
+        raise UsageError(f"{path}: no UTF-8, which the name of an output must be", hint="choose another -o") from None
+
+
 def read_text(path: Path) -> str:
     """A text file that somebody wrote by hand. Raises `UsageError`, also `OSError` and `UnicodeDecodeError` as `Path` does."""
     check_regular(path)

@@ -12,10 +12,12 @@ a test holds both to each other.
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import combinations
+from pathlib import Path
 from typing import Final, Literal, Self, cast
 
 from dlprof import schema
@@ -56,6 +58,11 @@ _EPOCH_MARKER: Final = re.compile(rf"epoch={_NUMBER}")
 _PYTORCH_STEP: Final = re.compile(rf"ProfilerStep#{_NUMBER}")
 _TIMED: Final = re.compile(r"(?P<item>.*\])@(?P<number>\d{1,9})", re.DOTALL)
 _CAPTURE: Final = re.compile(r"(?P<side>[a-h])-(?P<fidelity>exact|native)-(?P<number>[1-9]\d*)")
+
+
+def as_text(name: str | Path) -> str:
+    """A file's name as a text that can be written anywhere: bytes of it that are no UTF-8 are written out (`\\xff`)."""
+    return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
 @dataclass(frozen=True, slots=True)

@@ -32,6 +32,8 @@ KEPT_REPORTS_S: Final = 7 * 86_400.0
 """Logs of failed children and reports of bugs outlive their process, for the user was pointed to them: the last few, a week."""
 
 _PREFIX: Final = "dlprof-"
+_SHORT: Final = Path("/tmp")  # nosec B108  the folders that are made in it are named and locked as all of them
+_SHORT_PREFIX: Final = f"{_PREFIX}short-"
 _REPORT_PREFIXES: Final = ("dlprof-child-", "dlprof-error-")
 _OWNER: Final = r"(?P<pid>\d+)-(?P<start>\d+)"
 _BESIDE: Final = re.compile(rf"\.(?P<name>.+)\.(?P<kind>partial|tmp)-{_OWNER}-[0-9a-f]{{16}}", re.DOTALL)
@@ -113,10 +115,14 @@ def at_work(path: Path) -> bool:
 
 
 @contextlib.contextmanager
-def folder(purpose: str = "") -> Iterator[Path]:
-    """A folder in the system's temporary directory, gone when the block ends. purpose: a word for its name."""
-    prefix = f"{_PREFIX}{purpose + '-' if purpose else ''}{owner()}-"
-    with tempfile.TemporaryDirectory(prefix=prefix) as name:
+def folder(purpose: str = "", *, short: bool = False) -> Iterator[Path]:
+    """A folder in the system's temporary directory, gone when the block ends.
+
+    purpose: a word for its name. short: with a short path, for a socket, whose path has an end; the system's temporary directory
+    may lie deep
+    """
+    prefix = f"{_SHORT_PREFIX if short else _PREFIX}{purpose + '-' if purpose else ''}{owner()}-"
+    with tempfile.TemporaryDirectory(prefix=prefix, dir=_SHORT if short else None) as name:
         held = hold(Path(name))
         try:
             yield Path(name)
@@ -135,10 +141,11 @@ def left_beside(place: Path) -> Iterator[Leftover]:
 
 def left_in_system() -> Iterator[Leftover]:
     """What dead processes of this user left in the system's temporary directory, reports of failures excepted."""
-    for entry in _entries(Path(tempfile.gettempdir())):
-        match = _SYSTEM.fullmatch(entry.name)
-        if match and _is_dead(entry, match):
-            yield Leftover(Path(entry.path), "tmp", "")
+    for place, beginning in {_SHORT: _SHORT_PREFIX, Path(tempfile.gettempdir()): _PREFIX}.items():
+        for entry in _entries(place):
+            match = _SYSTEM.fullmatch(entry.name)
+            if match and entry.name.startswith(beginning) and _is_dead(entry, match):
+                yield Leftover(Path(entry.path), "tmp", "")
 
 
 def old_reports(*, every: bool = False) -> Iterator[Leftover]:

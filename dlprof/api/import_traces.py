@@ -12,6 +12,7 @@ from dlprof import frameworks, ingest
 from dlprof.errors import TraceError
 from dlprof.files import check_regular
 from dlprof.manifest import ImportOptions, Manifest, TraceFacts
+from dlprof.names import as_text
 from dlprof.store import Capture, CaptureWriter
 from dlprof.version import __version__
 
@@ -33,7 +34,7 @@ def import_files(paths: Sequence[Path], target: Path, *, repair: bool, copy: boo
             command=command_line(),
             trace=facts,
             framework=facts.producer,
-            options=ImportOptions(sources=[path.name for path in paths], repair=repair),
+            options=ImportOptions(sources=[as_text(path.name) for path in paths], repair=repair),
         )
         return writer.commit(manifest)
 
@@ -66,6 +67,9 @@ def _root(paths: Sequence[Path]) -> Path:
 def _copy_raw(paths: Sequence[Path], raw: Path) -> None:
     for path in paths:
         if path.is_dir():
-            shutil.copytree(path, raw / path.name, dirs_exist_ok=True)
+            shutil.copytree(path, raw / as_text(path.name), dirs_exist_ok=True)
         else:
-            shutil.copy2(path, raw / path.name)
+            shutil.copy2(path, raw / as_text(path.name))
+    for path in sorted(raw.rglob("*"), reverse=True):  # what lies in a folder before the folder itself
+        if path.name != as_text(path.name):  # the manifest names each by a text
+            path.rename(path.with_name(as_text(path.name)))

@@ -16,10 +16,13 @@ from dlprof.api import calibrate
 from dlprof.api.rankings import RankingResult
 from dlprof.api.results import CaptureResult, ComparisonResult
 from dlprof.errors import StoreError, UsageError
+from dlprof.files import check_name
 from dlprof.manifest import Manifest, Options
 from dlprof.names import CaptureName
 from dlprof.report.html import document, figure, plots, ranking_html, waterfall
 from dlprof.report.traces import tensorboard
+from dlprof.store import MANIFEST_FILE
+from dlprof.stored_files import DAMAGED
 from dlprof.version import __version__
 
 if TYPE_CHECKING:
@@ -100,6 +103,7 @@ def _check_format(form: str) -> None:
 
 def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
     """A TensorBoard log directory with runs a, b and comparison. Raises `StoreError` where the folder exists already."""
+    check_name(folder)
     if folder.exists():
         raise StoreError(f"{folder}: exists already", hint="choose another -o, or remove it")
     making = temporary.beside(folder, "partial")
@@ -108,7 +112,7 @@ def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
         shown = {"a": result} if isinstance(result, CaptureResult) else result.representative()
         drawn = _capture_exhibits(result) if isinstance(result, CaptureResult) else result.exhibits()
         for side, one in shown.items():
-            taken = datetime.fromisoformat(one.manifest.created)
+            taken = _taken(one)
             tensorboard.write_profile(one.events, making / side, taken.strftime("%Y_%m_%d_%H_%M_%S"))
             tensorboard.write_run(making / side, side, drawn, taken.timestamp())
         if isinstance(result, ComparisonResult):
@@ -116,6 +120,17 @@ def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
         making.rename(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)
+
+
+def _taken(result: CaptureResult) -> datetime:
+    """When the capture was made. Raises `StoreError` where its manifest tells no time."""
+    told = result.manifest.created
+    try:
+        found = datetime.fromisoformat(told)
+        found.timestamp()
+    except (ValueError, OverflowError):
+        raise StoreError(f"{result.path / MANIFEST_FILE}: $.created: no time: {told[:40]!r}", hint=DAMAGED) from None
+    return found
 
 
 _ABSENT = {

@@ -20,6 +20,7 @@ import zstandard
 
 from dlprof import temporary
 from dlprof.errors import StoreError
+from dlprof.files import check_name
 from dlprof.temporary import atomic
 
 _HEAD: Final = 24
@@ -98,7 +99,8 @@ def placed(target: Path, *, inputs: Sequence[Path | None] = (), force: bool = Fa
 
 
 def check_target(target: Path, inputs: Sequence[Path | None] = ()) -> None:
-    """That a file may be written to `target`, before any work is done for it. Raises `StoreError`."""
+    """That a file may be written to `target`, before any work is done for it. Raises `StoreError`, `UsageError`."""
+    check_name(target)
     if target.is_dir():
         raise StoreError(f"{target}: a folder, where a file is to be written", hint="name a file with -o")
     if not target.parent.is_dir():
@@ -118,8 +120,10 @@ _OWN: Final = frozenset(
         "comparison.json",
         "study.json",
         "study.toml",
+        "ranking.json",
         "rendered.json",
         "events.parquet",
+        "monitors.parquet",
         "timings.parquet",
     }
 )

@@ -6,7 +6,7 @@ A reader never builds Arrow strings row by row. It interns each string once (`Po
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, TypeAlias
@@ -71,6 +71,33 @@ class Pool(dict[str, int]):
     def encode(self, texts: Iterable[str | None]) -> Int32:
         """int32 codes, NO_TEXT where a text is None."""
         return np.fromiter((NO_TEXT if text is None else self[text] for text in texts), dtype=np.int32)
+
+
+class Growing:
+    """A number for each code of a pool, as an array that grows with the pool: one made anew for each plane of a file would cost
+    as much as there are codes. missing: what the last place holds, which serves NO_TEXT."""
+
+    def __init__(self, missing: int, dtype: npt.DTypeLike = np.int32) -> None:
+        self._values = np.full(64, missing, dtype=dtype)
+        self._missing = missing
+        self._count = 0
+
+    def __len__(self) -> int:
+        return self._count
+
+    def extend(self, values: Sequence[int]) -> None:
+        """The numbers of the next codes."""
+        end = self._count + len(values)
+        if end >= len(self._values):
+            more = np.full(max(end + 1, len(self._values)), self._missing, dtype=self._values.dtype)
+            self._values = np.concatenate([self._values, more])
+        self._values[self._count : end] = values
+        self._count = end
+
+    @property
+    def array(self) -> npt.NDArray[Any]:
+        """The number of each code, and `missing`. Shape (codes + 1,)."""
+        return self._values[: self._count + 1]
 
 
 @dataclass(frozen=True, slots=True)

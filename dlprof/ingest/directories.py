@@ -16,6 +16,7 @@ from dlprof.errors import TraceError
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.dialects.registry import kind_of
 from dlprof.ingest.source import Source
+from dlprof.names import as_text
 
 _SIDE_FILES: Final = (
     ".csv",
@@ -198,11 +199,11 @@ def _possible(path: Path) -> bool:
 
 def _refusal(path: Path) -> str | None:
     """Why a file is no trace to be read, "" where it is empty; None for one that is."""
-    source = Source(path, path.name, Anomalies(), repair=True)
+    source = Source(path, as_text(path.name), Anomalies(), repair=True)
     try:
         kind = kind_of(source)
     except TraceError as error:
-        return "" if _is_empty(source) else str(error).removeprefix(f"{path.name}: ")
+        return "" if _is_empty(source) else str(error).removeprefix(f"{as_text(path.name)}: ")
     # Any JSON array could be a chrome trace; among the files of a folder only one that shows an event counts.
     return None if kind != "chrome-trace" or b'"ph"' in source.head() else "it shows no event"
 

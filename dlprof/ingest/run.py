@@ -22,6 +22,7 @@ from dlprof.ingest.finish.ranks import natural
 from dlprof.ingest.heap import kept_warm
 from dlprof.ingest.reader import Context, Damaged, Reader
 from dlprof.ingest.source import Source
+from dlprof.names import as_text
 from dlprof.plugin import Operator, Vocabulary
 from dlprof.units import PS_PER_NS
 
@@ -167,7 +168,7 @@ def _run_names(folders: list[Path], below: Path) -> list[str]:
 
 
 def _source(path: Path, root: Path) -> str:
-    return str(path.relative_to(root)) if path.is_relative_to(root) else path.name
+    return as_text(path.relative_to(root)) if path.is_relative_to(root) else as_text(path.name)
 
 
 def _name_hosts(reads: list[_Read]) -> None:
@@ -182,10 +183,12 @@ def _name_hosts(reads: list[_Read]) -> None:
 
 def _read_file(run: _Run, path: Path, root: Path, finisher: Finisher) -> None:
     name = _source(path, root)
-    source = Source(path, str(path), run.anomalies, run.repair)
+    source = Source(path, as_text(path), run.anomalies, run.repair)
     kind = kind_of(source)
     reader = reader_for(kind)
-    context = Context(str(path), name, run.pools, run.anomalies, run.repair, reader.producer, producers=run.producers)
+    context = Context(
+        as_text(path), name, run.pools, run.anomalies, run.repair, reader.producer, producers=run.producers
+    )
     run.reads.append(_Read(kind, reader, context))
     events = 0
     try:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-_PACKAGES: Final = re.compile(r".*[/\\](?:site|dist)-packages[/\\]", re.DOTALL)
+_PACKAGES: Final = re.compile(r"\A.*[/\\](?:site|dist)-packages[/\\]", re.DOTALL)
 
 
 def source_line(text: str) -> str:

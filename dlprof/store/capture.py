@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Final
@@ -21,6 +22,9 @@ TIMINGS_FILE: Final = "timings.parquet"
 MANIFEST_FILE: Final = "manifest.json"
 COMPARISON_FILE: Final = "comparison.json"
 RANKING_FILE: Final = "ranking.json"
+_FOREIGN: Final = "this is no result that dlprof wrote"
+_TOLD: Final = 80
+"""Characters of a name that an error tells."""
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -136,11 +140,20 @@ def traced_folders(path: Path) -> list[Path]:
 def inside(root: Path, name: str) -> Path:
     """The place of `name`, as a file of `root` states it.
 
-    Raises `StoreError` where it leads out of `root`: absolute, by `..` or by a link.
+    Raises `StoreError` where it leads out of `root` (absolute, by `..` or by a link) or cannot be a file: too long, a link to
+    itself.
     """
     path = root / name
-    if not path.resolve().is_relative_to(root.resolve()):
-        raise StoreError(f"{root}: names a file outside of itself: {name}", hint="this is no result that dlprof wrote")
+    try:
+        there = Path(os.path.realpath(path))  # unlike Path.resolve, of links in a circle too
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except (OSError, ValueError) as error:
+        told = name if len(name) <= _TOLD else f"{name[:_TOLD]}…"
+        raise StoreError(f"{root}: names what cannot be a file: {told}: {error}", hint=_FOREIGN) from None
+    if not there.is_relative_to(root.resolve()):
+        raise StoreError(f"{root}: names a file outside of itself: {name}", hint=_FOREIGN)
     return path
 
 

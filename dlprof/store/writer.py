@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from dlprof import schema, temporary
 from dlprof.errors import StoreError
+from dlprof.files import check_name
 from dlprof.manifest import File, Manifest, Options
 from dlprof.store.capture import (
     COMPARISON_FILE,
@@ -67,6 +68,7 @@ class CaptureWriter:
         self._hold: temporary.Hold | None = None
 
     def __enter__(self) -> Self:
+        check_name(self.path)
         if self.path.exists() and self.source is None:
             raise StoreError(f"{self.path}: exists already", hint="choose another -o, or remove it")
         try:

@@ -40,11 +40,21 @@ def places(value: Any) -> Iterator[tuple[Holder, Any]]:
             yield from places(value[key])
 
 
+_MANY: int = 8
+"""Entries of an object from which on it may be a table of alike things, such as packages by name."""
+
+
 def thinned(value: Any, most: int = 2) -> Any:
-    """The document with the first entries of each list alone: a seed is small, and its other entries are alike."""
+    """The document with the first entries alone of each list, and of each object of alike things: what an input costs is its
+    length."""
     if isinstance(value, dict):
-        return {key: thinned(one, most) for key, one in value.items()}
+        kept = list(value)[:most] if len(value) > _MANY and len({_shape(one) for one in value.values()}) == 1 else value
+        return {key: thinned(value[key], most) for key in kept}
     return [thinned(one, most) for one in value[:most]] if isinstance(value, list) else value
+
+
+def _shape(value: Any) -> Any:
+    return tuple(sorted(value)) if isinstance(value, dict) else type(value)
 
 
 def place(document: dict[str, Any], chance: random.Random) -> tuple[Holder, Any] | None:

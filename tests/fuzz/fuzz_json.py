@@ -41,6 +41,8 @@ with instrument:
     from dlprof.ingest.reader import Context, Damaged
 
 KINDS = ("mxnet-profile", "kineto", "tf-trace-json", "tf1-timeline", "chrome-trace")
+OWN = "dlprof-chrome"
+"""An export of dlprof's own, read where detection says so."""
 TOKENS = [
     b"{", b"}", b"[", b"]", b",", b":", b'"', b"\\", b"\\u12", b"\\ud800", b"\n", b"\0", b"\xff", b"\xc3", b"NaN", b"-Infinity",
     b"null", b"true", b"1e999", b"-1", b"0x7f", b"18446744073709551616", b"9223372036854775807", b"1751410836000000.123456789",
@@ -90,7 +92,7 @@ def one_input(data: bytes) -> None:
     body = data[1:]
     stream.CHUNK = (64, 1024, 4 << 20)[choice % 3]  # type: ignore[misc]
     kind = told(body) if choice & 128 else KINDS[choice // 3 % len(KINDS)]
-    if kind not in KINDS:
+    if kind not in (*KINDS, OWN):
         return
     if read_one(body, kind, repair=False) or choice & 64:
         read_one(body, kind, repair=True)
@@ -109,7 +111,20 @@ def seeds() -> list[bytes]:
             bytes([3 * dialect])
             + b'[{"ph":"X","name":"a","cat":"kernel","pid":0,"tid":1,"ts":1.5,"dur":2,"args":{"stream":7}}]'
         )
+    found += [b"\x82" + head + events for head in (_OWN_HEAD,) for events in (_OWN_EVENTS, _OWN_EVENTS[:-2])]
     return [seed[:LARGEST] for seed in found]
+
+
+_OWN_HEAD = b'{"otherData":{"exporter":"dlprof","content":"capture","origin_ns":5,"producer":"jax"},"traceEvents":['
+_OWN_EVENTS = (
+    b'{"ph":"M","pid":1,"name":"process_name","args":{"name":"p","device":"gpu:0","host":"h","rank":2}},'
+    b'{"ph":"M","pid":1,"tid":1,"name":"thread_name","args":{"name":"t","track":0,"stream":"s","nests":true}},'
+    b'{"ph":"X","name":"Conv","cat":"op","pid":1,"tid":1,"ts":1.5,"dur":2,"args":{"id":1,"op":"Conv","phase":"forward","step":1,'
+    b'"layer":"a/b","source_line":"a.py:3"}},'
+    b'{"ph":"X","name":"k","cat":"kernel","pid":1,"tid":1,"ts":2,"dur":1,"args":{"id":2,"launch":1,"fuses":"Add,Mul","bytes":8,'
+    b'"occurrences":3,"recorded":"{}"}},'
+    b'{"ph":"C","name":"m","pid":1,"ts":2,"args":{"bytes":7.5}}]}'
+)
 
 
 _MEMBER = re.compile(rb'"[^"\\]*"\s*:\s*("[^"\\]*"|[-+.\w]+|\{[^{}]*\}|\[[^\[\]]*\])')

@@ -2,11 +2,14 @@
 
     python3 tests/hardening/kill_points.py --verb compare --points 100
 
-A run is started, killed after a random part of its usual time, and gone on with; the run that goes on may be killed too. After
-each kill the finished trials and traced runs on disk are noted and no child process may live. When a run is left alone to its
-end, what had been finished must be unchanged in the result, the planned number must be reached, `dlprof verify` must agree, and
-neither the folder nor the system's temporary directory may hold anything else. The counts are added to kill_points.json, with the
-commit. `--a np --b np` takes the third party's framework of the tests, whose children start in a moment, instead of MXNet.
+A run is started, killed after a random part of its usual time, and gone on with; the run that goes on may be killed too, after a
+random part of what it is likely to take. After each kill the finished trials and traced runs on disk are noted and no child
+process may live. When a run is left alone to its end, what had been finished must be unchanged in the result, the planned number
+must be reached, `dlprof verify` must agree, and neither the folder nor the system's temporary directory may hold anything else.
+The counts are added to kill_points.json, with commit, seed and moments of the kills; `--show` adds them up. A point is a kill:
+a run that had ended by itself before its moment came is counted apart. `--a np --b np` takes the third party's framework of the
+tests, whose children start in a moment, instead of MXNet. `--verb script` compares two programs of plain Python, side A's started
+by a shell that stays.
 """
 
 from __future__ import annotations
@@ -38,6 +41,9 @@ TRIALS = 2
 AGAIN = 0.4
 """Share of the runs that go on after a kill which are killed themselves."""
 
+STARTING = 0.35
+"""Share of a run's usual time that it takes whatever is finished already."""
+
 ORPHAN_S = 5.0
 LIMIT_S = 600
 
@@ -63,10 +69,12 @@ class Verb:
 
 @dataclass
 class Counted:
-    """counts: name → how often; failures: what was wrong, in words."""
+    """counts: name → how often; failures: what was wrong, in words; at: when each kill came, in seconds."""
 
     counts: Counter[str] = field(default_factory=Counter)
     failures: list[str] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)
+    usual: float = 0.0
 
 
 class Place:
@@ -139,7 +147,7 @@ def attack(
     """
     chance, found = random.Random(seed), Counted()
     with tempfile.TemporaryDirectory(prefix="kill-points-") as name:
-        usual = _usual(verb, prepare, Path(name), runs)
+        usual = found.usual = _usual(verb, prepare, Path(name), runs)
         tell(f"a run takes {usual:.1f} s")
         while found.counts["points"] < points:
             place, this = Place(Path(name), prepare), Counted()
@@ -151,6 +159,7 @@ def attack(
                 shutil.rmtree(place.work, ignore_errors=True)
             found.counts.update(this.counts)
             found.failures += this.failures
+            found.at += this.at
             tell(f"{found.counts['points']} points, {found.counts['ends']} ends, {len(found.failures)} failures")
     return found
 
@@ -176,7 +185,9 @@ def _round(verb: Verb, place: Place, usual: float, points: int, chance: random.R
     finished: Finished = {}
     words = verb.first
     while not (verb.once and (place.work / "out").exists()):
-        finished = _killed(verb, place, words, chance.random() * usual * 1.05, finished, found)
+        left = 1 - len(finished) / verb.planned if verb.planned else 1
+        after_s = chance.random() * usual * (STARTING + (1 - STARTING) * left)
+        finished = _killed(verb, place, words, after_s, finished, found)
         words = verb.again
         if found.counts["points"] >= points or chance.random() >= AGAIN:
             break
@@ -201,15 +212,18 @@ def _round(verb: Verb, place: Place, usual: float, points: int, chance: random.R
 
 def _killed(verb: Verb, place: Place, words: list[str], after_s: float, before: Finished, found: Counted) -> Finished:
     """Start, kill, and see what is there."""
-    process = place.start(words)
+    process, said = place.start(words), ""
     with contextlib.suppress(subprocess.TimeoutExpired):
-        process.communicate(timeout=after_s)
+        said, _ = process.communicate(timeout=after_s)
     ended = process.returncode is not None
     if not ended:
         os.kill(process.pid, signal.SIGKILL)
         process.communicate()
-    found.counts["points"] += 1
+        found.counts["points"] += 1
+        found.at.append(round(after_s, 2))
     found.counts["had ended by itself"] += ended
+    if ended and process.returncode and "nothing is there to go on with" not in said:
+        found.failures.append(f"ended by itself with exit code {process.returncode}: {said[-1000:]}")
     orphans = place.orphans()
     found.counts["orphaned children"] += len(orphans)
     found.failures += [f"lives on after the kill: {process.cmdline()}" for process in orphans]
@@ -378,6 +392,27 @@ def import_verb() -> Verb:
     return Verb(words, words, lambda _: {}, 0, SameBytes(), once=True)
 
 
+PROGRAM = """
+import time
+def step():
+    time.sleep(0.002)
+while True:
+    step()
+"""
+
+
+def script_verb() -> Verb:
+    sides = ["--a", f"sh -c '{sys.executable} program.py; true'", "--b", f"{sys.executable} program.py"]
+    more = ["--step", "__main__:step", "--traces", "0", "--trials", str(TRIALS), "--budget", "10s", "-o", "out"]
+    return Verb(
+        ["compare", *sides, *more], ["compare", "--resume", "out", *sides], of_comparison, TRIALS, whole_comparison
+    )
+
+
+def program_file(work: Path) -> None:
+    (work / "program.py").write_text(PROGRAM)
+
+
 def study_files(a: str, b: str) -> Callable[[Path], None]:
     """Writes the workload and a study of it."""
 
@@ -401,18 +436,26 @@ def trace_file(work: Path, events: int = 60_000) -> None:
 def chosen(verb: str, a: str, b: str) -> tuple[Verb, Callable[[Path], None]]:
     if verb == "import":
         return import_verb(), trace_file
+    if verb == "script":
+        return script_verb(), program_file
     return (compare_verb(a, b) if verb == "compare" else run_verb()), study_files(a, b)
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--verb", choices=["compare", "run", "import"], required=True)
+    parser.add_argument("--verb", choices=["compare", "run", "import", "script"])
+    parser.add_argument("--show", action="store_true", help="the kills of the log so far, and no more")
     parser.add_argument("--points", type=int, default=100)
     parser.add_argument("--seed", type=int, default=int(time.time()))
     parser.add_argument("--a", default="mxnet", help="side A (default mxnet)")
     parser.add_argument("--b", default="mxnet", help="side B (default mxnet)")
     parser.add_argument("--log", type=Path, default=LOG, help="JSON file that the counts are added to")
     arguments = parser.parse_args()
+    if arguments.show:
+        print("\n".join(totals(arguments.log)))  # noqa: T201
+        return 0
+    if arguments.verb is None:
+        parser.error("which --verb?")
     for number in (signal.SIGINT, signal.SIGTERM):  # a shell starts background jobs with SIGINT ignored
         signal.signal(number, signal.default_int_handler)
     verb, prepare = chosen(arguments.verb, arguments.a, arguments.b)
@@ -422,14 +465,32 @@ def main() -> int:
     return 1 if found.failures else 0
 
 
+def totals(log: Path) -> list[str]:
+    """A Markdown table: kills of each command and pair of sides, and what was found. Before the moments of kills were noted, a
+    run that had ended by itself was counted as a point."""
+    found: dict[str, Counter[str]] = {}
+    for run in json.loads(log.read_bytes()):
+        counts = found.setdefault(" ".join([run["verb"], *run.get("sides", [])]), Counter())
+        counts["kills"] += run["points"] - (0 if "at_s" in run else run.get("had ended by itself", 0))
+        counts["failures"] += len(run["failures"])
+        for name in ("ends", "orphaned children", "left over after the next run"):
+            counts[name] += run.get(name, 0)
+    names = ["kills", "ends", "orphaned children", "left over after the next run", "failures"]
+    lines = [f"| command | {' | '.join(names)} |", "|" + " --- |" * (len(names) + 1)]
+    return lines + [f"| {what} | {' | '.join(str(counts[name]) for name in names)} |" for what, counts in found.items()]
+
+
 def _log(arguments: argparse.Namespace, found: Counted) -> None:
     runs = json.loads(arguments.log.read_bytes()) if arguments.log.exists() else []
     commit = subprocess.run(
         ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=False
     )
-    sides = {} if arguments.verb == "import" else {"sides": [arguments.a, arguments.b]}
-    runs.append({"verb": arguments.verb, **sides, "commit": commit.stdout.strip(), "seed": arguments.seed,
-                 "date": time.strftime("%Y-%m-%d", time.gmtime()), **found.counts, "failures": found.failures})  # fmt: skip
+    sides = {"sides": [arguments.a, arguments.b]} if arguments.verb in ("compare", "run") else {}
+    told = {"verb": arguments.verb, **sides, "commit": commit.stdout.strip(), "seed": arguments.seed}
+    told["date"] = time.strftime("%Y-%m-%d", time.gmtime())
+    runs.append(
+        {**told, **found.counts, "usual_s": round(found.usual, 1), "at_s": found.at, "failures": found.failures}
+    )
     arguments.log.write_text(json.dumps(runs, indent=1) + "\n")
 
 

@@ -241,3 +241,29 @@ def test_more_ranks_than_can_be_told_apart_are_refused_at_once(attack, tmp_path)
     assert done.code == 1
     assert "1100 processes whose ids repeat" in done.stderr
     assert "at most 1024" in done.stderr
+
+
+@pytest.mark.parametrize("where", ["/device:TPU:", "/host:"])
+def test_planes_with_names_and_shapes_of_their_own_take_linear_time_too(attack, tmp_path, where):
+    """What is known of a name must not be made anew for every plane."""
+    from xspace_bytes import PlaneBytes, space
+
+    def made(count):
+        planes = []
+        for number in range(count):
+            plane = PlaneBytes(f"{where}{number}")
+            told = {
+                "shape": f"f32[{number}]",
+                "hlo_op": f"dot.{number}",
+                "program_id": number,
+                "source": f"a.py:{number}",
+            }
+            plane.line("XLA Ops", [plane.event(f"a{number}/b:C{number}", number, 100, **told)])
+            planes.append(plane)
+        file = tmp_path / f"{count}.xplane.pb"
+        file.write_bytes(space(*planes))
+        return file
+
+    _cpu_s(attack, made(10))
+    small, large = _cpu_s(attack, made(250)), _cpu_s(attack, made(2_000))
+    assert large < 16 * small, "8 times as many took over 16 times as long"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -41,6 +42,19 @@ def test_a_trace_is_exported_as_json_or_refused(attack, tmp_path, path):
     assert found["origin_ns"] is None or found["origin_ns"] >= 0
     if not found["rows"]:
         assert "The trace holds no event." in attack("show", path).stdout
+
+
+@pytest.mark.parametrize(
+    "created", ["", "odd", "0001-01-01T00:00:00", "9999-12-31T23:59:59", "2026-11-28T10:00:00+99:99", "../../x"]
+)
+def test_a_time_that_is_none_is_no_fault_of_an_export_for_tensorboard(attack, tmp_path, created):
+    pytest.importorskip("tensorboard")
+    theirs = shutil.copytree(OURS / "older" / "schema-1" / "comparison" / "a-exact-1", tmp_path / "theirs")
+    file = theirs / "manifest.json"
+    file.write_text(json.dumps(json.loads(file.read_text()) | {"created": created}))
+    done = attack("export", theirs, "--to", "tensorboard", "-o", tmp_path / "logs")
+    assert done.code == 0 or "$.created: no time" in done.stderr
+    assert sorted(path.name for path in tmp_path.iterdir()) == (["logs", "theirs"] if done.code == 0 else ["theirs"])
 
 
 def test_there_are_traces_to_export():

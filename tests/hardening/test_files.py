@@ -4,6 +4,7 @@ import gzip
 import json
 import os
 import re
+import shutil
 import threading
 from pathlib import Path
 
@@ -95,6 +96,25 @@ WRITERS = {
     "csv": ("export", "{}", "--to", "csv", "-o"),
     "parquet": ("export", "{}", "--to", "parquet", "-o"),
 }
+
+
+OLDER = Path(__file__).parents[1] / "older" / "schema-1" / "comparison"
+
+
+@pytest.mark.parametrize(
+    "name", ["comparison.json", "ranking.json", "manifest.json", "monitors.parquet", "a-exact-1/manifest.json"]
+)
+def test_a_part_of_the_result_that_is_read_is_never_replaced(attack, tmp_path, name):
+    result = shutil.copytree(OLDER, tmp_path / "result")
+    (result / name).parent.mkdir(exist_ok=True)
+    if not (result / name).exists():
+        (result / name).write_text("{}")
+    before = (result / name).read_bytes()
+    for words in (("report", result), ("export", result, "--to", "csv")):
+        done = attack(*words, "-o", result / name, "--force")
+        assert done.code != 0
+        assert "would replace what is read" in done.stderr, words
+    assert (result / name).read_bytes() == before
 
 
 @pytest.mark.parametrize("force", [(), ("--force",)])

@@ -464,3 +464,25 @@ def test_every_field_of_a_comparison(
     attacked(ended.total())
     assert ended["refused"] > 5, ended
     assert ended["read"] > 5, ended
+
+
+NO_FILES = {"of 300 letters": "x" * 300, "a link to itself": "loop", "below a link to itself": "loop/x", "with a null": "a\0b",
+            "two thousand deep": "d/" * 2000 + "f", "empty": "", "a folder": ".", "steering": "\x1b[31m"}  # fmt: skip
+
+
+@pytest.mark.parametrize("what", NO_FILES)
+@pytest.mark.parametrize("where", ["a manifest", "a study", "an analysis"])
+def test_a_name_that_can_be_no_file_is_refused_or_not_there(attack, tmp_path, where, what):
+    name = NO_FILES[what]
+    folder = shutil.copytree(COMPARISON if where == "a manifest" else ROOT / "analysis" / "audit", tmp_path / "theirs")
+    (folder / "loop").symlink_to("loop")
+    if where == "a manifest":
+        file, change = folder / "manifest.json", {"files": {name: {"bytes": 1, "sha256": "0" * 64}}}
+    elif where == "a study":
+        file, change = folder / "rendered.json", {"study": name}
+    else:
+        file, change = folder / "rendered.json", {"artefacts": {name: "0" * 64}}
+    file.write_text(json.dumps(json.loads(file.read_text()) | change))
+    done = attack("verify", folder)
+    assert done.code == 1
+    assert "\x1b" not in done.stdout + done.stderr

@@ -5,7 +5,6 @@ Times are ns as float, exact quotients of picoseconds (kernels of 100 ns exist; 
 
 from __future__ import annotations
 
-import re
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -39,9 +38,6 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 
 IDLE: Final = "idle"
 
-
-_KINDS_OF_MEMORY: Final = re.compile(r" \(.*\)$")
-"""What follows a copy's kind: `Memcpy HtoD (Pinned -> Device)`."""
 
 _DEEPEST: Final = 1000
 """Operators around an event that are looked at: a table whose parents form a circle comes to an end."""
@@ -166,7 +162,7 @@ def key(events: pa.Table, mask: Bools, name: str) -> Text:
     work = events.filter(pa.array(mask))
     copies = columns.text(work, "level").where("copy")
     own = columns.text(work, "name")
-    moved = Text(np.where(copies, own.codes, NULL), [_KINDS_OF_MEMORY.sub("", value) for value in own.values])
+    moved = Text(np.where(copies, own.codes, NULL), [_without_kinds(value) for value in own.values])
     filled = _or_else(Text(column.codes[mask], column.values), moved, filled)
     names = columns.text(events, "name")
     of_ops = np.where(columns.text(events, "level").where("op") & ~mask, names.codes, NULL)
@@ -179,6 +175,11 @@ def known(events: pa.Table) -> Bools:
     codes = columns.text(events, "op").codes
     found: Bools = _follow(codes, columns.integers(events, "id"), columns.integers(events, "launch")) != NULL
     return found | columns.text(events, "level").where("copy")
+
+
+def _without_kinds(copy: str) -> str:
+    """A copy's name without the kinds of memory behind it: `Memcpy HtoD (Pinned -> Device)` → Memcpy HtoD."""
+    return copy.partition(" (")[0] if copy.endswith(")") else copy
 
 
 def _follow(codes: Ints, ids: Ints, launch: Ints) -> Ints:

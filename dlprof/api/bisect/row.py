@@ -14,10 +14,17 @@ from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
+from dlprof.capture.script.revision import READ_ONLY
 from dlprof.errors import UsageError
 
 _AVAILABLE: Final = re.compile(r"^Available versions:\s*(.+)$", re.MULTILINE)
 _ASK_S: Final = 120.0
+_PIP: Final = """
+import sys
+sys.path = [one for one in sys.path if one]  # without the working folder, whose pip.py must not run
+import runpy
+runpy.run_module("pip", run_name="__main__", alter_sys=True)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,11 +101,15 @@ def _version(text: str) -> Version:
         raise UsageError(f"{text}: no version", hint="write it like 0.4.31") from None
 
 
-def _offered(package: str, python: Path) -> set[Version]:
+def _run_pip(python: Path, *words: str) -> subprocess.CompletedProcess[str]:
     clean = {name: value for name, value in os.environ.items() if name not in ("PYTHONPATH", "PYTHONHOME")}
-    words = [str(python), "-m", "pip", "index", "versions", package, "--disable-pip-version-check"]
+    asked = [str(python), "-c", _PIP, *words, "--disable-pip-version-check"]
+    return subprocess.run(asked, env=clean, capture_output=True, text=True, timeout=_ASK_S, check=False)
+
+
+def _offered(package: str, python: Path) -> set[Version]:
     try:
-        done = subprocess.run(words, env=clean, capture_output=True, text=True, timeout=_ASK_S, check=False)
+        done = _run_pip(python, "index", "versions", package)
     except (OSError, subprocess.SubprocessError) as error:
         raise UsageError(f"{python}: cannot be asked for the releases of {package}: {error}") from None
     match = _AVAILABLE.search(done.stdout)
@@ -116,7 +127,7 @@ def _git(folder: Path, *words: str) -> str:
     if program is None:
         raise UsageError("git is not on the PATH", hint="install git")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run([program, *words], cwd=folder, env=kept, capture_output=True, check=False)
+    done = subprocess.run([program, *READ_ONLY, *words], cwd=folder, env=kept, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UsageError(f"git {words[0]}: {said[-1] if said else 'failed'}", hint="is this the script's repository?")

@@ -150,7 +150,7 @@ def warnings(found: Watched, wish: WindowWish) -> Iterator[str]:
     if wish.first is None and wish.after_s is None and not found.steady:
         yield "the times of the steps had not become level when the window began"
     for hello in found.late:
-        yield f"process {hello.pid} took steps too and was not recorded: {' '.join(hello.argv)[:120]}"
+        yield f"process {hello.pid} took steps too and was not recorded: {' '.join(provenance.blotted(hello.argv))[:120]}"
 
 
 def _median(times: list[int]) -> float:

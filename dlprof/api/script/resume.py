@@ -21,14 +21,15 @@ from dlprof.stored_files import typed
 
 
 def stated(asked: ScriptCompare) -> dict[str, Any]:
-    """What was asked for, as a manifest keeps it."""
-    found: dict[str, Any] = msgspec.to_builtins(asked, enc_hook=str)
+    """What was asked for, as a manifest keeps it: without secrets."""
+    told = dataclasses.replace(asked, a=asked.a.told, b=asked.b.told)
+    found: dict[str, Any] = msgspec.to_builtins(told, enc_hook=str)
     return found
 
 
 def options(path: Path, asked: ScriptCompare, default: ScriptCompare) -> ScriptCompare:
-    """As of a comparison of workloads. The commands must have been repeated: a directory may come from anybody, and what it names
-    would be run. Raises `UsageError`, `StoreError`."""
+    """As of a comparison of workloads. A directory may come from anybody: the commands must have been repeated, and so must
+    what lets them write to the user's own files. What runs is what was typed. Raises `UsageError`, `StoreError`."""
     path, held = going_on.asked_before(path, asked.output)
     if going_on.SCRIPTS not in held:
         raise UsageError(f"{path} compares frameworks, no scripts", hint="leave --a and --b out")
@@ -36,8 +37,13 @@ def options(path: Path, asked: ScriptCompare, default: ScriptCompare) -> ScriptC
     for side in SIDES:
         going_on.must_be(path, f"side {side.upper()}", str(made.commands[side]), str(asked.commands[side]))
     going_on.refuse_others(path, asked, default, made)
+    if (asked.in_place, asked.links) != (made.in_place, made.links):
+        raise UsageError(
+            f"{path} was made with {_access(made)}, by which scripts write to your own files",
+            hint=f"to confirm that they may, repeat it: {_access(made)}",
+        )
     time_s = asked.budget_s if asked.budget_s != default.budget_s else None
-    return dataclasses.replace(made, output=path, gate=asked.gate, resume=path, time_s=time_s)
+    return dataclasses.replace(made, a=asked.a, b=asked.b, output=path, gate=asked.gate, resume=path, time_s=time_s)
 
 
 def measured(source: Path) -> tuple[Measured, list[str]]:
@@ -56,8 +62,15 @@ def words(target: Path, asked: ScriptCompare) -> str:
     sides = (
         f"--{side} {shlex.quote(_typed(command))}{_more(side, command)}" for side, command in asked.commands.items()
     )
-    gate = "" if asked.gate is None else f" --gate {100 * asked.gate:g}%"
-    return f"dlprof compare --resume {shlex.quote(str(target))} {' '.join(sides)}{gate} goes on with it"
+    words = [f"dlprof compare --resume {shlex.quote(str(target))}", *sides, *filter(None, [_access(asked)])]
+    words += [] if asked.gate is None else [f"--gate {100 * asked.gate:g}%"]
+    return f"{' '.join(words)} goes on with it"
+
+
+def _access(asked: ScriptCompare) -> str:
+    """The options by which scripts write to the user's own files, as they are typed."""
+    links = [f"--link {shlex.quote(str(link))}" for link in asked.links]
+    return " ".join([*(["--in-place"] if asked.in_place else []), *links])
 
 
 def _typed(command: Command) -> str:

@@ -142,7 +142,7 @@ def _cached(folder: Path, on_progress: Progress) -> Dataset | None:
         facts = msgspec.json.decode((folder / "dataset.json").read_bytes(), type=_Facts)
     except FileNotFoundError:
         return None
-    except msgspec.MsgspecError:
+    except ValueError:  # no JSON, no UTF-8, or of another shape
         on_progress(f"{folder} is damaged: made anew")
         return None
     for name, expected in facts.sha256.items():

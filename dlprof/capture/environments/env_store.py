@@ -147,7 +147,7 @@ class EnvStore:
             return "not there"
         try:
             marker = _read_marker(final)
-        except (OSError, msgspec.MsgspecError):
+        except (OSError, ValueError):
             return "half made"
         if marker.digest != digest(spec):
             return "its lock file has changed"

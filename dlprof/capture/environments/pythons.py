@@ -15,6 +15,8 @@ from dlprof.errors import EnvironmentFailed
 
 _VERSION = "import sys; print('%d.%d' % sys.version_info[:2])"
 _ANSWER_S = 60
+_NOWHERE = os.sep
+"""Where uv runs: in the working folder it would follow an uv.toml that lies there, which may name where Pythons come from."""
 
 
 def find(version: str) -> Path | None:
@@ -37,7 +39,9 @@ def places(version: str) -> list[str]:
 def fetch(version: str, log: Path) -> Path:
     """Let uv download a Python. Raises `EnvironmentFailed`, saying what was looked for and where, when it cannot."""
     with log.open("ab") as file:
-        done = subprocess.run([uv.find_uv_bin(), "python", "install", version], stdout=file, stderr=file, check=False)
+        done = subprocess.run(
+            [uv.find_uv_bin(), "python", "install", version], cwd=_NOWHERE, stdout=file, stderr=file, check=False
+        )
     found = find(version) if done.returncode == 0 else None
     if found:
         return found
@@ -51,6 +55,7 @@ def fetch(version: str, log: Path) -> Path:
 def _candidates(version: str) -> Iterator[Path]:
     asked = subprocess.run(
         [uv.find_uv_bin(), "python", "find", "--no-python-downloads", "--no-project", "--system", version],
+        cwd=_NOWHERE,
         capture_output=True,
         text=True,
         check=False,

@@ -24,9 +24,12 @@ IMPORT_S = 300
 _DRIVER = "libcuda.so.1"
 
 # Python 3.6 syntax, standard library alone. Reads the metadata of every distribution on sys.path; importlib.metadata is
-# not in 3.6 and 3.7. argv: the modules to import, and the shared libraries to load; comma between them, or ''.
+# not in 3.6 and 3.7. argv: the modules to import, and the shared libraries to load; comma between them, or ''. The working
+# folder, which `-c` puts on the path, goes first of all: a glob.py or mxnet.py that lies there must not run.
 _PROBE = r"""
-import ctypes, glob, json, os, sys
+import sys
+sys.path = [p for p in sys.path if p]
+import ctypes, glob, json, os
 out = {"python": "%d.%d.%d" % sys.version_info[:3], "executable": sys.executable, "packages": {}, "module": None,
        "missing": []}
 for place in reversed([p for p in sys.path if p]):
@@ -76,7 +79,7 @@ def ask(
             f"importing {module} with {python} did not end within {IMPORT_S} s", hint="is the disk very slow or full?"
         ) from None
     answer = next(
-        (line for line in reversed(done.stdout.decode("utf-8", "replace").splitlines()) if line[:1] == "@"), ""
+        (line for line in reversed(done.stdout.decode("utf-8", "replace").splitlines()) if line[:2] == "@{"), ""
     )
     if done.returncode == 0 and answer:
         result: dict[str, Any] = json.loads(answer[1:])

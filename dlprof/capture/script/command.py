@@ -7,10 +7,11 @@ import re
 import shlex
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
+from dlprof.capture.machine.provenance import HIDDEN, blotted, is_secret
 from dlprof.errors import UsageError
 
 INJECTED: Final = Path(__file__).parents[2] / "runner" / "inject"
@@ -78,12 +79,25 @@ class Command:
     @property
     def is_python(self) -> bool:
         """Whether its program is `python` itself."""
-        return _PYTHON.fullmatch(Path(self.words[0]).name) is not None
+        return bool(self.words) and _PYTHON.fullmatch(Path(self.words[0]).name) is not None
+
+    @property
+    def told(self) -> Command:
+        """As results state it, which others may read: the values of what looks secret are blotted."""
+        return replace(
+            self,
+            words=tuple(blotted(self.words)),
+            variables={
+                name: HIDDEN if is_secret(name) else blotted([value])[0] for name, value in self.variables.items()
+            },
+            packages=tuple(blotted(self.packages)),
+        )
 
     def __str__(self) -> str:
-        """As a person would type it, and then in brackets what this cannot say."""
-        named = [f"{name}={shlex.quote(value)}" for name, value in self.variables.items()]
-        words, beside = [shlex.quote(word) for word in self.words], []
+        """As a person would type it but for secrets, and then in brackets what this cannot say."""
+        told = self.told
+        named = [f"{name}={shlex.quote(value)}" for name, value in told.variables.items()]
+        words, beside = [shlex.quote(word) for word in told.words], []
         if self.python is not None:
             near = os.path.relpath(self.python) if self.python.is_relative_to(Path.cwd()) else str(self.python)
             if self.is_python:
@@ -91,7 +105,7 @@ class Command:
             else:
                 beside.append(f"python {near}")
         beside += [f"revision {self.revision}"] if self.revision else []
-        beside += [f"with {' '.join(self.packages)}"] if self.packages else []
+        beside += [f"with {' '.join(told.packages)}"] if told.packages else []
         return " ".join([*named, *words, *([f"({', '.join(beside)})"] if beside else [])])
 
     def interpreter(self) -> Path:

@@ -3,27 +3,34 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import selectors
-import shutil
 import socket
-import tempfile
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Annotated, Any, Final, Self
 
 import msgspec
 
+from dlprof import temporary
 from dlprof.errors import ChildFailed
 from dlprof.protocol import Artefact
 
 _LONGEST: Final = 100
 """Characters of a socket's path: systems allow 104 to 108 bytes."""
 
+_LONGEST_LINE: Final = 64 * 2**20
+"""Bytes of a message: the times of a million steps are a fifth of it."""
+
 _POLL_S: Final = 0.05
 _WATCH_S: Final = 1.0
 _RANKS_S: Final = 120.0
 """Ranks of one job take their first step together; one that does not report by then has failed, or is not watched."""
+
+
+_Int = Annotated[int, msgspec.Meta(ge=-(2**62), le=2**62)]
+"""A number of which sums and differences stay within int64."""
 
 
 class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="hello"):
@@ -34,16 +41,16 @@ class Hello(msgspec.Struct, frozen=True, kw_only=True, tag_field="event", tag="h
     troubles: what could not be watched
     """
 
-    pid: int
-    rank: int = 0
-    world: int = 1
+    pid: _Int
+    rank: _Int = 0
+    world: _Int = 1
     argv: list[str] = []
     python: str = ""
     executable: str = ""
     framework: str
     version: str
     found: str
-    step: int
+    step: _Int
     troubles: list[str] = []
 
 
@@ -77,11 +84,11 @@ class Answer(msgspec.Struct, frozen=True, kw_only=True):
     ok: bool = True
     message: str = ""
     event: str = ""
-    step: int = 0
-    wall_ns: list[int] = []
-    cpu_ns: list[int] = []
-    start_ns: list[int] = []
-    compiled: int = 0
+    step: _Int = 0
+    wall_ns: list[_Int] = []
+    cpu_ns: list[_Int] = []
+    start_ns: list[_Int] = []
+    compiled: _Int = 0
     facts: dict[str, Any] = {}
     artefacts: list[Artefact] | None = None
 
@@ -106,7 +113,7 @@ class Link:
             raise ScriptEnded from None
 
     def read(self, deadline: float) -> Answer | None:
-        """The next message; None where none has come by `deadline` (monotonic). Raises `ScriptEnded`."""
+        """The next message; None where none has come by `deadline` (monotonic). Raises `ScriptEnded`, `ChildFailed`."""
         while b"\n" not in self._left:
             self._socket.settimeout(max(deadline - time.monotonic(), 0.001))
             try:
@@ -118,12 +125,24 @@ class Link:
             if not chunk:
                 raise ScriptEnded
             self._left += chunk
+            if len(self._left) > _LONGEST_LINE:
+                raise _not_understood(f"over {_LONGEST_LINE >> 20} MiB without an end of line")
         self._socket.settimeout(None)
         line, _, self._left = self._left.partition(b"\n")
-        return msgspec.json.decode(line, type=Answer)
+        try:
+            return msgspec.json.decode(line, type=Answer)
+        except ValueError as error:  # no JSON, no UTF-8, or of another shape
+            raise _not_understood(str(error)) from None
 
     def close(self) -> None:
         self._socket.close()
+
+
+def _not_understood(what: str) -> ChildFailed:
+    return ChildFailed(
+        f"what the script's process says over dlprof's socket is not dlprof's: {what}",
+        hint="does the script, or a program that it starts, write to sockets that it did not open?",
+    )
 
 
 class Job:
@@ -170,13 +189,15 @@ class Job:
 class Listener:
     """The socket. `job` waits for the first process that takes steps, and for the other ranks of its job.
 
-    path: where it is to lie; where that is too long for a socket, it lies in a folder of its own in /tmp, which goes with it.
+    path: where it is to lie; where that is too long for a socket, it lies in a folder of its own, which goes with it.
     late: processes that began to take steps after the job; without: those that ended and had taken none
     """
 
     def __init__(self, path: Path) -> None:
-        self._own = Path(tempfile.mkdtemp(prefix="dlprof-", dir="/tmp")) if len(str(path)) > _LONGEST else None  # nosec B108
-        self.path = self._own / "steps" if self._own else path
+        self._own = contextlib.ExitStack()
+        if len(os.fsencode(path)) > _LONGEST:
+            path = self._own.enter_context(temporary.folder(short=True)) / "steps"
+        self.path = path
         self.late: list[Hello] = []
         self.without: list[NoStep] = []
         self._socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
@@ -195,8 +216,7 @@ class Listener:
     def close(self) -> None:
         self._selector.close()
         self._socket.close()
-        if self._own is not None:
-            shutil.rmtree(self._own, ignore_errors=True)
+        self._own.close()
 
     def job(self, alive: Callable[[], bool], deadline: float) -> Job | None:
         """The job once all its ranks have reported; None where the script ended first, or `deadline` (monotonic) has passed."""
@@ -245,9 +265,11 @@ def _greeted(connection: socket.socket) -> Link | NoStep | None:
             if not chunk:
                 raise OSError
             left += chunk
+            if len(left) > _LONGEST_LINE:
+                raise OSError
         line, _, left = left.partition(b"\n")
         hello: Hello | NoStep = msgspec.json.decode(line, type=Hello | NoStep)
-    except (OSError, msgspec.MsgspecError):
+    except (OSError, ValueError):
         connection.close()
         return None
     if isinstance(hello, NoStep):

@@ -19,7 +19,9 @@ from dlprof.capture.environments import pip_settings, uv_tool
 from dlprof.errors import EnvironmentFailed, UsageError
 
 _ASK: Final = """
-import json, site, sys, sysconfig
+import sys
+sys.path = [one for one in sys.path if one]  # without the working folder, whose json.py must not run
+import json, site
 folders = list(site.getsitepackages()) + ([site.getusersitepackages()] if site.ENABLE_USER_SITE else [])
 print(json.dumps({"prefix": sys.prefix, "folders": [one for one in folders if one in sys.path]}))
 """

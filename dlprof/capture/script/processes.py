@@ -39,6 +39,11 @@ class Processes:
     _groups: set[int] = field(default_factory=set)
     _stopped: bool = False
 
+    def __post_init__(self) -> None:
+        # From the start on: what the first has started would run on after a dlprof that is killed before any step.
+        self._groups.add(self.pid)
+        paused.watch(self._groups)
+
     def alive(self, *, look: bool = False) -> list[int]:
         """Their pids. look: look for strays now, however short ago that was done."""
         if look or time.monotonic() - self._looked > _LOOK_S:

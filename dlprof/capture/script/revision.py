@@ -21,6 +21,18 @@ _PINS: Final = re.compile(
 _TOLD: Final = 5
 """Names that a sentence lists."""
 
+READ_ONLY: Final = tuple(
+    word
+    for setting in (
+        f"core.hooksPath={os.devnull}",
+        "core.fsmonitor=false",
+        "submodule.recurse=false",
+        "log.showSignature=false",
+    )
+    for word in ("-c", setting)
+)
+"""The repository's hooks do not run: its owner meant them for git's own commands. Filters (Git LFS) do, as in a checkout."""
+
 
 @dataclass(frozen=True, slots=True)
 class Revision:
@@ -125,7 +137,7 @@ def _git(folder: Path, *words: str, wrong: str, more: dict[str, str] | None = No
     folder_of = {"GIT_DIR": _git(folder, "rev-parse", "--absolute-git-dir", wrong=wrong)} if more else {}
     environment = {**kept, **folder_of, **(more or {}), "GIT_OPTIONAL_LOCKS": "0"}
     program = shutil.which("git") or "git"  # it was looked for where a revision begins
-    done = subprocess.run([program, *words], cwd=folder, env=environment, capture_output=True, check=False)
+    done = subprocess.run([program, *READ_ONLY, *words], cwd=folder, env=environment, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         raise UsageError(f"{wrong}{f': {said[-1]}' if said else ''}")

@@ -220,11 +220,11 @@ class ScriptWorker:
     def close_window(self) -> TracedWindow:
         """Stop the profilers; paths are relative to `control`."""
         answers = self._ask({"cmd": "close_window"})
-        artefacts = [
-            Artefact(kind=one.kind, path=Path(one.path).relative_to(self.control.absolute()).as_posix())
-            for answer in answers
-            for one in answer.artefacts or ()
-        ]
+        control = self.control.absolute()
+        told = [one for answer in answers for one in answer.artefacts or ()]
+        if strange := [one.path for one in told if not Path(one.path).is_relative_to(control)]:
+            raise self._failed(f"names a trace that dlprof did not ask for: {strange[0]}")
+        artefacts = [Artefact(kind=one.kind, path=Path(one.path).relative_to(control).as_posix()) for one in told]
         return TracedWindow(
             artefacts=artefacts, window=TracedSteps(steps=self._marked * len(answers), synchronised=True)
         )

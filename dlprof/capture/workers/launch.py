@@ -134,7 +134,7 @@ class Child:
         """A line as what it must be. Raises `ChildFailed`."""
         try:
             found: _T = msgspec.json.decode(line, type=kind)
-        except msgspec.MsgspecError:
+        except ValueError:  # no JSON, no UTF-8, or of another shape
             raise self.failed(f"wrote a line that is no protocol: {line[:200]!r}") from None
         return found
 
@@ -170,7 +170,7 @@ class Child:
             raise self.failed(f"crashed with {process.exit_words(self.process.returncode)}")
         try:
             result = protocol.read_result(path)
-        except msgspec.MsgspecError as failure:
+        except ValueError as failure:
             raise self.failed(f"left a result that cannot be read: {failure}") from failure
         if result.status != "ok":
             raise error_of(result.status, result.message, result.hint or None, self)

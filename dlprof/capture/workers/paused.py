@@ -29,6 +29,11 @@ _WATCH: Final = (
 )
 
 
+def watch(groups: Iterable[int]) -> None:
+    """Let no process of the groups outlive dlprof, also where it is never stopped."""
+    _watched.add(tuple(groups))
+
+
 def pause(groups: Iterable[int]) -> None:
     """Stop every process of the groups until `resume`."""
     groups = tuple(groups)

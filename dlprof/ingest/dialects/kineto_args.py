@@ -71,14 +71,14 @@ def decode_args(rows: Sequence[Event], ctx: Context) -> list[Args]:
     """The arguments of each event; odd types are converted where possible and counted."""
     try:
         return _DECODER.decode(b"[" + b",".join([event.args for event in rows]) + b"]")
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return [_single(event.args, ctx) for event in rows]
 
 
 def _single(raw: msgspec.Raw, ctx: Context) -> Args:
     try:
         return _ONE.decode(raw)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         ctx.anomalies.count("json_odd_type")
     try:
         values = _LOOSE.decode(raw)

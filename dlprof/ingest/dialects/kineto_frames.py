@@ -12,6 +12,8 @@ from typing import Final
 from dlprof.ingest.source_lines import source_line
 
 _FRAME: Final = re.compile(r"(?P<file>[^;]+?)\((?P<line>\d+)\): .+", re.DOTALL)
+_LONGEST: Final = 8192
+"""Characters of a frame: no path of a file is longer."""
 _OWN: Final = re.compile(r"(?:.*[/\\](?:site|dist)-packages[/\\])?torch[/\\].*")
 _PYTHON: Final = re.compile(
     r".*[/\\]lib[/\\]python3?\.?\d*[/\\](?!.*(?:site|dist)-packages).*|<(?!ipython|stdin|string).*"
@@ -38,7 +40,7 @@ _PASSING: Final = frozenset(
 
 def line(frame: str) -> str | None:
     """`model.py:42` of a frame `model.py(42): forward`; None for one that is not of the user's program."""
-    match = _FRAME.fullmatch(frame)
+    match = _FRAME.fullmatch(frame) if len(frame) <= _LONGEST else None
     if match is None:
         return None
     file = match["file"].strip()

@@ -20,8 +20,10 @@ _NUMBERED: Final = re.compile(r"(Torch-Compiled Region).*")
 _MARKER: Final = re.compile(r"(?:ProfilerStep|Optimizer\.\w+|enumerate\(\w+\))#.*")
 _FUSED_KERNEL: Final = re.compile(r"(?:triton_[a-z]+|(?:graph_\d+_)?cpp)_fused_(\w+?)_\d+(?:d.*)?")
 _HIERARCHY: Final = re.compile(r"(?:^|\.)([^.()]+)\([^()]*\)::")
-_NUMBER: Final = re.compile(r"(\d+)(?!.*\d)")
+_NUMBER: Final = re.compile(r"\d+")
 FUSED: Final = "Fused"
+_LONGEST_OP: Final = 16
+"""Words of an operator's name in a kernel's at most: `scaled_dot_product_flash_attention_for_cpu` has 8."""
 
 _PHASES: Final = {
     "forward": "forward",
@@ -45,7 +47,7 @@ _COLLECTIVE: Final = re.compile(
     r"|(?:nccl|rccl|mscclKernel|oneccl|hcom_)\w*.*|record_param_comms.*|.*\bccl::\w.*"
     r"|(?:void )?(?:\w+::)*(?:nvshmem|deep_ep::|cross_device_reduce_|(?:one|two)_?shot_all_?reduce)\w*.*"
     r"|(?:void )?(?:\w+::)*multimem_\w*(?:reduce|gather)\w*.*",
-    re.IGNORECASE,
+    re.IGNORECASE | re.DOTALL,
 )
 """Operators, annotations and kernels of NCCL, RCCL, oneCCL, gloo, MPI, UCC, HCCL and torch.distributed; and of what goes past
 them: NVSHMEM, DeepEP, symmetric memory, the all-reduce of vLLM and SGLang."""
@@ -133,8 +135,8 @@ def module_path(hierarchy: str | None) -> str | None:
 
 def last_number(text: str) -> int:
     """The last number in a text, 0 where there is none: `[TP1] 3` → 3."""
-    match = _NUMBER.search(text)
-    return int(match[1]) if match and len(match[1]) < 10 else 0
+    found = _NUMBER.findall(text)
+    return int(found[-1]) if found and len(found[-1]) < 10 else 0
 
 
 def _fused(name: str, vocabulary: Vocabulary) -> Operator | None:
@@ -145,7 +147,7 @@ def _fused(name: str, vocabulary: Vocabulary) -> Operator | None:
         return None
     fuses, words = [], match[1].split("_")
     while words:
-        for size in range(len(words), 0, -1):
+        for size in range(min(len(words), _LONGEST_OP), 0, -1):
             part = "_".join(words[:size])
             known = all(f"aten::{word}" in vocabulary for word in words[:size])  # add_relu: both, not aten::_add_relu
             found = vocabulary.get(f"aten::{part}") or (None if known else vocabulary.get(f"aten::_{part}"))

@@ -100,7 +100,7 @@ class OwnDialect(Dialect):
         for event in compress(events, ph == ord("M")):
             try:
                 owner = msgspec.json.decode(event.args, type=_Owner)
-            except msgspec.DecodeError:
+            except (msgspec.DecodeError, RecursionError):
                 continue
             if event.name == "process_name":
                 self.processes[event.pid] = owner
@@ -145,13 +145,13 @@ class OwnDialect(Dialect):
         args = [b"{}" if counter else event.args for event, counter in zip(rows, counters.tolist(), strict=True)]
         try:
             return _DECODER.decode(b"[" + b",".join(args) + b"]")
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             return [self._single(each) for each in args]
 
     def _single(self, args: Any) -> _Stated:
         try:
             return _ONE.decode(args)
-        except msgspec.DecodeError:
+        except (msgspec.DecodeError, RecursionError):
             self.ctx.anomalies.count("json_odd_type")
             return _Stated()
 

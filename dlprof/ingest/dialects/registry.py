@@ -21,6 +21,7 @@ from dlprof.ingest.json import sniff as json
 from dlprof.ingest.protobuf import sniff as protobuf
 from dlprof.ingest.reader import Format, Reader
 from dlprof.ingest.source import Source
+from dlprof.names import as_text
 
 ENTRY_POINTS: Final = "dlprof.readers"
 
@@ -76,7 +77,7 @@ def _later(formats: Callable[[], Iterable[Format]]) -> Iterator[Format]:
 
 def detect(path: Path) -> str:
     """The kind of the trace at `path`, from its (decompressed) content."""
-    return kind_of(Source(Path(path), str(path), Anomalies()))
+    return kind_of(Source(Path(path), as_text(path), Anomalies()))
 
 
 def reader_for(kind: str) -> Reader:

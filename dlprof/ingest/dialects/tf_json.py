@@ -278,7 +278,7 @@ def _telling(event: Event) -> bool:
 def _args(event: Event) -> _Args:
     try:
         return msgspec.json.decode(event.args, type=_Args)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return _NO_ARGS
 
 

@@ -24,8 +24,10 @@ from dlprof.ingest.json.elements import Event
 from dlprof.ingest.json.walk import Dialect, Mask, Phases
 from dlprof.names import is_marker
 
-_GPU: Final = re.compile(r"(?:.*/)?(?:device:)?gpu:(\d+)/(stream:all|stream:(\d+)|memcpy)(?: Compute)?", re.IGNORECASE)
-_JOB: Final = re.compile(r"/job:.*/(?:device:)?(cpu|gpu):(\d+) Compute", re.IGNORECASE)
+_GPU: Final = re.compile(
+    r"(?:.*/)?(?:device:)?gpu:(\d{1,9})/(stream:all|stream:(\d+)|memcpy)(?: Compute)?", re.IGNORECASE
+)
+_JOB: Final = re.compile(r"/job:.*/(?:device:)?(cpu|gpu):(\d{1,9}) Compute", re.IGNORECASE)
 
 Role = Literal["stream", "all", "cpu", "scheduling", "other"]
 
@@ -143,5 +145,5 @@ def _when(event: Event) -> tuple[Any, str]:
 def _args(event: Event) -> _Args:
     try:
         return msgspec.json.decode(event.args, type=_Args)
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return _Args()

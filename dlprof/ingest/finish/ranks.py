@@ -20,9 +20,11 @@ from dlprof.ingest.batch import LEVEL, NO_INT, Int64, Track
 from dlprof.ingest.finish.spill import Spill
 
 _LABEL: Final = re.compile(r"(?:rank|TP|DP|PP|EP)[ _-]?(\d{1,9})", re.IGNORECASE)
-_PREFIX: Final = re.compile(r"\[[^\]]*\]|rank[ _-]?\d+", re.IGNORECASE)
+_PREFIX: Final = re.compile(r"\[[^\[\]]*\]|rank[ _-]?\d+", re.IGNORECASE)
 """What a merger sets before every process id of a rank: `[TP01-PP00] 7` → [TP01-PP00]."""
 _NATURAL: Final = re.compile(r"(\d+)")
+_DIGITS: Final = 18
+"""Of a number in a name; what is longer is sorted as a text."""
 _COLUMNS: Final = ("correlation", "link", "start_ps", "level")
 
 
@@ -201,4 +203,5 @@ def _rows(spill: Spill, codes: Sequence[int], *, host: bool) -> tuple[Int64, Int
 
 def natural(text: str) -> list[tuple[int, int, str]]:
     """Sorts 2 before 10."""
-    return [(0, int(part), "") if part.isdigit() else (1, 0, part) for part in _NATURAL.split(text) if part]
+    parts = (part for part in _NATURAL.split(text) if part)
+    return [(0, int(part), "") if part.isdecimal() and len(part) <= _DIGITS else (1, 0, part) for part in parts]

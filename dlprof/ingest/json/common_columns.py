@@ -78,7 +78,7 @@ def counter_value(event: Event) -> float:
     """The first number among a counter event's arguments; NaN where there is none."""
     try:
         values = msgspec.json.decode(event.args, type=dict[str, Any])
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return float("nan")
     numbers = (v for v in values.values() if isinstance(v, (int, float)) and not isinstance(v, bool))
     return float(next(numbers, float("nan")))

@@ -49,7 +49,7 @@ def metadata_name(event: Event) -> str | None:
     key = "labels" if event.name == "process_labels" else "name"
     try:
         return str(msgspec.json.decode(event.args, type=dict[str, Any]).get(key, ""))
-    except msgspec.DecodeError:
+    except (msgspec.DecodeError, RecursionError):
         return None
 
 

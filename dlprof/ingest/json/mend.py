@@ -11,6 +11,8 @@ _HEX4: Final = rb"[0-9a-fA-F]{4}"
 _GOOD_ESCAPE: Final = (
     rb'\\["\\/bfnrt]|\\u[dD][89abAB][0-9a-fA-F]{2}\\u[dD][c-fC-F][0-9a-fA-F]{2}|\\u(?![dD][89a-fA-F])' + _HEX4
 )
+_LONGEST_HEX: Final = 40
+"""Characters of a hex number that is made decimal; no column holds what is longer."""
 _SUSPECT: Final = re.compile(rb"[\x00-\x1f\\]")
 _TOKEN: Final = re.compile(rb"(?P<good>" + _GOOD_ESCAPE + rb")|(?P<lone>\\u" + _HEX4 + rb")|(?P<slash>\\)|[\x00-\x1f]")
 _VALID_BODY: Final = re.compile(rb'(?:[^"\\\x00-\x1f]|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+')
@@ -83,7 +85,8 @@ def _mended(match: re.Match[bytes], counts: dict[str, int]) -> bytes | None:
     if kind == "nonfinite":
         return _counted(counts, "json_nonfinite_number", b"null")
     if kind == "hex":
-        return _counted(counts, "json_hex_number", b"%d" % int(match["hex"], 16))
+        fits = len(match["hex"]) <= _LONGEST_HEX
+        return _counted(counts, "json_hex_number", b"%d" % int(match["hex"], 16) if fits else b"null")
     if kind == "missing":
         return _counted(counts, "json_missing_comma", b"},")
     return _counted(counts, "json_trailing_comma", b"")

@@ -7,7 +7,7 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 
-from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64, arrow
+from dlprof.ingest.batch import NO_INT, NO_TEXT, Growing, Int32, Int64, arrow
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source_lines import source_line
 from dlprof.ingest.xplane.hlo_module import Modules
@@ -23,8 +23,8 @@ class HloColumns:
         self._modules = modules
         self._ctx = ctx
         self._codes: dict[tuple[int, int, str], int] = {}
-        self._columns: dict[str, list[int]] = {column: [] for column in _POOLED}
-        self._known: list[bool] = []
+        self._columns = {column: Growing(NO_TEXT) for column in _POOLED}
+        self._known = Growing(False, np.bool_)
         self._module_names: dict[str, int] = {}
         self._module_list: list[str] = []
 
@@ -62,11 +62,13 @@ class HloColumns:
 
     def column(self, name: str, codes: Int32) -> Int32:
         """The pool codes of a column, NO_TEXT where the modules say nothing."""
-        return np.array([*self._columns[name], NO_TEXT], dtype=np.int32)[codes]
+        found: Int32 = self._columns[name].array[codes]
+        return found
 
     def known(self, codes: Int32) -> npt.NDArray[np.bool_]:
         """Whether the instruction was found in a module."""
-        return np.array([*self._known, False], dtype=bool)[codes]
+        found: npt.NDArray[np.bool_] = self._known.array[codes]
+        return found
 
     def _look_up(self, program: int, module: int, name: str) -> None:
         asked = self._module_list[module] if module != NO_TEXT else None
@@ -82,9 +84,9 @@ class HloColumns:
                 "category": own.category,
                 "source_line": source_line(own.source),
             }
-        self._known.append(described is not None)
+        self._known.extend([described is not None])
         for column, text in texts.items():
-            self._columns[column].append(self._ctx.pool(column)[text] if text else NO_TEXT)
+            self._columns[column].extend([self._ctx.pool(column)[text] if text else NO_TEXT])
 
 
 def _distinct(parts: list[Int64]) -> tuple[Int64, list[tuple[int, ...]]]:

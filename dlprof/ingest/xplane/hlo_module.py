@@ -19,7 +19,6 @@ _MODULE, _COMPUTATION, _FRAMES = 1, 3, 17
 _C_INSTRUCTION, _C_ID = 2, 5
 _I_NAME, _I_OPCODE, _I_METADATA, _I_KIND, _I_ID, _I_OPERANDS, _I_CALLED = 1, 2, 7, 11, 35, 36, 38
 _M_TYPE, _M_NAME, _M_FILE, _M_LINE, _M_FRAME = 1, 2, 3, 4, 15
-_NUMBER: Final = re.compile(r"(\.\d+)+$")
 _NUMBERED: Final = re.compile(r".*\((\d{1,18})\)")
 _IDLE: Final = frozenset({"parameter", "constant", "bitcast", "tuple", "get-tuple-element", "iota", "copy"})
 """Opcodes that say nothing of what a fusion computes."""
@@ -32,6 +31,18 @@ _MOST_FRAMES: Final = 256
 _NAMES: Final = 512
 """Bytes at the start of an instruction that hold its name."""
 _READ_WHOLE: Final = 1 << 20
+
+
+def unnumbered(name: str, separators: str) -> str:
+    """A name without the numbers that XLA set behind it, each after one of the separators: `dot.3.1` → dot."""
+    end = len(name)
+    while True:
+        at = end
+        while at and name[at - 1] in "0123456789":
+            at -= 1
+        if at in (0, end) or name[at - 1] not in separators:
+            return name[:end]
+        end = at - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -152,7 +163,7 @@ class Module:
         path = self._neighbours[computation].path(found.id).partition(";")[0]
         does = _main(contents).opcode if contents else found.opcode
         if does == "fusion":  # of copies alone, which its name tells
-            does = _NUMBER.sub("", found.name)
+            does = unnumbered(found.name, ".")
         return f"{path.rpartition('/')[0]}/{does}" if path else ""
 
     def _nodes(self, computation: int) -> Iterator[tuple[int, Node]]:

@@ -12,11 +12,10 @@ from dataclasses import replace
 from typing import Final
 
 from dlprof.ingest.finish.paths import place
-from dlprof.ingest.xplane.hlo_module import Described, Instruction
+from dlprof.ingest.xplane.hlo_module import Described, Instruction, unnumbered
 from dlprof.ingest.xplane.plane_names import annotation
 from dlprof.plugin import Operator, Vocabulary
 
-_NUMBER: Final = re.compile(r"([._]\d+)+$")
 _FUSION: Final = re.compile(r"(?:(?P<before>.+)_)?fusion(?:_(?P<after>.+))?")
 _LONGEST: Final = 3
 _SPELLED: Final = re.compile(r"(?:(?P<phase>\w+)!)?(?P<names>[^!{}]*)(?:\{(?P<contents>[^!{}]*)\})?")
@@ -69,7 +68,7 @@ def _phase(each: Instruction) -> str | None:
 
 def instruction(name: str) -> str:
     """An instruction's name without the number that makes it unique in its module: `dot.3` → dot."""
-    return re.sub(r"(\.\d+)+$", "", name)
+    return unnumbered(name, ".")
 
 
 def hlo_operator(name: str, vocabulary: Vocabulary) -> Operator | None:
@@ -107,7 +106,7 @@ def _fused(contents: str, vocabulary: Vocabulary) -> tuple[str, ...]:
 
 
 def _named(name: str, vocabulary: Vocabulary) -> Operator | None:
-    base = _NUMBER.sub("", name.removesuffix(".kd"))
+    base = unnumbered(name.removesuffix(".kd"), "._")
     if (known := vocabulary.get(base)) is not None:
         return known
     if base.startswith("wrapped_"):

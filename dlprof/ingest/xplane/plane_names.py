@@ -21,14 +21,16 @@ XLA_OPS: Final = "XLA Ops"
 """Derived on GPUs, where it repeats the streams' kernels; on TPUs it is where the work is."""
 
 _DEVICE: Final = re.compile(r"/device:(GPU|TPU):?[^:\d]*(\d+)?(?: +SparseCore +(\d+))?")
-_CUSTOM: Final = re.compile(r"/device:CUSTOM:(.*?)(\d*)|#(Megascale.*?)(\d*)#?", re.IGNORECASE)
+_CUSTOM: Final = re.compile(r"/device:CUSTOM:(.*)|#(Megascale.*?)#?", re.IGNORECASE)
 NETWORK: Final = "megascale"
 """Kind of device that only sends and receives."""
 _STREAM: Final = re.compile(r"Stream #-?\d+.*")
 _OP_NAME: Final = re.compile(r"[A-Za-z0-9._][A-Za-z0-9_.\\/>\-()\[\]=,]*")
 _OP_TYPE: Final = re.compile(r"[A-Z_][A-Za-z0-9_]*")
 _COPY: Final = re.compile(r"(?i)mem(cpy|set)|copy(host|device|peer|array)")
-_DTYPE: Final = re.compile(r"\(?([a-z]+[0-9]*[a-z0-9]*)\[")
+_DTYPE: Final = re.compile(r"\(?([a-z][a-z0-9]*)\[")
+_LONGEST_INDEX: Final = 9
+"""Digits of a device's number; where there are more, they are its name."""
 
 
 def device(plane: str) -> tuple[str, int | str] | None:
@@ -38,13 +40,18 @@ def device(plane: str) -> tuple[str, int | str] | None:
     slices of TPUs; else what the profiler that made the plane calls it.
     """
     if match := _DEVICE.match(plane):
-        index = int(match[2] or 0)
-        return ("sparsecore", f"{index}.{int(match[3])}") if match[3] else (match[1].lower(), index)
+        index = _index(match[2])
+        return ("sparsecore", f"{index}.{_index(match[3])}") if match[3] else (match[1].lower(), index)
     if match := _CUSTOM.fullmatch(plane):
-        name, number = (match[1], match[2]) if match[1] is not None else (match[3], match[4])
+        numbered = match[1] if match[1] is not None else match[2]
+        name = numbered.rstrip("0123456789")
         kind = re.sub(r"\W+", "-", re.sub(r"(?i)\btrace\b", "", name)).strip("-_").lower()
-        return kind or "custom", int(number or 0)
+        return kind or "custom", _index(numbered[len(name) :])
     return None
+
+
+def _index(digits: str | None) -> int | str:
+    return int(digits or 0) if len(digits or "") <= _LONGEST_INDEX else str(digits)
 
 
 def is_stream(line: str) -> bool:

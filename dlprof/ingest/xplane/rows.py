@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Growing, Int32, Int64, RawBatch
 from dlprof.ingest.protobuf.event_windows import Events
 from dlprof.ingest.protobuf.small_lines import Line
 from dlprof.ingest.protobuf.space import Plane, Text
@@ -43,20 +43,21 @@ class Shared:
     hlo: HloColumns
     accelerated: bool
     run_steps: RunSteps = field(default_factory=RunSteps)
-    _kernels: list[int] = field(default_factory=list)
-    _types: list[int] = field(default_factory=list)
+    _kernels: Growing = field(default_factory=lambda: Growing(NO_TEXT))
+    _types: Growing = field(default_factory=lambda: Growing(NO_TEXT))
 
     def device_kernels(self) -> Int32:
         """Name code → kernel code: on a device the event's name is the kernel's."""
         kernels, names = self.ctx.pool("kernel"), self.ctx.pool("name").values_list
-        self._kernels.extend(kernels[text] for text in names[len(self._kernels) :])
-        return np.array(self._kernels, dtype=np.int32)
+        self._kernels.extend([kernels[text] for text in names[len(self._kernels) :]])
+        return self._kernels.array
 
     def host_kernels(self, lookup: Int32) -> Int32:
         """Lookup code → kernel code: on a host the operator's type."""
         kernels, types = self.ctx.pool("kernel"), self.ctx.pool("lookup").values_list
-        self._types.extend(kernels[text] for text in types[len(self._types) :])
-        return np.array([*self._types, NO_TEXT], dtype=np.int32)[lookup]
+        self._types.extend([kernels[text] for text in types[len(self._types) :]])
+        codes: Int32 = self._types.array[lookup]
+        return codes
 
     def base(self, line: Line) -> int:
         """A line's own zero, ns from the file's origin."""

@@ -87,6 +87,8 @@ class StatColumns:
         self.roles = frozenset(id_ for name in taken if name not in _KEPT_TOO for id_ in self._ids.get(name, ()))
         self.runs = not on_device and all(name in self._ids for name in ("step_num", "run_id"))
         self._stat_names = plane.stat_names
+        self._shape_codes: list[int] = []
+        self._dtype_codes: list[int] = []
         self._path_codes: list[int] = []
         self._type_codes: list[int] = []
         self._sizes: list[int] = []
@@ -94,11 +96,10 @@ class StatColumns:
 
     def read(self, stats: Stats, data: bytes, count: int) -> Found:
         """The columns of a window with `count` events; data: the window's bytes."""
-        shape = self._texts(stats, data, count, "shape", self._shape)
-        kinds = None
+        shape, kinds = self._texts(stats, data, count, "shape", self._shape), None
         if shape is not None:
-            table = np.array([*self._dtypes(), NO_TEXT], dtype=np.int32)
-            kinds = table[shape]
+            kinds = np.array([*self._dtype_codes, NO_TEXT], dtype=np.int32)[shape]
+            shape = np.array([*self._shape_codes, NO_TEXT], dtype=np.int32)[shape]
         copied, size = self._copies(stats, data, count)
         moved = self._numbers(stats, count, "bytes_accessed")
         if size is not None:
@@ -177,14 +178,15 @@ class StatColumns:
         return column
 
     def _shape(self, text: str) -> int:
-        return self._ctx.pool("shape")[text] if text else NO_TEXT
+        if not text:
+            return NO_TEXT
+        kind = dtype(text)
+        self._shape_codes.append(self._ctx.pool("shape")[text])
+        self._dtype_codes.append(NO_TEXT if kind is None else self._ctx.pool("dtype")[kind])
+        return len(self._shape_codes) - 1
 
     def _line(self, text: str) -> int:
         return self._ctx.pool("source_line")[source_line(text)] if _SOURCE.fullmatch(text) else NO_TEXT
-
-    def _dtypes(self) -> list[int]:
-        kinds = (dtype(text) for text in self._ctx.pool("shape").values_list)
-        return [NO_TEXT if kind is None else self._ctx.pool("dtype")[kind] for kind in kinds]
 
     def _operators(self, stats: Stats, data: bytes, count: int) -> tuple[Int32, Int32]:
         """Operator path and type of each event, from the best stat that names one."""

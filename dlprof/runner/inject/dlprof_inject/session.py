@@ -172,8 +172,8 @@ class Session(object):
         return {
             "event": "hello",
             "pid": self.pid,
-            "rank": int(os.environ.get("RANK", os.environ.get("OMPI_COMM_WORLD_RANK", "0")) or 0),
-            "world": int(os.environ.get("WORLD_SIZE", os.environ.get("OMPI_COMM_WORLD_SIZE", "1")) or 1),
+            "rank": _number("RANK", "OMPI_COMM_WORLD_RANK", 0),
+            "world": _number("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", 1),
             "argv": list(getattr(sys, "orig_argv", sys.argv)),
             "python": "{}.{}.{}".format(*sys.version_info[:3]),
             "executable": sys.executable,
@@ -408,8 +408,19 @@ class _Facts(object):
             return {}
 
 
+def _number(name, other, usual):
+    """A whole number from the first of two variables that is set; `usual` where it is none: the script may mean otherwise."""
+    try:
+        return int(os.environ.get(name, os.environ.get(other, "")) or usual)
+    except ValueError:
+        return usual
+
+
 def _stated(value):
-    """The same as JSON can state it: a loss that is infinite or no number becomes null."""
+    """The same as JSON can state it: a loss that is infinite or no number becomes null, bytes of a text that are no UTF-8 (an
+    argument may have them) are written out."""
+    if isinstance(value, str):
+        return value.encode("utf-8", "backslashreplace").decode("utf-8")
     if isinstance(value, dict):
         return {key: _stated(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
