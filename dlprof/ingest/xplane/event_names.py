@@ -16,6 +16,7 @@ from dlprof.ingest.xplane.event_metadata import SharedStats
 from dlprof.ingest.xplane.hlo_columns import HloColumns
 from dlprof.ingest.xplane.hlo_names import communication
 from dlprof.ingest.xplane.plane_names import NETWORK, device, host_op, is_copy
+from dlprof.ingest.xplane.run_programs import called_program
 from dlprof.ingest.xplane.run_steps import is_launch
 from dlprof.names import is_marker
 
@@ -27,7 +28,7 @@ class EventNames:
     name, lookup, op_path: codes in the pools of these columns; the last of each, and of level, is for unknown ids
     eager: which operator an eager kernel's run executed
     shared: what the names' metadata say of all their events
-    launch: whether the name is that of a program's launch
+    launch: whether the name is that of a program's launch; calls: code of the module that it calls (HloColumns.module)
     """
 
     ids: Int64
@@ -38,6 +39,7 @@ class EventNames:
     eager: EagerKernels
     shared: SharedStats
     launch: npt.NDArray[np.bool_]
+    calls: Int32
     on_device: bool
 
     def rows(self, metadata_id: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
@@ -74,4 +76,6 @@ class EventNames:
         shared = SharedStats(plane, [meta for _, meta in known] if on_device else [], ctx, hlo)
         ids = np.array([key for key, _ in known], dtype=np.int64)
         launch = np.array([*(is_launch(meta.name) for _, meta in known), False], dtype=bool)
-        return cls(ids, name, lookup, path, level, eager, shared, launch, on_device)
+        called = [None if on_device else called_program(meta.name) for _, meta in known]
+        calls = np.array([*(NO_TEXT if one is None else hlo.module(one) for one in called), NO_TEXT], dtype=np.int32)
+        return cls(ids, name, lookup, path, level, eager, shared, launch, calls, on_device)

@@ -149,8 +149,15 @@ class PlaneRows:
 
     def _noted_run(self, at: Int64, track: Int32, start: Int64, duration: Int64, found: Found) -> Int64 | None:
         """The execution that each event is part of; what tells which step launched it is noted."""
-        self._shared.run_steps.note(track, start, duration, found.step, self._names.launch[at])
-        return None if found.run is None else self._shared.run_steps.coded(found.run, start)
+        runs = self._shared.run_steps
+        runs.note(track, start, duration, found.step, self._names.launch[at])
+        runs.programs.note_calls(track, start, duration, self._names.calls[at])
+        if found.run is None:
+            return None
+        codes = runs.coded(found.run, start)
+        if found.module is not None:
+            runs.programs.note(codes, track, start, found.module, found.program)
+        return codes
 
     def _in_group(self, run: Int64 | None, found: Found) -> Int64 | None:
         """The same, or where an event says the group it is in, that."""

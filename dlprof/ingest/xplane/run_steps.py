@@ -5,7 +5,8 @@ JAX does not wait for a program to end: a step's marker (`step_num`) may be over
 launches records `…Executable::ExecuteHelper…` within the marker, and the operators carry the id of their execution. Nothing in
 the file joins the two: an execution that waits for another's result is begun by that one's last operator, so that the chain of
 producer's and consumer's ids leads to the wrong step. But ids are given in the order of the launches, so the first launch is that
-of the lowest id, and so on, provided that there are as many of both and that nothing runs before its launch.
+of the lowest id, and so on, provided that there are as many of both and that nothing runs before its launch. Where each program
+counts by itself, `run_programs` tells.
 """
 
 from __future__ import annotations
@@ -19,6 +20,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_STEP, Int32, Int64, arrow
+from dlprof.ingest.xplane.run_programs import Programs
 
 STEP_MARKER: Final = "step"
 """Category of the marker of a framework's own step, which its name does not tell."""
@@ -36,7 +38,8 @@ class RunSteps:
     `launched` where its launch was.
 
     markers: rows of track, start, end, step
-    launches: rows of track, start
+    launches: rows of track, start, end
+    programs: what tells the executions of several programs apart
     codes: id of an execution → its code
     begun: its first start, by code
     groups: code of each `group_id`, by which XProf joins a step's events in a file that it has read before
@@ -45,6 +48,7 @@ class RunSteps:
 
     markers: list[Int64] = field(default_factory=list)
     launches: list[Int64] = field(default_factory=list)
+    programs: Programs = field(default_factory=Programs)
     codes: dict[int, int] = field(default_factory=dict)
     begun: list[int] = field(default_factory=list)
     groups: dict[int, int] = field(default_factory=dict)
@@ -60,7 +64,8 @@ class RunSteps:
                 np.stack([track[rows].astype(np.int64), start[rows], (start + duration)[rows], step[rows]])
             )
         if launch.any():
-            self.launches.append(np.stack([track[launch].astype(np.int64), start[launch]]))
+            rows = np.flatnonzero(launch)
+            self.launches.append(np.stack([track[rows].astype(np.int64), start[rows], (start + duration)[rows]]))
 
     def coded(self, run: Int64, start: Int64) -> Int64:
         """Executions' ids as codes, NO_INT where an event has none."""
@@ -115,18 +120,23 @@ class RunSteps:
             return None
         code, launches = paired
         result = np.full((2, len(self.begun)), NO_INT, dtype=np.int64)
-        result[:, code] = launches
+        result[:, code] = launches[:2]
         return result
 
     def _paired(self) -> tuple[Int64, Int64] | None:
         """Codes of executions and their launches; None where these do not fit each other."""
-        launches = _joined(self.launches, 2)
+        launches = _joined(self.launches, 3)
+        launches = launches[:, np.argsort(launches[1], kind="stable")]
         devices, rest = divmod(launches.shape[1], max(len(self.codes), 1))
-        if not self.codes or rest or not devices:
+        if not self.codes or not launches.size:
             return None
-        launches = launches[:, np.argsort(launches[1], kind="stable")][:, ::devices]
-        code = np.array([self.codes[id_] for id_ in sorted(self.codes)])
-        return (code, launches) if (np.array(self.begun)[code] >= launches[1]).all() else None
+        if devices and not rest:
+            code = np.array([self.codes[id_] for id_ in sorted(self.codes)])
+            first = launches[:, ::devices]
+            if (np.array(self.begun)[code] >= first[1]).all():
+                return code, first
+        found = self.programs.paired(launches, {code: id_ for id_, code in self.codes.items()})
+        return (np.array(list(found)), launches[:, list(found.values())]) if found else None
 
 
 def _steps_of(launches: Int64, markers: Int64) -> Int64:

@@ -39,7 +39,7 @@ class Found:
     hlo: codes of HloColumns
     duration: ps, as the device's own clock tells it
     step: number on a step's marker
-    run: id of the execution, where the plane has steps too
+    run: id of the execution, where the plane has steps too; module, program: what it executes (HloColumns.module)
     group: id of the events of a step
     """
 
@@ -55,6 +55,8 @@ class Found:
     duration: Int64 | None
     step: Int64 | None
     run: Int64 | None
+    module: Int32 | None
+    program: Int64 | None
     group: Int64 | None
     is_copy: npt.NDArray[np.bool_]
 
@@ -118,6 +120,8 @@ class StatColumns:
             duration=self._numbers(stats, count, "device_duration_ps") if self._on_device else None,
             step=None if self._on_device else self._numbers(stats, count, "step_num"),
             run=self._numbers(stats, count, "run_id") if self.runs else None,
+            module=self._texts(stats, data, count, "hlo_module", self._hlo.module) if self.runs else None,
+            program=self._numbers(stats, count, "program_id") if self.runs else None,
             group=self._numbers(stats, count, "group_id"),
             is_copy=copied,
         )

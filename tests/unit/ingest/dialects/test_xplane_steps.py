@@ -99,6 +99,34 @@ def test_what_was_launched_within_a_phase_is_of_that_phase_wherever_and_whenever
     assert rows == {"dot.7": "forward", "add.7": "forward", "dot.8": "backward", "dot.9": None}
 
 
+def test_executions_of_programs_that_count_by_themselves_are_of_the_phase_that_called_them(tmp_path: Path) -> None:
+    host = python(
+        ("dlprof:step=0", 0, 90, {"step_num": 0}),
+        ("dlprof:forward", 1, 19, {}),
+        ("PjitFunction(add)", 2, 8, {}), ("PjitFunction(add)", 3, 6, {}), (LAUNCH, 4, 2, {}),
+        ("PjitFunction(mul)", 11, 8, {}), (LAUNCH, 12, 5, {}), ("mul.1", 13, 1, {"hlo_op": ("mul.1",), "hlo_module": ("jit_mul",),
+                                                                                "program_id": 2, "run_id": 4}),
+        ("dlprof:backward", 22, 30, {}),
+        ("PjitFunction(add)", 23, 8, {}), (LAUNCH, 24, 2, {}),
+        ("PjitFunction(<lambda>)", 33, 8, {}), (LAUNCH, 34, 2, {}),
+        ("PjitFunction(mul)", 43, 8, {}), (LAUNCH, 44, 2, {}),
+    )  # fmt: skip
+    # (start, name, module, program, run): ids of one program go up, those of different programs tell nothing
+    later = [
+        (30, "a", "jit_add", 1, 900),
+        (40, "b", "jit_add", 3, 20),
+        (60, "m", "jit_mul", 2, 5),
+        (70, "l", "jit__lambda_", 4, 1),
+    ]
+    events = [
+        host.event(name, at * NS, NS, hlo_op=(name,), hlo_module=(module,), program_id=program, run_id=run_id)
+        for at, name, module, program, run_id in later
+    ]
+    host.line("tf_XLAPjRtCpuClient/1", events, id_=2)
+    rows = {row["name"]: row["phase"] for row in run(tmp_path, host).to_pylist() if row["level"] == "op"}
+    assert rows == {"mul.1": "forward", "a": "forward", "b": "backward", "m": "backward", "l": "backward"}
+
+
 def test_one_launch_a_device_is_one_execution(tmp_path: Path) -> None:
     host = python(
         ("train", 0, 10, {"step_num": 0}), (LAUNCH, 2, 1, {}), (LAUNCH, 4, 1, {}),
