@@ -218,7 +218,8 @@ class ArrayName:
     the weights); any other text of a foreign name.
     of: the layer's weight, the item, or which of a kind's arrays; '' for the outputs of a network
     by: the operand that an item's gradient is taken by, where it is taken by several; else ''
-    number: of the operand set that a timed item was asked on; None for all other arrays, or for an item as a whole
+    number: of the operand sets that a timed item was asked on: 0 the first, 1 the last, 2 parts of the results of some in
+    between; None for all other arrays, or for an item as a whole
     """
 
     kind: ArrayKind | str

@@ -59,7 +59,7 @@ class Tool:
 
 @dataclass(frozen=True, slots=True)
 class ThreadVariables:
-    """Variables of the shell that set the threads or the compiler of a framework, or of a library in its environment.
+    """Variables of the shell that set the threads, the compiler or the libraries of a framework, or of a library below it.
 
     They are the user's to set, since they are part of the question asked: they reach the child and are recorded.
 
@@ -99,8 +99,23 @@ OPENBLAS: Final = ThreadVariables(
     "NumPy and what else was built with OpenBLAS", caps=("OPENBLAS_NUM_THREADS",), kept=("OPENBLAS_",)
 )
 ONEDNN: Final = ThreadVariables("oneDNN", kept=("DNNL_", "ONEDNN_"))
+NVIDIA: Final = ThreadVariables(
+    "NVIDIA's libraries",
+    others=("NVIDIA_TF32_OVERRIDE",),
+    kept=(
+        *(
+            "CUDA_LAUNCH_BLOCKING",
+            "CUDA_DEVICE_MAX_CONNECTIONS",
+            "CUDA_MODULE_LOADING",
+            "CUDA_FORCE_PTX_JIT",
+            "CUDA_CACHE_",
+        ),
+        *("CUDNN_", "CUBLAS_", "NCCL_"),
+    ),
+)
+LOADER: Final = ThreadVariables("the loader of shared libraries", others=("LD_LIBRARY_PATH",), kept=("LD_",))
 
-LIBRARIES: Final = (OPENMP, MKL, OPENBLAS, ONEDNN)
+LIBRARIES: Final = (OPENMP, MKL, OPENBLAS, ONEDNN, NVIDIA, LOADER)
 """What the libraries below nearly every framework read."""
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Final
 
 from dlprof.frameworks import jax, tensorflow, torch
-from dlprof.frameworks.release import Releases
+from dlprof.frameworks.release import KERAS, Releases
 from dlprof.plugin import EnvSpec, Vocabulary
 
 MODES: Final = ("tensorflow", "jax", "torch")
@@ -28,7 +28,7 @@ def _table(backend: str, of: Releases, module: str, release: str) -> Releases:
         beside={device: (f"{name}=={release}{of.build.get(device, '')}",) for device, name in of.requirement.items()},
         indexes=of.indexes,
         pins={"0": ("numpy",)},
-        variables=of.variables,
+        variables=(*of.variables, KERAS),
         cuda=of.cuda and replace(of.cuda, oldest="3.0"),
         network_modes=MODES,
         # which backend it has, Keras decides when it is imported

@@ -32,6 +32,7 @@ CUDA_12_DRIVER: Final = "525.60.13"
 
 
 XLA: Final = ThreadVariables("XLA", others=("XLA_FLAGS",), kept=("XLA_",))
+KERAS: Final = ThreadVariables("Keras", kept=("KERAS_",))
 
 
 @dataclass(frozen=True, slots=True)

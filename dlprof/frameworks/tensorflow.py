@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof.frameworks import call_table, vocabulary
-from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, XLA, Cuda, Releases
+from dlprof.frameworks.release import CUDA_12, CUDA_12_DRIVER, KERAS, XLA, Cuda, Releases
 from dlprof.plugin import CallTable, EnvSpec, ThreadVariables, Vocabulary
 
 RELEASES = Releases(
@@ -31,6 +31,7 @@ RELEASES = Releases(
             kept=("TF_",),
         ),
         XLA,
+        KERAS,
     ),
     network_modes=("keras",),
     since={

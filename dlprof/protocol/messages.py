@@ -154,7 +154,7 @@ class Burst(msgspec.Struct, frozen=True):
 
 
 class Deferred(msgspec.Struct, frozen=True, kw_only=True):
-    """To `recheck`, beside the arrays. deferred: op item → share of its calls' time that was put off until a result was read."""
+    """To `recheck`, beside the arrays. deferred: item → share of its time that was put off until a result was read."""
 
     deferred: dict[str, float] = {}
 

@@ -19,13 +19,18 @@ def create(request):
 
 
 class Remembering:
-    """The same framework, but that a call made before on the same operands is not made again."""
+    """The same framework, but that a call made before on the same operands is not made again, nor every second training step."""
 
     def __init__(self, inner):
         self._inner = inner
 
     def __getattr__(self, name):
         return getattr(self._inner, name)
+
+    def network(self, description, weights):
+        from cheating_adapter import SkipsUpdates
+
+        return SkipsUpdates(self._inner.network(description, weights))
 
     def compile_call(self, call, names, creates, constants):
         function, kept = self._inner.compile_call(call, names, creates, constants), {}

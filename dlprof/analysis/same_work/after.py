@@ -40,6 +40,7 @@ TensorFloat-32 makes 3e-4, bfloat16 3e-3: within no tolerance that is meant for 
 
 _UPDATES: Final = str(ArrayName("run", "updates"))
 _MOVED: Final = str(ArrayName("run", "moved"))
+_LOGITS: Final = ArrayName("replay", "logits")
 
 _MOVES: Final = {"replay/moved": "known steps", "replay/given": "updates with given gradients"}
 """Kind of array → what moved the weights that it is of."""
@@ -47,13 +48,16 @@ _MOVES: Final = {"replay/moved": "known steps", "replay/given": "updates with gi
 DEFERRED_LIMIT: Final = 0.5
 """Share of the calls' time that may be spent when a result is read, beyond copying it."""
 
+_OF_NETWORKS: Final = ("run", "replay", "replay/moved", "replay/given")
+"""Kinds of array that a network's timed object gives."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What one side's worker answered.
 
     arrays: by the names that the child's recheck.py gives them
-    deferred: op item → share of its calls' time that was put off until the result was read
+    deferred: item → share of its time that was put off until its results were read
     """
 
     arrays: Arrays
@@ -69,12 +73,25 @@ def check(
     names = sorted({*a.arrays, *b.arrays} - {_UPDATES})
     for name in names:
         found.extend(_held(name, a.arrays.get(name), b.arrays.get(name), dtype))
-    return tuple(rules.judged((rules.placed(one) for one in found), workloads, allow))
+    return tuple(rules.judged((rules.placed(_told(one)) for one in found), workloads, allow))
 
 
 def found_late(differences: Collection[Difference]) -> tuple[Difference, ...]:
     """Those of a comparison's differences that were found after or by the timing, and not by parity before it."""
     return tuple(difference for difference in differences if ArrayName.parse(difference["where"]).late)
+
+
+def _told(difference: Difference) -> Difference:
+    """With a sentence that says when it was found, and of an array of a network in which item."""
+    name = ArrayName.parse(difference["where"])
+    if name.kind in _OF_NETWORKS:
+        item = "infer_block" if name == _LOGITS else "train_block"
+        return {**difference, "sentence": f"after timing: {item}: {parity.statement(difference)}"}
+    return (
+        {**difference, "sentence": f"after timing: {difference['sentence']}"}
+        if "sentence" in difference
+        else difference
+    )
 
 
 def _held(name: str, a: NDArray[Any] | None, b: NDArray[Any] | None, dtype: str) -> Iterator[Difference]:
@@ -136,12 +153,11 @@ def _deferred(side: str, answer: Answer) -> Iterator[Difference]:
     for item, share in answer.deferred.items():
         if share > DEFERRED_LIMIT:
             sentence = (
-                f"{item} of {side} does {share:.0%} as much work again when its result is read: the timed calls end before "
-                "their work is done"
+                f"{item} of {side} does {share:.0%} as much work again when its results are read: the timed "
+                "calls end before their work is done"
             )
-            where = str(ArrayName("timed", item))
-            yield {**_difference(where, "done", "put off", sentence, what="deferred"), "item": item}
+            yield _difference(str(ArrayName("timed", item)), "done", "put off", sentence, what="deferred")
 
 
 def _difference(where: str, a: str, b: str, sentence: str, what: str = "array") -> Difference:
-    return {"what": what, "where": where, "a": a, "b": b, "blocks": "yes", "sentence": f"after timing: {sentence}"}
+    return {"what": what, "where": where, "a": a, "b": b, "blocks": "yes", "sentence": sentence}

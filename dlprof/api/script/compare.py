@@ -21,8 +21,7 @@ from dlprof.api.script.options import ScriptCompare, workload_of
 from dlprof.api.script.record import name_of
 from dlprof.api.script.result_directory import ScriptDirectory
 from dlprof.api.script.trials import ScriptTrials, SideFacts
-from dlprof.capture.script import spin
-from dlprof.capture.workers import launch_env
+from dlprof.capture.script import shell, spin
 from dlprof.errors import Interrupted
 from dlprof.store import Capture, CaptureWriter
 
@@ -92,7 +91,7 @@ def _walked(kind: ScriptTrials, warnings: Warnings, writer: CaptureWriter) -> tu
 def _disclosures(asked: ScriptCompare) -> Iterator[str]:
     """What a reader must know of how the scripts were run."""
     yield spin.statement(asked.commands, asked.spin)
-    for name, value in launch_env.thread_settings(frameworks.thread_variables()).items():
-        yield f"{name}={value} is set and reaches both sides"
+    sides = {side.upper(): command for side, command in asked.commands.items()}
+    yield from shell.disclosures(sides, frameworks.thread_variables())
     if asked.in_place:
         yield "trials ran in the working folder itself (--in-place), and wrote what the scripts write there"

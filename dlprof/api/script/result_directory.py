@@ -22,6 +22,7 @@ from dlprof.api.script.ground import Ground
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.resume import stated
 from dlprof.capture.machine import provenance
+from dlprof.capture.script import shell
 from dlprof.capture.script.link import Hello
 from dlprof.manifest import LockstepOptions, Manifest, Work
 from dlprof.names import SIDES, CaptureName
@@ -118,7 +119,12 @@ class ScriptDirectory(ResultDirectory[Comparison]):
         )
 
     def _side_facts(self, side: str, hello: Hello | None) -> dict[str, str | None]:
-        told: dict[str, str | None] = {**self.before.get(side, {}), "command": str(self.asked.commands[side])}
+        command = self.asked.commands[side]
+        told: dict[str, str | None] = {
+            **self.before.get(side, {}),
+            "command": str(command),
+            "variables": shell.stated(command, frameworks.thread_variables()),
+        }
         if (ground := self.grounds.get(side)) is not None:
             told["commit"] = ground.commit
         if hello is not None:

@@ -23,7 +23,7 @@ from dlprof.api.script.ground import Ground, made
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import environment_of
 from dlprof.capture.machine import provenance
-from dlprof.capture.script import spin
+from dlprof.capture.script import shell, spin
 from dlprof.capture.script.command import same_environment
 from dlprof.capture.script.link import Hello
 from dlprof.capture.script.scratch import copied
@@ -91,12 +91,16 @@ class ScriptTrials(Kind):
         return SIDES
 
     def prepare(self) -> None:
-        """Revisions and environments. Raises `UsageError` where a revision is no longer the commit that it was."""
+        """Revisions and environments. Raises `UsageError` where a revision is no longer the commit that it was, or a variable
+        that can change a side has another value."""
         for side, command in self.asked.commands.items():
             ground = self.grounds[side] = made(side, command, self.scratch, self.progress)
             for text in ground.notes:
                 self.warn(f"{side.upper()}: {text}")
             self._as_before(side, {"commit": ground.commit})
+            if "variables" in self.before.get(side, {}):  # a directory of an older dlprof does not tell them
+                stated = shell.stated(self.asked.commands[side], frameworks.thread_variables())
+                self._as_before(side, {"variables": stated})
 
     def plan(self) -> Plan:
         """All items that the scripts have: one, their step."""

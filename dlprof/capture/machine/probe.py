@@ -13,10 +13,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+from dlprof import temporary
 from dlprof.capture.workers import process
 from dlprof.capture.workers.launch_env import child_environ
 from dlprof.errors import EnvironmentFailed
-from dlprof.temporary import atomic
 
 IMPORT_S = 300
 """Seconds that a framework may take to import; a cold disk was seen to need 40."""
@@ -62,14 +62,15 @@ def ask(
     """
     argv = [str(python), "-c", _PROBE, module or "", ",".join(libraries)]
     try:
-        done = subprocess.run(
-            argv,
-            env=child_environ(environ),
-            capture_output=True,
-            timeout=IMPORT_S,
-            check=False,
-            stdin=subprocess.DEVNULL,
-        )
+        with temporary.folder() as settings:
+            done = subprocess.run(
+                argv,
+                env=child_environ(environ, settings=settings),
+                capture_output=True,
+                timeout=IMPORT_S,
+                check=False,
+                stdin=subprocess.DEVNULL,
+            )
     except OSError as failure:
         raise EnvironmentFailed(
             f"cannot run {python}: {failure.strerror or failure}", hint="give the path of a Python interpreter"
@@ -153,8 +154,8 @@ def _stamps(root: Path) -> dict[str, list[int]]:
 
 def _keep_stamps(root: Path, stamps: Mapping[str, list[int]]) -> None:
     """For the next time; where the cache cannot be written the contents are read again then."""
-    with contextlib.suppress(OSError), atomic(root / STAMPS) as temporary:
-        temporary.write_text(json.dumps(stamps), encoding="utf-8")
+    with contextlib.suppress(OSError), temporary.atomic(root / STAMPS) as place:
+        place.write_text(json.dumps(stamps), encoding="utf-8")
 
 
 def content_hashes(root: Path) -> dict[str, str]:

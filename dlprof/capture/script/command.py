@@ -108,13 +108,18 @@ class Command:
         beside += [f"with {' '.join(told.packages)}"] if told.packages else []
         return " ".join([*named, *words, *([f"({', '.join(beside)})"] if beside else [])])
 
+    def environment(self) -> dict[str, str]:
+        """The variables of its process: the shell's and its own, but for dlprof's and those that another Python brings."""
+        found = {**os.environ, **self.variables}
+        if self.python is not None:
+            found.pop("PYTHONHOME", None)
+        return found
+
     def interpreter(self) -> Path:
         """The Python whose environment it uses. Raises `UsageError` where only the command itself can know it."""
         if self.python is not None:
             return self.python
-        found = (
-            shutil.which(self.words[0], path={**os.environ, **self.variables}.get("PATH")) if self.is_python else None
-        )
+        found = shutil.which(self.words[0], path=self.environment().get("PATH")) if self.is_python else None
         if found is None:
             raise UsageError(
                 f"{self.words[0]}: the environment to which packages are to be added is not known",
@@ -144,7 +149,7 @@ def variables(
     socket: in a folder of dlprof's own, into which `python` is put where another is to take its place
     origin: the repository of whose revision the files are: what is imported from there instead is told
     """
-    found = {**os.environ, **command.variables}
+    found = command.environment()
     if command.python is not None:
         _take_place(command.python, found, socket.parent / "bin")
     before = found.get("PYTHONPATH")
@@ -168,7 +173,6 @@ def _take_place(python: Path, found: dict[str, str], folder: Path) -> None:
         place.write_text(f'#!/bin/sh\nexec {shlex.quote(str(python))} "$@"\n')
         place.chmod(0o755)
     found["PATH"] = os.pathsep.join([str(folder), str(python.parent), found.get("PATH", os.defpath)])
-    found.pop("PYTHONHOME", None)
     found.pop("VIRTUAL_ENV", None)
     if (python.parents[1] / "pyvenv.cfg").is_file():
         found["VIRTUAL_ENV"] = str(python.parents[1])

@@ -64,7 +64,8 @@ def run_trace(
 
 
 class Child:
-    """The process, its pipes and its files. `control_dir` holds request.json, stderr.log, result.json."""
+    """The process, its pipes and its files. `control_dir` holds request.json, stderr.log, result.json, and the folder settings/,
+    which is empty when the process starts."""
 
     def __init__(
         self,
@@ -84,8 +85,14 @@ class Child:
         self._buffer = b""
         (self.control / "request.json").write_bytes(protocol.encode(request))
         (self.control / "result.json").unlink(missing_ok=True)
+        settings = self.control / "settings"
+        settings.mkdir(exist_ok=True)
         env = child_environ(
-            environment.environ, request.threads, gpu=request.device.kind == "gpu", variables=environment.variables
+            environment.environ,
+            request.threads,
+            gpu=request.device.kind == "gpu",
+            variables=environment.variables,
+            settings=settings,
         )
         argv = [str(environment.python), "-u", str(runner), str(self.control)]
         with ExitStack() as stack:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
+from pathlib import Path
 from typing import Final
 
 from dlprof.plugin import LIBRARIES, ThreadVariables
 
 _INHERITED = (
     *("PATH", "HOME", "LANG", "LC_ALL", "LC_CTYPE", "TMPDIR", "TZ", "USER", "LOGNAME", "LD_LIBRARY_PATH"),
-    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_PATH", "CUDA_HOME"),
-    *("NVIDIA_VISIBLE_DEVICES", "NVIDIA_TF32_OVERRIDE"),
+    *("CUDA_VISIBLE_DEVICES", "CUDA_DEVICE_ORDER", "CUDA_PATH", "CUDA_HOME", "NVIDIA_VISIBLE_DEVICES"),
 )
 """What a child inherits. One that inherited all would measure the user's shell: LD_PRELOAD, PYTHONPATH, OMP_*, TF_* change
 the speed."""
+
+SETTINGS: Final = ("KERAS_HOME", "MXNET_HOME", "TORCH_HOME", "MPLCONFIGDIR", "XDG_CONFIG_HOME")
+"""Variables that name the folder in which a framework, or a library below it, looks for its user's own settings
+(~/.keras/keras.json: the precision, the layout of images)."""
 
 _QUIET = {
     "TF_CPP_MIN_LOG_LEVEL": "2",  # errors only
@@ -31,9 +35,11 @@ def child_environ(
     threads: int | None = None,
     gpu: bool = False,
     variables: Iterable[ThreadVariables] = LIBRARIES,
+    settings: Path | None = None,
 ) -> dict[str, str]:
     """Variables for a child. extra, variables: the EnvSpec's; its LD_LIBRARY_PATH goes before the user's own, where the
-    driver's libcuda.so.1 may lie. threads: caps every thread pool that one of `variables` can cap.
+    driver's libcuda.so.1 may lie. threads: caps every thread pool that one of `variables` can cap. settings: an empty folder, in
+    which frameworks look for their user's settings and find none.
 
     gpu: False hides all GPUs, so that a CUDA build asked for `cpu` cannot use one unseen. True numbers them as
     nvidia-smi does (CUDA's default is the fastest first), so that gpu:1 is the one that the manifest describes.
@@ -42,6 +48,8 @@ def child_environ(
     env = {name: os.environ[name] for name in _INHERITED if name in os.environ}
     env.update(thread_settings(variables))
     env.update(_QUIET)
+    if settings is not None:
+        env.update(dict.fromkeys(SETTINGS, str(settings)))
     if not gpu:
         env["CUDA_VISIBLE_DEVICES"] = "-1"
     else:
@@ -78,19 +86,26 @@ def disclosures(sides: Mapping[str, Iterable[ThreadVariables]]) -> list[str]:
     return list(told.values())
 
 
-_NEVER: Final = re.compile(r"LD_PRELOAD|LD_AUDIT|PYTHON[A-Z]+")
-"""Variables that change what runs at all, whatever the framework."""
+_NEVER: Final = re.compile(r"LD_[A-Z_]+|PYTHON[A-Z0-9]+|(?:TC|JE)?MALLOC_\w+|GLIBC_TUNABLES")
+"""Variables that change what runs at all, or how memory is given out, whatever the framework."""
 
 
 def withheld(variables: Iterable[ThreadVariables]) -> list[str]:
     """The variables set here that would change a run of a child that gets `variables`, and that it does not get."""
     variables = tuple(variables)
-    reaching = {name for one in variables for name in one.names}
+    reaching = {*_INHERITED, *(name for one in variables for name in one.names)}
+    return sorted(name for name in _changing(os.environ, variables) if name not in reaching)
 
-    def kept() -> Iterator[str]:
-        beginnings = tuple(start for one in variables for start in one.kept)
-        for name in os.environ:
-            if name not in reaching and (_NEVER.fullmatch(name) or name.startswith(beginnings)):
-                yield name
 
-    return sorted(kept())
+def changing(environ: Mapping[str, str], variables: Iterable[ThreadVariables]) -> dict[str, str]:
+    """Of a process that gets all of `environ`: what of it can change its speed or its results, by name.
+
+    variables: what any framework reads, for which one the process uses is not known
+    """
+    return {name: environ[name] for name in sorted(_changing(environ, tuple(variables)))}
+
+
+def _changing(environ: Mapping[str, str], variables: tuple[ThreadVariables, ...]) -> Iterable[str]:
+    known = {name for one in variables for name in one.names}
+    beginnings = tuple(start for one in variables for start in one.kept)
+    return (name for name in environ if name in known or _NEVER.fullmatch(name) or name.startswith(beginnings))

@@ -92,8 +92,8 @@ class Worker:
     ) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, float]]:
         """What the objects that were timed make of operands they have not seen; to be asked after the last timed burst.
 
-        Returns the arrays (the child's recheck.py names them), and of each op item the share of its calls' time that was
-        put off until the result was read. steps: training steps that the side must have taken; what is missing it takes first.
+        Returns the arrays (the child's recheck.py names them), and of each item the share of its time that was put off until
+        a result was read. steps: training steps that the side must have taken; what is missing it takes first.
         """
         answer = self._ask(protocol.Recheck(out=out, seed=seed, steps=steps), protocol.Deferred)
         self.trained = 0

@@ -93,8 +93,8 @@ class NetworkWork:
         return [t.wall for t in timed], [t.cpu for t in timed], [t.start for t in timed], units
 
     def recheck(self, seed, steps):
-        """(arrays, {}) of the timed network after the timing: see `recheck.network`. steps: training steps to have taken
-        since the last check, so that both sides have taken as many; what is missing is taken now."""
+        """What the timed network answers after the timing: see `recheck.network`. steps: training steps to have taken since the
+        last check, so that both sides have taken as many; what is missing is taken now."""
         missing = steps - (self._next["train"] - self._checked)
         while self._initial is not None and missing > 0:
             count = min(missing, self._block)
@@ -102,7 +102,9 @@ class NetworkWork:
             self._next["train"] += count
             missing -= count
         taken, self._checked = self._next["train"] - self._checked, self._next["train"]
-        return recheck.network(self._net, self._initial, self._weights, taken, seed, self._feed, self._trains), {}
+        return recheck.network(
+            self._net, self._initial, self._weights, taken, seed, self._feed, self._trains, self._block
+        )
 
     # a traced window after the timed rounds
 

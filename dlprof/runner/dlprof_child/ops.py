@@ -5,7 +5,7 @@ One iteration of an item is `count` calls on `count` different operand sets with
 
 import numpy as np
 
-from . import names, operands, recheck
+from . import names, operands, put_off, recheck
 from .clock import Stopwatch
 from .faults import OTHER_CALL, Fault, Unsupported
 from .garbage import Collections
@@ -195,22 +195,28 @@ class OpWork:
         return arrays, deferred
 
     def _recheck_of(self, item, seed):
-        made = operands.make(item.task, item.size, 2, self._dtype, seed)
+        """The results on the first and the last operand set, whole, and parts of those on some in between, in one array."""
+        function, sets = self._function(item), self._operand_sets(item)
+        positions = recheck.drawn(len(sets), operands.bytes_of(item.task, item.size, 1, self._dtype), seed)
+        made = operands.make(item.task, item.size, 2 + len(positions), self._dtype, seed)
         if not item.creates:
             made = [self._laid_out(item, values) for values in made]
-        in_place = bool(item.task.get("in_place"))
-        found, deferred = recheck.operator(
-            self._backend, self._function(item), self._operand_sets(item), made, in_place
-        )
-        arrays = {}
-        for number, value in enumerate(found):
-            if item.call["gradient"]:
-                arrays.update(self._gradients("timed", item, value, number))
-            else:
-                value = operands.described(value, item.task.get("result_is"), item.call.get("layout"))
-                name = names.array("timed", item.name, number=number)
-                arrays[name] = value.reshape(()) if value.size == 1 else value
-        return arrays, deferred
+        first, last, *between = recheck.operator(self._backend, item, function, sets, made, positions)
+        arrays, parts = {}, {}
+        for number, value in enumerate((first, last)):
+            arrays.update(self._timed(item, value, number))
+        for value in between:
+            for name, one in self._timed(item, value, 2).items():
+                parts.setdefault(name, []).append(recheck.thin(one))
+        arrays.update((name, np.concatenate(some)) for name, some in parts.items())
+        return arrays, 0.0 if self._backend.recomputes else put_off.of_operator(self._backend, function, sets)
+
+    def _timed(self, item, value, number):
+        """{array name: value} of a result in the described layout."""
+        if item.call["gradient"]:
+            return self._gradients("timed", item, value, number)
+        value = operands.described(value, item.task.get("result_is"), item.call.get("layout"))
+        return {names.array("timed", item.name, number=number): value.reshape(()) if value.size == 1 else value}
 
     @staticmethod
     def _laid_out(item, values):

@@ -9,29 +9,30 @@ import os
 
 import numpy as np
 
-from . import names
+from . import names, put_off
 from .backend import no_span
 from .clock import Stopwatch
 
 REPLAYED_STEPS = 3
-COUNTED = 3  # repetitions of a wall time of which the shortest counts: the others may have been disturbed
-DEFERRED_NS = 2000000  # below this, what a result's reading takes says nothing about work that was put off
-CALL_NS = 100000  # what reading one result may cost by itself
+DRAWN_BYTES = 16 << 20  # of operand sets between the first and the last, which are written over as well
+MOST_DRAWN = 64
+THIN = 4096  # values of a result that are kept of each of those
+DISTURBANCE = 10.0  # scale of the gradients that change the weights before forward passes are read
 
 
-def network(net, initial, weights, steps, seed, feed, trains):
-    """Arrays of a timed network.
+def network(net, initial, weights, steps, seed, feed, trains, block):
+    """(arrays, {item: share of its time that was put off}) of a timed network.
 
     initial: its snapshot before the first timed step. weights: the canonical weights of that moment. steps: training steps
-    taken since.
+    taken since. block: steps or forward passes of a timed iteration.
         run/updates        (asked for, counted by the optimizer itself; -1 where it does not count)
         run/moved          how far the weights are from where they were: the norm over all of them
         replay/losses      of REPLAYED_STEPS steps on new batches from the initial weights, in the timed object
         replay/moved/NAME  how far those steps moved each parameter array
         replay/given/NAME  the same for updates with given gradients
-        replay/logits      of a forward pass over new images from the initial weights
+        replay/logits      of a block of forward passes over new images from the initial weights
     """
-    arrays = {}
+    arrays, deferred = {}, {}
     if trains and initial is not None:
         before = {name: np.asarray(value, np.float64) for name, value in weights.items()}
         counted = net.updates()
@@ -39,19 +40,50 @@ def network(net, initial, weights, steps, seed, feed, trains):
         moved = _moved(net, before)
         arrays[names.array("run", "moved")] = np.sqrt(sum(np.sum(np.square(one)) for one in moved.values()))
         net.restore(initial)
-        handles = net.train(_batches(feed, seed, REPLAYED_STEPS), no_span)
-        net.sync(handles[-1])
+        with Stopwatch() as watch:
+            handles = net.train(_batches(feed, seed, REPLAYED_STEPS), no_span)
+            net.sync(handles[-1])
         arrays[names.array("replay", "losses")] = np.array([float(net.numpy(handle)) for handle in handles])
         arrays.update((names.array("replay/moved", name), one) for name, one in _moved(net, before).items())
         net.restore(initial)
-        random = np.random.RandomState(seed)
-        for _ in range(REPLAYED_STEPS):
-            net.apply({n: random.normal(0, 0.01, w.shape).astype(np.float32) for n, w in sorted(weights.items())})
+        _apply(net, weights, seed, REPLAYED_STEPS, 0.01)
         arrays.update((names.array("replay/given", name), one) for name, one in _moved(net, before).items())
         net.restore(initial)
-    images = next(_batches(feed, seed + 1, 1))()[0]
-    arrays[names.array("replay", "logits")] = np.asarray(net.numpy(net.infer(net.batch(images, None)[0])))
-    return arrays
+        batches = list(_batches(feed, seed, put_off.filling(watch.wall, REPLAYED_STEPS)))
+        deferred["train_block"] = put_off.of_steps(net, batches)
+        net.restore(initial)
+    arrays[names.array("replay", "logits")], deferred["infer_block"] = _passes(net, weights, feed, seed + 1, block)
+    return arrays, deferred
+
+
+def _passes(net, weights, feed, seed, count):
+    """(logits of all passes of a block, share of the passes' time that was put off).
+
+    As in a timed block the last pass alone is waited for. All are read once the weights are others: a pass that was left
+    for later is computed with those.
+    """
+    handles, logits = [], []
+    with Stopwatch() as watch:
+        for gather in _batches(feed, seed, count):
+            handles.append(net.infer(net.batch(gather()[0], None)[0]))
+            if net.overwrites:
+                logits.append(np.array(net.numpy(handles[-1])))
+        net.sync(handles[-1])
+    if not net.overwrites:
+        state = net.snapshot()
+        _apply(net, weights, seed, 1, DISTURBANCE)
+        logits = [np.asarray(net.numpy(handle)) for handle in handles]
+        net.restore(state)
+    more = put_off.filling(watch.wall, count)
+    inputs = [net.batch(gather()[0], None)[0] for gather in _batches(feed, seed, more)]
+    return np.stack(logits), put_off.of_passes(net, inputs)
+
+
+def _apply(net, weights, seed, count, scale):
+    """Updates with gradients that follow from the seed alone."""
+    random = np.random.RandomState(seed)
+    for _ in range(count):
+        net.apply({n: random.normal(0, scale, w.shape).astype(np.float32) for n, w in sorted(weights.items())})
 
 
 def _moved(net, before):
@@ -73,24 +105,81 @@ def _both(images, labels):
     return images, labels
 
 
-def operator(backend, function, sets, fresh, in_place):
-    """([value of the result on each of two operand sets], deferred share) of a timed operator; a value is a NumPy array, or
-    a list of them where the call gives gradients.
+def drawn(count, set_bytes, seed):
+    """Positions of operand sets between the first and the last that are checked as well, another choice for each seed: as many
+    as DRAWN_BYTES hold, one at least and MOST_DRAWN at most."""
+    many = min(max(DRAWN_BYTES // max(set_bytes, 1), 1), MOST_DRAWN)
+    return [int(one) + 1 for one in np.sort(np.random.RandomState(seed).permutation(max(count - 2, 0))[:many])]
 
-    function, sets: those that were timed. fresh: NumPy values for the first and the last operand set, which are written
-    over what stands there, so that a result which was remembered for an object is found out. in_place: the call changes its
-    first operand, which is the result then.
+
+def operator(backend, item, function, sets, fresh, positions):
+    """[value of the result on the first operand set, on the last, on those at the positions] of a timed operator; a value is a
+    NumPy array, or a list of them where the call gives gradients.
+
+    function, sets: those that were timed. fresh: NumPy values for those operand sets, which are written over what stands there,
+    so that a result which was remembered for an object is found out.
     """
     found = []
     for values, new in zip((sets[0], sets[-1]), fresh):
-        values = tuple(_rewritten(backend, value, one) for value, one in zip(values, new))
-        result = function(*values)
+        result = _result(backend, item, function, values, new)
         backend.finish(result)
-        result = values[0] if in_place else result
-        # read at once: a call with static memory writes its next result over this one
-        several = isinstance(result, (list, tuple))
-        found.append([backend.value(one) for one in result] if several else np.array(backend.value(result)))
-    return found, 0.0 if backend.recomputes else min(_deferred(backend, function, sets) for _ in range(COUNTED))
+        found.append(
+            _value(backend, result)
+        )  # read at once: a call with static memory writes its next result over this one
+    return found + _in_a_row(
+        backend, item, function, [sets[at] for at in positions], fresh[2:], _part_of(found[0], fresh[0])
+    )
+
+
+def _in_a_row(backend, item, function, sets, fresh, part):
+    """Values of results as a timed loop leaves them: the last call alone is waited for. They are read once the operands are
+    others, which a call that was left for later is computed with; not where the result may lie in the operands' own memory
+    (part), or can only be read otherwise."""
+    at_once = backend.overwrites or backend.recomputes
+    results, values = [], []
+    for operands, new in zip(sets, fresh):
+        results.append(_result(backend, item, function, operands, new))
+        if at_once:
+            backend.finish(results[-1])
+            values.append(_value(backend, results[-1]))
+    if not results or at_once:
+        return values
+    backend.finish(results[-1])
+    if not (part or item.creates or item.task.get("in_place")):
+        for operands, new in zip(sets, fresh):
+            for operand, one in zip(operands, new):
+                _rewritten(backend, operand, _other(one))
+    return [_value(backend, result) for result in results]
+
+
+def _result(backend, item, function, operands, new):
+    """What the function makes of the operands, once they have new values; of a call that changes its first operand: that one."""
+    values = tuple(_rewritten(backend, operand, one) for operand, one in zip(operands, new))
+    result = function(*values)
+    return values[0] if item.task.get("in_place") else result
+
+
+def _value(backend, result):
+    several = isinstance(result, (list, tuple))
+    return [backend.value(one) for one in result] if several else np.array(backend.value(result))
+
+
+def _part_of(value, operands):
+    """Whether a result is nothing but values of its operands, as that of a reshape is: it may share their memory then."""
+    known = np.concatenate([np.ravel(one) for one in operands])
+    return any(np.isin(thin(one), known).all() for one in (value if isinstance(value, list) else [value]))
+
+
+def _other(value):
+    """Other values of the same kind: numbers of elements stay what they are, so that they still name one."""
+    turned = np.ascontiguousarray(np.ravel(value)[::-1].reshape(np.shape(value)))
+    return turned * turned.dtype.type(0.5) if turned.dtype.kind == "f" else turned
+
+
+def thin(value):
+    """At most about THIN values of an array, evenly spread."""
+    flat = np.ravel(value)
+    return flat[:: -(-max(flat.size, 1) // THIN)]
 
 
 def _rewritten(backend, old, new):
@@ -106,21 +195,6 @@ def _rewritten(backend, old, new):
         old[...] = new
         return old
     return backend.rewrite(old, new)
-
-
-def _deferred(backend, function, sets):
-    """Time that reading the results took beyond copying them, as a share of the calls' own time: work that was put off."""
-    with Stopwatch() as called:
-        results = [function(*values) for values in sets]
-        backend.finish(results[-1])
-    flat = [one for result in results for one in (result if isinstance(result, list) else [result]) if one is not None]
-    with Stopwatch() as read:
-        values = [backend.value(one) for one in flat]
-    with Stopwatch() as copied:
-        for value in values:
-            np.array(value, copy=True)
-    put_off = read.wall - 3 * copied.wall - CALL_NS * len(flat)
-    return float(put_off) / max(called.wall, 1) if put_off > DEFERRED_NS else 0.0
 
 
 def busy_threads(backend, windows=3, products=6):

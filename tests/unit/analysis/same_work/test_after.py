@@ -58,7 +58,9 @@ def test_a_learning_rate_of_one_percent_more_shows_in_how_far_known_steps_move_t
 def test_steps_that_go_elsewhere_as_far_are_other_steps() -> None:
     moved = answer().arrays["replay/moved/dense1/w"]
     found = after.check(answer(), answer(**{"replay_moved_dense1/w": -moved}), WORKLOADS)
-    assert [one["sentence"] for one in found] == ["after timing: the same steps move dense1/w elsewhere: 200.0% apart"]
+    assert [one["sentence"] for one in found] == [
+        "after timing: train_block: the same steps move dense1/w elsewhere: 200.0% apart"
+    ]
 
 
 def test_an_error_within_the_tolerance_of_sums_but_beyond_that_of_the_type_is_a_lower_precision() -> None:
@@ -66,6 +68,28 @@ def test_an_error_within_the_tolerance_of_sums_but_beyond_that_of_the_type_is_a_
     noise = np.random.default_rng(2).normal(0, 4e-5, logits.shape)
     (found,) = after.check(answer(), answer(replay_logits=logits * (1 + noise)), WORKLOADS)
     assert (found["what"], found["blocks"]) == ("precision", "yes")
+
+
+@pytest.mark.parametrize(
+    ("changed", "item"),
+    [
+        ({"replay_logits": np.zeros((128, 1))}, "infer_block"),
+        ({"run_updates": np.array([700, 693])}, "train_block"),
+        ({"replay_losses": np.array([2.3, 2.2, 2.2])}, "train_block"),
+    ],
+)
+def test_a_difference_of_a_network_names_the_item(changed: dict[str, np.ndarray], item: str) -> None:
+    (found,) = after.check(answer(), answer(**changed), WORKLOADS)
+    assert found["sentence"].startswith(f"after timing: {item}: ")
+
+
+@pytest.mark.parametrize("item", ["train_block", "infer_block"])
+def test_work_of_a_network_that_was_put_off_is_of_the_network_as_a_whole(item: str) -> None:
+    late = after.Answer(answer().arrays, {item: 3.0})
+    (found,) = after.check(answer(), late, WORKLOADS)
+    assert "item" not in found
+    assert found["blocks"] == "yes"
+    assert found["sentence"].startswith(f"after timing: {item} of B does 300% as much work again")
 
 
 def test_an_optimizer_that_does_not_count_is_not_accused() -> None:

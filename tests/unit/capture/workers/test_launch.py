@@ -354,6 +354,16 @@ def test_timings_of_the_wrong_length_are_refused(stage: Stage) -> None:
             worker.run("x", 3)
 
 
+def test_a_child_finds_no_settings_of_its_user(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
+    monkeypatch.setenv("KERAS_HOME", "/home/user/.keras")
+    stage.trace(
+        'say(event="phase", name=json.dumps([os.environ["KERAS_HOME"], os.listdir(os.environ["KERAS_HOME"])]))\nresult()'
+    )
+    where, held = json.loads(stage.events[0].name)
+    assert where != "/home/user/.keras"
+    assert held == []
+
+
 def test_a_child_inherits_no_secret_and_no_python_path(monkeypatch: pytest.MonkeyPatch, stage: Stage) -> None:
     monkeypatch.setenv("API_TOKEN", "hush")
     monkeypatch.setenv("PYTHONPATH", "/elsewhere")

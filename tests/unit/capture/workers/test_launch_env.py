@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from dlprof import frameworks
@@ -56,3 +58,18 @@ def test_a_variable_of_libraries_reaches_all_sides_and_is_said_once(monkeypatch:
     said = "OMP_NUM_THREADS=1 is set and reaches {} sides; it is read by what was built with OpenMP alone"
     assert disclosures(BOTH) == [said.format("both")]
     assert disclosures({**BOTH, "another": LIBRARIES}) == [said.format("all")]
+
+
+def test_where_shared_libraries_are_looked_for_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("LD_LIBRARY_PATH", "/opt/fast")
+    assert child_environ(variables=BOTH["tf"])["LD_LIBRARY_PATH"] == "/opt/fast"
+    assert disclosures(BOTH) == [
+        "LD_LIBRARY_PATH=/opt/fast is set and reaches both sides; it is read by the loader of shared libraries alone"
+    ]
+
+
+def test_settings_in_the_users_home_are_not_those_of_a_child(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setenv("KERAS_HOME", "/home/user/.keras")
+    found = child_environ(variables=ALL, settings=tmp_path)
+    for name in ("KERAS_HOME", "MXNET_HOME", "TORCH_HOME", "MPLCONFIGDIR", "XDG_CONFIG_HOME"):
+        assert found[name] == str(tmp_path)

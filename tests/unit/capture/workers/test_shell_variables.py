@@ -12,7 +12,8 @@ from dlprof.plugin import ThreadVariables
 
 KEPT_AWAY = [
     "LD_PRELOAD", "PYTHONPATH", "PYTHONOPTIMIZE", "OMP_SCHEDULE", "KMP_SETTINGS", "MKL_DYNAMIC", "TORCH_LOGS", "JAX_PLATFORMS",
-    "TF_GPU_ALLOCATOR", "MXNET_EXEC_BULK_EXEC_TRAIN", "ONEDNN_MAX_CPU_ISA",
+    "TF_GPU_ALLOCATOR", "MXNET_EXEC_BULK_EXEC_TRAIN", "ONEDNN_MAX_CPU_ISA", "KERAS_BACKEND", "LD_BIND_NOW", "MALLOC_ARENA_MAX",
+    "CUDA_LAUNCH_BLOCKING",
 ]  # fmt: skip
 
 
@@ -64,6 +65,13 @@ def test_a_variable_that_one_framework_alone_reads_is_recorded_with_its_side(mon
 def test_a_variable_of_libraries_is_recorded_for_both_sides(monkeypatch, name):
     monkeypatch.setenv(name, "1")
     assert variables("tf") == variables("mxnet") == {name: os.environ[name]}
+
+
+@pytest.mark.parametrize("name", ["CUDA_VISIBLE_DEVICES", "CUDA_HOME", "LD_LIBRARY_PATH", "NVIDIA_TF32_OVERRIDE"])
+def test_what_reaches_a_child_is_not_called_kept_away(monkeypatch, name):
+    monkeypatch.setenv(name, "1")
+    assert withheld(ALL) == []
+    assert withheld(()) == []
 
 
 def test_a_variable_that_another_framework_reads_does_not_reach_a_child_and_is_not_spoken_of(monkeypatch):
