@@ -47,10 +47,14 @@ def disclosures(commands: Mapping[str, Command], readers: Iterable[ThreadVariabl
     (a, left), (b, right) = ((side, _told(command, readers)) for side, command in commands.items())
     for name in sorted(left.keys() | right.keys()):
         if left.get(name) != right.get(name):
-            yield f"{name} is {left.get(name, 'not set')} on {a} and {right.get(name, 'not set')} on {b}"
+            yield f"{name} is {_shown(left.get(name))} on {a} and {_shown(right.get(name))} on {b}"
     same = [f"{name}={value}" for name, value in left.items() if right.get(name) == value and name not in _WHERE]
     if same:
         yield f"set in this shell, and can change both sides, which get all of it: {', '.join(same)}"
+
+
+def _shown(value: str | None) -> str:
+    return "not set" if value is None else value or "empty"
 
 
 def _told(command: Command, readers: Iterable[ThreadVariables]) -> dict[str, str]:

@@ -63,6 +63,10 @@ def test_a_variable_that_differs_is_said_for_each_side(monkeypatch: pytest.Monke
     ]
 
 
+def test_a_variable_without_a_value_is_empty() -> None:
+    assert said("LD_PRELOAD= python a.py", "python a.py") == ["LD_PRELOAD is empty on A and not set on B"]
+
+
 def test_another_home_of_one_side_is_said_and_one_of_both_is_not(tmp_path: Path) -> None:
     assert said("HOME=/elsewhere python a.py", "python a.py") == [f"HOME is /elsewhere on A and {tmp_path} on B"]
 
