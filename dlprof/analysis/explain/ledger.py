@@ -37,12 +37,17 @@ _CONCURRENT: Final = (
 
 @dataclass(frozen=True, slots=True)
 class _Part:
-    """A line without its times, and what of each side's windows belongs to it. idle: its idle time, None for work."""
+    """A line without its times, and what of each side's windows belongs to it.
+
+    idle: its idle time, None for work
+    operators: calls of all its operators per unit, of A and of B
+    """
 
     line: LedgerLine
     a: Sequence[Key] = ()
     b: Sequence[Key] = ()
     idle: asked.Line | None = None
+    operators: tuple[float, float] = (0.0, 0.0)
 
     @property
     def places(self) -> tuple[Place, ...]:
@@ -121,7 +126,7 @@ def of_windows(
         for part, delta in zip(parts, tables[1].charged.mean(axis=0) - tables[0].charged.mean(axis=0), strict=True)
     ]
     finished = [
-        _tag(replace(_filled(part.line, times, shares, bound, (waits[0], waits[1]), more), q=q), contrasts or {})
+        _tag(replace(_filled(part, times, shares, bound, (waits[0], waits[1]), more), q=q), contrasts or {})
         for part, times, shares, bound, q, more in zip(
             parts, zip(*charged, strict=True), zip(*shared, strict=True), bounds, adjusted, asked_for, strict=True
         )
@@ -133,14 +138,14 @@ def of_windows(
 
 
 def _filled(
-    line: LedgerLine,
+    part: _Part,
     times: tuple[int, int],
     shares: tuple[int, int],
     bounds: tuple[int | None, int | None],
     waits: tuple[float, float],
     asked_for: str,
 ) -> LedgerLine:
-    (a, b), (low, high) = times, bounds
+    (a, b), (low, high), line = times, bounds, part.line
     filled = replace(
         line,
         a_ns=a,
@@ -152,7 +157,8 @@ def _filled(
         b_share_ns=shares[1],
     )
     if line.kind in ("op", "copy", "communication"):
-        return replace(filled, remark=rank.remark((line.a_calls, line.b_calls), times, bool(line.match_confidence)))
+        calls, matched = (line.a_calls, line.b_calls), bool(line.match_confidence)
+        return replace(filled, remark=rank.remark(calls, times, matched, part.operators))
     return replace(filled, remark=rank.waiting(filled, waits) or asked_for)
 
 
@@ -166,7 +172,8 @@ def _parts(aligned: align.Aligned, a: Sequence[Window], b: Sequence[Window]) -> 
             inputs[0].extend(keys[0])
             inputs[1].extend(keys[1])
         else:
-            found.append(_Part(_op_line(match), *keys))
+            operators = sum(aligned.a[i].calls for i in in_a), sum(aligned.b[i].calls for i in in_b)
+            found.append(_Part(_op_line(match), *keys, operators=operators))
     found.append(_Part(_host_line(CONCURRENCY, "concurrency", _CONCURRENT, CONCURRENCY)))
     for part, kind in host.KINDS.items():
         of_a, of_b = inputs if part == host.INPUT else ((), ())

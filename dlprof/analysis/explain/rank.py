@@ -42,17 +42,33 @@ def order(lines: Sequence[LedgerLine], gap_ns: int) -> list[LedgerLine]:
 
 
 def _is_cause(line: LedgerLine, gap_ns: int) -> bool:
+    """More operators of other kinds are no cause: a framework that fuses what the other runs apart has fewer of them."""
+    if line.match_confidence and line.a_calls is None:
+        return False
     if not line.remark or line.kind not in _WORK or line.delta_ns * gap_ns <= 0:
         return False
     more = (line.b_calls or 0) - (line.a_calls or 0)
     return more * line.delta_ns >= 0 and abs(line.delta_ns) >= MATERIAL * abs(gap_ns)
 
 
-def remark(calls: tuple[float | None, float | None], times_ns: tuple[float, float], matched: bool) -> str:
-    """What one side alone has: the work, or more calls of it; '' where neither."""
+def remark(
+    calls: tuple[float | None, float | None],
+    times_ns: tuple[float, float],
+    matched: bool,
+    operators: tuple[float, float] = (0.0, 0.0),
+) -> str:
+    """What one side alone has: the work, or more calls of it; where the sides' main operators differ, so that no calls can be
+    compared, the number of all operators, if one side has half as many again; '' where none of this.
+
+    operators: calls of all operators of the line, of A and of B
+    """
     if not matched:
         return f"only in {'A' if times_ns[0] or not times_ns[1] else 'B'}"
     a, b = calls
+    if a is None and b is None:
+        few, many = sorted(operators)
+        side, other = ("B", "A") if operators[1] > operators[0] else ("A", "B")
+        return f"{side} runs {many:g} operators, {other} {few:g}" if few and many >= _MANY * few else ""
     if not a or not b or a == b:
         return ""
     more, fewer, side = (b, a, "B") if b > a else (a, b, "A")
@@ -71,4 +87,5 @@ def waiting(line: LedgerLine, waits: tuple[float, float]) -> str:
     return f"{side} waits for its work {more:g} times a step, {other} {fewer:g}"
 
 
+_MANY: Final = 1.5
 _TIMES: Final[dict[float, str]] = {2: "twice", 3: "three times", 4: "four times"}

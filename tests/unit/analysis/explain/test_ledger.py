@@ -401,6 +401,28 @@ def test_a_line_has_the_same_key_in_whatever_order_its_operators_stand():
     assert keys == {"Log loss + Softmax loss ~ Log loss + Softmax loss"}
 
 
+def test_a_phase_that_one_side_computes_by_more_operators_says_how_many_and_leads_no_symptom_for_that():
+    """Their calls cannot be compared, operator by operator; a framework that fuses has fewer, which makes the other no slower."""
+
+    def small(start):
+        rows = [("Mul", 0), ("Add", 10), ("Mul", 20), ("Sqrt", 30)]
+        return [op(name, start + at, start + at + 10, phase="optimizer", step=0) for name, at in rows]
+
+    def waited(end):
+        return {"name": "WaitAll", "start": end, "end": end + 300, **CALL}
+
+    a = events(step(0, 0, 1000), conv(0, 600), adam(600, 610), adam(610, 620))
+    b = events(step(0, 0, 1300), conv(0, 600), *small(600), *small(640), waited(680))
+    found = ledger.build([a], [b]).ledger
+    remarks = {line.name: line.remark for line in found.lines}
+    assert remarks["optimizer (Mul+Adam+Add+…)"] == "B runs 8 operators, A 2"
+    assert found.lines[0].name == "synchronisation"
+    back = [line.remark for line in ledger.build([b], [a]).ledger.lines if line.name.startswith("optimizer")]
+    assert back == ["A runs 8 operators, B 2"]
+    alike = events(step(0, 0, 1000), conv(0, 600), op("SGD", 600, 620, phase="optimizer", step=0), adam(620, 630))
+    assert all("operators" not in line.remark for line in ledger.build([a], [alike]).ledger.lines)
+
+
 # idle time by phase, and what was asked for
 
 
