@@ -69,7 +69,7 @@ def remark(
         few, many = sorted(operators)
         side, other = ("B", "A") if operators[1] > operators[0] else ("A", "B")
         return f"{side} runs {many:g} operators, {other} {few:g}" if few and many >= _MANY * few else ""
-    if not a or not b or a == b:
+    if not a or not b or abs(a - b) < _FEW * max(a, b):
         return ""
     more, fewer, side = (b, a, "B") if b > a else (a, b, "A")
     if fewer == 1 and more in _TIMES:
@@ -88,4 +88,6 @@ def waiting(line: LedgerLine, waits: tuple[float, float]) -> str:
 
 
 _MANY: Final = 1.5
+_FEW: Final = 0.05
+"""Part of the calls that may differ without a word: an engine's bookkeeping comes as it comes (1.975 waits a step, and 2)."""
 _TIMES: Final[dict[float, str]] = {2: "twice", 3: "three times", 4: "four times"}

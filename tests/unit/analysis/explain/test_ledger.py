@@ -8,7 +8,7 @@ from analysis_tables import events, marker, op, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlprof.analysis.explain import ledger
+from dlprof.analysis.explain import ledger, rank
 
 CALL = {"level": "api", "track": 50, "calls": 0}
 
@@ -399,6 +399,12 @@ def test_a_line_has_the_same_key_in_whatever_order_its_operators_stand():
         if line.kind == "op"
     }
     assert keys == {"Log loss + Softmax loss ~ Log loss + Softmax loss"}
+
+
+def test_calls_that_differ_by_less_than_a_twentieth_are_not_said_to_be_more():
+    assert rank.remark((1.975, 2.0), (10, 20), True) == ""
+    assert rank.remark((2.0, 1.975), (10, 20), True) == ""
+    assert rank.remark((19.0, 20.0), (10, 20), True) == "B runs it 20 times, A 19"
 
 
 def test_a_phase_that_one_side_computes_by_more_operators_says_how_many_and_leads_no_symptom_for_that():
