@@ -2,9 +2,10 @@
 
 A script of a few milliseconds would be over before any other thread had its turn. Python 3.8 says when a module's code begins
 to run; until the name is made its lines are watched: by sys.monitoring from 3.12 on, which costs nothing elsewhere, before that
-by sys.settrace, which costs each call of a function in that time.
+by sys.settrace, which costs each call of a function in that time but for those of imports.
 """
 
+import builtins
 import dis
 import sys
 
@@ -62,18 +63,33 @@ def _watch_lines(code, last, place):
     """Whether they are watched: at each line after `last`, and at the end, until the function is replaced."""
     if hasattr(sys, "monitoring"):
         return _monitored(code, last, place)
-    if sys.gettrace() is not None:
-        return False
+    return sys.gettrace() is None and _traced(code, last, place)
+
+
+def _traced(code, last, place):
+    plain = builtins.__import__
 
     def at_line(frame, event, arg):
         if (event == "return" or (event == "line" and frame.f_lineno > last)) and _done(place):
             sys.settrace(None)
+            if builtins.__import__ is untraced:
+                builtins.__import__ = plain
             return None
         return at_line
 
     def at_call(frame, event, arg):
         return at_line if frame.f_code is code else None
 
+    def untraced(*args, **kwargs):
+        if sys.gettrace() is not at_call:
+            return plain(*args, **kwargs)
+        sys.settrace(None)
+        try:
+            return plain(*args, **kwargs)
+        finally:
+            sys.settrace(at_call)
+
+    builtins.__import__ = untraced  # importing a framework takes half as long again where each call is traced
     sys.settrace(at_call)
     return True
 
