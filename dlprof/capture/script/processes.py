@@ -121,6 +121,11 @@ def family(pid: int) -> list[int]:
     return found
 
 
+def is_alive(pid: int) -> bool:
+    """Whether there is such a process that has not ended."""
+    return _state(pid) not in "ZX"
+
+
 def _marked(mark: bytes) -> Iterator[int]:
     """Processes with these bytes in their environment, as far as one may look at it."""
     for entry in os.scandir(_PROC):

@@ -13,7 +13,7 @@ from typing import Any, Final
 from dlprof.capture.script import no_step
 from dlprof.capture.script.command import SOCKET, Command, variables
 from dlprof.capture.script.link import Answer, Hello, Job, Listener, ScriptEnded
-from dlprof.capture.script.processes import Processes
+from dlprof.capture.script.processes import Processes, is_alive
 from dlprof.capture.script.together import BUSY, Blocked, wants_it_alone
 from dlprof.capture.workers import process
 from dlprof.capture.workers.child_log import ChildLog
@@ -157,7 +157,9 @@ class ScriptWorker:
 
     def _starts(self) -> bool:
         """Asked again and again before the first steps: whether the script runs. Raises `NotTogether`."""
-        if self._process.poll() is not None:
+        if (
+            self._process.poll() is not None and len(self.processes.alive(look=True)) < 2
+        ):  # a daemon may go on with the work
             return False
         self.launch.room()
         self._check_blocked()
@@ -243,12 +245,22 @@ class ScriptWorker:
                 self._job.send({"cmd": "free" if run_out else "end"})
         try:
             code = self._process.wait(patience_s)
+            self._wait_for_daemon(patience_s)
             if code:
                 self.ending = f"ended with {process.exit_words(code)} when its trial was over"
         except subprocess.TimeoutExpired:
             how = "of being let run on" if run_out else "of being told to"
             self.ending = f"did not end within {patience_s:g} s {how}, and was stopped by signals"
         self.stop()
+
+    def _wait_for_daemon(self, patience_s: float) -> None:
+        """Let the processes that take steps end, where what started them has ended long before. Raises `TimeoutExpired`."""
+        end = time.monotonic() + patience_s
+        for link in self._job.links if self._job else ():
+            while is_alive(link.hello.pid):
+                if time.monotonic() > end:
+                    raise subprocess.TimeoutExpired(self.launch.command.words, patience_s)
+                time.sleep(0.02)
 
     def stop(self) -> None:
         """Kill whatever still runs."""
@@ -283,7 +295,10 @@ class ScriptWorker:
         except NotTogether:
             raise
         except ScriptEnded:
-            raise self._failed("ended before its trial was over") from None
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                self._process.wait(2.0)
+            how = "closed its connection to dlprof, as scripts do that close all files"
+            raise self._failed(how if self._process.poll() is None else "ended before its trial was over") from None
         except ChildFailed as error:
             raise self._failed(error.message) from None
         if command["cmd"] != "close_window" and any(answer.artefacts is not None for answer in answers):

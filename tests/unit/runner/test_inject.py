@@ -252,13 +252,21 @@ for n in range(300):
 """
 
 
-@pytest.mark.parametrize("text", [FAST, REPLACED])
+NESTED = """
+def train_step(n, depth=3):
+    return train_step(n, depth - 1) if depth else n
+for n in range(300):
+    train_step(n)
+"""
+
+
+@pytest.mark.parametrize("text", [FAST, REPLACED, NESTED])
 def test_a_script_of_a_few_milliseconds_is_seen_from_its_first_step(start, text: str) -> None:
     script = start(text, **STEP)
     job = script.job
     assert job.hello.step == 1
     [answer] = job.ask({"cmd": "run", "iterations": 4, "units": 2}, 30)
-    assert answer.step == 9, "a function inside the one that has the name by now is no step"
+    assert answer.step == 9, "a call inside of the one that has the name by now is no step"
     job.send({"cmd": "free"})
     assert script.ended()[0] == 0
 
@@ -271,3 +279,52 @@ def test_what_came_before_the_timed_steps_is_told(start) -> None:
     assert begun["first_call"] > 900_000
     assert len(begun["early_ns"]) == 2
     assert begun["compiled"] == 0
+
+
+CLOSING = """
+import os, time
+def train_step(n):
+    time.sleep(0.001)
+for n in range(60):
+    train_step(n)
+    if n == 20:
+        os.closerange(3, 256)
+        other = open("other", "w")
+print("finished", flush=True)
+"""
+
+
+def test_a_script_that_closes_all_files_runs_on_and_nothing_is_written_into_those_it_opens(start, tmp_path) -> None:
+    script = start(f"import os\nos.chdir({str(tmp_path)!r})\n{CLOSING}", **STEP)
+    with pytest.raises(ScriptEnded):
+        script.job.ask({"cmd": "run", "iterations": 30, "units": 1}, 30)
+    assert script.ended() == (0, "finished\n", "")
+    assert (tmp_path / "other").read_text() == ""
+
+
+THREADS = """
+import threading, time
+def train_step(n):
+    time.sleep(0.001)
+def loop():
+    for n in range(200):
+        train_step(n)
+threads = [threading.Thread(target=loop) for _ in range(3)]
+for thread in threads:
+    thread.start()
+for thread in threads:
+    thread.join()
+print("finished", flush=True)
+"""
+
+
+def test_a_script_whose_threads_all_take_steps_is_held_as_a_whole(start) -> None:
+    script = start(THREADS, **STEP)
+    job = script.job
+    for number in range(1, 6):
+        [answer] = job.ask({"cmd": "run", "iterations": 4, "units": 3}, 30)
+        assert len(answer.wall_ns) == 4
+        assert answer.step == 1 + 12 * number
+        time.sleep(0.01)
+    job.send({"cmd": "free"})
+    assert script.ended() == (0, "finished\n", "")

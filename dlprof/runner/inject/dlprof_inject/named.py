@@ -15,6 +15,8 @@ _WATCHED_S = 0.05
 _SETTLED_S = 0.25
 """A function of a module whose lines are watched is replaced by time alone once it has been the same for so long."""
 
+_INSIDE = threading.local()
+
 
 def watch(text, session):
     """Replace the function as soon as its module has it. text: module:function, of which function may be Class.method."""
@@ -80,8 +82,14 @@ class Named(object):
     def __call__(self, *args, **kwargs):
         if self._stepper is None and self._place.held() is not self:  # it is inside of what has the name by now
             return self._function(*args, **kwargs)
+        if getattr(_INSIDE, "now", False):  # it calls itself: the outermost call is the step
+            return self._function(*args, **kwargs)
         began = now()
-        result = self._function(*args, **kwargs)
+        _INSIDE.now = True
+        try:
+            result = self._function(*args, **kwargs)
+        finally:
+            _INSIDE.now = False
         ended(self, "each call of {}, as --step says".format(self._place.text), result, began)
         return result
 

@@ -22,6 +22,7 @@ import json
 import os
 import socket
 import sys
+import threading
 import time
 
 from dlprof_inject import packages
@@ -55,6 +56,8 @@ class Session(object):
         self.ends = []
         self.first_call = None
         self.socket = None
+        self.inode = None
+        self.lock = threading.RLock()
         self.left = b""
         self.work = None
         self.profiler = None
@@ -112,6 +115,7 @@ class Session(object):
         try:
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.connect(self.address)
+            self.inode = os.fstat(self.socket.fileno()).st_ino
             self._send(self._hello())
         except OSError:
             self.forget()
@@ -161,9 +165,11 @@ class Session(object):
         self.address = None
         self.tick = self._nothing
         self.work = None
-        if self.socket is not None:
-            self.socket.close()
-            self.socket = None
+        mine, self.socket = self.socket, None
+        if mine is not None and not self._is_open(mine):
+            mine.detach()  # the script has closed it, and may have opened something else under its number
+        elif mine is not None:
+            mine.close()
         if self.stepper is not None:
             self.stepper.release()
 
@@ -187,11 +193,23 @@ class Session(object):
     def _nothing(self, result=None):
         pass
 
+    def _is_open(self, mine):
+        """Whether the socket is still what it was: scripts that close all files close it too."""
+        try:
+            return os.fstat(mine.fileno()).st_ino == self.inode
+        except OSError:
+            return False
+
     def _send(self, message):
+        if not self._is_open(self.socket):
+            raise OSError("the script has closed the socket")
         self.socket.sendall(json.dumps(_stated(message)).encode() + b"\n")
 
     def _receive(self, wait=True):
         """The next message; None where there is none yet (wait=False) or where dlprof is gone."""
+        if not self._is_open(self.socket):
+            self.forget()
+            return None
         self.socket.setblocking(wait)
         while b"\n" not in self.left:
             try:
@@ -249,8 +267,20 @@ class Session(object):
             self._send({"ok": True})
             self.forget()
             return True
-        self.tick = self.work.tick
+        self.tick = self._alone(self.work.tick)
         return True
+
+    def _alone(self, tick):
+        """The same where several threads take steps: while one of them is held, the others are at the end of their next."""
+
+        def locked(result=None):
+            with self.lock:
+                if self.tick is locked:
+                    tick(result)
+                else:  # something else was asked for meanwhile
+                    self.tick(result)
+
+        return locked
 
     def _leave(self, result=None):
         raise SystemExit(0)
