@@ -38,6 +38,7 @@ class Search:
     trials: dict[str, list[float]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     sure: float = SURE
+    _sought: int = 0
 
     @property
     def testable(self) -> list[str]:
@@ -56,7 +57,7 @@ class Search:
 
     def found(self) -> tuple[str, ...] | None:
         """The revisions that the change came with (two where there are two); None as long as that is open."""
-        places = self.known().found(self.sure)
+        places = self.known().found(self.sure, sought=self._sought)
         return None if places is None else tuple(self.testable[at] for at in places)
 
     def go(self, measure: Measure, on_trial: Callable[[str], None] = lambda _: None, most: int = MOST_TRIALS) -> None:
@@ -65,8 +66,9 @@ class Search:
         Raises `Untestable` where the bad one itself cannot be run.
         """
         while self.found() is None and self.made < most and len(self.testable) > 1:
-            names = self.testable
-            name = names[self.known().next_probe(range(1, len(names)), self.sure)]
+            names, known = self.testable, self.known()
+            name = names[known.next_probe(range(1, len(names)), self.sure)]
+            self._sought = self._sought + 1 if known.first.max() >= self.sure else 0
             try:
                 value = measure(name)
             except Untestable as error:

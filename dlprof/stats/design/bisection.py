@@ -22,9 +22,13 @@ Places = NDArray[np.int64]
 TWO_CHANGES: Final = 0.2
 """Prior probability of two changes; the places are equally likely beforehand."""
 
-ONE_ALONE: Final = 0.5
-"""How much surer than of a place it has to be that there is no second change. Without it one of two 10 % steps under a spread of
-5 % was taken for the only one in 13 % of simulated searches, with it in 5 %, for nine trials more where there is but one."""
+ONE_ALONE: Final = 0.01
+"""Probability of a second change below which there is none."""
+
+UNLIKELY: Final = TWO_CHANGES / 2
+PATIENCE: Final = 12
+"""After so many trials that were made for its sake a second change is given up where it has become less likely than that: in a
+row of a few releases no number of trials brings it below `ONE_ALONE`."""
 
 _LEAST_SD: Final = 1e-4
 """Spread below which trials are taken to be no more exact: a handful of equal ones is no proof."""
@@ -43,13 +47,13 @@ class Suspects:
     second: Floats
     two: float
 
-    def found(self, sure: float) -> tuple[int, ...] | None:
+    def found(self, sure: float, *, sought: int = 0) -> tuple[int, ...] | None:
         """The revisions that changes came with, one or two, where each is known with probability `sure`, and how many there are
-        as well; else None."""
+        as well; else None. sought: trials that were made since the first was known, to find a second."""
         one, other = int(np.argmax(self.first)), int(np.argmax(self.second))
         if self.first[one] < sure:
             return None
-        if self.two <= (1 - sure) * ONE_ALONE:
+        if self.two <= (ONE_ALONE if sought < PATIENCE else UNLIKELY):
             return (one,)
         return (one, other) if self.two >= sure and self.second[other] >= sure else None
 
