@@ -63,6 +63,7 @@ STEPS = {"block_steps": "10"}  # one step more is 10 %; rounds are halved, so th
 CELLS = (
     Cell("lenet tf:graph", "tf:graph", turns=4),
     Cell("lenet mxnet:hybrid", "mxnet:hybrid", turns=4),
+    Cell("lenet torch:eager", "torch:eager", turns=4),
     Cell("lenet jax:jit", "jax:jit", turns=4),
     Cell("ops tf:graph", "tf:graph", workload="ops", items=OPS, turns=4, rounds=12),
     Cell("ops mxnet:hybrid", "mxnet:hybrid", workload="ops", items=OPS, turns=4, rounds=12),

@@ -88,7 +88,7 @@ def attempt(name: str, framework: str, version: str, mode: str) -> dict[str, str
             with Worker(environment, request, Path(scratch) / "child", TIMEOUT_S) as worker:
                 with suppress(Unsupported):  # none of them runs: each says why below
                     worker.parity()
-                for item in worker.ready["items"]:
+                for item in worker.ready.items:
                     key = item.partition("[")[0] if workload.kind == "op" else name
                     found[key] = found.get(key) or worker.missing.get(item) or _run(worker, item)
     except DlprofError as error:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import subprocess
 from collections import defaultdict
 from decimal import Decimal
@@ -16,6 +17,8 @@ from typing import Any
 import pytest
 from json_reading import table
 from places import ROOT
+
+from dlprof import frameworks
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
@@ -99,6 +102,14 @@ def nested(events: list[dict[str, Any]]) -> dict[str, Decimal]:
             if event["cat"] == "cpu_op" and event["phase"]:
                 found[event["phase"]] += event["self"]
     return found
+
+
+def test_every_operator_of_the_catalogue_has_a_name(torch: Path) -> None:
+    (file,) = torch.parent.parent.glob("lib/python*/site-packages/torchgen/packaged/ATen/native/native_functions.yaml")
+    names = set(re.findall(r"^- func: (\w+)", file.read_text(encoding="utf-8"), re.MULTILINE))
+    known = frameworks.vocabularies()["pytorch"]
+    for_its_own_tests = {name for name in names if name.startswith(("_test_", "_foobar"))}
+    assert {name for name in names - for_its_own_tests if f"aten::{name}" not in known} == set()
 
 
 def _begun(name: str) -> str | None:
