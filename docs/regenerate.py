@@ -1,9 +1,13 @@
-"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [page] [compare] [audit]` (default: diff).
+"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [page] [compare] [four] [audit]`.
+
+Without a word: diff.
 
 diff: `dlprof diff` of two recordings of traces/; deterministic, and a test holds README to it.
 page: a screenshot of the report page of the same two recordings (needs Chromium).
 audit: the headline of analysis/audit/audit.json, which `analysis/regenerate.py audit` made; a test holds README to it.
 compare: `dlprof compare lenet` with its defaults, for real (minutes); keeps comparison.json and two pictures under docs/example/.
+four: the same with four frameworks at once, for real (minutes); keeps ranking.json and its picture.
+    Words behind it (`four --trials 4`) are its command's.
 """
 
 from __future__ import annotations
@@ -21,8 +25,18 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "docs" / "example"
 DIFF = ["diff", "traces/lenet-tf-exact", "traces/lenet-mxnet-exact"]
-LINES = {"dlprof diff": 22, "dlprof compare lenet": 41}
+FOUR = ["compare", "lenet", "--frameworks", "tf,mxnet,torch,jax"]
+LINES = {"dlprof diff": 22, "dlprof compare lenet": 41, "four frameworks": 34}
 """Lines of output that README shows; the rest is cut, and said to be."""
+BEFORE_FOUR = "(docs/example/compare-lenet-waterfall.svg)\n"
+SECTION_OF_FOUR = """
+Several at once (three to eight sides) run in the same trials, every pair is judged from these, and all intervals hold together:
+
+<!-- begin: four frameworks (docs/regenerate.py) -->
+<!-- end -->
+
+![Ranking: time of each framework ÷ time of the fastest](docs/example/compare-four-ranking.svg)
+"""
 CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1100,1500"]
 
 
@@ -31,6 +45,8 @@ def main() -> int:
     if "shorten" in wanted:  # the kept output again, without a new run
         text = (EXAMPLE / "compare-lenet.txt").read_text()
         replace("dlprof compare lenet", ["compare", "lenet"], text, full="docs/example/compare-lenet.txt")
+        if (EXAMPLE / "compare-four.txt").exists():
+            four((EXAMPLE / "compare-four.txt").read_text())
     if "diff" in wanted:
         replace("dlprof diff", DIFF, dlprof(*DIFF), full="")
     if "audit" in wanted:
@@ -54,7 +70,37 @@ def main() -> int:
             for kind in ("waterfall", "trials"):
                 dlprof("plot", str(made), "--kind", kind, "-o", str(EXAMPLE / f"compare-lenet-{kind}.svg"))
         replace("dlprof compare lenet", ["compare", "lenet"], text, full="docs/example/compare-lenet.txt")
+    if "four" in wanted:
+        measure_four(wanted[wanted.index("four") + 1 :])
     return 0
+
+
+def measure_four(more: list[str]) -> None:
+    """The comparison of four, run here and kept. more: further words of its command."""
+    with tempfile.TemporaryDirectory(prefix="dlprof-example-") as folder:
+        made = Path(folder) / "four"
+        text = dlprof(*FOUR, *more, "-o", str(made)).replace(str(made), "four")
+        EXAMPLE.mkdir(exist_ok=True)
+        (EXAMPLE / "compare-four.txt").write_text("$ dlprof " + " ".join([*FOUR, *more]) + "\n" + text)
+        (EXAMPLE / "compare-four.json").write_text((made / "ranking.json").read_text().replace(str(made), "four"))
+        dlprof("plot", str(made), "--kind", "ranking", "-o", str(EXAMPLE / "compare-four-ranking.svg"))
+    four((EXAMPLE / "compare-four.txt").read_text())
+
+
+def four(kept: str) -> None:
+    """README's block of the comparison of four, from its kept output, whose first line is the command; made at the first time."""
+    readme = ROOT / "README.md"
+    text = readme.read_text()
+    if "<!-- begin: four frameworks " not in text:
+        readme.write_text(text.replace(BEFORE_FOUR, BEFORE_FOUR + SECTION_OF_FOUR, 1))
+    put("four frameworks", four_block(kept))
+
+
+def four_block(kept: str) -> str:
+    """What stands between the markers of the comparison of four."""
+    command, _, text = kept.partition("\n")
+    words = command.removeprefix("$ dlprof ").split()
+    return block("four frameworks", words, text, "docs/example/compare-four.txt")
 
 
 def dlprof(*words: str) -> str:

@@ -53,3 +53,10 @@ def test_the_readme_shows_the_kept_comparison():
     kept = "docs/example/compare-lenet.txt"
     shown = module.block("dlprof compare lenet", ["compare", "lenet"], (ROOT / kept).read_text(), kept)
     assert shown in (ROOT / "README.md").read_text()
+
+
+def test_the_readme_shows_the_kept_comparison_of_four_frameworks():
+    kept = ROOT / "docs" / "example" / "compare-four.txt"
+    if not kept.exists():
+        pytest.skip("`python docs/regenerate.py four` has not been run yet: it wants a quiet machine")
+    assert regenerate().four_block(kept.read_text()) in (ROOT / "README.md").read_text()

@@ -109,7 +109,8 @@ def _ledgers(found: Ranking) -> list[Section]:
     labels, sections = found.labels, []
     for pair in found.against_first:
         one, first = found.comparisons[pair], found.sides[0].letter
-        names = [f"{labels[letter]}{', the fastest' if letter == first else ''}" for letter in pair]
+        word = ranking_text.first_words(found)
+        names = [f"{labels[letter]}{f', {word}' if letter == first else ''}" for letter in pair]
         own = [text for text in one.warnings if text not in found.warnings]
         said = [f"A = {names[0]}; B = {names[1]}.", *own]
         name = "".join(pair)

@@ -46,6 +46,11 @@ def place_words(one: RankedSide) -> str:
     return str(one.best) if one.best == one.worst else f"{one.best}–{one.worst}"
 
 
+def first_words(found: Ranking) -> str:
+    """What the first side is called: the fastest only where the trials leave it no other place."""
+    return "the fastest" if found.sides[0].worst == 1 else "the first by time"
+
+
 def level_words(found: Ranking) -> str:
     """How surely all intervals hold together, and each of them."""
     if found.confidence is None or found.pair_confidence is None:
@@ -150,8 +155,8 @@ def _why(found: Ranking, pair: tuple[str, str], colour: bool) -> list[str]:
     one, labels = found.comparisons[pair], found.labels
     if one.ledger is None:
         return []
-    first = found.sides[0].letter
-    names = [f"{labels[letter]}{' (the fastest)' if letter == first else ''}" for letter in pair]
+    first, word = found.sides[0].letter, first_words(found)
+    names = [f"{labels[letter]}{f' ({word})' if letter == first else ''}" for letter in pair]
     lines = heading(f"{pair[1]} ÷ {pair[0]}", colour=colour)
     lines += paragraph(f"A = {names[0]}; B = {names[1]}")
     lines += ledger_text.lines(one.ledger, colour=colour) + ledger_text.matched(one.alignment)
@@ -164,11 +169,25 @@ def _why(found: Ranking, pair: tuple[str, str], colour: bool) -> list[str]:
 
 
 def work_words(found: Ranking) -> Iterator[str]:
-    """What differs in the work of each pair; one sentence where nothing does."""
+    """What differs in the work of each pair, then the facts that differ, each once with the value of every side."""
+    facts: dict[str, dict[str, str]] = {}
+    blocking = set()
     for pair, one in found.comparisons.items():
         for difference in one.parity:
-            mark = "! " if difference.get("blocks") == "yes" else ""
-            yield f"{mark}A = {pair[0]}, B = {pair[1]}: {parity.statement(difference)}"
+            blocks = difference.get("blocks") == "yes"
+            if difference["what"] == "fact" and "sentence" not in difference:
+                facts.setdefault(difference["where"], {}).update(
+                    zip(pair, (difference["a"], difference["b"]), strict=True)
+                )
+                blocking |= {difference["where"]} if blocks else set()
+            else:
+                yield f"{'! ' if blocks else ''}A = {pair[0]}, B = {pair[1]}: {parity.statement(difference)}"
+    for name, of in facts.items():
+        sides: dict[str, list[str]] = {}
+        for letter in sorted(of):
+            sides.setdefault(of[letter], []).append(letter)
+        told = "; ".join(f"{', '.join(letters)} {value}" for value, letters in sides.items())
+        yield f"{'! ' if name in blocking else ''}{name} differs: {told}"
 
 
 def _work(found: Ranking, colour: bool) -> list[str]:

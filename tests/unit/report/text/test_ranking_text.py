@@ -134,3 +134,22 @@ def test_places_far_apart_are_drawn_on_a_logarithmic_axis_and_close_ones_are_not
     heads = {of: ranking.headline(one) for of, one in close.items()}
     (axis,) = plots.ranking(ranking.build(close, heads, warnings=(), alpha=0.01)).axes
     assert axis.get_xscale() == "linear"
+
+
+def test_a_fact_that_differs_is_told_once_with_the_sides_of_each_value(found):
+    def fact(a: str, b: str, blocks: str = "no") -> dict[str, str]:
+        return {"what": "fact", "where": "layout", "a": a, "b": b, "blocks": blocks}
+
+    array = {"what": "missing", "where": "logits", "a": "yes", "b": "no", "blocks": "yes"}
+    parity = {("a", "b"): (fact("NHWC", "NCHW"),), ("a", "c"): (array,), ("b", "c"): (fact("NCHW", "NHWC", "yes"),)}
+    comparisons = {of: dataclasses.replace(one, parity=parity[of]) for of, one in found.comparisons.items()}
+    assert list(ranking_text.work_words(dataclasses.replace(found, comparisons=comparisons))) == [
+        "! A = a, B = c: logits is not on both sides: A yes, B no",
+        "! layout differs: a, c NHWC; b NCHW",
+    ]
+
+
+def test_a_first_side_that_may_have_another_place_is_not_called_the_fastest(found):
+    first, *others = found.sides
+    shared = dataclasses.replace(found, sides=(dataclasses.replace(first, worst=2), *others))
+    assert "(compile) (the first by time)" in ranking_text.ranking(shared).replace("\n", " ")
