@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
@@ -30,6 +31,9 @@ from dlprof.ingest.finish.spill import DEFAULTS, WHOLE, Columns, Span, Spill
 from dlprof.ingest.finish.streams import Overlaps, look, repeated
 from dlprof.ingest.finish.threads import int64
 from dlprof.plugin import Operator
+
+_HANDED_OVER: Final = 4096
+"""Rows from which on a batch is spilled by the other thread: handing it over costs a third of reading a plane of one row."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +82,8 @@ class Finisher:
         self.first_start[source] = min(low, self.first_start.get(source, low))
         high = int(batch.start_ps.max())
         self.last_start[source] = max(high, self.last_start.get(source, high))
-        self._background.call(self._spill.add, batch)
+        hand_over = self._background.call if len(batch) >= _HANDED_OVER else self._background.at_once
+        hand_over(self._spill.add, batch)
 
     def close(self) -> None:
         """Frees the temporary file."""
