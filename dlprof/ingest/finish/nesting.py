@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+import numpy.typing as npt
 
 from dlprof.ingest.batch import Int64
 
@@ -22,18 +23,19 @@ def order(start: Int64, end: Int64, ties: Sequence[Int64] | None = None) -> Int6
     return np.lexsort((*(reversed(ties) if ties else ()), -end, start)).astype(np.int64)
 
 
-def parents(start: Int64, end: Int64) -> Int64:
-    """Index of the innermost event that encloses each one, -1 for none. Shape (n,); input sorted by `order`.
+def parents(start: Int64, end: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
+    """Index of the innermost event that encloses each one, -1 for none; and which begin inside an earlier one within the same
+    parent and end after it. Shape (n,); input sorted by `order`.
 
     With starts in order, j < i encloses i exactly if end[j] >= end[i], so the innermost is the PREVIOUS GREATER-OR-EQUAL
     element of `end`. Pointers jump over everything smaller, all at once: if end[j] < end[i] then whatever j has skipped
-    is smaller than end[i] too. A stack would need a Python step per event. Events that overlap without nesting (clock
-    jitter) simply are not each other's parents.
+    is smaller than end[i] too, and if one of these reaches beyond start[i], so does end[j]. A stack would need a Python
+    step per event. Events that overlap without nesting (clock jitter) simply are not each other's parents.
     """
     count = len(start)
-    parent = np.arange(-1, count - 1, dtype=np.int64)
+    parent, across = np.arange(-1, count - 1, dtype=np.int64), np.zeros(count, dtype=np.bool_)
     if count == 0:
-        return parent
+        return parent, across
     reach = np.maximum.accumulate(end)
     # An event after the end of all before it has no parent; settling these first keeps flat streams linear.
     parent[1:][start[1:] > reach[:-1]] = -1
@@ -41,10 +43,13 @@ def parents(start: Int64, end: Int64) -> Int64:
     while len(open_rows):
         candidate = parent[open_rows]
         smaller = end[candidate] < end[open_rows]
-        open_rows = open_rows[smaller]
-        parent[open_rows] = parent[candidate[smaller]]
+        open_rows, candidate = open_rows[smaller], candidate[smaller]
+        reaching = end[candidate] > start[open_rows]
+        if reaching.any():
+            across[open_rows[reaching]] = True
+        parent[open_rows] = parent[candidate]
         open_rows = open_rows[parent[open_rows] >= 0]
-    return parent
+    return parent, across
 
 
 def child_time(parent: Int64, duration: Int64) -> Int64:
@@ -54,8 +59,3 @@ def child_time(parent: Int64, duration: Int64) -> Int64:
     # np.bincount would sum in float64 and lose picoseconds beyond 2^53 (2.5 hours).
     np.add.at(total, parent[inner], duration[inner])
     return total
-
-
-def partial_overlaps(start: Int64, end: Int64) -> int:
-    """Events that begin inside their predecessor and end after it. Input sorted by `order`."""
-    return int(np.count_nonzero((end[:-1] > start[1:]) & (end[:-1] < end[1:]) & (start[:-1] < start[1:])))

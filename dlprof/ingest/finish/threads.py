@@ -54,7 +54,7 @@ def nest(
     start, duration = times(rows), int64(rows["duration_ps"])
     every = joined(carried, _columns(rows, meanings, ids, start, start + duration))
     head = len(every["id"]) - len(ids)
-    parent = nesting.parents(every["start"], every["end"])
+    parent, across = nesting.parents(every["start"], every["end"])
     lengths = np.concatenate([np.zeros(head, dtype=np.int64), duration])
     self_ps = duration - nesting.child_time(parent, lengths)[head:]
     above = enclosing.nearest(parent, every["is_op"])[head:]
@@ -64,7 +64,7 @@ def nest(
         top = every["id"][enclosing.outermost(parent, every["is_op"], every["op"])]
         root = top[head:]
         meanings = _from_around(every, parent, head, rows, meanings, root == ids, meaning, gradients)
-    overlapping = nesting.partial_overlaps(every["start"], every["end"])
+    overlapping = int(np.count_nonzero(across[head:]))
     return Nested(self_ps, operator, root, meanings, still_open(every, start), overlapping)
 
 
@@ -136,7 +136,7 @@ def late_children(spans: Sequence[Any], read: Callable[[Any], Columns]) -> tuple
         if head := len(every["id"]) - len(ids):
             # No row that begins after all of these have ended lies in one of them.
             behind = head + int(start.searchsorted(carried["end"].max(), side="right"))
-            inner = nesting.parents(every["start"][:behind], every["end"][:behind])[head:]
+            inner = nesting.parents(every["start"][:behind], every["end"][:behind])[0][head:]
             from_before = np.flatnonzero((inner >= 0) & (inner < head))
             found, time = _summed(every["id"][inner[from_before]], duration[from_before])
             parents.append(found)
