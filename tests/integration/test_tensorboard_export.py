@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 import pytest
 
 from dlprof import frameworks, ingest, schema
+from dlprof.analysis.trace import steps
 from dlprof.report.traces import tensorboard, xplane
 
 ROOT = Path(__file__).parents[2]
@@ -87,6 +88,17 @@ def test_operators_have_the_times_that_the_plugin_shows_of_the_original(path: st
     for key in sorted(both):
         # Calls do not compare: of one operator's kernels it counts a run once, by lines derived before.
         assert ours[key][1:] == pytest.approx(theirs[key][1:], rel=1e-6), key
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(600)
+def test_a_step_that_devices_alone_tell_has_the_time_that_the_plugin_shows_of_the_original(tmp_path: Path) -> None:
+    original = Path(shutil.copy(kept("xplane/tf2-8xV100"), tmp_path))
+    events = read(original)
+    told = plugin_steps(original)
+    assert told == [21.310352]  # of the slower of two devices, whose steps are far apart
+    assert steps.table(events)["wall_ns"].to_pylist() == [1e6 * time for time in told]
+    assert plugin_steps(tensorboard.write_profile(events, tmp_path, "x")) == told
 
 
 @pytest.mark.slow

@@ -83,6 +83,8 @@ def _table(events: pa.Table) -> pa.Table:
     markers = [Marker.spanning(value) for value in name.values]
     rows, named = _marking(events, name, markers)
     own = named and is_marker(name.values[name.codes[rows[0]]])
+    if told_by_devices(events)[rows].any():
+        return _longest(events, times, rows)
     numbered = np.array([marker.number if marker else NULL for marker in markers] + [NULL], dtype=np.int64)
     number = numbered[name.codes[rows]] if named else columns.integers(events, "step")[rows]
     keys = [number, _series(name, markers, rows)]
@@ -97,6 +99,25 @@ def _table(events: pa.Table) -> pa.Table:
         start, end = _with_launched(events, times, numbers, start, end)
     columns_ = [numbers, start, end]
     return pa.table([*map(pa.array, columns_), pa.array((end - start) / PS_PER_NS)], schema=TABLE)
+
+
+def _longest(events: pa.Table, times: Times, rows: Ints) -> pa.Table:
+    """Steps that devices tell, each as long as the device that took longest, as XProf has it: one device may run a step long
+    after another has."""
+    number = columns.integers(events, "step")[rows]
+    start, end = times.start[rows], times.end[rows]
+    order = np.lexsort((start - end, number))
+    kept = order[np.diff(number[order], prepend=np.int64(NULL)) != 0]
+    kept = kept[np.argsort(start[kept], kind="stable")]
+    found = [number[kept], start[kept], end[kept]]
+    return pa.table([*map(pa.array, found), pa.array((end[kept] - start[kept]) / PS_PER_NS)], schema=TABLE)
+
+
+def told_by_devices(events: pa.Table) -> Bools:
+    """Markers of the steps that a device's own line tells (TPUs)."""
+    marked = columns.text(events, "level").where("marker") & _on_accelerator(events)
+    rows: Bools = marked & (columns.integers(events, "step") != NULL) & _of_category(events)
+    return rows
 
 
 def _marking(events: pa.Table, name: Text, markers: list[Marker | None]) -> tuple[Ints, bool]:
@@ -116,8 +137,7 @@ def _marking(events: pa.Table, name: Text, markers: list[Marker | None]) -> tupl
     numbered = marked & host & (columns.integers(events, "step") != NULL)
     told = numbered & _of_category(events)
     if not numbered.any():
-        told = marked & ~host & (columns.integers(events, "step") != NULL) & _of_category(events)
-        return np.flatnonzero(told), False
+        return np.flatnonzero(told_by_devices(events)), False
     return np.flatnonzero(told if told.any() else numbered), False
 
 

@@ -6,6 +6,7 @@ its name, and it counts in microseconds.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -42,7 +43,7 @@ from dlprof.plugin import Operator, Vocabulary
 
 CAP: Final = 1_000_000
 """TensorFlow keeps the earliest million events of a trace.json and drops the rest without a word."""
-_TELLING: Final = (b'"hlo_op"', b'"step_num"', b'"run_id"', b'"group_id"')
+_TELLING: Final = re.compile(rb'"(?:hlo_op|step_num|run_id|group_id)"')
 """Arguments of a host event that say more than its name; others' are not decoded."""
 
 _Number = str | int | float | None
@@ -72,6 +73,8 @@ class _Args(msgspec.Struct, gc=False):
 
 
 _NO_ARGS: Final = _Args()
+_DERIVED, _ASYNC, _STEPS = 1, 2, 3
+"""Lines of a device that hold no work of their own."""
 _HOST: Final = -1
 """Code of a process that is no device; of a device its kind's place in `kinds`."""
 
@@ -93,6 +96,7 @@ class TraceJsonDialect(Dialect):
 
     seen: events so far
     wrote: which frameworks' names were met
+    rows, codes: what events are, each once, and the place in `rows` by what tells it
     """
 
     tracks: dict[tuple[Any, Any], int] = field(default_factory=dict)
@@ -101,70 +105,108 @@ class TraceJsonDialect(Dialect):
     names_seen: dict[str, bool] = field(default_factory=dict)
     wrote: set[str] = field(default_factory=set)
     kinds: list[str] = field(default_factory=list)
+    rows: list[_Row] = field(default_factory=list)
+    codes: dict[tuple[Any, ...], int] = field(default_factory=dict)
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """Rows of derived lines, which repeat the time of the streams."""
-        self.seen += int((ph == ord("X")).sum())
         whole = ph == ord("X")
+        self.seen += int(whole.sum())
+        line = keyed([(event.pid, event.tid) for event in events], self._line)
         left_out = np.zeros(len(events), dtype=bool)
-        for anomaly, test in (
-            ("derived_line_events", lambda kind, line: is_derived(kind, line) and not STEPS.fullmatch(line)),
-            ("async_line_events", lambda _, line: is_async(line)),
-        ):
-            found = keyed([(event.pid, event.tid) for event in events], self._on_line(test)).astype(bool) & whole
+        for kind, anomaly in ((_DERIVED, "derived_line_events"), (_ASYNC, "async_line_events")):
+            found = (line == kind) & whole
             self.ctx.anomalies.count(anomaly, int(found.sum()))
             left_out |= found
-        steps = keyed([(event.pid, event.tid) for event in events], self._on_line(_holds_steps)).astype(bool) & whole
-        unnumbered = [at for at in np.flatnonzero(steps).tolist() if _step_number(events[at]) == NO_INT]
+        unnumbered = [at for at in np.flatnonzero((line == _STEPS) & whole) if _step_number(events[at]) == NO_INT]
         self.ctx.anomalies.count("derived_line_events", len(unnumbered))
         left_out[unnumbered] = True
         return left_out
 
-    def _on_line(self, test: Callable[[str, str], bool]) -> Callable[[Any, Any], bool]:
-        def holds(process: Any, thread: Any) -> bool:
-            place = device(self.names.processes.get(process, ""))
-            return place is not None and test(place[0], self.names.threads.get((process, thread), ""))
-
-        return holds
+    def _line(self, process: Any, thread: Any) -> int:
+        """What a line of a device is; 0 for one that holds work, and for a thread of the host."""
+        place, line = device(self.names.processes.get(process, "")), self.names.threads.get((process, thread), "")
+        if place is None:
+            return 0
+        if STEPS.fullmatch(line):
+            return _STEPS
+        return _DERIVED if is_derived(place[0], line) else _ASYNC if is_async(line) else 0
 
     def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:  # noqa: ARG002
         """Columns of a chunk. ph: TensorFlow writes nothing but complete events."""
-        on_device = keyed([(event.pid,) for event in rows], self._on_device).astype(bool)
-        args = [
-            _args(event) if there or _telling(event) else _NO_ARGS for event, there in zip(rows, on_device, strict=True)
-        ]
         kinds = keyed([(event.pid,) for event in rows], self._kind)
-        found = [self._row(event, arg, kind) for event, arg, kind in zip(rows, args, kinds.tolist(), strict=True)]
-        self._note_producer(rows, args)
+        on_device = kinds != _HOST
+        args = [
+            _args(event) if there or _TELLING.search(event.args) else _NO_ARGS
+            for event, there in zip(rows, on_device.tolist(), strict=True)
+        ]
+        marks = keyed([(event.pid, event.tid) for event in rows], self._line) == _STEPS
+        accelerated = self._accelerated()
+        codes = np.fromiter(
+            (
+                self._code(event, arg, kind, accelerated)
+                for event, arg, kind in zip(rows, args, kinds.tolist(), strict=True)
+            ),
+            dtype=np.int64,
+            count=len(rows),
+        )
+        codes[marks] = self._known(("a step",), lambda: _Row(LEVEL["marker"], category=STEP_MARKER))
+        used, at = np.unique(codes, return_inverse=True)
+        found = [self.rows[code] for code in used.tolist()]
         track = keyed([(event.pid, event.tid) for event in rows], self._track).astype(np.int32)
-        named = np.array([event.name.startswith(PREFIX) for event in rows], dtype=bool)
+        names = name_codes(self.ctx, rows)
+        named = self._names_that(lambda name: name.startswith(PREFIX), names)
         step = np.where(on_device | named, NO_INT, _numbers(args, "step_num"))
-        marks = keyed([(event.pid, event.tid) for event in rows], self._on_line(_holds_steps)).astype(bool)
-        for at in np.flatnonzero(marks).tolist():
-            found[at], step[at] = _Row(LEVEL["marker"], category=STEP_MARKER), _step_number(rows[at])
+        for row in np.flatnonzero(marks).tolist():
+            step[row] = _step_number(rows[row])
         own = _numbers(args, "device_duration_ps")
         duration = np.where(on_device & ~marks & (own >= 0), own, duration)
         pool = self.ctx.pool
-        category = pool("category").encode(row.category for row in found)
+        category = pool("category").encode(row.category for row in found)[at]
         return RawBatch(
             track=track,
-            name=name_codes(self.ctx, rows),
+            name=names,
             start_ps=start,
             duration_ps=duration,
-            level=np.array([row.level for row in found], dtype=np.int8),
-            lookup=pool("lookup").encode(row.lookup for row in found),
-            op_path=pool("op_path").encode(row.operator.path if row.operator else None for row in found),
-            kernel=pool("kernel").encode(row.kernel for row in found),
+            level=np.array([row.level for row in found], dtype=np.int8)[at],
+            lookup=pool("lookup").encode(row.lookup for row in found)[at],
+            op_path=pool("op_path").encode(row.operator.path if row.operator else None for row in found)[at],
+            kernel=pool("kernel").encode(row.kernel for row in found)[at],
             category=np.where(category == NO_TEXT, category_codes(self.ctx, rows), category).astype(np.int32),
             correlation=_numbers(args, "correlation_id"),
             flops=_numbers(args, "flops"),
             bytes=_numbers(args, "bytes_accessed"),
             step=step,
-            run=self._runs(rows, args, track, start, duration, np.where(marks, NO_INT, step)),
+            run=self._runs(names, args, track, start, duration, np.where(marks, NO_INT, step)),
             args=argument_texts(rows),
         )
 
-    def _row(self, event: Event, args: _Args, kind: int) -> _Row:
+    def _code(self, event: Event, args: _Args, kind: int, accelerated: bool) -> int:
+        """The code of what an event is, worked out once for all that are alike in what tells it."""
+        if args is _NO_ARGS:
+            return self._known((kind, event.name), lambda: self._row(event, args, kind, accelerated))
+        numbered = _number(args.step_num) != NO_INT
+        told = (kind, event.name, args.operator(), args.hlo_op, args.hlo_category, numbered, accelerated)
+        if args.hlo_op:
+            self.wrote.add("xla")
+        return self._known(told, lambda: self._row(event, args, kind, accelerated))
+
+    def _known(self, told: tuple[Any, ...], row: Callable[[], _Row]) -> int:
+        code = self.codes.get(told)
+        if code is None:
+            code = self.codes[told] = len(self.rows)
+            self.rows.append(row())
+        return code
+
+    def _names_that(self, are: Callable[[str], bool], names: Int32) -> Mask:
+        """Rows whose name is so; each name that the rows have is asked once."""
+        texts = self.ctx.pool("name").values_list
+        used, at = np.unique(names, return_inverse=True)
+        return np.array([are(texts[code]) for code in used.tolist()], dtype=bool)[at]
+
+    def _row(self, event: Event, args: _Args, kind: int, accelerated: bool) -> _Row:
+        if args.operator():
+            self.wrote.add("jax" if is_jax(args.operator() or "") else "tensorflow")
         if kind != _HOST:
             return self._device_row(event, args, self.kinds[kind])
         if event.name.startswith(PREFIX):
@@ -175,7 +217,7 @@ class TraceJsonDialect(Dialect):
         if operator is not None:
             lookup = operator.type or event.name
             return _Row(LEVEL["op"], operator, lookup, lookup)
-        if args.hlo_op and not self._accelerated():
+        if args.hlo_op and not accelerated:
             base = instruction(args.hlo_op)
             return _Row(LEVEL["op"], lookup=base, kernel=base)
         return _Row(LEVEL["api"])
@@ -193,12 +235,9 @@ class TraceJsonDialect(Dialect):
         named = instruction(args.hlo_op or event.name) if args.hlo_op or nests(kind) else None
         return _Row(level, None, named, kernel, args.hlo_category)
 
-    def _runs(
-        self, rows: list[Event], args: list[_Args], track: Int32, start: Int64, duration: Int64, step: Int64
-    ) -> Int64:
+    def _runs(self, names: Int32, args: list[_Args], track: Int32, start: Int64, duration: Int64, step: Int64) -> Int64:
         """The execution or group that each event is part of."""
-        launch = np.array([self._launches(event.name) for event in rows], dtype=bool)
-        self.steps.note(track, start, duration, step, launch)
+        self.steps.note(track, start, duration, step, self._names_that(self._launches, names))
         run = self.steps.coded(_numbers(args, "run_id"), start)
         group = self.steps.grouped(_numbers(args, "group_id"), step)
         return np.where(group == NO_INT, run, group)
@@ -213,14 +252,6 @@ class TraceJsonDialect(Dialect):
                 self.wrote.add("tensorflow")
         return known
 
-    def _note_producer(self, rows: list[Event], args: list[_Args]) -> None:
-        for event, arg in zip(rows, args, strict=True):
-            self._launches(event.name)
-            if arg.hlo_op:
-                self.wrote.add("xla")
-            if arg.operator():
-                self.wrote.add("jax" if is_jax(arg.operator() or "") else "tensorflow")
-
     def _kind(self, process: Any) -> int:
         place = device(self.names.processes.get(process, ""))
         if place is None:
@@ -228,9 +259,6 @@ class TraceJsonDialect(Dialect):
         if place[0] not in self.kinds:
             self.kinds.append(place[0])
         return self.kinds.index(place[0])
-
-    def _on_device(self, process: Any) -> bool:
-        return device(self.names.processes.get(process, "")) is not None
 
     def _accelerated(self) -> bool:
         return any(device(name) for name in self.names.processes.values())
@@ -258,21 +286,12 @@ class TraceJsonDialect(Dialect):
             )
 
 
-def _holds_steps(kind: str, line: str) -> bool:  # noqa: ARG001  as is_derived
-    return STEPS.fullmatch(line) is not None
-
-
 def _step_number(event: Event) -> int:
     """The number of a step of a device's own line: its argument's, else its name; NO_INT where neither is one."""
     told = _number(_args(event).step_num)
     name = event.name
     named = int(name) if name.isascii() and name.isdigit() and len(name) <= 18 else NO_INT
     return told if told >= 0 else named
-
-
-def _telling(event: Event) -> bool:
-    raw = bytes(event.args)
-    return any(word in raw for word in _TELLING)
 
 
 def _args(event: Event) -> _Args:
@@ -292,7 +311,11 @@ def _number(value: _Number) -> int:
 
 
 def _numbers(args: list[_Args], name: str) -> Int64:
-    return np.array([_number(getattr(each, name)) for each in args], dtype=np.int64)
+    found = np.full(len(args), NO_INT, dtype=np.int64)
+    for row, each in enumerate(args):
+        if each is not _NO_ARGS and (value := getattr(each, name)) is not None:
+            found[row] = _number(value)
+    return found
 
 
 class TraceJsonReader:

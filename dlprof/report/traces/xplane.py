@@ -35,7 +35,8 @@ _TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_
 
 
 class Event(NamedTuple):
-    """What is written of an event: columns of schema.EVENTS, and the number of the step that a marker spans."""
+    """What is written of an event: columns of schema.EVENTS, the number of the step that a marker spans, and that of the step
+    whose part work is said to be, where no thread of the host tells it."""
 
     name: str
     level: str
@@ -52,6 +53,7 @@ class Event(NamedTuple):
     step: int | None
     correlation: int | None
     step_of_its_own: int | None = None
+    group: int | None = None
 
 
 @dataclass(slots=True)
@@ -104,9 +106,11 @@ def encode(events: pa.Table, hostname: str = "dlprof") -> bytes:
 
 
 def _with_steps(events: pa.Table) -> pa.Table:
-    """The events with a column `step_of_its_own`: the number of the step that a marker spans, null for all others.
+    """The events with two more columns. `step_of_its_own`: the number of the step that a marker spans, null for all others.
+    `group`: of work the place of its step, where devices alone tell the steps (the plugin then finds none of its work by itself).
 
-    A marker's name tells it, else that the producer numbered a step: then the longest marker of the host in it spans it.
+    A marker's name tells it, else that the producer numbered a step: then the longest marker of the host in it spans it, and
+    where the host marks none, the longest of the devices' own.
     """
     level, name = columns.text(events, "level"), columns.text(events, "name")
     step, duration = columns.integers(events, "step"), columns.integers(events, "duration_ps")
@@ -114,16 +118,29 @@ def _with_steps(events: pa.Table) -> pa.Table:
     told = [marker.number if marker and marker.kind in _STEPS else columns.NULL for marker in markers]
     device = columns.text(events, "device")
     host = level.where("marker") & device.flags([steps.is_host(value) for value in device.values])
-    own = np.full(events.num_rows, columns.NULL, dtype=np.int64)
+    own, group = (np.full(events.num_rows, columns.NULL, dtype=np.int64) for _ in range(2))
     named = np.flatnonzero(host & name.flags([number != columns.NULL for number in told]))
     if len(named):
         own[named] = np.array(told, dtype=np.int64)[name.codes[named]]
     else:
         inside = np.flatnonzero(host & (step != columns.NULL))
+        if not len(inside):
+            inside = np.flatnonzero(steps.told_by_devices(events))
+            group = np.where(level.where(*_WORK), _places(events), columns.NULL) if len(inside) else group
         order = inside[np.lexsort((-duration[inside], step[inside]))]
         longest = order[np.diff(step[order], prepend=np.int64(columns.NULL)) != 0] if len(order) else order
         own[longest] = step[longest]
-    return events.append_column("step_of_its_own", columns.nullable(own))
+    events = events.append_column("step_of_its_own", columns.nullable(own))
+    return events.append_column("group", columns.nullable(group))
+
+
+def _places(events: pa.Table) -> npt.NDArray[np.int64]:
+    """The place of each event's step among the steps in order of time, by which the plugin numbers the groups that it finds."""
+    numbers = columns.integers(steps.table(events), "step")
+    step = columns.integers(events, "step")
+    order = np.argsort(numbers, kind="stable")
+    at = order[np.minimum(np.searchsorted(numbers[order], step), len(numbers) - 1)]
+    return np.where(numbers[at] == step, at, columns.NULL).astype(np.int64)
 
 
 def _tracks(events: pa.Table) -> Iterator[list[Event]]:
@@ -162,7 +179,7 @@ def _line(plane: _Plane, rows: list[Event], origin_ns: int, number: int, lane: i
     parts.append(integer(3, origin_ns + base_ns))
     known: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
     for row, (start, end) in zip(rows, _inside(rows), strict=True):
-        key = (row.name, row.op_path, row.phase, row.layer, row.step, row.correlation, row.step_of_its_own)
+        key = (row.name, row.op_path, row.phase, row.layer, row.step, row.correlation, row.step_of_its_own, row.group)
         if key not in known:
             known[key] = _named(plane, row) if work else _marked(plane, row)
         head, stats = known[key]
@@ -203,6 +220,8 @@ def _named(plane: _Plane, row: Event) -> tuple[bytes, bytes]:
         stats += plane.text("dlprof_op", row.op)
     if row.correlation is not None:
         stats += plane.number("correlation_id", row.correlation)
+    if row.group is not None:
+        stats += plane.number("group_id", row.group)
     return integer(1, plane.event(name)), stats
 
 

@@ -106,6 +106,21 @@ def test_steps_that_a_device_alone_tells_are_the_traces_steps(tmp_path: Path) ->
     assert shown == [{"step": step, "self_ns": 300_000, "wall_ns": 300_000} for step in (4, 5)]
 
 
+def test_a_step_of_several_devices_is_that_of_the_device_that_took_longest(tmp_path: Path) -> None:
+    planes = []
+    for core_, (start, length) in enumerate(((0, 900), (40, 910), (5000, 30))):
+        tpu = PlaneBytes(f"/device:TPU:{core_}")
+        tpu.line("Steps", [tpu.event("4", start * US, length * US)], id_=1)
+        tpu.line("XLA Ops", [tpu.event("a", (start + 10) * US, 20 * US)], id_=2)
+        planes.append(tpu)
+    (tmp_path / "t.xplane.pb").write_bytes(space(*planes))
+    events, _ = read(tmp_path / "t.xplane.pb", frameworks.vocabularies())
+    assert steps.table(events).select(["step", "start_ps", "wall_ns"]).to_pylist() == [
+        {"step": 4, "start_ps": 40 * US, "wall_ns": 910_000}
+    ]
+    assert breakdown.view(events, "step")["count"].to_pylist() == [3]
+
+
 def test_steps_that_the_host_marks_come_before_those_of_devices(tmp_path: Path) -> None:
     host = PlaneBytes("/host:CPU")
     host.line("python", [host.event("train", at * 1000 * US, 800 * US, step_num=at) for at in (0, 1, 2)], id_=1)
