@@ -118,7 +118,8 @@ class TraceJsonDialect(Dialect):
             found = (line == kind) & whole
             self.ctx.anomalies.count(anomaly, int(found.sum()))
             left_out |= found
-        unnumbered = [at for at in np.flatnonzero((line == _STEPS) & whole) if _step_number(events[at]) == NO_INT]
+        steps = np.flatnonzero((line == _STEPS) & whole).tolist()
+        unnumbered = [at for at in steps if _step_number(events[at]) == NO_INT]
         self.ctx.anomalies.count("derived_line_events", len(unnumbered))
         left_out[unnumbered] = True
         return left_out
