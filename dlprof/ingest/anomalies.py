@@ -91,6 +91,9 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
         "events of a TPU's asynchronous line, from an operation's start to its end beside the operators that hold "
         "the time that it costs; left out of the table",
     ),
+    "unknown_line": Anomaly(
+        "warning", "events of a TPU's line that dlprof does not know, beside the line of its operators: in no sum"
+    ),
     "profiler_errors": Anomaly("error", "errors that the profiler itself recorded in the trace (XSpace.errors)"),
     "profiler_warnings": Anomaly(
         "warning", "warnings that the profiler itself recorded in the trace (XSpace.warnings)"

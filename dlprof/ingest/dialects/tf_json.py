@@ -34,10 +34,12 @@ from dlprof.ingest.xplane.plane_names import (
     is_async,
     is_copy,
     is_derived,
+    is_work,
     nests,
 )
 from dlprof.ingest.xplane.producers import is_jax, is_tensorflow
 from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps, is_launch
+from dlprof.ingest.xplane.unknown_lines import UnknownLines
 from dlprof.names import PREFIX
 from dlprof.plugin import Operator, Vocabulary
 
@@ -73,7 +75,7 @@ class _Args(msgspec.Struct, gc=False):
 
 
 _NO_ARGS: Final = _Args()
-_DERIVED, _ASYNC, _STEPS = 1, 2, 3
+_DERIVED, _ASYNC, _STEPS, _UNKNOWN = 1, 2, 3, 4
 """Lines of a device that hold no work of their own."""
 _HOST: Final = -1
 """Code of a process that is no device; of a device its kind's place in `kinds`."""
@@ -96,6 +98,7 @@ class TraceJsonDialect(Dialect):
 
     seen: events so far
     wrote: which frameworks' names were met
+    unknown: lines of TPUs that hold nobody knows what
     rows, codes: what events are, each once, and the place in `rows` by what tells it
     """
 
@@ -107,6 +110,7 @@ class TraceJsonDialect(Dialect):
     kinds: list[str] = field(default_factory=list)
     rows: list[_Row] = field(default_factory=list)
     codes: dict[tuple[Any, ...], int] = field(default_factory=dict)
+    unknown: UnknownLines = field(default_factory=UnknownLines)
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """Rows of derived lines, which repeat the time of the streams."""
@@ -131,7 +135,12 @@ class TraceJsonDialect(Dialect):
             return 0
         if STEPS.fullmatch(line):
             return _STEPS
-        return _DERIVED if is_derived(place[0], line) else _ASYNC if is_async(line) else 0
+        if is_derived(place[0], line) or is_async(line):
+            return _DERIVED if is_derived(place[0], line) else _ASYNC
+        if not nests(place[0]) or is_work(line):
+            return 0
+        beside = (name for (owner, _), name in self.names.threads.items() if owner == process)
+        return _UNKNOWN if any(map(is_work, beside)) else 0
 
     def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:  # noqa: ARG002
         """Columns of a chunk. ph: TensorFlow writes nothing but complete events."""
@@ -141,7 +150,8 @@ class TraceJsonDialect(Dialect):
             _args(event) if there or _TELLING.search(event.args) else _NO_ARGS
             for event, there in zip(rows, on_device.tolist(), strict=True)
         ]
-        marks = keyed([(event.pid, event.tid) for event in rows], self._line) == _STEPS
+        line = keyed([(event.pid, event.tid) for event in rows], self._line)
+        marks, unknown = line == _STEPS, line == _UNKNOWN
         accelerated = self._accelerated()
         codes = np.fromiter(
             (
@@ -152,6 +162,7 @@ class TraceJsonDialect(Dialect):
             count=len(rows),
         )
         codes[marks] = self._known(("a step",), lambda: _Row(LEVEL["marker"], category=STEP_MARKER))
+        codes[unknown] = self._known(("unknown",), lambda: _Row(LEVEL["marker"]))
         used, at = np.unique(codes, return_inverse=True)
         found = [self.rows[code] for code in used.tolist()]
         track = keyed([(event.pid, event.tid) for event in rows], self._track).astype(np.int32)
@@ -162,6 +173,9 @@ class TraceJsonDialect(Dialect):
             step[row] = _step_number(rows[row])
         own = _numbers(args, "device_duration_ps")
         duration = np.where(on_device & ~marks & (own >= 0), own, duration)
+        for row in np.flatnonzero(unknown).tolist():
+            name = self.names.threads.get((rows[row].pid, rows[row].tid), "")
+            self.unknown.add(name or str(rows[row].tid), 1, int(duration[row]))
         pool = self.ctx.pool
         category = pool("category").encode(row.category for row in found)[at]
         return RawBatch(
@@ -280,6 +294,7 @@ class TraceJsonDialect(Dialect):
     def finish(self) -> None:
         """Says who wrote the file, which step launched what, and where the cap was hit."""
         self.ctx.run_steps, self.ctx.run_launches = self.steps.table(), self.steps.launched()
+        self.unknown.report(self.ctx)
         self.ctx.producer = next((name for name in ("jax", "tensorflow", "xla") if name in self.wrote), "xplane")
         if self.seen >= CAP:
             self.ctx.completeness["cap"] = (

@@ -7,6 +7,7 @@ Times: event start = line.timestamp_ns + offset_ps / 1000, relative to the profi
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
+from contextlib import suppress
 from typing import Final
 
 from dlprof.ingest.background import Background
@@ -22,7 +23,7 @@ from dlprof.ingest.xplane.header import note_header
 from dlprof.ingest.xplane.hlo_columns import HloColumns
 from dlprof.ingest.xplane.hlo_module import Modules
 from dlprof.ingest.xplane.hlo_names import hlo_operator
-from dlprof.ingest.xplane.plane_names import STEPS, device, is_async, is_derived
+from dlprof.ingest.xplane.plane_names import STEPS, device, is_async, is_derived, is_work, nests
 from dlprof.ingest.xplane.rows import PlaneRows, Shared
 from dlprof.plugin import Operator, Vocabulary
 
@@ -106,6 +107,7 @@ class _SpaceReader:
             yield from self._plane(plane)
         runs = self._shared.run_steps
         self._ctx.run_steps, self._ctx.run_launches = runs.table(), runs.launched()
+        self._shared.unknown.report(self._ctx)
         if damage is not None:
             lost_from = damage.offset if self._lost_from is None else self._lost_from
             self._ctx.damage(damage.offset, damage.expected, lost=self._file.size - lost_from)
@@ -114,8 +116,12 @@ class _SpaceReader:
         if not plane.lines:
             return
         accelerator = device(plane.name)
-        steps = self._device_steps(plane) if accelerator is not None else None
-        rows = PlaneRows(plane, self._shared, steps)
+        steps, one_works = None, False
+        if accelerator is not None:
+            heads = self._heads(plane)
+            steps = self._device_steps(plane, heads)
+            one_works = nests(accelerator[0]) and any(is_work(line.text) for line in heads)
+        rows = PlaneRows(plane, self._shared, steps, one_works=one_works)
         if steps is not None and len(steps.start):
             yield rows.steps(steps)
 
@@ -193,14 +199,21 @@ class _SpaceReader:
                 return
             self._ctx.damage(error.offset, error.expected, lost=end - error.offset)
 
-    def _device_steps(self, plane: Plane) -> DeviceSteps:
+    def _heads(self, plane: Plane) -> list[Line]:
+        """What each line says of itself before its events; of one that cannot be read what stands before the damage."""
+        heads = []
+        for start, end in plane.lines:
+            heads.append(Line())
+            with suppress(Malformed):
+                head(self._file, start, end, heads[-1])
+        return heads
+
+    def _device_steps(self, plane: Plane, heads: list[Line]) -> DeviceSteps:
         """The steps that an accelerator's plane tells; what its line holds beside them is counted. A line that cannot be read
         tells none; it is damage when it is read."""
         pieces: list[tuple[int, Events]] = []
-        for start, end in plane.lines:
-            line = Line()
+        for (start, end), line in zip(plane.lines, heads, strict=True):
             try:
-                head(self._file, start, end, line)
                 if STEPS.fullmatch(line.text):
                     pieces.extend((self._shared.base(line), events) for events in whole(self._file, start, end, line))
             except Malformed:

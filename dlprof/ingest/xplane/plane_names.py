@@ -20,6 +20,9 @@ STEPS_STREAM: Final = "Steps"
 XLA_OPS: Final = "XLA Ops"
 """Derived on GPUs, where it repeats the streams' kernels; on TPUs it is where the work is."""
 
+_WORK: Final = re.compile(r"(?:XLA|Sparse Core) Ops")
+"""Where a TPU's work is, and a sparse core's."""
+
 _DEVICE: Final = re.compile(r"/device:(GPU|TPU):?[^:\d]*(\d+)?(?: +SparseCore +(\d+))?")
 _CUSTOM: Final = re.compile(r"/device:CUSTOM:(.*)|#(Megascale.*?)#?", re.IGNORECASE)
 NETWORK: Final = "megascale"
@@ -67,6 +70,11 @@ def is_derived(kind: str, line: str) -> bool:
 def is_async(line: str) -> bool:
     """Whether a line of a device plane holds operations that run beside others, from start to end."""
     return ASYNC.fullmatch(line) is not None
+
+
+def is_work(line: str) -> bool:
+    """Whether a line of a TPU or a sparse core is the one that holds its work, beside which no other does."""
+    return _WORK.fullmatch(line) is not None
 
 
 def nests(kind: str) -> bool:

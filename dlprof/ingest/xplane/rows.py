@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
+import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Growing, Int32, Int64, RawBatch
 from dlprof.ingest.protobuf.event_windows import Events
@@ -17,9 +18,10 @@ from dlprof.ingest.xplane.device_steps import DeviceSteps
 from dlprof.ingest.xplane.event_names import EventNames
 from dlprof.ingest.xplane.hlo_columns import HloColumns
 from dlprof.ingest.xplane.other_stats import Quoter, render
-from dlprof.ingest.xplane.plane_names import STEPS_STREAM, device, nests
+from dlprof.ingest.xplane.plane_names import STEPS_STREAM, device, is_work, nests
 from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps
 from dlprof.ingest.xplane.stat_columns import Found, StatColumns, without
+from dlprof.ingest.xplane.unknown_lines import UnknownLines
 
 _EPOCH_NS: Final = 10**17
 """A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
@@ -36,6 +38,7 @@ class Shared:
     hlo: what the compiled modules say of instructions
     accelerated: the file has an accelerator's plane, so that the host's threads launch work which does not run there
     run_steps: which step launched which execution
+    unknown: lines of TPUs that hold nobody knows what
     """
 
     ctx: Context
@@ -43,6 +46,7 @@ class Shared:
     hlo: HloColumns
     accelerated: bool
     run_steps: RunSteps = field(default_factory=RunSteps)
+    unknown: UnknownLines = field(default_factory=UnknownLines)
     _kernels: Growing = field(default_factory=lambda: Growing(NO_TEXT))
     _types: Growing = field(default_factory=lambda: Growing(NO_TEXT))
 
@@ -72,8 +76,11 @@ class Shared:
 class PlaneRows:
     """Turns the events of one plane into rows."""
 
-    def __init__(self, plane: Plane, shared: Shared, device_steps: DeviceSteps | None) -> None:
-        """device_steps: the steps that an accelerator's plane tells; None for a host's plane."""
+    def __init__(
+        self, plane: Plane, shared: Shared, device_steps: DeviceSteps | None, *, one_works: bool = False
+    ) -> None:
+        """device_steps: the steps that an accelerator's plane tells; None for a host's plane. one_works: the plane has a line
+        that holds all work of the device (plane_names.is_work)."""
         self._device = device(plane.name)
         self._shared = shared
         self._ctx = shared.ctx
@@ -81,6 +88,7 @@ class PlaneRows:
         self._columns = StatColumns(plane, shared.ctx, shared.hlo, on_device=self._device is not None)
         self._quoter = Quoter(plane.stat_names, shared.text)
         self._device_steps = device_steps
+        self._one_works = one_works
 
     def new_line(self) -> None:
         """What comes next is of another line than what came before."""
@@ -126,6 +134,9 @@ class PlaneRows:
             step = self._device_steps.of(start)
         elif columns.runs:
             run = self._noted_run(at, track, start, duration, found)
+        if self._one_works and (unknown := self._unknown(lines, rows, duration)).any():
+            work["level"][unknown] = LEVEL["marker"]
+            step = None if step is None else np.where(unknown, NO_INT, step)
         return RawBatch(
             track=track,
             name=name,
@@ -140,6 +151,15 @@ class PlaneRows:
             args=render(rest, events.window.data, count, self._quoter),
             **work,
         )
+
+    def _unknown(self, lines: list[Line], rows: list[int], duration: Int64) -> npt.NDArray[np.bool_]:
+        """Rows of lines that are not known, of a device of which another line holds all work; they are noted."""
+        odd = [not is_work(line.text) for line in lines]
+        ends = np.cumsum(rows)
+        for line, count, end, unknown in zip(lines, rows, ends.tolist(), odd, strict=True):
+            if unknown:
+                self._shared.unknown.add(line.text, count, int(duration[end - count : end].sum()))
+        return np.repeat(np.array(odd, dtype=bool), rows)
 
     def _occurrences(self, events: Events) -> Int64:
         """How many executions each event stands for."""

@@ -151,6 +151,36 @@ def test_a_tpus_json_alone_tells_the_steps_that_its_xplane_tells(tmp_path: Path)
     assert info.anomalies["derived_line_events"] == 1
 
 
+def test_a_tpus_line_that_nobody_knows_is_no_work_and_said_with_its_time(tmp_path: Path) -> None:
+    tpu = stepped()
+    tpu.line("TC Overlay", [tpu.event("x", 30 * US, 450 * US)], id_=6)
+    found = {"xplane": run(tmp_path, tpu)}
+    names = [(None, "process_name", "/device:TPU:0"), (2, "thread_name", "XLA Ops"), (6, "thread_name", "TC Overlay")]
+    events: list[dict[str, Any]] = [
+        {"ph": "M", "pid": 3, "name": key, "args": {"name": name}} | ({} if tid is None else {"tid": tid})
+        for tid, key, name in names
+    ]
+    events += [{"ph": "X", "pid": 3, "tid": 2, "ts": at, "dur": 300, "name": "a"} for at in (10, 1010)]
+    events.append({"ph": "X", "pid": 3, "tid": 6, "ts": 30, "dur": 450, "name": "x"})
+    written = json.dumps({"metadata": {"highres-ticks": True}, "traceEvents": events})
+    (tmp_path / "w.trace.json").write_text(written)
+    table, info = read(tmp_path / "w.trace.json", frameworks.vocabularies())
+    found["json"] = table.to_pylist(), info
+    for rows, said in found.values():
+        assert [row["level"] for row in rows if row["name"] == "x"] == ["marker"]
+        assert [row["duration_ps"] // US for row in rows if row["level"] == "kernel"] == [300, 300]
+        assert said.anomalies["unknown_line"] == 1
+        assert "TC Overlay (1 events, 450 µs)" in said.completeness["unknown_line"]
+
+
+def test_a_tpu_without_the_line_of_its_operators_works_on_the_lines_it_has(tmp_path: Path) -> None:
+    tpu = PlaneBytes("/device:TPU:0")
+    tpu.line("Other Ops", [tpu.event("x", 30 * US, 450 * US)], id_=6)
+    rows, info = run(tmp_path, tpu)
+    assert [row["level"] for row in rows] == ["kernel"]
+    assert "unknown_line" not in info.anomalies
+
+
 def test_the_devices_own_clock_tells_how_long_an_operator_took(tmp_path: Path) -> None:
     tpu = PlaneBytes("/device:TPU:0")
     tpu.line(
