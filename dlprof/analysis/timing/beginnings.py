@@ -67,10 +67,10 @@ def _first_steps(found: Beginning, steady_ns: float | None) -> list[str]:
         spread = f" ({least:.1f} to {most:.1f} s in {found.trials} trials)" if found.trials > 1 else ""
         said.append(f"The first step was over {middle:.1f} s after the start{spread}.")
     if found.first_call_ns is not None:
-        times = f", {found.first_call_ns / steady_ns:.3g} steady steps" if steady_ns else ""
+        times = f", {_times(found.first_call_ns / steady_ns)} steady steps" if steady_ns else ""
         said.append(f"Its call took {format_ns(found.first_call_ns)}{times}.")
     if found.early:
-        times = ", ".join(f"{ratio:.3g}" for ratio in found.early)
+        times = ", ".join(map(_times, found.early))
         which = "step after it" if len(found.early) == 1 else f"{len(found.early)} steps after it"
         said.append(f"The {which} took {times} times as long as a steady one.")
     return said
@@ -90,6 +90,10 @@ def _compiled(found: Beginning, *, left_out: bool) -> list[str]:
     which = "these are left out" if left_out else "they stay in, for so many show that compilation is part of its step"
     said.append(f"{_programs(found.timed)} compiled in {found.bursts} of {found.of} timed bursts: {which}.")
     return said
+
+
+def _times(ratio: float) -> str:
+    return f"{ratio:.0f}" if ratio >= 100 else f"{ratio:.3g}"
 
 
 def _programs(count: int) -> str:

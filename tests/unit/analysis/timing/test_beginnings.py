@@ -37,6 +37,11 @@ def test_first_steps_are_told_as_multiples_of_a_steady_one_and_compilation_with_
     )
 
 
+def test_a_first_call_of_thousands_of_steps_is_written_out() -> None:
+    found = beginnings.of([{"a": Start(seconds=9.0, first_call=2_468_000_000)}], _timings(a=1.0))["a"]
+    assert "Its call took 2.468 s, 2468 steady steps." in found.statement
+
+
 def test_compilation_among_timed_bursts_is_told_with_what_became_of_them() -> None:
     rare = Start(seconds=1.0, compiled=1, timed=2, bursts=2, of=40, left_out=True)
     often = Start(seconds=1.0, compiled=1, timed=50, bursts=40, of=40)
