@@ -36,7 +36,7 @@ def test_of_small_operands_all_or_many_are_drawn_and_of_large_ones_one(count, ma
 class Backend:
     """Calls that are finished at once, or once they are read."""
 
-    overwrites = recomputes = False
+    recomputes = False
 
     def __init__(self, late):
         self._late = late

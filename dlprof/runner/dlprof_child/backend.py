@@ -26,8 +26,6 @@ class Network:
     Every method that computes may return before the work is done; only `sync` and `numpy` wait.
     """
 
-    overwrites = False  # whether a forward pass writes its logits over those of the pass before
-
     def batch(self, images, labels):
         """float32 (n, rows, columns, channels) and integer (n,) arrays -> the framework's pair of tensors."""
         raise NotImplementedError
@@ -136,7 +134,6 @@ class Calls:
         """How many separately compiled functions must share `count` traced calls for the trace to show them all."""
         return 1
 
-    overwrites = False  # whether a call writes its result over that of the call before
     recomputes = False  # whether `value` executes the call once more, so that its time says nothing
 
     def rewrite(self, operand, value):
@@ -220,10 +217,6 @@ class CallsBackend(Backend):
 
     def copies_for(self, count, creates):
         return self._calls.copies_for(count, creates)
-
-    @property
-    def overwrites(self):  # type: ignore[override]
-        return self._calls.overwrites
 
     @property
     def recomputes(self):  # type: ignore[override]

@@ -5,7 +5,8 @@ import numpy as np
 from .backend import no_span
 from .clock import Stopwatch
 
-TRIES = 3  # of which the least counts: others may have been disturbed
+TRIES = 3  # of which the shortest times count: others may have been disturbed
+PROBED = 4  # passes or steps that tell how long one takes, the shortest of them
 LEAST_NS = 2000000  # below this, what reading takes says nothing
 FILLED_NS = 20000000  # forward passes or training steps, where they did their work, take about this long together
 FEWEST, MOST = 8, 256  # passes or steps
@@ -21,7 +22,7 @@ def of_operator(backend, function, sets):
             results = [function(*values) for values in sets]
             backend.finish(results[-1])
         flat = [one for result in results for one in (result if isinstance(result, list) else [result])]
-        return _share(called.wall, *_reading(backend.value, [one for one in flat if one is not None], CALL_NS))
+        return called.wall, _reading(backend.value, [one for one in flat if one is not None], CALL_NS)
 
     return _least(once)
 
@@ -33,7 +34,7 @@ def of_passes(net, inputs):
         with Stopwatch() as called:
             handles = [net.infer(x) for x in inputs]
             net.sync(handles[-1])
-        return _share(called.wall, *_reading(net.numpy, handles, PASS_NS))
+        return called.wall, _reading(net.numpy, handles, PASS_NS)
 
     return _least(once)
 
@@ -48,35 +49,40 @@ def of_steps(net, batches):
             net.weights()
         with Stopwatch() as again:
             net.weights()
-        return _share(called.wall, read.wall, 3 * again.wall)
+        return called.wall, read.wall - 3 * again.wall
 
     return _least(once)
 
 
-def filling(wall_ns, count):
-    """How many passes or steps fill FILLED_NS, where `count` of them took `wall_ns`."""
-    each = max(float(wall_ns) / count, 1.0)
-    return int(min(max(np.ceil(FILLED_NS / each), FEWEST), MOST))
+def filling(once):
+    """How many passes or steps fill FILLED_NS. once: makes one and waits for it."""
+    walls = []
+    for _ in range(PROBED):
+        with Stopwatch() as watch:
+            once()
+        walls.append(watch.wall)
+    return int(min(max(np.ceil(FILLED_NS / max(float(min(walls)), 1.0)), FEWEST), MOST))
 
 
 def _reading(value, results, each_ns):
-    """(time of reading the results, time that reading may take)."""
+    """Time of reading the results beyond what that may take."""
     with Stopwatch() as read:
         values = [value(one) for one in results]
     with Stopwatch() as copied:
         for one in values:
             np.array(one, copy=True)
-    return read.wall, 3 * copied.wall + each_ns * len(results)
-
-
-def _share(called_ns, read_ns, allowed_ns):
-    late = read_ns - allowed_ns
-    return float(late) / max(called_ns, 1) if late > LEAST_NS else 0.0
+    return read.wall - 3 * copied.wall - each_ns * len(results)
 
 
 def _least(once):
-    """The least of some tries; one that shows nothing is enough."""
-    found = once()
-    for _ in range(TRIES - 1):
-        found = min(found, once()) if found else found
-    return found
+    """Time put off as a share of the calls' time, each the least of some tries; a try that puts nothing off is enough.
+
+    once: gives (time of the calls, time put off).
+    """
+    tries = []
+    for _ in range(TRIES):
+        tries.append(once())
+        if tries[-1][1] <= LEAST_NS:
+            return 0.0
+    called, late = (min(column) for column in zip(*tries))
+    return float(late) / max(called, 1)

@@ -11,7 +11,6 @@ import numpy as np
 
 from . import names, put_off
 from .backend import no_span
-from .clock import Stopwatch
 
 REPLAYED_STEPS = 3
 DRAWN_BYTES = 16 << 20  # of operand sets between the first and the last, which are written over as well
@@ -40,17 +39,17 @@ def network(net, initial, weights, steps, seed, feed, trains, block):
         moved = _moved(net, before)
         arrays[names.array("run", "moved")] = np.sqrt(sum(np.sum(np.square(one)) for one in moved.values()))
         net.restore(initial)
-        with Stopwatch() as watch:
-            handles = net.train(_batches(feed, seed, REPLAYED_STEPS), no_span)
-            net.sync(handles[-1])
+        handles = net.train(_batches(feed, seed, REPLAYED_STEPS), no_span)
+        net.sync(handles[-1])
         arrays[names.array("replay", "losses")] = np.array([float(net.numpy(handle)) for handle in handles])
         arrays.update((names.array("replay/moved", name), one) for name, one in _moved(net, before).items())
         net.restore(initial)
         _apply(net, weights, seed, REPLAYED_STEPS, 0.01)
         arrays.update((names.array("replay/given", name), one) for name, one in _moved(net, before).items())
         net.restore(initial)
-        batches = list(_batches(feed, seed, put_off.filling(watch.wall, REPLAYED_STEPS)))
-        deferred["train_block"] = put_off.of_steps(net, batches)
+        one = list(_batches(feed, seed, 1))
+        count = put_off.filling(lambda: net.sync(net.train(one, no_span)[-1]))
+        deferred["train_block"] = put_off.of_steps(net, list(_batches(feed, seed, count)))
         net.restore(initial)
     arrays[names.array("replay", "logits")], deferred["infer_block"] = _passes(net, weights, feed, seed + 1, block)
     return arrays, deferred
@@ -62,19 +61,14 @@ def _passes(net, weights, feed, seed, count):
     As in a timed block the last pass alone is waited for. All are read once the weights are others: a pass that was left
     for later is computed with those.
     """
-    handles, logits = [], []
-    with Stopwatch() as watch:
-        for gather in _batches(feed, seed, count):
-            handles.append(net.infer(net.batch(gather()[0], None)[0]))
-            if net.overwrites:
-                logits.append(np.array(net.numpy(handles[-1])))
-        net.sync(handles[-1])
-    if not net.overwrites:
-        state = net.snapshot()
-        _apply(net, weights, seed, 1, DISTURBANCE)
-        logits = [np.asarray(net.numpy(handle)) for handle in handles]
-        net.restore(state)
-    more = put_off.filling(watch.wall, count)
+    handles = [net.infer(net.batch(gather()[0], None)[0]) for gather in _batches(feed, seed, count)]
+    net.sync(handles[-1])
+    state = net.snapshot()
+    _apply(net, weights, seed, 1, DISTURBANCE)
+    logits = [np.asarray(net.numpy(handle)) for handle in handles]
+    net.restore(state)
+    one = net.batch(next(_batches(feed, seed, 1))()[0], None)[0]
+    more = put_off.filling(lambda: net.sync(net.infer(one)))
     inputs = [net.batch(gather()[0], None)[0] for gather in _batches(feed, seed, more)]
     return np.stack(logits), put_off.of_passes(net, inputs)
 
@@ -123,9 +117,7 @@ def operator(backend, item, function, sets, fresh, positions):
     for values, new in zip((sets[0], sets[-1]), fresh):
         result = _result(backend, item, function, values, new)
         backend.finish(result)
-        found.append(
-            _value(backend, result)
-        )  # read at once: a call with static memory writes its next result over this one
+        found.append(_value(backend, result))
     return found + _in_a_row(
         backend, item, function, [sets[at] for at in positions], fresh[2:], _part_of(found[0], fresh[0])
     )
@@ -134,18 +126,10 @@ def operator(backend, item, function, sets, fresh, positions):
 def _in_a_row(backend, item, function, sets, fresh, part):
     """Values of results as a timed loop leaves them: the last call alone is waited for. They are read once the operands are
     others, which a call that was left for later is computed with; not where the result may lie in the operands' own memory
-    (part), or can only be read otherwise."""
-    at_once = backend.overwrites or backend.recomputes
-    results, values = [], []
-    for operands, new in zip(sets, fresh):
-        results.append(_result(backend, item, function, operands, new))
-        if at_once:
-            backend.finish(results[-1])
-            values.append(_value(backend, results[-1]))
-    if not results or at_once:
-        return values
-    backend.finish(results[-1])
-    if not (part or item.creates or item.task.get("in_place")):
+    (part), or where to read it is to call once more."""
+    results = [_result(backend, item, function, operands, new) for operands, new in zip(sets, fresh)]
+    backend.finish(results[-1] if results else None)
+    if not (part or item.creates or item.task.get("in_place") or backend.recomputes):
         for operands, new in zip(sets, fresh):
             for operand, one in zip(operands, new):
                 _rewritten(backend, operand, _other(one))

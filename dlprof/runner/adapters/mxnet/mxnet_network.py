@@ -16,7 +16,6 @@ class GluonNetwork(Network):
     def __init__(self, mx, mode, context, description, weights):
         self._mx = mx
         self._mode = mode
-        self.overwrites = mode == "hybrid-static"
         self._context = context
         self._layers = layer_list.resolve(description["model"])
         self._layout = channels_first.Weights(self._layers)

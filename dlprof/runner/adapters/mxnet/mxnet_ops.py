@@ -21,7 +21,6 @@ class MXNetCalls(Calls):
         self._mx = mx
         self._mode = mode
         self._context = context
-        self.overwrites = mode == "hybrid-static"
         self._square = None
 
     def tensor(self, value, call):
