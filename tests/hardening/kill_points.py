@@ -403,7 +403,7 @@ while True:
 
 def script_verb() -> Verb:
     sides = ["--a", f"sh -c '{sys.executable} program.py; true'", "--b", f"{sys.executable} program.py"]
-    more = ["--step", "__main__:step", "--traces", "0", "--trials", str(TRIALS), "--budget", "10s", "-o", "out"]
+    more = ["--step", "__main__:step", "--traces", "0", "--trials", str(TRIALS), "-o", "out"]
     return Verb(
         ["compare", *sides, *more], ["compare", "--resume", "out", *sides], of_comparison, TRIALS, whole_comparison
     )
