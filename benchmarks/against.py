@@ -41,8 +41,9 @@ with tempfile.TemporaryDirectory() as folder:
 def reading(checkout: Path, trace: Path, repeat: int) -> tuple[float, float]:
     """(CPU s, wall s) of one reading."""
     environ = {**os.environ, "PYTHONPATH": str(checkout), "PYTHONDONTWRITEBYTECODE": "1"}
-    command = [sys.executable, "-c", READING, str(trace), str(repeat)]
-    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True)
+    command = [sys.executable, "-c", READING, str(trace.resolve()), str(repeat)]
+    # In the checkout, for with -c the working folder comes before PYTHONPATH: both sides would read with one code.
+    done = subprocess.run(command, capture_output=True, text=True, env=environ, check=True, cwd=checkout)
     cpu, wall = done.stdout.split()
     return float(cpu), float(wall)
 
