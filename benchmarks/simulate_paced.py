@@ -256,7 +256,7 @@ def tables(comparisons: int) -> Iterator[tuple[str, tuple[str, ...], Iterator[tu
     """(title, column titles, rows) of each."""
     yield (
         f"Rounds by the rule and {LENET.before} in each trial, as before; nothing differs: the worst over scales of both "
-        f"noises and margins (as before: rounds of SD {USUAL:.2f} only), {comparisons} comparisons a cell",
+        f"noises and margins (as before: rounds of SD {USUAL:.2f} only), {comparisons // 2} comparisons a cell",
         (
             "world",
             "false differences",
@@ -267,7 +267,7 @@ def tables(comparisons: int) -> Iterator[tuple[str, tuple[str, ...], Iterator[tu
             "95 % limit",
             "covered",
         ),
-        nulls(comparisons),
+        nulls(comparisons // 2),
     )
     side = ("found", "trials", "rounds", "seconds", "seconds ÷ found", "found in 5 min")
     yield (

@@ -98,7 +98,8 @@ def truth_of(world: World, scale: float) -> float | np.ndarray:
     return np.cumsum(_line(scale)) / np.arange(1, LAST + 1) if world.make is drifting else 0.0
 
 
-TIGHT = (0.01, 0.025, 0.05)
+TIGHT = (0.002, 0.01, 0.025, 0.05)
+"""Of the noise around two speeds: from processes of one speed that are all alike to some that hide it."""
 WORLDS = (
     World("normal", normal),
     World("heavy tails: Student t, 3 degrees of freedom", student3),
@@ -115,11 +116,12 @@ WORLDS = (
     World("two speeds 39 % apart, half and half, both sides", speeds(0.39, 0.5, 2), TIGHT),
     World("two speeds 39 % apart, 1 in 4 slow, both sides", speeds(0.39, 0.25, 2), TIGHT),
     World("two speeds 39 % apart, 1 in 10 slow, both sides", speeds(0.39, 0.10, 2), TIGHT),
-    World("two speeds 10 % apart, 1 in 4 slow, one side", speeds(0.10, 0.25, 1), (0.05, 0.107)),
-    World("two speeds 10 % apart, 1 in 10 slow, one side", speeds(0.10, 0.10, 1), (0.05, 0.107)),
+    World("two speeds 10 % apart, 1 in 4 slow, one side", speeds(0.10, 0.25, 1), TIGHT),
+    World("two speeds 10 % apart, 1 in 10 slow, one side", speeds(0.10, 0.10, 1), TIGHT),
     World("autocorrelation .1", autocorrelated(0.1)),
     World("autocorrelation .3", autocorrelated(0.3)),
     World("autocorrelation .5", autocorrelated(0.5), beyond=True),
+    World("two speeds 20 % apart, 1 in 4 slow, one side", speeds(0.20, 0.25, 1), TIGHT, beyond=True),
     World("two speeds 39 % apart, 1 in 4 slow, one side", speeds(0.39, 0.25, 1), TIGHT, beyond=True),
     World("two speeds 39 % apart, 1 in 10 slow, one side", speeds(0.39, 0.10, 1), TIGHT, beyond=True),
     World("two speeds twofold apart, half and half, one side", speeds(1.0, 0.5, 1), TIGHT, beyond=True),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import runpy
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal
@@ -41,13 +41,15 @@ _PLACES: Final = frozenset({"a.capture", "b.capture", "facts.folder", "side.capt
 _ROOT: Final = re.compile(r"^(comparisons\.[a-h]{2}|sides\[\d+\])\.")
 """What stands before the path in a comparison that a ranking holds, or before one of its sides."""
 _RULED: Final = re.compile(
-    r"(items\[\d+\]\.)?(verdict|p|q|sentence|more_trials|warnings(\[\d+\])?|ratio\.(low|high|method))"
-    r"|facts\.summary|facts\.tax\.[ab]\.(difference_ns|explains|statement)"
+    r"(items\[\d+\]\.)?(verdict|p|q|sentence|more_trials|warnings(\[\d+\])?|(mean_)?ratio\.(low|high|method))"
+    r"|facts\.(summary|speeds\[\d+\]\.sentence|geometric_mean\.(low|high))|facts\.tax\.[ab]\.(difference_ns|explains|statement)"
     r"|ledger\.(untraced_gap_ns|profiling_ns|notes|statement|lines\[\d+\]\.(low_ns|high_ns))"
 )
 """What a rule decides (of stopping, of intervals, of what a trace is held against), and not a table alone."""
 _RULES: Final = 2
-"""Schema version since which the rules are those of today."""
+"""Schema version since which a result states by `ratio.method` which rule its intervals follow."""
+_EARLIER: Final = ("Student t over trials, log scale, with an allowance for dependence and skew",)
+"""Methods of earlier rules of the interval (schema 2: before it allowed for a speed that no trial met)."""
 _MANIFEST: Final = (
     "manifest_version schema_version kind dlprof_version created command complete framework version device mode fidelity "
     "workload options seed environment machine data child trace sides trials warnings files"
@@ -186,7 +188,8 @@ def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
         return
     found = [text for text in differences(stated, anew, whole="") if _ROOT.sub("", text.split(":")[0]) not in _PLACES]
     version = capture.manifest.schema_version
-    ruled = [text for text in found if version < _RULES and _RULED.fullmatch(text.split(": stated ")[0])]
+    earlier = version < _RULES or _method_of(stated) in _EARLIER
+    ruled = [text for text in found if earlier and _RULED.fullmatch(_ROOT.sub("", text.split(": stated ")[0]))]
     if ruled:
         told = f"{len(ruled)} statements are by rules of an earlier dlprof (schema {version}), such as {ruled[0]}"
         yield Check(where, "unchecked", told)
@@ -202,6 +205,17 @@ def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
     ledger = f", {len(stated['ledger']['lines'])} lines of the ledger" if stated.get("ledger") else ""
     told = f"{len(stated['items'])} verdicts, {len(stated['rows'])} rows{ledger}, warnings and facts"
     yield Check(where, "agrees", f"{told}: the same when computed anew{', but for those' if ruled else ''}")
+
+
+def _method_of(stated: object) -> object:
+    """What a comparison.json, or a ranking's, says of how its intervals were made; None where it says nothing."""
+    if not isinstance(stated, Mapping):
+        return None
+    if pairs := stated.get("comparisons"):
+        return _method_of(next(iter(pairs.values()))) if isinstance(pairs, Mapping) else None
+    items = stated.get("items")
+    ratio = items[0].get("ratio") if isinstance(items, list) and items and isinstance(items[0], Mapping) else None
+    return ratio.get("method") if isinstance(ratio, Mapping) else None
 
 
 def _study(path: Path, prefix: str = "") -> Iterator[Check]:

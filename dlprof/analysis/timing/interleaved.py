@@ -31,7 +31,8 @@ def of(told: Interleaved, timings: pa.Table, item: str, *, adaptive: bool) -> In
     sd = max(statistics.stdev(ratios), _NO_SD) if measured else PRIOR_SD
     planned = n if n >= stats.FIRST_LOOK else stats.MIN_TRIALS
     alpha = stats.look_alpha(planned) if adaptive else stats.FIXED_ALPHA
-    smallest, in_lockstep = (stats.detectable_effect(planned, one, alpha) for one in (sd, LOCKSTEP_SD))
+    whole = stats.FIXED_ALPHA
+    smallest, in_lockstep = (stats.detectable_effect(planned, one, alpha, whole=whole) for one in (sd, LOCKSTEP_SD))
     found = replace(
         told,
         trials=planned,
@@ -40,7 +41,7 @@ def of(told: Interleaved, timings: pa.Table, item: str, *, adaptive: bool) -> In
         lockstep_sd=LOCKSTEP_SD,
         smallest=smallest,
         lockstep_smallest=in_lockstep,
-        lockstep_trials=None if smallest is None else stats.needed_trials(LOCKSTEP_SD, smallest, alpha),
+        lockstep_trials=None if smallest is None else stats.needed_trials(LOCKSTEP_SD, smallest, alpha, whole=whole),
     )
     return replace(found, statement=_statement(found))
 

@@ -37,5 +37,6 @@ def _sentence(one: stats.Speeds, side: Side) -> str:
     return (
         f"{one.side.upper()}'s processes come in two speeds: {format_ns(one.fast_ns)} ({len(one.fast)} of {n} trials) and "
         f"{format_ns(one.slow_ns)} ({len(one.slow)} of {n}) ({side.label}); "
-        "the ratio is a mean over both, at which no process ran"
+        "the ratio is a mean over both, at which no process ran, and its interval is too narrow where one speed is much rarer "
+        "than the other"
     )

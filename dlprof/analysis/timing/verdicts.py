@@ -47,9 +47,10 @@ def items(
     found = {name: _result(trials, margin, alpha, adaptive, sides) for name, trials in trials_of.items()}
     order = sorted(found, key=lambda name: _rank(name, headline))
     results = [found[name] for name in order]
+    whole = stats.pair_alpha(stats.FIXED_ALPHA, sides) if adaptive else None
     corrected = _correct([result for result, _ in results], first=1 if order and order[0] in HEADLINES else 0)
     return tuple(
-        _item(name, result, medians, extra, trials_of[name], a, b)
+        _item(name, result, medians, extra, trials_of[name], a, b, whole)
         for name, (result, medians), extra in zip(order, results, corrected, strict=True)
     )
 
@@ -104,6 +105,7 @@ def _item(
     trials: Sequence[stats.TrialRatio],
     a: Side,
     b: Side,
+    whole: float | None,
 ) -> ItemResult:
     verdict, q, further = judged
     ratio = None
@@ -111,7 +113,7 @@ def _item(
         ratio = Ratio(result.estimate, result.low, result.high, result.confidence, result.trials, result.method)
     a_ns, b_ns = (None if math.isnan(ns) else ns for ns in medians)
     more = result.more_trials if verdict == "inconclusive" else None
-    mean = _mean(trials, result)
+    mean = _mean(trials, result, whole)
     drifts = stats.drifts(trials)
     unit = _UNIT.get(name, name)
     return ItemResult(
@@ -130,9 +132,9 @@ def _item(
     )
 
 
-def _mean(trials: Sequence[stats.TrialRatio], result: stats.Result) -> Ratio | None:
+def _mean(trials: Sequence[stats.TrialRatio], result: stats.Result, whole: float | None) -> Ratio | None:
     """The ratio of means, at the level of the verdict's interval."""
-    found = stats.mean_ratio(trials, result.alpha)
+    found = stats.mean_ratio(trials, result.alpha, whole=whole)
     if found is None:
         return None
     how = "ratio of mean times, geometric mean over trials"

@@ -86,7 +86,8 @@ def check_gate(options: CompareOptions, workload: Workload, trust: KnownError | 
 
 def _remedy(gate: float, trust: KnownError) -> str:
     adaptive = trust.alpha != stats.FIXED_ALPHA
-    needed = stats.needed_trials(trust.sd, gate, stats.LOOK_ALPHA if adaptive else stats.FIXED_ALPHA)
+    level = stats.LOOK_ALPHA if adaptive else stats.FIXED_ALPHA
+    needed = stats.needed_trials(trust.sd, gate, level, whole=stats.FIXED_ALPHA)
     wider = "" if trust.smallest is None else f"--gate {math.ceil(trust.smallest * 100)}% or wider, or "
     if adaptive and needed > _MOST_TRIALS:
         needed = stats.needed_trials(trust.sd, gate)

@@ -15,7 +15,7 @@ def words(allowed: float, sd: float, trial_s: float, alpha: float = stats.LOOK_A
     at = f"at {100 * allowed:g} %"
     if not sd > 0:
         return f"{at}: what this gate can show is not known, since the trials do not vary"
-    needed = max(stats.needed_trials(sd, allowed, alpha), stats.MIN_TRIALS)
+    needed = max(stats.needed_trials(sd, allowed, alpha, whole=stats.FIXED_ALPHA), stats.MIN_TRIALS)
     both = f"fails a true {format_change((1 + allowed) ** 2)} and passes a true 0 % with 80 % in {needed} trials"
     last = stats.look_schedule()[-1]
     beyond = f", more than the {last} of an adaptive comparison" if needed > last and alpha != stats.FIXED_ALPHA else ""

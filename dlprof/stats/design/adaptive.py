@@ -12,8 +12,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from dlprof.stats.inference.multiple import pair_alpha
 from dlprof.stats.inference.verdict import compare
-from dlprof.stats.result import AGREE_ALPHA, FIRST_LOOK, LARGE, MIN_TRIALS, Result, Verdict, look_alpha
-from dlprof.stats.sample.allowance import factors, first_look
+from dlprof.stats.result import AGREE_ALPHA, FIRST_LOOK, FIXED_ALPHA, LARGE, MIN_TRIALS, Result, Verdict, look_alpha
+from dlprof.stats.sample.allowance import factors, first_look, unmet
 from dlprof.stats.sample.location import Floats, finite, signflip_pvalue, t_quantile
 
 VERDICTS: Final[tuple[Verdict, ...]] = ("inconclusive", "equivalent", "negligible", "faster", "slower")
@@ -99,9 +99,10 @@ def stop_each(
     stopped = np.zeros(runs, dtype=np.int64)
     true = np.broadcast_to(np.asarray(truth, dtype=np.float64), draws.shape)
     sums = _Sums.of(draws)
+    whole = FIXED_ALPHA if alpha is None else alpha
     for n in looks:
         level = look_alpha(n) if alpha is None else alpha
-        so_far = sums.first(n, alive)
+        so_far = sums.first(n, alive, unmet(n, whole))
         low, high = so_far.bounds(level)
         code = _codes(so_far, draws[alive, :n], level, delta, adaptive=alpha is None)
         if alpha is None and n < MIN_TRIALS:
@@ -131,11 +132,12 @@ def stop_together(
     verdict, covered = np.zeros((runs, pairs), dtype=np.int64), np.zeros((runs, pairs), dtype=bool)
     stopped = np.zeros(runs, dtype=np.int64)
     sums = [_Sums.of(draws[:, pair]) for pair in range(pairs)]
+    whole = pair_alpha(FIXED_ALPHA if alpha is None else alpha, sides)
     for n in looks:
         level = pair_alpha(look_alpha(n) if alpha is None else alpha, sides)
         code, holds = np.empty((alive.size, pairs), dtype=np.int64), np.empty((alive.size, pairs), dtype=bool)
         for pair in range(pairs):
-            so_far = sums[pair].first(n, alive)
+            so_far = sums[pair].first(n, alive, unmet(n, whole))
             low, high = so_far.bounds(level)
             code[:, pair] = _codes(so_far, draws[alive, pair, :n], level, delta, adaptive=alpha is None)
             if alpha is None and n < MIN_TRIALS:
@@ -150,9 +152,10 @@ def stop_together(
 
 @dataclass(frozen=True, slots=True)
 class _SoFar:
-    """What n values a row come to: (runs,) mean, standard error, and the factors of `allowance.widening`."""
+    """What n values a row come to: (runs,) mean, standard error, factors of `allowance.widening`; and the least half-width."""
 
     n: int
+    least: float
     mean: Floats
     error: Floats
     low: Floats
@@ -161,7 +164,8 @@ class _SoFar:
     def bounds(self, alpha: float) -> tuple[Floats, Floats]:
         """`allowance.bounds`."""
         half = t_quantile(1 - alpha / 2, self.n - 1) * self.error
-        return self.mean - half * self.low, self.mean + half * self.high
+        low, high = np.maximum(half * self.low, self.least), np.maximum(half * self.high, self.least)
+        return self.mean - low, self.mean + high
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,8 +189,8 @@ class _Sums:
         squares = x * x
         return cls(centre, x, *(np.cumsum(part, axis=1) for part in (x, squares, squares * x, neighbours)))
 
-    def first(self, n: int, rows: NDArray[np.int64]) -> _SoFar:
-        """Of the first n values of some rows."""
+    def first(self, n: int, rows: NDArray[np.int64], least: float) -> _SoFar:
+        """Of the first n values of some rows; least: `allowance.unmet` of them."""
         total, squared, cubed, products = (
             sums[rows, n - 1] for sums in (self.ones, self.squares, self.cubes, self.products)
         )
@@ -196,7 +200,7 @@ class _Sums:
         ends = self.values[rows, 0] + self.values[rows, n - 1]
         lag = products - mean * (2 * total - ends) + (n - 1) * mean**2
         low, high = factors(n, squares, lag, cubes)
-        return _SoFar(n, self.centre + mean, np.sqrt(squares / ((n - 1) * n)), low, high)
+        return _SoFar(n, least, self.centre + mean, np.sqrt(squares / ((n - 1) * n)), low, high)
 
 
 def _codes(so_far: _SoFar, x: Floats, alpha: float, delta: float, *, adaptive: bool) -> NDArray[np.int64]:

@@ -14,7 +14,7 @@ from scipy import special
 from dlprof.stats.design.adaptive import look_schedule, stop_each
 from dlprof.stats.inference.planning import detectable_effect
 from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS
-from dlprof.stats.sample.allowance import widening
+from dlprof.stats.sample.allowance import unmet_pvalue, widening
 from dlprof.stats.sample.location import Floats, finite, t_bounds
 
 MINUTES: Final = (2.0, 5.0, 10.0, 20.0, 60.0)
@@ -68,8 +68,11 @@ class Calibration:
     detectable: tuple[tuple[float, float | None], ...]
 
     def smallest_effect(self, trials: int, alpha: float = FIXED_ALPHA) -> float | None:
-        """Relative slow-down that so many trials find with 80 % power here: a tighter gate cannot be decided by them."""
-        return detectable_effect(trials, self.sd, alpha)
+        """Relative slow-down that so many trials find with 80 % power here: a tighter gate cannot be decided by them.
+
+        alpha: the level of the last look of an adaptive comparison, or of a fixed number of trials.
+        """
+        return detectable_effect(trials, self.sd, alpha, whole=FIXED_ALPHA)
 
 
 def calibrate(
@@ -211,7 +214,8 @@ def any_false_discovery(
         low, high = widening(np.moveaxis(draws, 1, -1))
         error = draws.std(axis=1, ddof=1) / math.sqrt(n) * np.where(mean > 0, low, high)
         t = np.divide(mean, error, out=np.zeros_like(error), where=error > 0)
-        p = np.sort(2 * special.stdtr(n - 1, -np.abs(t)), axis=1)
+        met = 2 * special.stdtr(n - 1, -np.abs(t))
+        p = np.sort(np.maximum(met, unmet_pvalue(mean, n, level, level)), axis=1)
         return float((p <= thresholds).any(axis=1).mean())
 
     repeats = [once(matrix[generator.integers(0, len(matrix), len(matrix))]) for _ in range(pools)]

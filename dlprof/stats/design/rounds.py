@@ -11,7 +11,7 @@ from typing import Final
 import numpy as np
 
 from dlprof.stats.inference.planning import detectable_effect
-from dlprof.stats.result import look_alpha
+from dlprof.stats.result import FIXED_ALPHA, look_alpha
 from dlprof.stats.sample.location import Floats
 from dlprof.stats.trial.log_ratio import FEWEST_ROUNDS, TrialRatio
 
@@ -119,5 +119,5 @@ def _trials_for(deviation: Floats) -> Floats:
 @functools.cache
 def _table() -> tuple[Floats, Floats]:
     """Largest standard deviation at which n trials of an adaptive comparison have 80 % power at 1, and n."""
-    effects = [detectable_effect(n, 1.0, look_alpha(n)) or math.inf for n in _PLANNED]
+    effects = [detectable_effect(n, 1.0, look_alpha(n), whole=FIXED_ALPHA) or math.inf for n in _PLANNED]
     return 1 / np.log1p(np.array(effects)), np.array(_PLANNED, dtype=np.float64)

@@ -23,6 +23,8 @@ STANDS_OUT: Final = "by their timings some trials stand out"
 _LEVEL: Final = math.log(1.25)
 _NOISE: Final = 3.0
 _STRAY: Final = 3.5
+_LEAST_STRAY: Final = math.log(1.05)
+"""Calm trials that agree within a percent have strays by their own measure too, in one comparison of seven: not worth a word."""
 _NORMAL_MAD: Final = 1.4826
 _ORDER_ALPHA: Final = 0.01
 
@@ -49,7 +51,7 @@ def disturbances(trials: Sequence[TrialRatio]) -> tuple[Disturbance, ...]:
 
     level: both sides together ≥ 25 % off the median of the trials. shift: the shared level changed by ≥ 25 % within the
     trial. noise: rounds vary ≥ 3 times as much as in the median trial. stray (n ≥ 6): the log-ratio lies ≥ 3.5 robust
-    standard deviations (1.4826 × MAD) off the median.
+    standard deviations (1.4826 × MAD), and 5 % at least, off the median.
     """
     usable = [(i, t) for i, t in enumerate(trials) if math.isfinite(t.log_ratio)]
     if not usable:
@@ -82,7 +84,8 @@ def _strays(ratios: Floats, index: Sequence[int]) -> list[Disturbance]:
     if scale == 0:
         return []
     text = "its ratio is {0:.2f} times that of the median trial"
-    return [_flag(i, "stray", math.exp(d), text) for i, d in zip(index, off, strict=True) if abs(d) >= _STRAY * scale]
+    least = max(_STRAY * scale, _LEAST_STRAY)
+    return [_flag(i, "stray", math.exp(d), text) for i, d in zip(index, off, strict=True) if abs(d) >= least]
 
 
 def compare_trials(

@@ -11,7 +11,7 @@ import numpy as np
 
 from dlprof.names import SIDES
 from dlprof.stats.result import FIRST_LOOK, Drift
-from dlprof.stats.sample.allowance import bounds
+from dlprof.stats.sample.allowance import bounds, unmet
 from dlprof.stats.sample.location import Floats, varies
 from dlprof.stats.trial.log_ratio import TrialRatio
 
@@ -31,11 +31,12 @@ class MeanRatio:
     trials: int
 
 
-def mean_ratio(trials: Sequence[TrialRatio], alpha: float) -> MeanRatio | None:
+def mean_ratio(trials: Sequence[TrialRatio], alpha: float, *, whole: float | None = None) -> MeanRatio | None:
     """The ratio of mean times, each trial's own (all kept iterations), with the interval over trials at 1 − alpha.
 
     Where five calls in a hundred take 20 times as long, this is what a user waits for, and the typical ratio beside it is
-    what he sees most of the time. None without a trial that has one.
+    what he sees most of the time. whole: error level of the comparison of which this is a look; alpha where it is none. None
+    without a trial that has one.
     """
     logs = np.array([t.log_mean_ratio for t in trials], dtype=np.float64)
     logs = logs[np.isfinite(logs)]
@@ -43,7 +44,8 @@ def mean_ratio(trials: Sequence[TrialRatio], alpha: float) -> MeanRatio | None:
         return None
     low = high = None
     if logs.size > 1 and varies(logs):
-        low, high = (math.exp(min(max(float(end), -700.0), 700.0)) for end in bounds(logs, alpha))
+        ends = bounds(logs, alpha, unmet(logs.size, whole or alpha))
+        low, high = (math.exp(min(max(float(end), -700.0), 700.0)) for end in ends)
     return MeanRatio(math.exp(float(logs.mean())), low, high, 1 - alpha, int(logs.size))
 
 

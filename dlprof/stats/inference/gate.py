@@ -10,10 +10,10 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
-from dlprof.stats.inference.multiple import benjamini_hochberg
+from dlprof.stats.inference.multiple import benjamini_hochberg, pair_alpha
 from dlprof.stats.inference.planning import needed_trials
 from dlprof.stats.inference.verdict import compare
-from dlprof.stats.result import MIN_TRIALS, Result
+from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS, Result
 from dlprof.stats.sample.location import finite
 
 GateState = Literal["passed", "failed", "undecided"]
@@ -56,7 +56,8 @@ def gate(
     p = None
     if result.p is not None and result.estimate is not None:
         p = result.p / 2 if result.estimate > 1 else 1 - result.p / 2
-    return Gated(state, result, p, _more_trials(result, allowed) if state == "undecided" else None)
+    whole = pair_alpha(FIXED_ALPHA, sides) if adaptive else result.alpha
+    return Gated(state, result, p, _more_trials(result, allowed, whole) if state == "undecided" else None)
 
 
 def gate_all(found: Sequence[Gated]) -> tuple[GateState, tuple[GateState, ...], tuple[float | None, ...]]:
@@ -80,11 +81,11 @@ def gate_all(found: Sequence[Gated]) -> tuple[GateState, tuple[GateState, ...], 
     return ("passed" if all(state == "passed" for state in states) else "undecided"), tuple(states), q
 
 
-def _more_trials(result: Result, allowed: float) -> int | None:
+def _more_trials(result: Result, allowed: float, whole: float) -> int | None:
     if result.sd is None or result.estimate is None or not result.sd > 0:
         return max(MIN_TRIALS - result.trials, 0) or None
-    needed = needed_trials(result.sd, allowed, result.alpha) if allowed > 0 else result.trials
+    needed = needed_trials(result.sd, allowed, result.alpha, whole=whole) if allowed > 0 else result.trials
     seen = math.expm1(abs(math.log(result.estimate)))
     if needed <= result.trials and seen > 0:
-        needed = needed_trials(result.sd, seen, result.alpha)
+        needed = needed_trials(result.sd, seen, result.alpha, whole=whole)
     return max(needed - result.trials, MIN_TRIALS - result.trials, 1)

@@ -10,32 +10,34 @@ import numpy as np
 from scipy import special
 
 from dlprof.stats.result import FIXED_ALPHA, POWER
-from dlprof.stats.sample.allowance import PLANNED
+from dlprof.stats.sample.allowance import PLANNED, unmet
 from dlprof.stats.sample.location import Floats, t_quantile
 
 _MOST_TRIALS: Final = 1_000_000
 
 
-def power(n: int, sd: float, effect: float, alpha: float = FIXED_ALPHA) -> float:
+def power(n: int, sd: float, effect: float, alpha: float = FIXED_ALPHA, *, whole: float | None = None) -> float:
     """Probability that a two-sided t test over `n` trials rejects when B takes `1 + effect` times A's time.
 
     sd: standard deviation between trials of the log-ratio. For independent normal log-ratios (non-central t), with the
-    interval as much wider as `allowance.PLANNED`. n < 2 → 0.
+    interval as much wider as `allowance.PLANNED`, and no narrower than `allowance.unmet`. whole: error level of the comparison
+    of which this is a look; alpha where it is none. n < 2 → 0.
     """
     _check(sd, alpha)
     if n < 2:
         return 0.0
-    return _power_log(n, sd, abs(math.log1p(effect)), alpha)
+    return _power_log(n, sd, abs(math.log1p(effect)), alpha, whole or alpha)
 
 
-def _power_log(n: int, sd: float, shift: float, alpha: float) -> float:
+def _power_log(n: int, sd: float, shift: float, alpha: float, whole: float) -> float:
     """P(|T| > critical) as the mean, over the chi distribution of the sample sd, of a normal probability.
 
     Quadrature in place of scipy's non-central t (`nctdtr`), which answers NaN for few degrees of freedom (seen: 1 and 2).
     """
     scale, weight = _sample_sds(n - 1)
-    centre = shift * math.sqrt(n) / sd
-    bound = PLANNED * t_quantile(1 - alpha / 2, n - 1) * scale
+    unit = math.sqrt(n) / sd
+    centre = shift * unit
+    bound = np.maximum(PLANNED * t_quantile(1 - alpha / 2, n - 1) * scale, unmet(n, whole) * unit)
     return float(weight @ (special.ndtr(centre - bound) + special.ndtr(-centre - bound)))
 
 
@@ -53,36 +55,42 @@ def _legendre() -> tuple[Floats, Floats]:
     return nodes, weights
 
 
-def needed_trials(sd: float, effect: float, alpha: float = FIXED_ALPHA, target: float = POWER) -> int:
-    """Fewest trials with which a relative effect is found with probability `target`; at least 2.
+def needed_trials(
+    sd: float, effect: float, alpha: float = FIXED_ALPHA, target: float = POWER, *, whole: float | None = None
+) -> int:
+    """Fewest trials with which a relative effect is found with probability `target`; at least 2. whole: as of `power`.
 
-    The exact form of ⌈((1.42·t₁₋α/₂ + t_target)·sd/δ)²⌉ with δ = ln(1 + effect). Raises `ValueError` for effect = 0.
+    The exact form of ⌈((1.42·t₁₋α/₂ + t_target)·sd/δ)²⌉ with δ = ln(1 + effect), where that leaves the interval wide enough
+    for a speed not met. Raises `ValueError` for effect = 0.
     """
     _check(sd, alpha)
     if math.log1p(effect) == 0:
         raise ValueError("no number of trials finds an effect of zero")
     low, high = 1, 2
-    while power(high, sd, effect, alpha) < target:
+    while power(high, sd, effect, alpha, whole=whole) < target:
         low, high = high, high * 2
         if high > _MOST_TRIALS:
             return _MOST_TRIALS
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if power(middle, sd, effect, alpha) >= target else (middle, high)
+        enough = power(middle, sd, effect, alpha, whole=whole) >= target
+        low, high = (low, middle) if enough else (middle, high)
     return high
 
 
-def detectable_effect(n: int, sd: float, alpha: float = FIXED_ALPHA, target: float = POWER) -> float | None:
-    """Smallest relative slow-down that `n` trials find with probability `target`; None for n < 2."""
+def detectable_effect(
+    n: int, sd: float, alpha: float = FIXED_ALPHA, target: float = POWER, *, whole: float | None = None
+) -> float | None:
+    """Smallest relative slow-down that `n` trials find with probability `target`; None for n < 2. whole: as of `power`."""
     _check(sd, alpha)
     if n < 2:
         return None
     low, high = 0.0, sd
-    while _power_log(n, sd, high, alpha) < target:
+    while _power_log(n, sd, high, alpha, whole or alpha) < target:
         low, high = high, high * 2
     for _ in range(60):
         middle = (low + high) / 2
-        low, high = (low, middle) if _power_log(n, sd, middle, alpha) >= target else (middle, high)
+        low, high = (low, middle) if _power_log(n, sd, middle, alpha, whole or alpha) >= target else (middle, high)
     return math.expm1(high)
 
 

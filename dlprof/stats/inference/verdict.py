@@ -20,11 +20,11 @@ from dlprof.stats.result import (
     Verdict,
     look_alpha,
 )
-from dlprof.stats.sample.allowance import bounds, first_look, widening
+from dlprof.stats.sample.allowance import SECOND_SPEED, bounds, first_look, unmet, unmet_pvalue, widening
 from dlprof.stats.sample.autocorrelation import autocorrelation
 from dlprof.stats.sample.location import Floats, finite, signflip_pvalue, varies
 
-METHOD: Final = "Student t over trials, log scale, with an allowance for dependence and skew"
+METHOD: Final = "Student t over trials, log scale, with an allowance for dependence, skew and an unmet speed"
 _LARGEST_LOG: Final = 60.0  # a ratio of 1e26 is a broken clock, not a measurement
 
 
@@ -54,6 +54,7 @@ def compare(
     given = finite(log_ratios)
     level = alpha if alpha is not None else (look_alpha(given.size) if adaptive else FIXED_ALPHA)
     level = pair_alpha(level, sides)
+    whole = pair_alpha(FIXED_ALPHA, sides) if adaptive else level
     if not 0 < level < 0.5:
         raise ValueError(f"alpha must lie between 0 and .5, got {level}")
     if not 0 < margin < 1:
@@ -68,7 +69,7 @@ def compare(
         return _no_evidence(given, 1, level, margin, "one trial: no interval")
     if not varies(given):
         return _no_evidence(given, given.size, level, margin, f"all {given.size} trials gave the same ratio")
-    return _judge(given, level, margin, adaptive, seed)
+    return _judge(given, level, whole, margin, adaptive, seed)
 
 
 def _no_evidence(usable: Floats, trials: int, alpha: float, margin: float, why: str) -> Result:
@@ -90,15 +91,18 @@ def _no_evidence(usable: Floats, trials: int, alpha: float, margin: float, why: 
     )
 
 
-def _judge(x: Floats, alpha: float, margin: float, adaptive: bool, seed: int) -> Result:
-    low, high = bounds(x, alpha)
+def _judge(x: Floats, alpha: float, whole: float, margin: float, adaptive: bool, seed: int) -> Result:
+    """alpha: level of the interval; whole: of the comparison, of which this may be one look."""
+    least = unmet(x.size, whole)
+    low, high = bounds(x, alpha, least)
     sd = float(x.std(ddof=1))
-    p, p_signflip = pvalue(x), signflip_pvalue(x, seed)
-    verdict = _verdict(x, alpha, margin)
+    met, p_signflip = pvalue(x), signflip_pvalue(x, seed)
+    p = None if met is None else max(met, float(unmet_pvalue(x.mean(), x.size, alpha, whole)))
+    verdict = _verdict(x, alpha, least, margin)
     if adaptive and x.size < MIN_TRIALS:
         verdict = _early(x, float(low), float(high), margin)
         low, high = first_look(low, high, math.log1p(margin))
-    disagree = _disagree(x.size, alpha, adaptive, p, p_signflip)
+    disagree = _disagree(x.size, alpha, adaptive, p if adaptive else met, p_signflip)
     if adaptive and disagree:
         verdict = "inconclusive"
     return Result(
@@ -113,14 +117,14 @@ def _judge(x: Floats, alpha: float, margin: float, adaptive: bool, seed: int) ->
         sd=sd,
         verdict=verdict,
         margin=margin,
-        more_trials=_more_trials(x, sd, alpha, margin) if verdict == "inconclusive" else None,
-        detectable=_detectable(x.size, sd, alpha),
-        warnings=_warnings(x, verdict, disagree, p, p_signflip),
+        more_trials=_more_trials(x, sd, alpha, whole, margin) if verdict == "inconclusive" else None,
+        detectable=_detectable(x.size, sd, alpha, whole),
+        warnings=(*_warnings(x, verdict, disagree, met, p_signflip), *_unmet(x.size, alpha, verdict, met, p)),
     )
 
 
 def pvalue(x: Floats) -> float | None:
-    """Two-sided p of the test that `allowance.bounds` inverts: below alpha where the (1 − alpha) interval excludes 0."""
+    """Two-sided p of the test that `allowance.bounds` inverts without a least half-width: below alpha where that excludes 0."""
     if x.size < 2 or not varies(x):
         return None
     mean = float(x.mean())
@@ -134,21 +138,21 @@ def _exp(x: float) -> float:
     return math.exp(min(max(x, -700.0), 700.0))
 
 
-def _detectable(n: int, sd: float, alpha: float) -> float | None:
-    effect = detectable_effect(n, sd, alpha) if sd < _LARGEST_LOG / 10 else None
+def _detectable(n: int, sd: float, alpha: float, whole: float) -> float | None:
+    effect = detectable_effect(n, sd, alpha, whole=whole) if sd < _LARGEST_LOG / 10 else None
     return effect if effect is not None and math.isfinite(effect) else None
 
 
-def _verdict(x: Floats, alpha: float, margin: float) -> Verdict:
+def _verdict(x: Floats, alpha: float, least: float, margin: float) -> Verdict:
     if x.size < MIN_TRIALS:
         return "inconclusive"
     delta = math.log1p(margin)
-    low, high = bounds(x, alpha)
+    low, high = bounds(x, alpha, least)
     if low > 0 or high < 0:
         if -delta < low and high < delta:
             return "negligible"
         return "slower" if low > 0 else "faster"
-    low, high = bounds(x, 2 * alpha)  # both one-sided tests at level alpha
+    low, high = bounds(x, 2 * alpha, least)  # both one-sided tests at level alpha
     return "equivalent" if -delta < low and high < delta else "inconclusive"
 
 
@@ -160,17 +164,17 @@ def _early(x: Floats, low: float, high: float, margin: float) -> Verdict:
     return "slower" if low > delta else "faster" if high < -delta else "inconclusive"
 
 
-def _more_trials(x: Floats, sd: float, alpha: float, margin: float) -> int:
+def _more_trials(x: Floats, sd: float, alpha: float, whole: float, margin: float) -> int:
     """Trials still missing for 80 % power at the margin; see docs/statistics.md, "How many more trials".
 
     The margin and not the observed effect is what is planned for: power at the observed effect restates the p-value
     (Hoenig & Heisey 2001). Once the margin is covered, only an effect between 0 and the margin keeps the verdict open,
     and the nearer of the two claims (a difference; equivalence) is planned for.
     """
-    needed = needed_trials(sd, margin, alpha)
+    needed = needed_trials(sd, margin, alpha, whole=whole)
     if needed <= x.size:
         delta, seen = math.log1p(margin), abs(float(x.mean()))
-        needed = needed_trials(sd, math.expm1(max(seen, delta - seen)), alpha)
+        needed = needed_trials(sd, math.expm1(max(seen, delta - seen)), alpha, whole=whole)
     return max(needed - x.size, MIN_TRIALS - x.size, 1)
 
 
@@ -188,6 +192,16 @@ def _warnings(
             f"successive trials resemble each other (autocorrelation {trend.r:+.2f}): the interval may be too narrow"
         )
     return tuple(found)
+
+
+def _unmet(n: int, alpha: float, verdict: Verdict, met: float | None, p: float | None) -> tuple[str, ...]:
+    """A warning where it is for a speed that no trial has met that a difference is not called."""
+    if verdict != "inconclusive" or n < MIN_TRIALS or met is None or p is None or not met < alpha <= p:
+        return ()
+    return (
+        f"the trials differ by more than their spread explains (p = {met:.2g}), but so they would if one side's processes had "
+        f"a second speed, up to {math.expm1(SECOND_SPEED):.0%} off, that none of the {n} trials met",
+    )
 
 
 def _disagree(n: int, alpha: float, adaptive: bool, p: float | None, p_signflip: float | None) -> bool:

@@ -1,4 +1,4 @@
-"""How much wider than Student's an interval over trials is, for trials that resemble their neighbours, and for a tail."""
+"""How much wider than Student's an interval over trials is: for neighbours that resemble each other, a tail, a speed not met."""
 
 from __future__ import annotations
 
@@ -19,6 +19,12 @@ is so much wider (benchmarks/simulate.py prints the power found beside the power
 
 UNSEEN: Final = math.log(1.2)
 """What a second speed of one side's processes may add that the trials of a first look have not met: half of 1.44."""
+
+SECOND_SPEED: Final = math.log(1.10)
+"""How far off the second speed of one side's processes may be that no trial has met, in the intervals of six trials or more."""
+
+UNMET: Final = 0.8
+"""Share of a comparison's error level that goes to a second speed that no trial has met."""
 
 _LEARNT: Final = 0.6
 _MOST: Final = 0.6
@@ -52,13 +58,32 @@ def factors(n: int, squares: Floats, lag: Floats, cubes: Floats) -> tuple[Floats
     return both * (1 + np.maximum(-tail, 0)), both * (1 + np.maximum(tail, 0))
 
 
-def bounds(values: Floats, alpha: float) -> tuple[Floats, Floats]:
-    """Two-sided (1 − alpha) interval of the mean along the last axis of (…, n), n ≥ 2: Student's, widened."""
+def unmet(n: int, whole: float) -> float:
+    """What the mean of n trials may be off at most because no trial met the second speed of one side: a least half-width.
+
+    A speed `SECOND_SPEED` off that a share q of the processes has moves the mean over all processes by q times that, and is
+    met by none of n trials with probability (1 − q)ⁿ. Larger shares than the one for which that is `UNMET`·whole are not
+    allowed for. whole: error level of the comparison, all looks together, since what no trial has met at a look was not met
+    at the looks before either.
+    """
+    return float(SECOND_SPEED * (1 - (UNMET * whole) ** (1 / n)))
+
+
+def unmet_pvalue(mean: Floats, n: int, level: float, whole: float) -> Floats:
+    """p of the hypothesis that such a speed is all that there is: below `level` where |mean| is beyond `unmet`."""
+    share = np.minimum(np.abs(mean) / SECOND_SPEED, 1.0)
+    found: Floats = np.minimum((1 - share) ** n / UNMET * (level / whole), 1.0)
+    return found
+
+
+def bounds(values: Floats, alpha: float, least: float = 0.0) -> tuple[Floats, Floats]:
+    """Two-sided (1 − alpha) interval of the mean along the last axis of (…, n), n ≥ 2: Student's, widened, each half of it
+    no narrower than `least` (`unmet`, of log-ratios of trials)."""
     n = values.shape[-1]
     mean, error = values.mean(axis=-1), values.std(axis=-1, ddof=1) / math.sqrt(n)
     half = t_quantile(1 - alpha / 2, n - 1) * error
     low, high = widening(values)
-    return mean - half * low, mean + half * high
+    return mean - np.maximum(half * low, least), mean + np.maximum(half * high, least)
 
 
 def first_look(low: Floats, high: Floats, delta: float) -> tuple[Floats, Floats]:

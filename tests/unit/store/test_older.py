@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 import dlprof
 from dlprof import schema
@@ -50,6 +51,14 @@ def test_what_rules_of_an_older_dlprof_decided_is_told_apart_and_nothing_else() 
     checks = list(verify.verify(OLDER / "schema-1" / "comparison"))
     (told,) = [check for check in checks if check.where == "comparison.json" and check.outcome == "unchecked"]
     assert "by rules of an earlier dlprof (schema 1)" in told.detail
+
+
+def test_intervals_of_an_earlier_rule_are_told_apart_by_the_method_that_a_result_states() -> None:
+    cell = "study-versions-study-calls-tasks-tf-2.1.0-eager-vs-mxnet-1.5.1-imperative-run2"
+    checks = list(verify.verify(ROOT / "analysis" / "fundamental-operations" / "data" / "cells" / cell))
+    assert "differs" not in {check.outcome for check in checks}, checks
+    (told,) = [check for check in checks if check.where == "comparison.json" and check.outcome == "unchecked"]
+    assert "by rules of an earlier dlprof (schema 2), such as " in told.detail
 
 
 @pytest.mark.parametrize("changed", ["estimate", "a_median_ns"])

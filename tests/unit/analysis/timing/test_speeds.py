@@ -30,7 +30,8 @@ def test_two_speeds_are_told_with_the_share_of_each_and_what_the_ratio_then_is()
     assert (found.side, found.fast_trials, found.slow_trials) == ("b", (2, 4, 5, 8), (3, 7))
     assert found.sentence == (
         "B's processes come in two speeds: 8.994 ms (4 of 6 trials) and 12.45 ms (2 of 6) (MXNet 1.9.1 (hybrid)); "
-        "the ratio is a mean over both, at which no process ran"
+        "the ratio is a mean over both, at which no process ran, and its interval is too narrow where one speed is much rarer "
+        "than the other"
     )
     assert found.traces is None
 

@@ -83,7 +83,7 @@ def test_a_null_cell_is_calibrated_item_by_item_and_its_quiet_and_loaded_trials_
     found = report.nulls["lenet", "train_block", "all"].found
     assert (found.trials, found.trial_seconds) == (60, 18.0)
     assert found.sd == pytest.approx(0.055, rel=0.25)
-    assert found.fixed.significant.rate == pytest.approx(0.05, abs=0.03)
+    assert found.fixed.significant.rate == pytest.approx(0.015, abs=0.013)  # less than .05, by the allowance
     assert found.real_fixed.comparisons == 10
     quiet, loaded = (report.nulls["lenet", "train_block", s] for s in ("quiet", "loaded"))
     assert (quiet.found.trials, quiet.busy, loaded.found.trials, loaded.busy) == (30, 0.0, 30, 0.5)

@@ -80,3 +80,16 @@ def test_autocorrelation_needs_eight_varying_values():
 def test_independent_values_are_called_dependent_as_rarely_as_alpha():
     p = [stats.autocorrelation(x).p for x in np.random.default_rng(0).normal(size=(200, 12))]
     assert np.mean(np.array(p) < 0.05) <= 0.11
+
+
+def test_a_ratio_within_five_percent_of_the_others_is_no_stray_however_well_those_agree():
+    rng = np.random.default_rng(1)
+    order = np.arange(40) % 2 == 0
+
+    def trial(ratio):
+        a, b = (1e7 * np.exp(0.001 * rng.normal(size=(40, 3))) for _ in "ab")
+        return stats.trial_log_ratio(a, ratio * b, order)
+
+    assert stats.disturbances([trial(ratio) for ratio in (1.0, 1.001, 0.999, 1.03, 1.0, 1.001)]) == ()
+    (found,) = stats.disturbances([trial(ratio) for ratio in (1.0, 1.001, 0.999, 1.07, 1.0, 1.001)])
+    assert (found.trial, found.kind) == (3, "stray")

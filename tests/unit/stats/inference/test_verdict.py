@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import stats as reference
 
 from dlprof import stats
-from dlprof.stats.sample.allowance import bounds, widening
+from dlprof.stats.sample.allowance import SECOND_SPEED, bounds, unmet, widening
 
 MIRROR = {"faster": "slower", "slower": "faster"}
 
@@ -24,7 +24,7 @@ samples = st.builds(
 
 
 def test_the_interval_is_students_with_the_allowance_and_p_belongs_to_it():
-    x = np.array([0.05, 0.09, 0.02, 0.11, 0.03, 0.08, 0.07])
+    x = np.array([0.05, 0.12, 0.02, 0.16, 0.03, 0.11, 0.07])  # wide enough for a speed not met
     result = stats.compare(x)
     low, high = reference.ttest_1samp(x, 0).confidence_interval(0.95)
     wider_low, wider_high = (float(factor) for factor in widening(x))
@@ -52,7 +52,7 @@ def test_the_allowance_grows_with_what_the_trials_show():
     [
         ([0.20, 0.22, 0.18, 0.21, 0.19, 0.20], "slower"),
         ([-0.20, -0.22, -0.18, -0.21, -0.19, -0.20], "faster"),
-        ([0.020, 0.022, 0.018, 0.021, 0.019, 0.020], "negligible"),
+        ([0.024, 0.026, 0.022, 0.025, 0.023, 0.024] * 3, "negligible"),
         ([0.010, -0.012, 0.008, -0.011, 0.009, -0.002], "equivalent"),
         ([0.20, -0.22, 0.18, -0.21, 0.19, -0.02], "inconclusive"),
     ],
@@ -62,17 +62,36 @@ def test_each_verdict_has_its_example(values, verdict):
 
 
 def test_a_difference_that_pokes_out_of_the_margin_is_not_negligible():
-    x = np.array([0.044, 0.046, 0.045, 0.047, 0.043, 0.045])
+    x = np.array([0.024, 0.026, 0.025, 0.027, 0.023, 0.025] * 3)
     assert stats.compare(x, margin=0.05).verdict == "negligible"
-    assert stats.compare(x, margin=0.046).verdict == "slower"
+    assert stats.compare(x, margin=0.03).verdict == "slower"
 
 
 def test_equivalence_is_two_one_sided_tests_at_alpha():
-    x = np.array([0.02, -0.02, 0.03, -0.03, 0.01, 0.02, -0.01])
-    delta = math.log1p(0.03)
+    x = np.array([0.03, -0.04, 0.05, -0.05, 0.03, 0.04, -0.03])
+    delta = math.log1p(0.06)
     inside = [a for a in np.linspace(0.001, 0.2, 200) if -delta < bounds(x, 2 * a)[0] and bounds(x, 2 * a)[1] < delta]
-    assert stats.compare(x, margin=0.03, alpha=inside[0]).verdict == "equivalent"
-    assert stats.compare(x, margin=0.03, alpha=inside[0] - 0.001).verdict == "inconclusive"
+    assert stats.compare(x, margin=0.06, alpha=inside[0]).verdict == "equivalent"
+    assert stats.compare(x, margin=0.06, alpha=inside[0] - 0.001).verdict == "inconclusive"
+
+
+def test_no_interval_is_narrower_than_a_second_speed_that_no_trial_met_may_move_the_mean():
+    calm = np.array([0.030, 0.031, 0.029, 0.030, 0.0305, 0.0295])
+    six, twelve = stats.compare(calm), stats.compare(np.tile(calm, 2))
+    # 2 processes in 5 at another speed, 10 % off, are missed by six trials in .6^6 = 4.7 %: too often to be left out
+    assert math.log(six.estimate / six.low) == pytest.approx(unmet(6, 0.05))
+    assert 0.38 < unmet(6, 0.05) / SECOND_SPEED < 0.42
+    assert (six.verdict, twelve.verdict) == ("inconclusive", "slower"), "twelve trials would have met such a speed"
+    assert any("a second speed, up to 10% off, that none of the 6 trials met" in text for text in six.warnings)
+    assert twelve.warnings == ()
+    assert twelve.p < 0.05 < six.p
+    assert 6 + six.more_trials <= 12
+    assert stats.compare(calm, alpha=six.p * 1.001).low > 1 > stats.compare(calm, alpha=six.p * 0.999).low
+
+
+def test_a_difference_larger_than_a_second_speed_is_called_as_soon_as_before():
+    assert stats.compare([0.20, 0.201, 0.199, 0.20, 0.2005, 0.1995]).verdict == "slower"
+    assert stats.compare([0.05, 0.051, 0.049, 0.05, 0.0505, 0.0495], adaptive=True).verdict == "slower"
 
 
 def test_one_trial_gives_an_estimate_and_nothing_else():
