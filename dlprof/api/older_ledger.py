@@ -15,6 +15,8 @@ _TIMES = ("a_ns", "b_ns", "delta_ns", "a_share_ns", "b_share_ns")
 _OF_THE_LINES = ("q", "remark")
 """What depends on how many lines there are, or is said of one of them."""
 
+_ROUNDED_NS: Final = 1
+
 _IDLE: Final = ("dispatch", "launch")
 """Kinds of lines that are divided by phase."""
 
@@ -34,16 +36,19 @@ def alike(stated: dict[str, Any], anew: dict[str, Any]) -> tuple[dict[str, Any],
     stated = stated | {"ledger": old}
     if any(not isinstance(line, Mapping) for line in old["lines"]):
         return stated, anew
-    if not any("phase" in line for line in old["lines"]) and all("phase" in line for line in new["lines"]):
+    divided = not any("phase" in line for line in old["lines"]) and all("phase" in line for line in new["lines"])
+    if divided:
         old, new = _undivided(old, old["lines"]), _undivided(new, _of_parts(new["lines"]))
+        new = new | {"lines": _as_rounded(old["lines"], new["lines"])}
         stated, anew = stated | {"ledger": old}, anew | {"ledger": new}
     if any("a_share_ns" in line for line in old["lines"]):
         return stated, anew
     shared = [_by_share(line) for line in new["lines"] if line["kind"] != "concurrency"]
     kept = [line for line in shared if line["a_ns"] or line["b_ns"] or line["a_calls"] or line["kind"] == "unexplained"]
+    lines = _as_rounded(_ordered(old["lines"]), _ordered(kept)) if divided else _ordered(kept)
     return (
         stated | {"ledger": old | {"lines": _ordered(old["lines"]), "notes": _notes(old.get("notes"))}},
-        anew | {"ledger": new | {"lines": _ordered(kept), "unexplained_ns": _unexplained(shared)}},
+        anew | {"ledger": new | {"lines": lines, "unexplained_ns": _unexplained(shared)}},
     )
 
 
@@ -104,6 +109,21 @@ def _of_parts(lines: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         sums = {name: line[name] + (other[name] if other else 0) for name in _TIMES}
         found[part if idle else at] = {**line, **sums, "name": part, "key": part} if idle else line
     return [{key: value for key, value in line.items() if key != "phase"} for line in found.values()]
+
+
+def _as_rounded(stated: Sequence[Mapping[str, Any]], anew: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+    """The new lines with the stated whole ns where they lie `_ROUNDED_NS` beside them at most: the walls' whole ns are handed
+    out among all lines, of which there were fewer."""
+    held = {str(line.get("name")): line for line in stated}
+    return [{**line, **_near(held.get(str(line["name"]), {}), line)} for line in anew]
+
+
+def _near(stated: Mapping[str, Any], anew: Mapping[str, Any]) -> dict[str, int]:
+    return {
+        name: value
+        for name in _TIMES
+        if type(value := stated.get(name)) is int and name in anew and abs(value - anew[name]) <= _ROUNDED_NS
+    }
 
 
 def _by_share(line: Mapping[str, Any]) -> dict[str, Any]:
