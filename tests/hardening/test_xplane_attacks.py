@@ -171,8 +171,8 @@ ATTACKS: dict[str, Attack] = {
     "a device number of forty digits": Attack(
         plane(block(2, "/device:GPU:" + "9" * 40), line(event(1, 0, 50), block(2, "Stream #1")), NAMES), (("a", 0, 50),),
         {"orphan_kernel": 1}),
-    "steps that overlap, and names that are no numbers": Attack(steps("1", "-7", "9" * 30, "x"), (("dot.1", 0, 40),),
-                                                                {"derived_line_events": 4, "orphan_kernel": 1}),
+    "steps that overlap, and names that are no numbers": Attack(steps("1", "-7", "9" * 30, "x"), (("1", 0, 30), ("dot.1", 0, 40)),
+                                                                {"derived_line_events": 3, "orphan_kernel": 1}),
     "a step number beyond int64": Attack(
         events(event(1, 0, 50, block(4, number(1, 1) + number(3, 2**64 - 1))), event(2, 60, 9),
                names=NAMES + block(5, number(1, 1) + block(2, number(1, 1) + block(2, "step_num")))), GOOD),
