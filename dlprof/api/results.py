@@ -7,6 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
+import msgspec
 import pyarrow as pa
 
 from dlprof.analysis import compare, exhibits
@@ -192,7 +193,7 @@ def parts_of(
             sides=len(capture.manifest.sides) if capture.manifest.kind == "ranking" else len(SIDES),
             warnings=capture.manifest.warnings,
             facts=held.facts,
-            gate=pairs.gate(options.gate, pair) if isinstance(options, LockstepOptions) else None,
+            gate=_gate(options, pair),
         ),
         asked=dict(zip(SIDES, (held.a, held.b), strict=True)),
         captures=pairs.captures(captures, pair),
@@ -201,6 +202,12 @@ def parts_of(
         # A family that does not list its items, of an older dlprof, keeps the order found then.
         listed=held.facts.items_listed or [item.item for item in held.items],
     )
+
+
+def _gate(options: LockstepOptions | ImportedOptions, pair: Pair) -> float | None:
+    """The slow-down that was allowed the second of two sides."""
+    asked = options.gate if isinstance(options, LockstepOptions) else msgspec.UNSET
+    return None if asked is msgspec.UNSET else pairs.gate(asked, pair)
 
 
 def diff(a: Capture, b: Capture, *, kept: Sequence[bool] = (True, True)) -> ComparisonResult:

@@ -64,7 +64,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     adaptive: whether the ratios decided when to stop; None in directories of an older dlprof
     stopped: why it ended early, '' where it did not
     ended: the warning that says so
-    gate: the slow-down of B that a gate allows; None where none was asked for
+    gate: the slow-down of B that a gate allows; unset where none was asked for
     traces: trials that end with a traced window at most; None = all (of an older dlprof: traced runs a side)
     listed: the workload's items
     sessions: the sittings in which it was made
@@ -77,7 +77,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     trials: int | None
     precision: float | None = None
     margin: Margin
-    gate: Annotated[float, msgspec.Meta(ge=0)] | None = None
+    gate: Annotated[float, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
     traces: int | None = 1
     allow: list[str] = []
     method: str = "lockstep"

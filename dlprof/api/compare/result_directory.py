@@ -117,7 +117,7 @@ class WorkloadDirectory(ResultDirectory[Comparison | Ranking]):
             trials=given.trials,
             precision=given.precision,
             margin=given.margin,
-            gate=given.gate,
+            gate=msgspec.UNSET if given.gate is None else given.gate,
             traces=given.traces,
             allow=list(given.allow),
             method=given.method,

@@ -98,7 +98,7 @@ class ScriptDirectory(ResultDirectory[Comparison]):
                 trials=asked.trials,
                 precision=asked.precision,
                 margin=asked.margin,
-                gate=asked.gate,
+                gate=msgspec.UNSET if asked.gate is None else asked.gate,
                 traces=asked.traces,
                 allow=list(asked.allow),
                 method=self._method,
