@@ -297,7 +297,7 @@ def test_a_waiting_worker_is_ended_without_delay(stage: Stage) -> None:
     assert worker.ready
     spinner = int((stage.control / "spinner").read_text())
     worker.stop()
-    assert worker._child.process.returncode == -signal.SIGTERM, "one that stands still would answer no SIGTERM"
+    assert worker._child.process.returncode != -signal.SIGKILL, "one that stands still would have to be killed"
     assert gone(worker.pid)
     assert gone(spinner)
 
