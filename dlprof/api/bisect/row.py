@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import re
-import shutil
 import subprocess
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -14,7 +13,7 @@ from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
-from dlprof.capture.script.revision import READ_ONLY
+from dlprof.capture.script.revision import git
 from dlprof.errors import UsageError
 
 _AVAILABLE: Final = re.compile(r"^Available versions:\s*(.+)$", re.MULTILINE)
@@ -123,12 +122,5 @@ def _offered(package: str, python: Path) -> set[Version]:
 
 
 def _git(folder: Path, *words: str) -> str:
-    program = shutil.which("git")
-    if program is None:
-        raise UsageError("git is not on the PATH", hint="install git")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    done = subprocess.run([program, *READ_ONLY, *words], cwd=folder, env=kept, capture_output=True, check=False)
-    if done.returncode:
-        said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise UsageError(f"git {words[0]}: {said[-1] if said else 'failed'}", hint="is this the script's repository?")
-    return done.stdout.decode("utf-8", "replace").strip("\n")
+    found = git(folder, *words, wrong=f"git {words[0]}", hint="is this the script's repository?")
+    return found.encode("utf-8", "surrogateescape").decode("utf-8", "replace")

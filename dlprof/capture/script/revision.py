@@ -60,19 +60,19 @@ def checked_out(name: str, here: Path, target: Path) -> Revision:
     """
     if shutil.which("git") is None:
         raise UsageError(f"revision {name}: git is not on the PATH", hint="install git")
-    found = _git(
+    found = git(
         here, "rev-parse", "--show-toplevel", wrong=f"{here}: in no git repository, so it has no revision {name}"
     )
     root = Path(found)
     asked = f"{name}^{{commit}}"
-    commit = _git(
+    commit = git(
         here, "rev-parse", "--verify", "--quiet", "--end-of-options", asked, wrong=f"{root}: no revision {name}"
     )
     inside = here.resolve().relative_to(root.resolve())
     target.mkdir(parents=True)
     own = {"GIT_INDEX_FILE": str(target.with_name(f"{target.name}.index")), "GIT_WORK_TREE": str(target)}
-    _git(root, "read-tree", commit, wrong=f"revision {name} cannot be read", more=own)
-    _git(root, "checkout-index", "--all", "--force", wrong=f"revision {name} cannot be written", more=own)
+    git(root, "read-tree", commit, wrong=f"revision {name} cannot be read", more=own)
+    git(root, "checkout-index", "--all", "--force", wrong=f"revision {name} cannot be written", more=own)
     folder = target / inside
     if not folder.is_dir():
         raise UsageError(
@@ -83,7 +83,7 @@ def checked_out(name: str, here: Path, target: Path) -> Revision:
 
 def _missing(root: Path, commit: str, here: Path, target: Path) -> Iterator[str]:
     """What the folder lacks that the user's working folder may have."""
-    tree = _git(root, "ls-tree", "-r", "-z", commit, wrong="the revision cannot be listed").split("\0")
+    tree = git(root, "ls-tree", "-r", "-z", commit, wrong="the revision cannot be listed").split("\0")
     modules = [line.partition("\t")[2] for line in tree if line.startswith("160000 ")]
     if modules:
         yield f"submodules are empty folders there: {_some(modules)}"
@@ -96,7 +96,7 @@ def _missing(root: Path, commit: str, here: Path, target: Path) -> Iterator[str]
             f"{_some(changed)}: not as in the working folder, and this side runs in the same environment unless "
             "--a-python, --a-with, --b-python or --b-with (of a gate: --base-python, --base-with) names another"
         )
-    others = _git(
+    others = git(
         here, "ls-files", "--others", "--directory", "--no-empty-directory", "-z", wrong="untracked files"
     ).split("\0")
     kept = [name for name in others if name and not _is_of_tools(here / name)]
@@ -131,14 +131,16 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
-def _git(folder: Path, *words: str, wrong: str, more: dict[str, str] | None = None) -> str:
-    """What git writes. Raises `UsageError` where it fails."""
+def git(folder: Path, *words: str, wrong: str, hint: str | None = None, more: dict[str, str] | None = None) -> str:
+    """What git writes, with bytes that are no UTF-8 escaped. Raises `UsageError` where it fails, or is not there."""
+    program = shutil.which("git")
+    if program is None:
+        raise UsageError("git is not on the PATH", hint="install git")
     kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
-    folder_of = {"GIT_DIR": _git(folder, "rev-parse", "--absolute-git-dir", wrong=wrong)} if more else {}
+    folder_of = {"GIT_DIR": git(folder, "rev-parse", "--absolute-git-dir", wrong=wrong)} if more else {}
     environment = {**kept, **folder_of, **(more or {}), "GIT_OPTIONAL_LOCKS": "0"}
-    program = shutil.which("git") or "git"  # it was looked for where a revision begins
     done = subprocess.run([program, *READ_ONLY, *words], cwd=folder, env=environment, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise UsageError(f"{wrong}{f': {said[-1]}' if said else ''}")
+        raise UsageError(f"{wrong}{f': {said[-1]}' if said else ''}", hint=hint)
     return done.stdout.decode("utf-8", "surrogateescape").strip("\n")
