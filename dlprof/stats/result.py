@@ -102,9 +102,10 @@ class Drift:
     """One side's time changes as its process runs, which the other side's does not do alike.
 
     side: a | b
-    per_iteration: relative change from one iteration to the next, mean over trials
+    per_iteration: relative change from one iteration to the next, mean over trials; of the ratio where against_other
     low, high: its interval at .99
     whole: relative change from the first round to the last
+    against_other: only the ratio of the two sides is known to change: the machine's own drift, or noise, hides which side does
     """
 
     side: SideLetter
@@ -112,3 +113,4 @@ class Drift:
     low: float
     high: float
     whole: float
+    against_other: bool = False

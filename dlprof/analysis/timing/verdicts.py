@@ -145,10 +145,13 @@ def _drift_words(drift: Drift, a: Side, b: Side) -> str:
     side, label = ("B", b.label) if drift.side == "b" else ("A", a.label)
     way = "slower" if drift.per_iteration > 0 else "faster"
     each = f"{drift.per_iteration:+.2%} an iteration [{drift.low:+.2%}, {drift.high:+.2%}]"
-    return (
-        f"{side} gets {way} as it runs: {each}, {drift.whole:+.0%} from a trial's first round to its last ({label}); the "
-        "ratio is that of the rounds measured"
-    )
+    over = f"{each}, {drift.whole:+.0%} from a trial's first round to its last"
+    if drift.against_other:
+        return (
+            f"B gets {way} against A as they run: {over}; which of the two changes is not told, for both share the machine's "
+            "drift; the ratio is that of the rounds measured"
+        )
+    return f"{side} gets {way} as it runs: {over} ({label}); the ratio is that of the rounds measured"
 
 
 def disagree(ratio: Ratio, mean: Ratio | None, margin: float) -> bool:

@@ -9,7 +9,7 @@ from typing import Final
 
 import numpy as np
 
-from dlprof.names import SIDES
+from dlprof.names import SIDES, SideLetter
 from dlprof.stats.result import FIRST_LOOK, Drift
 from dlprof.stats.sample.allowance import bounds, unmet
 from dlprof.stats.sample.location import Floats, varies
@@ -52,9 +52,10 @@ def mean_ratio(trials: Sequence[TrialRatio], alpha: float, *, whole: float | Non
 def drifts(trials: Sequence[TrialRatio]) -> tuple[Drift, ...]:
     """Sides whose time drifts within their processes; needs four trials.
 
-    Each trial has one slope a side (log time over rounds). A side is named where its mean slope differs from 0 and from
-    the other side's, each at .01 over the trials, and the change over the rounds is 5 % or more. What both sides share is
-    the machine's drift and cancels in the ratio.
+    Each trial has one slope a side (log time over rounds). There is a drift where the sides' slopes differ at .01 over the
+    trials, for what both share is the machine's and cancels in the ratio, and where that amounts to 5 % over the rounds.
+    A side is named where its own slope differs from 0 at .01 as well, the same way. Where neither does, the machine's drift
+    being larger or the trials too few, B is named against A.
     """
     slopes = {s: np.array([getattr(t, f"drift_{s}") for t in trials], dtype=np.float64) for s in SIDES}
     known = np.isfinite(slopes["a"]) & np.isfinite(slopes["b"])
@@ -64,14 +65,19 @@ def drifts(trials: Sequence[TrialRatio]) -> tuple[Drift, ...]:
     iterations = float(np.median([t.iterations for t, one in zip(trials, known, strict=True) if one]))
     if not _beyond(b - a):
         return ()
-    found: list[Drift] = []
-    for side, own, against in zip(SIDES, (a, b), (a - b, b - a), strict=True):
-        mean = float(own.mean())
-        alike = (mean > 0) == (float(against.mean()) > 0)
-        if alike and _beyond(own) and abs(mean) * iterations >= LEAST_DRIFT:
-            low, high = (math.expm1(float(end)) for end in bounds(own, DRIFT_ALPHA))
-            found.append(Drift(side, math.expm1(mean), low, high, math.expm1(mean * iterations)))
-    return tuple(found)
+    alone = [
+        _drift(side, own, iterations)
+        for side, own, against in zip(SIDES, (a, b), (a - b, b - a), strict=True)
+        if (own.mean() > 0) == (against.mean() > 0) and _beyond(own)
+    ]
+    found = alone or [_drift("b", b - a, iterations, against_other=True)]
+    return tuple(drift for drift in found if abs(math.log1p(drift.whole)) >= LEAST_DRIFT)
+
+
+def _drift(side: SideLetter, slopes: Floats, iterations: float, *, against_other: bool = False) -> Drift:
+    mean = float(slopes.mean())
+    low, high = (math.expm1(float(end)) for end in bounds(slopes, DRIFT_ALPHA))
+    return Drift(side, math.expm1(mean), low, high, math.expm1(mean * iterations), against_other)
 
 
 def _beyond(slopes: Floats) -> bool:

@@ -65,6 +65,23 @@ def test_what_runs_after_its_step_has_ended_belongs_to_the_step_that_launched_it
     assert steps.table(table)["start_ps"].to_pylist() == [0, 45 * NS]
 
 
+def test_where_dlprof_marks_the_steps_a_framework_s_own_numbers_are_not_steps_beside_them(tmp_path: Path) -> None:
+    """Keras numbers its train function from where fit began; what lies between two marks is of no step."""
+    host = python(
+        ("dlprof:step=0", 0, 50, {}), ("train", 2, 58, {"step_num": 40}),
+        ("dlprof:step=1", 60, 50, {}), ("train", 62, 40, {"step_num": 41}),
+    )  # fmt: skip
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(f"dot.{at}", at * NS, 4 * NS, hlo_op=(f"dot.{at}",)) for at in (20, 54, 70)],
+        id_=2,
+    )
+    table = run(tmp_path, host)
+    assert by_name(table) == {"dot.20": 0, "dot.54": None, "dot.70": 1}
+    assert steps.table(table)["step"].to_pylist() == [0, 1]
+    assert set(table["step"].to_pylist()) == {0, 1, None}
+
+
 @pytest.mark.parametrize(
     "events", [[(3, 901)], [(3, 901), (3, 902), (3, 903)], [(1, 901), (15, 902)]], ids=["fewer", "more", "too early"]
 )

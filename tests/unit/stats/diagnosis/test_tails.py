@@ -40,6 +40,16 @@ def test_a_side_that_gets_slower_as_it_runs_is_named_with_its_rate():
     assert found.whole == pytest.approx(np.expm1(0.24), rel=0.1)
 
 
+def test_where_the_machine_drifts_by_more_the_drift_is_of_b_against_a():
+    """Each side alone goes up or down with the machine; their ratio grows by a quarter in every trial."""
+    (found,) = stats.drifts([trial(seed, decay=0.24, shared=(-1) ** seed * 0.5) for seed in range(6)])
+    assert (found.side, found.against_other) == ("b", True)
+    assert found.whole == pytest.approx(np.expm1(0.24), rel=0.1)
+    assert found.low < 0.002 < found.high
+    (found,) = stats.drifts([trial(seed, decay=0.24) for seed in range(6)])
+    assert not found.against_other
+
+
 def test_a_drift_of_the_machine_that_both_sides_share_is_not_a_side_s_drift():
     assert stats.drifts([trial(seed, shared=0.3) for seed in range(6)]) == ()
 
