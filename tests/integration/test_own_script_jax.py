@@ -62,9 +62,18 @@ for n in range(400):
 """
 
 
-def test_a_step_that_is_compiled_anew_among_the_recorded_ones_is_told(dlprof, jax_python: Path, tmp_path: Path) -> None:
-    (tmp_path / "train.py").write_text(SHAPES)
-    done = dlprof("capture", "--steps", "41..60", "-o", tmp_path / "made", "--", jax_python, "train.py", cwd=tmp_path)
+@pytest.mark.parametrize("told_by", ["a guess", "--step", "the script"])
+def test_a_step_that_is_compiled_anew_among_the_recorded_ones_is_told(
+    dlprof, jax_python: Path, tmp_path: Path, told_by: str
+) -> None:
+    """Whoever says what a step is: the compiler is listened to from the import of jax on."""
+    script, words = SHAPES, ["--steps", "41..60"]
+    if told_by == "--step":
+        words += ["--step", "__main__:train_step"]
+    elif told_by == "the script":
+        script = "import dlprof_steps" + SHAPES.replace("8)))", "8)))\n    dlprof_steps.step()")
+    (tmp_path / "train.py").write_text(script)
+    done = dlprof("capture", *words, "-o", tmp_path / "made", "--", jax_python, "train.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
     assert "programs were compiled among the recorded steps" in done.stderr
 

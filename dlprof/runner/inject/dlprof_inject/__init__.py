@@ -25,6 +25,7 @@ def install(address):
     global SESSION
     SESSION = session.Session(address)
     imports.install(
+        {"jax": ("of_jax", "counted")},
         {
             "torch.optim.optimizer": ("of_torch", "optimizers"),
             "torch.nn.modules.module": ("of_torch", "modules"),

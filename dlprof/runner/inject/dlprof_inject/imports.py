@@ -7,15 +7,17 @@ import sys
 
 
 class _Finder(object):
-    """hooks: module name → (module of this package, function in it); each is called once."""
+    """hooks: module name → (module of this package, function in it); each is called once. always: the same, called even where
+    the script or --step says what a step is."""
 
-    def __init__(self, hooks, session):
+    def __init__(self, always, hooks, session):
+        self.always = always
         self.hooks = hooks
         self.session = session
         self.busy = set()
 
     def find_spec(self, name, path=None, target=None):
-        if name not in self.hooks or name in self.busy or not self.session.may_begin():
+        if name in self.busy or not self._wanted(name):
             return None
         self.busy.add(name)
         try:
@@ -29,11 +31,22 @@ class _Finder(object):
         _wrap(spec.loader, name, self)
         return spec
 
+    def _wanted(self, name):
+        if name in self.always and self.session.may_begin(self):
+            return True
+        return name in self.hooks and self.session.may_begin()
+
     def imported(self, name, module):
-        where, function = self.hooks.pop(name, (None, None))
-        if where is None:
+        self._call(self.always.pop(name, None), name, module)
+        hook = self.hooks.pop(name, None)
+        if hook is not None and self.session.may_begin():
+            self.session.imported(name.split(".")[0])
+            self._call(hook, name, module)
+
+    def _call(self, hook, name, module):
+        if hook is None:
             return
-        self.session.imported(name.split(".")[0])
+        where, function = hook
         try:
             getattr(importlib.import_module("dlprof_inject." + where), function)(module, self.session)
         except Exception as error:
@@ -55,11 +68,12 @@ def _wrap(loader, name, finder):
         finder.session.trouble("{}: its loader cannot be watched".format(name))
 
 
-def install(hooks, session):
-    """hooks: module name → (module of this package, function in it), called as function(imported module, session)."""
-    if os.environ.get("DLPROF_STEP"):  # the user says what a step is: nothing else is taken for one
+def install(always, hooks, session):
+    """hooks: module name → (module of this package, function in it), called as function(imported module, session); `always` as
+    well where the user says what a step is, so that nothing else is taken for one."""
+    if os.environ.get("DLPROF_STEP"):
         from dlprof_inject import named
 
         named.watch(os.environ["DLPROF_STEP"], session)
-    else:
-        sys.meta_path.insert(0, _Finder(dict(hooks), session))
+        hooks = {}
+    sys.meta_path.insert(0, _Finder(dict(always), dict(hooks), session))

@@ -19,14 +19,17 @@ _COMPILED = [0, 0.0]
 """Programs that XLA has compiled so far, and the seconds that it took."""
 
 
-def jitted(module, session):
-    """jax was imported."""
+def counted(module, session):
+    """jax was imported: what it compiles is counted from now on, whoever says what a step is."""
     try:
         from jax import monitoring
     except ImportError:  # before JAX 0.3.18
-        pass
-    else:
-        monitoring.register_event_duration_secs_listener(_compiled)
+        return
+    monitoring.register_event_duration_secs_listener(_compiled)
+
+
+def jitted(module, session):
+    """jax was imported."""
     stepper = Jitted(session, module)
     for name in ("jit", "pmap"):
         if hasattr(module, name):
