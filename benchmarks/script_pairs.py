@@ -97,7 +97,9 @@ def main() -> None:
     verb.set_defaults(run=measure)
     verb = verbs.add_parser("report")
     verb.add_argument("folder", type=Path)
-    verb.add_argument("--into", type=Path, metavar="DOCUMENT", help="put the table between the markers of this document")
+    verb.add_argument(
+        "--into", type=Path, metavar="DOCUMENT", help="put the table between the markers of this document"
+    )
     verb.set_defaults(run=report)
     given = parser.parse_args()
     given.run(given)

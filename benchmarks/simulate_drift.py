@@ -78,7 +78,9 @@ def main() -> None:
     """Prints the table, or puts it into a document."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--comparisons", type=int, default=1000)
-    parser.add_argument("--into", type=Path, metavar="DOCUMENT", help="put the table between the markers of this document")
+    parser.add_argument(
+        "--into", type=Path, metavar="DOCUMENT", help="put the table between the markers of this document"
+    )
     given = parser.parse_args()
     made = table(given.comparisons)
     if given.into is None:
