@@ -6,24 +6,21 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from dlprof import stats
-from dlprof.analysis import columns
-from dlprof.analysis.columns import Bools, Floats
+from dlprof.analysis import columns, step_timeline
+from dlprof.analysis.columns import Floats
 from dlprof.analysis.model import Comparison, Ratio
+from dlprof.analysis.step_timeline import Timeline
 from dlprof.analysis.timing import lockstep
-from dlprof.analysis.trace import breakdown, places, steps
 from dlprof.analysis.trace import memory as trace_memory
+from dlprof.analysis.trace import places, steps
 from dlprof.names import Item
 from dlprof.protocol import Epoch
 from dlprof.units import PS_PER_NS
-
-TIMELINE_EVENTS: Final = 2000
-"""Most events that a timeline keeps, the longest first; more cannot be told apart on a page, and the rest is counted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,39 +40,6 @@ class StepTimes:
     item: str
     untraced_ns: tuple[float, ...]
     traced_ns: tuple[float, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Bar:
-    """One executed event of a timeline, drawn as a bar.
-
-    start_ns: from the start of the step
-    row: number of its track, from 0
-    """
-
-    name: str
-    op: str
-    phase: str | None
-    layer: str | None
-    start_ns: float
-    duration_ns: float
-    row: int
-
-
-@dataclass(frozen=True, slots=True)
-class Timeline:
-    """The events of one step, that whose wall time is nearest to the median.
-
-    rows: names of the tracks
-    left_out: how many shorter events are not kept
-    """
-
-    side: str
-    step: int
-    wall_ns: float
-    rows: tuple[str, ...]
-    bars: tuple[Bar, ...]
-    left_out: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +109,9 @@ def build(
         step_times=tuple(
             t for side, table in events.items() if (t := _step_times(side, item, timings, table)) is not None
         ),
-        timelines=tuple(line for side, table in events.items() if (line := timeline(side, table)) is not None),
+        timelines=tuple(
+            line for side, table in events.items() if (line := step_timeline.build(side, table)) is not None
+        ),
         epochs=tuple(_epochs(side, rows) for side, rows in epochs.items() if rows),
         sweeps=sweeps(found, per_trial) if found is not None else (),
         memory=tuple(m for side, table in events.items() for m in memory(side, table)),
@@ -168,58 +134,6 @@ def _step_times(side: str, item: str | None, timings: pa.Table | None, events: p
         untraced = (columns.integers(timings, "wall_ns")[rows] / columns.integers(timings, "units")[rows]).tolist()
     traced = np.asarray(steps.table(events)["wall_ns"].to_numpy(), dtype=np.float64).tolist()
     return StepTimes(side, item or "step", tuple(untraced), tuple(traced)) if untraced or traced else None
-
-
-def timeline(side: str, events: pa.Table) -> Timeline | None:
-    """The representative step's executed work; None without synchronised steps."""
-    table = steps.table(events)
-    if not table.num_rows:
-        return None
-    wall = np.asarray(table["wall_ns"].to_numpy(), dtype=np.float64)
-    chosen = int(np.argsort(np.abs(wall - np.median(wall)), kind="stable")[0])
-    low, high = columns.integers(table, "start_ps")[chosen], columns.integers(table, "end_ps")[chosen]
-    times = steps.Times.of(events)
-    inside = steps.work(events) & (times.start >= low) & (times.end <= high) & (times.end > times.start)
-    kept, left_out = _longest(inside, times.end - times.start)
-    bars, rows = _bars(events, kept, int(low))
-    return Timeline(side, columns.integers(table, "step")[chosen].item(), float(wall[chosen]), rows, bars, left_out)
-
-
-def _longest(mask: Bools, length: columns.Ints) -> tuple[Bools, int]:
-    rows = np.flatnonzero(mask)
-    if len(rows) <= TIMELINE_EVENTS:
-        return mask, 0
-    longest = rows[np.argsort(-length[rows], kind="stable")[:TIMELINE_EVENTS]]
-    kept = np.zeros_like(mask)
-    kept[longest] = True
-    return kept, len(rows) - TIMELINE_EVENTS
-
-
-def _bars(events: pa.Table, kept: Bools, origin_ps: int) -> tuple[tuple[Bar, ...], tuple[str, ...]]:
-    """The kept rows as bars; a kernel has the operator, phase and layer of what launched it."""
-    names = ("name", "device", "stream", "track", "start_ps", "duration_ps")
-    shown = events.filter(pa.array(kept)).select(list(names))
-    for name in ("op", "phase", "layer"):
-        key = breakdown.key(events, kept, name)
-        shown = shown.append_column(name, pa.array(key.decode(key.codes), pa.string()))
-    records = shown.sort_by("start_ps").to_pylist()
-    rows: dict[int, str] = {}
-    for record in sorted(records, key=lambda r: (r["device"], r["track"])):
-        rows.setdefault(record["track"], f"{record['device']} · {record['stream']}")
-    place = {track: row for row, track in enumerate(rows)}
-    bars = tuple(
-        Bar(
-            name=record["name"],
-            op=record["op"] or record["name"],
-            phase=record["phase"],
-            layer=record["layer"],
-            start_ns=(record["start_ps"] - origin_ps) / PS_PER_NS,
-            duration_ns=record["duration_ps"] / PS_PER_NS,
-            row=place[record["track"]],
-        )
-        for record in records
-    )
-    return bars, tuple(rows.values())
 
 
 def _epochs(side: str, trained: Sequence[Epoch]) -> Epochs:

@@ -288,6 +288,11 @@ class Match:
     a_calls: float | None = None
     b_calls: float | None = None
 
+    @property
+    def key(self) -> str:
+        """What it joins, whatever the times: the key of its line of the ledger."""
+        return " ~ ".join(" + ".join(sorted(ops)) for ops in (self.a_ops, self.b_ops))
+
 
 @dataclass(frozen=True, slots=True)
 class Alignment:

@@ -102,7 +102,10 @@ def _check_format(form: str) -> None:
 
 
 def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
-    """A TensorBoard log directory with runs a, b and comparison. Raises `StoreError` where the folder exists already."""
+    """A TensorBoard log directory with a run a side, named by it, and `comparison`.
+
+    Raises `StoreError` where the folder exists already.
+    """
     check_name(folder)
     if folder.exists():
         raise StoreError(f"{folder}: exists already", hint="choose another -o, or remove it")
@@ -113,8 +116,9 @@ def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
         drawn = _capture_exhibits(result) if isinstance(result, CaptureResult) else result.exhibits()
         for side, one in shown.items():
             taken = _taken(one)
-            tensorboard.write_profile(one.events, making / side, taken.strftime("%Y_%m_%d_%H_%M_%S"))
-            tensorboard.write_run(making / side, side, drawn, taken.timestamp())
+            run = making / tensorboard.run_name(side, one.side.label)
+            tensorboard.write_profile(one.events, run, taken.strftime("%Y_%m_%d_%H_%M_%S"))
+            tensorboard.write_run(run, side, drawn, taken.timestamp())
         if isinstance(result, ComparisonResult):
             tensorboard.write_comparison(making / "comparison", result.found, datetime.now(UTC).timestamp())
         making.rename(folder)
@@ -169,7 +173,7 @@ def _draw(result: ComparisonResult | CaptureResult | RankingResult, kind: str) -
 
 def _waterfall(found: Comparison | None) -> Figure | None:
     built = waterfall.build(found) if found else None
-    return plots.waterfall(built, found.a.label, found.b.label) if built and found else None
+    return waterfall.draw(built, found.a.label, found.b.label) if built and found else None
 
 
 def _titles(result: ComparisonResult | CaptureResult) -> dict[str, str]:

@@ -185,10 +185,8 @@ def _parts(aligned: align.Aligned, a: Sequence[Window], b: Sequence[Window]) -> 
 
 def _op_line(match: Match) -> LedgerLine:
     kind: LineKind = match.kind
-    key = " ~ ".join(" + ".join(sorted(ops)) for ops in (match.a_ops, match.b_ops))
-    return LedgerLine(
-        match.name, kind, 0, 0, 0, None, None, match.confidence, match.reason, match.a_calls, match.b_calls, key=key
-    )
+    calls = match.a_calls, match.b_calls
+    return LedgerLine(match.name, kind, 0, 0, 0, None, None, match.confidence, match.reason, *calls, key=match.key)
 
 
 def _host_line(name: str, kind: LineKind, reason: str, key: str, phase: str | None = None) -> LedgerLine:

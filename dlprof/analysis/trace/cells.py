@@ -45,7 +45,7 @@ class Cell:
 
     @property
     def label(self) -> str:
-        return " ".join(part for part in (self.op, self.phase, self.layer) if part)
+        return label(self.op, self.phase, self.layer)
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +73,11 @@ class Cells:
     def _sums(self, of_rows: Floats) -> Floats:
         inside = self.row != NULL
         return np.bincount(self.row[inside], weights=of_rows[inside], minlength=len(self.cells)).astype(np.float64)
+
+
+def label(op: str, phase: str | None, layer: str | None) -> str:
+    """The name of the cell that work belongs to; a layer counts only in phases that are not aligned as wholes."""
+    return " ".join(part for part in (op, phase, None if phase in _WITHOUT_LAYER else layer) if part)
 
 
 def gather(events: pa.Table) -> Cells:

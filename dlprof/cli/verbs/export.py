@@ -8,16 +8,17 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dlprof.cli.terminal import line
+from dlprof.cli.terminal import line, say
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
     from dlprof.api.results import CaptureResult, ComparisonResult
+    from dlprof.report.traces.chrome_pair import Shown
 
 EXAMPLES = """examples:
   dlprof export my-capture --to chrome -o trace.json       open in ui.perfetto.dev or chrome://tracing
-  dlprof export my-comparison --to chrome --steps 3..5 -o both.json
+  dlprof export my-comparison --to chrome -o both.json     the steps around the median (--steps 3..5, --steps all)
   dlprof export my-capture --to tensorboard -o logdir      then: dlprof view my-capture, or tensorboard --logdir logdir
   dlprof export my-capture --to csv -o events.csv"""
 
@@ -29,7 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("capture", type=Path, metavar="A", help="capture or comparison directory, or a raw trace")
     parser.add_argument("b", type=Path, nargs="?", metavar="B", help="a second one, put beside A (chrome, tensorboard)")
     parser.add_argument("--to", choices=["chrome", "tensorboard", "parquet", "csv", "json"], required=True)
-    parser.add_argument("--steps", metavar="FROM..TO", help="only these steps, for a trace too big for a viewer")
+    parser.add_argument(
+        "--steps",
+        metavar="FROM..TO",
+        help="only these steps, or all (default: all; of a comparison to chrome the five pairs around the median)",
+    )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="PATH")
     parser.add_argument("--force", action="store_true", help="replace a file at -o that is of another kind")
 
@@ -57,8 +62,8 @@ def run(arguments: argparse.Namespace) -> int:
     return 0
 
 
-def _chunks(result: ComparisonResult | CaptureResult, form: str, shown: tuple[int, int] | None) -> Iterable[bytes]:
-    """The file's content, streamed."""
+def _chunks(result: ComparisonResult | CaptureResult, form: str, shown: Shown | None) -> Iterable[bytes]:
+    """The file's content, streamed. Says how many pairs of steps a trace of two sides leaves out."""
     from dlprof.api.results import ComparisonResult
     from dlprof.report import csv, json
     from dlprof.report.traces import chrome, chrome_pair
@@ -67,7 +72,10 @@ def _chunks(result: ComparisonResult | CaptureResult, form: str, shown: tuple[in
         sides = result.representative()
         if len(sides) == 2:
             a, b = sides["a"], sides["b"]
-            return chrome_pair.export(a.events, b.events, a.side.label, b.side.label, steps_shown=shown)
+            both = chrome_pair.export(a.events, b.events, a.side.label, b.side.label, steps_shown=shown or "typical")
+            if shown is None and both.pairs < both.of:
+                say(f"{both.pairs} of {both.of} pairs of steps, those around the median; every one with --steps all")
+            return both.chunks
     one = _one(result, form)
     events = _events(one, shown)
     if form == "csv":
@@ -78,11 +86,11 @@ def _chunks(result: ComparisonResult | CaptureResult, form: str, shown: tuple[in
     return chrome.export(events, one.side.label, producer=trace.producer if trace else "")
 
 
-def _events(result: CaptureResult, shown: tuple[int, int] | None) -> pa.Table:
+def _events(result: CaptureResult, shown: Shown | None) -> pa.Table:
     """The events of a capture, of some of its steps alone where a range is given."""
     from dlprof.report.traces import chrome_pair
 
-    return chrome_pair.within(result.events, *shown) if shown else result.events
+    return chrome_pair.within(result.events, *shown) if isinstance(shown, tuple) else result.events
 
 
 def _one(result: ComparisonResult | CaptureResult, form: str) -> CaptureResult:
@@ -100,13 +108,15 @@ def _one(result: ComparisonResult | CaptureResult, form: str) -> CaptureResult:
     return result
 
 
-def _steps(text: str | None) -> tuple[int, int] | None:
+def _steps(text: str | None) -> Shown | None:
     from dlprof.errors import UsageError
 
     if text is None:
         return None
+    if text == "all":
+        return "all"
     match = re.fullmatch(r"([0-9]+)(?:\.\.([0-9]+))?", text)
     first, last = (int(match[1]), int(match[2] or match[1])) if match else (1, 0)
     if first > last:
-        raise UsageError(f"--steps {text}: not a range of steps", hint="write it like 3..5")
+        raise UsageError(f"--steps {text}: not a range of steps", hint="write it like 3..5, or all")
     return first, last

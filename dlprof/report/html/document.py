@@ -9,7 +9,7 @@ from html import escape
 from dlprof.analysis.exhibits import Exhibits
 from dlprof.analysis.model import Comparison, Side, View
 from dlprof.report import json
-from dlprof.report.html import figure_sections, finding_sections, primitives_html, run_sections
+from dlprof.report.html import figure_sections, finding_sections, primitives_html, run_sections, step_timeline
 from dlprof.report.html.figure import page_style
 from dlprof.report.html.parts import ms, number, page, paragraphs, table, verdict
 from dlprof.report.text import gate_text
@@ -44,10 +44,10 @@ def comparison(found: Comparison, extras: Extras | None = None) -> str:
         sections = [
             finding_sections.timings(found, extras.exhibits),
             finding_sections.from_a_to_b(found),
+            step_timeline.build(extras.exhibits.timelines, titles, found.alignment, found.ledger),
             primitives_html.build(found),
             finding_sections.breakdown(found),
             finding_sections.kernels(found),
-            figure_sections.timelines(extras.exhibits, titles),
             figure_sections.distributions(extras.exhibits, titles),
             figure_sections.sweeps(extras.exhibits, titles),
             figure_sections.epochs(extras.exhibits, titles),
@@ -71,7 +71,7 @@ def capture(side: Side, views: Sequence[View], extras: Extras | None = None) -> 
     titles = {"a": side.label}
     with page_style():
         drawn = [
-            figure_sections.timelines(extras.exhibits, titles),
+            step_timeline.build(extras.exhibits.timelines, titles),
             figure_sections.distributions(extras.exhibits, titles),
             figure_sections.epochs(extras.exhibits, titles),
             figure_sections.memory(extras.exhibits, titles),

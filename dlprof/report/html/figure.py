@@ -7,17 +7,35 @@ bytes (fixed hash salt, no date), so that golden tests and diffs of committed fi
 from __future__ import annotations
 
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import matplotlib
+import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
-from matplotlib.ticker import Formatter, LogFormatter, LogFormatterMathtext
+from matplotlib.ticker import (
+    AutoLocator,
+    Formatter,
+    FuncFormatter,
+    LogFormatter,
+    LogFormatterMathtext,
+    LogLocator,
+    NullLocator,
+    ScalarFormatter,
+)
+
+from dlprof.units import NS_PER_MS, NS_PER_S, NS_PER_US
 
 Format = Literal["svg", "png", "pdf"]
+WIDTH: Final = 8.0
+"""Of a figure, inches."""
 FORMATS: Final[tuple[Format, ...]] = ("svg", "png", "pdf")
 
 _INK: Final = "#010203"
@@ -73,6 +91,11 @@ def page_style() -> AbstractContextManager[None]:
     return style(_INK, paper="none")
 
 
+def ink() -> str:
+    """The colour of lines and text inside the style."""
+    return str(matplotlib.rcParams["text.color"])
+
+
 def axes(
     width: float, height: float, rows: int = 1, columns: int = 1, *, share_x: bool = False
 ) -> tuple[Figure, list[Axes]]:
@@ -94,11 +117,90 @@ def render(figure: Figure, form: Format) -> bytes:
     return out.getvalue()
 
 
+@dataclass(frozen=True, slots=True)
+class Unit:
+    """The unit of an axis: its name, its length in ns, and how many decimals its numbers have beside a bar."""
+
+    name: str
+    ns: float
+    decimals: int
+
+
+def unit(values_ns: Iterable[float]) -> Unit:
+    """The one unit in which all of these can be read: by the greatest."""
+    greatest = max((abs(value) for value in values_ns if math.isfinite(value)), default=0.0)
+    if greatest >= 10 * NS_PER_S:
+        return Unit("s", NS_PER_S, 3)
+    if greatest >= NS_PER_MS or not greatest:
+        return Unit("ms", NS_PER_MS, 3)
+    return Unit("µs", NS_PER_US, 2) if greatest >= NS_PER_US else Unit("ns", 1, 1)
+
+
+def plain_number(value: float, _: int | None = None) -> str:
+    """A number of an axis in digits: 0.6, 100000; never as a power of ten."""
+    return np.format_float_positional(float(f"{value:.10g}"), trim="-").replace("-", "−")
+
+
+def signed(value: float, decimals: int = 3) -> str:
+    """A difference with its sign, the minus as wide as the plus."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def logarithmic(axis: Axis, low: float, high: float) -> None:
+    """Numbers on a logarithmic axis from low to high: enough to read it by, however near or far the two are."""
+    near, far = high < _NEAR * low, high >= _DECADES * low
+    axis.set_major_locator(AutoLocator() if near else LogLocator(subs=(1,) if far else (1, 2, 5)))
+    axis.set_minor_locator(NullLocator())
+    axis.set_major_formatter(FuncFormatter(plain_number))
+
+
+_NEAR: Final = 5.0
+"""How many times the least value the greatest must be for 1, 2, 5, 10 to name more than one place between them."""
+_DECADES: Final = 1000.0
+"""From here on only powers of ten are written at a logarithmic axis."""
+
+
+def named_rows(axis: Axes, names: Sequence[str], width: int = 44) -> None:
+    """Named rows, the first on top; names too long lose their middle, and no two are the same."""
+    axis.set_yticks(range(len(names)), distinct([shortened(name, width) for name in names]))
+    axis.set_ylim(len(names) - 0.4, -0.6)
+    axis.grid(visible=True, axis="x")
+    axis.tick_params(axis="y", length=0)
+
+
+def shortened(name: str, width: int = 44) -> str:
+    """The name, or its beginning and end: names of one family often differ in what stands last."""
+    if len(name) <= width:
+        return name
+    tail = width // 3
+    return f"{name[: width - tail - 1]}…{name[-tail:]}"
+
+
+def distinct(names: Sequence[str]) -> list[str]:
+    """The names, those that occur several times with a number behind them."""
+    many, seen, found = Counter(names), Counter[str](), []
+    for name in names:
+        seen[name] += 1
+        found.append(f"{name} ({seen[name]})" if many[name] > 1 else name)
+    return found
+
+
 def _plain(formatter: Formatter) -> Formatter:
-    """A logarithmic axis writes its numbers as formulas, which we do not draw: 1e+05 instead."""
+    """Numbers in digits: no power of ten, no offset that is to be added in one's head."""
+    if isinstance(formatter, ScalarFormatter):
+        formatter.set_useOffset(False)
+        formatter.set_scientific(False)
+        return formatter
     if not isinstance(formatter, LogFormatterMathtext):
         return formatter
-    return LogFormatter(labelOnlyBase=formatter.labelOnlyBase, minor_thresholds=formatter.minor_thresholds)
+    return _PlainLog(labelOnlyBase=formatter.labelOnlyBase, minor_thresholds=formatter.minor_thresholds)
+
+
+class _PlainLog(LogFormatter):
+    """matplotlib's choice of which ticks have a number, and the number in digits."""
+
+    def __call__(self, x: float, pos: int | None = None) -> str:
+        return plain_number(x) if super().__call__(x, pos) else ""
 
 
 def inline(figure: Figure, name: str, description: str) -> str:

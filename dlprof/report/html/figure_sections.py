@@ -1,4 +1,4 @@
-"""Sections of the report page that are drawn: a step on a time axis, how times spread, sizes, epochs, memory."""
+"""Sections of the report page that are drawn: how times spread, sizes, epochs, memory."""
 
 from __future__ import annotations
 
@@ -7,17 +7,6 @@ from collections.abc import Mapping
 from dlprof.analysis.exhibits import Exhibits
 from dlprof.report.html import plots
 from dlprof.report.html.parts import Section, figure, number, section, table
-from dlprof.units import format_ns
-
-
-def timelines(exhibits: Exhibits, titles: Mapping[str, str]) -> Section:
-    """The typical step of each side on one time axis."""
-    found = exhibits.timelines
-    if not found:
-        return section("timeline", "One step", "")
-    walls = "; ".join(f"{titles[t.side]}: {len(t.bars)} events, {format_ns(t.wall_ns)}" for t in found)
-    about = f"The step whose wall time is nearest to the median, on one time axis. {walls}."
-    return section("timeline", "One step", figure(plots.timeline(found, titles), "timeline", about))
 
 
 def distributions(exhibits: Exhibits, titles: Mapping[str, str]) -> Section:

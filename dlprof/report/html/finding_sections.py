@@ -68,7 +68,7 @@ def from_a_to_b(
     built = waterfall.build(found)
     if built is None:
         return section(name, title, "")
-    drawn = plots.waterfall(built, found.a.label, found.b.label)
+    drawn = waterfall.draw(built, found.a.label, found.b.label)
     about = f"{built.title}: from A's {built.start_ms:.3f} ms to B's {built.end_ms:.3f} ms, largest difference first."
     caption = f"{built.title}, ms: A {built.start_ms:.3f}, B {built.end_ms:.3f}"
     if found.ledger is not None:
@@ -89,7 +89,7 @@ def _ledger_rows(ledger: Ledger) -> tuple[list[list[Cell | str]], list[str], lis
     titles = ["Part", "A", "B", "B − A", "low", "high", "Match", "Why so"]
     rows: list[list[Cell | str]] = [
         [
-            line.name,
+            Cell(line.name, line=at),
             number(ms(line.a_ns, 1)),
             number(ms(line.b_ns, 1)),
             number(ms(line.delta_ns, 1), "{:+.3f}"),
@@ -98,7 +98,7 @@ def _ledger_rows(ledger: Ledger) -> tuple[list[list[Cell | str]], list[str], lis
             number(line.match_confidence, "{:.2f}"),
             "; ".join(filter(None, (line.remark, line.reason))),
         ]
-        for line in ledger.lines
+        for at, line in enumerate(ledger.lines)
     ]
     foot: list[Cell | str] = [
         "wall time",

@@ -22,11 +22,16 @@ Section = tuple[str, str, str]
 
 @dataclass(frozen=True, slots=True)
 class Cell:
-    """One table cell: its text, and for a number the value that it is sorted by."""
+    """One table cell.
+
+    value: of a number, what it is sorted by
+    line: of a cell that names a line of the ledger, the number of that line, whose work the timeline shows
+    """
 
     text: str
     value: float | None = None
     number: bool = False
+    line: int | None = None
 
 
 def verdict(text: str, kind: str = "") -> str:
@@ -35,8 +40,10 @@ def verdict(text: str, kind: str = "") -> str:
 
 
 def number(value: float | None, form: str = "{:.3f}", missing: str = "–") -> Cell:
-    """A number set to the right; what is missing sorts below everything."""
-    return Cell(missing, -1e300, True) if value is None else Cell(form.format(value), float(value), True)
+    """A number set to the right, its minus as wide as a plus; what is missing sorts below everything."""
+    if value is None:
+        return Cell(missing, -1e300, True)
+    return Cell(form.format(value).replace("-", "−"), float(value), True)
 
 
 def ms(ns: float | None, units: int) -> float | None:
@@ -72,7 +79,8 @@ def _cell(cell: Cell | str) -> str:
     if isinstance(cell, str):
         return f"<td>{escape(cell)}</td>"
     value = "" if cell.value is None else f' data-value="{cell.value!r}"'
-    return f"<td{_n(cell.number)}{value}>{escape(cell.text)}</td>"
+    line = "" if cell.line is None else f' data-line="{cell.line}"'
+    return f"<td{_n(cell.number)}{value}{line}>{escape(cell.text)}</td>"
 
 
 def figure(drawn: Figure, name: str, description: str) -> str:
@@ -96,6 +104,11 @@ def section(name: str, title: str, *parts: str) -> Section:
     return name, title, "\n".join(part for part in parts if part)
 
 
+def data_element(name: str, value: Mapping[str, Any]) -> str:
+    """JSON for the page's script, as the element `name`; it is data, and nothing of it runs."""
+    return f'<script type="application/json" id="{name}">{_script(value)}</script>'
+
+
 def page(title: str, top: str, sections: Sequence[Section], data: Mapping[str, Any]) -> str:
     """The whole document: styles, script and data inside, nothing fetched (and a policy that forbids fetching)."""
     kept = [entry for entry in sections if entry[2]]
@@ -104,7 +117,7 @@ def page(title: str, top: str, sections: Sequence[Section], data: Mapping[str, A
         f'<section aria-labelledby="{name}"><h2 id="{name}">{escape(heading)}</h2>\n{html}</section>'
         for name, heading, html in kept
     )
-    script = f"\n{_asset('page.js')}"
+    script = "".join(f"\n{_asset(name)}" for name in ("page.js", "timeline.js"))
     allowed = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
     # Styles inline are those of matplotlib's drawings, one an element; a script is this one, known by its hash.
     policy = f"default-src 'none'; style-src 'unsafe-inline'; script-src 'sha256-{allowed}'; img-src data:"
@@ -130,7 +143,7 @@ def page(title: str, top: str, sections: Sequence[Section], data: Mapping[str, A
 <main id="main">
 {body}
 </main>
-<script type="application/json" id="data">{_script(data)}</script>
+{data_element("data", data)}
 <script>{script}</script>
 </body>
 </html>
@@ -139,7 +152,7 @@ def page(title: str, top: str, sections: Sequence[Section], data: Mapping[str, A
 
 def _script(data: Mapping[str, Any]) -> str:
     """JSON inside a script element: `</script>` and `<!--` in a name must not end or change the element."""
-    return json.dumps(data, ensure_ascii=False, allow_nan=False).replace("<", "\\u003c")
+    return json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":")).replace("<", "\\u003c")
 
 
 def _asset(name: str) -> str:

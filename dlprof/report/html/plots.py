@@ -11,75 +11,48 @@ from typing import Any, Final
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 from matplotlib.patches import Patch
-from matplotlib.ticker import FixedLocator, FormatStrFormatter, LogLocator, MaxNLocator, NullLocator, PercentFormatter
+from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
-from dlprof.analysis.exhibits import Epochs, Memory, StepTimes, Sweep, Timeline, Trials
-from dlprof.analysis.model import Comparison, Row
+from dlprof.analysis.exhibits import Epochs, Memory, StepTimes, Sweep, Trials
+from dlprof.analysis.model import Comparison, Ratio, Row
+from dlprof.analysis.step_timeline import Timeline
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.names import SIDES
-from dlprof.report.html import palette
-from dlprof.report.html.figure import axes
-from dlprof.report.html.waterfall import Waterfall
+from dlprof.report import lanes, palette
+from dlprof.report.html.figure import WIDTH, axes, logarithmic, named_rows, plain_number
+from dlprof.report.html.figure import unit as figure_unit
 from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.verdict import item_words
 from dlprof.stats import Calibration
 from dlprof.units import NS_PER_MS
 
-WIDTH: Final = 8.0
 _BARS: Final = 16
 _TRIALS: Final = 12
 _DASH: Final = {"a": "-", "b": "--"}
 _MARK: Final = {"a": "o", "b": "s"}
-_HATCH: Final = {"a": "", "b": "////"}
-
-
-def waterfall(found: Waterfall, a: str, b: str) -> Figure:
-    """From A's time to B's: bars to the left are time that B saves, bars to the right time that B adds."""
-    names = [a, *(step.name for step in found.steps), b]
-    figure, (axis,) = axes(WIDTH, 0.9 + 0.27 * len(names))
-    axis.barh(0, found.start_ms, color=palette.SIDES["a"])
-    axis.barh(len(names) - 1, found.end_ms, color=palette.SIDES["b"], hatch=_HATCH["b"])
-    level = found.start_ms
-    for row, step in enumerate(found.steps, start=1):
-        colour = palette.LESS if step.delta_ms < 0 else palette.MORE
-        axis.barh(row, step.delta_ms, left=level, color=colour, hatch="" if step.delta_ms < 0 else "....")
-        axis.plot([level, level], [row - 1, row], color="gray", linewidth=0.6)
-        level += step.delta_ms
-        axis.annotate(
-            f"{step.delta_ms:+.3f}",
-            (max(level, level - step.delta_ms), row),
-            (4, 0),
-            textcoords="offset points",
-            va="center",
-            fontsize=8,
-        )
-    for row, value in ((0, found.start_ms), (len(names) - 1, found.end_ms)):
-        axis.annotate(f"{value:.3f}", (value, row), (4, 0), textcoords="offset points", va="center", fontsize=8)
-    _rows(axis, names)
-    axis.set_xlabel("ms")
-    axis.set_title(f"{found.title}: {found.end_ms - found.start_ms:+.3f} ms from A to B")
-    ends = np.cumsum([found.start_ms, *(step.delta_ms for step in found.steps)])
-    axis.set_xlim(min(0.0, 1.15 * ends.min()), 1.15 * max(found.end_ms, *ends))
-    return figure
 
 
 def breakdown(found: Comparison) -> Figure:
     """The largest rows of the breakdown, A above B, in the colours of their operators."""
     steps: dict[str, int] = {side: found.units(side) for side in SIDES}
     rows = sorted(found.rows, key=lambda r: -max((r.a_ns or 0) / steps["a"], (r.b_ns or 0) / steps["b"]))[:_BARS]
+    unit = figure_unit(
+        (value or 0.0) / steps[side] for row in rows for side, value in zip(SIDES, (row.a_ns, row.b_ns), strict=True)
+    )
     figure, (axis,) = axes(WIDTH, 1.2 + 0.36 * max(1, len(rows)))
     for at, row in enumerate(rows):
         for side, value, offset in zip(SIDES, (row.a_ns, row.b_ns), (-0.2, 0.2), strict=True):
             axis.barh(
                 at + offset,
-                (value or 0.0) / steps[side] / NS_PER_MS,
+                (value or 0.0) / steps[side] / unit.ns,
                 height=0.38,
                 color=palette.colour(row.op, row.phase),
-                hatch=_HATCH[side],
+                hatch=palette.HATCH[side],
             )
-    _rows(axis, [label(row) for row in rows])
-    axis.set_xlabel(f"self time, ms {per_unit(found)}")
+    named_rows(axis, [label(row) for row in rows])
+    axis.set_xlabel(f"self time, {unit.name} {per_unit(found)}")
     more = f"; {len(found.rows) - len(rows)} smaller rows not drawn" if len(rows) < len(found.rows) else ""
     axis.set_title(f"Largest operators, A (plain) above B (hatched){more}")
     _families(axis, rows)
@@ -94,45 +67,35 @@ def _families(axis: Axes, rows: Sequence[Row]) -> None:
 
 
 def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
-    """A representative step of each side on one time axis: a row a track, bars in the colours of their operators."""
-    heights = [max(1.0, 0.34 * len(side.rows)) for side in found]
+    """A representative step of each side on one time axis: a row a lane, bars in the colours of their operators."""
+    unit = figure_unit(side.wall_ns for side in found)
+    heights = [max(1.0, 0.34 * len(side.lanes)) for side in found]
     figure, parts = axes(WIDTH, 1.1 * len(found) + sum(heights), rows=len(found), share_x=True)
+    length = max(side.wall_ns for side in found)
     for axis, side in zip(parts, found, strict=True):
         for bar in side.bars:
-            axis.broken_barh(
-                [(bar.start_ns / NS_PER_MS, bar.duration_ns / NS_PER_MS)],
-                (bar.row - 0.4, 0.8),
-                facecolor=palette.colour(bar.op, bar.phase),
-                linewidth=0,
-            )
-            if bar.duration_ns > side.wall_ns / 16:
-                axis.text(
-                    (bar.start_ns + bar.duration_ns / 2) / NS_PER_MS,
-                    bar.row,
-                    bar.op,
-                    ha="center",
-                    va="center",
-                    fontsize=6,
-                    color="white" if palette.family(bar.op, bar.phase) in _DARK else "black",
-                    clip_on=True,
-                )
-        axis.axvline(side.wall_ns / NS_PER_MS, linestyle=":", color="gray")
-        _rows(axis, [_short(name, 26) for name in side.rows])
+            family = palette.family(bar.op, bar.phase)
+            place = (bar.start_ns / unit.ns, bar.duration_ns / unit.ns)
+            axis.broken_barh([place], (bar.row - 0.4, 0.8), facecolor=palette.family_colour(family), linewidth=0)
+            if len(bar.op) <= _LETTERS * bar.duration_ns / length:
+                middle = place[0] + place[1] / 2
+                axis.text(middle, bar.row, bar.op, ha="center", va="center", fontsize=6, color=palette.on(family))
+        axis.axvline(side.wall_ns / unit.ns, linestyle=":", color="gray")
+        tracks = [(lane.device, lane.stream) for lane in side.lanes]
+        names = lanes.names(tracks)
+        named_rows(axis, [f"{track[0]} · {names[track]}" for track in tracks], 26)
         axis.grid(visible=False)
         more = f"; {side.left_out} shorter events not drawn" if side.left_out else ""
-        axis.set_title(f"{titles[side.side]}: step {side.step}, {side.wall_ns / NS_PER_MS:.3f} ms{more}")
-    parts[-1].set_xlabel("ms from the start of the step")
-    names = list(dict.fromkeys(palette.family(bar.op, bar.phase) for side in found for bar in side.bars))
-    handles = [Patch(facecolor=palette.family_colour(name), label=name) for name in names]
+        axis.set_title(f"{titles[side.side]}: step {side.step}, {side.wall_ns / unit.ns:.3f} {unit.name}{more}")
+    parts[-1].set_xlabel(f"{unit.name} from the start of the step")
+    families = dict.fromkeys(palette.family(bar.op, bar.phase) for side in found for bar in side.bars)
+    handles = [Patch(facecolor=palette.family_colour(name), label=name) for name in families]
     figure.legend(handles=handles, fontsize=7, ncols=4, loc="outside lower center")
     return figure
 
 
-_DARK: Final = frozenset({"convolution", "activation", "data movement", "reduction", "other"})
-
-
-def _short(name: str, width: int = 44) -> str:
-    return name if len(name) <= width else name[: width - 1] + "…"
+_LETTERS: Final = 110
+"""Letters of a bar's text for which the width of the whole axis has room."""
 
 
 def step_times(found: Sequence[StepTimes], titles: Mapping[str, str]) -> Figure:
@@ -143,18 +106,18 @@ def step_times(found: Sequence[StepTimes], titles: Mapping[str, str]) -> Figure:
     ]
     panels = [(title, [pair for pair in pairs if pair[1]]) for title, pairs in panels]
     panels = [panel for panel in panels if panel[1]]
+    unit = figure_unit(value for _, pairs in panels for _, values in pairs for value in values)
     figure, parts = axes(WIDTH, 2.9, columns=max(1, len(panels)))
     for axis, (title, pairs) in zip(parts, panels, strict=False):
         for side, values in pairs:
-            ms = [value / NS_PER_MS for value in values]
             axis.ecdf(
-                ms,
-                label=f"{titles[side.side]} (n = {len(ms)})",
+                [value / unit.ns for value in values],
+                label=f"{titles[side.side]} (n = {len(values)})",
                 color=palette.SIDES[side.side],
                 linestyle=_DASH[side.side],
             )
         axis.set_title(f"{item_words(pairs[0][0].item) if title == 'profiler off' else 'Step'}, {title}")
-        axis.set_xlabel("ms")
+        axis.set_xlabel(unit.name)
         axis.yaxis.set_major_formatter(PercentFormatter(1.0))
         axis.grid(visible=True)
         axis.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.1))
@@ -165,8 +128,9 @@ def step_times(found: Sequence[StepTimes], titles: Mapping[str, str]) -> Figure:
 def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
     """Each trial's ratio as a dot, the interval as a band, the estimate as a line; 1 means as fast."""
     shown, found = found, found[:_TRIALS]
-    figure, (axis,) = axes(WIDTH, 1.2 + 0.5 * len(found))
+    figure, (axis,) = axes(WIDTH, 1.6 + 0.5 * len(found))
     ratios = {item.item: item.ratio for item in comparison.items}
+    bands = [ratio for one in found if (ratio := ratios.get(one.item)) is not None and ratio.low is not None]
     for row, one in enumerate(found):
         axis.plot(one.ratios, [row] * len(one.ratios), "o", color=palette.SIDES["b"], alpha=0.7, markersize=5)
         ratio = ratios.get(one.item)
@@ -175,12 +139,26 @@ def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
         if ratio is not None and ratio.low is not None and ratio.high is not None:
             axis.barh(row, ratio.high - ratio.low, left=ratio.low, height=0.7, color="gray", alpha=0.3)
     axis.axvline(1.0, linestyle=":", color="gray")
-    _around(axis, [value for one in found for value in one.ratios])
-    _rows(axis, [item_words(one.item) for one in found])
+    named_rows(axis, [item_words(one.item) for one in found])
+    _around(axis, [value for one in found for value in one.ratios], bands)
     axis.set_xlabel("time of B ÷ time of A (below 1: B is faster)")
     more = f"; {len(shown) - len(found)} more items not drawn" if len(found) < len(shown) else ""
-    axis.set_title(f"Each trial's ratio (dots) and the interval (band){more}")
+    axis.set_title(f"Time of B ÷ time of A in each trial{more}")
+    figure.legend(handles=_told_of_trials(bands), fontsize=7, ncols=3, loc="outside lower center")
     return figure
+
+
+def _told_of_trials(bands: Sequence[Ratio]) -> list[Any]:
+    handles: list[Any] = [
+        Line2D([], [], marker="o", linestyle="", color=palette.SIDES["b"], alpha=0.7, label="one trial"),
+        Line2D([], [], color="gray", linewidth=2, label="average over the trials"),
+    ]
+    if bands:
+        levels = sorted({ratio.confidence for ratio in bands})
+        level = " to ".join(f"{100 * one:.4g}" for one in dict.fromkeys((levels[0], levels[-1])))
+        words = f"{level} % interval of the average; single trials may lie outside"
+        handles.append(Patch(facecolor="gray", alpha=0.3, label=words))
+    return handles
 
 
 def ranking(found: Ranking) -> Figure:
@@ -205,17 +183,14 @@ def ranking(found: Ranking) -> Figure:
             )
     axis.axvline(1.0, linestyle=":", color="gray")
     labels = found.labels
-    _rows(axis, [f"{one.letter}: {labels[one.letter]}" for one in found.sides])
+    named_rows(axis, [f"{one.letter}: {labels[one.letter]}" for one in found.sides])
     far = _logarithmic(axis, ends)
     axis.set_xlabel(f"time ÷ time of the fastest{' (logarithmic axis)' if far else ''}")
     return figure
 
 
-_FAR: Final = 4.0
+_FAR: Final = 5.0
 """How many times the least value the greatest is from which on a linear axis would leave the others no room."""
-
-_DECADES: Final = 1000.0
-"""From here on only powers of ten are written at a logarithmic axis."""
 
 
 def _logarithmic(axis: Axes, values: Sequence[float]) -> bool:
@@ -226,18 +201,31 @@ def _logarithmic(axis: Axes, values: Sequence[float]) -> bool:
     margin = (high / low) ** 0.08
     axis.set_xscale("log")
     axis.set_xlim(low / margin, high * margin)
-    axis.xaxis.set_major_locator(LogLocator(subs=(1, 2, 5) if high < _DECADES * low else (1,)))
-    axis.xaxis.set_minor_locator(NullLocator())
-    axis.xaxis.set_major_formatter(FormatStrFormatter("%g"))
+    logarithmic(axis.xaxis, low, high)
     return True
 
 
-def _around(axis: Axes, values: Sequence[float]) -> None:
-    """The dots and 1 in view, whatever the width of an interval from very few trials."""
+def _around(axis: Axes, values: Sequence[float], bands: Sequence[Ratio]) -> None:
+    """Dots and 1 in view, and the intervals unless they are so wide, as from two trials, that the dots would be one."""
     known = [value for value in values if value == value] + [1.0]
     low, high = min(known), max(known)
     space = 0.25 * (high - low) or 0.1
-    axis.set_xlim(low - space, high + space)
+    ends = [end for ratio in bands for end in (ratio.low, ratio.high) if end is not None]
+    most = max(1.0, _WIDEST * (high - low))
+    left, right = max(min([low, *ends]), low - most), min(max([high, *ends]), high + most)
+    axis.set_xlim(left - space, right + space)
+    for row, ratio in enumerate(bands):
+        if (
+            ratio.low is not None
+            and ratio.high is not None
+            and (ratio.low < left - space or ratio.high > right + space)
+        ):
+            told = f"interval {ratio.low:.3g} to {ratio.high:.3g}, wider than the picture"
+            axis.annotate(told, (0.99, row), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=7)
+
+
+_WIDEST: Final = 4.0
+"""How many times the range of the dots an interval may stand out on each side before it is cut and told in words."""
 
 
 def epochs(found: Sequence[Epochs], titles: Mapping[str, str]) -> Figure:
@@ -270,8 +258,10 @@ def epochs(found: Sequence[Epochs], titles: Mapping[str, str]) -> Figure:
 def sweep(found: Sweep, titles: Mapping[str, str]) -> Figure:
     """Both frameworks over sizes: medians, the ratio with its interval as a band, and the crossover where one is shown."""
     figure, (time, ratio) = axes(WIDTH, 4.6, rows=2, share_x=True)
+    all_ns = [ns for ns in (*found.a_ns, *found.b_ns) if ns]
+    unit = figure_unit(all_ns)
     for side, values in zip(SIDES, (found.a_ns, found.b_ns), strict=True):
-        known = [(size, ns / NS_PER_MS) for size, ns in zip(found.sizes, values, strict=True) if ns is not None]
+        known = [(size, ns / unit.ns) for size, ns in zip(found.sizes, values, strict=True) if ns is not None]
         if known:
             time.plot(
                 *zip(*known, strict=True),
@@ -281,7 +271,9 @@ def sweep(found: Sweep, titles: Mapping[str, str]) -> Figure:
                 linestyle=_DASH[side],
                 markersize=4,
             )
-    time.set(yscale="log", ylabel="ms, median", title=found.stem)
+    time.set(yscale="log", ylabel=f"{unit.name}, median", title=found.stem)
+    if all_ns:
+        logarithmic(time.yaxis, min(all_ns), max(all_ns))
     points = [(size, r) for size, r in zip(found.sizes, found.ratios, strict=True) if r is not None]
     ratio.plot([size for size, _ in points], [r.estimate for _, r in points], color="gray", marker=".")
     bands = [(size, r.low, r.high) for size, r in points if r.low is not None and r.high is not None]
@@ -290,12 +282,11 @@ def sweep(found: Sweep, titles: Mapping[str, str]) -> Figure:
         ratio.fill_between(sizes, low, high, color="gray", alpha=0.3, label="interval")
     ratio.axhline(1.0, linestyle=":", color="gray")
     ratio.set(xscale="log", yscale="log", xlabel=found.key, ylabel="time of B ÷ time of A")
-    ratio.xaxis.set_major_locator(FixedLocator(found.sizes))
+    ratio.xaxis.set_major_locator(FixedLocator(_readable(found.sizes)))
     ratio.xaxis.set_minor_locator(NullLocator())
-    ratio.xaxis.set_major_formatter(FormatStrFormatter("%g"))
-    ratio.yaxis.set_major_locator(LogLocator(subs=(1, 2, 5)))
-    ratio.yaxis.set_minor_locator(NullLocator())
-    ratio.yaxis.set_major_formatter(FormatStrFormatter("%g"))
+    ratio.xaxis.set_major_formatter(FuncFormatter(plain_number))
+    ends = [value for _, r in points for value in (r.estimate, r.low, r.high) if value]
+    logarithmic(ratio.yaxis, min([1.0, *ends]), max([1.0, *ends]))
     cross = found.crossover
     if cross is not None and cross.size is not None:
         ratio.axvline(cross.size, color=palette.LESS, label=f"crossover at {cross.size:.4g}")
@@ -306,6 +297,23 @@ def sweep(found: Sweep, titles: Mapping[str, str]) -> Figure:
         if axis.get_legend_handles_labels()[0]:
             axis.legend(fontsize=7)
     return figure
+
+
+def _readable(sizes: Sequence[float]) -> list[float]:
+    """The sizes whose numbers have room beside each other on a logarithmic axis; the first and the last among them."""
+    logs = np.log(np.array(sizes, dtype=np.float64))
+    least = (logs[-1] - logs[0]) / _SIZES
+    kept: list[int] = []
+    for at in range(len(sizes)):
+        if not kept or logs[at] - logs[kept[-1]] >= least:
+            kept.append(at)
+    if kept[-1] != len(sizes) - 1:
+        kept[-1:] = [len(sizes) - 1] if len(kept) > 1 else [kept[-1], len(sizes) - 1]
+    return [sizes[at] for at in kept]
+
+
+_SIZES: Final = 14
+"""How many numbers a horizontal axis has room for."""
 
 
 def memory(found: Sequence[Memory], titles: Mapping[str, str]) -> Figure:
@@ -338,7 +346,7 @@ def calibration(found: Calibration, title: str) -> Figure:
         if rate is not None:
             rates.plot([rate.low * 100, rate.high * 100], [row, row], color="gray", linewidth=4, alpha=0.4)
             rates.plot(rate.rate * 100, row, "o", color=palette.SIDES["a"])
-    _rows(rates, [name if rate else f"{name}: too few" for name, rate in named])
+    named_rows(rates, [name if rate else f"{name}: too few" for name, rate in named])
     rates.axvline(5.0, linestyle=":", color="gray")
     rates.set(xlabel="% called different (dotted: 5 %)", title=f"{title} against itself")
     rates.set_xlim(left=0)
@@ -349,11 +357,3 @@ def calibration(found: Calibration, title: str) -> Figure:
     power.set_ylim(bottom=0)
     power.grid(visible=True)
     return figure
-
-
-def _rows(axis: Axes, names: Sequence[str]) -> None:
-    """Named rows, the first on top."""
-    axis.set_yticks(range(len(names)), [_short(name) for name in names])
-    axis.set_ylim(len(names) - 0.4, -0.6)
-    axis.grid(visible=True, axis="x")
-    axis.tick_params(axis="y", length=0)

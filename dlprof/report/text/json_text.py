@@ -29,6 +29,31 @@ def text(column: Any) -> Text:
     return pa.array(values, type=pa.large_string()).take(array.indices)
 
 
+def as_fields(column: Any) -> Text:
+    """A column of JSON objects as they are, numbers from 2^53 on quoted; a text that is no object as `{"text": …}`."""
+    array: Any = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column
+    if not pa.types.is_dictionary(array.type):
+        array = array.dictionary_encode()
+    values = [None if value is None else _object(value) for value in array.dictionary.to_pylist()]
+    return pa.array(values, type=pa.large_string()).take(array.indices)
+
+
+def _object(recorded: str) -> str:
+    try:
+        found = json.loads(recorded, parse_int=_safe, parse_constant=str)
+        if isinstance(found, dict):
+            return json.dumps(found, allow_nan=False)
+    except (ValueError, RecursionError):
+        pass
+    return json.dumps({"text": recorded})
+
+
+def _safe(digits: str) -> int | str:
+    """A whole number that JavaScript keeps, else its digits."""
+    small = len(digits) <= len(str(SAFE_INTEGER)) and abs(int(digits)) < SAFE_INTEGER
+    return int(digits) if small else digits
+
+
 def integers(column: Any) -> Text:
     """An integer column as JSON numbers, quoted from 2^53 on; nulls stay null."""
     array = column.combine_chunks() if isinstance(column, pa.ChunkedArray) else column

@@ -22,7 +22,7 @@ import pyarrow.compute
 
 from dlprof.analysis.trace import places
 from dlprof.report import lanes
-from dlprof.report.text.json_text import Text, floats, integers, join, microseconds, optional, text
+from dlprof.report.text.json_text import Text, as_fields, floats, integers, join, microseconds, optional, text
 from dlprof.schema import SCHEMA_VERSION
 from dlprof.units import PS_PER_NS
 
@@ -85,12 +85,14 @@ def export(
     colours: Mapping[str, str] | None = None,
     told: Mapping[str, object] | None = None,
     producer: str = "",
+    fields: bool = False,
 ) -> Iterator[bytes]:
     """Chunks of one JSON object; its `otherData` tells how many slices, counters and flows it holds or leaves out.
 
     links: arrows beside those from launches to what they launched. colours: event name → one of chrome://tracing's
     reserved colour names (`good`, `terrible`, …); Perfetto colours by name by itself. told: more entries of otherData.
-    producer: who recorded the trace (manifest.TraceFacts), where that is known.
+    producer: who recorded the trace (manifest.TraceFacts), where that is known. fields: the producer's arguments as
+    fields, for people; else as the string that was recorded, from which the file is read back.
     """
     placed = _place(places.labelled(events))
     wanted = [_launches(placed), *links]
@@ -114,7 +116,7 @@ def export(
     head = {"displayTimeUnit": "ns", "otherData": other}
     yield json.dumps(head, ensure_ascii=False)[:-1].encode() + b',"traceEvents":[\n'
     yield ",\n".join(json.dumps(entry, ensure_ascii=False) for entry in _metadata(placed, title)).encode()
-    parts = [_slices(placed, ~placed.counter, decimals, colours or {}), _counters(placed, valued, decimals)]
+    parts = [_slices(placed, ~placed.counter, decimals, colours or {}, fields), _counters(placed, valued, decimals)]
     first = 1
     for kind, pairs in zip(wanted, flows, strict=True):
         parts.append(_arrows(placed, kind.name, pairs, first, decimals))
@@ -150,7 +152,8 @@ def _place(events: Any) -> _Placed:
     threads: list[_Thread] = []
     tid = np.zeros(len(order), dtype=np.int64)
     tracks, streams = events["track"].to_numpy(), events["stream"].cast(pa.string())
-    for rows, name, rank in _groups(events, marker, counter):
+    named = _named(events)
+    for rows, name, rank in _groups(events, marker, counter, named):
         lane = lanes.assign(start[rows], duration[rows])
         for number in range(int(lane.max()) + 1):
             threads.append(
@@ -182,17 +185,24 @@ def _device_order(name: str) -> tuple[int, str, int]:
     return ({"host": 0, "cpu": 1}.get(kind, 2), kind, int(index) if index.isdigit() else 0)
 
 
-def _groups(events: Any, marker: Bools, counter: Bools) -> Iterator[tuple[Ints, str, int]]:
+def _named(events: Any) -> dict[int, str]:
+    """What each track is called: its stream's name, a handle of 64 bits as a small number."""
+    tracks = events.select(["track", "device", "stream"]).group_by(["track", "device", "stream"]).aggregate([])
+    told = [(one["track"], one["device"], one["stream"]) for one in tracks.sort_by("track").to_pylist()]
+    names = lanes.names((device, stream) for _, device, stream in told)
+    return {track: names[device, stream] for track, device, stream in told}
+
+
+def _groups(events: Any, marker: Bools, counter: Bools, named: Mapping[int, str]) -> Iterator[tuple[Ints, str, int]]:
     """Rows of each future thread (markers of a track apart from its work), its name and its rank in its process."""
     track = events["track"].to_numpy().astype(np.int64)
-    streams = events["stream"].cast(pa.string())
     key = np.where(counter, -1, track * 2 + ~marker)
     order = np.argsort(key, kind="stable")
     bounds = np.flatnonzero(np.diff(key[order], prepend=-2))
     for rows in np.split(order, bounds[1:]) if len(order) else []:
         if key[rows[0]] < 0:
             continue
-        stream = streams[int(rows[0])].as_py()
+        stream = named[int(track[rows[0]])]
         is_marker = bool(marker[rows[0]])
         name = f"steps and markers · {stream}" if is_marker else stream
         yield rows, name, int(track[rows[0]]) + (0 if is_marker else 1_000_000)
@@ -247,7 +257,7 @@ def _number(values: Ints) -> Text:
     return pa.array(values).cast(pa.large_string())
 
 
-def _slices(placed: _Placed, mask: Bools, decimals: int, colours: Mapping[str, str]) -> Iterator[bytes]:
+def _slices(placed: _Placed, mask: Bools, decimals: int, colours: Mapping[str, str], fields: bool) -> Iterator[bytes]:
     """`X` events; a marker without duration is an instant (`i`): chrome://tracing does not show a zero-length slice."""
     for rows in _pieces(mask):
         part = placed.events.take(pa.array(rows))
@@ -271,7 +281,7 @@ def _slices(placed: _Placed, mask: Bools, decimals: int, colours: Mapping[str, s
                 text(part["level"]),
                 _colour(part, colours),
                 ',"args":{',
-                _args(part),
+                _args(part, fields),
                 "}}",
             )
         )
@@ -282,8 +292,8 @@ def _colour(part: Any, colours: Mapping[str, str]) -> Text:
     return optional("cname", text(pa.array([colours.get(name) for name in names], pa.string())))
 
 
-def _args(part: Any) -> Text:
-    """Members of `args`. The producer's own args stay one string: JavaScript would change large numbers in them."""
+def _args(part: Any, fields: bool) -> Text:
+    """Members of `args`. The producer's own are fields, or one string: JavaScript would change large numbers in them."""
     members = [join('"id":', integers(part["id"]))]
     members += [optional(name, text(part[name])) for name in _ARGS]
     members += [optional(name, integers(part[name])) for name in _NUMBERS]
@@ -291,7 +301,9 @@ def _args(part: Any) -> Text:
     members.append(optional("occurrences", integers(many)))
     other = pc.if_else(pc.equal(part["calls"], part["occurrences"]), None, part["calls"])
     members.append(optional("calls", integers(other)))
-    members.append(optional("recorded", text(part["args"])))
+    if "recorded_as" in part.column_names:
+        members.append(optional("recorded_as", text(part["recorded_as"])))
+    members.append(optional("recorded", as_fields(part["args"]) if fields else text(part["args"])))
     return join(*members)
 
 

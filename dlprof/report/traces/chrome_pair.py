@@ -3,6 +3,8 @@
 Step k of A and step k of B start at the same place, and the next pair starts after the longer of the two, so equal work
 stands one above the other. All times are shifted, none is scaled. A third process holds the difference of each pair, named
 (and so coloured) by who is slower; arrows join the operators of both sides that agree in operator, phase, layer and turn.
+Work is named by operator, phase and layer, so the same work has the same name, and with it the same colour, on both sides:
+Perfetto colours by name alone, chrome://tracing takes the colour that stands beside it.
 """
 
 from __future__ import annotations
@@ -19,8 +21,9 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis import columns
-from dlprof.analysis.trace import places, steps
+from dlprof.analysis.trace import breakdown, cells, places, steps
 from dlprof.errors import TraceError
+from dlprof.report import lanes, palette
 from dlprof.report.traces import chrome
 from dlprof.units import NS_PER_MS, PS_PER_NS
 
@@ -28,6 +31,10 @@ Ints = npt.NDArray[np.int64]
 
 _GAP_PS: Final = 100_000_000
 """100 µs between pairs, so that they can be told apart."""
+TYPICAL: Final = 5
+"""Pairs of steps that are shown where nobody says which: a viewer opens them at once, and a whole comparison has tens of MB."""
+Shown = tuple[int, int] | Literal["typical", "all"]
+"""The first and last step number, both shown; those around the median; or every one."""
 SLOWER: Final = "B slower"
 FASTER: Final = "B faster"
 EQUAL: Final = "as fast"
@@ -37,7 +44,10 @@ DELTA: Final = "Δ B − A"
 
 @dataclass(frozen=True, slots=True)
 class _Pairs:
-    """Steps joined by number, or by turn where the numbers differ. All ps; one entry a pair."""
+    """Steps joined by number, or by turn where the numbers differ. All ps; one entry a pair.
+
+    of: how many pairs there are, shown or not
+    """
 
     number: Ints
     a_start: Ints
@@ -45,17 +55,23 @@ class _Pairs:
     b_start: Ints
     b_wall: Ints
     grid: Ints
+    of: int
 
 
-def export(
-    a: pa.Table, b: pa.Table, a_label: str, b_label: str, *, steps_shown: tuple[int, int] | None = None
-) -> Iterator[bytes]:
-    """Chunks of one JSON object, as chrome.export. steps_shown: first and last step number, inclusive.
+@dataclass(frozen=True, slots=True)
+class Exported:
+    """Chunks of one JSON object, as chrome.export; how many pairs of steps they show, of how many."""
 
-    Raises `TraceError` where a side has no synchronised step to align by.
-    """
+    chunks: Iterator[bytes]
+    pairs: int
+    of: int
+
+
+def export(a: pa.Table, b: pa.Table, a_label: str, b_label: str, *, steps_shown: Shown = "typical") -> Exported:
+    """The trace of both. Raises `TraceError` where a side has no synchronised step to align by, or none of those asked for."""
     a, b = places.labelled(a), places.labelled(b)
     pairs = _pairs(a, b, steps_shown)
+    (a, a_colours), (b, b_colours) = _named(a), _named(b)
     sides = {f"A {a_label}": (a, pairs.a_start, pairs.a_wall), f"B {b_label}": (b, pairs.b_start, pairs.b_wall)}
     parts: list[pa.Table] = []
     turns: list[Ints] = []
@@ -68,13 +84,17 @@ def export(
         *_differences(pairs),
         *(row for part, name in zip(parts, sides, strict=True) for row in _occupancy(part, name)),
     ]
-    events = pa.concat_tables([*parts, _rows(extra, sum(part.num_rows for part in parts))]).unify_dictionaries()
+    drawn = _rows(extra, sum(part.num_rows for part in parts))
+    events = pa.concat_tables([*parts, drawn], promote_options="default").unify_dictionaries()
     told = {
         "pairs_of_steps": len(pairs.grid),
+        "pairs_of_steps_left_out": pairs.of - len(pairs.grid),
         "a_events_outside_them": a.num_rows - parts[0].num_rows,
         "b_events_outside_them": b.num_rows - parts[1].num_rows,
     }
-    return chrome.export(events, "", links=[matched], colours=COLOURS, told=told)
+    colours = {**a_colours, **b_colours, **COLOURS}
+    chunks = chrome.export(events, "", links=[matched], colours=colours, told=told, fields=True)
+    return Exported(chunks, len(pairs.grid), pairs.of)
 
 
 def within(events: pa.Table, first: int, last: int) -> pa.Table:
@@ -94,7 +114,36 @@ def _range(number: Ints) -> str:
     return f"its steps are {number.min()} to {number.max()}" if len(number) else "it has no synchronised step at all"
 
 
-def _pairs(a: pa.Table, b: pa.Table, shown: tuple[int, int] | None) -> _Pairs:
+def _named(events: pa.Table) -> tuple[pa.Table, dict[str, str]]:
+    """The events, work named by operator, phase and layer (its own name beside it), streams for people; name → its colour."""
+    mask = steps.work(events) | (columns.text(events, "level").where("op") & (columns.text(events, "op").codes >= 0))
+    op, phase, layer = (breakdown.key(events, mask, name) for name in ("op", "phase", "layer"))
+    groups = columns.group([op.codes, phase.codes, layer.codes])
+    name = columns.text(events, "name")
+    place = {value: code for code, value in enumerate(name.values)}
+    colours: dict[str, str] = {}
+    of_group: list[int] = []
+    keys = zip(*(text.decode(text.codes[groups.first]) for text in (op, phase, layer)), strict=True)
+    for one_op, one_phase, one_layer in keys:
+        label = cells.label(one_op or "unknown", one_phase, one_layer)
+        colours[label] = palette.TRACING[palette.family(one_op or "unknown", one_phase)]
+        of_group.append(place.setdefault(label, len(place)))
+    codes = name.codes.copy()
+    codes[mask] = np.array(of_group, dtype=np.int64)[groups.inverse]
+    own = columns.Text(np.where(codes != name.codes, name.codes, columns.NULL), name.values)
+    device, stream = columns.text(events, "device"), columns.text(events, "stream")
+    tracks = columns.group([device.codes, stream.codes])
+    told = [(device.values[device.codes[at]], stream.values[stream.codes[at]]) for at in tracks.first.tolist()]
+    names = lanes.names(told)
+    streams = columns.Text(tracks.inverse, [names[track] for track in told])
+    new = {"name": columns.encode(columns.Text(codes, list(place))), "stream": columns.encode(streams)}
+    for column, values in new.items():
+        at = events.schema.get_field_index(column)
+        events = events.set_column(at, events.schema.field(at), values)
+    return events.append_column("recorded_as", columns.encode(own)), colours
+
+
+def _pairs(a: pa.Table, b: pa.Table, shown: Shown) -> _Pairs:
     tables = [steps.table(side) for side in (a, b)]
     for name, table in zip("AB", tables, strict=True):
         if not table.num_rows:
@@ -105,7 +154,8 @@ def _pairs(a: pa.Table, b: pa.Table, shown: tuple[int, int] | None) -> _Pairs:
         rows = [np.array([np.flatnonzero(number == step)[0] for step in common]) for number in numbers]
     else:
         rows = [np.arange(min(map(len, numbers)))] * 2
-    if shown is not None:
+    of = len(rows[0])
+    if isinstance(shown, tuple):
         keep = (numbers[0][rows[0]] >= shown[0]) & (numbers[0][rows[0]] <= shown[1])
         if not keep.any():
             raise TraceError(f"no step between {shown[0]} and {shown[1]} is on both sides", hint=_range(numbers[0]))
@@ -113,9 +163,19 @@ def _pairs(a: pa.Table, b: pa.Table, shown: tuple[int, int] | None) -> _Pairs:
     starts = [columns.integers(table, "start_ps")[row] for table, row in zip(tables, rows, strict=True)]
     ends = [columns.integers(table, "end_ps")[row] for table, row in zip(tables, rows, strict=True)]
     walls = [end - start for start, end in zip(starts, ends, strict=True)]
+    if shown == "typical":
+        chosen = _typical(*walls)
+        rows, starts, walls = ([side[chosen] for side in sides] for sides in (rows, starts, walls))
     lengths = np.maximum(*walls) + _GAP_PS
     grid = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    return _Pairs(numbers[0][rows[0]], starts[0], walls[0], starts[1], walls[1], grid)
+    return _Pairs(numbers[0][rows[0]], starts[0], walls[0], starts[1], walls[1], grid, of)
+
+
+def _typical(a_wall: Ints, b_wall: Ints) -> Ints:
+    """The pairs in which both steps are nearest to their side's median, in order of time."""
+    far = sum(np.abs(wall - np.median(wall)) / max(1.0, float(np.median(wall))) for wall in (a_wall, b_wall))
+    chosen: Ints = np.sort(np.argsort(far, kind="stable")[:TYPICAL])
+    return chosen
 
 
 def _shifted(events: pa.Table, start: Ints, wall: Ints, grid: Ints) -> tuple[pa.Table, Ints]:

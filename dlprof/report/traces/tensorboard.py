@@ -1,13 +1,14 @@
 """A TensorBoard log directory: traces for the profile plugin, and scalars, histograms, text and images.
 
-TensorBoard's own writers write it. Runs: `a` and `b` (each with its trace, accuracy and step times) and `comparison`
-(verdict, ratios, breakdown, waterfall). TensorBoard is not a dependency of dlprof: it comes with the extra
+TensorBoard's own writers write it. Runs: one a side (`A-TensorFlow-2.21.0-graph`, with its trace, accuracy and step times)
+and `comparison` (verdict, ratios, breakdown, waterfall). TensorBoard is not a dependency of dlprof: it comes with the extra
 `dlprof[tensorboard]`.
 """
 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow as pa
 from dlprof.analysis.exhibits import Epochs, Exhibits, StepTimes
 from dlprof.analysis.model import Comparison
 from dlprof.errors import Unsupported
-from dlprof.report.html import plots, waterfall
+from dlprof.report.html import waterfall
 from dlprof.report.html.figure import render, style
 from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.verdict import headline, interval_words, item_words
@@ -27,6 +28,13 @@ from dlprof.report.traces import xplane
 from dlprof.units import NS_PER_MS
 
 _ROWS: Final = 40
+_LONGEST: Final = 80
+"""Characters of a run's name."""
+
+
+def run_name(side: str, label: str) -> str:
+    """The run of a side: its letter and what it is, in characters that are a folder's name and an address everywhere."""
+    return "-".join([side.upper(), *re.findall(r"[A-Za-z0-9_.+]+", label)])[:_LONGEST]
 
 
 def write_profile(events: pa.Table, folder: Path, session: str) -> Path:
@@ -82,7 +90,7 @@ def write_comparison(folder: Path, found: Comparison, wall_time: float) -> None:
         built = waterfall.build(found)
         if built is not None:
             with style():
-                drawn = plots.waterfall(built, found.a.label, found.b.label)
+                drawn = waterfall.draw(built, found.a.label, found.b.label)
                 width, height = (round(inches * 150) for inches in drawn.get_size_inches())
                 add.image("waterfall", render(drawn, "png"), width, height)
 

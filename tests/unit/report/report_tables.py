@@ -25,6 +25,8 @@ from dlprof.analysis.model import (
     VerdictWord,
     View,
 )
+from dlprof.analysis.step_timeline import Bar, Lane, Launch, Timeline
+from dlprof.analysis.trace.cells import label
 
 TF = Side("tf", "2.21.0", "cpu:0", "graph", "3.11.7", "TensorFlow 2.21.0 (graph)", "cmp/a-exact-1", "sha256:aa")
 MX = Side("mxnet", "1.9.1", "cpu:0", "hybrid", "3.11.7", "MXNet 1.9.1 (hybrid)", "cmp/b-exact-1", "sha256:bb")
@@ -51,6 +53,7 @@ def ledger(**changes: Any) -> Ledger:
             "same phase and layer",
             1.0,
             1.0,
+            key="Conv backward conv2 ~ Conv backward conv2",
         ),
         LedgerLine("input pipeline", "input", 500_000, 9_000_000, 8_500_000, None, None, None, "no work ran"),
         LedgerLine("framework dispatch", "dispatch", 5_000_000, 2_000_000, -3_000_000, None, None, None, "in calls"),
@@ -139,24 +142,29 @@ def view(by: str = "op", keys: tuple[str, ...] = ("op", "phase"), rows: Sequence
     return View(by, keys, pa.Table.from_pylist(list(shown)), {"unknown_operator": 3}, complete)
 
 
+def timeline(side: str, scale: float = 1.0) -> Timeline:
+    """A step of 9 ms (times `scale`): a convolution with a kernel that was launched before, and three events of other kinds."""
+    of = [
+        ("Conv", "backward", "conv2", "volta_sgemm", Launch("cudaLaunchKernel", 0.0)),
+        ("Gemm", "forward", "dense1", None, None),
+        ("Adam", "optimizer", None, None, None),
+        ("odd", None, None, None, None),
+    ]
+    bars = tuple(
+        Bar(op, op, phase, layer, at * 2e6 * scale, 1.8e6 * scale, at % 2, label(op, phase, layer), kernel, launch)
+        for at, (op, phase, layer, kernel, launch) in enumerate(of)
+    )
+    lanes = (Lane("cpu:0", "main"), Lane("cpu:0", "tf_Compute/-3250986219939490050"))
+    return Timeline(side, 3, 9e6 * scale, lanes, bars, 2, idle=((7.8e6 * scale, 1.2e6 * scale),))
+
+
 def exhibits() -> ex.Exhibits:
     """A little of everything that a page can draw."""
-    bars = tuple(
-        ex.Bar(op, op, phase, layer, at * 2e6, 1.8e6, at % 2)
-        for at, (op, phase, layer) in enumerate(
-            [
-                ("Conv", "forward", "conv1"),
-                ("Gemm", "forward", "dense1"),
-                ("Adam", "optimizer", None),
-                ("odd", None, None),
-            ]
-        )
-    )
     ratio = Ratio(1.2, 1.1, 1.3, 0.95, 6, "t")
     return ex.Exhibits(
         trials=(ex.Trials("train_block", (0, 1, 2), (2.0, 2.1, 2.2)), ex.Trials("train_step_sync", (0, 1), (1.9, 2.0))),
         step_times=tuple(ex.StepTimes(s, "train_block", (1e7, 1.1e7), (1.2e7, 1.3e7)) for s in "ab"),
-        timelines=tuple(ex.Timeline(s, 3, 9e6, ("cpu:0 · main", "cpu:0 · " + "x" * 40), bars, 2) for s in "ab"),
+        timelines=(timeline("a"), timeline("b", 2.0)),
         epochs=tuple(ex.Epochs(s, (1, 2), (0.5, 0.2), (0.9, 0.95), (None, 0.96)) for s in "ab"),
         sweeps=(ex.Sweep("matmul", "size", (50, 150), (ratio, None), (1e5, 2e5), (2e5, None), None),),
         memory=(ex.Memory("b", "Memory: cpu/0", (0.0, 1e6, 2e6), (0.0, 2**20, 2**21)),),

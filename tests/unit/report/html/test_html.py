@@ -11,9 +11,8 @@ from typing import Any
 
 import browser
 import pytest
-from report_tables import ROWS, TF, comparison, event, exhibits, table, view
+from report_tables import ALIGNED, ROWS, TF, comparison, exhibits, ledger, view
 
-from dlprof.analysis import exhibits as exhibit_room
 from dlprof.report import json
 from dlprof.report.html import document, waterfall
 
@@ -146,29 +145,6 @@ def test_a_notebook_shows_the_verdict() -> None:
     outline(piece)
 
 
-def steps_table() -> Any:
-    rows = []
-    for step, wall in enumerate((10, 12, 40)):
-        start = step * 100_000_000
-        rows.append(event(name=f"dlprof:step={step}", level="marker", start_ps=start, duration_ps=wall * 1_000_000))
-        rows.append(
-            event(name="Convolution", op="Conv", start_ps=start + 2_000_000, duration_ps=5_000_000, step=step, track=1)
-        )
-    return table(*rows)
-
-
-def test_a_timeline_shows_the_step_nearest_to_the_median() -> None:
-    found = exhibit_room.timeline("a", steps_table())
-    assert found is not None
-    assert (found.step, found.wall_ns) == (1, 12_000.0)
-    (bar,) = found.bars
-    assert (bar.op, bar.start_ns, bar.duration_ns, bar.row) == ("Conv", 2000.0, 5000.0, 0)
-
-
-def test_without_steps_there_is_no_timeline() -> None:
-    assert exhibit_room.timeline("a", table(event(name="Convolution", duration_ps=5))) is None
-
-
 @needs_browser
 def test_the_browser_opens_it_from_disk_without_a_complaint(tmp_path: Path) -> None:
     page = tmp_path / "report.html"
@@ -228,7 +204,7 @@ def test_sorting_and_searching_work_and_the_waterfall_tells_the_json(tmp_path: P
     for row in value["rows"]:
         name = " · ".join(part for part in (row["op"], row["phase"], row["layer"]) if part)
         delta = (row["b_ns"] or 0) / per_step["b"] - (row["a_ns"] or 0) / per_step["a"]
-        assert shown[name] == f"{delta:+.3f}"
+        assert shown[name] == f"{delta:+.3f}".replace("-", "−")
     assert out["data"] == "slower"
 
 
@@ -245,7 +221,7 @@ def test_axe_finds_no_serious_fault(tmp_path: Path) -> None:
       document.body.append(pre);
     });"""
     page = tmp_path / "report.html"
-    page.write_text(full_page(), encoding="utf-8")
+    page.write_text(document.comparison(comparison(ledger=ledger(), alignment=ALIGNED), EXTRAS), encoding="utf-8")
     seen = browser.opened(page, tmp_path / "profile", source.replace("</script", "<\\/script") + drive)
     match = re.search(r'<pre id="out">(.*?)</pre>', seen.dom, re.DOTALL)
     assert match, seen.console

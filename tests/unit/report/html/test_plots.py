@@ -10,7 +10,9 @@ from matplotlib.figure import Figure
 from report_tables import MX, TF, comparison, exhibits, ledger
 
 from dlprof import frameworks
-from dlprof.report.html import figure, palette, plots, waterfall
+from dlprof.analysis.model import LedgerLine, Ratio
+from dlprof.report import palette
+from dlprof.report.html import figure, plots, waterfall
 from dlprof.stats import Calibration, Rate, Resampled
 
 TITLES = {"a": TF.label, "b": MX.label}
@@ -28,7 +30,7 @@ CALIBRATED = Calibration(
 def fall(**changes: object) -> Figure:
     built = waterfall.build(comparison(**changes))
     assert built is not None
-    return plots.waterfall(built, TF.label, MX.label)
+    return waterfall.draw(built, TF.label, MX.label)
 
 
 KINDS: dict[str, Callable[[], Figure]] = {
@@ -70,8 +72,90 @@ def texts(kind: str) -> list[str]:
 
 def test_a_waterfall_of_a_ledger_runs_from_wall_to_wall() -> None:
     found = texts("waterfall of a ledger")
-    assert {"17.100", "33.900", "+9.000", "+8.500", "-3.000", "+0.300", TF.label, MX.label} <= set(found)
+    bars = {"17.100", "33.900", "+9.000", "+8.500", "−3.000", "+0.300", f"A: {TF.label}", f"B: {MX.label}"}
+    assert bars <= set(found)
     assert "Wall time of a traced step: +16.800 ms from A to B" in found
+
+
+def waterfall_of(*lines: LedgerLine, a_ms: float = 100.0) -> Figure:
+    gap = sum(line.delta_ns for line in lines)
+    wall = round(a_ms * 1e6)
+    built = waterfall.build(comparison(ledger=ledger(lines=lines, a_wall_ns=wall, b_wall_ns=wall + gap, gap_ns=gap)))
+    assert built is not None
+    return waterfall.draw(built, TF.label, MX.label)
+
+
+def line(name: str, delta_ms: float, low_ms: float | None = None, high_ms: float | None = None) -> LedgerLine:
+    delta, low, high = (None if ms is None else round(ms * 1e6) for ms in (delta_ms, low_ms, high_ms))
+    assert delta is not None
+    return LedgerLine(name, "op", 0, delta, delta, low, high, 1.0)
+
+
+def test_what_grew_has_the_width_and_the_axis_says_where_it_starts() -> None:
+    (axis,) = waterfall_of(line("Conv", 4.0), line("Gemm", 2.0)).axes
+    left, right = axis.get_xlim()
+    assert left > 90
+    assert (106 - 100) / (right - left) > 0.5
+    assert "the axis starts at 98 ms, not at 0: the bars of A and B are cut short" in axis.get_xlabel()
+
+
+def test_an_axis_whose_bars_have_room_starts_at_zero() -> None:
+    (axis,) = waterfall_of(line("Conv", 250.0)).axes
+    assert axis.get_xlim()[0] == 0
+    assert axis.get_xlabel() == "ms"
+
+
+def test_a_waterfall_draws_the_interval_of_each_line() -> None:
+    (axis,) = waterfall_of(line("Conv", 4.0, 3.0, 7.0), line("Gemm", 2.0)).axes
+    ends = [segment[:, 0].tolist() for bars in axis.collections for segment in bars.get_segments()]
+    assert [pytest.approx(end) for end in ends] == [[103.0, 107.0]]
+    assert axis.get_xlabel().endswith("thin lines: 95 % interval of the difference")
+
+
+def test_a_short_step_is_drawn_in_microseconds() -> None:
+    (axis,) = waterfall_of(line("Conv", 0.012), a_ms=0.02).axes
+    assert [text.get_text() for text in axis.texts] == ["20.00", "32.00", "+12.00"]
+    assert axis.get_xlabel().startswith("µs")
+
+
+def test_the_band_of_the_trials_says_what_it_is_of() -> None:
+    drawn_ = plots.trials(SHOWN.trials, comparison())
+    (legend,) = drawn_.legends
+    assert [text.get_text() for text in legend.get_texts()] == [
+        "one trial",
+        "average over the trials",
+        "95 % interval of the average; single trials may lie outside",
+    ]
+
+
+def test_an_interval_wider_than_the_picture_is_told() -> None:
+    wide = Ratio(2.1, 0.01, 400.0, 0.99, 2, "t")
+    drawn_ = plots.trials(SHOWN.trials[:1], comparison(ratio=wide))
+    assert [text.get_text() for text in drawn_.axes[0].texts] == ["interval 0.01 to 400, wider than the picture"]
+
+
+@pytest.mark.parametrize(
+    ("value", "text"), [(0.6, "0.6"), (1e5, "100000"), (2e-5, "0.00002"), (-3.5, "−3.5"), (1.0, "1")]
+)
+def test_numbers_of_axes_are_digits(value: float, text: str) -> None:
+    assert figure.plain_number(value) == text
+
+
+def test_no_axis_has_a_power_of_ten() -> None:
+    for kind in KINDS:
+        assert not [text for text in texts(kind) if re.search(r"[0-9]e[-+−]?[0-9]|×", text)], kind
+
+
+def test_names_of_rows_are_never_the_same() -> None:
+    long = [f"backward of the loss ({'LogSoftmax+' * 9}{end})" for end in ("ReduceMean", "Gather")]
+    shown = figure.distinct([figure.shortened(name) for name in [*long, "Conv", "Conv"]])
+    assert len(set(shown)) == 4
+    assert all(len(name) <= 44 for name in shown)
+    assert shown[2:] == ["Conv (1)", "Conv (2)"]
+
+
+def test_near_values_on_a_logarithmic_axis_have_more_than_one_number() -> None:
+    assert len({text for text in texts("sweep") if re.fullmatch(r"1\.\d+", text)}) > 1
 
 
 def test_a_waterfall_says_how_many_small_lines_it_folds() -> None:

@@ -14,6 +14,8 @@ from dlprof.errors import TraceError
 from dlprof.report.traces import chrome_pair
 
 US = 1_000_000
+CONV = "Conv forward conv1"
+"""What the convolutions of `side` are called, which both sides record under names of their own."""
 
 
 def side(walls: dict[int, int], *, conv_at: int = 2, start: int = 0) -> pa.Table:
@@ -32,7 +34,7 @@ def side(walls: dict[int, int], *, conv_at: int = 2, start: int = 0) -> pa.Table
 
 
 def exported(a: pa.Table, b: pa.Table, **given: Any) -> dict[str, Any]:
-    value: dict[str, Any] = json.loads(b"".join(chrome_pair.export(a, b, "TF", "MX", **given)))
+    value: dict[str, Any] = json.loads(b"".join(chrome_pair.export(a, b, "TF", "MX", **given).chunks))
     return value
 
 
@@ -55,8 +57,8 @@ def test_a_pair_of_steps_starts_at_the_same_place_after_the_longer_one_before() 
 
 def test_durations_are_shifted_never_scaled() -> None:
     trace = exported(side({0: 10}), side({0: 40}))
-    assert {e["dur"] for e in slices(trace, "conv")} == {1.0}
-    assert [e["ts"] for e in slices(trace, "conv")] == [2.0, 2.0, 5.0, 5.0]
+    assert {e["dur"] for e in slices(trace, CONV)} == {1.0}
+    assert [e["ts"] for e in slices(trace, CONV)] == [2.0, 2.0, 5.0, 5.0]
 
 
 def test_the_difference_is_a_slice_named_by_who_is_slower() -> None:
@@ -65,7 +67,7 @@ def test_the_difference_is_a_slice_named_by_who_is_slower() -> None:
     assert (slower["ts"], slower["dur"], slower["cname"]) == (0.0, 15.0, "terrible")
     assert (faster["dur"], faster["cname"]) == (20.0, "good")
     assert equal["dur"] == 0
-    assert json.loads(slower["args"]["recorded"]) == {"a_ms": 0.01, "b_ms": 0.025, "b_minus_a_ms": 0.015}
+    assert slower["args"]["recorded"] == {"a_ms": 0.01, "b_ms": 0.025, "b_minus_a_ms": 0.015}
 
 
 def test_arrows_join_the_nth_operator_of_a_step_with_the_nth_from_earlier_to_later() -> None:
@@ -90,6 +92,46 @@ def test_steps_can_be_chosen() -> None:
     trace = exported(side({0: 10, 1: 10, 2: 10}), side({0: 10, 1: 10, 2: 10}), steps_shown=(1, 2))
     assert trace["otherData"]["pairs_of_steps"] == 2
     assert slices(trace, "dlprof:step=0") == []
+
+
+def test_by_default_the_pairs_around_the_median_are_shown_and_the_others_counted() -> None:
+    walls = {number: 10 + number for number in range(9)}
+    both = chrome_pair.export(side(walls), side(walls), "TF", "MX")
+    assert (both.pairs, both.of) == (5, 9)
+    trace = json.loads(b"".join(both.chunks))
+    assert trace["otherData"]["pairs_of_steps_left_out"] == 4
+    shown = [number for number in walls if slices(trace, f"dlprof:step={number}")]
+    assert shown == [2, 3, 4, 5, 6]
+    assert exported(side(walls), side(walls), steps_shown="all")["otherData"]["pairs_of_steps"] == 9
+
+
+def test_the_same_work_has_the_same_name_and_colour_on_both_sides_and_keeps_its_own_name_beside() -> None:
+    def one(name: str) -> pa.Table:
+        return table(
+            event(name="dlprof:step=0", level="marker", duration_ps=9 * US, stream="main"),
+            event(name=name, op="Conv", phase="forward", layer="conv1", start_ps=US, duration_ps=US, track=1,
+                  stream="4753260400937603674", step=0),
+        )  # fmt: skip
+
+    trace = exported(one("Conv2D"), one("Convolution"))
+    a, b = slices(trace, CONV)
+    assert (a["cname"], b["cname"]) == ("light_memory_dump", "light_memory_dump")
+    assert (a["args"]["recorded_as"], b["args"]["recorded_as"]) == ("Conv2D", "Convolution")
+    threads = [e["args"]["name"] for e in trace["traceEvents"] if e["name"] == "thread_name"]
+    assert threads.count("thread 1") == 2, "a handle of 64 bits is no name"
+
+
+def test_arguments_of_the_producer_are_fields() -> None:
+    def one(args: str) -> pa.Table:
+        return table(
+            event(name="dlprof:step=0", level="marker", duration_ps=9 * US),
+            event(name="conv", op="Conv", start_ps=US, duration_ps=US, track=1, args=args, step=0),
+        )
+
+    trace = exported(one('{"Ev Idx": 3, "handle": 18446744073709551615, "dims": [[1, 2]]}'), one("no object"))
+    a, b = slices(trace, "Conv")
+    assert a["args"]["recorded"] == {"Ev Idx": 3, "handle": "18446744073709551615", "dims": [[1, 2]]}
+    assert b["args"]["recorded"] == {"text": "no object"}
 
 
 def test_steps_of_other_numbers_are_joined_by_turn() -> None:
@@ -117,7 +159,9 @@ def test_a_slice_of_one_trace_keeps_what_overlaps_its_steps() -> None:
 
 def test_perfetto_imports_it_without_an_error(perfetto: Any, tmp_path: Path) -> None:
     path = tmp_path / "pair.json"
-    path.write_bytes(b"".join(chrome_pair.export(side({0: 10, 1: 30}), side({0: 20, 1: 10}, start=US), "TF", "MX")))
+    path.write_bytes(
+        b"".join(chrome_pair.export(side({0: 10, 1: 30}), side({0: 20, 1: 10}, start=US), "TF", "MX").chunks)
+    )
     other = json.loads(path.read_bytes())["otherData"]
     errors, counted, flows = perfetto(
         path, "select name from stats where severity in ('error', 'data_loss') and value > 0",

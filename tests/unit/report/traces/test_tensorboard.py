@@ -57,6 +57,12 @@ def test_operator_names_take_the_form_that_the_plugin_knows(given: dict[str, Any
     assert xplane.operator_name(given["name"], given.get("phase"), given.get("layer"), given.get("kernel")) == expected
 
 
+def test_a_run_is_named_by_its_side() -> None:
+    assert tensorboard.run_name("a", "TensorFlow 2.21.0 (graph)") == "A-TensorFlow-2.21.0-graph"
+    assert tensorboard.run_name("b", "../../x/μ <b>") == "B-..-..-x-b"
+    assert len(tensorboard.run_name("b", "x" * 500)) == 80
+
+
 def test_dlprof_reads_back_what_it_wrote(tmp_path: Path) -> None:
     ingest = pytest.importorskip("dlprof.ingest")
     events = mxnet_like()

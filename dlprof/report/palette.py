@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Final
 
 SIDES: Final = {"a": "#0072B2", "b": "#D55E00"}
+HATCH: Final = {"a": "", "b": "////"}
 LESS: Final = "#009E73"
 MORE: Final = "#D55E00"
 
@@ -40,6 +41,20 @@ _FAMILIES: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 """Family → its colour, and the canonical names of its operators."""
+TRACING: Final = {
+    "convolution": "light_memory_dump",
+    "matrix product": "rail_response",
+    "pooling": "background_memory_dump",
+    "activation": "rail_load",
+    "normalisation and loss": "startup",
+    "elementwise": "olive",
+    "reduction": "detailed_memory_dump",
+    "optimizer": "rail_animation",
+    "data movement": "thread_state_uninterruptible",
+    "bookkeeping and idle": "cq_build_abandoned",
+    "other": "generic_work",
+}
+"""Family → the reserved colour of chrome://tracing that is nearest to its own; that viewer knows no others."""
 OTHER: Final = "#777777"
 NOTHING: Final = "#BBBBBB"
 
@@ -68,3 +83,11 @@ def colour(op: str, phase: str | None = None) -> str:
 def family_colour(name: str) -> str:
     """The colour of a family as `family` names it."""
     return _FAMILIES[name][0] if name in _FAMILIES else NOTHING if name == "bookkeeping and idle" else OTHER
+
+
+def on(name: str) -> str:
+    """The colour of text on a family's colour: black, or white where that stands out more (WCAG 2.2's relative luminance)."""
+    channels = [int(family_colour(name)[at : at + 2], 16) / 255 for at in (1, 3, 5)]
+    red, green, blue = (c / 12.92 if c <= 0.04045 else ((c + 0.055) / 1.055) ** 2.4 for c in channels)
+    luminance = 0.2126 * red + 0.7152 * green + 0.0722 * blue
+    return "#ffffff" if 1.05 / (luminance + 0.05) > (luminance + 0.05) / 0.05 else "#000000"

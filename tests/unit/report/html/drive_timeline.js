@@ -1,0 +1,57 @@
+// Drives the timeline by mouse and keys as a person would; test_step_timeline.py says what must come of it.
+const out = {}, canvas = document.querySelector("canvas"), told = document.querySelector(".told"), tip = document.querySelector(".tip");
+const area = canvas.getBoundingClientRect(), pen = canvas.getContext("2d");
+const view = () => [Number(canvas.dataset.from), Number(canvas.dataset.to)];
+const key = (name) => canvas.dispatchEvent(new KeyboardEvent("keydown", {key: name, bubbles: true, cancelable: true}));
+const mouse = (type, x, y, more) => canvas.dispatchEvent(new (type === "wheel" ? WheelEvent : PointerEvent)(type,
+  {clientX: area.left + x, clientY: area.top + y, bubbles: true, cancelable: true, ...more}));
+const colours = () => { const all = pen.getImageData(0, 0, canvas.width, canvas.height).data, n = {};
+  for (let at = 0; at < all.length; at += 4) { const c = [all[at], all[at + 1], all[at + 2]].join(); n[c] = (n[c] || 0) + 1; } return n; };
+const CONV = "51,34,136", GEMM = "136,204,238";
+out.whole = view();
+out.colours = [colours()[CONV] > 100, colours()[GEMM] > 100];
+out.still = getComputedStyle(document.querySelector(".still")).display;
+for (const [name, pressed] of [["w", "w"], ["plus", "+"], ["a", "a"], ["right", "ArrowRight"], ["s", "s"], ["zero", "0"]]) {
+  key(pressed); out[name] = view(); }
+out.pageKey = canvas.dispatchEvent(new KeyboardEvent("keydown", {key: "w", ctrlKey: true, cancelable: true}));
+const start = 0.3 * area.width;
+mouse("wheel", start, 60, {deltaY: -200});
+out.wheelOfPage = view();
+mouse("wheel", start, 60, {deltaY: -200, ctrlKey: true});
+out.wheel = view();
+const before = view();
+mouse("pointerdown", 600, 60); mouse("pointermove", 500, 60); mouse("pointerup", 500, 60);
+out.drag = view();
+out.dragChoseNothing = told.textContent;
+key("0");
+const x = (ns) => { const [from, to] = view(), gutter = Math.min(200, area.width * 0.22); return gutter + (ns - from) / (to - from) * (area.width - gutter); };
+mouse("pointermove", x(0.9e6), 22 + 22 + 12);
+out.tip = tip.hidden ? "" : tip.innerText;
+out.lit = canvas.dataset.lit;
+out.dimmed = [colours()[CONV] > 100, colours()[GEMM] > 100];
+mouse("pointerleave", 0, 0);
+out.tipGone = tip.hidden;
+out.unlit = canvas.dataset.lit;
+key(".");
+out.first = told.textContent;
+key("m");
+out.counterpart = told.textContent;
+key(".");
+out.second = told.textContent;
+key("Escape");
+out.letGo = told.textContent;
+mouse("pointerdown", x(0.9e6), 22 + 22 + 12); mouse("pointerup", x(0.9e6), 22 + 22 + 12);
+out.clicked = told.textContent;
+const line = document.querySelector('td[data-line="0"] button'); line.click();
+out.line = told.textContent;
+out.lineLit = canvas.dataset.lit;
+out.lineView = view();
+out.focus = document.activeElement === canvas;
+document.querySelector("#waterfall-line-0").dispatchEvent(new MouseEvent("click", {bubbles: true}));
+out.bar = canvas.dataset.lit;
+document.querySelector('td[data-line="2"] button').click();
+out.idle = told.textContent;
+told.querySelector("a").click();
+out.back = document.activeElement.textContent;
+out.buttons = [...document.querySelectorAll(".tools button")].map((b) => b.getAttribute("aria-label") || b.textContent);
+const done = document.createElement("pre"); done.id = "out"; done.textContent = JSON.stringify(out); document.body.append(done);
