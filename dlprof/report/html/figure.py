@@ -154,7 +154,7 @@ def logarithmic(axis: Axis, low: float, high: float) -> None:
     axis.set_major_formatter(FuncFormatter(plain_number))
 
 
-_NEAR: Final = 5.0
+_NEAR: Final = 4.0
 """How many times the least value the greatest must be for 1, 2, 5, 10 to name more than one place between them."""
 _DECADES: Final = 1000.0
 """From here on only powers of ten are written at a logarithmic axis."""

@@ -189,7 +189,7 @@ def ranking(found: Ranking) -> Figure:
     return figure
 
 
-_FAR: Final = 5.0
+_FAR: Final = 4.0
 """How many times the least value the greatest is from which on a linear axis would leave the others no room."""
 
 

@@ -72,12 +72,12 @@ def _table(found: Sequence[Timeline], titles: Mapping[str, str]) -> str:
         names = _lane_names(one)
         longest = sorted(one.bars, key=lambda bar: -bar.duration_ns)[:_TABLED]
         rows += [(titles[one.side], names[bar.row], *_cells(bar)) for bar in longest]
-    cells = ("Side", "Lane", "Work", "Recorded as", "Start, ms", "Duration, ms", "Launched, ms")
+    heads: tuple[str, ...] = ("Side", "Lane", "Work", "Recorded as", "Start, ms", "Duration, ms", "Launched, ms")
     if not any(bar.launch for one in found for bar in one.bars):
-        rows, cells = [row[:-1] for row in rows], cells[:-1]
+        rows, heads = [row[:-1] for row in rows], heads[:-1]
     many = sum(len(one.bars) + one.left_out for one in found)
     caption = f"{'The' if len(rows) == many else f'The longest {len(rows)} of'} {many} events of the steps drawn"
-    return f"<details><summary>The same as a table</summary>{table(caption, cells, rows)}</details>"
+    return f"<details><summary>The same as a table</summary>{table(caption, heads, rows)}</details>"
 
 
 def _cells(bar: Bar) -> tuple[Cell | str, ...]:

@@ -60,7 +60,9 @@ def test_processes_are_devices_and_threads_are_tracks_with_small_unique_numbers(
     assert len(set(tids)) == 3
     assert max(tids) < 10
     threads = {e["args"]["name"] for e in phases(trace, "M") if e["name"] == "thread_name"}
-    assert threads == {"18446744073709551615", "main"}
+    assert threads == {"stream 1", "main"}, "a number of 64 bits is no name"
+    streams = {e["args"]["stream"] for e in phases(trace, "M") if e["name"] == "thread_name"}
+    assert streams == {"18446744073709551615", "main"}, "it stays for who reads the file back"
 
 
 def test_steps_have_a_thread_of_their_own_above_the_work() -> None:
