@@ -2,7 +2,7 @@
 
 The page is that of two recordings of traces/. light, dark and narrow (a phone) show its top; zoom is a window of 1100 pixels at
 200 %; timeline is a line of the ledger followed to its work, light and dark; print is the page under the rules for paper, as wide
-as a sheet of A4. `page.pdf` is what a browser prints, kept only where a FOLDER is named. The pictures keep 64 colours each.
+as a sheet of A4. `page.pdf` is what a browser prints, kept only where a FOLDER is named. The pictures keep 256 colours each.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ CHROMIUM = (
     "chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--virtual-time-budget=4000",
 )  # fmt: skip
 DARK = "--blink-settings=preferredColorScheme=0"
-COLOURS = 64
+COLOURS = 256
 FOLLOW = """
 for (const part of document.querySelectorAll("header, section")) part.hidden = !part.querySelector(".timeline");
 document.querySelector('td[data-line="0"] button').click();
@@ -86,7 +86,9 @@ def take(screen: Screen, page: Path, picture: Path) -> None:
     size = (f"--window-size={screen.width},{screen.height}", f"--force-device-scale-factor={screen.scale}")
     chromium(shown, *size, *screen.flags, f"--screenshot={picture}")
     with Image.open(picture) as taken:
-        taken.convert("RGB").quantize(COLOURS, dither=Image.Dither.NONE).save(picture, optimize=True)
+        taken.convert("RGB").quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(
+            picture, optimize=True
+        )
 
 
 def with_script(page: str, script: str) -> str:
