@@ -4,7 +4,8 @@
 
 The search is dlprof's own (api.bisect.search); a trial is drawn instead of run. Before it comes the comparison of the ends (is
 there a difference at all?), after it that of the neighbours (a wrong place is refused where the two do not differ), both by
-dlprof's own rule for adaptive comparisons.
+dlprof's own rule for adaptive comparisons. Where what was found is too little for the difference of the ends, it is looked for
+another change, as the command does (api.bisect.run).
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ import numpy as np
 
 from dlprof import stats
 from dlprof.api.bisect.search import Search
+from dlprof.stats.design.bisection import ANOTHER, LEFT_OVER, left_over
 from dlprof.stats.design.calibration import exact_rate
 
 LAST: Final = 64
@@ -67,8 +69,9 @@ WORLDS: Final = (
 
 @dataclass(frozen=True)
 class Told:
-    """How one search ended. right: it names what is there, or says that there is nothing; wrong: it names anything else, and
-    its neighbours differ; neither: it is not known. trials: all of them."""
+    """How one search ended. right: it names what is there, or says that there is nothing; wrong: it names
+    anything else as all that
+    there is, or says that there is nothing where there is something; neither: it is not known, or not all of it. trials: all."""
 
     right: bool
     wrong: bool
@@ -99,18 +102,32 @@ def search(world: World, g: np.random.Generator) -> Told:
 
     ends, verdict = adaptive(lambda: draw(names[-1]))
     if verdict not in ("slower", "faster"):
-        return Told(not places, False, len(ends))
-    made = Search(names, {names[-1]: ends})
-    made.go(draw)
-    found = made.found() or ()
-    trials = made.made
-    confirmed = []
-    for name in found:
-        step = height[int(name)] - height[int(name) - 1]
-        values, verdict = adaptive(lambda step=step: step + world.noise(g))
-        trials += len(values)
-        confirmed.append(verdict in ("slower", "faster", "negligible"))
-    said = tuple(int(name) for name in found) if found and all(confirmed) else ()
+        equal = verdict in ("equivalent", "negligible")
+        return Told(equal and not places, equal and bool(places), len(ends))
+    made = Search(names)
+    for value in ends:
+        made.add(names[-1], value)
+    compared: dict[str, list[float]] = {}
+    said: tuple[int, ...] = ()
+    while True:
+        made.go(draw)
+        found = made.found() or ()
+        shown = []
+        for name in found:
+            step = height[int(name)] - height[int(name) - 1]
+            if name not in compared:
+                compared[name], verdict = adaptive(lambda step=step: step + world.noise(g))
+                if verdict not in ("slower", "faster", "negligible"):
+                    break
+            shown.append(compared[name])
+        confirmed = bool(found) and len(shown) == len(found)
+        whole = confirmed and (made.two >= ANOTHER or left_over(ends, shown) >= LEFT_OVER)
+        if whole:
+            said = tuple(int(name) for name in found)
+        if whole or not confirmed or len(found) > 1:
+            break
+        made.look_for_another()
+    trials = made.made + sum(map(len, compared.values()))
     return Told(said == tuple(places), bool(said) and said != tuple(places), trials)
 
 

@@ -43,6 +43,24 @@ def parse_percent(text: str) -> float:
     return value / 100
 
 
+def parse_allowed(text: str) -> float:
+    """How much slower something may be, as a fraction, from `5%`, `5`, `0.5%` or `150%`. Raises `UsageError` on anything else, on
+    zero, and on `0.05`, by which most people mean 5 %."""
+    number = text.strip().removesuffix("%").rstrip()
+    try:
+        value = float(number)
+    except ValueError:
+        raise UsageError(f"not a percentage: {text!r}", hint="write it like 5%") from None
+    if not (value > 0 and math.isfinite(value)):
+        raise UsageError(
+            f"an allowed slow-down must be above zero: {text!r}",
+            hint="no number of trials shows that nothing at all has changed; write it like 5%",
+        )
+    if value < 1 and not text.strip().endswith("%"):
+        raise UsageError(f"{text!r}: {value:g} % or {100 * value:g} %?", hint=f"write {value:g}% or {100 * value:g}%")
+    return value / 100
+
+
 def format_ns(ns: float) -> str:
     """A duration for people, four significant digits: `812 ns`, `17.03 ms`, `2.145 s`, `3 min 20 s`."""
     if not math.isfinite(ns):

@@ -8,9 +8,11 @@ from typing import Literal
 from dlprof.analysis.facts import Ratio
 from dlprof.analysis.model import VerdictWord
 
-State = Literal["under way", "found", "no difference", "open", "not confirmed"]
-"""found: each change is known and confirmed; no difference: the two ends do not differ; open: trials ended before it was known;
-not confirmed: the place is known, and the comparison of the two neighbours did not show the difference."""
+State = Literal["under way", "found", "in part", "no difference", "open", "not confirmed"]
+"""found: each change is known and confirmed; in part: so are some, which do not explain all of the difference between the ends;
+no difference: the two ends do not differ (by more than the margin); open: trials ended before it was known, be it
+whether the ends
+differ; not confirmed: the place is known, and the comparison of the two neighbours did not show the difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +74,7 @@ class Bisection:
     """Everything.
 
     command: the script, as it was typed
+    how: the other options that trials of one search must have in common
     package: whose releases were searched; '' for commits
     row: the good one first, the bad one last
     ends: bad against good
@@ -92,6 +95,7 @@ class Bisection:
     two: float = 0.0
     culprits: tuple[Culprit, ...] = ()
     notes: tuple[str, ...] = ()
+    how: tuple[str, ...] = ()
 
     def label(self, name: str) -> str:
         """As people say it."""

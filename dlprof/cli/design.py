@@ -23,25 +23,46 @@ class Given(TypedDict):
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """The options themselves; -o is every verb's own."""
+    add_budget(parser)
+    add_trials(parser)
+    parser.add_argument("--precision", metavar="PCT", help="go on until the interval is ±PCT, such as 2%%")
+    add_margin(parser)
+    parser.add_argument(
+        "--gate",
+        metavar="PCT",
+        help="exit 3 if B (or any further side) is slower than A by more than PCT, 4 if that is undecided",
+    )
+    add_traces(parser)
+    add_allow(parser)
+
+
+def add_budget(parser: argparse.ArgumentParser) -> None:
+    """Of every verb that runs comparisons, as are the following."""
     parser.add_argument(
         "--budget", metavar="TIME", help="time for the trials (default 5m); they stop earlier once decided"
     )
+
+
+def add_trials(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--trials", type=int, metavar="N", help="exactly N trials instead of stopping when decided")
-    parser.add_argument("--precision", metavar="PCT", help="go on until the interval is ±PCT, such as 2%%")
+
+
+def add_margin(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--margin", default="5%", metavar="PCT", help="differences within it are negligible (default 5%%)"
     )
+
+
+def add_traces(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--traces",
         type=int,
         metavar="K",
         help="trace the first K trials only (default: all; each trial ends with a short traced window); 0: timings alone",
     )
-    parser.add_argument(
-        "--gate",
-        metavar="PCT",
-        help="exit 3 if B (or any further side) is slower than A by more than PCT, 4 if that is undecided",
-    )
+
+
+def add_allow(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--allow",
         action="append",
@@ -71,7 +92,7 @@ def check(arguments: argparse.Namespace, kinds: Sequence[str]) -> None:
 def given(arguments: argparse.Namespace) -> Given:
     """The typed fields. Raises `UsageError` for a time or a share that is none."""
     from dlprof.api.options import DEFAULT_BUDGET_S
-    from dlprof.units import parse_duration, parse_percent
+    from dlprof.units import parse_allowed, parse_duration, parse_percent
 
     return Given(
         budget_s=parse_duration(arguments.budget) if arguments.budget else DEFAULT_BUDGET_S,
@@ -79,7 +100,7 @@ def given(arguments: argparse.Namespace) -> Given:
         precision=parse_percent(arguments.precision) if arguments.precision else None,
         margin=parse_percent(arguments.margin),
         traces=arguments.traces,
-        gate=parse_percent(arguments.gate) if arguments.gate else None,
+        gate=parse_allowed(arguments.gate) if arguments.gate is not None else None,
         output=arguments.output,
         allow=tuple(arguments.allow),
     )

@@ -74,7 +74,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         print_error("interrupted", None)
         return 130
     except BrokenPipeError:
-        # The reader (head, less) went away: not an error. Python would complain again when it flushes at exit.
+        # The reader (head, less) went away: not an error, and no verb that gets here has an answer in its exit code (those show
+        # it with output.though_unread). Python would complain again when it flushes at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:

@@ -18,9 +18,7 @@ def add_run_arguments(parser: argparse.ArgumentParser, *, workload: str | None =
         "workload", metavar="WORKLOAD", nargs=workload, help="name from `dlprof workloads`, or the path of a TOML file"
     )
     parser.add_argument("--preset", metavar="P", help="preset of the workload")
-    parser.add_argument(
-        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; may be repeated"
-    )
+    add_set(parser)
     task = parser.add_mutually_exclusive_group()
     task.add_argument(
         "--train", dest="task", action="store_const", const="train", help="train (default); --set task=train"
@@ -46,6 +44,13 @@ def add_run_arguments(parser: argparse.ArgumentParser, *, workload: str | None =
     )
     parser.add_argument("--max-steps", type=int, metavar="N", help="at most N steps an epoch, for a short trace")
     parser.add_argument("--timeout", default="30m", metavar="TIME", help="limit for one child process (default 30m)")
+
+
+def add_set(parser: argparse.ArgumentParser) -> None:
+    """Settings of the workload."""
+    parser.add_argument(
+        "--set", action="append", default=[], metavar="KEY=VALUE", help="change one setting; may be repeated"
+    )
 
 
 def add_pair_argument(parser: argparse.ArgumentParser) -> None:

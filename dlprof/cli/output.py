@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import codecs
 import gzip
+import os
 import re
 import shutil
 import sys
@@ -37,9 +38,22 @@ def show(
     force: bool = False,
 ) -> None:
     """A report for people, on standard output or into `target`. colour: it was painted. inputs, force: as of `placed`."""
+    from dlprof.cli.terminal import powerless
     from dlprof.report.text.layout import neutral
 
-    deliver(neutral(text, painted=colour), target, inputs=inputs, force=force, steering=colour)
+    said = neutral(text, painted=colour)
+    deliver(powerless(said) if target is None else said, target, inputs=inputs, force=force, steering=colour)
+
+
+@contextmanager
+def though_unread() -> Iterator[None]:
+    """What is shown inside may find that its reader has gone (`| head -1`): the exit code that the verb has found stays."""
+    try:
+        yield
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # Python would complain again when it flushes at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def deliver(

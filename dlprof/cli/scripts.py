@@ -32,6 +32,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
             metavar="REQUIREMENT",
             help=f"such as 'jax==0.9.0': tried on side {side.upper()} beside its environment, which stays as it is; repeatable",
         )
+    add_ways(group)
+
+
+def add_ways(group: argparse._ActionsContainer) -> None:
+    """How scripts are run, of every verb that compares them."""
     group.add_argument("--step", metavar="MODULE:FUNCTION", help="the function that is one step (default: found)")
     group.add_argument(
         "--link",

@@ -6,9 +6,10 @@ Names in them come from others: their control characters are written out.
 from __future__ import annotations
 
 import os
+import re
 import sys
 from types import TracebackType
-from typing import TYPE_CHECKING, Self
+from typing import TYPE_CHECKING, Final, Self
 
 from dlprof.api.progress import Stages
 from dlprof.report.text.layout import neutral
@@ -18,14 +19,31 @@ if TYPE_CHECKING:
     from rich.live import Live
 
 
+_SERVERS: Final = ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION")
+_ORDER: Final = re.compile(r"(?m)^(?P<space>[^\S\n]*):(?=:)|#(?=#(?:\w*)\[)")
+
+
+def powerless(text: str) -> str:
+    """What a build server that reads its jobs' output takes for an order to itself (a line that begins with `::`, `##[` and
+    `##vso[` anywhere), parted by a blank: a commit's title may hold one. Unchanged where no such server runs this."""
+    if not any(os.environ.get(name) for name in _SERVERS):
+        return text
+    return _ORDER.sub(lambda match: f"{match['space'] or ''}{match[0][-1]} ", text)
+
+
+def order(text: str) -> None:
+    """A line on standard error that is meant for the build server: one of ours."""
+    print(neutral(text), file=sys.stderr, flush=True)  # noqa: T201
+
+
 def line(text: object) -> None:
     """A line on standard output."""
-    print(neutral(str(text)), flush=True)  # noqa: T201
+    print(powerless(neutral(str(text))), flush=True)  # noqa: T201
 
 
 def say(text: str) -> None:
     """A line on standard error. Lines after the first are indented, so that no name in it can pose as a line of ours."""
-    first, *rest = neutral(text).split("\n")
+    first, *rest = powerless(neutral(text)).split("\n")
     for line in (first, *(line if line.startswith(" ") else f"  {line}" for line in rest)):
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 

@@ -7,11 +7,11 @@ entity; a block of text is fenced by more backticks than it holds.
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-from dlprof.analysis.model import Comparison
+from dlprof.analysis.model import Comparison, GateState, ItemResult
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.report.text import comparison_text, gate_text, ledger_text, ranking_text
 from dlprof.report.text.layout import neutral
@@ -21,7 +21,15 @@ from dlprof.units import format_ns
 MOST: Final = 60_000
 """Characters of the whole: a comment holds 65 536."""
 
-_ACTIVE: Final = re.compile(r"[\\`*_\[\]|~#@{}!]|(?<=\w):(?=//)")
+ROWS: Final = 60
+"""Items that the table names: those that a gate failed or could not decide come first, then the slowest."""
+
+_LONGEST: Final = 800
+"""Characters of one name or sentence."""
+
+_ACTIVE: Final = re.compile(
+    r"[\\`*_\[\]|~#@{}!]|(?<=\w):(?=//)|(?i:(?<=\bwww)\.|(?<=\bGH)-(?=\d))|^[-+>=](?=\s|$)|(?<=^\d)[.)]"
+)
 
 
 def comparison(found: Comparison) -> str:
@@ -54,7 +62,7 @@ def _items(found: Comparison) -> str:
     states = {one.item: one.state for one in found.gate.items} if found.gate else {}
     titles = ["timed", "A", "B", "change", "interval", "verdict", *(["gate"] if states else [])]
     rows = []
-    for item in found.items:
+    for item in _first(found.items, states):
         ratio = item.ratio
         known = ratio is not None and ratio.low is not None and ratio.high is not None
         cells = [
@@ -66,7 +74,22 @@ def _items(found: Comparison) -> str:
         ]
         rows.append([*cells, *([states.get(item.item, "–")] if states else [])])
     sides = f"A = {_plain(found.a.label)}, B = {_plain(found.b.label)}"
-    return f"{sides}\n\n{_table(titles, rows)}"
+    left = len(found.items) - len(rows)
+    more = f"\n\nand {left} more items, in the whole report" if left else ""
+    return f"{sides}\n\n{_table(titles, rows)}{more}"
+
+
+def _first(items: Sequence[ItemResult], states: Mapping[str, GateState]) -> Sequence[ItemResult]:
+    """All items in their order where they are few; else those that a reader looks for."""
+    if len(items) <= ROWS:
+        return items
+    order = ("failed", "undecided", "not_comparable")
+
+    def rank(item: ItemResult) -> tuple[int, float]:
+        state = states.get(item.item, "passed")
+        return (order.index(state) if state in order else len(order), -item.ratio.estimate if item.ratio else 0.0)
+
+    return sorted(items, key=rank)[:ROWS]
 
 
 def _table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
@@ -85,5 +108,6 @@ def _strong(text: str) -> str:
 
 def _plain(text: str) -> str:
     """Text that stands for itself, in one line."""
-    one_line = escape(" ".join(neutral(text).split()), quote=False)
+    whole = " ".join(neutral(text[: _LONGEST + 1]).split())
+    one_line = escape(whole if len(whole) <= _LONGEST else f"{whole[:_LONGEST]}…", quote=False)
     return _ACTIVE.sub(lambda match: f"&#{ord(match[0])};", one_line)

@@ -17,7 +17,7 @@ from dlprof.stats.diagnosis.tails import MeanRatio, drifts, mean_ratio
 from dlprof.stats.inference.crossing import crossover
 from dlprof.stats.inference.gate import Gated, GateState, gate, gate_all
 from dlprof.stats.inference.multiple import Adjusted, benjamini_hochberg, pair_alpha
-from dlprof.stats.inference.planning import detectable_effect, needed_trials, power
+from dlprof.stats.inference.planning import detectable_effect, least_sd, needed_trials, power
 from dlprof.stats.inference.verdict import compare
 from dlprof.stats.result import (
     FIRST_LOOK,
@@ -88,6 +88,7 @@ __all__ = [
     "gate_all",
     "half_width",
     "hodges_lehmann",
+    "least_sd",
     "look_alpha",
     "look_schedule",
     "mean_ratio",

@@ -52,13 +52,19 @@ def held(folder: Path, asked: Bisection) -> Bisection:
     """What was found of the same search so far. A directory may come from anybody, and what it names would be run: the command
     line must be repeated. Raises `UsageError` where it is another one, `StoreError`."""
     found = read(folder)
-    for what, was, now in (
-        ("command", found.command, asked.command),
-        ("package", found.package, asked.package),
-        ("row of revisions", [one.name for one in found.row], [one.name for one in asked.row]),
+    begun = "repeat the command line with which it was begun"
+    ends = f"--good {found.row[0].name} --bad {found.row[-1].name}" if found.row else ""
+    for what, was, now, hint in (
+        ("command", found.command, asked.command, f"{begun}: {found.command}"),
+        ("package", found.package, asked.package, begun),
+        ("options", found.how, asked.how, f"{begun}: {' '.join(found.how) or 'none of these'}"),
+        (
+            "row of revisions",
+            [one.name for one in found.row],
+            [one.name for one in asked.row],
+            f"a branch may have moved on since; name the ends that it was begun with: {ends}",
+        ),
     ):
         if was != now:
-            raise UsageError(
-                f"{folder}: its {what} is another one", hint="repeat the command line with which it was begun"
-            )
+            raise UsageError(f"{folder}: its {what} is another one", hint=hint)
     return found

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import re
 import subprocess
-from collections.abc import Sequence
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
-from dlprof.capture.script.revision import git
+from dlprof.analysis.bisection import Place
+from dlprof.capture.script.revision import commit_of, git, is_shallow
 from dlprof.errors import UsageError
 
 _AVAILABLE: Final = re.compile(r"^Available versions:\s*(.+)$", re.MULTILINE)
@@ -26,36 +28,26 @@ runpy.run_module("pip", run_name="__main__", alter_sys=True)
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Revision:
-    """One of the row.
-
-    name: by which it is run: a commit's full hash, or a version
-    label: as people say it: `3f2a1b9 use float64 sums`, or `jax 0.4.33`
-    """
-
-    name: str
-    label: str
-
-    @property
-    def short(self) -> str:
-        """The first word of a commit's label; a release's whole one."""
-        return self.label.split(" ", 1)[0] if re.fullmatch("[0-9a-f]{40}", self.name) else self.label
+_LONGEST: Final = 120
+"""Characters of a commit's title that are shown."""
 
 
-def commits(good: str, bad: str, here: Path) -> tuple[Revision, ...]:
+def commits(good: str, bad: str, here: Path) -> tuple[Place, ...]:
     """The commits from good to bad along first parents, both ends among them, oldest first.
 
     Along first parents a merge is one step, as it was for those who work on that branch. Raises `UsageError` where one is no
     revision, or good is no ancestor of bad along them.
     """
-    ends = [_git(here, "rev-parse", "--verify", "--end-of-options", f"{name}^{{commit}}") for name in (good, bad)]
-    listed = _git(here, "log", "--first-parent", "--format=%H%x00%h %s", "--end-of-options", ends[1], "--").splitlines()
-    row = [Revision(*line.split("\0", 1)) for line in listed]
+    ends = [commit_of(name, here, wrong=f"{name}: no revision here") for name in (good, bad)]
+    told = _git(here, "log", "--first-parent", "--format=%H%x00%h %s", "--end-of-options", ends[1], "--")
+    row = [Place(*_cut(line).split("\0", 1)) for line in told.split("\n")]  # titles may hold what else ends a line
     names = [one.name for one in row]
     if ends[0] not in names:
         raise UsageError(
-            f"{good} is no ancestor of {bad} along first parents", hint="name a good revision of the same branch"
+            f"{good} is no ancestor of {bad} along first parents",
+            hint="this clone is shallow: git fetch --unshallow brings the rest"
+            if is_shallow(here)
+            else "name a good revision of the same branch; of a merged one its merge",
         )
     found = tuple(reversed(row[: names.index(ends[0]) + 1]))
     if len(found) < 2:
@@ -63,25 +55,37 @@ def commits(good: str, bad: str, here: Path) -> tuple[Revision, ...]:
     return found
 
 
-def releases(package: str, good: str, bad: str, python: Path) -> tuple[Revision, ...]:
+def _cut(line: str) -> str:
+    whole = 40 + 1 + _LONGEST
+    return line if len(line) <= whole else f"{line[:whole]}…"
+
+
+def releases(package: str, good: str, bad: str, python: Path) -> tuple[Place, ...]:
     """The releases of a package from good to bad that the index of the Python's pip offers it, oldest first.
 
     Yanked ones and those without a wheel for this Python are not offered. Raises `UsageError`.
     """
-    ends = [_version(one) for one in (good, bad)]
-    if ends[0] >= ends[1]:
+    asked = [_version(one) for one in (good, bad)]
+    if asked[0] >= asked[1]:
         raise UsageError(f"{good} is no older release than {bad}", hint="good is the older one")
     offered = _offered(package, python)
-    missing = [str(end) for end in ends if end not in offered]
+    ends = [max((one for one in offered if _is(one, end)), default=None) for end in asked]
+    missing = [str(end) for end, found in zip(asked, ends, strict=True) if found is None]
     if missing:
         raise UsageError(
             f"{package} {' and '.join(missing)}: not offered to {python} by its index",
             hint=f"it offers {', '.join(str(one) for one in sorted(offered)[-8:])}",
         )
-    return tuple(Revision(str(one), f"{package} {one}") for one in sorted(offered) if ends[0] <= one <= ends[1])
+    first, last = (one for one in ends if one is not None)
+    return tuple(Place(str(one), f"{package} {one}") for one in sorted(offered) if first <= one <= last)
 
 
-def left_out(package: str, row: Sequence[Revision]) -> str:
+def _is(offered: Version, asked: Version) -> bool:
+    """Whether it is what was asked for: 2.13.0+cpu is a 2.13.0 where no build was named."""
+    return offered == asked if asked.local else Version(offered.public) == asked
+
+
+def left_out(package: str, row: Sequence[Place]) -> str:
     """What a reader should know of the row: releases that the numbers suggest and the index does not offer; '' for none."""
     found = [Version(one.name) for one in row]
     gaps = [
@@ -109,6 +113,10 @@ def _run_pip(python: Path, *words: str) -> subprocess.CompletedProcess[str]:
 def _offered(package: str, python: Path) -> set[Version]:
     try:
         done = _run_pip(python, "index", "versions", package)
+        if (
+            done.returncode and "No module named pip" in done.stderr
+        ):  # as in an environment of uv: dlprof's own pip asks for it
+            done = _run_pip(Path(sys.executable), "--python", str(python), "index", "versions", package)
     except (OSError, subprocess.SubprocessError) as error:
         raise UsageError(f"{python}: cannot be asked for the releases of {package}: {error}") from None
     match = _AVAILABLE.search(done.stdout)
@@ -118,7 +126,14 @@ def _offered(package: str, python: Path) -> set[Version]:
             f"the releases of {package} are not known: {said[-1] if said else 'pip said nothing'}",
             hint=f"what does `{python} -m pip index versions {package}` say?",
         )
-    return {_version(one.strip()) for one in match[1].split(",")}
+    return set(_versions(match[1].split(",")))
+
+
+def _versions(texts: Iterable[str]) -> Iterator[Version]:
+    """What is a version; old packages have releases whose names are none."""
+    for text in texts:
+        with contextlib.suppress(InvalidVersion):
+            yield Version(text.strip())
 
 
 def _git(folder: Path, *words: str) -> str:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+import shlex
+import shutil
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
@@ -17,17 +19,33 @@ from dlprof.api.bisect import record, row
 from dlprof.api.bisect.search import MOST_TRIALS, Search, Untestable
 from dlprof.api.progress import Progress
 from dlprof.api.record import output_folder
+from dlprof.api.script import resume as script_resume
 from dlprof.api.script.compare import compare_scripts
+from dlprof.api.script.ground import kept_overlay
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import name_of
-from dlprof.errors import ChildFailed, EnvironmentFailed, Interrupted, NotComparable, Unsupported, UsageError
+from dlprof.capture.script.command import Command
+from dlprof.errors import (
+    ChildFailed,
+    EnvironmentFailed,
+    Interrupted,
+    NotComparable,
+    StoreError,
+    Unsupported,
+    UsageError,
+)
 from dlprof.report.text import gate_text
-from dlprof.store import Capture
+from dlprof.stats.design.bisection import ANOTHER, LEFT_OVER, left_over
+from dlprof.store import Capture, taken_up
 
 _ONE_WAY: Final = ("slower", "faster")
-_SHOWN: Final = ("slower", "faster", "negligible")
+_SHOWN: Final = (*_ONE_WAY, "negligible")
+_EQUAL: Final = ("equivalent", "negligible")
 _LEAST: Final = 0.01
 """Probability from which a suspect is named."""
+
+ENVIRONMENTS: Final = "environments"
+"""Folder of the search in which the environments of its releases lie while it runs."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +55,7 @@ class Asked:
     script: the command as both sides of a comparison, with the budget and the rest of it
     good, bad: revisions, or releases of `package`
     most: trials at most
+    keep: whether the environments stay when it has ended
     """
 
     script: ScriptCompare
@@ -44,6 +63,7 @@ class Asked:
     bad: str
     package: str = ""
     most: int = MOST_TRIALS
+    keep: bool = False
 
 
 @dataclass(slots=True)
@@ -53,26 +73,31 @@ class _Work:
     folder: Path
     found: Bisection
 
+    @property
+    def overlays(self) -> Path:
+        """Where the environments of releases lie."""
+        return self.folder / ENVIRONMENTS
+
     def keep(self, **changes: object) -> None:
         self.found = replace(self.found, **changes)  # type: ignore[arg-type]
         record.write(self.found, self.folder)
 
+    def command(self, name: str) -> Command:
+        """The script on one of the row."""
+        script, package = self.asked.script.a, self.asked.package
+        if package:
+            return replace(script, packages=(*script.packages, f"{package}=={name}"))
+        return replace(script, revision=name)
+
     def compare(self, base: str, head: str, name: str, trials: int | None, traces: int | None) -> Comparison:
-        """A comparison of two revisions in a folder of its own. Raises what comparisons raise, `NotComparable` among it."""
-        script, package = self.asked.script, self.asked.package
-        commands = [
-            replace(script.a, packages=(*script.a.packages, f"{package}=={one}"))
-            if package
-            else replace(script.a, revision=one)
-            for one in (base, head)
-        ]
-        options = replace(
-            script, a=commands[0], b=commands[1], trials=trials, traces=traces, output=_free(self.folder, name)
-        )
-        found, code = compare_scripts(options, self.progress)
+        """A comparison of two revisions in a folder of its own; one of an earlier sitting that was stopped there is gone on with.
+        Raises what comparisons raise, `NotComparable` among it."""
+        script = self.asked.script
+        a, b = self.command(base), self.command(head)
+        options = replace(script, a=a, b=b, trials=trials, traces=traces, output=None, overlays=self.overlays)
+        found, code = compare_scripts(_gone_on_with(options, self.folder / name), self.progress)
         if code == Interrupted.exit_code:
-            again = f"dlprof bisect --resume {self.folder}, with the rest of the command line, goes on with it"
-            raise Interrupted("interrupted", hint=f"{len(self.found.probes)} trials are kept: {again}")
+            raise Interrupted("interrupted")
         if code == NotComparable.exit_code:
             raise NotComparable(found.items[0].sentence if found.items else "the work is another one")
         return found
@@ -81,11 +106,10 @@ class _Work:
 def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[Bisection, Path]:
     """Run it; returns what was found, and the folder, which holds everything, also what was finished where it is interrupted."""
     places = _row(asked)
-    command = str(asked.script.a)
     folder = output_folder(asked.script.output, f"{name_of(asked.script.a)}-bisect")
-    found = Bisection(command=command, package=asked.package, row=tuple(Place(one.name, one.label) for one in places))
+    found = Bisection(command=str(asked.script.a), package=asked.package, row=places, how=tuple(_common(asked.script)))
     if resume:
-        found = replace(record.held(folder, found), state="under way", culprits=())
+        found = replace(record.held(folder, found), state="under way")
         progress.say(f"going on with {folder}: {len(found.probes)} trials are there")
     else:
         if folder.exists() and any(folder.iterdir()):
@@ -96,42 +120,112 @@ def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[B
     work = _Work(asked, progress, folder, found)
     work.keep()
     progress.say(f"{len(places) - 1} {'releases' if asked.package else 'commits'} after {places[0].label}")
-    if _ends(work):
-        _narrow(work)
+    # What an earlier sitting left there would be run, and a folder may come from anybody.
+    shutil.rmtree(work.overlays, ignore_errors=True)
+    try:
+        if _ends(work):
+            _narrow(work)
+    except (KeyboardInterrupt, Interrupted):
+        again = f"dlprof bisect --resume {shlex.quote(str(folder))}, with the rest of the command line, goes on with it"
+        raise Interrupted("interrupted", hint=f"{len(work.found.probes)} trials are kept: {again}") from None
+    finally:
+        if not asked.keep:
+            shutil.rmtree(work.overlays, ignore_errors=True)
     return work.found, folder
 
 
-def _row(asked: Asked) -> tuple[row.Revision, ...]:
+def _row(asked: Asked) -> tuple[Place, ...]:
     if asked.package:
         return row.releases(asked.package, asked.good, asked.bad, asked.script.a.interpreter())
     return row.commits(asked.good, asked.bad, Path.cwd())
 
 
+def _common(script: ScriptCompare) -> Iterator[str]:
+    """Options that change what a trial is."""
+    if script.step:
+        yield f"--step {script.step}"
+    yield from (f"--allow {one}" for one in script.allow)
+    yield from (f"--link {one}" for one in script.links)
+    yield f"--margin {100 * script.margin:g}%"
+    for word, given in (
+        ("in-place", script.in_place),
+        ("interleaved", script.interleaved),
+        ("finish run", script.run_out),
+    ):
+        if given:
+            yield f"--{word}"
+    yield f"--spin {script.spin}"
+
+
+def _gone_on_with(options: ScriptCompare, target: Path) -> ScriptCompare:
+    """The options of a new comparison at `target`, or of going on with what a stopped sitting left of the same one there."""
+    if target.exists() or taken_up(target) is not None:
+        try:
+            return replace(script_resume.options(target, options, options), time_s=options.budget_s)
+        except (StoreError, UsageError):  # another one, or nothing that can be gone on with
+            return replace(options, output=_free(target))
+    return replace(options, output=target)
+
+
 def _ends(work: _Work) -> bool:
     """Whether the two ends differ, by a comparison that goes on until it has a verdict."""
-    if work.found.ends is not None:
-        return work.found.ends.verdict in _ONE_WAY
     good, bad = work.found.row[0].name, work.found.row[-1].name
-    work.progress.say(f"the ends: {work.found.label(bad)} against {work.found.label(good)}")
-    found = work.compare(good, bad, "ends", work.asked.script.trials, 0)
-    told = _compared(found, work.folder)
-    probes = tuple(Probe(bad, value, told.folder) for value in _log_ratios(work.folder / told.folder, found))
+    told, probes = work.found.ends, work.found.probes
+    if told is None or told.verdict == "inconclusive":
+        work.progress.say(f"the ends: {work.found.label(bad)} against {work.found.label(good)}")
+        if work.asked.package:
+            kept_overlay(
+                work.command(good), work.overlays, work.progress
+            )  # what fails here is no fault of another release
+        found = work.compare(good, bad, "ends", work.asked.script.trials, 0)
+        told = _compared(found, work.folder)
+        probes = tuple(Probe(bad, value, told.folder) for value in _log_ratios(work.folder / told.folder, found))
     differ = told.verdict in _ONE_WAY
-    work.keep(ends=told, probes=probes, state="under way" if differ else "no difference")
+    state = "under way" if differ else "no difference" if told.verdict in _EQUAL else "open"
+    work.keep(ends=told, probes=probes, state=state)
     return differ
 
 
 def _narrow(work: _Work) -> None:
-    """Trials until the place is known, then the neighbours against each other."""
-    names = [one.name for one in work.found.row]
-    search = Search(names, skipped=dict(work.found.skipped))
+    """Trials until the place is known, then the neighbours against each other; and once more where these explain a part only."""
+    search = _begun(work)
+    while True:
+        _search(work, search)
+        found = search.found()
+        if found is None:
+            # What an earlier pass found stands: looking for another change ended without one.
+            work.keep(state="in part" if work.found.culprits and _confirmed(work.found.culprits) else "open")
+            return
+        culprits = tuple(_culprit(work, search, name) for name in found)
+        state = _state(culprits)
+        explained = [_log_ratios(work.folder / one.neighbours.folder) for one in culprits if one.neighbours]
+        ends = [one.log_ratio for one in work.found.probes if work.found.ends and one.folder == work.found.ends.folder]
+        # Once the trials themselves have been asked for another change and say that there is none, there is none.
+        if state == "found" and search.two < ANOTHER and left_over(ends, explained) < LEFT_OVER:
+            state = "in part"
+        work.keep(culprits=culprits, state=state)
+        if state != "in part" or len(found) > 1:
+            return
+        work.progress.say("that is too little for the difference of the ends: looking for another change")
+        search.look_for_another()
+
+
+def _begun(work: _Work) -> Search:
+    """What is known by the trials that were made, in their order."""
+    search = Search([one.name for one in work.found.row], skipped=dict(work.found.skipped))
     for probe in work.found.probes:
-        search.trials.setdefault(probe.revision, []).append(probe.log_ratio)
-    probes = list(work.found.probes)
+        if probe.revision in search.row[1:] and probe.revision not in search.skipped:
+            search.add(probe.revision, probe.log_ratio)
+    return search
+
+
+def _search(work: _Work, search: Search) -> None:
+    """Trials until it is known, each kept."""
+    good, probes = work.found.row[0].name, list(work.found.probes)
 
     def measure(name: str) -> float:
         work.progress.say(f"trial {len(probes) + 1}: {work.found.label(name)}")
-        found = _tried(lambda: work.compare(names[0], name, f"trial-{len(probes) + 1:03d}", 1, 0))
+        found = _tried(lambda: work.compare(good, name, f"trial-{len(probes) + 1:03d}", 1, 0))
         ratio = found.items[0].ratio if found.items else None
         if ratio is None:
             raise Untestable("it gave no time")
@@ -148,27 +242,19 @@ def _narrow(work: _Work) -> None:
     except Untestable as error:
         raise ChildFailed(f"{work.found.row[-1].label}: {error}", hint="name a bad revision that can be run") from None
     _tell(work, search, probes)
-    found = search.found()
-    if found is None:
-        work.keep(state="open")
-        return
-    culprits = []
-    for name in found:
-        before, between = search.before(name)
-        work.progress.say(f"the neighbours: {work.found.label(name)} against {work.found.label(before)}")
-        neighbours = _compared(
-            work.compare(
-                before,
-                name,
-                f"culprit-{_slug(work.found.label(name))}",
-                work.asked.script.trials,
-                work.asked.script.traces,
-            ),
-            work.folder,
-        )
-        culprits.append(Culprit(name, _probability(search, name), before, between, neighbours))
-        work.keep(culprits=tuple(culprits))
-    work.keep(state=_state(culprits))
+
+
+def _culprit(work: _Work, search: Search, name: str) -> Culprit:
+    """It, beside the revision before it; that comparison is made once."""
+    before, between = search.before(name)
+    folder = f"culprit-{_slug(work.found.label(name))}"
+    for held in work.found.culprits:
+        if (held.revision, held.before) == (name, before) and held.neighbours and held.neighbours.verdict in _SHOWN:
+            return replace(held, probability=_probability(search, name), between=between)
+    work.progress.say(f"the neighbours: {work.found.label(name)} against {work.found.label(before)}")
+    script = work.asked.script
+    neighbours = _compared(work.compare(before, name, folder, script.trials, script.traces), work.folder)
+    return Culprit(name, _probability(search, name), before, between, neighbours)
 
 
 def _tell(work: _Work, search: Search, probes: Sequence[Probe]) -> None:
@@ -182,9 +268,12 @@ def _tell(work: _Work, search: Search, probes: Sequence[Probe]) -> None:
 
 
 def _state(culprits: Sequence[Culprit]) -> State:
+    return "found" if _confirmed(culprits) else "not confirmed"
+
+
+def _confirmed(culprits: Sequence[Culprit]) -> bool:
     """Neighbours that differ at all confirm it: one of two changes may lie within the margin."""
-    shown = all(one.neighbours is not None and one.neighbours.verdict in _SHOWN for one in culprits)
-    return "found" if shown else "not confirmed"
+    return all(one.neighbours is not None and one.neighbours.verdict in _SHOWN for one in culprits)
 
 
 def _probability(search: Search, name: str) -> float:
@@ -208,9 +297,10 @@ def _compared(found: Comparison, folder: Path) -> Compared:
     return Compared(first.verdict, first.sentence, first.ratio, _inside(found, folder), causes)
 
 
-def _log_ratios(path: Path, found: Comparison) -> list[float]:
-    """Of each trial of the headline."""
-    trials = lockstep.by_item(Capture.open(path).timings())[found.items[0].item]
+def _log_ratios(path: Path, found: Comparison | None = None) -> list[float]:
+    """Of each trial of the headline (of scripts the only item)."""
+    items = lockstep.by_item(Capture.open(path).timings())
+    trials = items[found.items[0].item] if found else next(iter(items.values()))
     return [one.log_ratio for one in trials.values() if np.isfinite(one.log_ratio)]
 
 
@@ -219,10 +309,10 @@ def _inside(found: Comparison, folder: Path) -> str:
     return Path(found.facts.folder or folder).relative_to(folder).as_posix()
 
 
-def _free(folder: Path, name: str) -> Path:
-    """A folder of that name that is not there yet: one of a sitting that was stopped may be."""
-    taken = [folder / name, *(folder / f"{name}-{again}" for again in range(2, 1000))]
-    return next(one for one in taken if not one.exists())
+def _free(target: Path) -> Path:
+    """A folder of that name that is not there yet."""
+    further = (target.with_name(f"{target.name}-{again}") for again in range(2, 1000))
+    return next(one for one in further if not one.exists() and taken_up(one) is None)
 
 
 def _slug(label: str) -> str:

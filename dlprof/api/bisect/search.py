@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dlprof.stats.design.bisection import Suspects, suspects
+from dlprof.stats.design.bisection import ANOTHER, TWO_CHANGES, Suspects, suspects
 
 SURE: Final = 0.98
 """Probability from which a place counts as known."""
@@ -32,13 +32,16 @@ class Search:
     row: names, the good one first, the bad one last
     trials: name → log-ratios against the good one
     skipped: name → why it cannot be tried
+    two: prior probability of two changes
     """
 
     row: Sequence[str]
     trials: dict[str, list[float]] = field(default_factory=dict)
     skipped: dict[str, str] = field(default_factory=dict)
     sure: float = SURE
+    two: float = TWO_CHANGES
     _sought: int = 0
+    _known: Suspects | None = None
 
     @property
     def testable(self) -> list[str]:
@@ -52,32 +55,47 @@ class Search:
 
     def known(self) -> Suspects:
         """What the trials say, by places in `testable`."""
-        names = self.testable
-        return suspects({names.index(one): found for one, found in self.trials.items() if one in names}, len(names) - 1)
+        if self._known is None:
+            places = {name: at for at, name in enumerate(self.testable)}
+            trials = {places[one]: found for one, found in self.trials.items() if one in places}
+            self._known = suspects(trials, len(places) - 1, two=self.two)
+        return self._known
 
     def found(self) -> tuple[str, ...] | None:
         """The revisions that the change came with (two where there are two); None as long as that is open."""
         places = self.known().found(self.sure, sought=self._sought)
-        return None if places is None else tuple(self.testable[at] for at in places)
+        names = self.testable
+        return None if places is None else tuple(names[at] for at in places)
+
+    def add(self, name: str, value: float) -> None:
+        """A trial of it."""
+        self._sought = self._sought + 1 if self.known().first.max() >= self.sure else 0
+        self.trials.setdefault(name, []).append(value)
+        self._known = None
+
+    def skip(self, name: str, why: str) -> None:
+        """It cannot be tried; what its earlier trials said does not count."""
+        self.skipped[name] = why
+        self.trials.pop(name, None)
+        self._known = None
+
+    def look_for_another(self) -> None:
+        """What was found does not explain the difference of the ends: there is a second change."""
+        self.two, self._sought, self._known = ANOTHER, 0, None
 
     def go(self, measure: Measure, on_trial: Callable[[str], None] = lambda _: None, most: int = MOST_TRIALS) -> None:
         """Trials until it is known, or `most` were made. on_trial: told the revision after each, and after one that was skipped.
 
         Raises `Untestable` where the bad one itself cannot be run.
         """
-        while self.found() is None and self.made < most and len(self.testable) > 1:
-            names, known = self.testable, self.known()
-            name = names[known.next_probe(range(1, len(names)), self.sure)]
-            self._sought = self._sought + 1 if known.first.max() >= self.sure else 0
+        while self.found() is None and self.made < most and len(names := self.testable) > 1:
+            name = names[self.known().next_probe(range(1, len(names)), self.sure)]
             try:
-                value = measure(name)
+                self.add(name, measure(name))
             except Untestable as error:
                 if name == self.row[-1]:
                     raise
-                self.skipped[name] = str(error)
-                self.trials.pop(name, None)
-            else:
-                self.trials.setdefault(name, []).append(value)
+                self.skip(name, str(error))
             on_trial(name)
 
     def before(self, name: str) -> tuple[str, tuple[str, ...]]:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+from collections.abc import Sequence
+
 from dlprof import stats
 from dlprof.units import format_change, format_minutes
 
@@ -20,3 +23,37 @@ def words(allowed: float, sd: float, trial_s: float, alpha: float = stats.LOOK_A
     last = stats.look_schedule()[-1]
     beyond = f", more than the {last} of an adaptive comparison" if needed > last and alpha != stats.FIXED_ALPHA else ""
     return f"{at}: {both}{beyond}, about {format_minutes(needed * trial_s)} (SD between trials {sd:.3f})"
+
+
+def out_of_reach(log_ratios: Sequence[float], allowed: float, left_s: float, trial_s: float) -> str:
+    """Why the trials that are left would not decide an adaptive gate, '' where they may.
+
+    log_ratios: of the trials so far. The spread of a few trials is itself uncertain: the gate is given up only where its lower
+    95 % limit is too large, for a B that is as fast as A and for the distance from the gate that is seen.
+    left_s: time that is left; trial_s: what a trial takes
+    """
+    made = len(log_ratios)
+    result = stats.gate(log_ratios, allowed, adaptive=True).result
+    if result.sd is None or result.estimate is None or not result.sd > 0:
+        return ""
+    effect = max(allowed, math.expm1(abs(math.log(result.estimate))))
+    last = stats.look_schedule()[-1]
+    fit = min(last, made + int(max(left_s, 0.0) / max(trial_s, 1e-9)))
+    if _needed(stats.least_sd(result.sd, made), effect) <= fit:
+        return ""
+    needed = max(_needed(result.sd, allowed), made + 1)
+    tightest = stats.detectable_effect(max(fit, made), result.sd, stats.LOOK_ALPHA, whole=stats.FIXED_ALPHA)
+    decided = f"{max(fit, made)} trials decide a gate of {100 * (tightest or math.inf):.2g} % or wider"
+    if needed <= last:
+        remedy = f"--budget {format_minutes(needed * trial_s)} decides this one"
+    else:
+        fixed = stats.needed_trials(result.sd, allowed)
+        remedy = f"--trials {fixed}, about {format_minutes(fixed * trial_s)}, would decide this one"
+    return (
+        f"a gate of {100 * allowed:g} % is tighter than what can be seen here in the time: with the spread of the first {made} "
+        f"trials (SD {result.sd:.3f}) {decided}, and {remedy}"
+    )
+
+
+def _needed(sd: float, effect: float) -> int:
+    return stats.needed_trials(sd, effect, stats.LOOK_ALPHA, whole=stats.FIXED_ALPHA)

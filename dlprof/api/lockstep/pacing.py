@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dlprof import stats
+from dlprof.analysis.model import Gate
 from dlprof.analysis.timing import gates
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.api.lockstep import gate_power, items
@@ -121,6 +122,7 @@ class Pacing:
         n = len(self.durations)
         self._say_trial(n, trial, ratios)
         if self.options.trials is not None:
+            self._tell_power(n, ratios, stats.FIXED_ALPHA)
             return True
         if self.options.precision is not None or not self.family:
             return self._look(n, trial, ratios)
@@ -184,9 +186,7 @@ class Pacing:
             gates.judge(of, allowed, adaptive=True, sides=self.sides)
             for of in _by_pair(ratios, with_side=SIDES[0]).values()
         ]
-        if n == stats.MIN_TRIALS:
-            sd, trial_s = _spread(_noisiest(ratios)), statistics.mean(self.durations)
-            self.say(f"  {gate_power.words(allowed, sd, trial_s)}")
+        self._tell_power(n, ratios, stats.LOOK_ALPHA)
         # One side that is too slow is the answer, whatever the others are.
         decided = any(one.state == "failed" for one in found) or all(one.state == "passed" for one in found)
         if n in looks and decided:
@@ -196,7 +196,28 @@ class Pacing:
             self.say(f"  stopping: {n} trials: the last look")
             return False
         self.more = max((one.more_trials or 0 for one in found), default=0)
+        if n == stats.MIN_TRIALS and self.sides == 2 and (why := self._out_of_reach(ratios, found[0])):
+            self.ended = why
+            self.say(f"warning: {why}")
+            return False
         return self._holds_next(n, trial)
+
+    def _tell_power(self, n: int, ratios: Ratios, alpha: float) -> None:
+        """What the gate can tell apart here, once that is known. Of a family each item has a power of its own."""
+        if self.options.gate is None or self.family or n != stats.MIN_TRIALS:
+            return
+        sd, trial_s = _spread(_noisiest(ratios)), statistics.mean(self.durations)
+        self.say(f"  {gate_power.words(self.options.gate, sd, trial_s, alpha)}")
+
+    def _out_of_reach(self, ratios: Ratios, found: Gate) -> str:
+        """Why no item that is still open will be decided, '' where one may."""
+        left_s, trial_s = self.deadline - time.monotonic(), statistics.mean(self.durations)
+        whys = [
+            gate_power.out_of_reach(_logs(next(iter(ratios[one.item].values()))), found.allowed, left_s, trial_s)
+            for one in found.items
+            if one.state == "undecided"
+        ]
+        return whys[0] if whys and all(whys) else ""
 
     def _holds_next(self, n: int, trial: Trial) -> bool:
         """Whether the budget reaches the next look; says so where it does not."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import hashlib
+import re
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -38,14 +41,56 @@ class Ground:
             yield from (f"revision {self.revision.name}: {text}" for text in self.revision.missing)
 
 
-def made(side: str, command: Command, scratch: Path, progress: Progress) -> Ground:
-    """Check out and install what the command asks for, into `scratch`. Raises `UsageError`, `EnvironmentFailed`."""
+def told_of_both(a: Ground, b: Ground) -> Iterator[str]:
+    """What a reader must know of the two sides together: that they are one and the same, or that one is in no commit."""
+    commands = [replace(one.command, revision=None) for one in (a, b)]
+    if commands[0] == commands[1] and (told := _same_files(a, b)):
+        yield f"both sides are the same: {told}, and nothing else differs between them"
+    for letter, mine, other in (("A", a, b), ("B", b, a)):
+        if mine.revision is None and other.revision is not None and (changed := revision.uncommitted(mine.folder)):
+            yield f"{letter}: {changed}"
+
+
+def _same_files(a: Ground, b: Ground) -> str:
+    """Why both run the same files, '' where they do not (or where neither is a revision, as of a script against itself)."""
+    found = [one.revision for one in (a, b) if one.revision is not None]
+    if len(found) == 2 and found[0].commit == found[1].commit:
+        return f"{found[0].name} and {found[1].name} are one commit"
+    if len(found) == 1 and found[0].unchanged:
+        return f"the tracked files of the working folder are those of revision {found[0].name}"
+    return ""
+
+
+def made(side: str, command: Command, scratch: Path, progress: Progress, overlays: Path | None = None) -> Ground:
+    """Check out and install what the command asks for, into `scratch`; environments into `overlays` where one is named, and from
+    there where they are there. Raises `UsageError`, `EnvironmentFailed`."""
     found, folder = None, Path.cwd()
     if command.revision is not None:
         found = revision.checked_out(command.revision, folder, scratch / f"revision-{side}")
         folder = found.folder
     if command.packages:
-        progress.stage(f"installing {' '.join(command.packages)}")
-        python = overlay.made(command.interpreter(), command.packages, scratch / f"with-{side}", progress.detail)
-        command = replace(command, python=python)
+        command = replace(command, python=_with_packages(side, command, scratch, progress, overlays))
     return Ground(command, folder, found)
+
+
+def _with_packages(side: str, command: Command, scratch: Path, progress: Progress, overlays: Path | None) -> Path:
+    """The interpreter that has them."""
+    if overlays is None:
+        progress.stage(f"installing {' '.join(command.packages)}")
+        return overlay.made(command.interpreter(), command.packages, scratch / f"with-{side}", progress.detail)
+    return kept_overlay(command, overlays, progress)
+
+
+def kept_overlay(command: Command, overlays: Path, progress: Progress) -> Path:
+    """The interpreter that has the command's packages, made in `overlays` unless it is there whole."""
+    python = command.interpreter()
+    wish = hashlib.sha256("\0".join([str(python), *command.packages]).encode()).hexdigest()
+    name = re.sub(r"[^\w.+-]+", "-", "-".join(command.packages))[:40].strip("-.")
+    folder = overlays / f"{name}-{wish[:8]}"
+    whole = folder / "made-by-dlprof"
+    if not whole.is_file():
+        progress.stage(f"installing {' '.join(command.packages)}")
+        shutil.rmtree(folder, ignore_errors=True)
+        overlay.made(python, command.packages, folder.absolute(), progress.detail)
+        whole.touch()
+    return folder.absolute() / "bin" / "python"

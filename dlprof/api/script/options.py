@@ -22,6 +22,7 @@ class ScriptCompare(Design):
     spin: off: threads of OpenMP that wait sleep at once, on both sides alike; keep: as they do without dlprof
     interleaved: the sides are alive one after the other; else only where they cannot be alive together
     timeout_s: for one process
+    overlays: folder in which environments with further packages are kept for the next comparison; None: each makes its own
     """
 
     a: Command
@@ -34,6 +35,7 @@ class ScriptCompare(Design):
     spin: Literal["off", "keep"] = "off"
     seed: int = 0
     timeout_s: float = 1800.0
+    overlays: Path | None = None
 
     @property
     def commands(self) -> dict[str, Command]:

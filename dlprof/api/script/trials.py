@@ -19,7 +19,7 @@ from dlprof.api.lockstep.measured import Between, Measured
 from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.lockstep.trials import Kind
 from dlprof.api.progress import Progress
-from dlprof.api.script.ground import Ground, made
+from dlprof.api.script.ground import Ground, made, told_of_both
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import environment_of
 from dlprof.capture.machine import provenance
@@ -94,13 +94,15 @@ class ScriptTrials(Kind):
         """Revisions and environments. Raises `UsageError` where a revision is no longer the commit that it was, or a variable
         that can change a side has another value."""
         for side, command in self.asked.commands.items():
-            ground = self.grounds[side] = made(side, command, self.scratch, self.progress)
+            ground = self.grounds[side] = made(side, command, self.scratch, self.progress, self.asked.overlays)
             for text in ground.notes:
                 self.warn(f"{side.upper()}: {text}")
             self._as_before(side, {"commit": ground.commit})
             if "variables" in self.before.get(side, {}):  # a directory of an older dlprof does not tell them
                 stated = shell.stated(self.asked.commands[side], frameworks.thread_variables())
                 self._as_before(side, {"variables": stated})
+        for text in told_of_both(self.grounds["a"], self.grounds["b"]):
+            self.warn(text)
 
     def plan(self) -> Plan:
         """All items that the scripts have: one, their step."""

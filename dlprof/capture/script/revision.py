@@ -43,6 +43,7 @@ class Revision:
     root: the repository's working tree, of which it is a revision
     folder: what corresponds to the user's working folder
     missing: sentences on what a clone would have and this has not
+    unchanged: whether what git tracks is in the working folder as it is in this revision
     """
 
     name: str
@@ -50,6 +51,7 @@ class Revision:
     root: Path
     folder: Path
     missing: tuple[str, ...]
+    unchanged: bool = False
 
 
 def checked_out(name: str, here: Path, target: Path) -> Revision:
@@ -64,10 +66,7 @@ def checked_out(name: str, here: Path, target: Path) -> Revision:
         here, "rev-parse", "--show-toplevel", wrong=f"{here}: in no git repository, so it has no revision {name}"
     )
     root = Path(found)
-    asked = f"{name}^{{commit}}"
-    commit = git(
-        here, "rev-parse", "--verify", "--quiet", "--end-of-options", asked, wrong=f"{root}: no revision {name}"
-    )
+    commit = commit_of(name, here, wrong=f"{root}: no revision {name}")
     inside = here.resolve().relative_to(root.resolve())
     target.mkdir(parents=True)
     own = {"GIT_INDEX_FILE": str(target.with_name(f"{target.name}.index")), "GIT_WORK_TREE": str(target)}
@@ -78,7 +77,47 @@ def checked_out(name: str, here: Path, target: Path) -> Revision:
         raise UsageError(
             f"revision {name} has no folder {inside}", hint="run dlprof from a folder that both revisions have"
         )
-    return Revision(name, commit, root, folder, tuple(_missing(root, commit, here, target)))
+    unchanged = not _changed(root, commit)
+    return Revision(name, commit, root, folder, tuple(_missing(root, commit, here, target)), unchanged)
+
+
+def commit_of(name: str, here: Path, *, wrong: str) -> str:
+    """The full hash of a revision. Raises `UsageError`, with `wrong`, where there is none."""
+    try:
+        return git(here, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}", wrong=wrong)
+    except UsageError as error:
+        raise UsageError(error.message, hint=_absent(here, error.hint)) from None
+
+
+def _absent(here: Path, hint: str | None) -> str | None:
+    """What to do about a revision that is not there."""
+    if is_shallow(here):
+        return "this clone is shallow: git fetch --unshallow brings the rest (of GitHub's checkout: fetch-depth: 0)"
+    return hint or "git branch --all and git tag list what there is"
+
+
+def is_shallow(here: Path) -> bool:
+    """Whether the clone lacks older commits."""
+    try:
+        return git(here, "rev-parse", "--is-shallow-repository", wrong="") == "true"
+    except UsageError:
+        return False
+
+
+def uncommitted(here: Path) -> str:
+    """A sentence on what of the working folder's repository is in no commit; '' for nothing, or for no repository."""
+    try:
+        root = Path(git(here, "rev-parse", "--show-toplevel", wrong=""))
+        changed = _changed(root, "HEAD")
+    except UsageError:
+        return ""
+    return f"the working folder has changes that are in no commit: {_some(changed)}" if changed else ""
+
+
+def _changed(root: Path, commit: str) -> list[str]:
+    """Tracked files of the working tree that are not as in the commit."""
+    words = ("diff", "--no-ext-diff", "--no-textconv", "--name-only", "-z", commit, "--")
+    return [name for name in git(root, *words, wrong="the working folder cannot be read").split("\0") if name]
 
 
 def _missing(root: Path, commit: str, here: Path, target: Path) -> Iterator[str]:
@@ -142,5 +181,8 @@ def git(folder: Path, *words: str, wrong: str, hint: str | None = None, more: di
     done = subprocess.run([program, *READ_ONLY, *words], cwd=folder, env=environment, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
-        raise UsageError(f"{wrong}{f': {said[-1]}' if said else ''}", hint=hint)
+        first = next((line for line in said if line.startswith("fatal: ")), said[-1] if said else "")
+        if "dubious ownership" in first:
+            hint = f"it belongs to somebody else; to trust it: {said[-1].strip()}"
+        raise UsageError(f"{wrong}{f': {first}' if first else ''}", hint=hint)
     return done.stdout.decode("utf-8", "surrogateescape").strip("\n")

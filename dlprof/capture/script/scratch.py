@@ -17,7 +17,10 @@ MOST_BYTES: Final = 2 << 30
 """What is copied for a trial at most; a larger folder holds data that are only read, and the user names it."""
 
 _LINKED: Final = (".git", ".hg", "node_modules", "dlprof-out")
-"""Folders that no training script writes to: linked. So is every virtual environment."""
+"""Folders that no training script writes to: linked."""
+
+_MARKS: Final = ("pyvenv.cfg", "bisect.json")
+"""A file that tells of its folder that no script writes to it: a virtual environment, a bisection that is under way there."""
 
 _LEFT_OUT: Final = ("__pycache__", ".mypy_cache", ".ruff_cache", ".pytest_cache")
 
@@ -82,7 +85,7 @@ def _entries(top: Path, wanted: Collection[Path], own: Collection[Path]) -> Iter
 
 
 def _is_for_reading(path: Path) -> bool:
-    return path.name in _LINKED or (path / "pyvenv.cfg").is_file()
+    return path.name in _LINKED or any((path / file).is_file() for file in _MARKS)
 
 
 def _check_size(folder: Path, entries: Sequence[tuple[os.DirEntry[str], bool]]) -> None:

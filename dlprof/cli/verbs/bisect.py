@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -22,6 +21,8 @@ measurement decides. At the end what was found is compared with the revision jus
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli import design, scripts
+
     parser.add_argument(
         "--good", required=True, metavar="REVISION", help="a commit, or with --with a release, that is fast"
     )
@@ -31,21 +32,16 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument("--python", metavar="PATH", help="the script's Python, such as venv/bin/python")
     parser.add_argument("--most", type=int, default=200, metavar="N", help="trials at most (default 200)")
-    for name, metavar, said in (
-        (
-            "--budget",
-            "TIME",
-            "time for each of the two full comparisons, of the ends and of the neighbours (default 5m)",
-        ),
-        ("--step", "MODULE:FUNCTION", "the function that is one step (default: found)"),
-    ):
-        parser.add_argument(name, metavar=metavar, help=said)
-    for name, metavar, said in (
-        ("--allow", "KIND", "a difference in the work that shall not forbid a verdict"),
-        ("--link", "PATH", "what the script only reads, such as data"),
-    ):
-        parser.add_argument(name, action="append", default=[], metavar=metavar, help=f"{said}; repeatable")
+    parser.add_argument(
+        "--budget",
+        metavar="TIME",
+        help="time for each of the full comparisons, of the ends and of the neighbours (default 5m)",
+    )
+    design.add_margin(parser)
+    design.add_allow(parser)
+    scripts.add_ways(parser.add_argument_group("how the script is run"))
     parser.add_argument("--format", choices=["text", "json"], default="text")
+    parser.add_argument("--keep", action="store_true", help="keep the environments of releases, in the search's folder")
     parser.add_argument("--resume", type=Path, metavar="DIR", help="go on with a search that was stopped")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="folder to make")
 
@@ -53,19 +49,20 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.bisect import record
     from dlprof.api.bisect.run import Asked, bisect
-    from dlprof.cli.output import deliver, show
+    from dlprof.cli.output import deliver, show, though_unread
     from dlprof.cli.terminal import Progress
     from dlprof.cli.verbs.show import colour
     from dlprof.report import json
     from dlprof.report.text import bisect_text
 
-    asked = Asked(_script(arguments), arguments.good, arguments.bad, arguments.package, arguments.most)
+    asked = Asked(_script(arguments), arguments.good, arguments.bad, arguments.package, arguments.most, arguments.keep)
     with Progress() as progress:
         found, folder = bisect(asked, progress, resume=arguments.resume is not None)
-    if arguments.format == "json":
-        deliver(json.dump(record.value(found)), None)
-    else:
-        show(bisect_text.text(found, folder=str(folder), colour=colour()), colour=colour())
+    with though_unread():
+        if arguments.format == "json":
+            deliver(json.dump(record.value(found)), None)
+        else:
+            show(bisect_text.text(found, folder=str(folder), colour=colour()), colour=colour())
     return 0 if found.state in ("found", "no difference") else 4
 
 
@@ -81,18 +78,12 @@ def _script(arguments: argparse.Namespace) -> ScriptCompare:
         raise UsageError(f"--most must be at least 1, not {arguments.most}")
     if arguments.resume is not None and arguments.output is not None:
         raise UsageError("--resume goes on in its own folder", hint="leave -o out")
-    return scripts.options(compare.usual([*_words(arguments)]))
-
-
-def _words(arguments: argparse.Namespace) -> Iterator[str]:
     command = shlex.join(arguments.command)
-    yield from ("--a", command, "--b", command)
-    if arguments.python:
-        yield from (f"--a-python={arguments.python}", f"--b-python={arguments.python}")
-    for name in ("budget", "step"):
-        if (value := getattr(arguments, name)) is not None:
-            yield f"--{name}={value}"
-    for name in ("allow", "link"):
-        yield from (f"--{name}={value}" for value in getattr(arguments, name))
-    if folder := arguments.resume or arguments.output:
-        yield f"--output={folder}"
+    made = compare.usual([f"--a={command}", f"--b={command}"])
+    own = ("command", "run", "workload", "resume")
+    vars(made).update(
+        {name: value for name, value in vars(arguments).items() if hasattr(made, name) and name not in own}
+    )
+    made.a_python = made.b_python = arguments.python and Path(arguments.python)
+    made.python, made.output = None, arguments.resume or arguments.output
+    return scripts.options(made)

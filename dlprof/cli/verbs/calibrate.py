@@ -34,7 +34,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.api import leftovers
     from dlprof.api.calibrate import calibrate
     from dlprof.cli.options import run_options
-    from dlprof.cli.output import deliver, show
+    from dlprof.cli.output import deliver, show, though_unread
     from dlprof.cli.terminal import Progress
     from dlprof.errors import Interrupted
     from dlprof.units import parse_duration
@@ -42,12 +42,13 @@ def run(arguments: argparse.Namespace) -> int:
     with Progress() as progress:
         leftovers.clear_system()
         found, stopped = calibrate(run_options(arguments), arguments.side, parse_duration(arguments.time), progress)
-    if arguments.format == "json":
-        import msgspec
+    with though_unread():
+        if arguments.format == "json":
+            import msgspec
 
-        deliver(msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n", None)
-    else:
-        show(_text(found))
+            deliver(msgspec.json.format(msgspec.json.encode(found), indent=1).decode() + "\n", None)
+        else:
+            show(_text(found))
     return Interrupted.exit_code if stopped else 0
 
 

@@ -39,8 +39,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     _add_sides(parser)
     design.add_arguments(parser)
     _add_ways(parser)
-    parser.add_argument("--format", choices=["text", "json", "csv", "markdown"], default="text")
     scripts.add_arguments(parser)
+    add_output(parser)
+
+
+def add_output(parser: argparse.ArgumentParser) -> None:
+    """Of the verbs that show a comparison which they make."""
+    parser.add_argument("--format", choices=["text", "json", "csv", "markdown"], default="text")
     parser.add_argument("-o", "--output", type=Path, metavar="DIR", help="comparison directory to make")
 
 
@@ -80,10 +85,12 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.cli import forge, scripts
+    from dlprof.cli.output import though_unread
 
     made, code = found(arguments, of_scripts=scripts.are_asked(arguments))
-    show_found(made, arguments.format)
     forge.tell(made)
+    with though_unread():
+        show_found(made, arguments.format)
     return code
 
 

@@ -17,15 +17,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     """Exit code 1 when something that every comparison needs is missing."""
+    from dlprof.cli.output import though_unread
+
     del arguments
     needed_missing = False
     for needed, name, probe in _CHECKS:
         for good, text, remedy in probe():
             mark = "note   " if good is None else "ok     " if good else "MISSING" if needed else "absent "
-            line(f"{mark} {name}: {text}")
-            if good is False and remedy:
-                line(f"        → {remedy}")
             needed_missing |= needed and good is False
+            with though_unread():
+                line(f"{mark} {name}: {text}")
+                if good is False and remedy:
+                    line(f"        → {remedy}")
     return 1 if needed_missing else 0
 
 

@@ -21,6 +21,9 @@ Exit codes: 0 passed, 3 failed, 4 undecided, 5 not the same work."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
+    from dlprof.cli import design, options, scripts
+    from dlprof.cli.verbs import compare
+
     parser.add_argument("workload", metavar="WORKLOAD", nargs="?", help="name from `dlprof workloads`, or a TOML file")
     parser.add_argument(
         "--max-slowdown", default="5%", metavar="PCT", help="how much slower the head may be (default 5%%)"
@@ -31,41 +34,38 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--base-with", action="append", default=[], metavar="REQUIREMENT", help="such as 'jax==0.9.0'; repeatable"
     )
     parser.add_argument("--head", metavar="SIDE", help="with a WORKLOAD: the side that is judged")
-    parser.add_argument("--trials", type=int, metavar="N", help="exactly N trials instead of stopping when decided")
-    parser.add_argument(
-        "--traces",
-        type=int,
-        metavar="K",
-        help="trace the first K trials only (default: all); 0: timings alone, and no reason is given",
-    )
-    for name, metavar, said in (
-        ("--budget", "TIME", "time for the trials (default 5m); they stop earlier once decided"),
-        ("--step", "MODULE:FUNCTION", "the function that is one step (default: found)"),
-    ):
-        parser.add_argument(name, metavar=metavar, help=said)
-    for name, metavar, said in (
-        ("--set", "KEY=VALUE", "with a WORKLOAD: change one setting"),
-        ("--allow", "KIND", "a difference in the work that shall not forbid a verdict"),
-        ("--link", "PATH", "what the script only reads, such as data"),
-    ):
-        parser.add_argument(name, action="append", default=[], metavar=metavar, help=f"{said}; repeatable")
-    parser.add_argument("--format", choices=["text", "json", "csv", "markdown"], default="text")
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the answer as JUnit XML")
-    parser.add_argument("-o", "--output", metavar="DIR", help="comparison directory to make")
+    for add in (design.add_budget, design.add_trials, design.add_traces, design.add_allow, options.add_set):
+        add(parser)
+    scripts.add_ways(parser.add_argument_group("how a script of your own is run"))
+    compare.add_output(parser)
 
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.cli import forge
-    from dlprof.cli.output import check_target
+    from dlprof.cli.output import though_unread
     from dlprof.cli.verbs import compare
 
-    words = ["--gate", arguments.max_slowdown, *_sides(arguments), *_others(arguments)]
+    asked = comparison(arguments)
     if arguments.junit is not None:
-        check_target(arguments.junit)
-    found, code = compare.found(compare.usual(words), of_scripts=arguments.workload is None)
-    compare.show_found(found, arguments.format)
+        forge.check_junit(arguments.junit)
+    found, code = compare.found(asked, of_scripts=arguments.workload is None)
     forge.tell(found, arguments.junit)
+    with though_unread():
+        compare.show_found(found, arguments.format)
     return code
+
+
+def comparison(arguments: argparse.Namespace) -> argparse.Namespace:
+    """What `dlprof compare` would be asked for: the base as A, the head as B, and all options that both verbs have. Raises
+    `UsageError`."""
+    from dlprof.cli.verbs import compare
+
+    made = compare.usual([f"--gate={arguments.max_slowdown}", *_sides(arguments)])
+    sides = ("workload", "command", "run")
+    shared = {name: value for name, value in vars(arguments).items() if hasattr(made, name) and name not in sides}
+    vars(made).update(shared)
+    return made
 
 
 def _sides(arguments: argparse.Namespace) -> Iterator[str]:
@@ -82,7 +82,7 @@ def _sides(arguments: argparse.Namespace) -> Iterator[str]:
             raise UsageError(
                 "a workload needs --base SIDE and --head SIDE", hint="such as --base tf@2.20 --head tf@2.21"
             )
-        yield from (arguments.workload, "--a", base, "--b", head)
+        yield from (arguments.workload, f"--a={base}", f"--b={head}")
         return
     if not command:
         raise UsageError(
@@ -98,18 +98,9 @@ def _sides(arguments: argparse.Namespace) -> Iterator[str]:
             hint="--base REVISION, --base-python PATH or --base-with REQUIREMENT",
         )
     script = shlex.join(command)
-    yield from ("--a", script, "--b", script)
+    yield from (f"--a={script}", f"--b={script}")
     if base:
         yield f"--a-rev={base}"
     if arguments.base_python:
         yield f"--a-python={arguments.base_python}"
     yield from (f"--a-with={one}" for one in arguments.base_with)
-
-
-def _others(arguments: argparse.Namespace) -> Iterator[str]:
-    """What is handed on as it is."""
-    for name in ("budget", "trials", "traces", "step", "output"):
-        if (value := getattr(arguments, name)) is not None:
-            yield f"--{name}={value}"
-    for name in ("set", "allow", "link"):
-        yield from (f"--{name}={value}" for value in getattr(arguments, name))

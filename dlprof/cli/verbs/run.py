@@ -41,7 +41,7 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.record import OUTPUT_FOLDER
     from dlprof.api.study import plan as planning
     from dlprof.api.study.run import run_study
-    from dlprof.cli.output import deliver, show
+    from dlprof.cli.output import deliver, show, though_unread
     from dlprof.cli.terminal import Progress
     from dlprof.cli.verbs.show import colour
     from dlprof.report.text import study_text
@@ -57,10 +57,11 @@ def run(arguments: argparse.Namespace) -> int:
         ran = run_study(plan, output, arguments.only, progress)
         if ran.stopped:
             progress.say(f"what was finished is kept: the same command again, with -o {output}, goes on with it")
-    if arguments.format == "json":
-        deliver(ran.record.encoded().decode(), None)
-    else:
-        show(study_text.summary(ran.record, str(output), colour=colour()), colour=colour())
+    with though_unread():
+        if arguments.format == "json":
+            deliver(ran.record.encoded().decode(), None)
+        else:
+            show(study_text.summary(ran.record, str(output), colour=colour()), colour=colour())
     return ran.exit_code
 
 

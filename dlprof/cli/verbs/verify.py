@@ -27,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.verify import outcome, verify
-    from dlprof.cli.output import deliver, show
+    from dlprof.cli.output import deliver, show, though_unread
     from dlprof.cli.terminal import say
     from dlprof.errors import StoreError
     from dlprof.report.text import verified
@@ -38,8 +38,9 @@ def run(arguments: argparse.Namespace) -> int:
         )
     checks = list(verify(arguments.directory, render=arguments.render, on_run=say))
     rows = [(check.outcome, check.where, check.detail) for check in checks]
-    if arguments.format == "json":
-        deliver(verified.json(str(arguments.directory), rows), None)
-    else:
-        show(verified.text(str(arguments.directory), rows, every=arguments.all))
+    with though_unread():
+        if arguments.format == "json":
+            deliver(verified.json(str(arguments.directory), rows), None)
+        else:
+            show(verified.text(str(arguments.directory), rows, every=arguments.all))
     return 1 if outcome(checks) == "differs" else 0

@@ -14,13 +14,18 @@ def statement(found: Bisection) -> str:
     """The answer in a sentence or two."""
     kind = "releases" if found.package else "commits"
     if found.state == "no difference":
-        told = found.ends.sentence if found.ends else ""
-        return f"Nothing to search for: the ends do not differ. {told}."
+        told, less = (found.ends.sentence, found.ends.verdict == "negligible") if found.ends else ("", False)
+        why = "differ by no more than the margin; a smaller --margin searches for it" if less else "do not differ"
+        return f"Nothing to search for: the ends {why}. {told}."
+    if found.state == "open" and found.ends is not None and found.ends.verdict == "inconclusive":
+        return f"Not known: whether the ends differ takes more time (--budget, with --resume). {found.ends.sentence}."
     if found.state in ("open", "under way"):
         left = ", ".join(f"{found.label(name)} ({p:.0%})" for name, p in _by_probability(found)[:5])
         why = "more trials are needed" if found.state == "open" else "it was stopped"
         return f"Not known yet: {why}. Left: {left or 'all of them'}."
     said = " ".join(_culprit(found, one) for one in found.culprits)
+    if found.state == "in part":
+        said += " That does not explain all of the difference between the ends: there is another change, which was not found."
     made = Counter(probe.revision for probe in found.probes)
     return f"{said} Searched: {len(found.row) - 1} {kind}, {sum(made.values())} trials at {len(made)} of them."
 

@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import special
 
 from dlprof.stats.sample.location import Floats
 
@@ -22,6 +23,12 @@ Places = NDArray[np.int64]
 TWO_CHANGES: Final = 0.2
 """Prior probability of two changes; the places are equally likely beforehand."""
 
+ANOTHER: Final = 0.95
+"""The same once a change was found and confirmed that is too small for the difference of the ends."""
+
+LEFT_OVER: Final = 0.05
+"""p of `left_over` below which it is looked for another change; the trials then say whether there is one."""
+
 ONE_ALONE: Final = 0.01
 """Probability of a second change below which there is none."""
 
@@ -29,6 +36,8 @@ UNLIKELY: Final = TWO_CHANGES / 2
 PATIENCE: Final = 12
 """After so many trials that were made for its sake a second change is given up where it has become less likely than that: in a
 row of a few releases no number of trials brings it below `ONE_ALONE`."""
+
+_LEAST_PRIOR: Final = 1e-12
 
 _LEAST_SD: Final = 1e-4
 """Spread below which trials are taken to be no more exact: a handful of equal ones is no proof."""
@@ -65,40 +74,76 @@ class Suspects:
         return testable[int(np.argmin(np.abs(reached - 0.5)))]
 
 
-def suspects(trials: Mapping[int, Sequence[float]], last: int) -> Suspects:
+def suspects(trials: Mapping[int, Sequence[float]], last: int, *, two: float = TWO_CHANGES) -> Suspects:
     """The posterior over the places of one or two changes in 1 … last.
 
-    trials: revision → log-ratios against revision 0, each of a fresh pair of processes. Normal noise of one unknown spread,
-    with the likelihood integrated over it (so its tails are Student's); Schwarz's penalty for each unknown ratio.
+    trials: revision → log-ratios against revision 0, each of a fresh pair of processes. two: prior probability of two changes.
+    Normal noise of one unknown spread, with the likelihood integrated over it (so its tails are Student's); Schwarz's penalty for
+    each unknown ratio.
+
+    What no trial tells apart has one likelihood: the places between two neighbouring revisions that were tried are one block.
+    So the cost is by the square of the revisions tried, whatever lies between them.
     """
-    count, total, squares = np.zeros(last + 1), np.zeros(last + 1), 0.0
-    for revision, values in trials.items():
-        count[revision] += len(values)
-        total[revision] += float(np.sum(values))
-        squares += float(np.sum(np.square(values)))
-    before, sums = np.concatenate(([0.0], np.cumsum(count))), np.concatenate(([0.0], np.cumsum(total)))
-    n = float(before[-1])
-    places: Places = np.arange(1, last + 1, dtype=np.int64)
-    one = _log_weight(squares - _explained(sums, before, places, last + 1), n, 1) - math.log(last)
-    one += math.log(1 - TWO_CHANGES)
-    i, j = np.triu_indices(last, 1)
-    first, second = places[i], places[j]
-    rest: Floats = squares - _explained(sums, before, first, second) - _explained(sums, before, second, last + 1)
-    two = _log_weight(rest, n, 2) - math.log(max(len(first), 1)) + math.log(TWO_CHANGES)
-    peak = max(one.max(initial=-math.inf), two.max(initial=-math.inf))
-    one, two = np.exp(one - peak), np.exp(two - peak)
-    whole = one.sum() + two.sum()
-    of_first, of_second = np.zeros(last + 1), np.zeros(last + 1)
-    of_first[1:] = one / whole
-    np.add.at(of_first, first, two / whole)
-    np.add.at(of_second, second, two / two.sum() if two.sum() > 0 else 1 / max(len(two), 1))
-    return Suspects(of_first, of_second, float(two.sum() / whole))
+    tried = sorted(revision for revision, values in trials.items() if 1 <= revision <= last and len(values))
+    ends = np.array([0, *tried, last], dtype=np.int64)
+    size = np.diff(ends).astype(np.float64)  # places of each block; of the last, behind all trials, often none
+    found = [np.asarray(trials.get(int(one), ()), dtype=np.float64) for one in ends[:-1]]
+    before = np.cumsum([0.0, *(float(one.size) for one in found)])[
+        1:
+    ]  # trials that a change in the block leaves as they are
+    sums = np.cumsum([0.0, *(float(one.sum()) for one in found)])[1:]
+    squares, n = float(sum(float((one**2).sum()) for one in found)), float(before[-1])
+    blocks: Places = np.arange(size.size, dtype=np.int64)
+    i, j = np.triu_indices(size.size)
+    pairs = np.where(i == j, size[i] * (size[i] - 1) / 2, size[i] * size[j])
+    one = _log_weight(squares - _explained(sums, before, blocks, None), n, 1) - math.log(last)
+    rest: Floats = squares - _explained(sums, before, i, j) - _explained(sums, before, j, None)
+    both = _log_weight(rest, n, 2) - math.log(max(last * (last - 1) / 2, 1.0))
+    one, both = one + math.log(max(1 - two, _LEAST_PRIOR)), both + math.log(max(two, _LEAST_PRIOR))
+    peak = max(one[size > 0].max(initial=-math.inf), both[pairs > 0].max(initial=-math.inf))
+    one, both = np.where(size > 0, np.exp(one - peak), 0.0), np.where(pairs > 0, np.exp(both - peak), 0.0)
+    whole, of_two = float(one @ size + both @ pairs), float(both @ pairs)
+    of_first, of_second = _places(size, one, both, i, j)
+    if of_two > 0:
+        second: Floats = of_second / of_two
+    else:
+        second = np.arange(last, dtype=np.float64) / max(last * (last - 1) / 2, 1.0)
+    return Suspects(np.append(0.0, of_first / whole), np.append(0.0, second), of_two / whole)
 
 
-def _explained(sums: Floats, before: Floats, start: Places, end: Places | int) -> Floats:
-    """Σx²−Σ(x−mean)² of the trials at revisions start … end − 1: what a mean of their own takes away."""
-    count = before[end] - before[start]
-    total = sums[end] - sums[start]
+def _places(size: Floats, one: Floats, both: Floats, i: Places, j: Places) -> tuple[Floats, Floats]:
+    """Weight of each place as the first (or only) change and as the second, from those of blocks and of pairs of them."""
+    weights = np.zeros((size.size, size.size))
+    weights[i, j] = both
+    within = np.diag(weights)
+    later, earlier = weights @ size - within * size, weights.T @ size - within * size
+    count = size.astype(np.int64)
+    at = np.concatenate([np.arange(each) for each in count]) if count.size else np.zeros(0)
+    block = np.repeat(np.arange(size.size), count)
+    first: Floats = one[block] + later[block] + within[block] * (size[block] - 1 - at)
+    second: Floats = earlier[block] + within[block] * at
+    return first, second
+
+
+def left_over(ends: Sequence[float], explained: Sequence[Sequence[float]]) -> float:
+    """p of no further change: whether the ends differ by what the changes that were found add up to (Welch's t test).
+
+    ends: log-ratios of the bad end against the good one. explained: of each change, those of its revision against the one before.
+    """
+    samples = [np.asarray(one, dtype=np.float64) for one in (ends, *explained)]
+    if any(one.size < 2 for one in samples):
+        return 1.0
+    gap = float(samples[0].mean() - sum(one.mean() for one in samples[1:]))
+    errors = [max(float(one.var(ddof=1)), _LEAST_SD**2) / one.size for one in samples]
+    free = sum(errors) ** 2 / sum(error**2 / (one.size - 1) for error, one in zip(errors, samples, strict=True))
+    return float(2 * special.stdtr(free, -abs(gap) / math.sqrt(sum(errors))))
+
+
+def _explained(sums: Floats, before: Floats, start: Places, end: Places | None) -> Floats:
+    """Σx²−Σ(x−mean)² of the trials that a change in block `start` changes and one in block `end` (None: no second) does not: what
+    a mean of their own takes away."""
+    last, whole = (before[-1], sums[-1]) if end is None else (before[end], sums[end])
+    count, total = last - before[start], whole - sums[start]
     explained: Floats = np.divide(total**2, count, out=np.zeros_like(total), where=count > 0)
     return explained
 

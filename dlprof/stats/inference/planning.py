@@ -94,6 +94,13 @@ def detectable_effect(
     return math.expm1(high)
 
 
+def least_sd(sd: float, n: int, confidence: float = 0.95) -> float:
+    """Lower limit of the standard deviation of which `n` normal values showed `sd`. Raises `ValueError` for n < 2."""
+    if n < 2:
+        raise ValueError(f"a spread takes two values, got {n}")
+    return sd * math.sqrt((n - 1) / float(special.chdtri(n - 1, 1 - confidence)))
+
+
 def _check(sd: float, alpha: float) -> None:
     if not (sd > 0 and math.isfinite(sd)):
         raise ValueError(f"the standard deviation between trials must be positive and finite, got {sd}")

@@ -8,6 +8,7 @@ import pytest
 
 from dlprof.analysis.model import Comparison, Gate, ItemResult, Ratio, Side
 from dlprof.cli import forge
+from dlprof.errors import StoreError
 
 SIDE = Side("tf", "2", "cpu:0", "graph", "3.11", "TF")
 
@@ -43,3 +44,29 @@ def test_without_a_gate_a_summary_is_left_alone(tmp_path: Path, monkeypatch: pyt
 @pytest.mark.parametrize(("state", "kind"), [("failed", "error"), ("passed", "notice"), ("not_comparable", "warning")])
 def test_the_kind_of_an_annotation(state, kind):
     assert forge.annotation(state, "a\nb") == f"::{kind} title=dlprof gate::a%0Ab"
+
+
+def test_a_long_answer_is_cut_and_a_percent_sign_is_not_cut_in_two():
+    said = forge.annotation("failed", "%" * 5000)
+    assert said.endswith("%25…")
+    assert len(said) < 3 * 2000 + 100
+
+
+def test_a_summary_that_cannot_be_written_is_said_and_loses_no_answer(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setenv("GITHUB_STEP_SUMMARY", str(tmp_path / "nowhere" / "summary.md"))
+    forge.tell(found(Gate(0.05, "undecided", ())), tmp_path / "gate.xml")
+    assert (tmp_path / "gate.xml").exists()
+    assert "the job's summary cannot be written: No such file" in " ".join(capsys.readouterr().err.split())
+
+
+def test_a_file_that_is_no_junit_file_is_refused_before_anything_is_measured(tmp_path: Path):
+    forge.check_junit(tmp_path / "new.xml")
+    (tmp_path / "old.xml").write_text('<?xml version="1.0"?><testsuites/>')
+    forge.check_junit(tmp_path / "old.xml")
+    (tmp_path / "train.py").write_text("import torch")
+    with pytest.raises(StoreError, match="is no XML"):
+        forge.check_junit(tmp_path / "train.py")
+    with pytest.raises(StoreError, match="does not exist"):
+        forge.check_junit(tmp_path / "nowhere" / "gate.xml")

@@ -6,7 +6,8 @@ import time
 
 import pytest
 
-from dlprof.cli.terminal import Progress, line, say
+from dlprof.cli.output import show
+from dlprof.cli.terminal import Progress, line, order, say
 
 
 class Clock:
@@ -87,3 +88,28 @@ def test_details_are_for_terminals_alone(capsys: pytest.CaptureFixture[str]) -> 
     with Progress() as progress:
         progress.detail("trial 3")
     assert capsys.readouterr().err == ""
+
+
+@pytest.mark.parametrize(("server", "parted"), [("GITHUB_ACTIONS", True), ("TF_BUILD", True), ("NOTHING", False)])
+def test_a_name_is_no_order_to_the_build_server_that_reads_the_output(
+    server: str, parted: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("GITHUB_ACTIONS", "TF_BUILD", "TEAMCITY_VERSION"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(server, "true")
+    hostile = (
+        "fine: a::b\n::error::made up\n  ::stop-commands::x\nabc ##[error]y ##vso[task.setvariable variable=a]b #1"
+    )
+    line(hostile)
+    say(hostile)
+    show(hostile)
+    out, err = capsys.readouterr()
+    for said in (out, err):
+        lines = [one.strip() for one in said.splitlines()]
+        assert ("::error::made up" in lines) is not parted
+        assert any(one.startswith("::stop") for one in lines) is not parted
+        assert ("##[" in said, "##vso[" in said) == (not parted, not parted)
+        assert "fine: a::b" in lines
+        assert "#1" in said
+    order("::notice::ours")
+    assert capsys.readouterr().err == "::notice::ours\n"

@@ -55,3 +55,24 @@ def test_a_report_too_long_for_a_comment_is_left_out_and_said():
     text = markdown.comparison(long)
     assert len(text) < markdown.MOST
     assert "too many for a comment" in text
+
+
+def test_of_very_many_items_the_table_has_those_that_a_gate_minds():
+    base = gated()
+    items = tuple(replace(base.items[0], item=f"op[size={at}]" + "x" * 2000) for at in range(500))
+    states = [
+        GatedItem(one.item, "failed" if at == 470 else "passed", one.ratio, 0.1, 0.1, None)
+        for at, one in enumerate(items)
+    ]
+    text = markdown.comparison(replace(base, items=items, gate=Gate(0.05, "failed", tuple(states))))
+    rows = [line for line in text.splitlines() if line.startswith("| op")]
+    assert len(rows) == markdown.ROWS
+    assert rows[0].startswith("| op&#91;size=470&#93;x")
+    assert f"and {500 - markdown.ROWS} more items" in text
+    assert len(text) < 65_536 + 10_000
+
+
+def test_addresses_and_numbers_of_issues_are_no_links():
+    item = replace(gated().items[0], sentence="see www.evil.com GH-12 https://evil.com org/repo#3")
+    shown = markdown.comparison(replace(gated(), items=(item,), gate=None)).split("<details>")[0]
+    assert not re.search(r"www\.|GH-1|://|repo#3", shown)

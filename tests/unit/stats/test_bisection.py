@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlprof.api.bisect.search import Search, Untestable
-from dlprof.stats.design.bisection import suspects
+from dlprof.stats.design.bisection import left_over, suspects
 
 SLOWER = np.log(1.1)
 
@@ -87,3 +87,82 @@ def test_it_ends_after_so_many_trials_though_it_is_open():
     search = Search([f"r{at}" for at in range(65)])
     search.go(lambda _: generator.normal(0, 1), most=20)
     assert search.made == 20
+
+
+def one_by_one(trials: dict[int, list[float]], last: int, two: float) -> tuple[np.ndarray, np.ndarray, float]:
+    """The same posterior from its definition, place by place."""
+    count = sum(map(len, trials.values()))
+
+    def log_weight(*changes: int) -> float:
+        parts: dict[int, list[float]] = {}
+        for revision, values in trials.items():
+            parts.setdefault(sum(revision >= one for one in changes), []).extend(values)
+        rest = sum(
+            sum(x * x for x in values) - (sum(values) ** 2 / len(values) if part else 0)
+            for part, values in parts.items()
+        )
+        free = max(count - len(changes), 1)
+        return -0.5 * free * np.log(max(rest / count, 1e-8)) - 0.5 * len(changes) * np.log(count)
+
+    first, second, both = np.zeros(last + 1), np.zeros(last + 1), 0.0
+    for i in range(1, last + 1):
+        first[i] += (1 - two) / last * np.exp(log_weight(i))
+        for j in range(i + 1, last + 1):
+            weight = two / (last * (last - 1) / 2) * np.exp(log_weight(i, j))
+            first[i], second[j], both = first[i] + weight, second[j] + weight, both + weight
+    return first / first.sum(), second / both, both / first.sum()
+
+
+def test_blocks_of_places_give_what_all_places_one_by_one_would():
+    generator = np.random.default_rng(9)
+    for _ in range(25):
+        last = int(generator.integers(2, 11))
+        tried = generator.choice(np.arange(last + 1), int(generator.integers(1, last + 1)), replace=False)
+        trials = {
+            int(one): list(generator.normal(0.1 * (one > 4), 0.05, int(generator.integers(1, 4)))) for one in tried
+        }
+        known = suspects(trials, last, two=0.3)
+        first, second, two = one_by_one(trials, last, 0.3)
+        assert known.first == pytest.approx(first)
+        assert known.second == pytest.approx(second)
+        assert known.two == pytest.approx(two)
+
+
+def test_a_hundred_thousand_commits_are_searched_as_64_are():
+    names = range(100_001)
+    generator = np.random.default_rng(10)
+    known = suspects({100_000: [0.1] * 6, 50_000: [0.0, 0.01], 75_000: list(generator.normal(0.1, 0.02, 3))}, 100_000)
+    assert known.first.size == 100_001
+    assert 50_000 < known.next_probe(names[1:], 0.98) < 75_000
+
+
+def test_one_change_of_two_leaves_something_of_the_ends_difference_over():
+    whole, half = [0.19, 0.2, 0.21, 0.2], [0.1, 0.11, 0.09]
+    assert left_over(whole, [half]) < 0.001
+    assert left_over(whole, [half, half]) > 0.5
+    assert left_over(half, [half]) > 0.9
+    assert left_over([0.2], [half]) == 1.0, "one value tells no spread"
+
+
+def test_a_search_that_is_told_of_another_change_looks_for_it():
+    generator = np.random.default_rng(11)
+
+    def measure(name: str) -> float:
+        return 0.1 * (int(name) >= 20) + 0.1 * (int(name) >= 24) + float(generator.normal(0, 0.02))
+
+    search = Search([str(at) for at in range(33)])
+    for _ in range(6):
+        search.add("32", measure("32"))
+    search.look_for_another()
+    search.go(measure)
+    assert search.found() == ("20", "24")
+
+
+def test_a_search_is_the_same_whether_its_trials_come_at_once_or_one_by_one():
+    whole = searched(lambda: 0.0005, 11, last=16)
+    again = Search(whole.row)
+    for name, values in whole.trials.items():
+        for value in values:
+            again.add(name, value)
+    assert again.known().first == pytest.approx(whole.known().first)
+    assert again.found() == whole.found()

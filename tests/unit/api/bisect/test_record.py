@@ -31,7 +31,12 @@ def test_it_is_read_as_it_was_written(tmp_path):
 
 @pytest.mark.parametrize(
     ("changed", "said"),
-    [({"command": "sh evil"}, "command"), ({"package": "jax"}, "package"), ({"row": ROW[1:]}, "row")],
+    [
+        ({"command": "sh evil"}, "command"),
+        ({"package": "jax"}, "package"),
+        ({"row": ROW[1:]}, "row"),
+        ({"how": ("--step other:step",)}, "options"),
+    ],
 )
 def test_another_command_line_does_not_go_on_with_it(tmp_path, changed, said):
     record.write(FOUND, tmp_path)
@@ -73,3 +78,25 @@ def test_a_neighbour_that_cannot_be_run_may_be_it_and_one_that_shows_nothing_is_
     assert "more trials are needed. Left: ccccccc float64 sums (99%)" in bisect_text.statement(
         replace(FOUND, state="open")
     )
+
+
+def test_a_row_that_has_moved_on_says_how_to_name_the_old_ends(tmp_path):
+    record.write(FOUND, tmp_path)
+    with pytest.raises(UsageError) as refused:
+        record.held(tmp_path, replace(FOUND, row=(*ROW, Place("d" * 40, "ddddddd new"))))
+    assert f"--good {'a' * 40} --bad {'c' * 40}" in str(refused.value.hint)
+
+
+def test_ends_that_are_not_known_to_differ_are_not_said_to_be_alike():
+    def ends(verdict: str, state: str) -> str:
+        return bisect_text.statement(
+            replace(FOUND, state=state, ends=replace(FOUND.ends, verdict=verdict), culprits=(), probes=())
+        )
+
+    assert ends("inconclusive", "open").startswith("Not known: whether the ends differ takes more time")
+    assert "do not differ" in ends("equivalent", "no difference")
+    assert "a smaller --margin searches for it" in ends("negligible", "no difference")
+
+
+def test_an_answer_that_explains_a_part_says_so():
+    assert "there is another change, which was not found" in bisect_text.statement(replace(FOUND, state="in part"))

@@ -162,3 +162,26 @@ def test_a_gate_of_several_items_ends_when_each_has_passed_or_one_has_failed(mon
     assert not goes_on(0.05, 0.0, 0.0)
     assert goes_on(0.05, 0.0, 0.049)
     assert not goes_on(0.05, 0.0, 0.3)
+
+
+def test_a_gate_that_cannot_be_decided_here_is_given_up_after_six_trials_with_the_figures(monkeypatch):
+    wide = [0.11, -0.09, 0.05, -0.12, 0.08, -0.04]
+    made, said, clock = pacing(6000.0, monkeypatch, gate=0.01)
+    assert not go(made, clock, wide)
+    assert made.ended.startswith("a gate of 1 % is tighter than what can be seen here in the time: with the spread of")
+    assert "30 trials decide a gate of" in made.ended
+    assert f"warning: {made.ended}" in said
+    made, said, clock = pacing(200.0, monkeypatch, gate=0.05)
+    assert not go(made, clock, wide)
+    assert "would decide this one" in made.ended, "the budget holds ten"
+    made, _, clock = pacing(6000.0, monkeypatch, gate=0.20)
+    assert go(made, clock, wide), "a wider one goes on"
+    made, _, clock = pacing(6000.0, monkeypatch, gate=0.01)
+    go(made, clock, [0.25 + one for one in wide])
+    assert made.ended == "", "though tight, a large slow-down can be seen"
+
+
+def test_a_gate_of_a_fixed_number_of_trials_says_what_it_can_show(monkeypatch):
+    made, said, clock = pacing(6000.0, monkeypatch, gate=0.05, trials=8)
+    assert go(made, clock, [0.01, -0.02, 0.015, -0.01, 0.02, 0.005])
+    assert any(text.startswith("  at 5 %: fails a true +10.3 %") for text in said)

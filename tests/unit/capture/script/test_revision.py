@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.capture.script.revision import checked_out
+from dlprof.capture.script.revision import checked_out, uncommitted
 from dlprof.capture.script.scratch import copied
 from dlprof.errors import UsageError
 
@@ -100,3 +100,40 @@ def test_requirements_that_changed_are_said_for_the_side_runs_in_the_same_enviro
     ]
     assert said.startswith("requirements-dev.txt: not as in the working folder")
     assert "--base-python" in said
+
+
+def test_a_shallow_clone_says_how_to_have_the_rest(repository: Path, tmp_path: Path) -> None:
+    _git(tmp_path, "clone", "-q", "--depth", "1", repository.as_uri(), "shallow")
+    with pytest.raises(UsageError, match="no revision HEAD~1") as refused:
+        checked_out("HEAD~1", tmp_path / "shallow", tmp_path / "made")
+    assert "fetch-depth: 0" in str(refused.value.hint)
+    with pytest.raises(UsageError, match="no revision HEAD~9") as refused:
+        checked_out("HEAD~9", repository, tmp_path / "made")
+    assert "git branch --all" in str(refused.value.hint)
+
+
+def test_whether_the_working_folder_is_the_revision_and_what_of_it_is_in_no_commit(
+    repository: Path, tmp_path: Path
+) -> None:
+    assert not checked_out("main", repository / "project", tmp_path / "one").unchanged
+    assert uncommitted(repository) == "the working folder has changes that are in no commit: project/train.py"
+    _git(repository, "checkout", "-q", "--detach")
+    _git(repository, "checkout", "-q", "--", ".")
+    assert checked_out("main", repository / "project", tmp_path / "two").unchanged
+    assert not checked_out("main~1", repository / "project", tmp_path / "three").unchanged
+    assert uncommitted(repository / "project") == ""
+    assert uncommitted(tmp_path) == ""
+
+
+def test_a_repository_of_somebody_else_is_refused_with_what_git_says(
+    repository: Path, tmp_path: Path, monkeypatch
+) -> None:
+    program = tmp_path / "bin" / "git"
+    program.parent.mkdir()
+    said = "fatal: detected dubious ownership in repository at '/x'\n\n\tgit config --global --add safe.directory /x"
+    program.write_text(f"#!/bin/sh\nprintf '%s' \"{said}\" >&2\nexit 128\n")
+    program.chmod(0o755)
+    monkeypatch.setenv("PATH", str(program.parent))
+    with pytest.raises(UsageError, match="dubious ownership") as refused:
+        checked_out("main", repository, tmp_path / "made")
+    assert "git config --global --add safe.directory" in str(refused.value.hint)

@@ -3,24 +3,25 @@
 from __future__ import annotations
 
 import argparse
+import os
+import sys
+from pathlib import Path
 
 import pytest
 
-from dlprof.cli.main import build_parser
+from dlprof.cli import forge
+from dlprof.cli.main import build_parser, main
 from dlprof.cli.verbs import compare, gate
 from dlprof.errors import UsageError
-
-
-def words(*argv: str) -> list[str]:
-    """The command line of `dlprof compare` that it comes to."""
-    argv, command = (argv[: argv.index("--")], list(argv[argv.index("--") + 1 :])) if "--" in argv else (argv, None)
-    arguments = build_parser("gate").parse_args(["gate", *argv])
-    arguments.command = command
-    return [*gate._sides(arguments), *gate._others(arguments)]
+from dlprof.units import parse_allowed
 
 
 def parsed(*argv: str) -> argparse.Namespace:
-    return compare.usual(words(*argv))
+    """What `dlprof compare` would be asked for."""
+    argv, command = (argv[: argv.index("--")], list(argv[argv.index("--") + 1 :])) if "--" in argv else (argv, None)
+    arguments = build_parser("gate").parse_args(["gate", *argv])
+    arguments.command = command
+    return gate.comparison(arguments)
 
 
 def test_a_revision_another_python_and_other_packages_are_the_base_of_a_script():
@@ -59,4 +60,38 @@ def test_what_looks_like_an_option_stays_a_value():
 )
 def test_what_cannot_be(argv, said):
     with pytest.raises(UsageError, match=said):
-        words(*argv)
+        parsed(*argv)
+
+
+def test_every_option_that_both_verbs_have_is_handed_on():
+    given = parsed(
+        "--base=main", "--max-slowdown=0.5%", "--budget=2m", "--traces=0", "--allow=loss", "--link=data", "--step=train:step",
+        "--finish=run", "--interleaved", "--spin=keep", "--in-place", "--format=json", "-o", "made", "--", "train",
+    )  # fmt: skip
+    assert (given.gate, given.budget, given.trials, given.traces, given.allow) == ("0.5%", "2m", None, 0, ["loss"])
+    assert (given.link, given.step, given.finish, given.interleaved) == ([Path("data")], "train:step", "run", True)
+    assert (given.spin, given.in_place, given.format, given.output) == ("keep", True, "json", Path("made"))
+
+
+@pytest.mark.parametrize(
+    ("text", "allowed"), [("5", 0.05), ("5%", 0.05), ("0.5 %", 0.005), ("150%", 1.5), ("7%", 0.07), ("1", 0.01)]
+)
+def test_an_allowed_slow_down_is_percent(text: str, allowed: float):
+    assert parse_allowed(text) == pytest.approx(allowed)
+
+
+@pytest.mark.parametrize("text", ["0", "0%", "-5%", "nan", "inf%", "1e400", "", "%", "five", "0.05", "5%%"])
+def test_what_is_no_allowed_slow_down(text: str):
+    with pytest.raises(UsageError):
+        parse_allowed(text)
+
+
+def test_an_answer_keeps_its_exit_code_though_nobody_reads_it(monkeypatch: pytest.MonkeyPatch):
+    reading, writing = os.pipe()
+    os.close(reading)
+    with os.fdopen(writing, "w") as stdout:
+        monkeypatch.setattr(sys, "stdout", stdout)
+        monkeypatch.setattr(compare, "found", lambda *_, **__: (None, 3))
+        monkeypatch.setattr(compare, "show_found", lambda *_: stdout.write("GATE FAILED"))
+        monkeypatch.setattr(forge, "tell", lambda *_: None)
+        assert main(["gate", "--base", "main", "--", "train"]) == 3

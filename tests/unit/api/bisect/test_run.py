@@ -1,0 +1,208 @@
+"""A bisection from its command line to its answer, with comparisons that are drawn instead of run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
+from dlprof.api.bisect import run
+from dlprof.api.bisect.run import Asked, bisect
+from dlprof.api.progress import Stages
+from dlprof.api.script import ground
+from dlprof.api.script.options import ScriptCompare
+from dlprof.capture.script.command import Command
+from dlprof.errors import ChildFailed, Interrupted, UsageError
+
+SIDE = Side("python", "3", "cpu:0", "", "3.11", "train")
+
+
+class Quiet(Stages):
+    """Progress that keeps what is said."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[str] = []
+
+    def shown(self, line: str) -> None:
+        self.lines.append(line)
+
+
+class Drawn:
+    """Stands for the processes: revisions with heights, and a verdict by the true difference."""
+
+    def __init__(self, heights: dict[str, float], sd: float = 0.01) -> None:
+        self.heights, self.generator, self.sd = heights, np.random.default_rng(1), sd
+        self.values: dict[Path, list[float]] = {}
+        self.asked: list[ScriptCompare] = []
+        self.broken: set[str] = set()
+        self.interrupt_at = 0
+        self.verdict = ""
+
+    def __call__(self, asked: ScriptCompare, _: object) -> tuple[Comparison, int]:
+        self.asked.append(asked)
+        if len(self.asked) == self.interrupt_at:
+            raise KeyboardInterrupt
+        a, b = (one.revision or one.packages[-1] for one in (asked.a, asked.b))
+        if b in self.broken:
+            raise ChildFailed("SyntaxError: invalid syntax")
+        true = self.heights[b] - self.heights[a]
+        values = list(self.generator.normal(true, self.sd, asked.trials or 8))
+        assert asked.output is not None
+        asked.output.mkdir(parents=True)
+        self.values[asked.output] = values
+        verdict = "equivalent" if abs(true) < 0.01 else "negligible" if abs(true) < 0.045 else "slower"
+        verdict = self.verdict or verdict
+        item = ItemResult(
+            "step", verdict, Ratio(float(np.exp(np.mean(values))), 1, 2, 0.99, len(values), "t"), 1, 1, verdict
+        )
+        found = Comparison("w", SIDE, SIDE, (item,), (), {}, {}, (), (), {})
+        return replace(found, facts=replace(found.facts, folder=str(asked.output))), 0
+
+
+@pytest.fixture
+def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The hashes of twelve commits."""
+    monkeypatch.chdir(tmp_path)
+    for words in (
+        ["init", "-q", "-b", "main"],
+        *(["commit", "-q", "--allow-empty", "-m", f"c{at}"] for at in range(12)),
+    ):
+        subprocess.run(["git", "-c", "user.name=a", "-c", "user.email=a@b", *words], check=True)
+    return subprocess.run(
+        ["git", "rev-list", "--reverse", "main"], check=True, capture_output=True, text=True
+    ).stdout.split()
+
+
+def drawn(monkeypatch: pytest.MonkeyPatch, heights: dict[str, float], **options: float) -> Drawn:
+    made = Drawn(heights, **options)
+    monkeypatch.setattr(run, "compare_scripts", made)
+    monkeypatch.setattr(run, "_log_ratios", lambda path, *_: made.values[path])
+    return made
+
+
+def asked(**changes) -> Asked:
+    command = Command(("python", "train.py"))
+    script = ScriptCompare(
+        a=command, b=command, budget_s=60, trials=None, precision=None, margin=0.05, traces=None, gate=None,
+        output=Path("made"),
+    )  # fmt: skip
+    return Asked(script, "main~11", "main", **changes)
+
+
+def test_the_commit_is_found_and_compared_with_the_one_before(repository, monkeypatch):
+    made = drawn(monkeypatch, {name: 0.1 * (at >= 7) for at, name in enumerate(repository)})
+    found, folder = bisect(asked(), Quiet())
+    assert found.state == "found"
+    assert [one.revision for one in found.culprits] == [repository[7]]
+    assert found.culprits[0].before == repository[6]
+    assert [one.traces for one in made.asked] == [0] * (len(made.asked) - 1) + [None], (
+        "what is told at the end is traced"
+    )
+    assert json.loads((folder / "bisect.json").read_text())["state"] == "found"
+
+
+@pytest.mark.parametrize(
+    ("height", "verdict", "state"),
+    [(0.0, "", "no difference"), (0.03, "", "no difference"), (0.1, "inconclusive", "open")],
+)
+def test_ends_that_are_alike_end_it_and_ends_that_are_not_known_to_be_do_not_count_as_alike(
+    repository, monkeypatch, height, verdict, state
+):
+    made = drawn(monkeypatch, {name: height * (at >= 7) for at, name in enumerate(repository)})
+    made.verdict = verdict
+    assert bisect(asked(), Quiet())[0].state == state
+    assert len(made.asked) == 1
+    again = bisect(asked(), Quiet(), resume=True)[0]
+    assert again.state == state, "also when it is asked again"
+    assert len(made.asked) == 1 + (state == "open"), "what is not known is measured further"
+
+
+def test_an_interrupted_search_keeps_its_trials_and_compares_the_ends_once(repository, monkeypatch):
+    made = drawn(monkeypatch, {name: 0.1 * (at >= 7) for at, name in enumerate(repository)})
+    made.interrupt_at = 4
+    with pytest.raises(Interrupted, match="interrupted") as stopped:
+        bisect(asked(), Quiet())
+    assert "10 trials are kept: dlprof bisect --resume made" in str(stopped.value.hint)
+    found, _ = bisect(asked(), Quiet(), resume=True)
+    assert found.state == "found"
+    assert sum(one.output == Path("made/ends") for one in made.asked) == 1
+    count = len(made.asked)
+    assert bisect(asked(), Quiet(), resume=True)[0] == found
+    assert len(made.asked) == count, "a search that has ended measures nothing again"
+
+
+def test_another_step_is_another_search(repository, monkeypatch):
+    drawn(monkeypatch, {name: 0.1 * (at >= 7) for at, name in enumerate(repository)})
+    bisect(asked(), Quiet())
+    other = asked()
+    with pytest.raises(UsageError, match="its options is another one"):
+        bisect(replace(other, script=replace(other.script, step="train:other")), Quiet(), resume=True)
+
+
+def test_two_changes_are_told_apart_though_one_was_taken_for_the_only_one(repository, monkeypatch):
+    heights = {name: 0.08 * (at >= 4) + 0.08 * (at >= 6) for at, name in enumerate(repository)}
+    drawn(monkeypatch, heights, sd=0.02)
+    found, _ = bisect(asked(), Quiet())
+    assert (found.state, [one.revision for one in found.culprits]) == ("found", [repository[4], repository[6]])
+
+
+def test_what_explains_a_part_of_the_difference_is_not_all(repository, monkeypatch):
+    heights = {name: 0.1 * (at >= 7) for at, name in enumerate(repository)}
+    made = drawn(monkeypatch, heights)
+    monkeypatch.setattr(
+        run, "_log_ratios", lambda path, *_: [one * (0.4 if "culprit" in path.name else 1) for one in made.values[path]]
+    )
+    progress = Quiet()
+    found, _ = bisect(asked(most=60), progress)
+    assert found.state == "in part"
+    assert [one.revision for one in found.culprits] == [repository[7]]
+    assert any("looking for another change" in line for line in progress.lines)
+
+
+def test_commits_that_cannot_be_run_are_left_out_and_a_bad_end_that_cannot_is_an_error(repository, monkeypatch):
+    made = drawn(monkeypatch, {name: 0.1 * (at >= 7) for at, name in enumerate(repository)})
+    made.broken = {repository[5], repository[6]}
+    found, _ = bisect(asked(), Quiet())
+    (culprit,) = found.culprits
+    assert (culprit.before, culprit.between) == (repository[4], (repository[5], repository[6]))
+    made.broken = {repository[11]}
+    with pytest.raises(ChildFailed, match="SyntaxError"):
+        bisect(replace(asked(), script=replace(asked().script, output=Path("other"))), Quiet())
+
+
+@pytest.mark.parametrize("keep", [False, True])
+def test_each_release_gets_one_environment_which_goes_with_the_search(tmp_path, monkeypatch, keep):
+    monkeypatch.chdir(tmp_path)
+    names = [f"pack==1.{at}" for at in range(9)]
+    places = tuple(run.Place(f"1.{at}", f"pack 1.{at}") for at in range(9))
+    installed: list[str] = []
+
+    def install(_python: Path, wishes: tuple[str, ...], folder: Path, _say: object) -> Path:
+        folder.mkdir(parents=True)
+        installed.append(wishes[-1])
+        return folder / "bin" / "python"
+
+    made = drawn(monkeypatch, {name: 0.1 * (at >= 5) for at, name in enumerate(names)})
+
+    def compare(options: ScriptCompare, progress: Quiet) -> tuple[Comparison, int]:
+        for side, command in options.commands.items():
+            ground.made(side, command, tmp_path / "scratch", progress, options.overlays)
+        return made(options, progress)
+
+    monkeypatch.setattr(run, "compare_scripts", compare)
+    monkeypatch.setattr(ground.overlay, "made", install)
+    monkeypatch.setattr(run.row, "releases", lambda *_: places)
+    left = tmp_path / "made" / "environments" / "evil" / "bin"
+    found, folder = bisect(asked(package="pack", keep=keep), Quiet())
+    assert [one.revision for one in found.culprits] == ["1.5"]
+    assert len(installed) == len(set(installed)) >= 4, "each once, however often it is tried"
+    assert (folder / "environments").exists() is keep
+    left.mkdir(parents=True)
+    bisect(asked(package="pack", keep=True), Quiet(), resume=True)
+    assert not left.exists(), "what lies in a folder that may be another's is not run"
