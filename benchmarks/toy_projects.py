@@ -1,0 +1,102 @@
+"""Small projects in git whose training script is slower by a known share: what gates and bisections are measured on.
+
+A step trains a small network for some milliseconds and then, for `PLANTED` of the time that this took, does
+more. So B takes 1 + PLANTED
+times what the same process would take without, however fast the machine is at the moment: the true ratio is known.
+"""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+NUMPY: Final = '''"""Trains a network of two layers on made-up digits, in plain NumPy."""
+import time
+
+import numpy as np
+
+from planted import PLANTED
+
+generator = np.random.default_rng(0)
+inputs = generator.normal(size=(256, 196)).astype(np.float32)
+labels = generator.integers(0, 10, 256)
+targets = np.eye(10, dtype=np.float32)[labels]
+first = generator.normal(0, 0.1, (196, 128)).astype(np.float32)
+second = generator.normal(0, 0.1, (128, 10)).astype(np.float32)
+
+
+def more(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        pass
+
+
+def train_step():
+    global first, second
+    began = time.perf_counter()
+    hidden = np.maximum(inputs @ first, 0)
+    scores = hidden @ second
+    odds = np.exp(scores - scores.max(axis=1, keepdims=True))
+    error = (odds / odds.sum(axis=1, keepdims=True) - targets) / len(inputs)
+    back = (error @ second.T) * (hidden > 0)
+    first, second = first - 0.1 * (inputs.T @ back), second - 0.1 * (hidden.T @ error)
+    more(PLANTED * (time.perf_counter() - began))
+
+
+while True:
+    train_step()
+'''
+
+TORCH: Final = '''"""Trains a network of two layers on made-up digits, with PyTorch."""
+import time
+
+import torch
+
+from planted import PLANTED
+
+torch.manual_seed(0)
+torch.set_num_threads(1)
+inputs, labels = torch.randn(256, 196), torch.randint(0, 10, (256,))
+model = torch.nn.Sequential(torch.nn.Linear(196, 128), torch.nn.ReLU(), torch.nn.Linear(128, 10))
+optimizer = torch.optim.SGD(model.parameters(), lr=0.1)
+probe = torch.randn(256)
+
+
+def more(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        torch.sort(probe)
+
+
+while True:
+    began = time.perf_counter()
+    optimizer.zero_grad()
+    loss = torch.nn.functional.cross_entropy(model(inputs), labels)
+    loss.backward()
+    optimizer.step()
+    more(PLANTED * (time.perf_counter() - began))
+'''
+
+SCRIPTS: Final = {"numpy": NUMPY, "torch": TORCH}
+STEPS: Final[dict[str, tuple[str, ...]]] = {"numpy": ("--step", "__main__:train_step"), "torch": ()}
+"""Further words of the command line: how the step is found."""
+
+_WHO: Final = ("-c", "user.name=toy", "-c", "user.email=toy@example.org", "-c", "commit.gpgsign=false")
+
+
+def git(folder: Path, *words: str) -> str:
+    return subprocess.run(["git", *_WHO, *words], cwd=folder, check=True, capture_output=True, text=True).stdout.strip()
+
+
+def made(folder: Path, script: str, planted: Sequence[float]) -> Path:
+    """A repository with a commit for each of these shares, oldest first; its script is train.py."""
+    folder.mkdir(parents=True)
+    git(folder, "init", "-q", "-b", "main")
+    (folder / "train.py").write_text(SCRIPTS[script])
+    for at, share in enumerate(planted):
+        (folder / "planted.py").write_text(f"PLANTED = {share!r}\nCHANGE = {at}\n")
+        git(folder, "add", "-A")
+        git(folder, "commit", "-qm", f"change {at}")
+    return folder
