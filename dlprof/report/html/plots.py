@@ -12,7 +12,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
-from matplotlib.patches import Patch
+from matplotlib.patches import Patch, PathPatch
+from matplotlib.path import Path
 from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator, PercentFormatter
 
 from dlprof.analysis.exhibits import Epochs, Memory, StepTimes, Sweep, Trials
@@ -73,10 +74,12 @@ def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
     figure, parts = axes(WIDTH, 1.1 * len(found) + sum(heights), rows=len(found), share_x=True)
     length = max(side.wall_ns for side in found)
     for axis, side in zip(parts, found, strict=True):
+        for colour, boxes in _boxes(side, unit.ns):
+            axis.add_patch(PathPatch(boxes, facecolor=colour, linewidth=0))
+        axis.set_xlim(-0.02 * length / unit.ns, 1.02 * length / unit.ns)
         for bar in side.bars:
             family = palette.family(bar.op, bar.phase)
             place = (bar.start_ns / unit.ns, bar.duration_ns / unit.ns)
-            axis.broken_barh([place], (bar.row - 0.4, 0.8), facecolor=palette.family_colour(family), linewidth=0)
             if len(bar.op) <= _LETTERS * bar.duration_ns / length:
                 middle = place[0] + place[1] / 2
                 axis.text(middle, bar.row, bar.op, ha="center", va="center", fontsize=6, color=palette.on(family))
@@ -92,6 +95,20 @@ def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
     handles = [Patch(facecolor=palette.family_colour(name), label=name) for name in families]
     figure.legend(handles=handles, fontsize=7, ncols=4, loc="outside lower center")
     return figure
+
+
+def _boxes(side: Timeline, scale: float) -> list[tuple[str, Path]]:
+    """The bars as few shapes, one a colour: a shape for each of 4000 would be megabytes. What lies inside others comes last."""
+    ends: dict[int, float] = {}
+    found: dict[tuple[bool, str], list[Path]] = {}
+    for bar in side.bars:
+        end = bar.start_ns + bar.duration_ns
+        inside = end <= ends.get(bar.row, -1.0)
+        ends[bar.row] = max(end, ends.get(bar.row, end))
+        low, high, left, right = bar.row - 0.4, bar.row + 0.4, bar.start_ns / scale, end / scale
+        corners = [(left, low), (right, low), (right, high), (left, high), (left, low)]
+        found.setdefault((inside, palette.colour(bar.op, bar.phase)), []).append(Path(corners, closed=True))
+    return [(colour, Path.make_compound_path(*found[inside, colour])) for inside, colour in sorted(found)]
 
 
 _LETTERS: Final = 110

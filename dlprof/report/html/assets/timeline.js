@@ -248,7 +248,7 @@
     pen.globalAlpha = (wanted && !bright) || (shading === "idle" && !bright) ? 0.22 : 1;
     pen.fillStyle = bar.family[1];
     pen.fillRect(left, top, wide, high);
-    if (wide > 3 || bright) {
+    if (wide > 3 || bar === chosen) {
       pen.strokeStyle = ink;
       pen.lineWidth = bar === chosen ? 3 : bright ? 1.5 : 0.4;
       pen.strokeRect(left, top, wide, high);

@@ -11,6 +11,7 @@ from report_tables import MX, TF, comparison, exhibits, ledger
 
 from dlprof import frameworks
 from dlprof.analysis.model import LedgerLine, Ratio
+from dlprof.analysis.step_timeline import MOST_EVENTS, Bar, Lane, Timeline
 from dlprof.report import palette
 from dlprof.report.html import figure, plots, waterfall
 from dlprof.stats import Calibration, Rate, Resampled
@@ -152,6 +153,17 @@ def test_names_of_rows_are_never_the_same() -> None:
     assert len(set(shown)) == 4
     assert all(len(name) <= 44 for name in shown)
     assert shown[2:] == ["Conv (1)", "Conv (2)"]
+
+
+def test_the_picture_of_two_full_timelines_leaves_the_page_its_budget() -> None:
+    bars = tuple(
+        Bar(op, op, None, None, at * 1e3, 900.0, at % 3, op)
+        for at, op in enumerate(["Conv", "Relu", "Add", "Gemm"] * (MOST_EVENTS // 4))
+    )
+    lanes = tuple(Lane("gpu:0", str(at)) for at in range(3))
+    sides = [Timeline(side, 0, 2e6, lanes, bars, 0) for side in "ab"]
+    with figure.style():
+        assert len(figure.render(plots.timeline(sides, TITLES), "svg")) < 600_000
 
 
 def test_near_values_on_a_logarithmic_axis_have_more_than_one_number() -> None:
