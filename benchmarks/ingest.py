@@ -1,11 +1,12 @@
 """The ingest benchmark: dlprof and other readers on the same large traces, one table. For every reader an environment of its own.
 
-    python benchmarks/ingest.py [speed] [memory] [show] [--mb 200] [--inputs DIR] [--keep FILE] [--docs]
+    python benchmarks/ingest.py [speed] [memory] [show] [readers] [--mb 200] [--inputs DIR] [--keep FILE] [--docs]
 
 speed: MB/s (of the decompressed file, from opening it to the stored table, file warm, libraries loaded) on one core and on two,
 readers taking turns; each up to three times, as many as fit in six seconds; the median is shown. memory: dlprof's peak on inputs
-of growing size. show: `dlprof show` of a capture of a million events, the whole command. Inputs are made first, from the recorded
-traces of ../shared/traces, and stay in --inputs. The machine's load is part of the table: a busy one makes all figures too small.
+of growing size. show: `dlprof show` of a capture of a million events, the whole command. readers: dlprof's native reader
+beside the one in Python. Inputs are made first, from the recorded traces of ../shared/traces, and stay in --inputs.
+The machine's load is part of the table: a busy one makes all figures too small.
 --keep: JSON file that sections run one by one are collected in. --docs: puts its table into docs/formats.md.
 """
 
@@ -24,13 +25,15 @@ from pathlib import Path
 from typing import Any
 
 from ingest_inputs import SOURCES, made
-from ingest_readers import JSON, READERS, Reader, once
+from ingest_readers import JSON, OURS, READERS, Reader, once
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "formats.md"
-SECTIONS = ("speed", "memory", "show")
+SECTIONS = ("speed", "memory", "show", "readers")
 ENOUGH_S, LIMIT_S = 6, 180
 MEMORY = (("kineto-2021", 100), ("kineto-2021", 400), ("kineto-2021", 2000), ("kineto-2021.gz", 2000), ("mxnet", 2000))
+NATIVE = ("kineto-2021", "kineto-2025", "kineto-2021.gz")
+"""Inputs that the native reader reads."""
 SHOW_MB = 620
 """A million events of kineto-2021."""
 
@@ -52,6 +55,23 @@ def speed(inputs: Path, mb: float, names: list[str], peers: bool) -> list[dict[s
                     _again(reader, path, cores, runs[reader.name], failed)
             rows += [_row(reader, name, cores, size, runs[reader.name], failed) for reader in readers]
             print(table(rows[-len(readers) :], []), flush=True)
+    return rows
+
+
+def readers(inputs: Path, mb: float) -> list[dict[str, Any]]:
+    """Both readers of dlprof on what the native one reads, on one core and on two, taking turns."""
+    rows = []
+    for name in NATIVE:
+        path = made(inputs, name, mb)
+        size = made(inputs, name.partition(".")[0], mb).stat().st_size / 1e6
+        for cores in (1, 2):
+            runs: dict[str, list[dict[str, Any]]] = {reader.name: [] for reader in OURS}
+            failed: dict[str, str] = {}
+            for _ in range(3):
+                for reader in OURS:
+                    _again(reader, path, cores, runs[reader.name], failed)
+            rows += [_row(reader, name, cores, size, runs[reader.name], failed) for reader in OURS]
+            print(readers_table(rows[-len(OURS) :]), flush=True)
     return rows
 
 
@@ -144,6 +164,21 @@ def table(speeds: list[dict[str, Any]], memories: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def readers_table(rows: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = ["| input | cores | reader | MB/s | events/s | MB per CPU s | peak MB | load |", "| - " * 8 + "|"]
+    for row in rows:
+        start = f"| {row['input']}, {row['mb']:.0f} MB | {row['cores']} | {row['reader']} |"
+        if "failed" in row:
+            lines.append(f"{start} fails: {row['failed'].replace('|', '/')} | | | | {row['load']:.1f} |")
+            continue
+        events = row["rows"] * row["mb_s"] / row["mb"]
+        lines.append(
+            f"{start} {row['mb_s']:.1f} | {events:,.0f} | {row['mb_cpu_s']:.1f} | {row['peak_mb']:.0f} | {row['load']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
 def document(found: dict[str, Any]) -> None:
     """Puts the tables between the markers of docs/formats.md."""
     parts = [table(found.get("speed", []), found.get("memory", []))]
@@ -151,6 +186,14 @@ def document(found: dict[str, Any]) -> None:
         show = found["show"]
         parts.append(f"`dlprof show` of a capture of {show['events']} events, the whole command: {show['seconds']:.2f} s "
                      f"(load {show['load']:.1f}).")  # fmt: skip
+    if "readers" in found:
+        text, marker = DOCUMENT.read_text(), "<!-- begin: benchmarks/ingest.py readers -->\n"
+        before, _, rest = text.partition(marker)
+        DOCUMENT.write_text(
+            f"{before}{marker}\n{readers_table(found['readers'])}\n\n{rest[rest.index('<!-- end -->') :]}"
+        )
+    if not found.get("speed"):
+        return
     old = DOCUMENT.read_text()
     new = re.sub(r"(<!-- begin: benchmarks/ingest.py [^\n]*-->\n).*?(<!-- end -->)",
                  lambda m: m[1] + "\n" + "\n\n".join(parts) + "\n\n" + m[2], old, count=1, flags=re.DOTALL)  # fmt: skip
@@ -161,7 +204,7 @@ def document(found: dict[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="section", help="speed, memory, show (default: all)")
+    parser.add_argument("sections", nargs="*", metavar="section", help="speed, memory, show, readers (default: all)")
     parser.add_argument("--mb", type=float, default=200)
     parser.add_argument("--input", action="append", choices=[*JSON, "xplane"], help="speed: only this input")
     parser.add_argument("--inputs", type=Path, default=Path(tempfile.gettempdir()) / "dlprof-benchmark-inputs")
@@ -183,6 +226,8 @@ def main() -> int:
         found["memory"] = memory(options.inputs)
     if "show" in wanted:
         found["show"] = show(options.inputs)
+    if "readers" in wanted:
+        found["readers"] = readers(options.inputs, options.mb)
     if "inputs" in wanted:
         for name, mb in [*((name, options.mb) for name in (*JSON, "xplane")), *MEMORY, ("kineto-2021", SHOW_MB)]:
             print(made(options.inputs, name, mb))
@@ -190,6 +235,8 @@ def main() -> int:
     if options.docs:
         document(found)
     print(table(found.get("speed", []), found.get("memory", [])))
+    if "readers" in found:
+        print(readers_table(found["readers"]))
     return 0
 
 

@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -92,6 +92,12 @@ def run(path, out):
     return None
 """),
 )  # fmt: skip
+
+OURS = tuple(
+    replace(READERS[0], name=name, code=f"import os\nos.environ['DLPROF_READER'] = {name!r}\n{READERS[0].code}")
+    for name in ("python", "native")
+)
+"""dlprof by its reader in Python, and by its native one."""
 
 _CHILD = """
 import json, os, resource, sys, time

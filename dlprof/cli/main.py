@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from typing import Final, NoReturn
 
 from dlprof.cli.signals import as_interrupts
-from dlprof.cli.terminal import say
+from dlprof.cli.terminal import line, say
 from dlprof.errors import DlprofError, of_system
 from dlprof.version import __version__
 
@@ -96,6 +96,17 @@ def _open_closed_streams() -> None:
         sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115, PTH123
 
 
+class _Version(argparse.Action):
+    """Prints the version and, asked for only then, the trace reader; ends the program."""
+
+    def __call__(self, *_: object, **__: object) -> NoReturn:
+        from dlprof.native import library
+
+        line(f"dlprof {__version__}")
+        line(f"trace reader: {library.statement()}")
+        raise SystemExit(0)
+
+
 def build_parser(verb: str | None = None) -> Parser:
     """The parser; with the arguments of `verb` only (each verb's module is imported only when it is the one asked for)."""
     parser = Parser(
@@ -104,7 +115,7 @@ def build_parser(verb: str | None = None) -> Parser:
         epilog=_EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    parser.add_argument("--version", action="version", version=f"dlprof {__version__}")
+    parser.add_argument("--version", action=_Version, nargs=0, help="show the version and which trace reader is active")
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
     for name, (module, summary) in VERBS.items():
         sub = verbs.add_parser(

@@ -29,7 +29,7 @@ from engine import keep
 
 HERE = Path(__file__).resolve().parent
 LOG = HERE / "log.json"
-HARNESSES = ("json", "kineto", "xplane", "manifest", "comparison", "study", "workload", "calls")
+HARNESSES = ("json", "kineto", "xplane", "manifest", "comparison", "study", "workload", "calls", "readers")
 RUNS = {"json": 150_000, "xplane": 30_000}
 """Inputs of a guided process, after which another takes over: the tables of libFuzzer itself grow by 2 and 12 kB an input."""
 _STATUS = re.compile(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+) corp: (\d+)/", re.MULTILINE)
@@ -113,13 +113,14 @@ def totals() -> list[str]:
     """A Markdown table: inputs, coverage and finds of each harness."""
     lines = ["| harness | inputs | runs | inputs/s | edges covered | peak MB | finds | code |", "|" + " --- |" * 8]
     runs = records()
-    for harness in HARNESSES:
+    for harness in (*HARNESSES, "native"):
+        program = "sanitize.py" if harness == "native" else f"fuzz_{harness}.py"
         mine = [one for one in runs if one["harness"] == harness]
         if mine:
             inputs = sum(one["inputs"] for one in mine)
             commits = ", ".join(dict.fromkeys(one["commit"] for one in mine))
             lines.append(
-                f"| fuzz_{harness}.py | {inputs:,} | {len(mine)} | {inputs / sum(one['seconds'] for one in mine):.0f} "
+                f"| {program} | {inputs:,} | {len(mine)} | {inputs / sum(one['seconds'] for one in mine):.0f} "
                 f"| {max(one.get('edges_covered') or 0 for one in mine):,} | {max(one.get('peak_rss_mb') or 0 for one in mine)} "
                 f"| {sum(len(one['finds']) for one in mine)} | {commits} |"
             )

@@ -61,6 +61,16 @@ def _machine() -> Iterator[Finding]:
         )
 
 
+def _reader() -> Iterator[Finding]:
+    from dlprof.errors import UsageError
+    from dlprof.native import library
+
+    try:
+        yield library.functions() is not None or None, library.statement(), ""
+    except UsageError as failure:
+        yield False, failure.message, failure.hint or ""
+
+
 def _cache() -> Iterator[Finding]:
     import os
     import shutil
@@ -139,6 +149,7 @@ def _gpu() -> Iterator[Finding]:
 _CHECKS: tuple[tuple[bool, str, Callable[[], Iterator[Finding]]], ...] = (
     (True, "uv", _uv),
     (True, "cache", _cache),
+    (False, "trace reader", _reader),
     (False, "machine", _machine),
     (False, "environments", _environments),
     (False, "Python", _pythons),

@@ -7,19 +7,16 @@ What a category means is a table (`kineto_categories`); what a name means is `ki
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
-from itertools import compress
 from typing import Any, ClassVar, Final
 
-import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, Pool, RawBatch
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
 from dlprof.ingest.dialects import kineto_ascend, kineto_frames, kineto_names
-from dlprof.ingest.dialects.kineto_args import NONE, Args, Memory, Task, decode_args, decoded, number, text
+from dlprof.ingest.dialects.kineto_args import Memory, Task, all_decoded, number, numbers
 from dlprof.ingest.dialects.kineto_categories import (
     ANNOTATION,
     CATEGORIES,
@@ -28,9 +25,11 @@ from dlprof.ingest.dialects.kineto_categories import (
     MEMORY_DEVICES,
     Category,
 )
+from dlprof.ingest.dialects.kineto_fields import BlockFields, EventFields, Fields
 from dlprof.ingest.dialects.kineto_head import facts, has_device_events, host_of, process_of, rank_of
 from dlprof.ingest.dialects.kineto_unknown import Unknown
-from dlprof.ingest.json.common_columns import argument_texts, category_codes, keyed, name_codes, raw_codes, text_codes
+from dlprof.ingest.json.blocks import Block
+from dlprof.ingest.json.common_columns import keyed, recoded, text_codes
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.json.walk import INSTANT, ChromeFile, Dialect, Mask, Phases
 from dlprof.ingest.reader import Context
@@ -57,6 +56,7 @@ class KinetoDialect(Dialect):
     """
 
     reach_us: ClassVar[int] = 86_400 * 10**6
+    block_arguments: ClassVar[bool | None] = True
     host: str = HOST
     tracks: dict[tuple[Any, ...], int] = field(default_factory=dict)
     kinds: list[Category] = field(default_factory=list)
@@ -70,54 +70,62 @@ class KinetoDialect(Dialect):
             self.derived += int((repeated & (ph == ord("X"))).sum())
         return repeated
 
+    def takes_blocks(self) -> bool:
+        """Unless the file has processes of msprof: what its events are, their arguments tell one by one."""
+        named = set(self.names.processes.values())
+        return named.isdisjoint(kineto_ascend.PROCESSES) and named.isdisjoint(kineto_ascend.DERIVED)
+
     def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
-        args = decode_args(rows, self.ctx)
-        name = name_codes(self.ctx, rows)
-        category = category_codes(self.ctx, rows)
-        kind = self._kinds(rows, category)
-        placed = self._placed(kind, args)
-        level = self._levels(name, kind, placed, ph)
-        self.unknown.add(category, self._are(kind, lambda one: one is _NOT_KNOWN), duration)
-        lookup = self._lookups(rows, name, kind)
-        track = self._tracks(rows, args, kind, placed)
-        correlation = _numbers([a.correlation for a in args])
+        return self._columns(EventFields(rows, self.ctx), ph, start, duration)
+
+    def block_batch(self, block: Block, start: Int64, duration: Int64) -> RawBatch:
+        """Columns of a block."""
+        return self._columns(BlockFields(block, self.ctx), block.ph, start, duration)
+
+    def _columns(self, rows: Fields, ph: Phases, start: Int64, duration: Int64) -> RawBatch:
+        kind = self._kinds(rows)
+        placed = self._placed(kind, rows)
+        level = self._levels(rows.name, kind, placed, ph)
+        self.unknown.add(rows.category, self._are(kind, lambda one: one is _NOT_KNOWN), duration)
+        lookup = self._lookups(rows, kind)
+        track = self._tracks(rows, kind, placed)
+        correlation = rows.numbers("correlation").copy()
         correlation[~placed & self._launches_nothing(kind, level)] = NO_INT
         self._ascend(rows, kind, level, correlation)
         value = self._memory(rows, level, track)
         is_op = level == LEVEL["op"]
-        ops = list(compress(args, is_op))
         return RawBatch(
             track=track,
-            name=name,
+            name=rows.name,
             start_ps=start,
             duration_ps=duration,
             level=level,
             lookup=lookup,
-            category=category,
-            kernel=self._kernels(rows, level),
-            layer=self._modules(args),
-            source_line=self._lines(rows, args, kind),
-            shape=self._described("shape", is_op, [a.dims_old if a.dims is NONE else a.dims for a in ops]),
-            dtype=self._described("dtype", is_op, [a.types for a in ops]),
+            category=rows.category,
+            kernel=self._kernels(rows.name, level),
+            layer=rows.meant("modules", kineto_names.module_path, "layer"),
+            source_line=self._lines(rows, kind),
+            shape=rows.described("shape", is_op),
+            dtype=rows.described("dtype", is_op),
             correlation=correlation,
-            link=self._links(args, level),
-            pair=_pairs(args),
-            bytes=_numbers([a.size if a.bytes is None else a.bytes for a in args]),
-            flops=_numbers([a.flops for a in args]),
+            link=self._links(rows, level),
+            pair=_pairs(rows),
+            bytes=rows.numbers("bytes"),
+            flops=rows.numbers("flops"),
             value=value,
-            args=argument_texts(rows),
+            args=rows.recorded(),
         )
 
     # --- what an event is
 
-    def _kinds(self, rows: Sequence[Event], category: Int32) -> Int32:
+    def _kinds(self, rows: Fields) -> Int32:
         """Index into `kinds` of each row: by category; without one, by process."""
         known = [self._index(CATEGORIES.get(text, _NOT_KNOWN)) for text in self.ctx.pool("category").values_list]
-        kind = np.array([*known, self._index(_BARE)], dtype=np.int32)[category]
-        bare = category == NO_TEXT
+        kind = np.array([*known, self._index(_BARE)], dtype=np.int32)[rows.category]
+        bare = rows.category == NO_TEXT
         if bare.any():
-            kind[bare] = keyed([(event.pid,) for event in compress(rows, bare)], self._of_process)
+            kind[bare] = rows.keyed(bare, ("pid",), self._of_process)
         return kind
 
     def _of_process(self, process: Any) -> int:
@@ -135,12 +143,12 @@ class KinetoDialect(Dialect):
         """Rows whose kind is as asked; `asked` is called once per kind."""
         return np.array([bool(asked(one)) for one in self.kinds], dtype=bool)[kind]
 
-    def _placed(self, kind: Int32, args: Sequence[Args]) -> Mask:
+    def _placed(self, kind: Int32, rows: Fields) -> Mask:
         """Rows that ran on a device."""
         placed = self._are(kind, lambda one: one.place == "device")
         told = self._are(kind, lambda one: one.place == "told")
         if told.any():
-            placed[told] = [a.device is not None for a in compress(args, told)]
+            placed[told] = rows.on_device()[told]
         return placed
 
     def _levels(self, name: Int32, kind: Int32, placed: Mask, ph: Phases) -> npt.NDArray[np.int8]:
@@ -162,43 +170,41 @@ class KinetoDialect(Dialect):
         found: Mask = frames | np.isin(level, [LEVEL["marker"], LEVEL["counter"], LEVEL["sync"]])
         return found
 
-    def _lookups(self, rows: Sequence[Event], name: Int32, kind: Int32) -> Int32:
+    def _lookups(self, rows: Fields, kind: Int32) -> Int32:
         """What the vocabulary is asked for instead of the name: copies by category, user annotations as what they are, a
         collective by what it says it does."""
-        pool = self.ctx.pool("lookup")
+        pool, name = self.ctx.pool("lookup"), rows.name
         table = [NO_TEXT if one.lookup is None else pool[one.lookup] for one in self.kinds]
         lookup = np.array(table, dtype=np.int32)[kind]
         noted = self._are(kind, lambda one: one is ANNOTATION)
         if noted.any():
-            marks = [kineto_names.ANNOTATION + event.name for event in compress(rows, noted)]
-            lookup[noted] = text_codes(pool, marks)
+            lookup[noted] = self._renamed(name[noted], "lookup", lambda text: kineto_names.ANNOTATION + text)
         comms = name == self.ctx.pool("name").get(COLLECTIVE, -2)
         if comms.any():
-            told = [decoded(Task, event.args).collective for event in compress(rows, comms)]
+            told = [task.collective for task in all_decoded(Task, rows.args(np.flatnonzero(comms).tolist()))]
             lookup[comms] = text_codes(pool, [None if word is None else f"{COLLECTIVE}:{word}" for word in told])
         sent = self._are(kind, lambda one: one is kineto_ascend.COLLECTIVES)
         if sent.any():
-            lookup[sent] = text_codes(pool, [f"{COLLECTIVE}:{event.name}" for event in compress(rows, sent)])
+            lookup[sent] = self._renamed(name[sent], "lookup", lambda text: f"{COLLECTIVE}:{text}")
         return lookup
+
+    def _renamed(self, name: Int32, pool: str, meaning: Callable[[str], str | None]) -> Int32:
+        """Codes in a pool of what names mean, each distinct one asked once."""
+        texts, into = self.ctx.pool("name").values_list, self.ctx.pool(pool)
+
+        def code(at: int) -> int:
+            found = meaning(texts[at])
+            return NO_TEXT if found is None else into[found]
+
+        return recoded(name, code)
 
     # --- where it ran
 
-    def _tracks(self, rows: list[Event], args: Sequence[Args], kind: Int32, placed: Mask) -> Int32:
+    def _tracks(self, rows: Fields, kind: Int32, placed: Mask) -> Int32:
         track = np.empty(len(rows), dtype=np.int32)
         if placed.any():
-            track[placed] = keyed(
-                [
-                    (index, event.pid, event.tid, a.device, a.stream)
-                    for event, a, index in zip(
-                        compress(rows, placed), compress(args, placed), kind[placed].tolist(), strict=True
-                    )
-                ],
-                self._stream,
-            )
-        threads = list(compress(rows, ~placed)) if placed.any() else rows
-        track[~placed] = keyed(
-            list(zip([event.pid for event in threads], [event.tid for event in threads], strict=True)), self._thread
-        )
+            track[placed] = rows.keyed(placed, ("pid", "tid", "device", "stream"), self._stream, kind)
+        track[~placed] = rows.keyed(~placed, ("pid", "tid"), self._thread)
         return track
 
     def _stream(self, index: int, pid: Any, tid: Any, device: Any, stream: Any) -> int:
@@ -231,73 +237,69 @@ class KinetoDialect(Dialect):
             self.tracks[key] = self.ctx.track(self.host, name, f"{owner}/{thread}", process=owner)
         return self.tracks[key]
 
-    def _ascend(self, rows: Sequence[Event], kind: Int32, level: npt.NDArray[np.int8], correlation: Int64) -> None:
+    def _ascend(self, rows: Fields, kind: Int32, level: npt.NDArray[np.int8], correlation: Int64) -> None:
         """Levels and connections of msprof's rows, in place."""
-        for row in np.flatnonzero(self._are(kind, lambda one: one.origin == "ascend")).tolist():
-            task = decoded(Task, rows[row].args)
+        own = np.flatnonzero(self._are(kind, lambda one: one.origin == "ascend")).tolist()
+        for row, task in zip(own, all_decoded(Task, rows.args(own)), strict=True):
             correlation[row] = number(task.connection)
             told = kineto_ascend.level(task.task)
             if level[row] == LEVEL["kernel"] and told is not None:
                 level[row] = LEVEL[told]
 
-    def _memory(self, rows: Sequence[Event], level: npt.NDArray[np.int8], track: Int32) -> npt.NDArray[np.float64]:
+    def _memory(self, rows: Fields, level: npt.NDArray[np.int8], track: Int32) -> npt.NDArray[np.float64]:
         """Allocated bytes after each allocation, where the trace tells; the row moves to the device whose memory it is."""
         value = np.full(len(rows), np.nan)
-        for row in np.flatnonzero(level == LEVEL["counter"]).tolist():
-            memory = decoded(Memory, rows[row].args)
-            total = memory.allocated if isinstance(memory.allocated, float) else number(memory.allocated)
-            if total != NO_INT:
+        counters = np.flatnonzero(level == LEVEL["counter"])
+        if not len(counters):
+            return value
+        told = all_decoded(Memory, rows.args(counters.tolist()))
+        totals = [memory.allocated for memory in told]
+        whole = numbers([None if isinstance(total, float) else total for total in totals])
+        value[counters] = np.where(whole == NO_INT, np.nan, whole)
+        for row, total in zip(counters.tolist(), totals, strict=True):
+            if isinstance(total, float):
                 value[row] = total
-            if rows[row].name != MEMORY:
-                continue
-            kind, place = number(memory.kind), number(memory.device)
-            if kind < 0:
-                self.ctx.anomalies.count("json_odd_type")
-                continue
-            key = (MEMORY, kind, place, str(rows[row].pid))
-            if key not in self.tracks:
-                family = MEMORY_DEVICES.get(kind, f"device-type-{kind}")
-                device = self.host if family == "cpu" else f"{family}:{max(place, 0)}"
-                self.tracks[key] = self.ctx.track(device, "memory", "memory", process=rows[row].pid)
-            track[row] = self.tracks[key]
+        allocation = rows.name[counters] == self.ctx.pool("name").get(MEMORY, -2)
+        kinds = numbers([memory.kind for memory in told])
+        self.ctx.anomalies.count("json_odd_type", int((allocation & (kinds < 0)).sum()))
+        allocation &= kinds >= 0
+        places = numbers([memory.device for memory in told])
+        moved = counters[allocation]
+        keys = zip(kinds[allocation].tolist(), places[allocation].tolist(), rows.pids(moved.tolist()), strict=True)
+        track[moved] = keyed(list(keys), self._memory_of)
         return value
+
+    def _memory_of(self, kind: int, place: int, pid: Any) -> int:
+        """The track of a device's memory."""
+        key = (MEMORY, kind, place, str(pid))
+        if key not in self.tracks:
+            family = MEMORY_DEVICES.get(kind, f"device-type-{kind}")
+            device = self.host if family == "cpu" else f"{family}:{max(place, 0)}"
+            self.tracks[key] = self.ctx.track(device, "memory", "memory", process=pid)
+        return self.tracks[key]
 
     # --- columns
 
-    def _kernels(self, rows: list[Event], level: npt.NDArray[np.int8]) -> Int32:
+    def _kernels(self, name: Int32, level: npt.NDArray[np.int8]) -> Int32:
         """A kernel's name; on a machine without an accelerator, the operator's."""
         named = (level == LEVEL["kernel"]) | ((level == LEVEL["op"]) if self.host == CPU else False)
-        codes = np.full(len(rows), NO_TEXT, dtype=np.int32)
-        codes[named] = text_codes(self.ctx.pool("kernel"), [event.name for event in compress(rows, named)])
+        codes = np.full(len(name), NO_TEXT, dtype=np.int32)
+        codes[named] = self._renamed(name[named], "kernel", str)
         return codes
 
-    def _modules(self, args: Sequence[Args]) -> Int32 | None:
-        """The layer that the module hierarchy names (with_modules), None where no row has one."""
-        texts = [a.modules for a in args]
-        if not any(texts):
-            return None
-        return text_codes(self.ctx.pool("layer"), [kineto_names.module_path(text) for text in texts])
-
-    def _lines(self, rows: Sequence[Event], args: Sequence[Args], kind: Int32) -> Int32 | None:
+    def _lines(self, rows: Fields, kind: Int32) -> Int32 | None:
         """The line of the program that a Python frame is of, or that an operator was called from; None where no row has one."""
         frames = self._are(kind, lambda one: one is FRAME)
-        texts = [a.stack for a in args]
-        if not frames.any() and not any(texts):
-            return None
-        pool = self.ctx.pool("source_line")
-        codes = _coded(texts, kineto_frames.called_from, pool)
-        codes[frames] = _coded([event.name for event in compress(rows, frames)], kineto_frames.line, pool)
+        codes = rows.meant("stack", kineto_frames.called_from, "source_line")
+        if codes is None and frames.any():
+            codes = np.full(len(rows), NO_TEXT, dtype=np.int32)
+        if codes is not None:
+            codes[frames] = self._renamed(rows.name[frames], "source_line", kineto_frames.line)
         return codes
 
-    def _described(self, column: str, is_op: Mask, raws: list[msgspec.Raw]) -> Int32:
-        """raws: one for each operator."""
-        codes = np.full(len(is_op), NO_TEXT, dtype=np.int32)
-        codes[is_op] = raw_codes(self.ctx.pool(column), raws, text)
-        return codes
-
-    def _links(self, args: Sequence[Args], level: npt.NDArray[np.int8]) -> Int64:
+    def _links(self, rows: Fields, level: npt.NDArray[np.int8]) -> Int64:
         """External ids of operators and of what they launch; 0 is none."""
-        link = _numbers([a.external_old if a.external == NO_INT else a.external for a in args])
+        link = rows.numbers("link").copy()
         link[(link == 0) | (level == LEVEL["marker"]) | (level == LEVEL["counter"])] = NO_INT
         return link
 
@@ -311,29 +313,13 @@ class KinetoDialect(Dialect):
         self.ctx.process = process_of(self.ctx.source)
 
 
-def _coded(texts: Sequence[str | None], meaning: Callable[[str], str | None], pool: Pool) -> Int32:
-    """Codes of what texts mean, each distinct one asked once; NO_TEXT for none."""
-    found = {text: None if text is None else meaning(text) for text in set(texts)}
-    return text_codes(pool, [found[text] for text in texts])
-
-
-def _pairs(args: Sequence[Args]) -> Int64 | None:
+def _pairs(rows: Fields) -> Int64 | None:
     """Autograd's sequence number, counted from 1, which an operator shares with its gradient; negative on the gradient."""
-    numbers = _numbers([a.sequence for a in args])
-    some = numbers >= 0
+    sequence = rows.numbers("sequence")
+    some = sequence >= 0
     if not some.any():
         return None
-    backward = np.fromiter((bool(a.forward_thread) for a in args), dtype=bool, count=len(args))
-    return np.where(some, np.where(backward, -numbers - 1, numbers + 1), NO_INT)
-
-
-def _numbers(values: list[Any]) -> Int64:
-    """int64 with NO_INT where there is none (or one that does not fit)."""
-    try:
-        # The standard library's array takes a list in half the time that NumPy does.
-        return np.frombuffer(array("q", values), dtype=np.int64)
-    except (OverflowError, TypeError):
-        return np.array([number(value) for value in values], dtype=np.int64)
+    return np.where(some, np.where(rows.forward(), -sequence - 1, sequence + 1), NO_INT)
 
 
 class KinetoReader:

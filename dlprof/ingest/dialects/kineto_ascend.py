@@ -36,7 +36,7 @@ PROCESSES: Final = {
     "Python GC": _CALL,
 }
 """Name of a process of msprof's trace view → what its events are."""
-_DERIVED: Final = frozenset({"Overlap Analysis", "Step Trace", "Training Trace", "Subtask Time", "Thread Task Time"})
+DERIVED: Final = frozenset({"Overlap Analysis", "Step Trace", "Training Trace", "Subtask Time", "Thread Task Time"})
 """Processes of msprof whose events repeat the time of others."""
 _TASKS: Final = {
     "MEMCPY_ASYNC": "copy",
@@ -60,7 +60,7 @@ _LABEL: Final = re.compile(r"NPU ?(\d{1,9})")
 def repeating(events: Sequence[Event], names: Names) -> Mask | None:
     """Events that repeat the time of others: of a process that only derives, and parts of collectives; None for none."""
     processes = names.processes.items()
-    derived = {pid for pid, name in processes if name in _DERIVED}
+    derived = {pid for pid, name in processes if name in DERIVED}
     grouped = {pid for (pid, _), name in names.threads.items() if _GROUP.fullmatch(name)}
     grouped &= {pid for pid, name in processes if PROCESSES.get(name) is COLLECTIVES}
     if not derived and not grouped:

@@ -69,6 +69,15 @@ def keyed(keys: Sequence[Any], value: Callable[..., int]) -> Int32:
     return np.array([value(*key) for key in codes.keys_list], dtype=np.int32)[code]
 
 
+def recoded(codes: Int32, value: Callable[[int], int]) -> Int32:
+    """value(code) of each code, worked out once for each distinct one, in the order of their first rows."""
+    distinct, first, inverse = np.unique(codes, return_index=True, return_inverse=True)
+    values = np.empty(len(distinct), dtype=np.int32)
+    for at in np.argsort(first).tolist():
+        values[at] = value(int(distinct[at]))
+    return values[inverse]
+
+
 def argument_texts(rows: Sequence[Event]) -> RawTexts:
     """The arguments of each event as recorded (JSON text), none where there are none."""
     return RawTexts([event.args for event in rows], EMPTY)

@@ -75,6 +75,10 @@ class EventDecoder:
             events = self._decoded(text)
         return self._without_empty(events, text)
 
+    def keep_decimals(self) -> None:
+        """From here on times stay text: a time with more digits than a double holds was met."""
+        self._decimals = True
+
     def _without_empty(self, events: list[Event], text: bytes) -> list[Event]:
         """Without `{}`, which is counted; an object that holds anything else, known or not, stays."""
         blank = [event for event in events if not event.ph and _is_blank(event)]

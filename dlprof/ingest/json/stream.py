@@ -17,6 +17,7 @@ from typing import Any, Final
 import msgspec
 
 from dlprof.ingest.background import Background
+from dlprof.ingest.json.blocks import Block, Scanner
 from dlprof.ingest.json.elements import TOO_DEEP, Event, EventDecoder
 from dlprof.ingest.json.envelope import ends_of_events, find_events, footer_values, header_values, time_base
 from dlprof.ingest.json.mend import mend
@@ -62,12 +63,14 @@ class JsonStream:
     """The elements of one file. `header` holds the top-level values seen so far: those behind the events come last.
 
     mxnet: names are mended as MXNet writes them
+    scanner: reads what it can as columns; None: all events are structs
     """
 
     source: Source
     ctx: Context
     mxnet: bool = False
     header: dict[str, Any] = field(default_factory=dict)
+    scanner: Scanner | None = None
     _pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
     _buffer: bytes = b""
     _tail: bytes = b""
@@ -79,8 +82,8 @@ class JsonStream:
     _object: bool = False
     _window: int = CHUNK
 
-    def chunks(self) -> Iterator[list[Event]]:
-        """Lists of events, in file order. Raises `TraceError` on damage; under repair ends there."""
+    def chunks(self) -> Iterator[list[Event] | Block]:
+        """Lists of events, or blocks of their columns, in file order. Raises `TraceError` on damage; under repair ends there."""
         try:
             with Background() as background:
                 self._pieces = background.ahead(self.source.chunks(CHUNK))
@@ -187,7 +190,7 @@ class JsonStream:
 
     # --- events
 
-    def _elements(self) -> Iterator[list[Event]]:
+    def _elements(self) -> Iterator[list[Event] | Block]:
         decoder = EventDecoder(self.ctx)
         while not self._closed:
             if not self._eof:
@@ -206,7 +209,7 @@ class JsonStream:
             self._drop(1)
             self._closed = True
 
-    def _next(self, decoder: EventDecoder) -> Iterator[list[Event]]:
+    def _next(self, decoder: EventDecoder) -> Iterator[list[Event] | Block]:
         """Decodes what the buffer holds whole; keeps the rest."""
         if self._closed:
             return
@@ -250,8 +253,12 @@ class JsonStream:
         elif guesses:
             yield from ends_of_events(self._buffer)[-1:]
 
-    def _decode(self, decoder: EventDecoder, text: bytes | memoryview) -> tuple[list[Event], int]:
+    def _decode(self, decoder: EventDecoder, text: bytes | memoryview) -> tuple[list[Event] | Block, int]:
         """The events of `text` and how many of its bytes they take (less than all where the list ends in it)."""
+        block = None if self.scanner is None else self.scanner.scan(text, decoder)
+        if block is not None:
+            self._closed |= block.closed
+            return block, block.used
         try:
             return self._closing(decoder, text)
         except _Malformed as error:
@@ -284,7 +291,7 @@ class JsonStream:
         self._closed = True
         return decoder.decode(b"[" + text[:end] + b"]"), end + 1
 
-    def _damaged(self, decoder: EventDecoder, end: int, error: _Malformed) -> Iterator[list[Event]]:
+    def _damaged(self, decoder: EventDecoder, end: int, error: _Malformed) -> Iterator[list[Event] | Block]:
         """Yields the whole events before the damage, then reports it; under repair goes on at the next event."""
         at = end if error.at is None else error.at
         start = 0

@@ -14,12 +14,14 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import TARGET_ROWS, Int64, RawBatch
+from dlprof.ingest.json.blocks import Block, Scanner
 from dlprof.ingest.json.decimals import MISSING, PS_PER_US, picoseconds
 from dlprof.ingest.json.elements import Event, metadata_name
 from dlprof.ingest.json.pairing import Pairer
 from dlprof.ingest.json.stream import JsonStream
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
+from dlprof.native import library
 
 EPOCH_US: Final = 10**14
 """A time above this (1973) is counted from the Unix epoch."""
@@ -39,6 +41,7 @@ _X, _M, _NONE = ord("X"), ord("M"), 0
 _OPEN_CLOSE: Final = np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
 INSTANT: Final = np.isin(np.arange(256), np.frombuffer(b"iInR", dtype=np.uint8))
 _SINGLE: Final = np.isin(np.arange(256), np.frombuffer(b"iInRC", dtype=np.uint8))
+_METADATA: Final = np.arange(256) == _M
 
 Mask = npt.NDArray[np.bool_]
 Phases = npt.NDArray[np.uint8]
@@ -66,12 +69,22 @@ class Dialect:
     mxnet: ClassVar[bool] = False
     reach_us: ClassVar[int] = _LIMIT_US
     """An event further than this from the median of the file is an outlier."""
+    block_arguments: ClassVar[bool | None] = None
+    """Of a dialect that takes blocks of columns (`block_batch`): whether Kineto's arguments are read; None: it takes none."""
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """Events to leave out (counting them is the dialect's duty); None for none."""
 
     def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
         """The columns of rows whose phases (`phases`) and times (ps) are known."""
+        raise NotImplementedError
+
+    def takes_blocks(self) -> bool:
+        """Whether what the file was found to be so far can be read from columns."""
+        return self.block_arguments is not None
+
+    def block_batch(self, block: Block, start: Int64, duration: Int64) -> RawBatch:
+        """The columns of a block's rows, as `batch` gives them for the same events."""
         raise NotImplementedError
 
     def finish(self) -> None:
@@ -95,13 +108,24 @@ class ChromeFile:
         stream = JsonStream(self.source, self.dialect.ctx, mxnet=self.dialect.mxnet, header=self.dialect.header)
         pairer = Pairer(self.dialect.ctx)
         for events in stream.chunks():
-            for start in range(0, len(events), TARGET_ROWS):
-                batch = self._batch(events[start : start + TARGET_ROWS], pairer)
-                if len(batch):
-                    yield batch
+            if isinstance(events, Block):
+                yield from _some(self._of_block(events, pairer))
+            else:
+                for start in range(0, len(events), TARGET_ROWS):
+                    yield from _some(self._batch(events[start : start + TARGET_ROWS], pairer))
+            if stream.scanner is None:
+                stream.scanner = self._scanner()
         pairer.finish()
         self._set_base()
         self.dialect.finish()
+
+    def _scanner(self) -> Scanner | None:
+        """What reads blocks of columns from here on, as soon as the first events have told the origin; None without it."""
+        arguments = self.dialect.block_arguments
+        if arguments is None or self.origin_us is None or self.per_us != 1 or not self.dialect.takes_blocks():
+            return None
+        functions = library.functions()
+        return None if functions is None else Scanner(functions, self.origin_us, arguments=arguments)
 
     def _batch(self, events: list[Event], pairer: Pairer) -> RawBatch:
         ph = phases(events)
@@ -124,6 +148,30 @@ class ChromeFile:
             self._set_origin(rows)
         return self._timed(rows, ph, complete, closed)
 
+    def _of_block(self, block: Block, pairer: Pairer) -> RawBatch:
+        """The same of a block of columns. One with spans to be paired, or a time that is left out, goes the other way."""
+        start, duration = block.numbers["start"], block.numbers["duration"]
+        if _OPEN_CLOSE[block.phases].any() or not len(block) or not self._known(start, duration).all():
+            return self._batch(block.events(), pairer)
+        counts = self.dialect.ctx.anomalies.counts
+        before = dict(counts)
+        others, ph = block.others(_METADATA)
+        self._learn(others, ph)
+        if not self.dialect.takes_blocks():
+            # Its names have just told that it is something else: read anew, and what was counted is forgotten.
+            counts.clear()
+            counts.update(before)
+            return self._batch(block.events(), pairer)
+        self._count_unread(others, block.phases)
+        self.dialect.ctx.anomalies.count("negative_duration", int((duration < 0).sum()))
+        return self.dialect.block_batch(block, start, np.maximum(duration, 0))
+
+    def _known(self, start: Int64, duration: Int64) -> Mask:
+        """Rows whose time is there and near the others; an end beyond int64 has wrapped round."""
+        known = (start != MISSING) & (duration != MISSING) & ((duration <= 0) | (start + duration > start))
+        found: Mask = known & self._near(start) & self._near(start + duration)
+        return found
+
     def _timed(self, rows: list[Event], ph: Phases, complete: int, closed: list[Event]) -> RawBatch:
         """rows: `complete` events with a duration, then spans (closed by `closed`), then instants."""
         origin = self.origin_us or 0
@@ -133,9 +181,7 @@ class ChromeFile:
         end = picoseconds([event.ts for event in closed], origin, self.per_us)
         spans = slice(complete, complete + len(closed))
         duration[spans] = np.where(end == MISSING, MISSING, end - start[spans])
-        # An end beyond int64 has wrapped round.
-        known = (start != MISSING) & (duration != MISSING) & ((duration <= 0) | (start + duration > start))
-        known &= self._near(start) & self._near(start + duration)
+        known = self._known(start, duration)
         if not known.all():
             until = [event.dur for event in rows[:complete]]
             until += [event.ts for event in (*closed, *rows[complete + len(closed) :])]
@@ -226,6 +272,12 @@ class ChromeFile:
         base = self.dialect.header.get("baseTimeNanoseconds")
         if isinstance(base, int) and base > 0 and self.origin_us is not None and self.origin_us <= EPOCH_US:
             self.dialect.ctx.origin_ns = base + self.origin_us * 1000
+
+
+def _some(batch: RawBatch) -> Iterator[RawBatch]:
+    """A batch, unless it is empty."""
+    if len(batch):
+        yield batch
 
 
 def phases(events: Sequence[Event]) -> npt.NDArray[np.uint8]:

@@ -37,10 +37,25 @@ def test_help_of_the_program_lists_all_verbs_and_loads_none(capsys: pytest.Captu
     build_parser().parse_args(["show"])  # without its verb's arguments: none is required
 
 
-def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_version_is_that_of_the_package_and_the_trace_reader_is_named(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLPROF_READER", "python")
     with pytest.raises(SystemExit) as end:
         main(["--version"])
-    assert (end.value.code, capsys.readouterr().out) == (0, f"dlprof {__version__}\n")
+    version, reader = capsys.readouterr().out.splitlines()
+    assert (end.value.code, version) == (0, f"dlprof {__version__}")
+    assert reader.startswith("trace reader: python")
+
+
+def test_a_trace_reader_that_there_is_not_is_an_error(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DLPROF_READER", "rust")
+    assert main(["--version"]) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == "error: DLPROF_READER=rust is no reader"
+    assert hint == "hint: it may be native or python; unset, native where built"
 
 
 @pytest.mark.parametrize("words", [(), ("shwo", "x"), ("show",), ("show", "x", "--by")])

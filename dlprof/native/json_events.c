@@ -1,0 +1,596 @@
+/* Chrome trace events as columns: one block of JSON text in, typed columns out of its events that stand for themselves: complete
+   ones ("ph": "X"), instants and counters. Of all others it says where they are.
+
+   The text is the inside of a list of events, cut behind an event: `{…}, {…}, {…}`, perhaps with the bracket that ends the
+   list. What this reader accepts it reads exactly as the Python reader does (dlprof/ingest/json/elements.py); whatever is not
+   plain it does not judge: it answers NOT_PLAIN, and the Python reader takes the whole block, which then says what is wrong.
+   Not plain are, on purpose, all things that are rare: an exponent or more than six places in a time, an integer beyond int64,
+   null where a number belongs, an escape in a key, half of a surrogate pair, a key twice in one event, nesting deeper than 60.
+
+   No memory is allocated: all that is written lies in arrays of the caller, whose sizes are checked. Nothing recurses. Every
+   byte is read behind a comparison with the end of the text. Strings are only told apart here, by their bytes; the caller
+   decodes each distinct one once. Plain C11, no headers but the standard ones, no state between calls. */
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(_WIN32)
+#define EXPORT __declspec(dllexport)
+#else
+#define EXPORT __attribute__((visibility("default")))
+#endif
+
+/* Changes with the meaning of anything that Python passes or reads: dlprof/native/library.py has the same number. */
+#define INTERFACE 1
+
+#define NOT_PLAIN (-1)
+#define NO_INT INT64_MIN
+#define NO_ID (-1)
+#define DEEPEST 60
+#define PROBES 64
+#define PS_PER_US 1000000
+#define LIMIT_US (INT64_MAX / PS_PER_US)
+#define DOUBLE_SAFE_US 2147483648ULL /* elements.DOUBLE_SAFE_US */
+
+/* Columns of numbers, and of ids of distinct texts: the order is that of dlprof/ingest/json/blocks.py. */
+enum number { START, DURATION, CORRELATION, EXTERNAL, BYTES, FLOPS, SEQUENCE, FORWARD, ARGS_AT, ARGS_SIZE, NUMBERS };
+enum text { NAME, CATEGORY, PROCESS, THREAD, DEVICE, STREAM, DIMS, TYPES, MODULES, STACK, TEXTS };
+
+/* What the caller gives, and what it gets back. */
+struct block {
+    /* the text, what times are relative to, whether arguments are read as those of Kineto */
+    const uint8_t *text;
+    int64_t size;
+    int64_t origin_us;
+    int64_t arguments;
+    /* arrays: `capacity` events; `slots` a power of two; `distinct` texts */
+    int64_t capacity;
+    int64_t *numbers;    /* NUMBERS × capacity */
+    int32_t *ids;        /* TEXTS × capacity */
+    uint8_t *phases;     /* capacity: the letter of every event, row or not */
+    int64_t *others;     /* 2 × capacity: first byte and end of each event that is no row */
+    int64_t slots;
+    uint32_t *table;     /* 2 × slots: stamp, and place among the distinct texts */
+    int64_t distinct;
+    int64_t *places;     /* 2 × distinct: first byte and size of each distinct text */
+    int32_t *columns;    /* 2 × distinct: its column, and its id in that column */
+    uint32_t stamp;      /* of this call, never 0, never used before with this table */
+    /* results */
+    uint32_t lost;       /* 1: a time with a fraction that a double does not hold exactly */
+    int64_t events;
+    int64_t rows;
+    int64_t used;        /* bytes; less than `size` where the list ends in the text */
+    int64_t closed;      /* 1: the list ends in the text */
+    int64_t found;       /* distinct texts */
+};
+
+/* A piece of the text; `at` is NULL for none. */
+struct range {
+    const uint8_t *at;
+    int64_t size;
+};
+
+/* The state of one call. */
+struct reader {
+    struct block *block;
+    const uint8_t *end;
+    int32_t counts[TEXTS]; /* distinct texts of each column */
+    int64_t last[TEXTS];   /* the text that was met last in each column: mostly the next one too */
+};
+
+/* What the arguments of one event say that has a column. */
+struct arguments {
+    int64_t correlation, external, external_old, bytes, size, flops, sequence, forward;
+    struct range device, stream, dims, dims_old, types, modules, stack;
+};
+
+/* One event. */
+struct event {
+    uint32_t seen;
+    uint8_t phase;
+    bool told; /* its arguments are read */
+    int64_t start, duration;
+    struct range name, category, process, thread, args;
+    struct arguments of;
+};
+
+/* Bits of `event.seen`. */
+enum { PH = 1, NAMED = 2, CAT = 4, TS = 8, DUR = 16, PID = 32, TID = 64, ID = 128, ARGS = 256 };
+
+/* Behind the white space at p. */
+static inline const uint8_t *skip_space(const uint8_t *p, const uint8_t *end) {
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
+    return p;
+}
+
+/* Whether the text at p is `word`, of `size` bytes. */
+static inline bool is(const uint8_t *p, const char *word, size_t size) { return memcmp(p, word, size) == 0; }
+
+/* The value of a hexadecimal digit, -1 for another byte. */
+static inline int hex(uint8_t c) {
+    if (c >= '0' && c <= '9') return c - '0';
+    if (c >= 'a' && c <= 'f') return c - 'a' + 10;
+    if (c >= 'A' && c <= 'F') return c - 'A' + 10;
+    return -1;
+}
+
+/* Behind the escape whose backslash is at p; NULL where it is none, or half of a surrogate pair. */
+static const uint8_t *escape(const uint8_t *p, const uint8_t *end) {
+    if (end - p < 2) return NULL;
+    if (p[1] != 'u') return p[1] != 0 && strchr("\"\\/bfnrt", p[1]) ? p + 2 : NULL;
+    if (end - p < 6) return NULL;
+    int code = 0;
+    for (int digit = 2; digit < 6; digit++) {
+        int value = hex(p[digit]);
+        if (value < 0) return NULL;
+        code = code * 16 + value;
+    }
+    return code >= 0xD800 && code <= 0xDFFF ? NULL : p + 6;
+}
+
+/* Whether one of eight bytes is a quote, a backslash or a control character. */
+static inline bool ends_run(uint64_t word) {
+    const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
+    uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
+    return (((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & highs;
+}
+
+/* The closing quote of the string whose first byte behind the opening quote is p; NULL where it is not valid. `escaped` is
+   set where it holds an escape. */
+static inline const uint8_t *string_end(const uint8_t *p, const uint8_t *end, bool *escaped) {
+    for (;;) {
+        while (end - p >= 8) {
+            uint64_t word;
+            memcpy(&word, p, 8);
+            if (ends_run(word)) break;
+            p += 8;
+        }
+        while (p < end && *p != '"' && *p != '\\' && *p >= 0x20) p++;
+        if (p >= end || *p < 0x20) return NULL;
+        if (*p == '"') return p;
+        *escaped = true;
+        if (!(p = escape(p, end))) return NULL;
+    }
+}
+
+/* Behind the JSON number at p; NULL where there is none. */
+static const uint8_t *number_end(const uint8_t *p, const uint8_t *end) {
+    if (p < end && *p == '-') p++;
+    if (p >= end || *p < '0' || *p > '9') return NULL;
+    if (*p++ != '0')
+        while (p < end && *p >= '0' && *p <= '9') p++;
+    if (p < end && *p == '.') {
+        const uint8_t *first = ++p;
+        while (p < end && *p >= '0' && *p <= '9') p++;
+        if (p == first) return NULL;
+    }
+    if (p < end && (*p == 'e' || *p == 'E')) {
+        p++;
+        if (p < end && (*p == '+' || *p == '-')) p++;
+        const uint8_t *first = p;
+        while (p < end && *p >= '0' && *p <= '9') p++;
+        if (p == first || p - first > 2) return NULL; /* 1e400 is no number to everybody */
+    }
+    return p;
+}
+
+/* Behind a key and its colon; p is at the opening quote. NULL where it is not valid, or has an escape. */
+static inline const uint8_t *read_key(const uint8_t *p, const uint8_t *end, struct range *key) {
+    bool escaped = false;
+    if (p >= end || *p != '"') return NULL;
+    const uint8_t *close = string_end(p + 1, end, &escaped);
+    if (!close || escaped) return NULL;
+    *key = (struct range){p + 1, close - p - 1};
+    p = skip_space(close + 1, end);
+    return p < end && *p == ':' ? skip_space(p + 1, end) : NULL;
+}
+
+/* Behind the value at p that is neither object nor array; NULL where it is not valid. */
+static const uint8_t *scalar_end(const uint8_t *p, const uint8_t *end) {
+    bool escaped = false;
+    if (p >= end) return NULL;
+    if (*p == '"') {
+        const uint8_t *close = string_end(p + 1, end, &escaped);
+        return close ? close + 1 : NULL;
+    }
+    if (*p == 't') return end - p >= 4 && is(p, "true", 4) ? p + 4 : NULL;
+    if (*p == 'f') return end - p >= 5 && is(p, "false", 5) ? p + 5 : NULL;
+    if (*p == 'n') return end - p >= 4 && is(p, "null", 4) ? p + 4 : NULL;
+    return number_end(p, end);
+}
+
+/* Behind the value of any kind at p; NULL where it is not valid JSON, or nested too deeply. `objects` has a bit for each
+   level that is open: 1 an object, 0 an array. */
+static const uint8_t *value_end(const uint8_t *p, const uint8_t *end) {
+    uint64_t objects = 0;
+    int depth = 0;
+    for (;;) {
+        /* p is at a value */
+        if (p >= end) return NULL;
+        if (*p == '{' || *p == '[') {
+            bool object = *p == '{';
+            if (++depth > DEEPEST) return NULL;
+            objects = objects << 1 | object;
+            p = skip_space(p + 1, end);
+            if (p >= end) return NULL;
+            if (*p != (object ? '}' : ']')) {
+                struct range key;
+                if (object && !(p = read_key(p, end, &key))) return NULL;
+                continue;
+            }
+        } else {
+            if (!(p = scalar_end(p, end))) return NULL;
+            if (depth == 0) return p;
+            p = skip_space(p, end);
+        }
+        /* p is at what follows a value inside of an object or array */
+        for (;;) {
+            if (p >= end) return NULL;
+            bool object = objects & 1;
+            if (*p == ',') {
+                struct range key;
+                p = skip_space(p + 1, end);
+                if (object && !(p = read_key(p, end, &key))) return NULL;
+                break;
+            }
+            if (*p != (object ? '}' : ']')) return NULL;
+            objects >>= 1;
+            p++;
+            if (--depth == 0) return p;
+            p = skip_space(p, end);
+        }
+    }
+}
+
+/* Behind the integer at p, its value in `value`; NULL where there is none or int64 does not hold it. */
+static const uint8_t *integer(const uint8_t *p, const uint8_t *end, int64_t *value) {
+    bool negative = p < end && *p == '-';
+    uint64_t found = 0;
+    p += negative;
+    const uint8_t *first = p;
+    while (p < end && *p >= '0' && *p <= '9' && p - first < 19) found = found * 10 + (uint64_t)(*p++ - '0');
+    if (p == first || (*first == '0' && p - first > 1) || found > INT64_MAX) return NULL;
+    if (p < end && *p >= '0' && *p <= '9') return NULL;
+    *value = negative ? -(int64_t)found : (int64_t)found;
+    return p;
+}
+
+/* Behind the time at p, in µs, its ps from `origin_us` in `ps`; NULL where it is not plain or too far from there. */
+static const uint8_t *moment(struct reader *reader, const uint8_t *p, int64_t origin_us, int64_t *ps) {
+    const uint8_t *end = reader->end;
+    bool negative = p < end && *p == '-';
+    uint64_t whole = 0;
+    int64_t part = 0;
+    p += negative;
+    const uint8_t *first = p;
+    while (p < end && *p >= '0' && *p <= '9' && p - first < 18) whole = whole * 10 + (uint64_t)(*p++ - '0');
+    if (p == first || (*first == '0' && p - first > 1)) return NULL;
+    if (p < end && *p == '.') {
+        int64_t unit = PS_PER_US;
+        first = ++p;
+        while (p < end && *p >= '0' && *p <= '9' && unit > 1) part += (*p++ - '0') * (unit /= 10);
+        if (p == first) return NULL;
+        if (whole >= DOUBLE_SAFE_US) reader->block->lost = 1;
+    }
+    int64_t relative = (negative ? -(int64_t)whole : (int64_t)whole) - origin_us;
+    if (relative >= LIMIT_US || relative <= -LIMIT_US) return NULL;
+    *ps = relative * PS_PER_US + (negative ? -part : part);
+    return p; /* a digit, a dot or an exponent that follows is no end of a value, which the caller finds */
+}
+
+/* Behind the integer or string at p, the whole of it in `token`; NULL where there is neither. */
+static const uint8_t *integer_or_string(const uint8_t *p, const uint8_t *end, struct range *token) {
+    const uint8_t *behind;
+    int64_t value;
+    bool escaped = false;
+    if (p < end && *p == '"') {
+        behind = string_end(p + 1, end, &escaped);
+        behind = behind ? behind + 1 : NULL;
+    } else {
+        behind = integer(p, end, &value);
+    }
+    if (behind) *token = (struct range){p, behind - p};
+    return behind;
+}
+
+/* Behind the string at p, what stands between its quotes in `text`; NULL where there is none. */
+static const uint8_t *string(const uint8_t *p, const uint8_t *end, struct range *text) {
+    bool escaped = false;
+    if (p >= end || *p != '"') return NULL;
+    const uint8_t *close = string_end(p + 1, end, &escaped);
+    if (!close) return NULL;
+    *text = (struct range){p + 1, close - p - 1};
+    return close + 1;
+}
+
+/* Behind the value of any kind at p, the whole of it in `raw`; NULL where it is not valid. */
+static const uint8_t *raw_value(const uint8_t *p, const uint8_t *end, struct range *raw) {
+    const uint8_t *behind = value_end(p, end);
+    if (behind) *raw = (struct range){p, behind - p};
+    return behind;
+}
+
+/* Behind the value at p of an argument; those of kineto_args.Args are noted. NULL where it is not what belongs there. */
+static const uint8_t *argument(const uint8_t *p, const uint8_t *end, struct range key, struct arguments *of) {
+    const uint8_t *k = key.at;
+    switch (key.size) {
+    case 4:
+        if (is(k, "size", 4)) return integer(p, end, &of->size);
+        break;
+    case 5:
+        if (is(k, "bytes", 5)) return integer(p, end, &of->bytes);
+        if (is(k, "flops", 5)) return integer(p, end, &of->flops);
+        break;
+    case 6:
+        if (is(k, "device", 6)) return integer_or_string(p, end, &of->device);
+        if (is(k, "stream", 6)) return integer_or_string(p, end, &of->stream);
+        break;
+    case 10:
+        if (is(k, "Input Dims", 10)) return raw_value(p, end, &of->dims);
+        if (is(k, "Input dims", 10)) return raw_value(p, end, &of->dims_old);
+        if (is(k, "Input type", 10)) return raw_value(p, end, &of->types);
+        if (is(k, "Call stack", 10)) return string(p, end, &of->stack);
+        break;
+    case 11:
+        if (is(k, "correlation", 11)) return integer(p, end, &of->correlation);
+        if (is(k, "External id", 11)) return integer(p, end, &of->external);
+        if (is(k, "external id", 11)) return integer(p, end, &of->external_old);
+        break;
+    case 13:
+        if (is(k, "Fwd thread id", 13)) return integer(p, end, &of->forward);
+        break;
+    case 15:
+        if (is(k, "Sequence number", 15)) return integer(p, end, &of->sequence);
+        break;
+    case 16:
+        if (is(k, "Module Hierarchy", 16)) return string(p, end, &of->modules);
+        break;
+    default:
+        break;
+    }
+    return value_end(p, end);
+}
+
+/* Behind the object at p, its arguments in `of`; NULL where it is none. Of a key that stands twice the last value counts. */
+static const uint8_t *read_arguments(const uint8_t *p, const uint8_t *end, struct arguments *of) {
+    *of = (struct arguments){.correlation = NO_INT, .external = NO_INT, .external_old = NO_INT, .bytes = NO_INT,
+                             .size = NO_INT, .flops = NO_INT, .sequence = NO_INT, .forward = 0};
+    if (p >= end || *p != '{') return NULL;
+    p = skip_space(p + 1, end);
+    if (p < end && *p == '}') return p + 1;
+    for (;;) {
+        struct range key;
+        if (!(p = read_key(p, end, &key)) || !(p = argument(p, end, key, of))) return NULL;
+        p = skip_space(p, end);
+        if (p >= end) return NULL;
+        if (*p == '}') return p + 1;
+        if (*p != ',') return NULL;
+        p = skip_space(p + 1, end);
+    }
+}
+
+/* Whether events of a phase are rows: complete ones, instants and counters, as in dlprof/ingest/json/walk.py. */
+static inline bool is_row(uint8_t phase) {
+    return phase == 'X' || phase == 'i' || phase == 'I' || phase == 'n' || phase == 'R' || phase == 'C';
+}
+
+/* Behind the `args` at p: read where they are those of a row and wanted, else only checked. */
+static const uint8_t *read_args(struct reader *reader, const uint8_t *p, struct event *event) {
+    const uint8_t *behind;
+    event->told = is_row(event->phase) && reader->block->arguments;
+    behind = event->told ? read_arguments(p, reader->end, &event->of) : value_end(p, reader->end);
+    if (behind) event->args = (struct range){p, behind - p};
+    return behind;
+}
+
+/* Whether this is the first time that an event has the key of this bit. */
+static inline bool first(struct event *event, uint32_t bit) {
+    bool new = !(event->seen & bit);
+    event->seen |= bit;
+    return new;
+}
+
+/* Behind the value at p of a member of an event; NULL where it is not what belongs there, or is there twice. */
+static const uint8_t *member(struct reader *reader, const uint8_t *p, struct range key, struct event *event) {
+    const uint8_t *k = key.at, *end = reader->end;
+    struct range id;
+    if (p >= end) return NULL;
+    switch (key.size) {
+    case 2:
+        if (is(k, "ph", 2)) {
+            if (!first(event, PH) || end - p < 3 || p[0] != '"' || p[2] != '"') return NULL;
+            event->phase = p[1];
+            return p[1] < 0x21 || p[1] > 0x7e || p[1] == '\\' || p[1] == '"' ? NULL : p + 3;
+        }
+        if (is(k, "ts", 2))
+            return first(event, TS) ? moment(reader, p, reader->block->origin_us, &event->start) : NULL;
+        if (is(k, "id", 2)) {
+            if (!first(event, ID)) return NULL;
+            return *p == 'n' ? scalar_end(p, end) : integer_or_string(p, end, &id);
+        }
+        break;
+    case 3:
+        if (is(k, "dur", 3)) return first(event, DUR) ? moment(reader, p, 0, &event->duration) : NULL;
+        if (is(k, "pid", 3)) return first(event, PID) ? integer_or_string(p, end, &event->process) : NULL;
+        if (is(k, "tid", 3)) return first(event, TID) ? integer_or_string(p, end, &event->thread) : NULL;
+        if (is(k, "cat", 3)) {
+            if (!first(event, CAT)) return NULL;
+            return *p == 'n' ? scalar_end(p, end) : string(p, end, &event->category);
+        }
+        break;
+    case 4:
+        if (is(k, "name", 4)) return first(event, NAMED) ? string(p, end, &event->name) : NULL;
+        if (is(k, "args", 4)) return first(event, ARGS) ? read_args(reader, p, event) : NULL;
+        break;
+    default:
+        break;
+    }
+    return value_end(p, end);
+}
+
+/* A hash of a text of some column. */
+static uint32_t hash_of(struct range text, int column) {
+    const uint64_t factor = 0x9E3779B97F4A7C15ULL;
+    uint64_t hash = ((uint64_t)text.size * TEXTS + (uint64_t)column + 1) * factor, word;
+    const uint8_t *p = text.at;
+    int64_t left = text.size;
+    for (; left >= 8; left -= 8, p += 8) {
+        memcpy(&word, p, 8);
+        hash = (hash ^ word) * factor;
+        hash ^= hash >> 32;
+    }
+    word = 0;
+    memcpy(&word, p, (size_t)left);
+    hash = (hash ^ word) * factor;
+    return (uint32_t)(hash >> 32) ^ (uint32_t)hash;
+}
+
+/* Whether the distinct text at `place` is this text of this column. */
+static inline bool same(const struct block *block, int64_t place, struct range text, int column) {
+    const int64_t *at = block->places + 2 * place;
+    return block->columns[2 * place] == column && at[1] == text.size &&
+           memcmp(block->text + at[0], text.at, (size_t)text.size) == 0;
+}
+
+/* The id of a text in its column, NO_ID for none; made on first sight. False where the tables are full, or so many texts
+   share a slot that somebody must have meant it. */
+static bool intern(struct reader *reader, int column, struct range text, int32_t *id) {
+    struct block *block = reader->block;
+    int64_t place = reader->last[column];
+    *id = NO_ID;
+    if (!text.at) return true;
+    if (place < 0 || !same(block, place, text, column)) {
+        uint32_t slot = hash_of(text, column) & (uint32_t)(block->slots - 1);
+        int probes = 0;
+        while (block->table[2 * slot] == block->stamp && !same(block, block->table[2 * slot + 1], text, column)) {
+            if (++probes == PROBES) return false;
+            slot = (slot + 1) & (uint32_t)(block->slots - 1);
+        }
+        if (block->table[2 * slot] != block->stamp) {
+            place = block->found;
+            if (place == block->distinct) return false;
+            block->found++;
+            block->places[2 * place] = text.at - block->text;
+            block->places[2 * place + 1] = text.size;
+            block->columns[2 * place] = column;
+            block->columns[2 * place + 1] = reader->counts[column]++;
+            block->table[2 * slot] = block->stamp;
+            block->table[2 * slot + 1] = (uint32_t)place;
+        }
+        place = block->table[2 * slot + 1];
+        reader->last[column] = place;
+    }
+    *id = block->columns[2 * place + 1];
+    return true;
+}
+
+/* Writes the row of an event. False where something that it must have is missing, or its texts find no room. */
+static bool write_row(struct reader *reader, struct event *event) {
+    struct block *block = reader->block;
+    int64_t row = block->rows, capacity = block->capacity;
+    struct arguments *of = &event->of;
+    uint32_t needed = event->phase == 'X' ? NAMED | TS | DUR : NAMED | TS;
+    if ((event->seen & needed) != needed) return false;
+    if (!event->args.at || !block->arguments) {
+        const uint8_t empty[] = "{}";
+        read_arguments(empty, empty + 2, of);
+    } else if (!event->told && !read_arguments(event->args.at, reader->end, of)) {
+        return false;
+    }
+    int64_t numbers[NUMBERS] = {
+        [START] = event->start,
+        [DURATION] = event->phase == 'X' ? event->duration : 0,
+        [CORRELATION] = of->correlation,
+        [EXTERNAL] = of->external == NO_INT ? of->external_old : of->external,
+        [BYTES] = of->bytes == NO_INT ? of->size : of->bytes,
+        [FLOPS] = of->flops,
+        [SEQUENCE] = of->sequence,
+        [FORWARD] = of->forward,
+        [ARGS_AT] = event->args.at ? event->args.at - block->text : 0,
+        [ARGS_SIZE] = event->args.at ? event->args.size : -1,
+    };
+    struct range texts[TEXTS] = {
+        [NAME] = event->name,
+        [CATEGORY] = event->category,
+        [PROCESS] = event->process,
+        [THREAD] = event->thread,
+        [DEVICE] = of->device,
+        [STREAM] = of->stream,
+        [DIMS] = of->dims.at ? of->dims : of->dims_old,
+        [TYPES] = of->types,
+        [MODULES] = of->modules,
+        [STACK] = of->stack,
+    };
+    for (int column = 0; column < NUMBERS; column++) block->numbers[column * capacity + row] = numbers[column];
+    for (int column = 0; column < TEXTS; column++)
+        if (!intern(reader, column, texts[column], &block->ids[column * capacity + row])) return false;
+    block->rows++;
+    return true;
+}
+
+/* Behind the event at p, which is noted; NULL where it is not plain. */
+static const uint8_t *read_event(struct reader *reader, const uint8_t *p) {
+    struct block *block = reader->block;
+    const uint8_t *begin = p, *end = reader->end;
+    struct event event = {0};
+    if (p >= end || *p != '{' || block->events == block->capacity) return NULL;
+    p = skip_space(p + 1, end);
+    for (;;) {
+        struct range key;
+        if (!(p = read_key(p, end, &key)) || !(p = member(reader, p, key, &event))) return NULL;
+        p = skip_space(p, end);
+        if (p >= end) return NULL;
+        if (*p == '}') break;
+        if (*p != ',') return NULL;
+        p = skip_space(p + 1, end);
+    }
+    p++;
+    if (!(event.seen & PH)) return NULL;
+    block->phases[block->events] = event.phase;
+    if (is_row(event.phase)) {
+        if (!write_row(reader, &event)) return NULL;
+    } else {
+        int64_t *other = block->others + 2 * (block->events - block->rows);
+        other[0] = begin - block->text;
+        other[1] = p - block->text;
+    }
+    block->events++;
+    return p;
+}
+
+/* Reads a block; 0, or NOT_PLAIN, and then what the arrays hold means nothing. */
+EXPORT int32_t dlprof_read_events(struct block *block) {
+    struct reader reader = {.block = block, .end = block->text + block->size};
+    const uint8_t *p = skip_space(block->text, reader.end);
+    for (int column = 0; column < TEXTS; column++) reader.last[column] = -1;
+    block->lost = 0;
+    block->events = block->rows = block->used = block->closed = block->found = 0;
+    for (;;) {
+        if (!(p = read_event(&reader, p))) return NOT_PLAIN;
+        p = skip_space(p, reader.end);
+        if (p == reader.end) break;
+        if (*p == ']') {
+            block->closed = 1;
+            p++;
+            break;
+        }
+        if (*p != ',') return NOT_PLAIN;
+        p = skip_space(p + 1, reader.end);
+    }
+    block->used = p - block->text;
+    return 0;
+}
+
+/* Copies pieces of a text one behind the other: `places` has the first byte of each of `count`, `sizes` its size, of which one
+   below 1 is no piece. The caller made `target` as large as their sum. */
+EXPORT void dlprof_gather(const uint8_t *text, const int64_t *places, const int64_t *sizes, int64_t count, uint8_t *target) {
+    for (int64_t piece = 0; piece < count; piece++) {
+        if (sizes[piece] < 1) continue;
+        memcpy(target, text + places[piece], (size_t)sizes[piece]);
+        target += sizes[piece];
+    }
+}
+
+/* What this library and its caller must agree on. */
+EXPORT int32_t dlprof_interface(void) { return INTERFACE; }

@@ -1,0 +1,91 @@
+"""Which reader reads traces: the compiled one where it was built, the one in Python everywhere; `DLPROF_READER` chooses.
+
+Both give the same events. The library is one file without dependencies beside this module, made by `hatch_build.py` when dlprof
+is installed; ctypes loads it and lets go of Python's lock while it works.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Final
+
+from dlprof.errors import UsageError
+
+VARIABLE: Final = "DLPROF_READER"
+CHOICES: Final = ("native", "python")
+FILE: Final = "_json_events.so"
+"""Its name on every system: ctypes asks for a path, not for an ending."""
+INTERFACE: Final = 1
+"""What json_events.c says too; another number is a library of another version of the sources."""
+REBUILD: Final = "install dlprof again where a C compiler (cc, gcc or clang) is on PATH"
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The library, or why there is none.
+
+    functions: None where there is none
+    missing: why; "" where it is there
+    """
+
+    functions: ctypes.CDLL | None
+    missing: str
+
+
+@cache
+def found() -> Found:
+    """Loads the library once."""
+    return load(Path(__file__).with_name(FILE))
+
+
+def load(path: Path) -> Found:
+    """The library of a file."""
+    if not path.exists():
+        return Found(None, "dlprof was installed without a C compiler")
+    try:
+        functions = ctypes.CDLL(str(path))
+        interface = int(functions.dlprof_interface())
+    except (OSError, AttributeError) as error:
+        return Found(None, f"{path} cannot be loaded: {error}")
+    if interface != INTERFACE:
+        return Found(None, f"{path} was built from other sources (interface {interface}, not {INTERFACE})")
+    functions.dlprof_read_events.argtypes = [ctypes.c_void_p]
+    functions.dlprof_read_events.restype = ctypes.c_int32
+    functions.dlprof_gather.argtypes = [
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_void_p,
+        ctypes.c_int64,
+        ctypes.c_void_p,
+    ]
+    functions.dlprof_gather.restype = None
+    return Found(functions, "")
+
+
+def functions() -> ctypes.CDLL | None:
+    """The library where traces are to be read with it, else None. Raises `UsageError` for a choice that cannot be had."""
+    choice = os.environ.get(VARIABLE, "")
+    if choice not in ("", *CHOICES):
+        raise UsageError(
+            f"{VARIABLE}={choice} is no reader", hint=f"it may be {' or '.join(CHOICES)}; unset, native where built"
+        )
+    if choice == "python":
+        return None
+    there = found()
+    if there.functions is None and choice == "native":
+        raise UsageError(f"{VARIABLE}=native, but {there.missing}", hint=f"{REBUILD}; or unset {VARIABLE}")
+    return there.functions
+
+
+def statement() -> str:
+    """Which reader is active, and how to get the other: one line. Raises `UsageError` for a choice that cannot be had."""
+    if functions() is not None:
+        return f"native ({VARIABLE}=python for the one in Python)"
+    there = found()
+    if there.functions is not None:
+        return f"python, as {VARIABLE} asks (unset it for the native one)"
+    return f"python ({there.missing}; for the native one {REBUILD})"

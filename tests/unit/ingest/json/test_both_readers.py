@@ -1,0 +1,143 @@
+"""The native reader gives what the one in Python gives, to the last value."""
+
+from __future__ import annotations
+
+import gzip
+import os
+import random
+from pathlib import Path
+
+import fuzz_readers
+import pytest
+from json_reading import recorded, table
+from places import ROOT
+
+from dlprof.ingest.json import stream
+from dlprof.ingest.json.blocks import Scanner
+from dlprof.native import library
+
+built = pytest.mark.skipif(
+    library.found().functions is None, reason=f"no native reader here: {library.found().missing}"
+)
+
+FINDS = [
+    path
+    for folder in ("corpus_json", "corpus_kineto", "corpus_readers")
+    for path in sorted((ROOT / "tests" / "fuzz" / folder).glob("*"))
+]
+RECORDED = (
+    "kineto/h100/Qwen_Qwen1.5-0.5B-Chat__1016005.json.gz",
+    "kineto/mi300/Falconsai_nsfw_image_detection__1016002.json.gz",
+    "kineto/hta/cpu_only/rank-34.Jul_15_10_52_41.1074.pt.trace.old.json.gz",
+    "kineto/hta/rank_unavailable/rank_not_found.json.gz",
+    "kineto/hta/amd_trace/mi250_minitoy_train_ROCm6_2_kineto.json.gz",
+    "kineto/hta/large_integer_trace/rank-70.Mar_25_20_48_12.2861.pt.trace.json.gz",
+)
+
+
+@pytest.fixture
+def blocks(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
+    """Of each block that the native reader was given, whether it read it."""
+    seen: list[bool] = []
+    scan = Scanner.scan
+
+    def noted(self: Scanner, *arguments: object) -> object:
+        found = scan(self, *arguments)  # type: ignore[arg-type]
+        seen.append(found is not None)
+        return found
+
+    monkeypatch.setattr(Scanner, "scan", noted)
+    return seen
+
+
+@built
+@pytest.mark.parametrize("name", RECORDED)
+def test_a_recorded_trace_is_the_same_table_by_both_readers(
+    name: str, blocks: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded(name)
+    monkeypatch.setattr(stream, "CHUNK", 300_000)
+    monkeypatch.setenv(library.VARIABLE, "python")
+    python = table(path)
+    assert not blocks
+    monkeypatch.setenv(library.VARIABLE, "native")
+    native = table(path)
+    assert native[0].equals(python[0])
+    assert native[1] == python[1]
+    if len(gzip.decompress(path.read_bytes())) > 1_000_000:
+        assert sum(blocks) > 2, "the native reader read next to nothing of it"
+
+
+@built
+@pytest.mark.parametrize("find", FINDS, ids=[f"{path.parent.name}-{path.name}" for path in FINDS])
+def test_a_find_of_the_fuzzers_is_the_same_by_both_readers(find: Path) -> None:
+    data = find.read_bytes()
+    fuzz_readers.one_input(b"\x00" + data)
+    fuzz_readers.one_input(b"\x82" + data)
+
+
+@built
+def test_mutations_are_the_same_by_both_readers_and_many_are_read_natively(
+    blocks: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})  # no second thread, which costs more than a small input
+    chance = random.Random(5)
+    pool = fuzz_readers.seeds()
+    for _ in range(60):
+        fuzz_readers.one_input(fuzz_readers.mutated(pool, chance))
+    assert sum(blocks) > 30
+
+
+EVENT = '{"ph":"X","cat":"cpu_op","name":"a","pid":1,"tid":1,"ts":%s,"dur":%s,"args":%s}'
+
+
+@built
+@pytest.mark.parametrize(
+    ("ts", "dur", "args", "natively"),
+    [
+        ("5", "1", "{}", True),
+        ("5.000001", "0.1234560", "{}", False),  # seven places are left to the other reader
+        ("5.999999", "0.999999", "{}", True),
+        ("-0.5", "-1", "{}", True),
+        ("2147483648.25", "1.5", "{}", True),
+        ("1e3", "1", "{}", False),
+        ("05", "1", "{}", False),
+        ('"5"', "1", "{}", False),
+        ("99999999999999999999", "1", "{}", False),
+        ("9223372036854775807", "1", "{}", False),
+        ("5", "NaN", "{}", False),
+        ("5", "null", "{}", False),
+        ("5", "1", '{"External id":1,"External id":2,"external id":3}', True),
+        ("5", "1", '{"External id":9223372036854775807}', True),
+        ("5", "1", '{"External id":9223372036854775808}', False),
+        ("5", "1", '{"External id":1.0}', False),
+        ("5", "1", '{"correlation":null}', False),
+        ("5", "1", '{"bytes":"12"}', False),
+        ("5", "1", '{"Input Dims":[[1,[2]],[]],"Input type":["float",""]}', True),
+        ("5", "1", '{"Input Dims":' + "[" * 59 + "]" * 59 + "}", True),
+        ("5", "1", '{"Input Dims":' + "[" * 90 + "]" * 90 + "}", False),
+        ("5", "1", '{"x":"\\ud83d\\ude00"}', False),
+        ("5", "1", '{"x":"\\u00e9\\n\\"","Call stack":"a.py(3): \\u00e9"}', True),
+        ("5", "1", '{"x":"\\q"}', False),
+        ("5", "1", '{"\\u0064evice":3}', False),
+        ("5", "1", '{"device":0,"stream":"7","x":1e400}', False),
+        ("5", "1", '{"x":1,}', False),
+        ("5", "1", "[]", False),
+        ("5", "1", '{"x":truE}', False),
+        ("5", "1", '{"x":[1 2]}', False),
+    ],
+)
+def test_what_is_not_plain_is_left_to_the_reader_in_python(
+    ts: str, dur: str, args: str, natively: bool, blocks: list[bool]
+) -> None:
+    plain = EVENT % (5, 1, "{}")
+    text = '{"schemaVersion":1,"traceEvents":[' + plain + "," + EVENT % (ts, dur, args) + "]}"
+    start = text.index(plain)
+    chunk = start + len(plain) + 2  # the first chunk, which tells the origin, ends with the first event
+    found = fuzz_readers.stream.CHUNK
+    fuzz_readers.stream.CHUNK = chunk  # type: ignore[misc]
+    try:
+        assert not fuzz_readers.differences(text.encode(), repair=False)
+    finally:
+        fuzz_readers.stream.CHUNK = found  # type: ignore[misc]
+    assert any(blocks) == natively
