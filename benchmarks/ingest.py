@@ -195,7 +195,7 @@ def document(found: dict[str, Any]) -> None:
     if not found.get("speed"):
         return
     old = DOCUMENT.read_text()
-    new = re.sub(r"(<!-- begin: benchmarks/ingest.py [^\n]*-->\n).*?(<!-- end -->)",
+    new = re.sub(r"(<!-- begin: benchmarks/ingest.py \(regenerated[^\n]*-->\n).*?(<!-- end -->)",
                  lambda m: m[1] + "\n" + "\n\n".join(parts) + "\n\n" + m[2], old, count=1, flags=re.DOTALL)  # fmt: skip
     if new == old and parts[0] not in old:
         raise SystemExit(f"{DOCUMENT} has no block for the table")
