@@ -190,6 +190,69 @@ MONITOR_COLUMNS: Final = (
     Column("gpu_power_w", pa.float64(), "W", True, "power drawn by the GPU; null where it does not tell"),
 )
 
+_OF_RANK: Final = (
+    Column("run", _TEXT, "", False, "run within the data set, as in its folder run=…"),
+    Column("rank", pa.int64(), "", False, "rank within the run, as in its folder rank=…"),
+)
+
+RANK_STEP_COLUMNS: Final = (
+    *_OF_RANK,
+    Column("step", pa.int64(), "", False, "step as the trace numbers it; 0 for the whole of a trace that marks none"),
+    Column("start_ps", pa.int64(), "ps", False, "start, relative to the origin of the rank's trace"),
+    Column(
+        "end_ps", pa.int64(), "ps", False, "end; compute, communication, copy, input and host sum to end minus start"
+    ),
+    Column("compute_ps", pa.int64(), "ps", False, "some work ran that is neither a collective nor a copy"),
+    Column("communication_ps", pa.int64(), "ps", False, "exposed: a collective was under way and nothing was computed"),
+    Column("copy_ps", pa.int64(), "ps", False, "copies alone"),
+    Column("input_ps", pa.int64(), "ps", False, "the step's input was read, or waited for"),
+    Column("host_ps", pa.int64(), "ps", False, "none of these: launches, Python, sleep, whatever is not recorded"),
+    Column("overlapped_ps", pa.int64(), "ps", False, "collectives beside one of the other parts; counted in that one"),
+    Column("memory_bytes", pa.int64(), "B", True, "most memory allocated on its accelerator, else on the host"),
+)
+
+RANK_LINE_COLUMNS: Final = (
+    *_OF_RANK,
+    Column("step", pa.int64(), "", False, "step in which the event began"),
+    Column("stream", _TEXT, "", False, "device and stream or thread, as in events"),
+    Column("part", _TEXT, "", False, "compute | communication | copy"),
+    Column("op", _TEXT, "", True, "canonical operator"),
+    Column("time_ps", pa.int64(), "ps", False, "sum of self time"),
+    Column("calls", pa.int64(), "", False, "sum of calls"),
+    Column("bytes", pa.int64(), "B", True, "sum of bytes, where recorded"),
+)
+
+COLLECTIVE_COLUMNS: Final = (
+    *_OF_RANK,
+    Column("step", pa.int64(), "", False, "step in which the rank arrived"),
+    Column("group", _TEXT, "", True, "process group, where recorded"),
+    Column("members", pa.int64(), "", True, "ranks in the group, where recorded"),
+    Column("op", _TEXT, "", False, "canonical operator: AllReduce, AllGather, …"),
+    Column("sequence", pa.int64(), "", True, "number of the collective within its group, where recorded"),
+    Column("stream", _TEXT, "", False, "device and stream or thread, as in events"),
+    Column("start_ps", pa.int64(), "ps", False, "the rank's arrival, relative to the origin of its trace"),
+    Column("end_ps", pa.int64(), "ps", False, "end on this rank"),
+    Column(
+        "exposed_from_ps",
+        pa.int64(),
+        "ps",
+        False,
+        "start of the longest stretch of it in which the rank did nothing else; end_ps where there is none",
+    ),
+    Column("exposed_until_ps", pa.int64(), "ps", False, "end of that stretch"),
+    Column("bytes", pa.int64(), "B", True, "bytes that the rank puts in, where recorded"),
+)
+
+MOMENT_COLUMNS: Final = (
+    *_OF_RANK,
+    Column("time_ps", pa.int64(), "ps", False, "a step's start or end, or one of the times of a collective"),
+    Column("compute_ps", pa.int64(), "ps", False, "compute from the first step's start until then"),
+    Column("communication_ps", pa.int64(), "ps", False, "exposed communication until then"),
+    Column("copy_ps", pa.int64(), "ps", False, "copies until then"),
+    Column("input_ps", pa.int64(), "ps", False, "input until then"),
+    Column("overlapped_ps", pa.int64(), "ps", False, "overlapped communication until then"),
+)
+
 
 def _schema(columns: tuple[Column, ...]) -> pa.Schema:
     return pa.schema([pa.field(c.name, c.type, nullable=c.nullable) for c in columns])
@@ -198,3 +261,8 @@ def _schema(columns: tuple[Column, ...]) -> pa.Schema:
 EVENTS: Final = _schema(EVENT_COLUMNS)
 TIMINGS: Final = _schema(TIMING_COLUMNS)
 MONITORS: Final = _schema(MONITOR_COLUMNS)
+RANK_STEPS: Final = _schema(RANK_STEP_COLUMNS)
+RANK_LINES: Final = _schema(RANK_LINE_COLUMNS)
+COLLECTIVES: Final = _schema(COLLECTIVE_COLUMNS)
+MOMENTS: Final = _schema(MOMENT_COLUMNS)
+"""Summaries of a rank's trace in a data set of ranks; how they are made: docs/formats.md."""

@@ -12,6 +12,7 @@ from dlprof.api.import_traces import import_files
 from dlprof.errors import StoreError, TraceError, UsageError
 from dlprof.files import check_regular
 from dlprof.store import MANIFEST_FILE, Capture
+from dlprof.store.rank_set import is_rank_set
 from dlprof.study import STUDY_FILE
 
 if TYPE_CHECKING:
@@ -47,6 +48,11 @@ def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
     if (path / STUDY_FILE).is_file():
         raise StoreError(
             f"{path}: a study, not one run", hint=f"name one of its cells, such as those in {path / 'cells'}"
+        )
+    if is_rank_set(path):
+        raise StoreError(
+            f"{path}: a data set of ranks, not one capture",
+            hint=f"dlprof ranks {path}; to show one rank, name its trace",
         )
     if (path / MANIFEST_FILE).is_file():
         capture = Capture.open(path)

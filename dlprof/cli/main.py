@@ -28,6 +28,7 @@ VERBS: Final = {
     "calibrate": ("calibrate", "measure how far verdicts can be trusted on this machine"),
     "capture": ("capture", "run a workload once under a framework's own profiler"),
     "diff": ("diff", "compare two recorded traces or captures, of either framework"),
+    "ranks": ("ranks", "say which rank of a distributed job holds up the others, by how much, and in what"),
     "show": ("show", "break one trace down by op, kernel, layer, phase, step or device"),
     "report": ("report", "write one HTML page: verdict, waterfall, tables, timelines"),
     "plot": ("plot", "draw one figure as a file"),

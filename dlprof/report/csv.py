@@ -19,6 +19,7 @@ import pyarrow.compute as pc
 import pyarrow.csv
 
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Row, View
+from dlprof.analysis.ranks.model import Collective, Parts, Place, Ranks, Step
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.names import SIDES
 
@@ -109,6 +110,31 @@ def _item(found: Comparison, item: ItemResult) -> list[object]:
         item.sentence,
         "; ".join(item.warnings),
     ]
+
+
+def ranks(found: Ranks, by: str) -> str:
+    """A line a rank, host, collective or step; times in ns, those of ranks and hosts a step."""
+    rows = {"rank": found.by_rank, "host": found.by_host, "collective": found.by_collective, "step": found.by_step}[by]
+    kinds = {"rank": Place, "host": Place, "collective": Collective, "step": Step}
+    names = [name for field in dataclasses.fields(kinds[by]) for name in _FLAT.get(field.name, (field.name,))]
+    return _lines(names, ([_value(row, name) for name in names] for row in rows))
+
+
+_FLAT: Final = {
+    "parts": tuple(f"{field.name}_ns" for field in dataclasses.fields(Parts)),
+    "excess": ("excess_ns", "excess_low_ns", "excess_high_ns", "confidence", "steps"),
+}
+"""Fields of a row that are several columns."""
+
+
+def _value(row: object, name: str) -> object:
+    """A column of a row of ranks, hosts, collectives or steps."""
+    if name in _FLAT["parts"]:
+        return getattr(row.parts, name.removesuffix("_ns"))  # type: ignore[attr-defined]
+    if name in _FLAT["excess"]:
+        within = name.removesuffix("_ns").removeprefix("excess_")
+        return getattr(row.excess, "mean" if within == "excess" else within)  # type: ignore[attr-defined]
+    return getattr(row, name)
 
 
 def view(found: View) -> str:

@@ -19,6 +19,7 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis.model import Amount, Comparison, Ledger, Side, View
+from dlprof.analysis.ranks.model import Ranks
 from dlprof.names import SIDES
 from dlprof.report import facts_json
 from dlprof.report.text import gate_text
@@ -113,6 +114,11 @@ def view(found: View) -> str:
     )
 
 
+def ranks(found: Ranks) -> str:
+    """What is found of a job's ranks in the terms of schemas/ranks.schema.json; times in ns."""
+    return dump({"schema_version": SCHEMA_VERSION, "kind": "ranks", **plain(found)})
+
+
 def events(table: pa.Table, title: str) -> Iterator[bytes]:
     """An event table as one JSON object, streamed: the version of its schema, columns with unit and meaning, rows."""
     described = [
@@ -138,7 +144,7 @@ def events(table: pa.Table, title: str) -> Iterator[bytes]:
     yield b"\n ]\n}\n"
 
 
-def json_schema(kind: Literal["comparison", "ranking", "view", "detail", "study"]) -> dict[str, Any]:
+def json_schema(kind: Literal["comparison", "ranking", "view", "detail", "study", "ranks"]) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what `comparison`, `view` and the rooms beside them write, as shipped in the package."""
     text = resources.files("dlprof.report").joinpath(f"schemas/{kind}.schema.json").read_text(encoding="utf-8")
     value: dict[str, Any] = json.loads(text)

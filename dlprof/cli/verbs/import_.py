@@ -1,4 +1,5 @@
-"""`dlprof import`: trace files in, a capture directory out; a table of timings in, a comparison directory out."""
+"""`dlprof import`: trace files in, a capture directory out; a trace per rank in, a data set out; a table of timings in, a
+comparison directory out."""
 
 from __future__ import annotations
 
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 EXAMPLES = """examples:
   dlprof import profile.json -o mxnet-run
   dlprof import logdir/plugins/profile/2026_11_22 -o tf-run
+  dlprof import ddp-traces -o ddp-ranks --jobs 4        a trace per rank: a data set, for dlprof ranks
   dlprof import damaged.json.gz --repair -o rescued
   dlprof import --csv published.csv --sides tensorflow,mxnet --unit s --group task,size -o published
   dlprof import --csv long.csv --side-column framework --value-column ms --sides tf,mxnet --unit ms \\
@@ -25,6 +27,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "traces", nargs="*", type=Path, metavar="TRACE", help="trace file, or a folder of them as one run"
     )
     parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="directory to make")
+    parser.add_argument(
+        "--as",
+        dest="kind",
+        choices=["auto", "run", "ranks"],
+        default="auto",
+        help="what a folder is: one run, as a capture directory; or ranks, as a data set (default: ranks where two "
+        " of its files or more tell different ranks)",
+    )
+    parser.add_argument(
+        "--jobs", type=int, metavar="N", help="of ranks: files read at a time (default: the processors)"
+    )
     parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
     table = parser.add_argument_group("a table of repeated timings instead of traces")
     table.add_argument("--csv", type=Path, metavar="FILE", help="table with a row of column names")
@@ -45,7 +58,53 @@ def run(arguments: argparse.Namespace) -> int:
         return _table(arguments)
     if not arguments.traces:
         raise UsageError("nothing to import", hint="name trace files, or a table with --csv FILE")
-    return _traces(arguments)
+    return _ranks(arguments) if _is_of_ranks(arguments) else _traces(arguments)
+
+
+def _is_of_ranks(arguments: argparse.Namespace) -> bool:
+    """Whether the traces are to be a data set of ranks. Raises `UsageError`, `TraceError`."""
+    from dlprof.errors import TraceError, UsageError
+
+    if arguments.jobs is not None and arguments.jobs < 1:
+        raise UsageError(f"--jobs must be at least 1, not {arguments.jobs}")
+    if arguments.kind == "run":
+        return False
+    folders = [path for path in arguments.traces if path.is_dir()]
+    if arguments.kind == "ranks":
+        for path in arguments.traces:
+            if not path.exists():
+                raise TraceError(f"{path}: no such file or directory")
+        if len(arguments.traces) != 1 or not folders:
+            raise UsageError("--as ranks takes one folder", hint="put the traces of all ranks into one folder")
+        return True
+    from dlprof.api.ranks.plan import holds_ranks
+
+    return len(arguments.traces) == 1 and bool(folders) and holds_ranks(folders[0])
+
+
+def _ranks(arguments: argparse.Namespace) -> int:
+    from dlprof.api.ranks.build import build
+    from dlprof.cli.terminal import Progress
+
+    with Progress() as progress:
+        progress.stage("reading ranks")
+        built = build(
+            arguments.traces[0],
+            arguments.output,
+            repair=arguments.repair,
+            jobs=arguments.jobs,
+            on_file=lambda done, of: progress.detail(f"{done} of {of} files"),
+        )
+    index = built.index
+    events, runs = sum(part.events for part in index.parts), len({part.run for part in index.parts})
+    again = f", {built.unchanged} of the files unchanged since the last import" if built.unchanged else ""
+    say(f"{built.path}: {len(index.parts)} ranks of {runs} run{'' if runs == 1 else 's'}, {events} events{again}")
+    for note in index.notes:
+        say(f"  {note}")
+    for failed in index.failed:
+        say(f"  left out: {failed.source}: {failed.why}")
+    line(built.path)
+    return 1 if index.failed else 0
 
 
 def _traces(arguments: argparse.Namespace) -> int:

@@ -19,6 +19,7 @@ _PROCESSES: Final = (
 _HOST: Final = re.compile(r"(.+?)_(?:rank\d+|(\d+)\.\d+)(?:\..*)?\.json(?:\.gz|\.zst)?")
 """torch.profiler.tensorboard_trace_handler names a file HOST_PID.TIME.pt.trace.json; others HOST_rankN.pt.trace.json."""
 _RANK: Final = re.compile(r"(?:^|[^A-Za-z])rank[_-]?(\d{1,9})(?!\d)", re.IGNORECASE)
+_IN_HEAD: Final = re.compile(rb'"distributedInfo"\s*:\s*\{[^{}\[\]]*?"(?P<key>rank)"\s*:\s*"?(?P<value>\d{1,9})\b')
 _OVERLAP: Final = 256
 
 
@@ -48,6 +49,7 @@ def facts(header: dict[str, Any]) -> dict[str, object]:
     distributed = header.get("distributedInfo")
     if isinstance(distributed, dict):
         found.update({name: distributed[name] for name in ("rank", "world_size", "backend") if name in distributed})
+        found.update(_groups(distributed.get("pg_config")))
     devices = header.get("deviceProperties")
     if isinstance(devices, list):
         names = [device.get("name") for device in devices if isinstance(device, dict)]
@@ -78,5 +80,25 @@ def rank_of(header: dict[str, Any], source: str) -> int | None:
         told = int(told)
     if isinstance(told, int) and not isinstance(told, bool) and 0 <= told < 2**31:
         return told
-    match = _RANK.search(source.rpartition("/")[2])
+    return rank_in_name(source.rpartition("/")[2])
+
+
+def rank_in_name(name: str) -> int | None:
+    """The rank that a file's or folder's name says: rank3.json, host_rank3.pt.trace.json."""
+    match = _RANK.search(name)
     return int(match[1]) if match else None
+
+
+def rank_in_head(head: bytes) -> int | None:
+    """The rank that the first bytes of a file tell, before it is read."""
+    match = _IN_HEAD.search(head)
+    return int(match["value"]) if match else None
+
+
+def _groups(config: object) -> dict[str, object]:
+    """The process groups: name → ranks."""
+    if not isinstance(config, list):
+        return {}
+    told = [one for one in config if isinstance(one, dict) and isinstance(one.get("ranks"), list)]
+    groups = {str(one.get("pg_name", at)): one["ranks"] for at, one in enumerate(told)}
+    return {"process_groups": groups} if groups else {}

@@ -1,0 +1,1 @@
+"""Many ranks of one job: each rank's trace summed up by itself, then the summaries of all set beside each other."""

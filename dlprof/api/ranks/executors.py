@@ -1,0 +1,94 @@
+"""Where jobs run: any `concurrent.futures.Executor` behind one seam. Jobs whose worker died are tried again."""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from typing import Final, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+Make = Callable[[int], Executor]
+"""Makes an executor of so many workers."""
+
+TRIES: Final = 3
+"""How often a job is begun whose worker dies (killed for want of memory, say) before it counts as failed."""
+
+
+def default_jobs() -> int:
+    """As many as this process may use processors."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def processes(workers: int) -> Executor:
+    """Processes of this machine; fresh ones, since a forked one would inherit threads and locks."""
+    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+
+
+def here(_: int) -> Executor:
+    """This process itself, one job after the other."""
+    return Here()
+
+
+class Here(Executor):
+    """Runs each job at once, in this process."""
+
+    def submit(self, fn, /, *args, **kwargs):  # type: ignore[no-untyped-def]
+        """As of `Executor`."""
+        future: Future[object] = Future()
+        try:
+            future.set_result(fn(*args, **kwargs))
+        except Exception as error:  # noqa: BLE001  the future carries it to whoever asks for the result
+            future.set_exception(error)
+        return future
+
+
+def run(job: Callable[[T], R], orders: Sequence[T], make: Make, workers: int) -> Iterator[tuple[T, R | None]]:
+    """Results in the order in which they come; None for an order whose worker died TRIES times. What a job raises is raised.
+
+    Which of several jobs has killed its worker cannot be told: after a death they run one at a time, and who is alone is known.
+    """
+    left = dict.fromkeys(range(len(orders)), 0)
+    while left:
+        executor, under_way = make(min(workers, len(left))), set[int]()
+        try:
+            for at, result in _results(job, orders, list(left), executor, workers, under_way):
+                del left[at]
+                yield orders[at], result
+        except BrokenExecutor:
+            workers = 1
+            for at in under_way:
+                left[at] += 1
+            for at in [at for at, tries in left.items() if tries >= TRIES]:
+                del left[at]
+                yield orders[at], None
+        finally:
+            executor.shutdown(wait=True, cancel_futures=True)
+
+
+def _results(
+    job: Callable[[T], R],
+    orders: Sequence[T],
+    wanted: Sequence[int],
+    executor: Executor,
+    workers: int,
+    under_way: set[int],
+) -> Iterator[tuple[int, R]]:
+    """Results of the wanted orders. No more jobs are given out than keep the workers busy, so that one who stops waits for few.
+
+    under_way: kept up to date with the orders that are given out
+    """
+    ahead = 1 if workers == 1 else 2 * workers
+    waiting, futures = list(reversed(wanted)), dict[Future[R], int]()
+    while waiting or futures:
+        while waiting and len(futures) < ahead:
+            at = waiting.pop()
+            under_way.add(at)
+            futures[executor.submit(job, orders[at])] = at
+        for future in wait(futures, return_when=FIRST_COMPLETED).done:
+            at, result = futures.pop(future), future.result()
+            under_way.discard(at)
+            yield at, result
