@@ -159,12 +159,13 @@ def _common(script: ScriptCompare) -> Iterator[str]:
 
 def _gone_on_with(options: ScriptCompare, target: Path) -> ScriptCompare:
     """The options of a new comparison at `target`, or of going on with what a stopped sitting left of the same one there."""
-    if target.exists() or taken_up(target) is not None:
+    held = taken_up(target)
+    if held is not None and Capture.open(held).manifest.trials:
         try:
             return replace(script_resume.options(target, options, options), time_s=options.budget_s)
         except (StoreError, UsageError):  # another one, or nothing that can be gone on with
             return replace(options, output=_free(target))
-    return replace(options, output=target)
+    return replace(options, output=_free(target) if target.exists() else target)
 
 
 def _ends(work: _Work) -> bool:

@@ -6,6 +6,7 @@ import json
 import subprocess
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -206,3 +207,15 @@ def test_each_release_gets_one_environment_which_goes_with_the_search(tmp_path, 
     left.mkdir(parents=True)
     bisect(asked(package="pack", keep=True), Quiet(), resume=True)
     assert not left.exists(), "what lies in a folder that may be another's is not run"
+
+
+def test_a_comparison_that_was_killed_before_its_first_trial_is_made_anew(tmp_path, monkeypatch):
+    options, target = asked().script, tmp_path / "ends"
+    assert run._gone_on_with(options, target).output == target
+    left = SimpleNamespace(manifest=SimpleNamespace(trials=[]))
+    monkeypatch.setattr(run, "taken_up", lambda path: tmp_path / ".ends.partial" if path == target else None)
+    monkeypatch.setattr(run.Capture, "open", lambda _: left)
+    made = run._gone_on_with(options, target)
+    assert (made.output, made.resume) == (target, None)
+    target.mkdir()
+    assert run._gone_on_with(options, target).output == tmp_path / "ends-2"
