@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterable
+from typing import Final
 
 from dlprof.errors import UsageError
 
@@ -12,6 +14,10 @@ NS_PER_US = 1_000
 NS_PER_MS = 1_000_000
 NS_PER_S = 1_000_000_000
 
+MINUS: Final = "−"
+"""U+2212, as wide as the plus sign: a hyphen is not."""
+
+_UNITS: Final = ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "µs"), (1, "ns"))
 _DURATION = re.compile(r"\s*([0-9]+(?:\.[0-9]+)?)\s*(ms|s|m|min|h)?\s*")
 _SECONDS = {"ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
 
@@ -68,16 +74,48 @@ def format_ns(ns: float) -> str:
     size = abs(ns)
     if size >= 120 * NS_PER_S:
         minutes, seconds = divmod(round(size / NS_PER_S), 60)
-        return f"{'-' if ns < 0 else ''}{minutes} min {seconds} s"
+        return f"{MINUS if ns < 0 else ''}{minutes} min {seconds} s"
     for scale, unit in ((NS_PER_S, "s"), (NS_PER_MS, "ms"), (NS_PER_US, "µs")):
         if size >= scale:
-            return f"{ns / scale:.4g} {unit}"
-    return f"{ns:.4g} ns"
+            return minus(f"{ns / scale:.4g} {unit}")
+    return minus(f"{ns:.4g} ns")
 
 
 def format_signed_ns(ns: float) -> str:
     """A difference with its sign: `+6.39 ms`, `−270 µs`."""
-    return f"{'−' if ns < 0 else '+'}{format_ns(abs(ns))}"
+    return f"{MINUS if ns < 0 else '+'}{format_ns(abs(ns))}"
+
+
+def format_signed(value: float, digits: int) -> str:
+    """A bare number with its sign: 3.0826 → `+3.083`, -1.1524 → `−1.152`."""
+    return minus(f"{value:+.{digits}f}")
+
+
+def minus(text: str) -> str:
+    """A number's text with the minus sign in front that all of dlprof's text has (U+2212), instead of a hyphen."""
+    return MINUS + text[1:] if text.startswith("-") else text
+
+
+def common_unit(values_ns: Iterable[float]) -> tuple[int, str]:
+    """The unit in which a column of durations is shown: (nanoseconds of one, its name).
+
+    The largest unit in which the shortest is still at least 1, as long as the longest has no more than six digits before the
+    point: then it is a larger one, and the shortest loses digits.
+    """
+    sizes = [abs(ns) for ns in values_ns if ns and math.isfinite(ns)]
+    if not sizes:
+        return NS_PER_MS, "ms"
+    wanted = next((at for at, (scale, _) in enumerate(_UNITS) if min(sizes) >= scale), len(_UNITS) - 1)
+    while wanted and max(sizes) / _UNITS[wanted][0] >= 1e6:
+        wanted -= 1
+    return _UNITS[wanted]
+
+
+def format_in(ns: float, scale: int) -> str:
+    """A duration in a given unit, without its name: at least four significant digits, never an exponent."""
+    value = ns / scale
+    digits = max(0, 3 - math.floor(math.log10(abs(value)))) if value else 3
+    return minus(f"{value:.{min(digits, 6)}f}")
 
 
 def format_bytes(count: float) -> str:
@@ -90,5 +128,5 @@ def format_bytes(count: float) -> str:
 
 
 def format_change(ratio: float) -> str:
-    """How far a time ratio is from 1, signed: 0.42 → `-58.0 %`, 1.05 → `+5.0 %`."""
-    return f"{(ratio - 1) * 100:+.1f} %"
+    """How far a time ratio is from 1, signed: 0.42 → `−58.0 %`, 1.05 → `+5.0 %`."""
+    return f"{format_signed((ratio - 1) * 100, 1)} %"

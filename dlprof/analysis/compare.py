@@ -131,22 +131,28 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
     """Two recordings side by side: an estimate with a warning, never a verdict and never an interval.
 
     The ratio is that of the median step where both traces mark steps, else that of the busy time (union of all work), and
-    `sentence` says which.
+    `sentence` says which. Recordings of different workloads are not comparable: each side's operators are still counted up, but
+    nothing of one is set against anything of the other.
     """
     a, b = _on_one_basis(_placed(a), _placed(b))
     explained = _explained(a, b)
     item = _single(a, b, explained)
-    explanation = _explanation(a, b, None)
-    differences = (*_same_work(a, b), *traced_work.workloads(a.workload, b.workload))
+    differences = traced_work.workloads(a.workload, b.workload)
+    other = traced_work.other_workload(a.workload, b.workload)
+    if other is not None:
+        item = _unlike(item, other)
+    else:
+        differences = (*_same_work(a, b), *differences)
+    explanation = None if other else _explanation(a, b, None)
     found = [parity.statement(difference) for difference in differences]
-    notes = [SINGLE_RUN, *a.warnings, *b.warnings, *_trace_warnings(a, b), *found]
+    notes = [*([] if other else [SINGLE_RUN]), *a.warnings, *b.warnings, *_trace_warnings(a, b), *found]
     return Comparison(
         workload=workload,
         a=a.side,
         b=b.side,
         items=(item,),
         rows=rows.build(a.exact, b.exact, _units(explained)),
-        kernels=kernels.build(a.exact, b.exact, _units(explained)),
+        kernels=() if other else kernels.build(a.exact, b.exact, _units(explained)),
         explained=explained,
         profiling_overhead=dict.fromkeys(SIDES),
         parity=differences,
@@ -270,6 +276,12 @@ def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> Ite
         f"({format_ns(b_ns)} against {format_ns(a_ns)}); one run each, so no verdict"
     )
     return ItemResult(item, "inconclusive", ratio, a_ns, b_ns, text, warnings=(SINGLE_RUN,))
+
+
+def _unlike(item: ItemResult, names: tuple[str, str]) -> ItemResult:
+    """The item of two recordings of different workloads: their times, but no ratio of them."""
+    text = f"not comparable: A is {names[0]}, B is {names[1]}"
+    return replace(item, verdict="not_comparable", ratio=None, sentence=text, warnings=())
 
 
 def _judged(

@@ -6,6 +6,8 @@ import math
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
+from dlprof.units import MINUS
+
 TOLERANCE: Final = 1e-9
 """Relative difference of numbers that counts as agreement: another release of NumPy or SciPy may round otherwise."""
 
@@ -90,6 +92,8 @@ def _same(stated: object, anew: object) -> bool:
     numbers = [isinstance(value, int | float) and not isinstance(value, bool) for value in (stated, anew)]
     if all(numbers):
         return math.isclose(stated, anew, rel_tol=TOLERANCE, abs_tol=0.0)  # type: ignore[arg-type]
+    if isinstance(stated, str) and isinstance(anew, str):  # an older dlprof wrote a hyphen for the minus sign
+        return stated.replace(MINUS, "-") == anew.replace(MINUS, "-")
     return type(stated) is type(anew) and stated == anew
 
 

@@ -50,6 +50,10 @@ class Stages:
         self._stage, self._stage_started, self._detail = name, time.monotonic(), ""
         if estimate_s is not None:
             self._left[name] = estimate_s
+        self.entered(name)
+
+    def entered(self, name: str) -> None:
+        """A stage has begun, as it is told."""
         self.say(name)
 
     def expect(self, remaining_s: float) -> None:
@@ -63,6 +67,10 @@ class Stages:
     def say(self, text: str) -> None:
         """A line that stays, with the time since the start."""
         self.shown(f"[{time.monotonic() - self._started:6.1f} s] {text}")
+
+    def elapsed_s(self) -> float:
+        """Seconds since the start."""
+        return time.monotonic() - self._started
 
     def remaining_s(self) -> float:
         """Estimated seconds left over all announced stages."""

@@ -3,43 +3,47 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Literal
 
 import msgspec
 import pyarrow as pa
 
 from dlprof.analysis import compare, exhibits
 from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
-from dlprof.api import published
+from dlprof.api import frames, published
 from dlprof.api.findings import of_several, of_two, pairs, stored
 from dlprof.api.findings.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
 from dlprof.names import SIDES, CaptureName, Pair
 from dlprof.protocol import Epoch
+from dlprof.report.text.verdict import factor_words
 from dlprof.store import Capture
 
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 
-@dataclass(frozen=True, slots=True)
-class Records:
-    """Rows of findings that turn into an Arrow table or a pandas data frame (pandas must be installed for that)."""
-
-    rows: tuple[Mapping[str, Any], ...]
-
-    def to_arrow(self) -> pa.Table:
-        """One column a field."""
-        return pa.Table.from_pylist([dict(row) for row in self.rows])
+class ViewResult(View):
+    """A breakdown: `.table` (Arrow), `.to_pandas()`, `.to_polars()`; shows itself in a notebook."""
 
     def to_pandas(self) -> pd.DataFrame:
-        """One column a field. Raises `ImportError` without pandas."""
-        return self.to_arrow().to_pandas()
+        """The table as a data frame; times in ns. Raises `ImportError` without pandas."""
+        return frames.arrow_to_pandas(self.table)
 
-    def __len__(self) -> int:
-        return len(self.rows)
+    def to_polars(self) -> pl.DataFrame:
+        """The table as a data frame; times in ns. Raises `ImportError` without polars."""
+        return frames.arrow_to_polars(self.table)
+
+    def __repr__(self) -> str:
+        return f"<ViewResult: by {self.by}, {self.table.num_rows} rows>"
+
+    def _repr_html_(self) -> str:
+        from dlprof.report import notebook_html
+
+        return notebook_html.view(self)
 
 
 class CaptureResult:
@@ -66,10 +70,35 @@ class CaptureResult:
         """What the trace says of its own completeness."""
         return completeness_of(self._capture, self.events)
 
-    def view(self, by: str = "op", where: Literal["work", "host"] = "work") -> View:
+    def view(self, by: str = "op", where: Literal["work", "host"] = "work") -> ViewResult:
         """A breakdown by op, kernel, layer, phase, step, device, stream or name; where host, of what the host's threads did.
-        Raises `UsageError` for another word."""
-        return view_of(self._capture, *self._events(), by, where)
+        Raises `UsageError` for another word.
+
+        >>> import dlprof
+        >>> dlprof.load("traces/lenet-tf-exact").view("phase")
+        <ViewResult: by phase, 7 rows>
+        """
+        found = view_of(self._capture, *self._events(), by, where)
+        return ViewResult(**{one.name: getattr(found, one.name) for one in fields(found)})
+
+    def __repr__(self) -> str:
+        facts = [self._name, self.side.label, self.manifest.fidelity or "", f"{self._count} events"]
+        return f"<CaptureResult: {', '.join(fact for fact in facts if fact)}>"
+
+    def _repr_html_(self) -> str:
+        from dlprof.report import notebook_html
+
+        facts = {"device": self.side.device, "fidelity": self.manifest.fidelity or "unknown", "events": self._count}
+        title = f"{self._name}: {self.side.label}" if self._name else self.side.label
+        return notebook_html.capture(title, facts, self.view())
+
+    @property
+    def _name(self) -> str:
+        return self.manifest.described.name
+
+    @property
+    def _count(self) -> int:
+        return self.manifest.trace.events if self.manifest.trace else self.events.num_rows
 
     def _events(self) -> tuple[pa.Table, Mapping[str, int]]:
         if self._placed is None:
@@ -91,33 +120,33 @@ class ComparisonResult:
     @property
     def verdict(self) -> str:
         """faster | slower | equivalent | negligible | inconclusive | not_comparable, of B seen from A."""
-        return self.items[0].verdict if self.items else "inconclusive"
+        return self.found.items[0].verdict if self.found.items else "inconclusive"
 
     @property
     def ratio(self) -> Ratio | None:
         """Time of B ÷ time of A with its interval, of the headline item."""
-        return self.items[0].ratio if self.items else None
+        return self.found.items[0].ratio if self.found.items else None
 
     @property
     def sentence(self) -> str:
         """The verdict in words."""
-        return self.items[0].sentence if self.items else "nothing was timed"
+        return self.found.items[0].sentence if self.found.items else "nothing was timed"
 
     @property
-    def items(self) -> tuple[ItemResult, ...]:
-        """All timed items, the headline first."""
-        return self.found.items
+    def items(self) -> frames.Frame[ItemResult]:
+        """All timed items, the headline first: `.items[0].verdict`, `.items.to_pandas()`."""
+        return frames.items(self.found.items)
 
     @property
-    def rows(self) -> Records:
+    def rows(self) -> frames.Records:
         """The side-by-side breakdown, times in ns."""
-        return Records(tuple(asdict(row) for row in self.found.rows))
+        return frames.Records(tuple(asdict(row) for row in self.found.rows))
 
     @property
-    def ledger(self) -> Records | None:
+    def ledger(self) -> frames.Records | None:
         """The lines of the ledger, ns a step, which sum to the gap between the traced steps; None without traces."""
         ledger = self.found.ledger
-        return None if ledger is None else Records(tuple(asdict(line) for line in ledger.lines))
+        return None if ledger is None else frames.Records(tuple(asdict(line) for line in ledger.lines))
 
     @property
     def captures(self) -> dict[str, CaptureResult]:
@@ -151,10 +180,26 @@ class ComparisonResult:
                 return capture.manifest.epochs
         return ()
 
+    def __repr__(self) -> str:
+        return f"<ComparisonResult: {self.found.b.label} {_verdict_words(self.found)}>"
+
     def _repr_html_(self) -> str:
         from dlprof.report.html import document
 
         return document.notebook(self.found)
+
+
+def _verdict_words(found: Comparison) -> str:
+    """`slower than TensorFlow 2.21.0 (graph), lenet: 2.281 [1.05, 5.639], 4 trials`."""
+    first = found.items[0] if found.items else None
+    word = first.verdict.replace("_", " ") if first else "nothing timed"
+    link = "than" if word in ("faster", "slower") else "against"
+    named = f", {found.workload}" if found.workload else ""
+    said = f"{word} {link} {found.a.label}{named}"
+    if first is None or first.ratio is None:
+        return said
+    ratio = first.ratio
+    return f"{said}: {factor_words(ratio)}, {ratio.trials} trial{'' if ratio.trials == 1 else 's'}"
 
 
 def load_run(path: Path) -> ComparisonResult | CaptureResult:

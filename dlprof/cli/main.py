@@ -14,9 +14,11 @@ import traceback
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
+from dlprof.cli import defaults, suggest
 from dlprof.cli.signals import as_interrupts
-from dlprof.cli.terminal import line, say
+from dlprof.cli.terminal import Manner, columns, in_manner, line, say
 from dlprof.errors import DlprofError, of_system
+from dlprof.report.text.layout import at_width
 from dlprof.version import __version__
 
 # verb → (module, one line of help). Order = order of `dlprof --help`.
@@ -40,9 +42,14 @@ VERBS: Final = {
     "doctor": ("doctor", "say what works on this machine, what is missing and how to mend it"),
     "workloads": ("workloads", "list the workloads, their presets and settings"),
     "frameworks": ("frameworks", "list the frameworks, their versions and modes"),
+    "mcp": ("mcp", "answer an assistant's questions about results and traces (Model Context Protocol)"),
+    "completion": ("completion", "print what makes bash, zsh or fish complete dlprof's command lines"),
+    "help": ("help", "explain a verb, or a word of the reports (dlprof help glossary)"),
 }
 
-_EPILOG = """examples:
+EPILOG: Final = """examples:
+  dlprof diff traces/lenet-tf-exact traces/lenet-mxnet-exact
+                                                two recordings that come with the sources, in seconds
   dlprof compare lenet                          TensorFlow against MXNet, with their defaults
   dlprof compare lenet --a tf:graph --b tf:eager
   dlprof capture lenet --framework tf -o my-capture
@@ -54,10 +61,24 @@ where a gate is asked for), 5 not comparable, 130 interrupted."""
 
 
 class Parser(argparse.ArgumentParser):
-    """argparse in dlprof's manner: an error is one line and a hint, exit code 2."""
+    """argparse in dlprof's manner: an error is one line and a hint, exit code 2.
+
+    verb: the parser of the verb that was asked for; itself where none was
+    """
+
+    verb: argparse.ArgumentParser
 
     def error(self, message: str) -> NoReturn:
-        print_error(message, f"{self.prog} --help shows what can be said")
+        told, meant = suggest.of_choice(message)
+        print_error(told, f"{meant}{' ' if meant else ''}{self.prog} --help shows what can be said")
+        raise SystemExit(2)
+
+    def refuse(self, unknown: Sequence[str]) -> NoReturn:
+        """Words that nothing knows: an error, with the option that may have been meant."""
+        options = [option for action in self._actions for option in action.option_strings]
+        meant = suggest.of_options(unknown, options)
+        told = f"unrecognized arguments: {' '.join(unknown)}"
+        print_error(told, f"{meant or ''}{' ' if meant else ''}{self.prog} --help shows what can be said")
         raise SystemExit(2)
 
 
@@ -113,10 +134,11 @@ def build_parser(verb: str | None = None) -> Parser:
     parser = Parser(
         prog="dlprof",
         description="Which deep-learning framework is faster, by how much, how sure that is, and why.",
-        epilog=_EPILOG,
+        epilog=EPILOG,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and which trace reader is active")
+    parser.verb = parser
     verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
     for name, (module, summary) in VERBS.items():
         sub = verbs.add_parser(
@@ -129,8 +151,30 @@ def build_parser(verb: str | None = None) -> Parser:
             loaded = importlib.import_module(f"dlprof.cli.verbs.{module}")
             sub.epilog = loaded.EXAMPLES
             loaded.add_arguments(sub)
+            _add_manner(sub)
             sub.set_defaults(run=loaded.run)
+            parser.verb = sub
     return parser
+
+
+def _add_manner(parser: argparse.ArgumentParser) -> None:
+    """What every verb has."""
+    group = parser.add_argument_group("how it speaks")
+    group.add_argument(
+        "-v", "--verbose", action="store_true", help="nothing folded in reports, every detail of progress"
+    )
+    group.add_argument(
+        "-q", "--quiet", action="store_true", help="no progress on standard error, only errors and results"
+    )
+    group.add_argument(
+        "--progress",
+        choices=["text", "jsonl"],
+        default="text",
+        help="jsonl: progress as one JSON object a line, on standard error",
+    )
+    group.add_argument(
+        "--isolated", action="store_true", help="take no defaults from DLPROF_… variables and pyproject.toml"
+    )
 
 
 def print_error(message: str, hint: str | None) -> None:
@@ -141,10 +185,24 @@ def print_error(message: str, hint: str | None) -> None:
 
 
 def _run(words: list[str]) -> int:
+    if not words:
+        words = ["help"]
     verb = next((word for word in words if not word.startswith("-")), None)
-    arguments = build_parser(verb).parse_args(_before_command(verb, words))
+    parser = build_parser(verb)
+    before = list(_before_command(verb, words))
+    if verb in VERBS:
+        added, told = defaults.of(verb, parser.verb, before)
+        at = before.index(verb) + 1
+        before[at:at] = added
+        if told and not {"-q", "--quiet"} & set(before):
+            say(told)
+    arguments, unknown = parser.parse_known_args(before)
+    if unknown:
+        assert isinstance(parser.verb, Parser)
+        parser.verb.refuse(unknown)
     arguments.command = words[words.index("--") + 1 :] if _has_command(verb, words) else None
-    code: int = arguments.run(arguments)
+    with in_manner(Manner(arguments.quiet, arguments.verbose, arguments.progress)), at_width(columns()):
+        code: int = arguments.run(arguments)
     sys.stdout.flush()
     return code
 

@@ -53,6 +53,13 @@ def add_set(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_brief_argument(parser: argparse.ArgumentParser) -> None:
+    """For verbs that say what was found."""
+    parser.add_argument(
+        "--brief", action="store_true", help="with --format json: verdict, causes, checks and next steps, below 4 kB"
+    )
+
+
 def add_pair_argument(parser: argparse.ArgumentParser) -> None:
     """For verbs that look at a result."""
     parser.add_argument(

@@ -5,14 +5,20 @@ Names in them come from others: their control characters are written out.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import shutil
 import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from types import TracebackType
 from typing import TYPE_CHECKING, Final, Self
 
 from dlprof.api.progress import Stages
-from dlprof.report.text.layout import neutral
+from dlprof.report.text.layout import WIDTH, neutral
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -48,6 +54,44 @@ def say(text: str) -> None:
         print(line, file=sys.stderr, flush=True)  # noqa: T201
 
 
+@dataclass(frozen=True, slots=True)
+class Manner:
+    """How a command speaks while it works.
+
+    quiet: no progress at all
+    verbose: each detail of progress, and nothing folded in reports
+    progress: text, or jsonl (one JSON object a line)
+    """
+
+    quiet: bool = False
+    verbose: bool = False
+    progress: str = "text"
+
+
+_USUAL: Final = Manner()
+_manner: ContextVar[Manner] = ContextVar("manner", default=_USUAL)
+
+
+@contextmanager
+def in_manner(manner: Manner) -> Iterator[None]:
+    """Commands inside the block speak so."""
+    token = _manner.set(manner)
+    try:
+        yield
+    finally:
+        _manner.reset(token)
+
+
+def verbose() -> bool:
+    """Whether nothing is to be folded."""
+    return _manner.get().verbose
+
+
+def columns() -> int:
+    """Columns of the terminal that standard output is; 80 where it is none, so that files and pipes get the same words."""
+    return shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDTH
+
+
 class Progress(Stages):
     """The stages of a job, shown: `with Progress() as p: p.stage("trials", 120); p.say("…"); p.detail("…")`.
 
@@ -56,10 +100,13 @@ class Progress(Stages):
 
     def __init__(self) -> None:
         super().__init__()
+        self._manner = _manner.get()
         self._live: Live | None = None
         self._console: Console | None = None
 
     def __enter__(self) -> Self:
+        if self._manner != _USUAL:
+            return self
         if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
             from rich.console import Console
             from rich.live import Live
@@ -74,7 +121,41 @@ class Progress(Stages):
             self._live.stop()
             self._live = None
 
+    def plan(self, stages: dict[str, float]) -> None:
+        super().plan(stages)
+        self._event("plan", stages=stages)
+
+    def entered(self, name: str) -> None:
+        if self._manner.progress == "jsonl":
+            self._event("stage", name=name, left_s=round(self.remaining_s(), 1))
+        else:
+            self.say(name)
+
+    def expect(self, remaining_s: float) -> None:
+        super().expect(remaining_s)
+        self._event("left", left_s=round(self.remaining_s(), 1))
+
+    def detail(self, text: str) -> None:
+        super().detail(text)
+        self._event("detail", text=text)
+        if self._manner.verbose and not self._manner.quiet and self._manner.progress == "text":
+            say(f"           {text}")
+
+    def say(self, text: str) -> None:
+        if self._manner.progress == "jsonl":
+            self._event("said", text=text)
+        else:
+            super().say(text)
+
+    def _event(self, event: str, **values: object) -> None:
+        """One line for programs (report/schemas/progress.schema.json); nothing where people read."""
+        if self._manner.progress != "jsonl" or self._manner.quiet:
+            return
+        say(json.dumps({"event": event, "elapsed_s": round(self.elapsed_s(), 3), **values}, ensure_ascii=True))
+
     def shown(self, line: str) -> None:
+        if self._manner.quiet:
+            return
         if self._console is not None:
             self._console.print(neutral(line), markup=False)
         else:

@@ -144,7 +144,9 @@ def events(table: pa.Table, title: str) -> Iterator[bytes]:
     yield b"\n ]\n}\n"
 
 
-def json_schema(kind: Literal["comparison", "ranking", "view", "detail", "study", "ranks"]) -> dict[str, Any]:
+def json_schema(
+    kind: Literal["comparison", "ranking", "view", "detail", "study", "ranks", "brief", "progress"],
+) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what `comparison`, `view` and the rooms beside them write, as shipped in the package."""
     text = resources.files("dlprof.report").joinpath(f"schemas/{kind}.schema.json").read_text(encoding="utf-8")
     value: dict[str, Any] = json.loads(text)

@@ -14,7 +14,7 @@ from typing import Final
 from dlprof.analysis.model import Comparison, GateState, ItemResult
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.report.text import comparison_text, gate_text, ledger_text, ranking_text
-from dlprof.report.text.layout import neutral
+from dlprof.report.text.layout import WIDTH, at_width, neutral
 from dlprof.report.text.verdict import headline, item_words, percent
 from dlprof.units import format_ns
 
@@ -38,13 +38,17 @@ def comparison(found: Comparison) -> str:
     ledger = ledger_text.lines(found.ledger, colour=False)
     if ledger:
         parts.append(_folded("Why: where the time of a step goes", "\n".join(ledger).strip("\n")))
-    return _whole(parts, comparison_text.comparison(found))
+    with at_width(WIDTH):
+        report = comparison_text.comparison(found)
+    return _whole(parts, report)
 
 
 def ranking(found: Ranking) -> str:
     """A ranking: each side's gate, the order, and the whole report folded."""
     gates = [_strong(sentence) for _, sentence in gate_text.of_several(found)]
-    return _whole([*gates, _plain(f"{found.statement}.")], ranking_text.ranking(found))
+    with at_width(WIDTH):
+        report = ranking_text.ranking(found)
+    return _whole([*gates, _plain(f"{found.statement}.")], report)
 
 
 def _whole(parts: Sequence[str], report: str) -> str:

@@ -47,8 +47,10 @@ def test_the_public_names_are_those_in_all():
     import dlprof
 
     assert sorted(dlprof.__all__) == [
-        "CaptureResult", "ComparisonResult", "Records", "StudyCell", "StudyResult", "__version__", "load",
+        "CaptureResult", "ComparisonResult", "DlprofError", "Frame", "RankingResult", "Records", "StudyCell", "StudyItem",
+        "StudyResult", "ViewResult", "__version__", "compare", "diff", "load",
     ]  # fmt: skip
+    assert dir(dlprof) == sorted(dlprof.__all__)
     for name in dlprof.__all__:
         assert getattr(dlprof, name) is not None
     with pytest.raises(AttributeError, match="no attribute 'compute'"):

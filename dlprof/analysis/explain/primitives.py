@@ -16,6 +16,7 @@ import numpy as np
 
 from dlprof.analysis.explain.verbose import Verbose
 from dlprof.analysis.facts import Primitive, Reason
+from dlprof.units import minus
 
 _NAMES: Final = {
     "pooling_v2": "pooling",
@@ -165,9 +166,10 @@ def _statement(found: list[Primitive], by_reason: Mapping[Reason, float], absent
         return f"{' and '.join(absent)} printed no oneDNN lines: nothing can be said about its primitives"
     if not found:
         return "no primitive was executed"
-    parts = [f"{reason} {ns / 1e6:+.3g} ms" for reason, ns in sorted(by_reason.items(), key=lambda item: -abs(item[1]))]
+    ordered = sorted(by_reason.items(), key=lambda item: -abs(item[1]))
+    parts = [f"{reason} {minus(f'{ns / 1e6:+.3g}')} ms" for reason, ns in ordered]
     top = found[0]
     where = f"{top.primitive} {top.prop} {top.problem}".replace("  ", " ")
     kinds = f"{top.a_implementation or 'nothing'} in A, {top.b_implementation or 'nothing'} in B"
-    most = f"most in {where} ({kinds}, {top.delta_ns / 1e6:+.3g} ms)"
+    most = f"most in {where} ({kinds}, {minus(f'{top.delta_ns / 1e6:+.3g}')} ms)"
     return f"oneDNN's part of the difference per step: {', '.join(parts)}; {most}"

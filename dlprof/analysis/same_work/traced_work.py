@@ -269,6 +269,30 @@ def workloads(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[Finding, ...]
     return tuple(found)
 
 
+def other_workload(a: Mapping[str, Any], b: Mapping[str, Any]) -> tuple[str, str] | None:
+    """The names of two workloads of dlprof's that are not the same one; None for the same, and for what is none (a script)."""
+    if a.get("kind") is None or b.get("kind") is None or a.get("name") == b.get("name"):
+        return None
+    return str(a.get("name")), str(b.get("name"))
+
+
+def telling(found: Sequence[Finding]) -> list[Finding]:
+    """What `workloads` found, that first which says most of how the work differs: its kind and sizes before single layers."""
+
+    def place(one: Finding) -> tuple[bool, int, bool, str]:
+        key = one["where"]
+        at = next((n for n, start in enumerate(_TELLING) if key.startswith(start)), len(_TELLING))
+        return one["blocks"] != "yes" and key != "name", at, "absent" in (one["a"], one["b"]), key
+
+    return sorted(found, key=place)
+
+
+_TELLING: Final = (
+    *("name", "kind", "task", "run.batch_size", "data.dataset", "model.dtype"),
+    *("optimizer.op", "optimizer.learning_rate", "loss.op", "model.input", "model.layers", "items"),
+)
+
+
 def _flat(prefix: str, value: Any) -> list[tuple[str, str]]:
     if isinstance(value, Mapping):
         return [pair for key, inner in value.items() for pair in _flat(f"{prefix}.{key}".lstrip("."), inner)]

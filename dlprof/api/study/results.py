@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any, Final
 
@@ -11,12 +11,13 @@ import pyarrow as pa
 
 from dlprof.analysis.model import ItemResult
 from dlprof.api import results
-from dlprof.api.results import CaptureResult, ComparisonResult, Records
+from dlprof.api.frames import Frame, Records, item_row
+from dlprof.api.results import CaptureResult, ComparisonResult
 from dlprof.api.study import result_directory
 from dlprof.capture.machine import monitors
 from dlprof.capture.machine.monitors import MONITORS_FILE
 from dlprof.errors import StoreError
-from dlprof.names import SIDES, Item
+from dlprof.names import SIDES
 from dlprof.protocol import Epoch
 from dlprof.store import MANIFEST_FILE
 from dlprof.study import CellRecord, StudyRecord
@@ -61,6 +62,13 @@ class StudyCell:
         return None if file is None else monitors.read(file)
 
 
+@dataclass(frozen=True, slots=True)
+class StudyItem(ItemResult):
+    """A timed item of one of a study's cells."""
+
+    cell: StudyCell | None = None
+
+
 class StudyResult:
     """A study: `.cells`, `.items` and `.epochs` (Records over all cells), `.record` (study.json)."""
 
@@ -81,17 +89,30 @@ class StudyResult:
         raise StoreError(f"{self.path}: no cell {name!r}", hint=f"there are: {', '.join(c.id for c in self.cells)}")
 
     @property
-    def items(self) -> Records:
-        """One row an item of a comparison, over all cells that left one.
+    def items(self) -> Frame[StudyItem]:
+        """The items of all cells that left a comparison: as those of a comparison, each with its `cell`.
 
         Columns: what the cell is, ratio (time of B ÷ time of A), low, high, confidence, verdict, q, medians in ns.
         """
-        return Records(tuple(row for cell, found in self._comparisons() for row in _items(cell, found)))
+        found = [(cell, result, at) for cell, result in self._comparisons() for at in range(len(result.found.items))]
+        return Frame(
+            [_study_item(cell, result.found.items[at]) for cell, result, at in found],
+            [_item_row(cell, result, at) for cell, result, at in found],
+        )
 
     @property
     def epochs(self) -> Records:
         """One row a trained epoch of a traced run, over all cells: side, epoch, traced, wall_ns, losses and accuracies."""
         return Records(tuple(row for cell in self.cells if cell.has_result for row in _epochs(cell)))
+
+    def __repr__(self) -> str:
+        done = sum(cell.status == "done" for cell in self.record.cells)
+        return f"<StudyResult: {self.record.title}, {done} of {len(self.record.cells)} cells done>"
+
+    def _repr_html_(self) -> str:
+        from dlprof.report import notebook_html
+
+        return notebook_html.study(self.record)
 
     def _comparisons(self) -> Iterator[tuple[StudyCell, ComparisonResult]]:
         for cell in self.cells:
@@ -123,38 +144,17 @@ def _about(cell: StudyCell) -> dict[str, Any]:
     }
 
 
-def _items(cell: StudyCell, found: ComparisonResult) -> Iterator[dict[str, Any]]:
+def _study_item(cell: StudyCell, item: ItemResult) -> StudyItem:
+    return StudyItem(**{one.name: getattr(item, one.name) for one in fields(item)}, cell=cell)
+
+
+def _item_row(cell: StudyCell, found: ComparisonResult, at: int) -> dict[str, Any]:
     sides = {
         f"{name}{suffix}": getattr(side, key)
         for name, side in zip(SIDES, (found.found.a, found.found.b), strict=True)
         for suffix, key in (("", "label"), ("_framework", "framework"), ("_version", "version"), ("_mode", "mode"))
     }
-    for at, item in enumerate(found.items):
-        yield {**_about(cell), **sides, **_names(item.item), "headline": at == 0, **_numbers(item)}
-
-
-def _names(item: str) -> dict[str, Any]:
-    """`matmul[call=study,size=50]` → task matmul, variant study, size 50."""
-    named = Item.parse(item)
-    return {"item": item, "task": named.task, "variant": named.variant, "size": named.size}
-
-
-def _numbers(item: ItemResult) -> dict[str, Any]:
-    ratio: Mapping[str, Any] = asdict(item.ratio) if item.ratio else {}
-    return {
-        "verdict": item.verdict,
-        "ratio": ratio.get("estimate"),
-        "low": ratio.get("low"),
-        "high": ratio.get("high"),
-        "confidence": ratio.get("confidence"),
-        "p": item.p,
-        "q": item.q,
-        "trials": ratio.get("trials"),
-        "a_median_ns": item.a_median_ns,
-        "b_median_ns": item.b_median_ns,
-        "sentence": item.sentence,
-        "warnings": "; ".join(item.warnings),
-    }
+    return {**_about(cell), **sides, **item_row(found.found.items[at], headline=at == 0)}
 
 
 def _epochs(cell: StudyCell) -> Iterator[dict[str, Any]]:

@@ -33,12 +33,13 @@ Many items (an op workload) are judged as one family: as many trials as fit into
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     from dlprof.cli import design, scripts
-    from dlprof.cli.options import add_run_arguments
+    from dlprof.cli.options import add_brief_argument, add_run_arguments
 
     add_run_arguments(parser, workload="?")
     _add_sides(parser)
     design.add_arguments(parser)
     _add_ways(parser)
+    add_brief_argument(parser)
     scripts.add_arguments(parser)
     add_output(parser)
 
@@ -86,11 +87,13 @@ def _add_ways(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.cli import forge, scripts
     from dlprof.cli.output import though_unread
+    from dlprof.report import formats
 
+    formats.check(arguments.format, arguments.brief)
     made, code = found(arguments, of_scripts=scripts.are_asked(arguments))
     forge.tell(made)
     with though_unread():
-        show_found(made, arguments.format)
+        show_found(made, arguments.format, brief=arguments.brief)
     return code
 
 
@@ -122,26 +125,24 @@ def _compare(arguments: argparse.Namespace) -> tuple[Comparison | Ranking, int]:
     return found, code
 
 
-def show_found(found: Comparison | Ranking, form: str) -> None:
+def show_found(found: Comparison | Ranking, form: str, *, brief: bool = False) -> None:
     """The findings on standard output, as text, json, csv or markdown."""
     from dlprof.analysis.timing.ranking import Ranking
     from dlprof.cli.output import deliver, show
+    from dlprof.cli.terminal import verbose
     from dlprof.cli.verbs.show import colour
-    from dlprof.report import csv, json, markdown, ranking_json
+    from dlprof.report import formats
     from dlprof.report.text import comparison_text, ranking_text
 
-    if form == "markdown":
-        deliver(markdown.ranking(found) if isinstance(found, Ranking) else markdown.comparison(found), None)
+    if form != "text" and isinstance(found, Ranking):
+        deliver(formats.ranking(found, form, brief=brief), None)
+    elif form != "text" and not isinstance(found, Ranking):
+        deliver(formats.comparison(found, form, brief=brief), None)
     elif isinstance(found, Ranking):
-        if form == "text":
-            folder = next((one.facts.folder for one in found.comparisons.values()), None)
-            show(ranking_text.ranking(found, folder=folder or "", colour=colour()), colour=colour())
-        else:
-            deliver(ranking_json.ranking(found) if form == "json" else csv.ranking(found), None)
-    elif form == "text":
-        show(comparison_text.comparison(found, colour=colour()), colour=colour())
+        folder = next((one.facts.folder for one in found.comparisons.values()), None)
+        show(ranking_text.ranking(found, folder=folder or "", colour=colour()), colour=colour())
     else:
-        deliver(json.comparison(found) if form == "json" else csv.comparison(found), None)
+        show(comparison_text.comparison(found, colour=colour(), verbose=verbose()), colour=colour())
 
 
 def _defaults(arguments: argparse.Namespace) -> CompareOptions:

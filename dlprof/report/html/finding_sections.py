@@ -10,9 +10,9 @@ from dlprof.analysis.same_work import parity
 from dlprof.names import SIDES
 from dlprof.report.html import plots, waterfall
 from dlprof.report.html.parts import Cell, Section, figure, ms, number, paragraphs, section, table
-from dlprof.report.text import bridge_text, kernels_text, ledger_text, trust_text
+from dlprof.report.text import bridge_text, kernels_text, ledger_text, trust_text, work_text
 from dlprof.report.text.breakdown_text import per_unit
-from dlprof.report.text.comparison_text import BEGINNINGS, RECORDED, imported
+from dlprof.report.text.comparison_text import BEGINNINGS, imported
 from dlprof.report.text.verdict import interval_words, item_words, percent
 from dlprof.report.text.view_text import unknown_words
 from dlprof.units import NS_PER_MS
@@ -33,7 +33,7 @@ def timings(found: Comparison, exhibits: Exhibits) -> Section:
         )
         for item in found.items
     ]
-    recorded = all(item.item in RECORDED for item in found.items)
+    recorded = work_text.recorded(found)
     caption = "From the recordings: profiled, one run each" if recorded else "Median of one unit of work, profiler off"
     caption = f"Times as {imported(found)} has them (median of one)" if imported(found) else caption
     titles = ("One", "A, ms", "B, ms", "B ÷ A", "Interval of the change", "Verdict on B")
@@ -174,7 +174,7 @@ def same_work(found: Comparison) -> Section:
     rows = [(parity.statement(entry), entry.get("blocks", "no")) for entry in found.parity]
     if rows:
         return section("parity", "Same work?", table("Differences", ("Difference", "Forbids a verdict"), rows))
-    recorded = bool(found.items) and found.items[0].item in RECORDED
+    recorded = work_text.recorded(found)
     text = "Not checked: these are two recordings." if recorded else "No difference was found in what was compared."
     text = "Not checked: these are others' numbers." if imported(found) else text
     return section("parity", "Same work?", paragraphs([text]))

@@ -1,4 +1,4 @@
-"""The breakdown of A beside B as a table of 80 columns: largest difference first, small rows folded into one line."""
+"""The breakdown of A beside B as a table: largest difference first, small rows folded into one line."""
 
 from __future__ import annotations
 
@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from typing import Final
 
 from dlprof.analysis.model import Comparison, Row
-from dlprof.report.text.layout import Column, heading, paragraph, shortened_path, table
+from dlprof.report.text.layout import Column, heading, paragraph, table
 from dlprof.report.text.verdict import percent
-from dlprof.units import NS_PER_MS
+from dlprof.units import NS_PER_MS, format_signed, format_signed_ns
 
 ROWS: Final = 20
 LEVEL: Final = 0.05
@@ -51,14 +51,14 @@ def lines(found: Comparison, *, colour: bool, limit: int = ROWS) -> list[str]:
         sums.insert(0, (f"{len(folded)} smaller row{'s' if len(folded) > 1 else ''}", folded))
     if any(row.low_ns is not None for row in found.rows):
         body = [_tested_cells(row, a, b) for row in shown] + [(*_sum(*one, a, b)[:4], "", "") for one in sums]
-        return title + table(_tested_columns(), body) + _tested_legend(found)
+        return title + table(_tested_columns(), body) + _tested_legend(found) + _not_the_wall(found)
     body = [_cells(row, a, b) for row in shown] + [_sum(*one, a, b) for one in sums]
-    return title + table(_columns(), body) + _legend(found)
+    return title + table(_columns(), body) + _legend(found) + _not_the_wall(found)
 
 
 def _columns() -> list[Column]:
     return [
-        Column("op · phase · layer", 30, right=False),
+        Column("op · phase · layer", 30, right=False, path=True),
         Column("A ms", 8),
         Column("B ms", 8),
         Column("B−A ms", 9),
@@ -72,7 +72,7 @@ def _columns() -> list[Column]:
 def _tested_columns() -> list[Column]:
     """With traced replicates: interval and q in place of shares and calls, which the other forms of output keep."""
     return [
-        Column("op · phase · layer", 28, right=False),
+        Column("op · phase · layer", 28, right=False, path=True),
         Column("A ms", 8),
         Column("B ms", 8),
         Column("B−A ms", 8),
@@ -108,10 +108,10 @@ def label(row: Row) -> str:
 
 def _cells(row: Row, a: _Scale, b: _Scale) -> tuple[str, ...]:
     return (
-        shortened_path(label(row), _columns()[0].width),
+        label(row),
         "–" if row.a_ns is None else f"{a.ms(row.a_ns):.3f}",
         "–" if row.b_ns is None else f"{b.ms(row.b_ns):.3f}",
-        f"{b.ms(row.b_ns) - a.ms(row.a_ns):+.3f}",
+        format_signed(b.ms(row.b_ns) - a.ms(row.a_ns), 3),
         "–" if row.a_ns is None else f"{a.share(row.a_ns) * 100:.1f}",
         "–" if row.b_ns is None else f"{b.share(row.b_ns) * 100:.1f}",
         "–" if row.a_ns is None else a.calls(row.a_count),
@@ -121,7 +121,8 @@ def _cells(row: Row, a: _Scale, b: _Scale) -> tuple[str, ...]:
 
 def _tested_cells(row: Row, a: _Scale, b: _Scale) -> tuple[str, ...]:
     known = row.low_ns is not None and row.high_ns is not None
-    interval = f"[{a.ms(row.low_ns):+.3f}, {a.ms(row.high_ns):+.3f}]" if known else "–"
+    ends = [format_signed(a.ms(ns), 3) for ns in (row.low_ns, row.high_ns)]
+    interval = f"[{', '.join(ends)}]" if known else "–"
     return (*_cells(row, a, b)[:4], interval, "–" if row.q is None else _q(row.q))
 
 
@@ -139,7 +140,7 @@ def _tested_legend(found: Comparison) -> list[str]:
     tested = [row for row in found.rows if row.q is not None]
     differ = sum(row.q <= LEVEL for row in tested if row.q is not None)
     text = (
-        f"ms: self time {per_unit(found)}, mean of the traced runs; interval: 95 %, row by row; q: Benjamini-Hochberg over "
+        f"ms: self time {per_unit(found)}, means over the traced steps; interval: 95 %, row by row; q: Benjamini-Hochberg over "
         f"the table, * where at most .05: {differ} of {len(tested)} rows differ."
     )
     if len(tested) < len(found.rows):
@@ -156,7 +157,7 @@ def _sum(name: str, rows: Sequence[Row], a: _Scale, b: _Scale) -> tuple[str, ...
         name,
         f"{a.ms(a_ns):.3f}",
         f"{b.ms(b_ns):.3f}",
-        f"{b.ms(b_ns) - a.ms(a_ns):+.3f}",
+        format_signed(b.ms(b_ns) - a.ms(a_ns), 3),
         f"{a.share(a_ns) * 100:.1f}",
         f"{b.share(b_ns) * 100:.1f}",
         a.calls(sum(row.a_count for row in rows)),
@@ -165,10 +166,25 @@ def _sum(name: str, rows: Sequence[Row], a: _Scale, b: _Scale) -> tuple[str, ...
 
 
 def _legend(found: Comparison) -> list[str]:
+    means = ", means" if found.basis == "step" else ""
     text = (
-        f"ms and n: self time and calls {per_unit(found)}; %: share of the side's op time; –: no such row on that side."
+        f"ms and n: self time and calls {per_unit(found)}{means}; %: share of the side's op time; –: no such row on that "
+        "side."
     )
     split = [label(row) for row in found.rows if row.a_count != row.a_events or row.b_count != row.b_events]
     if split:
         text += " n counts calls; one call may be several recorded events or none of its own."
     return paragraph(text)
+
+
+def _not_the_wall(found: Comparison) -> list[str]:
+    """Why the sum of all rows is not what the ledger's walls differ by; nothing where there is no ledger to hold it against."""
+    if found.ledger is None:
+        return []
+    a, b = _scale(found, "a"), _scale(found, "b")
+    sums = b.total_ns / b.steps - a.total_ns / a.steps
+    return paragraph(
+        f"All rows sum up the operators' own times ({format_signed_ns(sums)}), not the wall time "
+        f"({format_signed_ns(found.ledger.gap_ns)}): what runs at the same time counts twice here, and what lies between "
+        "operators not at all. The table before splits the wall time."
+    )

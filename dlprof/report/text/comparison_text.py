@@ -1,6 +1,6 @@
-"""Findings as terminal text of at most 80 columns: the verdict first, then what it rests on.
+"""Findings as terminal text: the verdict, how sure it is and why, on the first screen; then what it rests on.
 
-The output depends on the findings alone (no terminal probing, no clock), so that golden tests can hold it. Colour
+The output depends on the findings and the width alone (no terminal probing, no clock), so that golden tests can hold it. Colour
 repeats what the words already say. Written without rich: its tables would need fixed widths, no wrapping and no styles
 to be deterministic, and then a dozen lines of layout.py do the same.
 """
@@ -11,18 +11,19 @@ import re
 from collections.abc import Iterable, Mapping
 
 from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
-from dlprof.analysis.same_work import parity
 from dlprof.ingest.anomalies import ANOMALIES
 from dlprof.names import SIDES
 from dlprof.report.text import (
     breakdown_text,
     family_text,
+    first_screen,
     gate_text,
     kernels_text,
     ledger_text,
     primitives_text,
     trust_text,
     view_text,
+    work_text,
 )
 from dlprof.report.text.layout import Colour, Column, heading, paint, paragraph, table, visible
 from dlprof.report.text.verdict import (
@@ -34,7 +35,7 @@ from dlprof.report.text.verdict import (
     speeds_words,
     verdict_word,
 )
-from dlprof.units import format_ns
+from dlprof.units import common_unit, format_in, format_ns
 
 _COLOURS: Mapping[str, Colour] = {
     "faster": "good",
@@ -45,17 +46,22 @@ _COLOURS: Mapping[str, Colour] = {
     "not_comparable": "warn",
 }
 
-_UNSOUND = "UNSOUND: CPU seconds of all threads, not synchronised (median of one)"
-_TIMINGS = "Timings (profiler off, synchronised; median time of one)"
+_UNSOUND = "UNSOUND: CPU seconds of all threads, not synchronised (medians of one)"
+_TIMINGS = "Timings (profiler off, synchronised; medians of one)"
+EVERY = 1_000_000
+"""Rows of a table of which none is folded."""
 BEGINNINGS = "Start and compilation (in no time of a step)"
 """Title of what came before the timed steps."""
 
-RECORDED = ("step", "busy")
-"""Items of a diff of two recordings (analysis.compare.diff), where no parity was checked."""
 
+def comparison(
+    found: Comparison, *, colour: bool = False, rows: int = breakdown_text.ROWS, verbose: bool = False
+) -> str:
+    """A comparison, or a diff of two single runs, as text; `rows` lines of the breakdown, the rest summed up.
 
-def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown_text.ROWS) -> str:
-    """A comparison, or a diff of two single runs, as text; `rows` lines of the breakdown, the rest summed up."""
+    verbose: nothing folded, neither lines of the ledger and the breakdown nor differing settings
+    """
+    rows, parts = (EVERY, EVERY) if verbose else (rows, ledger_text.LINES)
     lines = _verdict(found, colour)
     lines += _items(found, colour)
     if found.facts.unsound:  # the study's own method: nothing was traced and no parity checked
@@ -67,16 +73,15 @@ def comparison(found: Comparison, *, colour: bool = False, rows: int = breakdown
         return "\n".join(lines + _captures((), found.facts.folder, colour, traced=False)) + "\n"
     lines += _trust(found, colour)
     lines += family_text.lines(found, colour=colour)
-    lines += ledger_text.lines(found.ledger, colour=colour)
+    lines += ledger_text.lines(found.ledger, colour=colour, limit=parts)
     lines += ledger_text.matched(found.alignment)
     lines += primitives_text.lines(found, colour=colour)
     lines += breakdown_text.lines(found, colour=colour, limit=rows)
-    lines += kernels_text.lines(found, colour=colour)
+    lines += kernels_text.lines(found, colour=colour, limit=EVERY if verbose else kernels_text.ROWS)
     lines += _explained(found, colour)
     lines += _beginnings(found, colour)
-    lines += _parity(found, colour)
-    told = {warning for item in found.items for warning in item.warnings}
-    lines += messages((text for text in found.warnings if text not in told), "Warnings", colour)
+    lines += work_text.lines(found, colour, verbose=verbose)
+    lines += messages(work_text.warnings(found), "Warnings", colour)
     lines += anomalies(found.anomalies, colour)
     lines += _captures((("A", found.a), ("B", found.b)), found.facts.folder, colour)
     return "\n".join(lines) + "\n"
@@ -115,7 +120,7 @@ def gate_lines(found: Comparison, colour: bool) -> list[str]:
 def _verdict(found: Comparison, colour: bool) -> list[str]:
     lines = gate_lines(found, colour)
     lines += [paint(line, _COLOURS[verdict_word(found)], on=colour) for line in paragraph(headline(found))]
-    lines.append("")
+    lines += [*first_screen.lines(found), ""]
     if found.workload:
         lines += paragraph(f"Workload: {found.workload}")
     for name, side in (("A", found.a), ("B", found.b)):
@@ -129,10 +134,12 @@ def _verdict(found: Comparison, colour: bool) -> list[str]:
 def _items(found: Comparison, colour: bool) -> list[str]:
     if not found.items:
         return []
+    medians = [ns for item in found.items for ns in (item.a_median_ns, item.b_median_ns) if ns is not None]
+    scale, unit = common_unit(medians)
     columns = [
         Column("One", 30, right=False),
-        Column("A", 9),
-        Column("B", 9),
+        Column(f"A {unit}", 9),
+        Column(f"B {unit}", 9),
         Column("Change", 9),
         Column("Verdict", 14),
     ]
@@ -142,16 +149,15 @@ def _items(found: Comparison, colour: bool) -> list[str]:
         body.append(
             (
                 item_words(item.item),
-                _median(item.a_median_ns),
-                _median(item.b_median_ns),
+                _median(item.a_median_ns, scale),
+                _median(item.b_median_ns, scale),
                 change,
                 item.verdict.replace("_", " "),
             )
         )
-    recorded = all(item.item in RECORDED for item in found.items)
-    title = "From the recordings (profiled, one run each)" if recorded else _TIMINGS
+    title = "From the recordings (profiled, one run each; medians)" if work_text.recorded(found) else _TIMINGS
     title = _UNSOUND if found.facts.unsound else title
-    title = f"Times as {imported(found)} has them (median of one)" if imported(found) else title
+    title = f"Times as {imported(found)} has them (medians of one)" if imported(found) else title
     lines = heading(title, colour=colour)
     lines += table(columns, body)
     for at, item in enumerate(found.items):
@@ -177,8 +183,8 @@ def _item_notes(item: ItemResult, *, headline: bool) -> list[str]:
     return lines
 
 
-def _median(value: float | None) -> str:
-    return "n/a" if value is None else format_ns(value)
+def _median(value: float | None, scale: int) -> str:
+    return "n/a" if value is None else format_in(value, scale)
 
 
 def _explained(found: Comparison, colour: bool) -> list[str]:
@@ -221,34 +227,6 @@ def _share(part: Explained | None) -> str:
 
 def _cost(cost: float | None) -> str:
     return "profiling overhead unknown" if cost is None else f"profiling changes a step's time by {percent(1 + cost)}"
-
-
-def _parity(found: Comparison, colour: bool) -> list[str]:
-    lines = heading("Same work?", colour=colour) + _agreement(found)
-    for difference in found.parity:
-        mark = "! " if difference.get("blocks") == "yes" else "  "
-        lines += paragraph(parity.statement(difference), first=f"  {mark}")
-    if found.parity:
-        return lines
-    if found.items and found.items[0].item in RECORDED:
-        return lines + paragraph("Not checked: these are two recordings; compare the counts above.", first="  ")
-    return lines + paragraph("No difference was found in what was compared.", first="  ")
-
-
-def _agreement(found: Comparison) -> list[str]:
-    """How closely the two sides' arrays agree, and which facts are the same."""
-    agreement = found.facts.agreement
-    if agreement is None or not agreement.largest_relative_difference:
-        return []
-    distances = agreement.largest_relative_difference
-    worst = max(distances, key=lambda name: distances[name])
-    text = (
-        f"{len(distances)} arrays compared; largest difference {distances[worst]:.1g} of an array's scale ({worst}); "
-        f"allowed for {agreement.dtype}: {agreement.tolerance.relative:g}"
-    )
-    named = [f"{name} {value}" for name, value in agreement.same_facts.items() if len(value) <= 24]
-    same = paragraph(f"same on both sides: {', '.join(named)}", first="  ", rest="    ") if named else []
-    return [*paragraph(text, first="  ", rest="    "), *same]
 
 
 def messages(texts: Iterable[str], title: str, colour: bool) -> list[str]:

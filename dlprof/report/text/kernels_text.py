@@ -1,4 +1,4 @@
-"""The kernels of two traces as a table of 80 columns: added, gone, more often, less often, and what that costs."""
+"""The kernels of two traces as a table: added, gone, more often, less often, and what that costs."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from typing import Final
 from dlprof.analysis.model import Comparison, KernelRow
 from dlprof.report.text.breakdown_text import per_unit
 from dlprof.report.text.layout import Column, heading, paragraph, table
-from dlprof.units import NS_PER_MS
+from dlprof.units import NS_PER_MS, format_signed
 
 ROWS: Final = 12
 
@@ -40,7 +40,9 @@ def summary(kernels: tuple[KernelRow, ...]) -> str:
         deltas[row.change] = deltas.get(row.change, 0.0) + row.delta_ns / NS_PER_MS
     words = {"added": "added", "gone": "gone", "more": "more often", "less": "less often", "same": "as often"}
     return ", ".join(
-        f"{counts[change]} {word} ({deltas[change]:+.3f} ms)" for change, word in words.items() if counts[change]
+        f"{counts[change]} {word} ({format_signed(deltas[change], 3)} ms)"
+        for change, word in words.items()
+        if counts[change]
     )
 
 

@@ -1,4 +1,7 @@
-"""Plain text in 80 columns: aligned tables, wrapped paragraphs, colour as a second cue, no control characters."""
+"""Plain text of a given width: aligned tables, wrapped paragraphs, colour as a second cue, no control characters.
+
+The width is 80 columns wherever nobody says otherwise (`at_width`), so that files, pipes and tests always get the same words.
+"""
 
 from __future__ import annotations
 
@@ -6,13 +9,24 @@ import itertools
 import re
 import textwrap
 import unicodedata
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass, replace
 from typing import Final, Literal
 
+from dlprof.units import MINUS
+
 WIDTH: Final = 80
+"""Columns of a report where nobody says otherwise, and the fewest."""
+WIDEST_PROSE: Final = 100
+"""Columns of a paragraph, however wide the terminal is: longer lines are hard to read."""
 LONGEST_NAME: Final = 1000
 """Characters of one text that a table looks at: a name may have thousands, a column has 80 cells."""
+
+_width: ContextVar[int] = ContextVar("width", default=WIDTH)
+_NEGATIVE: Final = re.compile(r"(?<![^\s\[(])-(?=\d[\d.]*\s?(%|ns|µs|ms|s|min)(?!\w))")
+"""The hyphen of a negative quantity, such as sentences of older results have it."""
 
 _QUANTITY: Final = re.compile(r"(\d) (%|ns|µs|ms|s|min|steps?|trials?)(?!\w)")
 """A number and its unit, which a line break must not part."""
@@ -23,11 +37,32 @@ _ANSI: Final = {"good": "32", "bad": "31", "warn": "33", "head": "1", "dim": "2"
 
 @dataclass(frozen=True, slots=True)
 class Column:
-    """One column: its title, its width in cells, and whether its text is set to the right."""
+    """One column of a table.
+
+    width: in cells; where the report is wider than 80, a column of words grows as far as its longest text needs
+    right: whether its text is set to the right, as numbers are
+    path: whether a text that is too long loses the beginning of its last word instead of its end
+    """
 
     title: str
     width: int
     right: bool = True
+    path: bool = False
+
+
+def width() -> int:
+    """Columns of the report that is being written."""
+    return _width.get()
+
+
+@contextmanager
+def at_width(columns: int) -> Iterator[None]:
+    """Reports that are written inside the block use this many columns; never fewer than 80."""
+    token = _width.set(max(columns, WIDTH))
+    try:
+        yield
+    finally:
+        _width.reset(token)
 
 
 def paint(text: str, colour: Colour, *, on: bool) -> str:
@@ -100,21 +135,38 @@ def _cut(text: str, width: int) -> str:
 
 def table(columns: Sequence[Column], rows: Iterable[Sequence[str]]) -> list[str]:
     """Lines of a table: titles, a rule, the rows. Columns are one space apart."""
+    rows = [tuple(row) for row in rows]
+    columns = _grown(columns, rows)
     lines = [_line(columns, [c.title for c in columns]), " ".join("─" * c.width for c in columns)]
     lines.extend(_line(columns, row) for row in rows)
     return lines
 
 
+def _grown(columns: Sequence[Column], rows: Sequence[Sequence[str]]) -> Sequence[Column]:
+    """The columns of words as wide as their texts need, the first before the others, as far as the report is wider than 80."""
+    room = width() - WIDTH
+    grown = []
+    for at, column in enumerate(columns):
+        needed = max((cells(visible(row[at][:LONGEST_NAME])) for row in rows), default=0)
+        more = 0 if column.right else max(0, min(room, needed - column.width))
+        room -= more
+        grown.append(replace(column, width=column.width + more))
+    return grown
+
+
 def _line(columns: Sequence[Column], row: Sequence[str]) -> str:
-    fields = (fit(text, c.width, right=c.right) for c, text in zip(columns, row, strict=True))
+    shown = (shortened_path(text, c.width) if c.path else text for c, text in zip(columns, row, strict=True))
+    fields = (fit(text, c.width, right=c.right) for c, text in zip(columns, shown, strict=True))
     return " ".join(fields).rstrip()
 
 
 def paragraph(text: str, *, first: str = "", rest: str | None = None) -> list[str]:
     """A wrapped paragraph; `first` starts its first line, `rest` (default: as many blanks) the others."""
     follow = " " * len(first) if rest is None else rest
-    kept = unbroken(visible(text))
-    wrapped = textwrap.wrap(kept, WIDTH, initial_indent=first, subsequent_indent=follow, break_on_hyphens=False)
+    kept = unbroken(_NEGATIVE.sub(MINUS, visible(text)))
+    wrapped = textwrap.wrap(
+        kept, min(width(), WIDEST_PROSE), initial_indent=first, subsequent_indent=follow, break_on_hyphens=False
+    )
     return [line.replace("\u00a0", " ") for line in wrapped] or [first.rstrip()]
 
 

@@ -1,4 +1,4 @@
-"""The ledger as a table of 80 columns: where the difference between the two walls comes from, with bars as a second cue."""
+"""The ledger as a table: where the difference between the two walls comes from, with bars as a second cue."""
 
 from __future__ import annotations
 
@@ -7,8 +7,8 @@ from typing import Final
 
 from dlprof.analysis.model import Alignment, Ledger, LedgerLine
 from dlprof.report.text import bridge_text
-from dlprof.report.text.layout import Column, cells, fit, heading, paragraph, shortened_path, table
-from dlprof.units import NS_PER_MS
+from dlprof.report.text.layout import WIDTH, Column, cells, fit, heading, paragraph, table, width
+from dlprof.units import NS_PER_MS, format_signed, minus
 
 LINES: Final = 14
 _LONGEST: Final = 48
@@ -23,7 +23,7 @@ def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str
     """Heading, table, sum and what the ledger says of itself; nothing where there is no ledger."""
     if found is None:
         return []
-    what = "mean traced step's" if found.basis == "step" else "trace's"
+    what, mean = ("mean traced step's", " (mean)") if found.basis == "step" else ("trace's", "")
     shown, folded = _split(found.lines, limit)
     largest = max((abs(line.delta_ns) for line in shown), default=0)
     timed = any(line.low_ns is not None for line in found.lines)
@@ -31,9 +31,9 @@ def lines(found: Ledger | None, *, colour: bool, limit: int = LINES) -> list[str
     if folded:
         name = f"{len(folded)} smaller part{'s' if len(folded) > 1 else ''}"
         body.append(_cells(name, sum(line.a_ns for line in folded), sum(line.b_ns for line in folded), ""))
-    body.append(_cells("wall time", found.a_wall_ns, found.b_wall_ns, ""))
+    body.append(_cells(f"wall time{mean}", found.a_wall_ns, found.b_wall_ns, ""))
     columns = [
-        Column("part", _NAME, right=False),
+        Column("part", _NAME, right=False, path=True),
         Column("A ms", 8),
         Column("B ms", 8),
         Column("B−A ms", 9),
@@ -78,17 +78,18 @@ def _split(found: Sequence[LedgerLine], limit: int) -> tuple[Sequence[LedgerLine
 def _named(line: LedgerLine) -> str:
     """The name, with what one side alone has of it where both fit; the sentence below the table says it in any case. Where a part
     with its phase is too long, the phase stands in front: `optimizer: runtime between operators`, cut at its end."""
-    if line.phase and cells(line.name) > _NAME:
+    room = _NAME + width() - WIDTH
+    if line.phase and cells(line.name) > room:
         return f"{line.phase}: {line.name.removesuffix(f', {line.phase}')}"
     if not line.remark or line.remark.startswith("only"):  # the name says that
         return line.name
     full = f"{line.name}, {line.remark}"
-    return full if cells(full) <= _NAME else line.name
+    return full if cells(full) <= room else line.name
 
 
 def _cells(name: str, a_ns: int, b_ns: int, last: str) -> tuple[str, ...]:
-    delta = (b_ns - a_ns) / NS_PER_MS
-    return shortened_path(name, _NAME), f"{a_ns / NS_PER_MS:.3f}", f"{b_ns / NS_PER_MS:.3f}", f"{delta:+.3f}", last
+    delta = format_signed((b_ns - a_ns) / NS_PER_MS, 3)
+    return name, minus(f"{a_ns / NS_PER_MS:.3f}"), minus(f"{b_ns / NS_PER_MS:.3f}"), delta, last
 
 
 def _last(line: LedgerLine, largest: int, timed: bool) -> str:
@@ -96,7 +97,7 @@ def _last(line: LedgerLine, largest: int, timed: bool) -> str:
         return bar(line.delta_ns, largest)
     if line.low_ns is None or line.high_ns is None:
         return ""
-    return f"[{line.low_ns / NS_PER_MS:+.2f}, {line.high_ns / NS_PER_MS:+.2f}]"
+    return f"[{format_signed(line.low_ns / NS_PER_MS, 2)}, {format_signed(line.high_ns / NS_PER_MS, 2)}]"
 
 
 def bar(delta: float, largest: float) -> str:

@@ -7,7 +7,7 @@ from typing import Final
 from dlprof.analysis.facts import Primitive, Primitives
 from dlprof.analysis.model import Comparison
 from dlprof.report.text.layout import Column, heading, paragraph, table
-from dlprof.units import NS_PER_MS
+from dlprof.units import NS_PER_MS, format_signed
 
 TITLE: Final = "Deeper: what oneDNN says (short runs of their own)"
 CAUTION: Final = "printing costs time and the runs are short: these figures rank reasons, no more"
@@ -55,7 +55,7 @@ def lines(found: Comparison, *, colour: bool, limit: int = ROWS) -> list[str]:
     if not said.primitives or said.absent:
         return out + paragraph(said.statement, first="  ")
     columns = [Column("reason", 60, right=False), Column("B−A ms", 9)]
-    out += table(columns, [(name, f"{ms:+.3f}") for name, ms in by_reason(said)])
+    out += table(columns, [(name, format_signed(ms, 3)) for name, ms in by_reason(said)])
     for primitive in said.primitives[:limit]:
         out += paragraph(_sentence(primitive), first="  ", rest="    ")
     left = said.primitives[limit:]

@@ -28,6 +28,11 @@ def sentences(found: Comparison) -> list[str]:
     return [*said, machine(measured, stand_out=stand_out)] if measured else said
 
 
+def disturbed(one: Disturbance) -> bool:
+    """Whether other programs took so much of the machine during a trial that it counts as disturbed."""
+    return one.other_cpu > BUSY or one.steal > STEAL
+
+
 def machine(measured: Sequence[Disturbance], *, stand_out: bool = False) -> str:
     """What the machine did during the trials (capture.disturbance.between), and whether it was disturbed.
 
@@ -35,12 +40,12 @@ def machine(measured: Sequence[Disturbance], *, stand_out: bool = False) -> str:
     from the others in their timings (stats.disturbances), whatever the machine did; one sentence then says both.
     """
     busy, steal = [one.other_cpu for one in measured], [one.steal for one in measured]
-    disturbed = [n for n, (b, s) in enumerate(zip(busy, steal, strict=True), 1) if b > BUSY or s > STEAL]
+    count = sum(map(disturbed, measured))
     measures = ", ".join(_measures(measured, busy, steal))
-    some = f"The machine was disturbed in {len(disturbed)} of {len(measured)} trials"
+    some = f"The machine was disturbed in {count} of {len(measured)} trials"
     if not stand_out:
-        return f"{some if disturbed else 'The machine was quiet during the trials'}: {measures}."
-    if disturbed:
+        return f"{some if count else 'The machine was quiet during the trials'}: {measures}."
+    if count:
         return f"{some} ({measures}), and some trials stand out by their timings: the warnings name them."
     return f"No other process disturbed the trials ({measures}), yet some stand out by their timings: the warnings name them."
 

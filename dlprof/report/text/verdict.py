@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dlprof.analysis.model import Comparison, Ratio, VerdictWord
+from dlprof.units import format_signed
 
 _ITEMS: Final = {
     "train_block": "training step",
@@ -35,7 +36,8 @@ def headline(comparison: Comparison) -> str:
         return f"No verdict on {comparison.b.label} against {comparison.a.label}: nothing was timed."
     summary = comparison.facts.summary
     sentence = (comparison.items[0].sentence if summary is None else summary).strip()
-    return sentence[:1].upper() + sentence[1:].rstrip(".") + "."
+    first = sentence[:1] if sentence.startswith("not comparable: ") else sentence[:1].upper()
+    return first + sentence[1:].rstrip(".") + "."
 
 
 def ratio_words(comparison: Comparison) -> list[str]:
@@ -50,7 +52,8 @@ def ratio_words(comparison: Comparison) -> list[str]:
         return []
     first, typical = comparison.items[0], comparison.items[0].ratio
     of = f" ({item_words(first.item)})" if len(comparison.items) > 1 else ""
-    said = [f"time of B ÷ time of A{of} = {factor_words(typical)}; {typical.method}"]
+    what = "typical time" if first.mean_ratio is not None else "time"
+    said = [f"{what} of B ÷ {what} of A{of} = {factor_words(typical)}; {typical.method}"]
     if first.mean_ratio is not None:
         said.append(f"mean time of B ÷ mean time of A{of} = {factor_words(first.mean_ratio)}")
     return said
@@ -66,11 +69,11 @@ def percent(ratio: float) -> str:
     """How far a ratio is from 1, signed, with digits enough to tell it from zero: 1.0004 → `+0.04 %`."""
     change = (ratio - 1) * 100
     digits = 1 if abs(change) >= 1 else 2
-    return f"{change:+.{digits}f} %"
+    return f"{format_signed(change, digits)} %"
 
 
 def interval_words(ratio: Ratio) -> str:
-    """`99 % interval [-59.0 %, -57.0 %], 6 trials`, or that there is no interval."""
+    """`99 % interval [−59.0 %, −57.0 %], 6 trials`, or that there is no interval."""
     trials = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}"
     if ratio.low is None or ratio.high is None:
         return f"{trials}, no interval"

@@ -1,11 +1,11 @@
-"""One `show` table as text of 80 columns: key columns on the left, counts and times on the right."""
+"""One `show` table as text: key columns on the left, counts and times on the right."""
 
 from __future__ import annotations
 
 from typing import Final
 
 from dlprof.analysis.model import View
-from dlprof.report.text.layout import WIDTH, Column, cells, heading, paragraph, shortened_path, table, visible
+from dlprof.report.text.layout import Column, cells, heading, paragraph, shortened_path, table, visible, width
 from dlprof.units import NS_PER_MS, format_ns
 
 _TIMES: Final = {
@@ -34,7 +34,7 @@ def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
     shown = found.table if limit is None else found.table.slice(0, limit)
     rows = shown.to_pylist()
     keys = [[_key(row[name]) for name in found.keys] for row in rows]
-    columns = _key_columns(found.keys, keys, WIDTH - sum(column.width + 1 for _, column in measures))
+    columns = _key_columns(found.keys, keys, width() - sum(column.width + 1 for _, column in measures))
     fitted = [_fitted(found.keys, key, columns) for key in keys]
     body = [key + [_cell(name, row[name]) for name, _ in measures] for key, row in zip(fitted, rows, strict=True)]
     out = title + table([*columns, *(column for _, column in measures)], body)

@@ -1,4 +1,4 @@
-"""One `show --view` as text of 80 columns (a table for each of its parts, the columns that matter most), JSON and CSV."""
+"""One `show --view` as text (a table for each of its parts, the columns that matter most), JSON and CSV."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pyarrow as pa
 from dlprof.analysis.model import Detail
 from dlprof.report import csv as report_csv
 from dlprof.report import json as report_json
-from dlprof.report.text.layout import WIDTH, Column, cells, heading, paragraph, table, visible
+from dlprof.report.text.layout import Column, cells, heading, paragraph, table, visible, width
 from dlprof.units import format_bytes, format_ns
 
 _LEFT_OUT: Final = frozenset({"id", "call_id", "reason", "start_ns", "p95_delay_ns", "min_ns", "compute_ns", "p05_ns"})
@@ -91,7 +91,7 @@ def _columns(part: pa.Table, names: list[str], texts: list[list[str]]) -> list[C
         max(cells(visible(text)) for text in [title, *column])
         for title, column in zip(titles, zip(*texts, strict=True), strict=True)
     ]
-    while sum(widths) + len(widths) - 1 > WIDTH:
+    while sum(widths) + len(widths) - 1 > width():
         widest = max((at for at in range(len(names)) if words[at]), key=lambda at: widths[at], default=None)
         if widest is None or widths[widest] <= 4:
             break

@@ -58,7 +58,30 @@ def test_a_trace_reader_that_there_is_not_is_an_error(
     assert hint == "hint: it may be native or python; unset, native where built"
 
 
-@pytest.mark.parametrize("words", [(), ("shwo", "x"), ("show",), ("show", "x", "--by")])
+def test_the_program_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([]) == 0
+    assert "VERB" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("words", "meant"),
+    [
+        (("shwo", "x"), "show"),
+        (("show", "x", "--by", "layr"), "layer"),
+        (("diff", "x", "y", "--format", "jsn"), "json"),
+        (("diff", "x", "y", "--reapir"), "--repair"),
+    ],
+)
+def test_what_may_have_been_meant_is_suggested(
+    words: tuple[str, ...], meant: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as end:
+        main(words)
+    assert end.value.code == 2
+    assert f"hint: did you mean {meant}? dlprof" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("words", [("show",), ("show", "x", "--by")])
 def test_words_that_cannot_be_parsed_are_an_error_a_hint_and_exit_code_2(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]
 ) -> None:

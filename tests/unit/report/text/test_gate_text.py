@@ -41,9 +41,9 @@ def test_of_many_items_the_slowest_that_failed_are_named():
 
 def test_a_pass_and_an_undecided_gate():
     one = gated("passed", item("train_block", 0.9, "passed"))
-    assert gate_text.words(one) == "GATE PASSED: training step -10.0 % [-20.0 %, +0.00 %] ≤ 5 %."
+    assert gate_text.words(one) == "GATE PASSED: training step −10.0 % [−20.0 %, +0.00 %] ≤ 5 %."
     two = gated("passed", item("train_block", 0.9, "passed"), item("train_step_sync", 0.94, "passed"))
-    assert "all 2 items ≤ 5 %; the nearest to it is training step, synchronised -6.0 %" in gate_text.words(two)
+    assert "all 2 items ≤ 5 %; the nearest to it is training step, synchronised −6.0 %" in gate_text.words(two)
     left = gate_text.words(gated("undecided", item("train_block", 1.06, "undecided", 7)))
     assert left.endswith("shown neither above 5 % nor at or below it; about 7 more trials would decide.")
 

@@ -11,8 +11,8 @@ from places import ROOT
 from report_tables import ROWS, comparison, ledger, view
 
 from dlprof.analysis.model import Completeness, ItemResult, Ratio, Row, View
-from dlprof.report.text import comparison_text, ledger_text
-from dlprof.report.text.layout import cells, fit, shortened_path
+from dlprof.report.text import comparison_text, ledger_text, work_text
+from dlprof.report.text.layout import WIDEST_PROSE, at_width, cells, fit, shortened_path
 
 GOLDEN = ROOT / "tests" / "golden" / "report"
 
@@ -108,7 +108,7 @@ def test_times_are_per_step_where_the_sides_traced_different_numbers_of_steps() 
     line = next(
         row for row in comparison_text.comparison(replace(halved, explained=explained)).splitlines() if "Conv" in row
     )
-    assert line.split()[-7:] == ["2.000", "1.000", "-1.000", "100.0", "100.0", "2", "1"]
+    assert line.split()[-7:] == ["2.000", "1.000", "−1.000", "100.0", "100.0", "2", "1"]
 
 
 def test_what_is_not_known_is_said() -> None:
@@ -204,3 +204,85 @@ def test_a_long_line_of_the_program_keeps_its_end() -> None:
     assert (first[0], first.split()[0][-20:]) == ("…", "modeling_bert.py:364")
     assert second.startswith("train.py:7 ")
     assert {cells(line) for line in (title, first, second)} == {80}
+
+
+def settings(*names: str) -> tuple[dict[str, str], ...]:
+    """Differing settings of two workloads."""
+    return tuple(
+        {"what": "workload", "where": name, "a": "1", "b": "absent", "blocks": "yes",
+         "sentence": f"the workloads differ in {name}: 1 in A, absent in B"}
+        for name in names
+    )  # fmt: skip
+
+
+def test_the_first_screen_says_verdict_how_sure_and_three_causes_whose_shares_sum_up_with_the_rest() -> None:
+    shown = comparison_text.comparison(comparison(ledger=ledger())).splitlines()
+    assert "How sure: 95 % interval [+102.1 %, +120.9 %], 6 trials; 1 warning below." in " ".join(shown[:4])
+    causes = [line for line in shown if re.match(r" +[−\d]+ % ", line)]
+    assert [line.split(maxsplit=3)[3] for line in causes[:3]] == [
+        "Conv backward conv2", "input pipeline", "Gemm forward dense1"]  # fmt: skip
+    assert sum(int(line.split()[0].replace("−", "-")) for line in causes) in (99, 100, 101)
+    assert sum(float(line.split()[2].replace("−", "-")) for line in causes) == pytest.approx(16.8)
+    assert "2 other parts (−3 ms of it the other way)" in causes[3]
+    assert shown.index(causes[3]) < 24
+    assert any("dlprof help glossary" in line for line in shown[:24])
+
+
+def test_a_cause_whose_interval_includes_zero_is_none_and_traces_that_show_no_gap_have_none() -> None:
+    unsure = replace(ledger().lines[0], low_ns=-1, high_ns=18_000_000)
+    shown = comparison_text.comparison(comparison(ledger=ledger(lines=(unsure, *ledger().lines[1:]))))
+    assert re.search(r" +51 % +\+8\.500 input pipeline\n", shown)
+    assert not re.search(r" % +\+9\.000 Conv backward conv2\n", shown)
+
+
+def test_differing_settings_of_the_workloads_are_told_once_and_folded_unless_all_are_asked_for() -> None:
+    many = settings(*(f"model.layers.l{n}.units" for n in range(60)), "run.batch_size")
+    found = comparison(parity=many, warnings=tuple(one["sentence"] for one in many))
+    shown = comparison_text.comparison(found)
+    assert "61 settings of the workloads differ: run.batch_size: 1 in A, absent in B;" in " ".join(shown.split())
+    assert "the workloads differ in" not in shown
+    assert "Warnings" not in shown
+    whole = " ".join(comparison_text.comparison(found, verbose=True).split())
+    assert whole.count("the workloads differ in model.layers.l7.units: 1 in A") == 1
+    listed = work_text.settings_table(found).splitlines()
+    assert (len(listed), listed[3].split()[:2]) == (3 + 61, ["!", "run.batch_size"])
+
+
+def test_a_wider_terminal_gives_names_the_room_and_no_other_words() -> None:
+    layer = "encoder/block_with_a_long_name/attention/query"
+    found = comparison(rows=[replace(ROWS[0], layer=layer)])
+    narrow = comparison_text.comparison(found)
+    with at_width(120):
+        wide = comparison_text.comparison(found)
+    assert (layer in narrow, layer in wide) == (False, True)
+    assert max(cells(line) for line in wide.splitlines()) <= 120
+    assert comparison_text.comparison(found) == narrow
+    assert max(map(cells, wide.splitlines()[:3])) <= WIDEST_PROSE
+
+
+def test_every_minus_is_the_minus_sign() -> None:
+    faster = replace(
+        comparison().items[0], sentence="B is faster: -12.5 % [-20.0 %, -5.1 %] (shape [-1, 4])", verdict="faster"
+    )
+    shown = comparison_text.comparison(comparison(items=(faster,), ledger=ledger()))
+    assert "−12.5 % [−20.0 %, −5.1 %] (shape [-1, 4])" in " ".join(shown.split())
+    assert re.search(r"dispatch +5\.000 +2\.000 +−3\.000", shown)
+    assert not re.search(r"(?<![\w.])-\d+\.\d", shown)
+
+
+def test_medians_have_one_unit_and_means_are_called_so() -> None:
+    short = ItemResult("copy", "faster", Ratio(0.9, 0.8, 0.95, 0.95, 6, "t"), 812.0, 731.0, "")
+    long = ItemResult("conv", "slower", Ratio(1.1, 1.05, 1.2, 0.95, 6, "t"), 3_200_000.0, 3_520_000.0, "")
+    shown = comparison_text.comparison(comparison(items=(short, long), ledger=ledger())).splitlines()
+    at = shown.index("Timings (profiler off, synchronised; medians of one)")
+    assert shown[at + 1].split() == ["One", "A", "µs", "B", "µs", "Change", "Verdict"]
+    assert [line.split()[1:3] for line in shown[at + 3 : at + 5]] == [["0.8120", "0.7310"], ["3200", "3520"]]
+    assert any(line.startswith("wall time (mean)") for line in shown)
+
+
+def test_where_operator_sums_and_walls_differ_it_says_why() -> None:
+    said = " ".join(comparison_text.comparison(comparison(ledger=ledger())).split())
+    assert (
+        "All rows sum up the operators' own times (+8.749 ms), not the wall time (+16.8 ms): what runs at the same time"
+        in said
+    )

@@ -1,0 +1,53 @@
+"""The largest causes of a gap and what share of it they are: what a reader is told before any table."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+from dlprof.analysis.model import Ledger, LedgerLine
+
+MOST: Final = 3
+SMALL: Final = 0.02
+"""Part of the longer wall below which the gap is too small for shares of it to mean anything."""
+
+
+@dataclass(frozen=True, slots=True)
+class Causes:
+    """The lines of a ledger that widen its gap most.
+
+    largest: in the ledger's order, of the gap's sign
+    share: of the gap, of each of these; None where the gap is too small
+    others: number of lines that are left, unexplained time among them
+    others_ns: what those sum to; with the largest it is the gap exactly
+    against_ns: what of it goes the other way
+    """
+
+    gap_ns: int
+    largest: tuple[LedgerLine, ...]
+    share: tuple[float, ...] | None
+    others: int
+    others_ns: int
+    against_ns: int
+
+
+def of(ledger: Ledger, most: int = MOST) -> Causes:
+    """What the ledger names first. A line whose interval includes zero is no cause, where lines have intervals."""
+    gap = ledger.gap_ns
+    chosen = [line for line in ledger.lines if _widens(line, gap)][:most]
+    left = [line for line in ledger.lines if line not in chosen]
+    small = abs(gap) < SMALL * max(ledger.a_wall_ns, ledger.b_wall_ns)
+    return Causes(
+        gap_ns=gap,
+        largest=tuple(chosen),
+        share=None if small or not gap else tuple(line.delta_ns / gap for line in chosen),
+        others=len(left),
+        others_ns=gap - sum(line.delta_ns for line in chosen),
+        against_ns=sum(line.delta_ns for line in left if line.delta_ns * gap < 0),
+    )
+
+
+def _widens(line: LedgerLine, gap_ns: int) -> bool:
+    if line.kind == "unexplained" or line.delta_ns * gap_ns <= 0:
+        return False
+    return line.low_ns is None or line.high_ns is None or line.low_ns * line.high_ns > 0
