@@ -66,9 +66,9 @@ def cause_words(found: Comparison) -> str:
 def _interval(found: Comparison) -> str:
     first = found.items[0] if found.items else None
     if work_text.recorded(found):
-        return "not known, for one run a side has no interval (`dlprof compare` runs enough trials for one)"
+        return "no interval, for there is one run a side (`dlprof compare` runs enough trials for one)"
     if first is None or first.ratio is None:
-        return "not known, for nothing was timed"
+        return "nothing was timed"
     if found.facts.summary is None:
         return interval_words(first.ratio)
     level = {one.ratio.confidence for one in found.items if one.ratio}
