@@ -340,7 +340,8 @@ def _lines(found: list[Found]) -> list[str]:
         "named",
         "not 0",
         "cause's lines, ms",
-        "stop-watch, ms",
+        "stop-watch, ms (processes)",
+        "timed gap, ms",
         "covered",
     )
     rows = [
@@ -352,7 +353,10 @@ def _lines(found: list[Found]) -> list[str]:
             _yes(one.names),
             _yes(one.excludes),
             "" if one.cause is None else f"{one.cause} ({one.lines})",
-            f"{one.planted_ms:+.2f}".replace("-", "−"),
+            f"{one.planted_ms:+.2f} ({min(one.planted):+.2f} to {max(one.planted):+.2f}, {len(one.planted)})".replace(
+                "-", "−"
+            ),
+            f"{one.timed_ms:+.2f}".replace("-", "−"),
             _yes(one.covers),
         )
         for one in found

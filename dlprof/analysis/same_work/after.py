@@ -43,7 +43,7 @@ MOVES: Final[Mapping[str, Moves]] = {
 }
 """Kind of array → what moved the weights that it is of.
 
-Measured by Adam (benchmarks/honest_replays.py) in 45 replays of TensorFlow's LeNet and MXNet's: given gradients move them alike to
+Measured by Adam (benchmarks/honest_replays.py) in 45 replays of LeNet in TensorFlow and MXNet: given gradients move them alike to
 1.1e-5, where a learning rate that differs by 1 % makes 1e-2. Known steps move them as far to 8e-4 and the same way to 4e-3
 (PyTorch's and JAX's: 2e-3 and 9e-3 in 30), in most replays to 3e-5: where rounding decides whether a unit is on, a small bias's
 gradient jumps. Another loss, padding or dropout turns all elements.
