@@ -245,7 +245,7 @@ def test_with_repair_all_that_a_damaged_gzip_file_still_gives_is_kept(damage: st
         rows(path)
     events, info = rows(path, repair=True)
     # zlib itself, a byte at a time, says how far the file can be decompressed.
-    decompressor, readable = zlib.decompressobj(wbits=31), b""
+    decompressor, readable = zlib.decompressobj(wbits=31), bytearray()
     with contextlib.suppress(zlib.error):
         for at in range(len(packed)):
             readable += decompressor.decompress(packed[at : at + 1])
