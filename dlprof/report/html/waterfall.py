@@ -155,7 +155,7 @@ def draw(found: Waterfall, a: str, b: str) -> Figure:
         )
     if any(step.low_ms is not None for step in found.steps):
         told.append("thin lines: 95 % interval of the difference")
-    axis.set_xlabel("; ".join(told))
+    axis.set_xlabel(";\n".join(told))
     axis.set_title(
         f"{found.title}: {signed(scale * (found.end_ms - found.start_ms), unit.decimals)} {unit.name} from A to B"
     )

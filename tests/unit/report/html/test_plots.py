@@ -113,6 +113,14 @@ def test_a_waterfall_draws_the_interval_of_each_line() -> None:
     assert axis.get_xlabel().endswith("thin lines: 95 % interval of the difference")
 
 
+def test_nothing_that_is_said_below_a_waterfall_is_cut() -> None:
+    figure = waterfall_of(line("Conv backward conv1", 4.0, 3.0, 7.0), line("Gemm", 2.0))
+    figure.draw_without_rendering()
+    (axis,) = figure.axes
+    said = axis.xaxis.label.get_window_extent()
+    assert figure.bbox.x0 <= said.x0 and said.x1 <= figure.bbox.x1 and said.y0 >= figure.bbox.y0
+
+
 def test_a_short_step_is_drawn_in_microseconds() -> None:
     (axis,) = waterfall_of(line("Conv", 0.012), a_ms=0.02).axes
     assert [text.get_text() for text in axis.texts] == ["20.00", "32.00", "+12.00"]
