@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
+
+from dlprof.capture.script.command import INJECTED
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks]
 
@@ -71,6 +74,7 @@ def test_a_step_that_is_compiled_anew_among_the_recorded_ones_is_told(
     if told_by == "--step":
         words += ["--step", "__main__:train_step"]
     elif told_by == "the script":
+        shutil.copy(INJECTED / "dlprof_steps.py", tmp_path)
         script = "import dlprof_steps" + SHAPES.replace("8)))", "8)))\n    dlprof_steps.step()")
     (tmp_path / "train.py").write_text(script)
     done = dlprof("capture", *words, "-o", tmp_path / "made", "--", jax_python, "train.py", cwd=tmp_path)
