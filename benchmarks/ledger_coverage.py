@@ -282,12 +282,9 @@ def report(arguments: argparse.Namespace) -> int:
     text = "\n".join(_lines(found))
     print(text)
     if arguments.into:
-        document = Path(arguments.into)
-        before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if not (begin and end):
-            raise ValueError(f"{document}: has no {BEGIN} … {END}")
-        document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        import marked  # of this folder, which is on the path since above
+
+        marked.put(Path(arguments.into), BEGIN, END, text)
     missed = any(one.covered.high < PROMISED or one.any_false.low > FALSE for one in found)
     return int(arguments.check and missed)
 

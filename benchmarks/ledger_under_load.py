@@ -21,6 +21,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
+import marked
 import numpy as np
 
 TRIALS: Final = 6
@@ -157,12 +158,7 @@ def report(arguments: argparse.Namespace) -> int:
     text = "\n".join(_lines(found))
     print(text)
     if arguments.into:
-        document = Path(arguments.into)
-        before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-        _, end, after = rest.partition(END)
-        if not (begin and end):
-            raise ValueError(f"{document}: has no {BEGIN} … {END}")
-        document.write_text(f"{before}{BEGIN}\n\n{text}\n\n{END}{after}", encoding="utf-8")
+        marked.put(Path(arguments.into), BEGIN, END, text)
     return int(any(one.silent for one in found))
 
 

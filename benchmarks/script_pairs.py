@@ -18,6 +18,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import marked
 import pyarrow.parquet as pq
 from scipy import stats as scipy_stats
 
@@ -111,11 +112,7 @@ def report(given: argparse.Namespace) -> None:
     if given.into is None:
         print(made)
         return
-    text = given.into.read_text(encoding="utf-8")
-    before, mark, rest = text.partition(BEGIN)
-    if not mark or END not in rest:
-        raise SystemExit(f"{given.into}: has no lines {BEGIN} and {END}")
-    given.into.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    marked.put(given.into, BEGIN, END, made)
 
 
 if __name__ == "__main__":

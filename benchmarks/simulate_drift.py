@@ -14,6 +14,7 @@ import math
 from collections.abc import Iterator
 from pathlib import Path
 
+import marked
 import numpy as np
 
 from dlprof import stats
@@ -86,11 +87,7 @@ def main() -> None:
     if given.into is None:
         print(made)
         return
-    text = given.into.read_text(encoding="utf-8")
-    before, mark, rest = text.partition(BEGIN)
-    if not mark or END not in rest:
-        parser.error(f"{given.into}: has no lines {BEGIN} and {END}")
-    given.into.write_text(f"{before}{BEGIN}\n\n{made}\n\n{END}{rest.partition(END)[2]}", encoding="utf-8")
+    marked.put(given.into, BEGIN, END, made)
 
 
 if __name__ == "__main__":
