@@ -2,8 +2,9 @@
 
 Loaded by the child in place of an adapter (so: its Python, its rules). request options: inner_adapter (path of the real
 adapter), plant (a name below), stopwatch (a folder). Every cause leaves the results of a step as they are. Causes in Python
-are timed where they happen, by time.perf_counter around them, and the child leaves what it counted in `stopwatch`: seconds in
-all, and steps. Causes inside a framework's graph are timed by benchmarks/planted_stopwatch.py, plain step against planted one.
+are timed where they happen, by time.perf_counter around them, and the child leaves what it counted in `stopwatch`: seconds and
+steps, in all and those while the profiler was on. Causes inside a framework's graph are timed by
+benchmarks/planted_stopwatch.py, plain step against planted one.
 """
 
 import atexit
@@ -36,47 +37,68 @@ def create(request):
 
 
 class PlantedBackend:
-    """Everything is the inner backend's, but for `network`."""
+    """Everything is the inner backend's, but for `network`; its watches are told when the profiler is on."""
 
     def __init__(self, inner, plant, stopwatch):
         self._inner = inner
         self._plant = plant
         self._stopwatch = stopwatch
+        self._watches = []
 
     def __getattr__(self, name):
         return getattr(self._inner, name)
 
     def network(self, description, weights):
         watch = Watch(self._stopwatch)
+        self._watches.append(watch)
         return self._plant(self._inner, lambda: self._inner.network(description, weights), watch)
 
     def plain_network(self, description, weights):
         """For the stop-watch."""
         return self._inner.network(description, weights)
 
+    def start_trace(self, directory, fidelity, options):
+        self._inner.start_trace(directory, fidelity, options)
+        for watch in self._watches:
+            watch.traced = True
+
+    def stop_trace(self):
+        for watch in self._watches:
+            watch.traced = False
+        return self._inner.stop_trace()
+
 
 class Watch:
-    """Counts what a planted piece takes, in all steps of the process, timed, traced and untraced alike."""
+    """Counts what a planted piece takes: in all steps of the process, and in the traced ones apart."""
 
     def __init__(self, folder):
-        self.seconds = 0.0
-        self.steps = 0
-        self.pieces = 0
+        self.traced = False
+        self._seconds = {False: 0.0, True: 0.0}
+        self._steps = {False: 0, True: 0}
         if folder:
             atexit.register(self._write, folder)
+
+    @property
+    def steps(self):
+        """Steps so far."""
+        return sum(self._steps.values())
+
+    def step(self):
+        """One step more."""
+        self._steps[self.traced] += 1
 
     def __enter__(self):
         self._began = time.perf_counter()
 
     def __exit__(self, *exc):
-        self.seconds += time.perf_counter() - self._began
-        self.pieces += 1
+        self._seconds[self.traced] += time.perf_counter() - self._began
         return False
 
     def _write(self, folder):
         if self.steps:
-            found = {"seconds": self.seconds, "steps": self.steps, "pieces": self.pieces}
-            (Path(folder) / f"{os.getpid()}-{id(self)}.json").write_text(json.dumps(found))
+            found = {"seconds": sum(self._seconds.values()), "steps": self.steps}
+            traced = {"traced_seconds": self._seconds[True], "traced_steps": self._steps[True]}
+            (Path(folder) / f"{os.getpid()}-{id(self)}.json").write_text(json.dumps(dict(found, **traced)))
 
 
 # in Python, the same in both frameworks
@@ -90,7 +112,7 @@ def sleeping_input(_, make, watch):
     def slow(images, labels):
         with watch:
             time.sleep(SLEEP_S)
-        watch.steps += 1
+        watch.step()
         return plain(images, labels)
 
     network.batch = slow
@@ -106,7 +128,7 @@ def python_loop(_, make, watch):
         with watch:
             for _ in range(LOOP):
                 pass
-        watch.steps += 1
+        watch.step()
         return plain(x, y, span)
 
     network.step = slow
@@ -136,7 +158,7 @@ def collecting(_, make, watch):
     grow()
 
     def slow(x, y, span):
-        watch.steps += 1
+        watch.step()
         if watch.steps % COLLECTED_EVERY == 0:
             with watch:
                 gc.collect()

@@ -61,12 +61,14 @@ class Explanation:
 
     keys: of the lines, those without any time among them
     windows: of A and of B, each window's ns of a unit on each of these lines: (windows, lines), whose rows sum to the walls
+    shared: the same with instants shared among concurrent work, as the lines' `a_share_ns` and `b_share_ns`
     """
 
     ledger: Ledger
     alignment: Alignment
     keys: tuple[str, ...]
     windows: tuple[Floats, Floats]
+    shared: tuple[Floats, Floats]
 
     @property
     def walls(self) -> tuple[Floats, Floats]:
@@ -134,7 +136,9 @@ def of_windows(
     ]
     ledger = _ledger(finished, windows_a, windows_b, walls, untraced_ns, basis)
     keys = tuple(part.line.key for part in parts)
-    return Explanation(ledger, aligned.alignment, keys, (tables[0].charged / PS_PER_NS, tables[1].charged / PS_PER_NS))
+    of_a, of_b = tables
+    in_full = of_a.charged / PS_PER_NS, of_b.charged / PS_PER_NS
+    return Explanation(ledger, aligned.alignment, keys, in_full, (of_a.shared / PS_PER_NS, of_b.shared / PS_PER_NS))
 
 
 def _filled(

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import importlib.util
 import json
+import subprocess
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -85,8 +87,11 @@ def test_a_line_that_favours_one_side_shows_in_the_trials_as_they_ran_though_sig
 # planted_causes
 
 
-def found_of(name: str, first: str, first_deltas: list[float], lines: list[float] | None, planted_ms: float) -> Any:
+def found_of(
+    name: str, first: str, first_deltas: list[float], lines: list[float] | None, planted_ms: list[float]
+) -> Any:
     run = next(run for run in planted.RUNS if run.name == name)
+    wall = np.array(lines or [0.0] * len(first_deltas))
     return planted.Found(
         run=run,
         windows=len(first_deltas),
@@ -95,8 +100,10 @@ def found_of(name: str, first: str, first_deltas: list[float], lines: list[float
         remark="",
         first_amount=planted.Amount.of(np.array(first_deltas) * 1e6),
         lines=0 if lines is None else 1,
-        cause=None if lines is None else planted.Amount.of(np.array(lines) * 1e6),
-        planted=(planted_ms, planted_ms),
+        work=planted.Amount.of(wall * 1e6),
+        wall=planted.Amount.of(wall * 1e6),
+        off=planted.Amount.between(wall, np.array(planted_ms)),
+        planted=tuple(planted_ms),
         how="around the piece",
         agrees=True,
     )
@@ -141,16 +148,46 @@ def test_what_a_benchmark_changes_of_a_comparison_is_what_a_comparison_runs(
     assert all(callable(getattr(base, name, None)) for name in changed)
 
 
-def test_a_cause_is_named_by_a_line_or_its_remark_and_covered_within_99_percent() -> None:
-    right = found_of("tf:graph/sleeping-input", "input pipeline", [5.0, 5.1, 5.2, 4.9], [5.0, 5.1, 5.2, 4.9], 5.3)
+def test_a_cause_is_named_by_a_line_or_its_remark_and_covered_within_99_percent_of_both_measurements() -> None:
+    lines = [5.0, 5.1, 5.2, 4.9]
+    right = found_of("tf:graph/sleeping-input", "input pipeline", lines, lines, [5.3, 5.4])
     assert (right.names, right.excludes, right.covers) == (True, True, True)
-    wrong = found_of("tf:graph/sleeping-input", "Conv forward conv1", [5.0, -5.1, 5.2, 4.9], None, 5.3)
+    wrong = found_of("tf:graph/sleeping-input", "Conv forward conv1", [5.0, -5.1, 5.2, 4.9], None, [5.3, 5.4])
     assert (wrong.names, wrong.excludes, wrong.covers) == (False, False, False)
-    far = found_of("tf:graph/sleeping-input", "input pipeline", [5.0, 5.1, 5.2, 4.9], [5.0, 5.1, 5.2, 4.9], 7.0)
-    assert not far.covers
+    far = found_of("tf:graph/sleeping-input", "input pipeline", lines, lines, [7.0, 7.01])
+    assert (far.covers, far.covers_alone) == (False, False)
+    loose = found_of("tf:graph/sleeping-input", "input pipeline", lines, lines, [6.0, 6.5, 7.1])
+    assert (loose.covers, loose.covers_alone) == (True, False)
     waits = next(cause for cause in planted.CAUSES if cause.name == "extra synchronisation")
     assert waits.of("framework dispatch B waits for its work 10 times a step, A 1")
     assert "1 of 2 runs" in planted._lines([right, wrong])[-1]
+
+
+def test_a_watch_tells_the_traced_steps_from_the_others(tmp_path: Path) -> None:
+    """The lines are of the traced steps; a sleep takes longer there."""
+    script = """
+import sys, types
+sys.modules["dlprof_child"] = types.ModuleType("dlprof_child")
+sys.modules["dlprof_child.session"] = types.SimpleNamespace(load_adapter=None)
+sys.path.insert(0, sys.argv[1])
+import planted_adapter as planted
+class Inner:
+    def start_trace(self, *_): pass
+    def stop_trace(self): return "artefacts"
+    def network(self, *_): return types.SimpleNamespace(batch=lambda *_: None)
+backend = planted.PlantedBackend(Inner(), planted.sleeping_input, sys.argv[2])
+planted.SLEEP_S = 0.0
+network = backend.network(None, None)
+for _ in range(3): network.batch(0, 0)
+backend.start_trace("", "exact", {})
+for _ in range(2): network.batch(0, 0)
+assert backend.stop_trace() == "artefacts"
+network.batch(0, 0)
+"""
+    subprocess.run([sys.executable, "-c", script, str(ROOT / "benchmarks"), str(tmp_path)], check=True)
+    counted = json.loads(next(tmp_path.iterdir()).read_text())
+    assert (counted["steps"], counted["traced_steps"]) == (6, 2)
+    assert 0 < counted["traced_seconds"] < counted["seconds"]
 
 
 # ledger_under_load
