@@ -15,6 +15,7 @@ from __future__ import annotations
 import argparse
 import json
 import multiprocessing
+import statistics
 import subprocess
 import sys
 from dataclasses import dataclass
@@ -104,7 +105,8 @@ def _spin() -> None:
 
 @dataclass(frozen=True)
 class Found:
-    """What one run says. Gaps in ms with their 95 % intervals; strays: whether traced and timed gap differ by more than half
+    """What one run says. Gaps in ms with their 95 % intervals; share: of the timed gap that the ledger's lines explain, with its
+    interval; strays: whether traced and timed gap differ by more than half
     of the timed one while a part of the bridge between them is surely not 0."""
 
     name: str
@@ -114,6 +116,7 @@ class Found:
     traced: tuple[float, float, float]
     strays: bool
     agrees: bool
+    share: tuple[float, float | None, float | None]
 
     @property
     def opposite(self) -> bool:
@@ -141,6 +144,7 @@ def read(target: Path) -> Found:
         traced=traced,
         strays=_strays(ledger["bridge"]["parts"], timed[0], traced[0]),
         agrees=ledger["agrees"],
+        share=(ledger["explained_share"], ledger["explained_low"], ledger["explained_high"]),
     )
 
 
@@ -170,6 +174,7 @@ def _lines(found: list[Found]) -> list[str]:
             one.verdict,
             _gap(one.timed),
             _gap(one.traced),
+            _share(one.share),
             "shown" if one.agrees else "withheld",
             "**contradicts**" if one.silent else "no",
         )
@@ -181,11 +186,15 @@ def _lines(found: list[Found]) -> list[str]:
         "verdict",
         "timed gap, ms",
         "traced gap, ms",
+        "explained share",
         "explanation",
         "contradiction in silence",
     )
     counted = f"{sum(one.silent for one in found)} of {len(found)} runs contradict their verdict in silence; "
-    counted += f"{sum(not one.agrees for one in found)} withhold their explanation."
+    counted += f"{sum(not one.agrees for one in found)} withhold their explanation. "
+    shares = [one.share[0] for one in found]
+    counted += f"The share that the lines explain is {statistics.mean(shares):.0%} on the mean over the runs"
+    counted += f" (standard deviation {statistics.stdev(shares):.0%})." if len(shares) > 1 else "."
     return [
         f"| {' | '.join(titles)} |",
         f"|{' --- |' * len(titles)}",
@@ -193,6 +202,11 @@ def _lines(found: list[Found]) -> list[str]:
         "",
         counted,
     ]
+
+
+def _share(values: tuple[float, float | None, float | None]) -> str:
+    share, low, high = values
+    return f"{share:.0%}" + ("" if low is None or high is None else f" [{low:.0%}, {high:.0%}]")
 
 
 def _gap(values: tuple[float, float, float]) -> str:

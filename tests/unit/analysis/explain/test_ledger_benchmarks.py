@@ -215,6 +215,7 @@ def test_a_ledger_contradicts_in_silence_where_it_is_shown_and_says_otherwise(
         written["ledger"] |= {f"{name}_low_ns": (value - 1) * 1e6, f"{name}_high_ns": (value + 1) * 1e6}
     parts = [{"name": "profiling", "amount": bounded((traced - timed) * 1e6)}]
     written["ledger"] |= {"agrees": agrees, "bridge": {"parts": parts}}
+    written["ledger"] |= {"explained_share": 0.9, "explained_low": 0.8, "explained_high": 1.1}
     target = tmp_path / "run-00"
     target.mkdir()
     (target / "comparison.json").write_text(json.dumps(written))
@@ -222,3 +223,5 @@ def test_a_ledger_contradicts_in_silence_where_it_is_shown_and_says_otherwise(
     found = under_load.read(target)
     assert found.silent is silent
     assert "1, 3, 6" in under_load._lines([found])[2]
+    assert "90% [80%, 110%]" in under_load._lines([found])[2]
+    assert "90% on the mean over the runs." in under_load._lines([found])[-1]
