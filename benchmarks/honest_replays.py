@@ -4,7 +4,8 @@
 
 Starts one worker of each side, as a trial does, trains two blocks, and asks it again and again, each time on other batches (what
 a comparison asks in its trials). Printed for each kind of array: the largest difference of how far, and of whereto, each
-parameter was moved, and how many replays `analysis/same_work/after.py` refuses. No side cheats, so that should be none.
+parameter was moved, and how many replays `analysis/same_work/after.py` finds to be other work. No side cheats, so that should be
+few: a comparison asks again on other batches, and refuses only where three replays in a row are.
 """
 
 from __future__ import annotations

@@ -73,12 +73,23 @@ class WorkChecks:
         Returns the items that are not comparable, which are not timed again. Raises `NotComparable` where all are.
         """
         seed, steps = self.options.run.seed + 1000 * (number + 1), max(worker.trained for worker in workers.values())
-        answers = {side: after.Answer(*workers[side].recheck(seed, steps)) for side in self.workloads}
+        found = self._asked(workers, seed, steps)
         if number == self.first:
             self._crowded(workers)
-        return self._refused(
-            {(a, b): after.check(answers[a], answers[b], self._of((a, b)), self.options.allow) for a, b in self._pairs}
-        )
+        for more in range(1, after.AGAIN + 1):
+            doubtful = [pair for pair, differences in found.items() if after.doubtful(differences)]
+            if not doubtful:
+                break
+            again = self._asked(workers, seed + more, 0)
+            found |= {pair: after.confirmed(found[pair], again[pair]) for pair in doubtful}
+        return self._refused(found)
+
+    def _asked(self, workers: Mapping[str, Worker], seed: int, steps: int) -> dict[Pair, tuple[rules.Difference, ...]]:
+        """What the objects that were timed do differently, of each pair of sides."""
+        answers = {side: after.Answer(*workers[side].recheck(seed, steps)) for side in self.workloads}
+        return {
+            (a, b): after.check(answers[a], answers[b], self._of((a, b)), self.options.allow) for a, b in self._pairs
+        }
 
     def times(self, trial: Trial) -> Collection[str]:
         """Whether a side was timed as faster than the processor can be; of a CPU only. Returns and raises as `after`."""

@@ -111,3 +111,30 @@ def test_work_that_was_put_off_names_its_item() -> None:
     (found,) = after.check(after.Answer({}, {}), late, WORKLOADS)
     assert (found["item"], found["blocks"]) == ("matmul[size=50]", "yes")
     assert not after.check(after.Answer({}, {}), after.Answer({}, {"matmul[size=50]": 0.1}), WORKLOADS)
+
+
+def known_steps_elsewhere() -> after.Answer:
+    moved = answer().arrays["replay/moved/dense1/w"]
+    return answer(**{"replay_moved_dense1/w": -moved})
+
+
+def test_known_steps_that_led_elsewhere_on_one_batch_and_not_on_another_are_rounding_and_stay_told() -> None:
+    first = after.check(answer(), known_steps_elsewhere(), WORKLOADS)
+    assert after.doubtful(first)
+    (told,) = after.confirmed(first, after.check(answer(), answer(), WORKLOADS))
+    assert told["blocks"] == "no"
+    assert "not on other batches, so by rounding" in told["sentence"]
+
+
+def test_known_steps_that_lead_elsewhere_on_every_batch_forbid_a_verdict() -> None:
+    first = after.check(answer(), known_steps_elsewhere(), WORKLOADS)
+    assert after.confirmed(first, first) == first
+
+
+@pytest.mark.parametrize(
+    "more", [{"run_moved": np.array(6.0)}, {"run_updates": np.array([700, 350])}], ids=["moved", "updates"]
+)
+def test_where_more_is_wrong_than_known_steps_nobody_is_asked_again(more: dict[str, np.ndarray]) -> None:
+    elsewhere = {"replay_moved_dense1/w": known_steps_elsewhere().arrays["replay/moved/dense1/w"]}
+    assert not after.doubtful(after.check(answer(), answer(**elsewhere, **more), WORKLOADS))
+    assert not after.doubtful(after.check(answer(), answer(), WORKLOADS))
