@@ -12,7 +12,9 @@ import json
 import shutil
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+FINISHED = ("done", "not_comparable")
 LEFT_OUT = ("raw", "logs", ".lock", "parity", ".*")
 
 
@@ -24,6 +26,31 @@ def publish(source: Path, target: Path, places: Mapping[str, str]) -> None:
         _replace(file, places)
     for file in target.rglob("comparison.json"):
         _restate(file)
+
+
+def add_session(source: Path, target: Path, places: Mapping[str, str]) -> None:
+    """Put the finished cells of `source`, the same study run anew elsewhere or later, into the published directory `target`, as
+    further runs of its cells. What `target` has stays as it is; a session that it has already is left out."""
+    published = json.loads((target / "study.json").read_text(encoding="utf-8"))
+    added = json.loads((source / "study.json").read_text(encoding="utf-8"))
+    cells = published["cells"]
+    for cell in added["cells"]:
+        base = _base(cell)
+        before = [one for one in cells if _base(one) == base and one["status"] in FINISHED]
+        if cell["status"] not in FINISHED or any(one["started"] == cell["started"] for one in before):
+            continue
+        run = 1 + max((one["run"] for one in before), default=0)
+        name = base if run == 1 else f"{base}-run{run}"
+        moved = {**cell, "id": name, "run": run, "path": f"cells/{name}"}
+        publish(source / cell["path"], target / moved["path"], {**places, cell["path"]: moved["path"]})
+        cells[:] = [one for one in cells if one["id"] != name] + [moved]
+    text = json.dumps(published, indent=1, ensure_ascii=False)
+    (target / "study.json").write_text(text + "\n", encoding="utf-8")
+
+
+def _base(cell: Mapping[str, Any]) -> str:
+    """What a cell is called in its first run."""
+    return str(cell["id"]).removesuffix(f"-run{cell['run']}")
 
 
 def _replace(file: Path, places: Mapping[str, str]) -> None:

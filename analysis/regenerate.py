@@ -5,6 +5,8 @@ A study is run by `dlprof run`, which keeps finished cells, so a run that was st
 
   --quick          a short version into --out, from fresh data: it shows that everything works, and says nothing else
   --only PATTERN   run only cells whose id matches (may be repeated); the rendering says what was not measured
+  --add-session    keep the data that are there, and add what WORK has as further runs of the same cells: a session at another
+                   hour, or on another machine
   --render-only    render the data that are there again
 """
 
@@ -18,7 +20,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from publishing import publish
+from publishing import add_session, publish
 
 HERE = Path(__file__).resolve().parent
 STUDIES = ("fundamental-operations", "lenet", "audit", "versions")
@@ -33,6 +35,7 @@ def main() -> int:
     parser.add_argument("study", choices=STUDIES)
     parser.add_argument("--quick", action="store_true")
     parser.add_argument("--only", action="append", default=[], metavar="PATTERN")
+    parser.add_argument("--add-session", action="store_true")
     parser.add_argument("--render-only", action="store_true")
     parser.add_argument("--work", type=Path, default=Path("dlprof-out/analysis"), help="where dlprof runs the study")
     parser.add_argument("--out", type=Path, help="where results go (default: this folder; with --quick WORK/quick)")
@@ -58,7 +61,10 @@ def measure(name: str, arguments: argparse.Namespace, out: Path) -> None:
     if not (target / "study.json").is_file():
         raise SystemExit(done.returncode or 1)
     places = {str(target.absolute()): f"dlprof-out/analysis/{name}", f"{HERE.parent}/": ""}
-    publish(target, out / name / "data", places)
+    if arguments.add_session:
+        add_session(target, out / name / "data", places)
+    else:
+        publish(target, out / name / "data", places)
 
 
 def render(folder: Path) -> None:

@@ -96,3 +96,35 @@ def test_the_readme_shows_the_audits_headline():
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     assert module.audit() in (ROOT / "README.md").read_text()
+
+
+def study_of(folder: Path, started: str, *statuses: str) -> Path:
+    """A study directory with a cell for each status, and a file in each finished one that says when it was measured."""
+    cells = []
+    for number, status in enumerate(statuses):
+        cell = {"id": f"cell{number}", "run": 1, "status": status, "path": f"cells/cell{number}", "started": started}
+        cells.append(cell)
+        if status == "done":
+            (folder / cell["path"]).mkdir(parents=True)
+            (folder / cell["path"] / "capture.json").write_text(
+                json.dumps({"at": f"{folder}/{cell['path']}", "when": started})
+            )
+    (folder / "study.json").write_text(json.dumps({"cells": cells}))
+    return folder
+
+
+def test_a_session_measured_elsewhere_becomes_further_runs_of_the_same_cells(tmp_path, monkeypatch):
+    monkeypatch.syspath_prepend(str(ANALYSIS))
+    publishing = importlib.import_module("publishing")
+    target = study_of(tmp_path / "data", "monday", "done", "done")
+    later = study_of(tmp_path / "work", "tuesday", "done", "pending")
+    for _ in range(2):  # what is there already is left out
+        publishing.add_session(later, target, {str(later): "dlprof-out/study"})
+    cells = json.loads((target / "study.json").read_text())["cells"]
+    assert [(one["id"], one["run"], one["started"]) for one in cells] == [
+        ("cell0", 1, "monday"),
+        ("cell1", 1, "monday"),
+        ("cell0-run2", 2, "tuesday"),
+    ]
+    moved = json.loads((target / "cells" / "cell0-run2" / "capture.json").read_text())
+    assert moved == {"at": "dlprof-out/study/cells/cell0-run2", "when": "tuesday"}
