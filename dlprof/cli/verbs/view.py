@@ -6,7 +6,7 @@ import argparse
 import errno
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from dlprof.cli.terminal import line
 
@@ -14,7 +14,7 @@ _T = TypeVar("_T")
 
 EXAMPLES = """examples:
   dlprof view my-comparison               the report page, on http://127.0.0.1:…
-  dlprof view my-capture --in tensorboard   needs dlprof[tensorboard]
+  dlprof view my-capture --tensorboard    in TensorBoard's profile plugin; dlprof makes its environment at the first time
   dlprof view my-comparison --open        and open a browser"""
 
 
@@ -25,6 +25,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("a", type=Path, metavar="A", help="comparison or capture directory, or a raw trace")
     parser.add_argument("b", type=Path, nargs="?", metavar="B", help="a second capture or raw trace")
     parser.add_argument("--in", dest="viewer", choices=["report", "tensorboard"], default="report")
+    parser.add_argument(
+        "--tensorboard", dest="viewer", action="store_const", const="tensorboard", help="the same as --in tensorboard"
+    )
     parser.add_argument("--port", type=int, default=0, metavar="N", help="port on 127.0.0.1 (default: a free one)")
     parser.add_argument("--open", action="store_true", help="open a browser")
 
@@ -74,35 +77,33 @@ def _listening(port: int, start: Callable[[], _T]) -> _T:
 
 
 def _tensorboard(folder: Path, port: int, browse: bool) -> int:
-    from dlprof.cli.page_server import new_token
-    from dlprof.errors import Unsupported
+    """TensorBoard on the log directory until Ctrl-C, from an environment of its own."""
+    from dlprof.capture.environments import viewer
+    from dlprof.cli import tensorboard_server
+    from dlprof.cli.terminal import Progress
 
+    _listening(port, lambda: _free(port))
+    with Progress() as progress:
+        progress.stage("TensorBoard")
+        python = viewer.python(progress.detail, progress.say)
     try:
-        from tensorboard import program
-    except ImportError:
-        raise Unsupported("TensorBoard is not installed", hint="python3 -m pip install 'dlprof[tensorboard]'") from None
-    import signal
-
-    board = program.TensorBoard()
-    places = ["--logdir", str(folder), "--host", "127.0.0.1", "--port", str(port), "--path_prefix", f"/{new_token()}"]
-    board.configure(argv=[None, *places, "--load_fast=false"])
-    _tell(_listening(port, lambda: _launched(board)), browse)
-    try:
-        signal.pause()
+        with tensorboard_server.served(python, folder, port) as (address, child):
+            _tell(address, browse)
+            tensorboard_server.ended(child)
     except KeyboardInterrupt:
         return 0
     return 0
 
 
-def _launched(board: Any) -> str:
-    """The address of TensorBoard, started. Raises `OSError` where its port is taken."""
-    from tensorboard import program
+def _free(port: int) -> None:
+    """Raises `OSError` where the port is taken: said before an environment is made and a process started."""
+    import socket
 
-    try:
-        address: str = board.launch()
-    except program.TensorBoardPortInUseError:
-        raise OSError(errno.EADDRINUSE, "in use") from None
-    return address
+    from dlprof.cli.page_server import HOST
+
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        probe.bind((HOST, port))
 
 
 def _tell(address: str, browse: bool) -> None:

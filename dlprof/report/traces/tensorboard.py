@@ -1,30 +1,28 @@
 """A TensorBoard log directory: traces for the profile plugin, and scalars, histograms, text and images.
 
-TensorBoard's own writers write it. Runs: one a side (`A-TensorFlow-2.21.0-graph`, with its trace, accuracy and step times)
-and `comparison` (verdict, ratios, breakdown, waterfall). TensorBoard is not a dependency of dlprof: it comes with the extra
-`dlprof[tensorboard]`.
+Runs: one a side (`A-TensorFlow-2.21.0-graph`, with its trace, accuracy and step times) and `comparison` (verdict, ratios,
+breakdown, waterfall). Neither TensorBoard nor TensorFlow is needed to write it.
 """
 
 from __future__ import annotations
 
-import importlib
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis.exhibits import Epochs, Exhibits, StepTimes
 from dlprof.analysis.model import Comparison
-from dlprof.errors import Unsupported
 from dlprof.report.html import waterfall
 from dlprof.report.html.figure import render, style
 from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.verdict import headline, interval_words, item_words
 from dlprof.report.traces import xplane
+from dlprof.report.traces.event_file import EventFile
 from dlprof.units import NS_PER_MS
 
 _ROWS: Final = 40
@@ -55,7 +53,7 @@ def write_run(folder: Path, side: str, exhibits: Exhibits, wall_time: float) -> 
             _add_times(add, times)
 
 
-def _add_epochs(add: _Add, found: Epochs) -> None:
+def _add_epochs(add: EventFile, found: Epochs) -> None:
     series = {
         "accuracy/validation": found.validation_accuracy,
         "accuracy/test": found.test_accuracy,
@@ -67,7 +65,7 @@ def _add_epochs(add: _Add, found: Epochs) -> None:
                 add.scalar(tag, value, epoch)
 
 
-def _add_times(add: _Add, found: StepTimes) -> None:
+def _add_times(add: EventFile, found: StepTimes) -> None:
     for tag, values in (("untraced", found.untraced_ns), ("traced", found.traced_ns)):
         if values:
             add.histogram(f"step time, ms/{tag}", np.array(values) / NS_PER_MS)
@@ -114,63 +112,11 @@ def _markdown(found: Comparison) -> str:
     return "\n".join(lines) + more
 
 
-class _Add:
-    """TensorBoard's own makers of summaries (they need no TensorFlow), written with one wall time."""
-
-    def __init__(self, writer: Any, wall_time: float, modules: Mapping[str, Any]) -> None:
-        self._writer, self._wall_time, self._modules = writer, wall_time, modules
-
-    def scalar(self, tag: str, value: float, step: int = 0) -> None:
-        self._write(self._modules["scalar"].scalar_pb(tag, value), step)
-
-    def histogram(self, tag: str, values: np.ndarray[Any, Any]) -> None:
-        self._write(self._modules["histogram"].histogram_pb(tag, values), 0)
-
-    def text(self, tag: str, markdown: str) -> None:
-        self._write(self._modules["text"].text_pb(tag, markdown), 0)
-
-    def image(self, tag: str, png: bytes, width: int, height: int) -> None:
-        """The image plugin's tensor: width, height and the encoded image, as strings (tensorboard/plugins/image)."""
-        content = [str(width).encode(), str(height).encode(), png]
-        tensor = self._modules["tensor"].make_tensor_proto(content, dtype=self._modules["types"].string)
-        metadata = self._modules["image"].create_summary_metadata(
-            display_name=tag, description="", converted_to_tensor=True
-        )
-        summary = self._modules["summary"].Summary()
-        summary.value.add(tag=tag, tensor=tensor, metadata=metadata)
-        self._write(summary, 0)
-
-    def _write(self, summary: Any, step: int) -> None:
-        event = self._modules["event"].Event(wall_time=self._wall_time, step=step, summary=summary)
-        self._writer.add_event(event)
-
-
-_MODULES: Final = {
-    "writer": "summary.writer.event_file_writer",
-    "scalar": "plugins.scalar.summary_v2",
-    "histogram": "plugins.histogram.summary_v2",
-    "text": "plugins.text.summary_v2",
-    "image": "plugins.image.metadata",
-    "tensor": "util.tensor_util",
-    "types": "compat.tensorflow_stub.dtypes",
-    "event": "compat.proto.event_pb2",
-    "summary": "compat.proto.summary_pb2",
-}
-
-
 @contextmanager
-def _writer(folder: Path, wall_time: float) -> Iterator[_Add]:
-    """TensorBoard's event file writer. Raises `Unsupported` where TensorBoard is not installed."""
+def _writer(folder: Path, wall_time: float) -> Iterator[EventFile]:
+    """The event file of a run."""
+    file = EventFile(folder, wall_time)
     try:
-        modules = {name: importlib.import_module(f"tensorboard.{path}") for name, path in _MODULES.items()}
-    except ModuleNotFoundError:
-        raise Unsupported(
-            "writing TensorBoard's event files needs TensorBoard, which is not installed",
-            hint="python3 -m pip install 'dlprof[tensorboard]'",
-        ) from None
-    folder.mkdir(parents=True, exist_ok=True)
-    writer = modules["writer"].EventFileWriter(str(folder))
-    try:
-        yield _Add(writer, wall_time, modules)
+        yield file
     finally:
-        writer.close()
+        file.close()

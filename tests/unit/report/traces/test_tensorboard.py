@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import places
 import pyarrow as pa
 import pytest
 from report_tables import comparison, event, exhibits, table
 
-from dlprof.errors import Unsupported
-from dlprof.report.traces import protobuf_wire, tensorboard, xplane
+from dlprof.report.traces import event_file, protobuf_wire, tensorboard, xplane
 
 US = 1_000_000
 
@@ -165,11 +167,29 @@ def test_scalars_histograms_text_and_image_are_read_back_by_tensorboard(tmp_path
     assert tensor_util.make_ndarray(image.tensor_proto)[2].startswith(b"\x89PNG")
 
 
-def test_without_tensorboard_it_says_what_to_install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def missing(name: str) -> Any:
-        raise ModuleNotFoundError(name)
+def test_every_record_has_the_checksums_that_tensorboards_reader_demands(tmp_path: Path) -> None:
+    """CRC-32C of "123456789" is 0xE3069283 (RFC 3720); unmasking gives it back."""
+    masked = event_file.masked_checksum(b"123456789")
+    turned = (masked - 0xA282_EAD8) & 0xFFFF_FFFF
+    assert (turned << 15 | turned >> 17) & 0xFFFF_FFFF == 0xE306_9283
 
-    monkeypatch.setattr(tensorboard.importlib, "import_module", missing)
-    with pytest.raises(Unsupported) as raised:
-        tensorboard.write_comparison(tmp_path, comparison(), 0.0)
-    assert "dlprof[tensorboard]" in str(raised.value.hint)
+
+def test_a_histogram_has_the_buckets_that_tensorboards_own_maker_gives(tmp_path: Path) -> None:
+    summary = pytest.importorskip("tensorboard.plugins.histogram.summary_v2", reason="the extra dlprof[tensorboard]")
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+    from tensorboard.util import tensor_util
+
+    values = np.random.default_rng(3).lognormal(size=500)
+    file = event_file.EventFile(tmp_path, 1.7e9)
+    file.histogram("times", values)
+    file.close()
+    (read,) = EventAccumulator(str(tmp_path)).Reload().Tensors("times")
+    theirs = tensor_util.make_ndarray(summary.histogram_pb("times", values).value[0].tensor)
+    assert tensor_util.make_ndarray(read.tensor_proto) == pytest.approx(theirs)
+
+
+def test_a_log_directory_needs_no_tensorboard(tmp_path: Path) -> None:
+    code = "import sys; sys.modules['tensorboard'] = None; from dlprof.cli.main import main; raise SystemExit(main(sys.argv[1:]))"
+    words = ["export", str(places.ROOT / "traces/lenet-tf-exact"), "--to", "tensorboard", "-o", str(tmp_path / "logs")]
+    subprocess.run([sys.executable, "-c", code, *words], check=True, capture_output=True)
+    assert [path.name.split(".")[0] for path in (tmp_path / "logs" / "A-TensorFlow-2.21.0-graph").iterdir()]
