@@ -39,6 +39,16 @@ def _run_at(path: Path) -> ComparisonResult | CaptureResult | RankingResult:
     return results.load_run(path)
 
 
+def comparison_at(path: Path) -> ComparisonResult | RankingResult | None:
+    """The comparison whose directory `path` is; None where it is anything else. Raises `StoreError`."""
+    if not (path / MANIFEST_FILE).is_file() or not Capture.open(path).manifest.of_sides:
+        return None
+    from dlprof.api.results import CaptureResult
+
+    found = _run_at(path)
+    return None if isinstance(found, CaptureResult) else found
+
+
 @contextmanager
 def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
     """The capture at `path`; for a raw trace file or folder, a temporary import that lives as long as the block."""

@@ -14,7 +14,7 @@ import traceback
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
-from dlprof.cli import defaults, suggest
+from dlprof.cli import defaults, help_layout, suggest
 from dlprof.cli.signals import as_interrupts
 from dlprof.cli.terminal import Manner, columns, in_manner, line, say
 from dlprof.errors import DlprofError, of_system
@@ -135,7 +135,7 @@ def build_parser(verb: str | None = None) -> Parser:
         prog="dlprof",
         description="Which deep-learning framework is faster, by how much, how sure that is, and why.",
         epilog=EPILOG,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+        formatter_class=help_layout.Layout,
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and which trace reader is active")
     parser.verb = parser
@@ -145,7 +145,7 @@ def build_parser(verb: str | None = None) -> Parser:
             name,
             help=summary,
             description=summary[0].upper() + summary[1:] + ".",
-            formatter_class=argparse.RawDescriptionHelpFormatter,
+            formatter_class=help_layout.Layout,
         )
         if name == verb:
             loaded = importlib.import_module(f"dlprof.cli.verbs.{module}")

@@ -11,9 +11,9 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-from dlprof.analysis.model import Comparison, GateState, ItemResult
+from dlprof.analysis.model import Comparison, Detail, GateState, ItemResult, View
 from dlprof.analysis.timing.ranking import Ranking
-from dlprof.report.text import comparison_text, gate_text, ledger_text, ranking_text
+from dlprof.report.text import comparison_text, gate_text, ledger_text, ranking_text, view_text, views_text
 from dlprof.report.text.layout import WIDTH, at_width, neutral
 from dlprof.report.text.verdict import headline, item_words, percent
 from dlprof.units import format_ns
@@ -49,6 +49,50 @@ def ranking(found: Ranking) -> str:
     with at_width(WIDTH):
         report = ranking_text.ranking(found)
     return _whole([*gates, _plain(f"{found.statement}.")], report)
+
+
+def view(found: View, rows: int | None = None) -> str:
+    """One table of `dlprof show`, of `rows` rows at most, and what is to be said of it."""
+    titles, names, body = view_text.plain(found, _limit(rows))
+    side = " (the host's side)" if found.where == "host" else ""
+    said = [*view_text.remarks(found), comparison_text.complete_words(found.completeness)]
+    left = found.table.num_rows - len(body)
+    parts = [_strong(f"By {found.by}{side}"), _names_table(titles, [at < names for at in range(len(titles))], body)]
+    return "\n\n".join(filter(None, [*parts, _left(left), *map(_plain, said)])) + "\n"
+
+
+def detail(found: Detail, rows: int | None = None) -> str:
+    """One view of `dlprof show --view`: its tables one after another, of `rows` rows each at most."""
+    if found.empty:
+        return f"{_strong(found.view.capitalize())}\n\n{_plain(found.empty)}\n"
+    parts = []
+    for title, part in found.tables.items():
+        if part.num_rows:
+            titles, words, body = views_text.plain(part, _limit(rows))
+            shown = _names_table(titles, words, body)
+            parts += [_strong(f"{found.view.capitalize()}: {title}"), shown, _left(part.num_rows - len(body))]
+    return "\n\n".join(filter(None, parts)) + "\n"
+
+
+def _limit(rows: int | None) -> int:
+    return ROWS if rows is None else rows
+
+
+def _left(count: int) -> str:
+    return f"and {count} more row{'' if count == 1 else 's'}" if count > 0 else ""
+
+
+def _names_table(titles: Sequence[str], words: Sequence[bool], rows: Sequence[Sequence[str]]) -> str:
+    """A table whose columns of words stand left, those of numbers right."""
+    if not rows:
+        return ""
+    rule = ["---" if word else "---:" for word in words]
+    lines = [
+        titles,
+        rule,
+        *([_plain(cell) if word else cell for cell, word in zip(row, words, strict=True)] for row in rows),
+    ]
+    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
 
 
 def _whole(parts: Sequence[str], report: str) -> str:

@@ -34,11 +34,13 @@ class Finding:
 
     good: None for what is merely told
     remedy: what mends it, '' where nothing needs mending
+    absent: it is not there, rather than not as it should be
     """
 
     good: bool | None
     text: str
     remedy: str = ""
+    absent: bool = False
 
 
 def check(specs: Sequence[EnvSpec], made: Sequence[Environment]) -> Iterator[Finding]:
@@ -48,7 +50,10 @@ def check(specs: Sequence[EnvSpec], made: Sequence[Environment]) -> Iterator[Fin
     gpus = devices.nvidia_gpus()
     if not gpus:
         yield Finding(
-            False, "no GPU that dlprof may use", "only --device gpu needs one; CUDA_VISIBLE_DEVICES may hide it"
+            False,
+            "no GPU that dlprof may use",
+            "only --device gpu needs one; CUDA_VISIBLE_DEVICES may hide it",
+            absent=True,
         )
     facts = {entry.uuid: entry for entry in nvml.gpus()}
     for gpu in gpus:
@@ -72,6 +77,7 @@ def driver(proc: Path = _PROC, load: Callable[[str], object] = ctypes.CDLL) -> I
         bool(first),
         f"kernel driver: {first[0].removeprefix('NVRM version:').strip()}" if first else "no NVIDIA kernel driver",
         "" if first else "install NVIDIA's driver, or start the container with its GPUs (docker run --gpus all)",
+        absent=not first,
     )
     for soname, use in (
         ("libcuda.so.1", "runs programs"),
@@ -84,6 +90,7 @@ def driver(proc: Path = _PROC, load: Callable[[str], object] = ctypes.CDLL) -> I
                 False,
                 f"{soname} ({use}) does not load: {failure}",
                 "it belongs to the driver: in a container NVIDIA_DRIVER_CAPABILITIES must hold compute,utility",
+                absent=True,
             )
         else:
             yield Finding(True, f"{soname} ({use})")

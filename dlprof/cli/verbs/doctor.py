@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from typing import Final, Literal
 
 from dlprof.cli.terminal import line
 
 EXAMPLES = """example:
   dlprof doctor"""
+
+State = Literal["ok", "warn", "absent", "note"]
+"""ok: there, and as it should be; warn: there, but not as it should be; absent: not there; note: merely told."""
+
+Finding = tuple[State, str, str]
+"""How it is, what was found, how to mend it."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -20,29 +28,38 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.cli.output import though_unread
 
     del arguments
-    needed_missing = False
-    for needed, name, probe in _CHECKS:
-        for good, text, remedy in probe():
-            mark = "note   " if good is None else "ok     " if good else "MISSING" if needed else "absent "
-            needed_missing |= needed and good is False
-            with though_unread():
-                line(f"{mark} {name}: {text}")
-                if good is False and remedy:
+    counts: Counter[str] = Counter()
+    with though_unread():
+        for needed, name, probe in _CHECKS:
+            for state, text, remedy in probe():
+                mark = "MISSING" if needed and state == "absent" else state
+                counts[mark] += 1
+                line(f"{mark:7} {name}: {text}")
+                if state in ("warn", "absent") and remedy:
                     line(f"        → {remedy}")
-    return 1 if needed_missing else 0
+        line(_sum(counts))
+    return 1 if counts["MISSING"] else 0
 
 
-Finding = tuple[bool | None, str, str]
-"""Whether it is well (None: merely told), what was found, how to mend it."""
+def _sum(counts: Mapping[str, int]) -> str:
+    """The answer in a line."""
+    if counts.get("MISSING"):
+        return f"{counts['MISSING']} of what every comparison needs is missing."
+    said = ["What every comparison needs is here"]
+    if counts.get("warn"):
+        said.append(f"{counts['warn']} warning{'' if counts['warn'] == 1 else 's'}")
+    if counts.get("absent"):
+        said.append(f"{counts['absent']} absent, which only what is named beside each needs")
+    return "; ".join(said) + "."
 
 
 def _uv() -> Iterator[Finding]:
     import uv
 
     try:
-        yield True, uv.find_uv_bin(), ""
+        yield "ok", uv.find_uv_bin(), ""
     except FileNotFoundError:
-        yield False, "the uv program is not in this environment", "python3 -m pip install --force-reinstall uv"
+        yield "absent", "the uv program is not in this environment", "python3 -m pip install --force-reinstall uv"
 
 
 def _machine() -> Iterator[Finding]:
@@ -50,12 +67,16 @@ def _machine() -> Iterator[Finding]:
 
     facts = provenance.machine()
     load = facts.load[0] if facts.load else 0.0
-    yield True, f"{facts.cpu or 'unknown CPU'}, {facts.cores_usable or facts.cores_logical} cores", ""
+    yield "ok", f"{facts.cpu or 'unknown CPU'}, {facts.cores_usable or facts.cores_logical} cores", ""
     busy = load > 0.5 * (facts.cores_usable or 1)
-    yield not busy, f"load {load:.2f} over the last minute", "other programs disturb measurements; wait or stop them"
+    yield (
+        "warn" if busy else "ok",
+        f"load {load:.2f} over the last minute",
+        "other programs disturb measurements; wait or stop them",
+    )
     if facts.governor and facts.governor != "performance":
         yield (
-            False,
+            "warn",
             f"CPU frequency governor {facts.governor}",
             "cpupower frequency-set -g performance steadies the clock",
         )
@@ -66,9 +87,9 @@ def _reader() -> Iterator[Finding]:
     from dlprof.native import library
 
     try:
-        yield library.functions() is not None or None, library.statement(), ""
+        yield "note" if library.functions() is None else "ok", library.statement(), ""
     except UsageError as failure:
-        yield False, failure.message, failure.hint or ""
+        yield "warn", failure.message, failure.hint or ""
 
 
 def _cache() -> Iterator[Finding]:
@@ -81,9 +102,13 @@ def _cache() -> Iterator[Finding]:
     place = next(parent for parent in (folder, *folder.parents) if parent.exists())
     free = shutil.disk_usage(place).free
     writable = os.access(place, os.W_OK)
-    yield writable, f"{folder}", "set DLPROF_CACHE to a folder you may write to"
     yield (
-        free > 4 << 30,
+        "ok" if writable else "absent",
+        f"{folder}" if writable else f"{folder} cannot be written",
+        "set DLPROF_CACHE to a folder you may write to",
+    )
+    yield (
+        "ok" if free > 4 << 30 else "warn",
         f"{free / (1 << 30):.1f} GiB free there",
         "an environment takes up to 2 GiB; set DLPROF_CACHE elsewhere",
     )
@@ -94,9 +119,9 @@ def _environments() -> Iterator[Finding]:
 
     made = EnvStore().list()
     for environment in made:
-        yield True, f"{environment.name} (Python {environment.python_version})", ""
+        yield "ok", f"{environment.name} (Python {environment.python_version})", ""
     if not made:
-        yield False, "none yet", "made on first use, or now: dlprof env create tf mxnet"
+        yield "note", "none yet; made on first use, or now: dlprof env create tf mxnet", ""
 
 
 def _pythons() -> Iterator[Finding]:
@@ -113,7 +138,7 @@ def _pythons() -> Iterator[Finding]:
         found = pythons.find(version)
         where = str(found) if found else "not on this machine"
         yield (
-            found is not None,
+            "ok" if found else "absent",
             f"{version} for {', '.join(users)}: {where}",
             "uv downloads it on first use where the network allows",
         )
@@ -127,7 +152,7 @@ def _tools() -> Iterator[Finding]:
         for mode, tool in framework.env(framework.default_version, "cpu").tools.items():
             path = tools.found(tool)
             where = path or f"no {' or '.join(tool.programs)} on PATH"
-            yield path is not None, f"for mode {mode} of {framework.label} ({tool.why}): {where}", tool.remedy
+            yield "ok" if path else "absent", f"for mode {mode} of {framework.label} ({tool.why}): {where}", tool.remedy
 
 
 def _gpu() -> Iterator[Finding]:
@@ -141,9 +166,26 @@ def _gpu() -> Iterator[Finding]:
         try:
             specs.append(framework.env(framework.default_version, "gpu"))
         except Unsupported as failure:
-            yield False, failure.message, failure.hint or ""
+            yield "absent", failure.message, failure.hint or ""
     for found in gpu_check.check(specs, EnvStore().list()):
-        yield found.good, found.text, found.remedy
+        bad: State = "absent" if found.absent else "warn"
+        yield "note" if found.good is None else "ok" if found.good else bad, found.text, found.remedy
+
+
+_OPTIONAL: Final = (
+    ("pandas", "notebook", "findings as frames of pandas (`to_pandas`)"),
+    ("polars", "notebook", "findings as frames of polars (`to_polars`)"),
+    ("mcp", "mcp", "`dlprof mcp`, the server for assistants"),
+)
+"""Packages of the optional extras: module, extra, what needs it."""
+
+
+def _packages() -> Iterator[Finding]:
+    from importlib.util import find_spec
+
+    for module, extra, use in _OPTIONAL:
+        there = find_spec(module) is not None
+        yield "ok" if there else "absent", f"{module}, for {use}", f"python3 -m pip install 'dlprof[{extra}]'"
 
 
 _CHECKS: tuple[tuple[bool, str, Callable[[], Iterator[Finding]]], ...] = (
@@ -154,5 +196,6 @@ _CHECKS: tuple[tuple[bool, str, Callable[[], Iterator[Finding]]], ...] = (
     (False, "environments", _environments),
     (False, "Python", _pythons),
     (False, "compiler", _tools),
+    (False, "package", _packages),
     (False, "GPU", _gpu),
 )

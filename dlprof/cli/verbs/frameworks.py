@@ -19,7 +19,8 @@ def run(arguments: argparse.Namespace) -> int:
 
     del arguments
     for framework in registry().values():
-        line(f"{framework.name:8} {framework.label}; also: {', '.join(framework.aliases)}")
+        also = f"; also: {', '.join(framework.aliases)}" if framework.aliases else ""
+        line(f"{framework.name:8} {framework.label}{also}")
         line(f"{'':8} modes: {', '.join(framework.modes)} (default {framework.modes[0]})")
         line(f"{'':8} locked versions: {', '.join(framework.versions)} (default {framework.default_version})")
     line("A version that is not listed is resolved on the fly, with a warning.")

@@ -1,4 +1,4 @@
-"""`dlprof show`: one trace, broken down."""
+"""`dlprof show`: one trace, broken down; of a comparison its report, once more."""
 
 from __future__ import annotations
 
@@ -14,19 +14,20 @@ BY = ("op", "kernel", "layer", "phase", "step", "device", "stream", "name", "pro
 
 EXAMPLES = """examples:
   dlprof show my-capture                      by operator and phase
+  dlprof show my-comparison                   its report, as when it was made
   dlprof show my-capture --by layer
   dlprof show my-capture --by source          by line of the program (JAX; PyTorch with_stack)
   dlprof show gpu-trace.json --where host     what the host did beside the kernels
   dlprof show my-capture --view launches      launch delays and queues of a GPU trace
-  dlprof show host.xplane.pb --by kernel --format csv"""
+  dlprof show host.xplane.pb --by kernel --format csv
+  dlprof show my-capture --format markdown    a table for an issue or a comment"""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("capture", type=Path, metavar="A", help="capture directory, or a raw trace file or folder")
+    parser.add_argument("capture", type=Path, metavar="A", help="capture or comparison directory, or a raw trace")
     parser.add_argument(
         "--by",
         choices=list(BY),
-        default="op",
         help="name: as recorded; source: line of the program, where recorded (default: op)",
     )
     parser.add_argument(
@@ -41,8 +42,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="instead of a breakdown: kernels (of each operator), launches, gaps, overlap, occupancy, idle, memory, "
         "outliers, slowest",
     )
-    parser.add_argument("--format", choices=["text", "json", "csv"], default="text")
-    parser.add_argument("--rows", type=int, metavar="N", help="text: show N rows, sum up the rest")
+    parser.add_argument("--format", choices=["text", "json", "csv", "markdown"], default="text")
+    parser.add_argument("--rows", type=int, metavar="N", help="text, markdown: show N rows, count the rest")
     parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
 
 
@@ -52,32 +53,51 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof.api.load import opened
     from dlprof.cli.output import deliver, show
     from dlprof.errors import UsageError
-    from dlprof.report import csv, json
+    from dlprof.report import csv, json, markdown
     from dlprof.report.text import comparison_text
 
     if arguments.rows is not None and arguments.rows < 1:
         raise UsageError(f"--rows must be at least 1, not {arguments.rows}", hint="leave it out for all rows")
+    if arguments.by is None and arguments.view is None and _compared(arguments):
+        return 0
+    by = arguments.by or "op"
     with opened(arguments.capture, repair=arguments.repair) as capture:
         if arguments.view:
             return _detail(placed_events(capture)[0], arguments)
-        found = view_of(
-            capture, *placed_events(capture, breakdown.columns_of(arguments.by)), arguments.by, arguments.where
-        )
+        found = view_of(capture, *placed_events(capture, breakdown.columns_of(by)), by, arguments.where)
     if arguments.format == "text":
         show(comparison_text.view(found, colour=colour(), rows=arguments.rows), colour=colour())
+    elif arguments.format == "markdown":
+        deliver(markdown.view(found, arguments.rows), None)
     else:
         deliver(json.view(found) if arguments.format == "json" else csv.view(found), None)
     return 0
 
 
+def _compared(arguments: argparse.Namespace) -> bool:
+    """Show the report of a comparison's directory; False where there is none to show, since it is a capture or a trace."""
+    from dlprof.api.load import comparison_at
+    from dlprof.api.rankings import RankingResult
+    from dlprof.cli.verbs.compare import show_found
+
+    result = comparison_at(arguments.capture)
+    if result is None:
+        return False
+    show_found(result.ranking if isinstance(result, RankingResult) else result.found, arguments.format)
+    return True
+
+
 def _detail(events: pa.Table, arguments: argparse.Namespace) -> int:
     from dlprof.analysis.trace import details
     from dlprof.cli.output import deliver, show
+    from dlprof.report import markdown
     from dlprof.report.text import views_text
 
     found = details.detail(events, arguments.view)
     if arguments.format == "text":
         show(views_text.text(found, colour=colour(), rows=arguments.rows), colour=colour())
+    elif arguments.format == "markdown":
+        deliver(markdown.detail(found, arguments.rows), None)
     else:
         deliver(views_text.json(found) if arguments.format == "json" else views_text.csv(found), None)
     return 0

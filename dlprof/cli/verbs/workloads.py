@@ -19,16 +19,18 @@ def run(arguments: argparse.Namespace) -> int:
     from dlprof import workload
     from dlprof.api.lockstep import items
 
-    for name in [arguments.name] if arguments.name else workload.names():
+    shown = [arguments.name] if arguments.name else workload.names()
+    width = max(map(len, shown))
+    for name in shown:
         loaded = workload.load(name)
-        line(f"{name:12} {loaded.title}")
+        line(f"{name:{width}}  {loaded.title}")
         if loaded.presets:
-            line(f"{'':12} presets: {', '.join(loaded.presets)}")
+            line(f"{'':{width}}  presets: {', '.join(loaded.presets)}")
         if arguments.name:
             for setting in loaded.settings.values():
-                line(f"{'':12} --set {setting.describe()}")
+                line(f"{'':{width}}  --set {setting.describe()}")
             for task in loaded.description.get("tasks", []):
-                line(f"{'':12} task {task['name']} ({task['op']})")
+                line(f"{'':{width}}  task {task['name']} ({task['op']})")
             for framework, alone in items.unmatched(loaded).items():
-                line(f"{'':12} only {framework}: {', '.join(alone)}")
+                line(f"{'':{width}}  only {framework}: {', '.join(alone)}")
     return 0

@@ -11,8 +11,8 @@ from dlprof.analysis.model import Comparison, Side, View
 from dlprof.report import json
 from dlprof.report.html import figure_sections, finding_sections, primitives_html, run_sections, step_timeline
 from dlprof.report.html.figure import page_style
-from dlprof.report.html.parts import ms, number, page, paragraphs, table, verdict
-from dlprof.report.text import gate_text
+from dlprof.report.html.parts import coded, ms, number, page, paragraphs, table, verdict
+from dlprof.report.text import first_screen, gate_text
 from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.comparison_text import complete_words
 from dlprof.report.text.layout import unbroken
@@ -60,6 +60,7 @@ def comparison(found: Comparison, extras: Extras | None = None) -> str:
         finding_sections.beginnings(found),
         run_sections.environment(extras.environment),
         run_sections.reproduce(found.a, found.b, extras.commands),
+        run_sections.words(),
     ]
     title = f"dlprof: {found.workload or 'two recordings'}"
     return page(title, _top(found, extras), sections, json.comparison_value(found))
@@ -84,6 +85,7 @@ def capture(side: Side, views: Sequence[View], extras: Extras | None = None) -> 
         *run_sections.notices((), views[0].anomalies if views else {}),
         run_sections.facts([(name, value) for name, value, _ in extras.environment]),
         run_sections.reproduce(side, None, extras.commands),
+        run_sections.words(),
     ]
     data = {"schema_version": json.SCHEMA_VERSION, "kind": "capture", "a": json.plain(side)}
     return page(f"dlprof: {side.label}", top, sections, data)
@@ -95,6 +97,7 @@ def _top(found: Comparison, extras: Extras) -> str:
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(unbroken(value))}</dd>" for key, value in rows)
     said = verdict(unbroken(gate_text.words(found)), found.gate.state if found.gate else "")
     said += verdict(unbroken(headline(found)), verdict_word(found))
+    said += "".join(f"<p>{coded(unbroken(text))}</p>" for text in first_screen.sentences(found))
     speeds = paragraphs(speeds_words(found))
     return f'{said}\n<dl class="sides">{listed}</dl>{speeds}{_made(extras)}'
 

@@ -171,9 +171,18 @@ def kernels(found: Comparison) -> Section:
 
 def same_work(found: Comparison) -> Section:
     """Whether both sides did the same work, and what differs."""
-    rows = [(parity.statement(entry), entry.get("blocks", "no")) for entry in found.parity]
-    if rows:
-        return section("parity", "Same work?", table("Differences", ("Difference", "Forbids a verdict"), rows))
+    differing = work_text.settings(found)
+    fold = work_text.folds(differing)
+    told = [one for one in found.parity if not (fold and one["what"] == "workload")]
+    rows = [(parity.statement(entry), entry.get("blocks", "no")) for entry in told]
+    parts = [table("Differences", ("Difference", "Forbids a verdict"), rows)] if rows else []
+    if fold:
+        settings = [(one["where"], one["a"], one["b"], one["blocks"]) for one in work_text.telling(differing)]
+        all_of_them = table("Settings that differ", ("Setting", "A", "B", "Forbids a verdict"), settings)
+        summary = f"{len(differing)} settings of the workloads differ"
+        parts.append(f"<details><summary>{summary}</summary>{all_of_them}</details>")
+    if parts:
+        return section("parity", "Same work?", *parts)
     recorded = work_text.recorded(found)
     text = "Not checked: these are two recordings." if recorded else "No difference was found in what was compared."
     text = "Not checked: these are others' numbers." if imported(found) else text

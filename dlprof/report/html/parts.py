@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
@@ -91,9 +92,14 @@ def figure(drawn: Figure, name: str, description: str) -> str:
     )
 
 
+def coded(text: str) -> str:
+    """Escaped text in which what stands in backticks, commands and names, is set as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(text))
+
+
 def paragraphs(texts: Iterable[str], kind: str = "") -> str:
     """Escaped paragraphs, or a list where there are several."""
-    found = [escape(text) for text in texts]
+    found = [coded(text) for text in texts]
     if len(found) > 1:
         return "<ul>" + "".join(f"<li>{text}</li>" for text in found) + "</ul>"
     return "".join(f"<p{f' class={chr(34)}{kind}{chr(34)}' if kind else ''}>{text}</p>" for text in found)

@@ -9,7 +9,7 @@ from html import escape
 from dlprof.analysis.model import Ratio
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.report import ranking_json
-from dlprof.report.html import finding_sections, plots
+from dlprof.report.html import finding_sections, plots, run_sections
 from dlprof.report.html.figure import page_style
 from dlprof.report.html.parts import Cell, Section, figure, ms, number, page, paragraphs, section, table, verdict
 from dlprof.report.text import gate_text, ranking_text, trust_text
@@ -43,6 +43,7 @@ def ranking(found: Ranking, extras: Extras) -> str:
         section("warnings", "Warnings", paragraphs(found.warnings)),
         _environment(found, extras),
         section("reproduce", "How to reproduce and look closer", f"<pre>{escape(chr(10).join(extras.commands))}</pre>"),
+        run_sections.words(),
     ]
     return page(f"dlprof: {found.workload}", _top(found, extras), sections, ranking_json.ranking_value(found))
 

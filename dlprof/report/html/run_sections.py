@@ -6,7 +6,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 from dlprof.analysis.model import Side
-from dlprof.report.html.parts import Section, number, paragraphs, section, table
+from dlprof.report import glossary
+from dlprof.report.html.parts import Section, coded, number, paragraphs, section, table
 from dlprof.report.text.comparison_text import anomaly_meaning, anomaly_name
 
 
@@ -45,4 +46,15 @@ def reproduce(a: Side, b: Side | None, commands: Sequence[str]) -> Section:
     lines += [f"dlprof export {side.capture} --to chrome -o {name.lower()}.json" for name, side in kept]
     return section(
         "reproduce", "How to reproduce and look closer", f"<pre>{escape(chr(10).join(lines))}</pre>" if lines else ""
+    )
+
+
+def words() -> Section:
+    """What the words of the page mean, folded."""
+    listed = "".join(f"<dt>{escape(term)}</dt><dd>{coded(meaning)}</dd>" for term, meaning in glossary.TERMS.items())
+    return section(
+        "words",
+        "Words of this page",
+        f"<details><summary>{len(glossary.TERMS)} words, such as lockstep, trial and self time</summary>"
+        f'<dl class="words">{listed}</dl></details>',
     )

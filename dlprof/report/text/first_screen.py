@@ -30,11 +30,36 @@ def lines(found: Comparison) -> list[str]:
     return [*out, *paragraph(WORDS)]
 
 
+def sentences(found: Comparison) -> list[str]:
+    """The same without a layout, for a page: how sure, and the largest causes in one sentence."""
+    if found.items and found.items[0].verdict == "not_comparable":
+        return [_different_words(found)]
+    out = [f"How sure: {sure_words(found)}."]
+    if found.facts.summary is not None or found.ledger is None:
+        return out
+    known = causes.of(found.ledger)
+    why = _why_words(found, known)
+    if not why.endswith(":"):
+        return [*out, why]
+    shares: Sequence[float | None] = known.share or [None] * len(known.largest)
+    named = [_cause(line.name, line.delta_ns, share) for line, share in zip(known.largest, shares, strict=True)]
+    left = None if known.share is None else 1 - sum(known.share)
+    return [*out, f"{why} {', '.join(named)}; {_cause(_others(known), known.others_ns, left)}."]
+
+
+def _cause(name: str, ns: float, share: float | None) -> str:
+    return f"{name} {format_signed_ns(ns)}" + ("" if share is None else minus(f" ({100 * share:.0f} % of the gap)"))
+
+
 def _different(found: Comparison) -> list[str]:
     """What of the work differs most, where there is no verdict because of it."""
+    return paragraph(_different_words(found), rest="  ")
+
+
+def _different_words(found: Comparison) -> str:
     settings = work_text.settings(found)
     said = "No ratio: times of different work say nothing about the sides."
-    return paragraph(f"{said} {work_text.folded(settings)}" if settings else said, rest="  ")
+    return f"{said} {work_text.folded(settings)}" if settings else said
 
 
 def sure_words(found: Comparison) -> str:
@@ -77,24 +102,34 @@ def _interval(found: Comparison) -> str:
 
 def _why(found: Comparison, known: Causes) -> list[str]:
     """The largest causes, a line each, and what is left; where the traces do not show the timed gap, that."""
-    ledger = found.ledger
-    assert ledger is not None
-    bridge = ledger.bridge
-    if bridge is not None and bridge.agrees is False:
-        return paragraph("Why: not known, for the traces do not show the gap that was timed.", rest="  ")
-    if not known.largest:
-        return paragraph(f"Why: {cause_words(found)}; no single part of it stands out.", rest="  ")
-    out = paragraph(f"Why: {cause_words(found)}{_share_of_timed(found)}. The largest causes:", rest="  ")
+    why = _why_words(found, known)
+    out = paragraph(why, rest="  ")
+    if not why.endswith(":"):
+        return out
     shares: Sequence[float | None] = known.share or [None] * len(known.largest)
     scale, unit = common_unit([known.gap_ns])
     rows = [_row(line.name, line.delta_ns, share, scale) for line, share in zip(known.largest, shares, strict=True)]
+    left = None if known.share is None else 1 - sum(known.share)
+    rows.append(_row(_others(known), known.others_ns, left, scale))
+    columns = [Column("of gap", 8), Column(f"B−A {unit}", 9), Column("cause", 61, right=False, path=True)]
+    return out + table(columns, rows)
+
+
+def _why_words(found: Comparison, known: Causes) -> str:
+    """What is before the causes; it ends with a colon where some follow."""
+    bridge = found.ledger.bridge if found.ledger else None
+    if bridge is not None and bridge.agrees is False:
+        return "Why: not known, for the traces do not show the gap that was timed."
+    if not known.largest:
+        return f"Why: {cause_words(found)}; no single part of it stands out."
+    return f"Why: {cause_words(found)}{_share_of_timed(found)}. The largest causes:"
+
+
+def _others(known: Causes) -> str:
     rest = f"{known.others} other part{'' if known.others == 1 else 's'}"
     if known.against_ns:
         rest += f" ({format_signed_ns(known.against_ns)} of it the other way)"
-    left = None if known.share is None else 1 - sum(known.share)
-    rows.append(_row(rest, known.others_ns, left, scale))
-    columns = [Column("of gap", 8), Column(f"B−A {unit}", 9), Column("cause", 61, right=False, path=True)]
-    return out + table(columns, rows)
+    return rest
 
 
 def _row(name: str, ns: int, share: float | None, scale: int) -> tuple[str, ...]:

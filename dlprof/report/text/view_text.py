@@ -43,6 +43,23 @@ def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
     return out + _notes(found, columns, keys)
 
 
+def plain(found: View, limit: int | None) -> tuple[list[str], int, list[list[str]]]:
+    """Titles of the columns, how many of them are names rather than numbers, and the cells; nothing cut."""
+    measures = _measures(found)
+    rows = (found.table if limit is None else found.table.slice(0, limit)).to_pylist()
+    body = [[_key(row[name]) for name in found.keys] + [_cell(name, row[name]) for name, _ in measures] for row in rows]
+    titles = [name.replace("_", " ").capitalize() for name in found.keys]
+    return [*titles, *(column.title for _, column in measures)], len(titles), body
+
+
+def remarks(found: View) -> list[str]:
+    """What is to be said of the table, whatever shows it: what it leaves out, or why it is empty."""
+    if not found.table.num_rows:
+        return [_outside(found) or found.empty or "No executed work was recorded.", *_elsewhere(found)]
+    told = [_outside(found)] if found.outside and found.outside.count else []
+    return [*told, *_elsewhere(found), *unknown_words(found)]
+
+
 def unknown_words(found: View) -> list[str]:
     """What is said of names that no vocabulary knows."""
     if "known" not in found.table.column_names:

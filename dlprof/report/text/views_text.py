@@ -53,6 +53,14 @@ def text(found: Detail, *, colour: bool = False, rows: int | None = None) -> str
     return "\n".join(lines(found, colour=colour, limit=rows)) + "\n"
 
 
+def plain(part: pa.Table, limit: int | None) -> tuple[list[str], list[bool], list[list[str]]]:
+    """Titles of the columns that text shows, which of them are words rather than numbers, and the cells; nothing cut."""
+    names = [name for name in part.column_names if name not in _LEFT_OUT | _told_elsewhere(part)]
+    rows = (part if limit is None else part.slice(0, limit)).to_pylist()
+    words = [pa.types.is_string(part.schema.field(name).type) for name in names]
+    return [_title(name) for name in names], words, [[_cell(name, row[name]) for name in names] for row in rows]
+
+
 def lines(found: Detail, *, colour: bool, limit: int | None) -> list[str]:
     """The parts, each under its title; `limit` rows of each, the rest counted."""
     out: list[str] = []
@@ -65,12 +73,9 @@ def lines(found: Detail, *, colour: bool, limit: int | None) -> list[str]:
 
 
 def _part(part: pa.Table, limit: int | None) -> list[str]:
-    names = [name for name in part.column_names if name not in _LEFT_OUT | _told_elsewhere(part)]
-    rows = (part if limit is None else part.slice(0, limit)).to_pylist()
-    texts = [[_cell(name, row[name]) for name in names] for row in rows]
-    columns = _columns(part, names, texts)
-    out = table(columns, texts)
-    hidden = part.num_rows - len(rows)
+    titles, words, texts = plain(part, limit)
+    out = table(_columns(titles, words, texts), texts)
+    hidden = part.num_rows - len(texts)
     return [*out, f"{hidden} more rows"] if hidden else out
 
 
@@ -83,16 +88,14 @@ def _told_elsewhere(part: pa.Table) -> frozenset[str]:
     return frozenset((*times, "communication_only") if none else ("copy_only", "communication_only"))
 
 
-def _columns(part: pa.Table, names: list[str], texts: list[list[str]]) -> list[Column]:
+def _columns(titles: list[str], words: list[bool], texts: list[list[str]]) -> list[Column]:
     """As wide as their longest entry; the widest text column gives way where they do not fit."""
-    words = [pa.types.is_string(part.schema.field(name).type) for name in names]
-    titles = [_title(name) for name in names]
     widths = [
         max(cells(visible(text)) for text in [title, *column])
         for title, column in zip(titles, zip(*texts, strict=True), strict=True)
     ]
     while sum(widths) + len(widths) - 1 > width():
-        widest = max((at for at in range(len(names)) if words[at]), key=lambda at: widths[at], default=None)
+        widest = max((at for at in range(len(titles)) if words[at]), key=lambda at: widths[at], default=None)
         if widest is None or widths[widest] <= 4:
             break
         widths[widest] -= 1

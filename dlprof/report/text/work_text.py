@@ -22,7 +22,7 @@ def lines(found: Comparison, colour: bool, *, verbose: bool = False) -> list[str
     """The section. verbose: every differing setting, rather than their number and the most telling."""
     out = heading("Same work?", colour=colour) + _agreement(found)
     differing = settings(found)
-    fold = len(differing) > _FOLD and not verbose
+    fold = folds(differing) and not verbose
     for difference in found.parity:
         if fold and difference["what"] == "workload":
             continue
@@ -36,6 +36,11 @@ def lines(found: Comparison, colour: bool, *, verbose: bool = False) -> list[str
     if recorded(found):
         return out + paragraph("Not checked: these are two recordings; compare the counts above.", first="  ")
     return out + paragraph("No difference was found in what was compared.", first="  ")
+
+
+def folds(differing: Sequence[Mapping[str, str]]) -> bool:
+    """Whether so many settings differ that they are told as one."""
+    return len(differing) > _FOLD
 
 
 def recorded(found: Comparison) -> bool:

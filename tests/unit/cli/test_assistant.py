@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import json
+import sys
 from pathlib import Path
 from typing import Any
 
-from mcp import Client
+from mcp import Client, StdioServerParameters
 from places import ROOT
 
 from dlprof.cli import assistant
@@ -35,6 +36,29 @@ def test_two_recordings_are_told_apart_and_one_line_of_the_difference_explained(
     assert found["causes"][0]["name"] == "Conv backward conv1"
     assert json.loads(explained)["line"]["delta_ns"] == found["causes"][0]["delta_ns"]
     assert len(diff.encode()) < 4000
+
+
+def test_the_server_that_an_assistant_starts_answers_over_its_standard_input_and_output(tmp_path: Path) -> None:
+    """`dlprof mcp` as a process, in a folder of its own, spoken to by the SDK's client; it ends when the client leaves."""
+
+    async def spoken() -> tuple[set[str], str, str]:
+        words = ["-m", "dlprof", "mcp", str(ROOT / "traces")]
+        started = StdioServerParameters(
+            command=sys.executable, args=words, cwd=tmp_path, env={"PYTHONPATH": str(ROOT), "COVERAGE_CORE": ""}
+        )
+        async with Client(started, read_timeout_seconds=120) as client:
+            tools = {tool.name for tool in (await client.list_tools()).tools}
+            shown = await client.call_tool("show", {"path": "lenet-tf-exact", "by": "op"})
+            outside = await client.call_tool("load", {"path": "/etc/passwd"})
+            assert outside.is_error
+            texts = ["".join(part.text for part in one.content) for one in (shown, outside)]
+            return tools, texts[0], texts[1]
+
+    tools, shown, outside = asyncio.run(spoken())
+    assert tools == {"load", "diff", "show", "verify", "explain", "glossary"}
+    assert any(row["op"] == "Conv" for row in json.loads(shown)["rows"])
+    assert "outside of the folders that may be read" in outside
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_what_lies_outside_of_the_named_folders_and_what_is_not_there_is_an_error_in_words() -> None:

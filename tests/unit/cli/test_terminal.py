@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import json
 import time
 
+import jsonschema
 import pytest
 
 from dlprof.cli.output import show
-from dlprof.cli.terminal import Progress, line, order, say
+from dlprof.cli.terminal import Manner, Progress, in_manner, line, order, say
+from dlprof.report.json import json_schema
 
 
 class Clock:
@@ -113,3 +116,31 @@ def test_a_name_is_no_order_to_the_build_server_that_reads_the_output(
         assert "#1" in said
     order("::notice::ours")
     assert capsys.readouterr().err == "::notice::ours\n"
+
+
+def test_progress_for_programs_is_one_object_a_line_that_fits_its_schema(
+    clock: Clock, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with in_manner(Manner(progress="jsonl")), Progress() as progress:
+        progress.plan({"environments": 10, "trials": 100})
+        progress.stage("environments")
+        clock.now += 4
+        progress.detail("uv pip install\n::error::x \u2029")
+        progress.say("warning: busy")
+        progress.stage("trials")
+        progress.expect(40)
+    out, err = capsys.readouterr()
+    lines = [json.loads(one) for one in err.splitlines()]
+    for one in lines:
+        jsonschema.validate(one, json_schema("progress"))
+    assert out == ""
+    assert [one["event"] for one in lines] == ["plan", "stage", "detail", "said", "stage", "left"]
+    assert lines[0]["stages"] == {"environments": 10, "trials": 100}
+    assert [one["elapsed_s"] for one in lines] == [0, 0, 4, 4, 4, 4]
+    assert (lines[2]["text"], lines[-1]["left_s"]) == ("uv pip install\n::error::x \u2029", 40)
+
+
+def test_a_quiet_command_writes_no_progress_for_programs_either(capsys: pytest.CaptureFixture[str]) -> None:
+    with in_manner(Manner(progress="jsonl", quiet=True)), Progress() as progress:
+        progress.stage("trials", 10)
+    assert capsys.readouterr().err == ""

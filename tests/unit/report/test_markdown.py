@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 
-from report_tables import SENTENCE, comparison, ledger
+import pyarrow as pa
+from report_tables import SENTENCE, comparison, ledger, view
 
-from dlprof.analysis.model import Gate, GatedItem, Ratio
+from dlprof.analysis.model import Detail, Gate, GatedItem, Ratio
 from dlprof.report import markdown
 
 
@@ -76,3 +77,34 @@ def test_addresses_and_numbers_of_issues_are_no_links():
     item = replace(gated().items[0], sentence="see www.evil.com GH-12 https://evil.com org/repo#3")
     shown = markdown.comparison(replace(gated(), items=(item,), gate=None)).split("<details>")[0]
     assert not re.search(r"www\.|GH-1|://|repo#3", shown)
+
+
+def test_one_trace_is_a_table_with_what_it_leaves_out():
+    rows = [
+        {"op": name, "phase": "forward", "count": 3, "total_ns": 2.5e6, "self_ns": 2e6, "share": 0.5, "known": True}
+        for name in ("Conv|1", "Relu")
+    ]
+    text = markdown.view(view(rows=rows), rows=1)
+    title, table, left, *_ = text.split("\n\n")
+    assert title == "**By op**"
+    assert table.splitlines() == [
+        "| Op | Phase | Count | Total ms | Self ms | Share |",
+        "| --- | --- | ---: | ---: | ---: | ---: |",
+        "| Conv&#124;1 | forward | 3 | 2.500 | 2.000 | 50.0 % |",
+    ]
+    assert left == "and 1 more row"
+    empty = replace(view(), table=view().table.slice(0, 0))
+    assert markdown.view(empty, rows=1).startswith("**By op**\n\nNo executed work was recorded.")
+
+
+def test_a_view_has_a_table_for_each_of_its_parts():
+    found = Detail("gaps", {"largest": pa.table({"after": ["Conv", "<b>"], "gap_ns": [2e6, 1e6]})})
+    assert markdown.detail(found).splitlines() == [
+        "**Gaps: largest**",
+        "",
+        "| After | Gap |",
+        "| --- | ---: |",
+        "| Conv | 2 ms |",
+        "| &lt;b&gt; | 1 ms |",
+    ]
+    assert markdown.detail(Detail("gaps", {}, "No device in it.")) == "**Gaps**\n\nNo device in it.\n"

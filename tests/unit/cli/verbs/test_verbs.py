@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pyarrow.parquet as pq
 import pytest
+from places import ROOT
 
 from dlprof.cli.main import main
 
@@ -186,6 +187,7 @@ def test_workloads_lists_what_compare_takes_and_shows_one_in_full(capsys: pytest
     code, out, _ = run(capsys, "workloads")
     assert code == 0
     assert {"lenet", "matmul"} <= {line.split()[0] for line in out.splitlines() if line[:1].strip()}
+    assert len({len(text) - len(text.partition(" ")[2].lstrip()) for text in out.splitlines() if text[0] != " "}) == 1
     code, out, _ = run(capsys, "workloads", "lenet")
     assert code == 0
     assert "batch_size" in out
@@ -196,3 +198,22 @@ def test_frameworks_lists_modes_and_versions(capsys: pytest.CaptureFixture[str])
     assert code == 0
     assert "hybrid" in out
     assert "2.21.0" in out
+
+
+def test_show_writes_markdown(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    code, out, err = run(capsys, "show", trace, "--format", "markdown")
+    assert (code, err) == (0, "")
+    assert "| Relu | – | 1 |" in out
+    assert run(capsys, "show", trace, "--view", "slowest", "--format", "markdown")[1].startswith("**Slowest")
+
+
+def test_show_prints_the_report_of_a_comparison_once_more(capsys: pytest.CaptureFixture[str]) -> None:
+    cells = ROOT / "analysis" / "versions" / "data" / "cells"
+    folder = cells / "mxnet-tasks-mxnet-1.5.1-imperative-vs-mxnet-1.6.0-imperative"
+    code, out, err = run(capsys, "show", folder, "--format", "json")
+    assert (code, err) == (0, "")
+    told = json.loads((folder / "comparison.json").read_text())
+    assert [one["item"] for one in json.loads(out)["items"]] == [one["item"] for one in told["items"]]
+    code, _, err = run(capsys, "show", folder, "--by", "op")
+    assert code != 0
+    assert "a comparison, not one capture" in err

@@ -97,6 +97,33 @@ def test_the_verdict_stands_first() -> None:
     assert texts[0].startswith("MXNet 1.9.1 (hybrid) is slower than TensorFlow 2.21.0 (graph): +111.3 %")
 
 
+def test_what_comes_next_is_how_sure_and_the_largest_causes_with_their_shares() -> None:
+    texts = [text.replace("\u00a0", " ") for text in outline(document.comparison(comparison(ledger=ledger()))).texts]
+    sure, why = (next(text for text in texts if text.startswith(word)) for word in ("How sure: ", "Why: "))
+    assert "interval [" in sure
+    assert re.search(r"The largest causes: .+ \(\d+ % of the gap\), .+ other parts", why)
+
+
+def test_the_words_of_the_page_are_explained_on_it() -> None:
+    page = document.comparison(comparison())
+    for term in ("lockstep", "trial", "hybrid", "bulked", "exact", "native", "self time"):
+        assert f"<dt>{term}</dt>" in page
+    assert "<code>native</code>" in page
+
+
+def test_many_differing_settings_are_one_line_that_unfolds() -> None:
+    settings = [
+        {"what": "workload", "where": f"key{at}", "a": str(at), "b": "absent", "blocks": "yes"} for at in range(60)
+    ]
+    page = document.comparison(comparison(parity=(*comparison().parity, *settings)))
+    assert page.count("60 settings of the workloads differ") == 1
+    section = page[page.index('id="parity"') : page.index("</section>", page.index('id="parity"'))]
+    before, folded = section.split("<details>")
+    assert "threads" in before
+    assert "key59" not in before
+    assert folded.count("<tr>") == 61
+
+
 def test_names_cannot_break_out_of_the_page() -> None:
     evil = "</script><script>alert(1)</script><!--"
     found = comparison(
