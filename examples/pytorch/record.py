@@ -23,7 +23,7 @@ def main(python: str) -> int:
     for name, options in RUNS.items():
         with tempfile.TemporaryDirectory(prefix="dlprof-recording-") as folder:
             trace = Path(folder) / "trace.json"
-            subprocess.run([python, str(HERE / "train.py"), str(trace), *options], check=True, cwd=folder)
+            subprocess.run([python, str(HERE / "train.py"), "--trace", str(trace), *options], check=True, cwd=folder)
             document = json.loads(trace.read_text())
             document.pop("traceName", None)  # the temporary file's own path
             with gzip.GzipFile(HERE / f"{name}.pt.trace.json.gz", "wb", mtime=0) as packed:

@@ -23,7 +23,7 @@ from dlprof.report.text.breakdown_text import label, per_unit
 from dlprof.report.text.verdict import headline, interval_words, item_words
 from dlprof.report.traces import xplane
 from dlprof.report.traces.event_file import EventFile
-from dlprof.units import NS_PER_MS
+from dlprof.units import NS_PER_MS, format_signed
 
 _ROWS: Final = 40
 _LONGEST: Final = 80
@@ -106,7 +106,10 @@ def _markdown(found: Comparison) -> str:
     for row in rows[:_ROWS]:
         a_ns, b_ns = row.a_ns and row.a_ns / a, row.b_ns and row.b_ns / b
         delta_ns = (b_ns or 0.0) - (a_ns or 0.0)
-        cells = ["–" if ns is None else f"{ns / NS_PER_MS:.3f}" for ns in (a_ns, b_ns, delta_ns)]
+        cells = [
+            *("–" if ns is None else f"{ns / NS_PER_MS:.3f}" for ns in (a_ns, b_ns)),
+            format_signed(delta_ns / NS_PER_MS, 3),
+        ]
         lines.append(f"| {label(row).replace('|', '¦')} | {' | '.join(cells)} |")
     more = f"\n\n{len(rows) - _ROWS} smaller rows are not shown." if len(rows) > _ROWS else ""
     return "\n".join(lines) + more
