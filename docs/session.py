@@ -37,7 +37,6 @@ COMMANDS = (
     "dlprof show analysis/versions/data/cells/tensorflow-tasks-tf-2.15.1-eager-vs-tf-2.21.0-eager",
 )
 COMPARE = "dlprof compare lenet --budget 3m -o OUT/lenet"
-STEERING = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]")
 
 
 def main() -> int:
@@ -100,7 +99,21 @@ def _decodes(data: bytes) -> bool:
 
 def plain(text: str) -> str:
     """The lines as they stood in the end: what was overwritten, and colours, left out."""
-    lines = (line.rstrip("\r").rpartition("\r")[2] for line in STEERING.sub("", text).split("\n"))
+    lines, row, column = [""], 0, 0
+    for part in re.findall(r"\x1b\[[0-9;?]*[A-Za-z]|\x1b[()][A-Z0-9]|[\r\n]|[^\x1b\r\n]+|\x1b", text):
+        if part == "\n":
+            row += 1
+            lines += [""] * (row + 1 - len(lines))
+        elif part == "\r":
+            column = 0
+        elif part.startswith("\x1b"):
+            if part.endswith("A"):  # up
+                row = max(0, row - int(part[2:-1] or 1))
+            elif part.endswith("K"):  # erased: all of it (2), or from here on
+                lines[row] = "" if part[2:-1] == "2" else lines[row][:column]
+        else:
+            lines[row] = lines[row].ljust(column)[:column] + part + lines[row][column + len(part) :]
+            column += len(part)
     return "\n".join(line.rstrip() for line in lines)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import json
 import re
 import shlex
 import tomllib
@@ -116,3 +117,21 @@ def test_the_address_of_the_sources_has_one_source() -> None:
     assert f"git clone {address} " in (ROOT / "CONTRIBUTING.md").read_text(encoding="utf-8")
     told = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]["urls"]
     assert all(url.startswith(address) for url in told.values())
+
+
+def test_the_recorded_session_is_what_its_text_shows() -> None:
+    session = document("session")
+    head, *events = map(json.loads, session.KEPT.read_text(encoding="utf-8").splitlines())
+    assert (head["version"], head["width"]) == (2, 80)
+    assert [at for at, _, _ in events] == sorted(at for at, _, _ in events)
+    text = session.plain("".join(said for _, _, said in events))
+    assert text == session.KEPT.with_suffix(".txt").read_text(encoding="utf-8")
+    shown = [line.removeprefix("$ ") for line in text.splitlines() if line.startswith("$ ")]
+    assert shown == list(session.COMMANDS)
+    assert max(len(line) for line in text.splitlines() if not line.startswith("$ ")) <= 80
+
+
+def test_a_line_that_was_written_over_stands_as_it_was_in_the_end() -> None:
+    plain = document("session").plain
+    assert plain("0:01 working\r\x1b[2K0:02 done\r\n\x1b[32mok\x1b[0m\r\n") == "0:02 done\nok\n"
+    assert plain("a long line\r\nsecond\r\x1b[2K\x1b[1A\x1b[2Kb\r\n") == "b\n"
