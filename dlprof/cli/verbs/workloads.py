@@ -18,12 +18,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> int:
     from dlprof import workload
     from dlprof.api.lockstep import items
+    from dlprof.report.text.layout import paragraph
 
-    shown = [arguments.name] if arguments.name else workload.names()
-    width = max(map(len, shown))
-    for name in shown:
-        loaded = workload.load(name)
-        line(f"{name:{width}}  {loaded.title}")
+    shown = [workload.load(name) for name in ([arguments.name] if arguments.name else workload.names())]
+    width = max(len(loaded.name) for loaded in shown)
+    for loaded in shown:
+        for part in paragraph(loaded.title, first=f"{loaded.name:{width}}  ", rest=f"{'':{width}}  "):
+            line(part)
         if loaded.presets:
             line(f"{'':{width}}  presets: {', '.join(loaded.presets)}")
         if arguments.name:
