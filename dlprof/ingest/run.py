@@ -190,7 +190,7 @@ def _read_file(run: _Run, path: Path, root: Path, finisher: Finisher) -> None:
         as_text(path), name, run.pools, run.anomalies, run.repair, reader.producer, producers=run.producers
     )
     run.reads.append(_Read(kind, reader, context))
-    events = 0
+    events, unread = 0, run.anomalies.counts.get("unread_phase", 0)
     try:
         for batch in reader.read(source, context):
             events += len(batch)
@@ -198,8 +198,15 @@ def _read_file(run: _Run, path: Path, root: Path, finisher: Finisher) -> None:
     except Damaged:
         pass  # under --repair: counted by Context.damage, everything before it is kept
     if not events:
-        run.anomalies.count("empty_file")
-        context.completeness["empty"] = f"{name} holds no event"
+        # What is in it was counted already where it is of a kind that has no time; then the file is not empty.
+        passed = run.anomalies.counts.get("unread_phase", 0) - unread
+        run.anomalies.count("empty_file", int(not passed))
+        held = (
+            f"{passed} events without a time of their own (object snapshots, flows) and no other"
+            if passed
+            else "no event"
+        )
+        context.completeness["empty"] = f"{name} holds {held}"
 
 
 def _origins(

@@ -41,7 +41,7 @@ def test_a_trace_is_exported_as_json_or_refused(attack, tmp_path, path):
     assert found["kind"] == "events"
     assert found["origin_ns"] is None or found["origin_ns"] >= 0
     if not found["rows"]:
-        assert "The trace holds no event." in attack("show", path).stdout
+        assert "The trace holds no event that has a time." in attack("show", path).stdout
 
 
 @pytest.mark.parametrize(

@@ -12,7 +12,8 @@ from framework_environments import environment, pip
 from short_runs import STEPS
 
 TORCH = "2.13.0"
-JAX_PACKAGES = ("jax==0.10.2", "flax==0.12.8", "optax==0.2.8", "dm-haiku==0.0.17", "keras==3.15.1")
+KERAS = "keras==3.15.1"
+JAX_PACKAGES = ("jax==0.10.2", "flax==0.12.8", "optax==0.2.8", "dm-haiku==0.0.17", KERAS)
 
 
 class Made(NamedTuple):
@@ -77,6 +78,19 @@ def _install_jax(python: Path) -> str | None:
 def torch(request: pytest.FixtureRequest) -> Path:
     """A Python that has the CPU build of torch."""
     return environment(request, f"torch-{TORCH}", _install_torch)
+
+
+@pytest.fixture(scope="session")
+def keras_torch(torch: Path) -> Path:
+    """The same Python with Keras beside torch."""
+    complete = torch.parent.parent / "complete-keras"
+    with FileLock(complete.with_suffix(".lock")):
+        if not complete.exists():
+            made = pip(torch, KERAS)
+            if made.returncode:
+                pytest.skip(f"no {KERAS} beside torch: {made.stderr.strip()[-300:]}")
+            complete.touch()
+    return torch
 
 
 @pytest.fixture(scope="session")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 import shutil
 from collections import defaultdict
 from pathlib import Path
@@ -12,6 +13,8 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 import pytest
+from json_reading import recorded
+from xspace_bytes import PlaneBytes, space
 
 from dlprof import frameworks, ingest, schema
 from dlprof.analysis.trace import steps
@@ -60,11 +63,20 @@ def plugin(path: Path) -> dict[tuple[str, str], tuple[float, float, float]]:
 
 def plugin_steps(path: Path) -> list[float]:
     """Time of each step in ms, as the plugin's overview shows them."""
+    return [row["stepTimeMs"] for row in _overview(path)]
+
+
+def tpu_steps(path: Path) -> list[float]:
+    """The same of a TPU's steps, of which the plugin tells the whole time in words."""
+    return [float(re.findall(r"Step time = ([\d.]+) ms", row["tooltip"])[0]) for row in _overview(path)]
+
+
+def _overview(path: Path) -> list[dict[str, Any]]:
     convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
     data, _ = convert.xspace_to_tool_data([str(path)], "overview_page", {})
     (table,) = (part for part in json.loads(data) if part.get("cols", [{}])[0].get("id") == "stepnum")
-    at = [column["id"] for column in table["cols"]].index("stepTimeMs")
-    return [row["c"][at]["v"] for row in table["rows"]]
+    names = [column["id"] for column in table["cols"]]
+    return [dict(zip(names, (cell["v"] for cell in row["c"]), strict=True)) for row in table["rows"]]
 
 
 def kept(path: str) -> Path:
@@ -82,7 +94,7 @@ def test_operators_have_the_times_that_the_plugin_shows_of_the_original(path: st
     # `a::b` and `XlaModule:#…` are calls of the runtime that the plugin takes for operators, since they hold a colon.
     theirs = {key: row for key, row in plugin(original).items() if "::" not in key[1] and row[1]}
     theirs.pop(("Host", "XlaModule"), None)
-    ours = plugin(tensorboard.write_profile(read(original), tmp_path, "x"))
+    ours = plugin(*tensorboard.write_profile(read(original), tmp_path, "x"))
     both = theirs.keys() & ours.keys()
     assert sum(theirs[key][1] for key in both) > 0.9 * sum(row[1] for row in theirs.values())
     for key in sorted(both):
@@ -98,7 +110,54 @@ def test_a_step_that_devices_alone_tell_has_the_time_that_the_plugin_shows_of_th
     told = plugin_steps(original)
     assert told == [21.310352]  # of the slower of two devices, whose steps are far apart
     assert steps.table(events)["wall_ns"].to_pylist() == [1e6 * time for time in told]
-    assert plugin_steps(tensorboard.write_profile(events, tmp_path, "x")) == told
+    assert plugin_steps(*tensorboard.write_profile(events, tmp_path, "x")) == told
+
+
+def tpu(name: str, work: str, steps_line: str, late: int = 0) -> PlaneBytes:
+    """A core with three steps of 900, 901 and 902 µs: in each a loop of 500 whose body holds a product twice, and a copy."""
+    plane = PlaneBytes(name)
+    at = [step * 1000 * US + late for step in range(3)]
+    plane.line(steps_line, [plane.event(str(7 + n), start, (900 + n) * US) for n, start in enumerate(at)], id_=1)
+    inside = (("while.1", 10, 500), ("fusion.1", 20, 150), ("fusion.1", 200, 150), ("copy-done.1", 600, 100))
+    events = [plane.event(each, start + begin * US, long * US) for start in at for each, begin, long in inside]
+    plane.line(work, events, id_=2)
+    for number, (each, path) in enumerate(
+        (("while.1", "while"), ("fusion.1", "while/body/dense/dot_general")), start=1
+    ):
+        plane.describe(each, tf_op=f"jit(f)/{path}:", hlo_category="loop", program_id=3, symbol_id=number)
+    plane.describe("copy-done.1", hlo_category="copy-done", program_id=3, symbol_id=7)
+    return plane
+
+
+def test_a_tpus_operators_and_steps_are_those_that_the_plugin_shows_of_the_original(tmp_path: Path) -> None:
+    network = PlaneBytes("/device:CUSTOM:Megascale Trace")
+    network.line("all-reduce.7", [network.event("NetworkReceive", 0, 5000 * US)])
+    cores = [tpu("/device:TPU:0", "XLA Ops", "Steps"), tpu("/device:TPU:1", "XLA Ops", "Steps", late=5 * US)]
+    sparse = tpu("/device:TPU:0 SparseCore 1", "Sparse Core Ops", "Sparse Core Steps")
+    original = tmp_path / "original.xplane.pb"
+    original.write_bytes(space(*cores, sparse, network))
+    (ours,) = tensorboard.write_profile(read(original), tmp_path, "x")
+    assert tpu_steps(ours) == tpu_steps(original) == [0.9, 0.901, 0.902]
+    theirs = plugin(original)
+    assert theirs["Device", "jit(f)/while"] == (6, 3000, 1200)
+    assert plugin(ours) == theirs
+
+
+def test_a_step_of_a_tpu_beside_the_hosts_mark_is_shown(tmp_path: Path) -> None:
+    path = recorded("faults/tpu_sparsecore_megascale.xplane.pb")
+    (ours,) = tensorboard.write_profile(read(path), tmp_path, "x")
+    assert tpu_steps(ours) == [1.0]
+    assert {key: row[1] for key, row in plugin(ours).items()} == {
+        ("Device", "jit(f)/dense/dot_general"): 600,
+        ("Device", "copy-done.1"): 300,
+    }
+
+
+def test_ranks_are_hosts_of_the_plugin_so_that_two_gpu_0_stay_two_devices(tmp_path: Path) -> None:
+    files = tensorboard.write_profile(read(recorded("faults/multinode")), tmp_path, "x")
+    assert [file.name for file in files] == ["node0-rank0.xplane.pb", "node1-rank1.xplane.pb"]
+    kernels = [{key: row[1] for key, row in plugin(file).items() if key[0] == "Device"} for file in files]
+    assert [list(each.values()) for each in kernels] == [[100], [100]]
 
 
 @pytest.mark.slow
@@ -127,7 +186,7 @@ def test_operators_and_steps_of_pytorch_and_jax_are_those_of_the_trace(path: Pat
 
 
 def compare(events: pa.Table, tmp_path: Path) -> None:
-    shown = plugin(tensorboard.write_profile(events, tmp_path, "x"))
+    shown = plugin(*tensorboard.write_profile(events, tmp_path, "x"))
     expected = _table(events)
     assert shown.keys() == expected.keys()
     for key, (calls, time, own) in expected.items():

@@ -1,4 +1,5 @@
-"""Traces recorded here and now by a PyTorch that pip installs: training steps under every option of its profiler.
+"""Traces recorded here and now by a PyTorch that pip installs: training steps under every option of its profiler, of PyTorch
+itself and of Keras on it.
 
 The CPU build of torch alone is fetched: where pip would take another, which is gigabytes of CUDA, the tests skip and say so.
 """
@@ -9,7 +10,7 @@ import gzip
 import json
 import re
 import subprocess
-from collections import defaultdict
+from collections import Counter, defaultdict
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from dlprof import frameworks
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(1800)]
 
 RECORDER = ROOT / "tests" / "unit" / "ingest" / "data" / "pytorch" / "record.py"
+KERAS_RECORDER = RECORDER.with_name("record_keras.py")
 RUNS = ("plain", "with_stack", "record_shapes", "with_modules", "profile_memory", "everything")
 US = 10**6
 
@@ -30,8 +32,17 @@ US = 10**6
 @pytest.fixture(scope="module")
 def recordings(torch: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a trace and key_averages of each of RUNS."""
-    folder = tmp_path_factory.mktemp("torch")
-    done = subprocess.run([torch, RECORDER, folder, *RUNS], capture_output=True, text=True, timeout=900, check=False)
+    return recorded_now(torch, RECORDER, tmp_path_factory.mktemp("torch"))
+
+
+@pytest.fixture(scope="module")
+def keras_recordings(keras_torch: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same of Keras's fit on PyTorch."""
+    return recorded_now(keras_torch, KERAS_RECORDER, tmp_path_factory.mktemp("keras"))
+
+
+def recorded_now(python: Path, recorder: Path, folder: Path) -> Path:
+    done = subprocess.run([python, recorder, folder, *RUNS], capture_output=True, text=True, timeout=900, check=False)
     assert done.returncode == 0, done.stderr
     return folder
 
@@ -45,20 +56,34 @@ def raw(folder: Path, name: str) -> list[dict[str, Any]]:
 
 @pytest.mark.parametrize("name", RUNS)
 def test_counts_and_times_equal_key_averages(recordings: Path, name: str) -> None:
+    counts_and_times(recordings, name, {"aten::conv2d", "aten::addmm", "aten::mm", "aten::cross_entropy_loss"})
+
+
+@pytest.mark.parametrize("name", RUNS)
+def test_counts_and_times_of_keras_equal_key_averages(keras_recordings: Path, name: str) -> None:
+    counts_and_times(keras_recordings, name, {"aten::conv2d", "aten::mm", "aten::convolution_backward"})
+
+
+def counts_and_times(recordings: Path, name: str, some: set[str]) -> None:
+    """some: operators that must be among them."""
     events, info = table(recordings / f"{name}.pt.trace.json.gz")
     stated = json.loads((recordings / f"{name}.averages.json").read_text())
-    told = events.select(["name", "category", "duration_ps", "self_ps"]).to_pylist()
+    told = events.select(["id", "name", "category", "duration_ps", "self_ps", "parent"]).to_pylist()
+    names = {row["id"]: row["name"] for row in told}
     frames = {row["name"] for row in told if row["category"] == "python_function"}
     operators = {row["name"] for row in told if row["category"] == "cpu_op"}
     own: dict[str, list[float]] = {}
+    told = [row for row in told if row["category"] in ("cpu_op", "user_annotation")]
+    inside = Counter(row["parent"] for row in told)
     for row in told:
-        if row["category"] in ("cpu_op", "user_annotation"):
-            sums = own.setdefault(row["name"], [0, 0, 0])
+        sums = own.setdefault(row["name"], [0, 0, 0])
+        # key_averages takes an operator that does nothing but call itself (aten::add of two types) for one call.
+        if names.get(row["parent"]) != row["name"] or inside[row["parent"]] > 1:
             sums[0] += 1
             sums[1] += row["duration_ps"] / US
-            sums[2] += row["self_ps"] / US
+        sums[2] += row["self_ps"] / US
     assert {key for key in stated if key not in own} <= {"[memory]", "ProfilerStep*", *frames}
-    assert set(stated) >= operators >= {"aten::conv2d", "aten::addmm", "aten::mm", "aten::cross_entropy_loss"}
+    assert set(stated) >= operators >= some
     for key in stated.keys() & own.keys():
         count, total, mine = stated[key]
         assert own[key][0] == count, key
@@ -79,6 +104,21 @@ def test_phases_equal_nesting_worked_out_event_by_event(recordings: Path, name: 
     true = nested(raw(recordings, name))
     for phase, time in true.items():
         assert float(shown[phase]) == pytest.approx(float(time), rel=0.01)
+
+
+@pytest.mark.parametrize("name", ["with_stack", "everything"])
+def test_kerass_layers_loss_and_optimizer_are_those_of_its_frames(keras_recordings: Path, name: str) -> None:
+    """Self time of what autograd's nodes and Keras's optimizer hold, by nesting, within 1 %; layers are its modules."""
+    events, _ = table(keras_recordings / f"{name}.pt.trace.json.gz")
+    rows = [row for row in events.to_pylist() if row["level"] == "op"]
+    true = nested(raw(keras_recordings, name))
+    for phase, time in true.items():
+        shown = sum(row["self_ps"] for row in rows if row["phase"] == phase) / US
+        assert 0 < shown == pytest.approx(float(time), rel=0.01)
+    assert [row for row in rows if row["phase"] == "loss"]
+    layers = {(row["layer"], row["phase"]) for row in rows}
+    for layer in ("Conv2D_0", "MaxPooling2D_0", "Dense_0", "Dense_1"):
+        assert {(f"Sequential_0/{layer}", phase) for phase in ("forward", "backward")} <= layers
 
 
 def nested(events: list[dict[str, Any]]) -> dict[str, Decimal]:
@@ -116,7 +156,8 @@ def _begun(name: str) -> str | None:
     """The phase of what runs inside an event of that name."""
     if name.startswith("autograd::engine::evaluate_function: "):
         return "backward"
-    return "optimizer" if name.startswith("Optimizer.") else None
+    keras = "keras/src/optimizers/" in name and name.endswith(": apply")
+    return "optimizer" if name.startswith("Optimizer.") or keras else None
 
 
 @pytest.mark.parametrize("name", ["profile_memory", "everything"])

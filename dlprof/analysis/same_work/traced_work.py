@@ -11,6 +11,7 @@ and layers.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
@@ -40,12 +41,31 @@ _WORK_KEYS: Final = ("model", "optimizer", "loss", "data", "run.batch_size", "ta
 
 def traces(a: pa.Table, b: pa.Table) -> tuple[Finding, ...]:
     """What two event tables (layers assigned where the workload is known) show."""
-    found = [*_windows(a, b), *_optimizers(a, b), *_dtypes(a, b), *_flops(a, b)]
+    unit = _Unit.of(a, b)
+    found = [*_windows(a, b), *_optimizers(a, b), *_dtypes(a, b), *(_flops(a, b, unit) if unit else [])]
     gathered = [cells.gather(table).cells for table in (a, b)]
-    bulks = _bulks(*gathered)
-    by_step = (steps.table(a).num_rows > 0) == (steps.table(b).num_rows > 0)
-    found += bulks or _operators(gathered[0], gathered[1], (_units(a), _units(b)) if by_step else None)
+    found += _bulks(*gathered) or _operators(gathered[0], gathered[1], unit)
     return tuple(found)
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """What amounts of both sides are of: a step, or the whole trace where neither marks any.
+
+    counts: how many of it each trace holds
+    words: how an amount of it is told
+    """
+
+    counts: tuple[int, int]
+    words: str
+
+    @classmethod
+    def of(cls, a: pa.Table, b: pa.Table) -> _Unit | None:
+        """None where one trace marks steps and the other none: nothing is counted alike then."""
+        marked = steps.table(a).num_rows, steps.table(b).num_rows
+        if all(marked):
+            return cls(marked, " per step")
+        return None if any(marked) else cls((1, 1), " over the whole trace")
 
 
 def _bulks(a: Sequence[Cell], b: Sequence[Cell]) -> list[Finding]:
@@ -67,10 +87,6 @@ def _bulks(a: Sequence[Cell], b: Sequence[Cell]) -> list[Finding]:
 def _finding(what: str, where: str, a: object, b: object, sentence: str, *, blocks: bool = False) -> Finding:
     texts = {"what": what, "where": where, "a": str(a), "b": str(b), "blocks": "yes" if blocks else "no"}
     return {**texts, "sentence": sentence}
-
-
-def _units(events: pa.Table) -> int:
-    return max(steps.table(events).num_rows, 1)
 
 
 def _windows(a: pa.Table, b: pa.Table) -> list[Finding]:
@@ -203,31 +219,30 @@ def _main_dtype(events: pa.Table) -> str | None:
     return max(totals, key=lambda name: totals[name]) if totals else None
 
 
-def _flops(a: pa.Table, b: pa.Table) -> list[Finding]:
+def _flops(a: pa.Table, b: pa.Table, unit: _Unit) -> list[Finding]:
     totals = []
-    for table in (a, b):
+    for table, count in zip((a, b), unit.counts, strict=True):
         flops = columns.integers(table, "flops")
         rows = steps.work(table) & (flops != NULL)
-        totals.append(int(flops[rows].sum()) / _units(table) if rows.any() else None)
+        totals.append(int(flops[rows].sum()) / count if rows.any() else None)
     left, right = totals
     if left is None or right is None or not left or abs(right / left - 1) <= _SHARE:
         return []
-    text = f"recorded floating-point operations per step differ: {left:.4g} in A, {right:.4g} in B"
+    text = f"recorded floating-point operations{unit.words} differ: {left:.4g} in A, {right:.4g} in B"
     return [_finding("flops", "step", f"{left:.4g}", f"{right:.4g}", text)]
 
 
-def _operators(a: Sequence[Cell], b: Sequence[Cell], units: tuple[int, int] | None) -> list[Finding]:
-    """Other kinds of layers, other call counts (per step; None: the traces have no common unit), one side's work."""
+def _operators(a: Sequence[Cell], b: Sequence[Cell], unit: _Unit | None) -> list[Finding]:
+    """Other kinds of layers, other call counts (None: the traces have no common unit), one side's work."""
     found: list[Finding] = []
     aligned = align.align(a, b)
     whole = [max(sum(cell.ns for cell in side), 1e-9) for side in (a, b)]
     for match, in_a, in_b in zip(aligned.alignment.matches, aligned.a_groups, aligned.b_groups, strict=True):
         found += _kinds([a[i] for i in in_a], [b[i] for i in in_b])
-        calls = [
-            (count or 0) / unit for count, unit in zip((match.a_calls, match.b_calls), units or (1, 1), strict=True)
-        ]
-        if units and match.a_calls is not None and calls[0] != calls[1]:
-            text = f"{match.name}: {calls[0]:g} calls per step in A, {calls[1]:g} in B"
+        counts = unit.counts if unit else (1, 1)
+        calls = [(count or 0) / of for count, of in zip((match.a_calls, match.b_calls), counts, strict=True)]
+        if unit and match.a_calls is not None and calls[0] != calls[1]:
+            text = f"{match.name}: {calls[0]:g} calls{unit.words} in A, {calls[1]:g} in B"
             found.append(_finding("calls", match.name, f"{calls[0]:g}", f"{calls[1]:g}", text))
         share = max(match.a_ns / whole[0], match.b_ns / whole[1])
         if match.confidence == 0 and share > _SHARE:

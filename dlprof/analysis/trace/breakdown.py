@@ -120,6 +120,11 @@ def keys(events: pa.Table, by: str) -> tuple[str, ...]:
     return ("place", *KEYS[by]) if by == "step" and places.several(events) else KEYS[by]
 
 
+def has_wall(found: pa.Table) -> bool:
+    """Whether a view tells times within steps, as that of a trace that marks any."""
+    return "wall_ns" in found.column_names and found["wall_ns"].null_count < found.num_rows
+
+
 def outside(events: pa.Table, where: Where = "work") -> Outside:
     """What of a view belongs to no step: all of it in a trace that marks none."""
     mask = steps.host_side(events) if where == "host" else steps.work(events)
@@ -138,7 +143,7 @@ def empty(events: pa.Table) -> str:
     counts = {name: int(level.where(name).sum()) for name in dict.fromkeys(level.values)}
     held = ", ".join(f"{count} of level {name}" for name, count in sorted(counts.items()) if count)
     if not held:
-        return "The trace holds no event."
+        return "The trace holds no event that has a time."
     return f"No executed work was recorded. The trace holds {events.num_rows} events: {held}."
 
 

@@ -110,7 +110,7 @@ def view_of(
         table=table,
         anomalies={**(trace.anomalies if trace else {}), **counted},
         completeness=completeness_of(capture, events),
-        outside=breakdown.outside(events, where) if by == "step" else None,
+        outside=breakdown.outside(events, where) if by == "step" or breakdown.has_wall(table) else None,
         where=where,
         elsewhere=breakdown.elsewhere(events, where),
         empty=None if table.num_rows else breakdown.empty(events),

@@ -18,6 +18,15 @@ _CUSTOM_BACKWARD: Final = re.compile(r"\w+Backward\d*")
 """A gradient of the user's own, or of a compiled function: its operator is nobody's, its phase is plain."""
 _NUMBERED: Final = re.compile(r"(Torch-Compiled Region).*")
 _MARKER: Final = re.compile(r"(?:ProfilerStep|Optimizer\.\w+|enumerate\(\w+\))#.*")
+_KERAS: Final = re.compile(
+    r"(?:.*[/\\])?keras[/\\]src[/\\](?:(?P<optimizer>optimizers)|losses)[/\\]\w+\.py\(\d+\): "
+    r"(?(optimizer)apply(?:_gradients)?|__call__)"
+)
+"""Frames of Keras that call its optimizer or its loss: on PyTorch its optimizers are none of PyTorch's, whose steps it marks."""
+_WRAPPER: Final = re.compile(
+    r"(?:DistributedDataParallel|FullyShardedDataParallel|FSDP)(?:::|\.)(?P<what>\w+)(?: .*)?", re.DOTALL
+)
+"""A span of torch.distributed's wrappers around the user's model: what it does there, and no layer of the model."""
 _FUSED_KERNEL: Final = re.compile(r"(?:triton_[a-z]+|(?:graph_\d+_)?cpp)_fused_(\w+?)_\d+(?:d.*)?")
 _HIERARCHY: Final = re.compile(r"(?:^|\.)([^.()]+)\([^()]*\)::")
 _NUMBER: Final = re.compile(r"\d+")
@@ -89,6 +98,10 @@ def operator(name: str, vocabulary: Vocabulary) -> Operator | None:
         return vocabulary[match[1]]
     if _MARKER.fullmatch(name):
         return _span(name)
+    if (wrapped := _wrapper(name)) is not None:
+        return wrapped
+    if keras := _KERAS.fullmatch(name):
+        return Operator("", phase="optimizer" if keras["optimizer"] else "loss", level="api")
     if name in _COPIES:
         return Operator(_COPIES[name], phase="transfer", level="copy")
     if _COLLECTIVE.fullmatch(name):
@@ -118,7 +131,16 @@ def _annotation(name: str) -> Operator:
     phase = _PHASES.get(name.strip(" #:").lower())
     if phase is not None:
         return Operator("", phase=phase, level="marker")
-    return Operator("", level="marker", layer=name)
+    return _wrapper(name) or Operator("", level="marker", layer=name)
+
+
+def _wrapper(name: str) -> Operator | None:
+    """What a wrapper of the user's model does around it: its forward, or what follows a backward."""
+    match = _WRAPPER.fullmatch(name)
+    if match is None:
+        return None
+    phase = next((word for word in ("backward", "forward") if word in match["what"]), None)
+    return Operator("", phase=phase, level="marker")
 
 
 def collective(name: str) -> str:

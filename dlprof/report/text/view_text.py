@@ -71,11 +71,13 @@ def unknown_words(found: View) -> list[str]:
 
 
 def _outside(found: View) -> str:
-    """What of the work belongs to no step, where the view is by step."""
+    """What of the work belongs to no step."""
     if found.outside is None or not found.outside.count:
         return ""
     count = found.outside.count
     what = f"{count} execution{'' if count == 1 else 's'} ({format_ns(found.outside.self_ns)})"
+    if found.by != "step":
+        return f"{what} of this belong{'s' if count == 1 else ''} to no step: Wall, the time within steps, holds none of it."
     if not found.table.num_rows:
         return f"No step is marked in the trace: {what} belong{'s' if count == 1 else ''} to none."
     return (
@@ -141,7 +143,8 @@ def _cell(name: str, value: float | int | None) -> str:
 
 
 def _notes(found: View, columns: list[Column], keys: list[list[str]]) -> list[str]:
-    notes = [_outside(found)] if found.outside and found.outside.count else []
+    walled = any(name == "wall_ns" for name, _ in _measures(found))
+    notes = [_outside(found)] if found.outside and found.outside.count and (found.by == "step" or walled) else []
     notes += _elsewhere(found)
     if any(cells(visible(text)) > column.width for key in keys for text, column in zip(key, columns, strict=True)):
         notes.append("Names with … are cut here; --format json and csv hold them whole.")

@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from dlprof.analysis.exhibits import Epochs, Exhibits, StepTimes
 from dlprof.analysis.model import Comparison
+from dlprof.analysis.trace import places
 from dlprof.report.html import waterfall
 from dlprof.report.html.figure import render, style
 from dlprof.report.text.breakdown_text import label, per_unit
@@ -35,13 +36,25 @@ def run_name(side: str, label: str) -> str:
     return "-".join([side.upper(), *re.findall(r"[A-Za-z0-9_.+]+", label)])[:_LONGEST]
 
 
-def write_profile(events: pa.Table, folder: Path, session: str) -> Path:
-    """Writes one trace where the profile plugin looks for it below the run `folder`; returns the file's path."""
+def write_profile(events: pa.Table, folder: Path, session: str) -> list[Path]:
+    """Writes one trace where the profile plugin looks for it below the run `folder`; returns the paths of its files.
+
+    A file for each host and rank that recorded it: the plugin takes every file for a host, and the devices in it are its own.
+    """
     target = folder / "plugins" / "profile" / session
     target.mkdir(parents=True, exist_ok=True)
-    file = target / "dlprof.xplane.pb"
-    file.write_bytes(xplane.encode(events))
-    return file
+    place = places.of(events)
+    if len(place.values) < 2:
+        parts = {"dlprof": events}
+    else:
+        names = [re.sub(r"[^A-Za-z0-9_.-]", "-", name)[:_LONGEST] or "dlprof" for name in place.values]
+        names = [f"{name}-{code}" if name in names[:code] else name for code, name in enumerate(names)]
+        parts = {name: events.filter(pa.array(place.codes == code)) for code, name in enumerate(names)}
+    files = []
+    for host, part in parts.items():
+        files.append(target / f"{host}.xplane.pb")
+        files[-1].write_bytes(xplane.encode(part, host))
+    return files
 
 
 def write_run(folder: Path, side: str, exhibits: Exhibits, wall_time: float) -> None:

@@ -6,6 +6,9 @@ letter or `_`, then letters, digits and `_`), else the operator gets no type; a 
 `elemwise_add` becomes the type `_elemwise_add`, and a bulk `Activation,Pooling` the type `Activation_Pooling`; the raw name
 stays in the scope and in the stat `dlprof_name`. Step markers carry `step_num` and `_r`, by which the plugin groups events
 into steps.
+A TPU, its sparse cores and the network between slices have planes of their own, as in the traces that they write: the plugin
+takes their steps from the line `Steps` and what is known of an operator from its event's metadata, where it tells operators
+apart by `program_id` and `symbol_id`.
 Field numbers: tsl/profiler/protobuf/xplane.proto.
 """
 
@@ -22,6 +25,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.trace import steps
+from dlprof.ingest.xplane.plane_names import STEPS_STREAM
 from dlprof.names import Marker
 from dlprof.report import lanes
 from dlprof.report.traces.protobuf_wire import entry, integer, message
@@ -31,6 +35,16 @@ _WORK: Final = ("op", "kernel", "copy")
 _STEPS: Final = ("step", "profiler_step")
 _NUMBER: Final = re.compile(r"_\d+$")
 _TYPE: Final = re.compile(r"[A-Z_][A-Za-z0-9_]*")
+_INSTRUCTION: Final = re.compile(r"%?([\w.-]+) = ")
+"""A TPU's operator as XLA writes it, `%fusion.1 = f32[8]{0} fusion(…)`."""
+_TPU_PLANES: Final = (
+    (re.compile(r"tpu:(\d+)"), "/device:TPU:{}", "Steps"),
+    (re.compile(r"sparsecore:(\d+)\.(\d+)"), "/device:TPU:{} SparseCore {}", "Sparse Core Steps"),
+    (re.compile(r"megascale:(\d+)"), "/device:CUSTOM:Megascale Trace {}", "Steps"),
+)
+"""Devices of a TPU's trace: their plane, and its line of steps."""
+_PROGRAM: Final = 1
+"""The program of a TPU's operators: the table keeps no number of it, and the plugin tells none apart that has no number."""
 _TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_]*")
 
 
@@ -52,29 +66,38 @@ class Event(NamedTuple):
     duration_ps: int
     step: int | None
     correlation: int | None
+    category: str | None = None
+    flops: int | None = None
+    bytes: int | None = None
     step_of_its_own: int | None = None
     group: int | None = None
 
 
 @dataclass(slots=True)
 class _Plane:
-    """One plane under construction: its metadata by name, and its lines as bytes. Ids count from 1; 0 means unset."""
+    """One plane under construction: its metadata, and its lines as bytes. Ids count from 1; 0 means unset.
+
+    name: as XPlane writes it
+    steps: its line of steps, where it has one of its own
+    events: id of an event's metadata by its name and what else is known of it, as bytes
+    """
 
     name: str
+    steps: str | None = None
     lines: list[bytes] = field(default_factory=list)
-    events: dict[str, int] = field(default_factory=dict)
+    events: dict[tuple[str, bytes], int] = field(default_factory=dict)
     stats: dict[str, int] = field(default_factory=dict)
 
-    def event(self, name: str) -> int:
-        return self.events.setdefault(name, len(self.events) + 1)
+    def event(self, name: str, known: bytes = b"") -> int:
+        return self.events.setdefault((name, known), len(self.events) + 1)
 
-    def text(self, name: str, value: str) -> bytes:
-        """An event's stat that holds text."""
-        return message(4, integer(1, self._stat(name)) + message(5, value))
+    def text(self, name: str, value: str, place: int = 4) -> bytes:
+        """A stat that holds text. place: 4 in an event, 5 in its metadata."""
+        return message(place, integer(1, self._stat(name)) + message(5, value))
 
-    def number(self, name: str, value: int) -> bytes:
-        """An event's stat that holds an integer."""
-        return message(4, integer(1, self._stat(name)) + integer(4, value))
+    def number(self, name: str, value: int, place: int = 4) -> bytes:
+        """A stat that holds an integer, as `text`."""
+        return message(place, integer(1, self._stat(name)) + integer(4, value))
 
     def _stat(self, name: str) -> int:
         return self.stats.setdefault(name, len(self.stats) + 1)
@@ -82,7 +105,9 @@ class _Plane:
     def encoded(self, number: int) -> bytes:
         """XPlane: id 1, name 2, lines 3, event_metadata 4, stat_metadata 5."""
         parts = [integer(1, number), message(2, self.name), *(message(3, line) for line in self.lines)]
-        parts += [entry(4, id_, integer(1, id_) + message(2, name)) for name, id_ in self.events.items()]
+        for (name, known), id_ in self.events.items():
+            symbol = self.number("symbol_id", id_, 5) if known else b""
+            parts.append(entry(4, id_, integer(1, id_) + message(2, name) + known + symbol))
         parts += [entry(5, id_, integer(1, id_) + message(2, name)) for name, id_ in self.stats.items()]
         return b"".join(parts)
 
@@ -93,16 +118,23 @@ def encode(events: pa.Table, hostname: str = "dlprof") -> bytes:
     samples = int(np.sum(np.asarray(events["level"].cast(pa.string())) == "counter"))
     planes: dict[str, _Plane] = {}
     for rows in _tracks(_with_steps(events)):
-        first = rows[0]
-        on_gpu = first.device.startswith("gpu:") and first.level in ("kernel", "copy")
-        name = f"/device:GPU:{first.device[4:]}" if on_gpu else "/host:CPU"
-        plane = planes.setdefault(name, _Plane(name))
+        made = _plane(rows[0])
+        plane = planes.setdefault(made.name, made)
         for lane, members in _lanes(rows):
             plane.lines.append(_line(plane, members, int(origin), len(plane.lines) + 1, lane))
     space = [message(1, plane.encoded(number)) for number, plane in enumerate(planes.values(), start=1)]
     if samples:
         space.append(message(3, f"{samples} counter samples are not in this file: XPlane has no place for them"))
     return b"".join([*space, message(4, hostname)])
+
+
+def _plane(first: Event) -> _Plane:
+    """The plane of a line, told by its first event; what has no plane of its own is written as a host's."""
+    for pattern, name, steps_line in _TPU_PLANES:
+        if match := pattern.fullmatch(first.device):
+            return _Plane(name.format(*match.groups()), steps_line)
+    on_gpu = first.device.startswith("gpu:") and first.level in ("kernel", "copy")
+    return _Plane(f"/device:GPU:{first.device[4:]}" if on_gpu else "/host:CPU")
 
 
 def _with_steps(events: pa.Table) -> pa.Table:
@@ -173,6 +205,8 @@ def _line(plane: _Plane, rows: list[Event], origin_ns: int, number: int, lane: i
     base_ns = rows[0].start_ps // PS_PER_NS
     work = rows[0].level in _WORK
     stream = rows[0].stream
+    if plane.steps and stream == STEPS_STREAM and not work:
+        stream = plane.steps
     if work and plane.name == "/host:CPU" and not stream.startswith("tf_"):
         stream = f"tf_Compute/{stream}"
     parts = [integer(1, number), message(2, f"{stream} lane {lane + 1}" if lane else stream)]
@@ -180,8 +214,9 @@ def _line(plane: _Plane, rows: list[Event], origin_ns: int, number: int, lane: i
     known: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
     for row, (start, end) in zip(rows, _inside(rows), strict=True):
         key = (row.name, row.op_path, row.phase, row.layer, row.step, row.correlation, row.step_of_its_own, row.group)
+        key += (row.category, row.flops, row.bytes) if plane.steps else ()
         if key not in known:
-            known[key] = _named(plane, row) if work else _marked(plane, row)
+            known[key] = _of_tpu(plane, row) if plane.steps else _named(plane, row) if work else _marked(plane, row)
         head, stats = known[key]
         time = integer(2, start - base_ns * PS_PER_NS) + integer(3, end - start)
         parts.append(message(4, head + time + stats))
@@ -223,6 +258,23 @@ def _named(plane: _Plane, row: Event) -> tuple[bytes, bytes]:
     if row.group is not None:
         stats += plane.number("group_id", row.group)
     return integer(1, plane.event(name)), stats
+
+
+def _of_tpu(plane: _Plane, row: Event) -> tuple[bytes, bytes]:
+    """Metadata id and stats of a TPU's operator or step: the plugin reads all of an operator from its metadata.
+
+    A step goes by its number, and by nothing that makes it the root of a group: the plugin groups a TPU's work itself.
+    """
+    if row.level not in _WORK:
+        return integer(1, plane.event(row.name if row.step is None else str(row.step))), b""
+    instruction = _INSTRUCTION.match(row.name)
+    known = message(4, instruction[1]) if instruction else b""
+    known += plane.number("program_id", _PROGRAM, 5)
+    told = {"tf_op": row.op_path and row.op_path + ":", "hlo_category": row.category}
+    known += b"".join(plane.text(name, text, 5) for name, text in told.items() if text)
+    sizes = {"flops": row.flops, "bytes_accessed": row.bytes}
+    known += b"".join(plane.number(name, size, 5) for name, size in sizes.items() if size is not None)
+    return integer(1, plane.event(row.name, known)), b""
 
 
 def _marked(plane: _Plane, row: Event) -> tuple[bytes, bytes]:

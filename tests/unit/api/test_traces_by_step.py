@@ -37,6 +37,18 @@ def test_by_step_has_a_row_a_step_and_the_work_outside_is_said_apart(tmp_path: P
     assert (outside.count, outside.self_ns) == (1, 6e6)
 
 
+def test_work_in_no_step_is_said_of_every_table_with_times_within_steps(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["show", str(three_steps_and_a_tail(tmp_path))]) == 0
+    assert "of this belongs to no step: Wall, the time within steps, holds none of it" in " ".join(
+        capsys.readouterr().out.split()
+    )
+    plain = write(tmp_path / "plain.json", launched("aten::mm", [("gemm", 20, 900)], at=1))
+    assert main(["show", str(plain)]) == 0
+    assert "no step" not in capsys.readouterr().out
+
+
 def test_a_kernel_belongs_to_the_step_whose_host_code_launched_it_however_late_it_runs(tmp_path: Path) -> None:
     path = write(
         tmp_path / "late.json",
@@ -92,6 +104,8 @@ def test_where_one_side_marks_no_steps_nothing_is_per_step_in_any_form(
     for text in (html, _text(capsys, marked, plain)):
         assert "over the whole trace" in text
         assert "per traced step" not in text
+    assert "MatMul: 3 calls over the whole trace in A, 1 in B" in _text(capsys, marked, plain)
+    assert "per step" not in _text(capsys, marked, plain)
     assert main(["diff", str(marked), str(plain), "--format", "json"]) == 0
     assert json.loads(capsys.readouterr().out)["basis"] == "trace"
 

@@ -131,6 +131,16 @@ def test_work_that_one_side_does_more_often_or_alone_is_listed_without_forbiddin
     assert counted["calls"]["sentence"] == "copies (Copy): 1 calls per step in A, 2 in B"
 
 
+def test_traces_without_steps_are_counted_whole_and_one_with_steps_is_not_counted_against_one_without():
+    once, twice = (events(*[op("Gemm", 10 * at, 10 * at + 5, flops=7) for at in range(n)]) for n in (1, 2))
+    found = named(traced_work.traces(once, twice))
+    assert found["calls"]["sentence"] == "Gemm: 1 calls over the whole trace in A, 2 in B"
+    assert (
+        found["flops"]["sentence"] == "recorded floating-point operations over the whole trace differ: 7 in A, 14 in B"
+    )
+    assert set(named(traced_work.traces(training(), twice))) & {"calls", "flops"} == set()
+
+
 def test_other_element_types_are_named_where_both_sides_record_them():
     single = events(op("Gemm", 0, 50, dtype="float"), op("Shape", 50, 51, dtype="int32"))
     double = events(op("Gemm", 0, 90, dtype="double"))

@@ -29,12 +29,33 @@ def test_a_kernel_of_torchinductor_is_what_it_fuses_on_a_cpu_too(name: str) -> N
         ("dlprof:step=3", None, None),
         ("dlprof:sync", None, None),
         ("conv1", None, "conv1"),
+        ("DistributedDataParallel.forward", "forward", None),
+        ("FullyShardedDataParallel._pre_backward_hook", "backward", None),
+        ("FSDP::all_gather_copy_out (layers.3)", None, None),
+        ("FSDP::post_backward_reduce (layers.3)", "backward", None),
     ],
 )
-def test_a_marker_of_dlprofs_own_is_no_part_of_the_model(name: str, phase: str | None, layer: str | None) -> None:
+def test_a_marker_of_dlprof_or_of_a_wrapper_is_no_part_of_the_model(
+    name: str, phase: str | None, layer: str | None
+) -> None:
     found = kineto_names.operator(ANNOTATION + name, VOCABULARY)
     assert found is not None
     assert (found.level, found.phase, found.layer) == ("marker", phase, layer)
+
+
+@pytest.mark.parametrize(
+    ("frame", "phase"),
+    [
+        ("keras/src/optimizers/base_optimizer.py(466): apply", "optimizer"),
+        ("/env/lib/python3.11/site-packages/keras/src/optimizers/base_optimizer.py(382): apply_gradients", "optimizer"),
+        ("keras/src/optimizers/base_optimizer.py(691): scale_loss", None),
+        ("keras/src/losses/loss.py(56): __call__", "loss"),
+        ("my/keras_src/optimizers/adam.py(3): apply", None),
+    ],
+)
+def test_what_runs_in_a_frame_of_kerass_optimizer_or_loss_has_its_phase(frame: str, phase: str | None) -> None:
+    found = kineto_names.operator(frame, VOCABULARY)
+    assert (found and found.phase) == phase
 
 
 @pytest.mark.parametrize(

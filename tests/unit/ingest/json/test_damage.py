@@ -260,5 +260,13 @@ def test_an_event_that_is_nested_too_deeply_is_said_to_be(tmp_path: Path) -> Non
     assert len(rows_of(_trace(SPAN % ("a", 1), deep), tmp_path, repair=True)[0]) == 1
 
 
+def test_a_file_of_objects_alone_is_not_called_empty(tmp_path: Path) -> None:
+    kept = '{"ph": "O", "id": 7, "name": "T", "ts": 1, "pid": 1, "args": {}}'
+    rows, info = rows_of(_trace(*[kept] * 650), tmp_path)
+    assert (rows, info.anomalies) == ([], {"unread_phase": 650})
+    (said,) = (text for name, text in info.completeness.items() if name.endswith("empty"))
+    assert "650 events without a time of their own" in said
+
+
 def test_an_empty_list_of_events_is_whole(tmp_path: Path) -> None:
     assert rows_of("[]", tmp_path)[1].anomalies == {"empty_file": 1}

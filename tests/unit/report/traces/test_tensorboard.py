@@ -68,7 +68,7 @@ def test_a_run_is_named_by_its_side() -> None:
 def test_dlprof_reads_back_what_it_wrote(tmp_path: Path) -> None:
     ingest = pytest.importorskip("dlprof.ingest")
     events = mxnet_like()
-    file = tensorboard.write_profile(events, tmp_path, "exact")
+    (file,) = tensorboard.write_profile(events, tmp_path, "exact")
     assert ingest.detect(file) == "xplane"
     batches: list[pa.RecordBatch] = []
     ingest.read([file], root=tmp_path, vocabularies={}, sink=batches.append)
@@ -81,7 +81,7 @@ def test_dlprof_reads_back_what_it_wrote(tmp_path: Path) -> None:
 def test_the_plugin_gives_dlprofs_totals_for_every_operator(tmp_path: Path) -> None:
     convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
     events = mxnet_like()
-    file = tensorboard.write_profile(events, tmp_path, "exact")
+    (file,) = tensorboard.write_profile(events, tmp_path, "exact")
     data, _ = convert.xspace_to_tool_data([str(file)], "framework_op_stats", {})
     seen = {}
     for row in json.loads(data)[0]["rows"]:
@@ -105,7 +105,7 @@ def test_the_plugin_gives_dlprofs_totals_for_every_operator(tmp_path: Path) -> N
 
 def test_the_plugin_sees_the_steps_and_what_was_left_out(tmp_path: Path) -> None:
     convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
-    file = tensorboard.write_profile(mxnet_like(), tmp_path, "exact")
+    (file,) = tensorboard.write_profile(mxnet_like(), tmp_path, "exact")
     data, _ = convert.xspace_to_tool_data([str(file)], "overview_page", {})
     text = data.decode() if isinstance(data, bytes) else data
     assert "20 counter samples are not in this file" in text
@@ -132,7 +132,7 @@ def test_the_plugin_sees_nested_operators_self_times_and_the_steps_of_other_prod
     tmp_path: Path, named: bool
 ) -> None:
     convert = pytest.importorskip("xprof.convert.raw_to_tool_data", reason="xprof, TensorBoard's profile plugin")
-    file = tensorboard.write_profile(nested(named=named), tmp_path, "exact")
+    (file,) = tensorboard.write_profile(nested(named=named), tmp_path, "exact")
     data, _ = convert.xspace_to_tool_data([str(file)], "framework_op_stats", {})
     found = json.loads(data)[0]
     names = [column["id"] for column in found["cols"]]

@@ -59,22 +59,25 @@ def main(folder: Path, runs: Sequence[str]) -> None:
                 loss(network(images), labels).backward()
                 optimizer.step()
                 profiler.step()
-        with tempfile.TemporaryDirectory() as temporary:
-            file = Path(temporary) / "trace.json"
-            profiler.export_chrome_trace(str(file))
-            text = file.read_text().replace(json.dumps(str(file)), json.dumps("trace.json"))
-        value = json.loads(text)
-        value["host_name"] = "recorder"
-        for event in value["traceEvents"]:
-            if event.get("cat") == "python_function":
-                # Where Python and its packages lie on the recording machine is nobody's business.
-                event["name"] = event["name"].rpartition("site-packages/")[2].rpartition("python3.11/")[2]
-        packed = gzip.compress(json.dumps(value, separators=(",", ":")).encode(), 9, mtime=0)
-        (folder / f"{name}.pt.trace.json.gz").write_bytes(packed)
-        averages = {
-            one.key: [one.count, one.cpu_time_total, one.self_cpu_time_total] for one in profiler.key_averages()
-        }
-        (folder / f"{name}.averages.json").write_text(json.dumps(averages, indent=0, sort_keys=True) + "\n")
+        write(profiler, folder, name)
+
+
+def write(profiler: profile, folder: Path, name: str) -> None:
+    """The trace, and what torch says of it itself."""
+    with tempfile.TemporaryDirectory() as temporary:
+        file = Path(temporary) / "trace.json"
+        profiler.export_chrome_trace(str(file))
+        text = file.read_text().replace(json.dumps(str(file)), json.dumps("trace.json"))
+    value = json.loads(text)
+    value["host_name"] = "recorder"
+    for event in value["traceEvents"]:
+        if event.get("cat") == "python_function":
+            # Where Python and its packages lie on the recording machine is nobody's business.
+            event["name"] = event["name"].rpartition("site-packages/")[2].rpartition("python3.11/")[2]
+    packed = gzip.compress(json.dumps(value, separators=(",", ":")).encode(), 9, mtime=0)
+    (folder / f"{name}.pt.trace.json.gz").write_bytes(packed)
+    averages = {one.key: [one.count, one.cpu_time_total, one.self_cpu_time_total] for one in profiler.key_averages()}
+    (folder / f"{name}.averages.json").write_text(json.dumps(averages, indent=0, sort_keys=True) + "\n")
 
 
 if __name__ == "__main__":
