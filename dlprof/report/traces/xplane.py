@@ -213,8 +213,18 @@ def _line(plane: _Plane, rows: list[Event], origin_ns: int, number: int, lane: i
     parts.append(integer(3, origin_ns + base_ns))
     known: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
     for row, (start, end) in zip(rows, _inside(rows), strict=True):
-        key = (row.name, row.op_path, row.phase, row.layer, row.step, row.correlation, row.step_of_its_own, row.group)
-        key += (row.category, row.flops, row.bytes) if plane.steps else ()
+        told = (row.category, row.flops, row.bytes) if plane.steps else ()
+        key = (
+            row.name,
+            row.op_path,
+            row.phase,
+            row.layer,
+            row.step,
+            row.correlation,
+            row.step_of_its_own,
+            row.group,
+            *told,
+        )
         if key not in known:
             known[key] = _of_tpu(plane, row) if plane.steps else _named(plane, row) if work else _marked(plane, row)
         head, stats = known[key]
