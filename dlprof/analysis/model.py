@@ -228,8 +228,8 @@ class View:
 
     keys: names of the columns that its rows are grouped by
     table: these columns and count, total_ns, self_ns, …
-    outside: the work that belongs to no step: by step it stands in no row, else in the rows and in none of their times within
-    steps; None by other keys where the trace marks no step
+    outside: the work that belongs to no step: by step it stands in no row, by other keys in the rows, of whose times
+    wall_ns alone is that within steps; None by other keys where the trace marks no step
     where: work (executed work) or host (what the host's threads did)
     elsewhere: what stands on the other of these sides
     empty: why there is no row, or None

@@ -77,7 +77,7 @@ def _outside(found: View) -> str:
     count = found.outside.count
     what = f"{count} execution{'' if count == 1 else 's'} ({format_ns(found.outside.self_ns)})"
     if found.by != "step":
-        return f"{what} of this belong{'s' if count == 1 else ''} to no step: Wall, the time within steps, holds none of it."
+        return f"{what} of this belong{'s' if count == 1 else ''} to no step; Wall counts the time within steps alone."
     if not found.table.num_rows:
         return f"No step is marked in the trace: {what} belong{'s' if count == 1 else ''} to none."
     return (
