@@ -43,6 +43,10 @@ def answers(workload: str, side: str, replays: int, scratch: Path) -> tuple[Work
     bench = Bench(options, Silent(), scratch)
     place = bench.side(framework)
     resolved = options.resolve(place.framework.name)
+    if resolved.kind != "network":
+        raise SystemExit(
+            f"{workload} has no network to train: this asks workloads of kind network alone, such as lenet and mlp"
+        )
     request = bench.request(place, resolved, bench.inputs(resolved, 1), task="serve")
     with Worker(bench.environment(place), request, scratch / "worker", 600) as worker:
         worker.run("train_block", 2)

@@ -13,10 +13,10 @@ from dlprof import stats
 from dlprof.analysis.facts import Interleaved
 from dlprof.analysis.timing import lockstep
 
-PRIOR_SD: Final = 0.148
-LOCKSTEP_SD: Final = 0.058
-"""Standard deviations of a trial's log-ratio, of pairs one after the other and in lockstep: PyTorch steps of 7 ms on a shared
-virtual machine with two cores, 8 trials of 12 rounds each."""
+PRIOR_SD: Final = 0.185
+LOCKSTEP_SD: Final = 0.197
+"""Standard deviations of a trial's log-ratio, of pairs one after the other and in lockstep: those of benchmarks/script_pairs.py
+in docs/statistics.md, PyTorch steps of some ms on a shared virtual machine with two cores, 8 trials each."""
 
 _FEWEST: Final = 4
 """Pairs that tell how much pairs vary."""

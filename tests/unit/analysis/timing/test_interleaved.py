@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pyarrow as pa
 import pytest
@@ -28,16 +30,16 @@ def _trials(count: int, sd: float) -> pa.Table:
 
 
 def test_what_pairs_find_is_told_beside_what_trials_in_lockstep_would() -> None:
-    found = interleaved.of(Interleaved("no memory for both"), _trials(8, 0.15), "train_block", adaptive=False)
+    found = interleaved.of(Interleaved("no memory for both"), _trials(8, 0.5), "train_block", adaptive=False)
     assert found.measured
-    assert found.sd == pytest.approx(0.15, rel=0.01)
+    assert found.sd == pytest.approx(0.5, rel=0.01)
     assert found.trials == 8
     assert found.smallest is not None
     assert found.lockstep_smallest is not None
-    assert 0.2 < found.smallest < 0.35
+    assert 0.8 < found.smallest < 1.5
     assert found.lockstep_smallest < found.smallest / 2
     assert "not in lockstep: no memory for both" in found.statement
-    assert "SD 0.150 as these pairs do" in found.statement
+    assert "SD 0.500 as these pairs do" in found.statement
 
 
 def test_few_pairs_are_told_of_by_a_prior() -> None:
@@ -50,3 +52,12 @@ def test_few_pairs_are_told_of_by_a_prior() -> None:
 def test_pairs_that_vary_as_little_as_trials_in_lockstep_cost_nothing() -> None:
     found = interleaved.of(Interleaved("as asked"), _trials(8, 0.02), "train_block", adaptive=False)
     assert "would be no better here" in found.statement
+
+
+def test_the_priors_are_those_of_the_benchmark_in_the_documentation() -> None:
+    page = (Path(__file__).parents[4] / "docs" / "statistics.md").read_text()
+    rows = [line.split(" | ") for line in page.splitlines()]
+    found = {
+        row[0].removeprefix("| "): float(row[2]) for row in rows if row[0] in ("| in lockstep", "| one after the other")
+    }
+    assert found == {"in lockstep": interleaved.LOCKSTEP_SD, "one after the other": interleaved.PRIOR_SD}
