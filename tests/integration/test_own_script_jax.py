@@ -51,6 +51,35 @@ def test_the_jitted_function_that_is_fed_its_own_results_is_the_step(dlprof, jax
     assert len([row for row in steps["rows"] if row["step"] is not None]) == 20
 
 
+SEARCH = """
+import jax
+import jax.numpy as jnp
+
+def train(rate, steps):
+    @jax.jit
+    def step(w, x):
+        return w - rate * jnp.mean(x @ w, axis=0) * w
+    w = jnp.ones((8, 10))
+    for n in range(steps):
+        w = step(w, jnp.ones((16, 8)))
+    return float(w.sum())
+
+for rate in (1e-4, 1e-3, 1e-2):
+    print(train(rate, 8))
+print(train(1e-2, 400))
+"""
+
+
+def test_a_jitted_function_that_a_search_has_dropped_is_followed_by_the_next(
+    dlprof, jax_python: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "train.py").write_text(SEARCH)
+    done = dlprof("capture", "-o", tmp_path / "made", "--", jax_python, "train.py", cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
+    assert json.loads((tmp_path / "made" / "manifest.json").read_text())["child"]["window"]["steps"] == 20
+    assert "that came one after the other" in done.stderr
+
+
 SHAPES = """
 import jax
 import jax.numpy as jnp

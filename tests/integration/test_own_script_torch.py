@@ -84,10 +84,26 @@ with torch.no_grad():
         model(torch.randn(32, 64))
 """
 
+SEARCH = """
+import torch
+from torch import nn
+torch.manual_seed(0)
+model = nn.Linear(64, 10)
+def train(lr, steps):
+    optimizer = torch.optim.SGD(model.parameters(), lr)
+    for _ in range(steps):
+        loss = model(torch.randn(32, 64)).pow(2).mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+    return loss.item()
+best = min((train(lr, 5), lr) for lr in (1e-4, 1e-3, 1e-2))[1]
+print("best", best, "loss", train(best, 500))
+"""
+
 
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    for name, text in (("train", TRAIN), ("gan", GAN), ("infer", INFER), ("compiled", COMPILED)):
+    scripts = {"train": TRAIN, "gan": GAN, "infer": INFER, "compiled": COMPILED, "search": SEARCH}
+    for name, text in scripts.items():
         (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "run.sh").write_text('exec "$PYTHON" train.py "$@"\n')
     return tmp_path
@@ -177,6 +193,13 @@ def test_of_two_optimizers_the_one_that_steps_least_often_makes_the_step(dlprof,
     runtime = _manifest(project / "made")["child"]["runtime"]
     assert "of 2 optimizers the one that steps least often" in runtime["steps found by"]
     assert runtime["backward passes"] == 3
+
+
+def test_an_optimizer_that_a_search_has_dropped_is_followed_by_the_next(dlprof, torch: Path, project: Path) -> None:
+    plain, done = _plain(project, torch, "search.py"), _captured(dlprof, project, torch, "search.py")
+    assert (done.returncode, done.stdout) == (plain.returncode, plain.stdout), done.stderr
+    assert _manifest(project / "made")["child"]["window"]["steps"] == 20
+    assert "that came one after the other" in done.stderr
 
 
 @pytest.mark.parametrize(

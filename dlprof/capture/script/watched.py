@@ -40,8 +40,8 @@ _FIRST_LOOK: Final = 12
 _LOOK_NS: Final = 250_000_000
 """Time from one look to the next at most: every step is looked at where it takes longer."""
 
-_NOTICED_NS: Final = 1_000_000_000
-"""By then every rank has read what it was told."""
+_NOTICED_NS: Final = 2_000_000_000
+"""By then every rank has read what it was told: a process looks for that twice a second, and tells its steps as often."""
 
 _FORWARDED: Final = ("SIGTERM", "SIGHUP", "SIGQUIT", "SIGUSR1", "SIGUSR2")
 
@@ -167,7 +167,7 @@ class _Recording:
             self._until_level(job)
 
     def _until_time(self, job: Job, left_s: float) -> None:
-        """A single process knows the time itself. Several ranks stop at the same step, a second on: one that stopped earlier
+        """A single process knows the time itself. Several ranks stop at the same step, two seconds on: one that stopped earlier
         would keep the others waiting in the middle of a step."""
         if len(job.links) == 1:
             self._stream(job, {"seconds": max(left_s, 0.0)})

@@ -11,12 +11,11 @@ import sys
 
 
 def _install(here):
-    if not os.environ.get("DLPROF_SOCKET"):
-        return
     try:
-        import dlprof_inject
+        if os.environ.get("DLPROF_SOCKET"):  # a child may have been given the search path alone
+            import dlprof_inject
 
-        dlprof_inject.install(os.environ["DLPROF_SOCKET"])
+            dlprof_inject.install(os.environ["DLPROF_SOCKET"])
     except Exception as error:  # noqa: BLE001  the program is the user's: it runs on, unwatched
         sys.stderr.write("dlprof: this program cannot be watched: {!r}\n".format(error))
     finally:  # the program sees the search path that it would see without dlprof

@@ -142,6 +142,14 @@ def test_another_sitecustomize_still_runs(start, tmp_path: Path) -> None:
     assert script.ended() == (0, "True\n", "")
 
 
+def test_a_child_that_is_given_the_search_path_alone_runs_as_without(start) -> None:
+    child = "import subprocess, sys, os; print(subprocess.run([sys.executable, '-c', 'print(1)'], env={'PYTHONPATH': "
+    script = start(f"{child}os.environ['PYTHONPATH']}}, capture_output=True, text=True))")
+    code, out, _ = script.ended()
+    assert code == 0
+    assert "stdout='1\\n', stderr=''" in out
+
+
 def test_a_script_whose_dlprof_is_gone_runs_on(start) -> None:
     script = start(LOOP, 300, **STEP)
     job = script.job

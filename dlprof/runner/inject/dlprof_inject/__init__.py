@@ -5,6 +5,7 @@ Standard library only, Python 3.6 and newer; a framework is touched only once th
     imports.py       calls a hook when a module has been imported
     session.py       one watched process: what dlprof asks of it at the end of a step
     candidates.py    which of several calls is the step
+    chosen.py        the object whose calls are steps, and the next one after its end
     named.py         a step that the user names
     lines.py         looks between two lines of a module
     of_torch.py …    a framework's steps, its synchronisation, what it knows of the work

@@ -29,6 +29,10 @@ class Candidates(object):
         """How often it was called so far."""
         return self.seen[key][0]
 
+    def most(self, key):
+        """Calls of the one that was called most often beside it."""
+        return max([seen[0] for other, seen in self.seen.items() if other != key] or [0])
+
     def first(self, key):
         """When its calls ended, and how long (ns) the first of them took: of `Session.begin`."""
         return {"ends": self.seen[key][3], "first_call": self.seen[key][4]}

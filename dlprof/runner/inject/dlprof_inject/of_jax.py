@@ -11,6 +11,7 @@ import types
 
 from dlprof_inject import packages, profilers, shapes
 from dlprof_inject.candidates import Candidates
+from dlprof_inject.chosen import Chosen
 from dlprof_inject.session import now
 
 _DEPTH = threading.local()
@@ -126,9 +127,8 @@ class Jitted(_Jax):
     def __init__(self, session, jax):
         _Jax.__init__(self, session, jax)
         self.candidates = Candidates()
-        self.chosen = None
+        self.chosen = Chosen()
         self.results = {}
-        self.last = None
         self.clean = _clean(jax)
 
     def replacing(self, jit):
@@ -145,7 +145,7 @@ class Jitted(_Jax):
 
     def ended(self, call, ns, args, result):
         """An outermost call of one of them has ended, before the step is known."""
-        if not self.session.may_begin() or self.session.stepper is not None:
+        if not self.session.may_begin():
             return
         leaves = self.jax.tree_util.tree_leaves
         given = {id(one) for one in leaves(args) if hasattr(one, "shape")}
@@ -157,20 +157,36 @@ class Jitted(_Jax):
         chosen = self.candidates.add(call, ns, threaded, now())
         if chosen is not call:
             return
-        self.chosen = call
-        self.results = {}
-        call.kept = None
+        candidates, self.candidates, self.results = self.candidates, Candidates(), {}
+        for other in candidates.seen:
+            other.kept = None
+        self.chosen.choose(call, candidates.most(call) / candidates.calls(call))
+        call.is_step = True
         self.arguments = (args, kept)
-        self.last = call
         self.found = "each call of the jitted function {}".format(call.name)
-        others = self.candidates.others(call)
+        others = candidates.others(call)
         if others:
             self.found += ", of {} the one that {}".format(
                 len(others) + 1, "is given its own results" if threaded else "takes most time"
             )
         self.facts_of_call = self._told(args, result)
         self.arguments = None
-        self.session.begin(self, self.candidates.calls(call), **self.candidates.first(call))
+        if self.session.stepper is self:
+            self.session.follows()
+        else:
+            self.session.begin(self, candidates.calls(call), **candidates.first(call))
+
+    def is_open(self):
+        """Whether an outermost call of another function than the chosen one is looked at: there is none yet, or no longer."""
+        session = self.session
+        if session.stepper is not self:
+            return session.stepper is None and session.may_begin()
+        last = self.chosen.now()
+        if not self.chosen.is_over():
+            return False
+        if last is not None:
+            last.is_step = False
+        return True
 
     def _told(self, args, result):
         """State (what a call gives back in the same shapes), and the rest of its arguments, which is the batch."""
@@ -190,16 +206,13 @@ class Jitted(_Jax):
         return {"parameters": count, "parameter arrays": shapes.told(state), "batch": rest[:16]}
 
     def compiled(self):
-        count = getattr(self.chosen and self.chosen._function, "_cache_size", None)
+        count = getattr(getattr(self.chosen.now(), "_function", None), "_cache_size", None)
         return _COMPILED[0], _COMPILED[1], max(count() - 1, 0) if count else None
 
     def facts(self):
         facts = _Jax.facts(self)
         facts.update(self.facts_of_call)
         return facts
-
-    def release(self):
-        self.chosen = None
 
 
 class Call(object):
@@ -208,18 +221,21 @@ class Call(object):
     def __init__(self, function, stepper):
         self.__dict__["_function"] = function
         self.__dict__["_stepper"] = stepper
+        self.__dict__["is_step"] = False
         functools.update_wrapper(self, function, updated=())
         self.__dict__["__wrapped__"] = getattr(function, "__wrapped__", function)
 
     def __call__(self, *args, **kwargs):
         stepper = self._stepper
-        if stepper.chosen is self:  # what it calls itself while it is traced is not clean
+        if self.is_step:  # what it calls itself while it is traced is not clean
             clean = stepper.clean()
             result = self._function(*args, **kwargs)
             if clean:
+                stepper.chosen.missed = 0
                 stepper.session.tick(result)
             return result
-        if stepper.session.stepper is not None or getattr(_DEPTH, "now", 0) or not stepper.clean():
+        outside = stepper.session.address is not None and not getattr(_DEPTH, "now", 0) and stepper.clean()
+        if not outside or not stepper.is_open():
             return self._function(*args, **kwargs)
         _DEPTH.now = 1
         try:
@@ -250,6 +266,12 @@ class Call(object):
 
 def _clean(jax):
     """A function that tells whether no transformation is being traced; looked up once, for it is asked at every call."""
+    core = sys.modules.get("jax._src.core")
+    held, top = getattr(core, "trace_state_strong_ref", None), getattr(core, "eval_trace", None)
+    if top is not None and getattr(held, "value", None) is top:
+        # From JAX 0.4.36 on: the half of `trace_state_clean` that tells, for what is asked at every step costs a script of
+        # short steps several microseconds a call.
+        return lambda: held.value is top
     for where in ("jax._src.core", "jax.core"):  # the public name is deprecated, and before JAX 0.3.18 the only one
         asked = getattr(sys.modules.get(where), "trace_state_clean", None)
         if asked is not None:

@@ -6,10 +6,8 @@ import re
 import sys
 
 from dlprof_inject import packages, profilers, shapes
+from dlprof_inject.chosen import Chosen, LeastOften
 from dlprof_inject.session import now
-
-STEPS = 3
-"""Steps of one optimizer after which the choice between several is made."""
 
 FORWARDS = 10
 """Forward passes of one outermost module without any optimizer, after which they are taken for the steps."""
@@ -115,52 +113,63 @@ class Optimizers(_Torch):
 
     def __init__(self, session):
         _Torch.__init__(self, session)
-        self.counts = {}
-        self.chosen = None
+        self.counts = LeastOften()
+        self.chosen = Chosen()
         self.handle = None
 
     def stepped(self, optimizer, args, kwargs):
         """The hook."""
-        if self.chosen is not None:
-            if optimizer is self.chosen:
-                self.session.tick()
+        chosen, session = self.chosen, self.session
+        if chosen.now() is optimizer:
+            chosen.missed = 0
+            session.tick()
             return
-        session = self.session
-        if session.stepper is not None or not session.may_begin():
+        if session.stepper is self:
+            if not chosen.is_over():
+                return
+        elif session.stepper is not None or not session.may_begin():
             return
         if "keras" in sys.modules and type(optimizer).__module__.startswith("keras"):
             return
-        count = self.counts.setdefault(id(optimizer), (optimizer, []))
-        count[1].append(now())
-        if len(count[1]) < STEPS:
-            return
-        self.chosen, ends = min(self.counts.values(), key=lambda one: len(one[1]))
-        others = len(self.counts) - 1
-        self.counts = {}
-        kind = type(self.chosen)
+        counted = self.counts.add(optimizer, now())
+        if counted is not None:
+            self._choose(*counted)
+
+    def _choose(self, one, ends, others, more_often):
+        self.chosen.choose(one, more_often if others else 0)
+        kind = type(one)
         found = "each step of the optimizer {}.{} (PyTorch's global hook after it)".format(
             kind.__module__.replace("torch.optim.{}".format(kind.__name__.lower()), "torch.optim"), kind.__name__
         )
         if others:
             found += "; of {} optimizers the one that steps least often".format(others + 1)
+        if self.session.stepper is self:
+            self.found = found
+            self.session.follows()
+            return
         self.begin(found, ends)
 
     def model(self):
-        parameters = [one for group in self.chosen.param_groups for one in group["params"]]
-        groups = [{k: v for k, v in group.items() if k != "params"} for group in self.chosen.param_groups]
+        chosen = self.chosen.now()
+        if chosen is None:
+            return {}
+        parameters = [one for group in chosen.param_groups for one in group["params"]]
+        groups = [{k: v for k, v in group.items() if k != "params"} for group in chosen.param_groups]
         return {
             "parameters": sum(one.numel() for one in parameters),
             "parameter arrays": shapes.told(parameters),
-            "optimizer": type(self.chosen).__name__,
+            "optimizer": type(chosen).__name__,
             "optimizer settings": {k: v for k, v in groups[0].items() if isinstance(v, (int, float, bool, str))},
         }
 
     def device(self):
-        device = self.chosen.param_groups[0]["params"][0].device
-        return "gpu:{}".format(device.index or 0) if device.type == "cuda" else _Torch.device(self)
+        chosen = self.chosen.now()
+        device = chosen.param_groups[0]["params"][0].device if chosen is not None else None
+        if device is not None and device.type == "cuda":
+            return "gpu:{}".format(device.index or 0)
+        return _Torch.device(self)
 
     def release(self):
-        self.chosen = None
         if self.handle is not None:
             self.handle.remove()
 

@@ -4,7 +4,7 @@ Messages are JSON objects, one a line, over a Unix socket that is opened at the 
 at its end at most, where it had imported a framework, to say {"event": "no step", …}. Else this side begins with
 {"event": "hello", …}; then dlprof's commands are answered between two steps:
 
-    {"cmd": "stream"}                              run on; {"event": "steps", "wall_ns": […]} a few times a second
+    {"cmd": "stream"}                              run on; {"event": "steps", "wall_ns": […]} twice a second
     {"cmd": "stream", "until": 50}                 and wait at the end of step 50: {"event": "stopped", "step": 50}
     {"cmd": "stream", "seconds": 30}               and wait at the end of the step that is under way 30 s from now
     {"cmd": "stop"}                                while streaming: stop at the end of this step
@@ -27,8 +27,9 @@ import time
 
 from dlprof_inject import packages
 
-FLUSH_NS = 100000000
-"""Times of steps are sent so often (0.1 s); in between a step costs one reading of the clock."""
+FLUSH_NS = 500000000
+"""Times of steps are sent so often (0.5 s); in between a step costs one reading of the clock. Each time wakes dlprof, which
+takes a core from the script for a moment."""
 
 
 def _from_seconds(clock):
@@ -49,6 +50,7 @@ class Session(object):
         self.stepper = None
         self.step = 0
         self.troubles = []
+        self.turns = 0
         self.claimed = False
         self.frameworks = set()
         self.named = None
@@ -73,6 +75,10 @@ class Session(object):
     def trouble(self, text):
         """Something could not be hooked; told in the hello."""
         self.troubles.append(text)
+
+    def follows(self):
+        """What was taken for steps has ended, and another of its kind goes on; told with the facts."""
+        self.turns += 1
 
     def imported(self, framework):
         """A framework has been imported; where no step follows, dlprof is told at the end what there was."""
@@ -267,7 +273,7 @@ class Session(object):
             self._send({"ok": True})
             self.forget()
             return True
-        self.tick = self._alone(self.work.tick)
+        self.tick = self.work.ticker() if name == "stream" else self._alone(self.work.tick)
         return True
 
     def _alone(self, tick):
@@ -356,48 +362,86 @@ class _Stream(object):
     """Steps as they come, their times told now and then. Where it ends is decided here: dlprof, which hears of steps only
     later, would come too late for a script of a few hundred short ones.
 
-    until: the step that ends it; deadline: the time; either may be None
+    until: the step that ends it; seconds: the time after which the step that is under way ends it; either may be None
+    ends: when those steps ended that are not told yet
+    room: how many of them may come before step `until`; look_at: when there is something to do besides
     """
 
     def __init__(self, session, until, seconds):
         self.session = session
         self.until = until
-        self.walls = []
-        self.last = self.flushed = now()
+        self.ends = []
+        self.last = now()
         self.deadline = None if seconds is None else self.last + int(seconds * 1e9)
+        self._make_room()
 
-    def tick(self, result=None):
-        session = self.session
-        session.step += 1
-        at = now()
-        self.walls.append(at - self.last)
-        if session.step == self.until or (self.deadline is not None and at >= self.deadline):
-            self._stop()
-        elif at - self.flushed > FLUSH_NS:
-            self._flush()
-            at = now()
-            self.flushed = at
-        self.last = at
+    def ticker(self):
+        """The tick. Of all that is done between two steps outside of the window this is what each of them pays for, and a
+        script's own work has driven it out of the processor's caches: it takes no lock but where there is something to do.
+        Where several threads take steps, one that is just here while another begins to wait goes on to the end of its next.
+        """
+        session, lock, ends, add, clock = self.session, self.session.lock, self.ends, self.ends.append, now
 
-    def _flush(self):
+        def tick(result=None):
+            at = clock()
+            add(at)
+            if at >= self.look_at or len(ends) >= self.room:
+                with lock:
+                    if session.tick is tick:
+                        session.tick = waiting
+                        self._look(at)
+                        if session.tick is waiting:
+                            session.tick = tick
+                    else:  # another thread was here, and something else was asked for meanwhile
+                        session.tick(result)
+
+        def waiting(result=None):
+            with lock:
+                if session.tick is not waiting:
+                    session.tick(result)
+
+        return tick
+
+    def _make_room(self):
+        self.room = float("inf") if self.until is None else self.until - self.session.step
+        self.look_at = self.last + FLUSH_NS
+        if self.deadline is not None:
+            self.look_at = min(self.look_at, self.deadline)
+
+    def _look(self, at):
+        """It ends here, or what there is is told."""
+        reached = len(self.ends) >= self.room
+        told = {"wall_ns": [end - before for before, end in zip([self.last, *self.ends], self.ends)]}
+        self.session.step += len(self.ends)
+        told["step"] = self.session.step
+        del self.ends[:]
+        if reached or (self.deadline is not None and at >= self.deadline):
+            self._stop(told)
+        else:
+            self._flush(told)
+            self.session.step += len(self.ends)  # of other threads, meanwhile
+            del self.ends[:]
+            self.last = now()
+            self._make_room()
+
+    def _flush(self, told):
         session = self.session
         try:
-            session._send({"event": "steps", "wall_ns": self.walls, "step": session.step})
+            session._send(dict(told, event="steps"))
         except OSError:
             session.forget()
             return
-        self.walls = []
         command = session._receive(wait=False)
         if command is None:
             return
         if command["cmd"] == "stop":
-            self._stop()
+            self._stop({"wall_ns": [], "step": session.step})
         else:
             session._obeyed(command)
 
-    def _stop(self):
+    def _stop(self, told):
         # The device is not waited for: a queue that is drained at every look would make the steps after it look short.
-        self.session.pause({"event": "stopped", "wall_ns": self.walls, "step": self.session.step})
+        self.session.pause(dict(told, event="stopped"))
 
 
 class _Facts(object):
@@ -419,7 +463,10 @@ class _Facts(object):
         if self.steps:
             return
         self.session.stepper.synchronise(result)
-        facts, untold = {}, []
+        facts, untold, turns = {}, [], self.session.turns
+        if turns:
+            last = "the last one of {} that came one after the other".format(turns + 1)
+            untold.append("{}: {}".format(self.session.stepper.found, last))
         for ask in (self.session.stepper.facts, self.looked):
             facts.update(self.answered(ask, untold))
         facts["untold"] = untold
@@ -454,7 +501,8 @@ def _stated(value):
     if isinstance(value, dict):
         return {key: _stated(one) for key, one in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_stated(one) for one in value]
+        # Times of steps are many, and whole numbers need nothing: they are asked for by type, which no code of ours slows down.
+        return value if set(map(type, value)) == {int} else [_stated(one) for one in value]
     if isinstance(value, float) and (value != value or value in (float("inf"), float("-inf"))):
         return None
     return value
