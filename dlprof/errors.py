@@ -110,6 +110,10 @@ _HINTS = {
     errno.ENFILE: "close other programs: the machine has no file left to open",
     errno.ENOMEM: "close other programs: the machine's memory is used up",
     errno.EIO: "the disk or the network below it answers with an error; see the system's log",
+    errno.EISDIR: "a folder lies where a file is to be written: remove it, or choose another place with -o",
+    errno.ENOTDIR: "a file lies where a folder should be: remove it, or choose another place with -o",
+    errno.ELOOP: "links lead in a circle there: remove them, or choose another place with -o",
+    errno.ENAMETOOLONG: "choose a shorter name with -o",
     errno.ESTALE: "the network file system lost the file; mount it again, or choose another place with -o",
 }
 

@@ -38,6 +38,9 @@ _RANGES: Final[dict[str, tuple[int, int]]] = {
     "calls": (0, 2**40),
     "wall_ns": (0, _TIME),
     "cpu_ns": (0, _TIME),
+    **dict.fromkeys(("end_ps", "exposed_from_ps", "exposed_until_ps"), (-_TIME, _TIME)),
+    **dict.fromkeys(("time_ps", "compute_ps", "communication_ps", "copy_ps"), (-_TIME, _TIME)),
+    **dict.fromkeys(("input_ps", "host_ps", "overlapped_ps"), (-_TIME, _TIME)),
 }
 """Columns → the smallest and the largest value with which sums and differences stay within int64."""
 

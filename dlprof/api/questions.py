@@ -5,11 +5,13 @@ Nothing runs and nothing is written, but for the temporary import of a raw trace
 
 from __future__ import annotations
 
+import functools
+import os
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Any, Concatenate, Final, Literal, ParamSpec
 
 from dlprof.analysis.model import Comparison, LedgerLine
 from dlprof.api import functions, load, rankings, results, verify
@@ -25,6 +27,30 @@ MOST: Final = 100
 _TEXT: Final = 300
 
 
+P = ParamSpec("P")
+
+
+def _small(
+    answer: Callable[Concatenate[Questions, P], dict[str, Any]],
+) -> Callable[Concatenate[Questions, P], dict[str, Any]]:
+    """An answer whose texts and lists are cut: names come from traces, and may have thousands of characters."""
+
+    @functools.wraps(answer)
+    def small(self: Questions, *given: P.args, **named: P.kwargs) -> dict[str, Any]:
+        cut: dict[str, Any] = _cut(answer(self, *given, **named))
+        return cut
+
+    return small
+
+
+def _cut(value: Any) -> Any:
+    if isinstance(value, str):
+        return _short(value)
+    if isinstance(value, dict):
+        return {_short(str(key)): _cut(one) for key, one in list(value.items())[:MOST]}
+    return [_cut(one) for one in value[:MOST]] if isinstance(value, list | tuple) else value
+
+
 class Questions:
     """The answers over some folders.
 
@@ -37,6 +63,7 @@ class Questions:
             if not root.is_dir():
                 raise StoreError(f"{root}: no such folder", hint="name folders with results or traces")
 
+    @_small
     def load(self, path: str) -> dict[str, Any]:
         """What lies at a path: its kind, what was compared or recorded, and what else can be asked of it."""
         found = functions.load(self._inside(path))
@@ -67,11 +94,13 @@ class Questions:
             "anomalies": dict(found.view().anomalies),
         }
 
+    @_small
     def diff(self, a: str, b: str) -> dict[str, Any]:
         """Two captures or raw traces in brief (schemas/brief.schema.json)."""
         with load.opened_pair(self._inside(a), self._inside(b)) as found:
             return brief.comparison_value(found.found)
 
+    @_small
     def show(self, path: str, by: By = "op", where: Literal["work", "host"] = "work", rows: int = 20) -> dict[str, Any]:
         """One trace broken down; the rows that take most time, times in ns."""
         if not 1 <= rows <= MOST:
@@ -81,6 +110,7 @@ class Questions:
         shown = [_plain(row) for row in found.table.slice(0, rows).to_pylist()]
         return {"by": by, "where": where, "rows": shown, "rows_in_all": found.table.num_rows, "empty": found.empty}
 
+    @_small
     def verify(self, path: str) -> dict[str, Any]:
         """A result computed anew from its stored tables, and compared with what it states. Nothing of it runs."""
         checks = list(verify.verify(self._inside(path)))
@@ -88,6 +118,7 @@ class Questions:
         differing = [{"where": one.where, "detail": _short(one.detail)} for one in checks if one.outcome == "differs"]
         return {"outcome": verify.outcome(checks), "checks": dict(count), "differing": differing[:MOST]}
 
+    @_small
     def explain(self, line: str, path: str, other: str | None = None) -> dict[str, Any]:
         """One line of the ledger of a comparison or of two traces: its times, the operators behind it, why they were matched.
 
@@ -112,14 +143,29 @@ class Questions:
             yield found.found
 
     def _inside(self, path: str) -> Path:
-        """The path, where links in it lead nowhere else. Raises `UsageError` for one outside of the named folders."""
+        """The path, where no link on the way to it or below it leads elsewhere. Raises `UsageError` for what lies outside of the
+        named folders."""
         given = Path(path)
         places = [given] if given.is_absolute() else [root / given for root in self.roots]
-        found = next((place.resolve() for place in places if place.exists()), places[0].resolve())
-        if not any(found.is_relative_to(root) for root in self.roots):
+        try:
+            found = next((place.resolve() for place in places if place.exists()), places[0].resolve())
+        except (OSError, RuntimeError, ValueError):  # too long a name, links in a circle, a NUL
+            raise UsageError(f"{path}: no such file or directory") from None
+        self._check(found, path)
+        for folder, folders, files in os.walk(found):
+            for inner in (Path(folder, name) for name in (*folders, *files)):
+                if inner.is_symlink():
+                    self._check(inner, str(inner))
+        return found
+
+    def _check(self, place: Path, path: str) -> None:
+        try:
+            leads = place.resolve()
+        except (OSError, RuntimeError):  # links in a circle lead nowhere
+            return
+        if not any(leads.is_relative_to(root) for root in self.roots):
             allowed = ", ".join(map(str, self.roots))
             raise UsageError(f"{path}: outside of the folders that may be read", hint=f"those are: {allowed}")
-        return found
 
 
 def _explained(found: Comparison, line: LedgerLine) -> dict[str, Any]:

@@ -18,6 +18,9 @@ from dlprof.report import glossary
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_LONGEST = 2000
+"""Characters of an error, and of its hint: names in them come from others."""
+
 INSTRUCTIONS = (
     "dlprof compares deep-learning frameworks under their own profilers. These tools read results and traces "
     "below the folders that the server was started with; they run nothing and write nothing. Ratios are time of B"
@@ -57,7 +60,9 @@ def _told(tool: Callable[P, R]) -> Callable[P, R]:
             return tool(*given, **named)
         except DlprofError as error:
             hint = f" ({error.hint})" if error.hint else ""
-            raise ToolError(f"{error.message}{hint}") from None
+            raise ToolError(f"{error.message[:_LONGEST]}{hint[:_LONGEST]}") from None
+        except OSError as error:
+            raise ToolError(f"{error.filename or 'the file'}: cannot be read: {error.strerror}"[:_LONGEST]) from None
 
     return told
 

@@ -29,6 +29,8 @@ _PREFIX: Final = "DLPROF_"
 _FILE: Final = "pyproject.toml"
 _MOST: Final = 4 << 20
 """Bytes of a pyproject.toml that is looked at."""
+_LARGEST: Final = 10**18
+"""No option takes a larger number; one of thousands of digits cannot even be written out."""
 _TRUE: Final = ("1", "true", "yes", "on")
 _FALSE: Final = ("", "0", "false", "no", "off")
 
@@ -44,7 +46,7 @@ def words(
     file, table = _table(folder)
     general = {name: value for name, value in table.items() if not isinstance(value, dict)}
     own = table.get(verb, {})
-    _check(file, {**general, **own})
+    _check(file, {**general, **(own if isinstance(own, dict) else {verb: own})})
     chosen: dict[str, str] = {}
     for name, action in actions.items():
         variable = _PREFIX + name.upper().replace("-", "_")
@@ -67,6 +69,8 @@ def _options(parser: argparse.ArgumentParser) -> Iterator[tuple[str, argparse.Ac
 
 def _word(name: str, action: argparse.Action, value: Any, where: str) -> str:
     """`--budget=10m`; of a flag `--quiet`, or '' where it is off."""
+    if isinstance(value, int) and abs(value) > _LARGEST:
+        raise UsageError(f"{where}: a number too large for --{name}", hint="write a smaller one")
     if action.nargs == 0:
         text = str(value).lower()
         if text not in _TRUE + _FALSE:
@@ -104,9 +108,10 @@ def _table(folder: Path) -> tuple[Path | None, dict[str, Any]]:
         if "tool.dlprof" not in text:
             continue
         try:
-            table = tomllib.loads(text).get("tool", {}).get("dlprof")
-        except (tomllib.TOMLDecodeError, RecursionError) as error:
+            tools = tomllib.loads(text).get("tool")
+        except (ValueError, RecursionError) as error:  # not TOML, or a number of thousands of digits
             raise UsageError(f"{file}: not TOML: {error}", hint="mend it, or say --isolated to leave it out") from None
+        table = tools.get("dlprof") if isinstance(tools, dict) else None
         if isinstance(table, dict):
             return file, table
     return None, {}

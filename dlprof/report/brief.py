@@ -20,7 +20,9 @@ _TEXT: Final = 300
 """Characters of one text: names come from traces, and may have thousands."""
 _FEW: Final = 3
 _GIVES_WAY: Final = ("pairs", "items", "next_steps", "warnings", "causes")
-"""What is shortened, in this order, where the whole would be too long."""
+"""What is shortened, in this order, where the whole would be too long; then texts, and of very many sides the last ones."""
+_WORD: Final = 40
+"""Characters that are left of a text in any case."""
 
 
 def comparison(found: Comparison) -> str:
@@ -150,11 +152,16 @@ def _short(text: str) -> str:
 
 
 def _fitting(value: dict[str, Any]) -> str:
-    """As JSON below the limit: lists lose their last entries, one list after the other."""
+    """As JSON below the limit: lists lose their last entries, one list after the other, then texts their ends."""
     text = json.dump(value)
     while len(text.encode()) > MOST:
         name = next((name for name in _GIVES_WAY if value.get(name)), None)
-        value = _without_last(value, name) if name else _shorter(value)
+        if name is not None:
+            value = _without_last(value, name)
+        elif (shorter := _shorter(value)) != value:
+            value = shorter
+        else:
+            value = _without_last(value, "sides")
         text = json.dump(value)
     return text
 
@@ -163,8 +170,10 @@ def _without_last(value: Mapping[str, Any], name: str) -> dict[str, Any]:
     return {**value, name: value[name][:-1]}
 
 
-def _shorter(value: Mapping[str, Any]) -> dict[str, Any]:
-    """All texts of the outermost level cut to half: names made of characters that take several bytes each."""
-    return {
-        key: f"{one[: len(one) // 2]}…" if isinstance(one, str) and len(one) > 40 else one for key, one in value.items()
-    }
+def _shorter(value: Any) -> Any:
+    """All texts in it cut to half: names made of characters that take several bytes each."""
+    if isinstance(value, dict):
+        return {key: _shorter(one) for key, one in value.items()}
+    if isinstance(value, list):
+        return [_shorter(one) for one in value]
+    return f"{value[: len(value) // 2]}…" if isinstance(value, str) and len(value) > _WORD else value

@@ -11,12 +11,13 @@ when whole, so that an import that was interrupted is gone on with from the rank
 
 from __future__ import annotations
 
+import hashlib
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final
+from typing import Annotated, Any, Final
 
 import msgspec
 import pyarrow as pa
@@ -24,9 +25,9 @@ import pyarrow.parquet as pq
 
 from dlprof import schema, temporary
 from dlprof.errors import StoreError
-from dlprof.files import check_name
+from dlprof.files import check_name, check_regular
 from dlprof.names import as_text
-from dlprof.stored_files import read_as, read_table
+from dlprof.stored_files import DAMAGED, read_as, read_table
 from dlprof.temporary import atomic
 
 DATASET_VERSION: Final = 1
@@ -45,6 +46,18 @@ _FOLDER: Final = "_dlprof"
 _INDEX: Final = "dataset.json"
 _FACTS: Final = "_facts.json"
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]+")
+_LONGEST_RUN: Final = 200
+"""Characters of a run's name: what makes a folder of it, and a temporary name beside that, must fit into a file system's 255."""
+
+MOST_RANKS: Final = 2**20
+"""Ranks that a job may have: more than there are accelerators in any machine, few enough to list those that are missing."""
+
+_Count = Annotated[int, msgspec.Meta(ge=0)]
+_Rank = Annotated[int, msgspec.Meta(ge=0, lt=2**31)]
+_World = Annotated[int, msgspec.Meta(ge=1, le=MOST_RANKS)]
+_Run = Annotated[
+    str, msgspec.Meta(pattern=r"\A[A-Za-z0-9_](?:[A-Za-z0-9._-]*[A-Za-z0-9_])?\Z", max_length=_LONGEST_RUN)
+]
 
 
 class Part(msgspec.Struct, frozen=True, kw_only=True):
@@ -56,20 +69,20 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     outside: collectives that began in no step, which no summary has
     """
 
-    run: str
-    rank: int
+    run: _Run
+    rank: _Rank
     told: str
     source: str
-    bytes: int
+    bytes: _Count
     sha256: str
     kind: str
     producer: str
-    events: int
+    events: _Count
     host: str | None = None
-    world: int | None = None
+    world: _World | None = None
     groups: dict[str, list[int]] = {}
     origin_ns: int | None = None
-    outside: int = 0
+    outside: _Count = 0
     anomalies: dict[str, int] = {}
     completeness: dict[str, Any] = {}
     dlprof_version: str = ""
@@ -99,8 +112,12 @@ class Index(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def plain_run(text: str) -> str:
-    """A run's name as a folder's: letters, digits, `.`, `_` and `-`."""
-    return _PLAIN.sub("-", as_text(text)).strip("-.") or "run"
+    """A run's name as a folder's: letters, digits, `.`, `_` and `-`; of a very long one the end, and a digest of the whole."""
+    plain = _PLAIN.sub("-", as_text(text)).strip("-.") or "run"
+    if len(plain) <= _LONGEST_RUN:
+        return plain
+    digest = hashlib.sha256(plain.encode()).hexdigest()[:16]
+    return f"{digest}-{plain[len(digest) + 1 - _LONGEST_RUN :]}"
 
 
 def is_rank_set(path: Path) -> bool:
@@ -136,6 +153,7 @@ class RankSet:
             raise StoreError(
                 f"{self.path}: exists already, and is no data set of ranks", hint="choose another -o, or remove it"
             )
+        self._check_folders()
         (self.path / _FOLDER).mkdir(parents=True, exist_ok=True)
         held = temporary.hold(self.path / _FOLDER)
         if held is None:
@@ -144,13 +162,24 @@ class RankSet:
             self._clear()
             yield
         finally:
+            self._clear()
             held.release()
             if new and not any(self.path.glob(f"run=*/rank=*/{_FACTS}")):
                 shutil.rmtree(self.path, ignore_errors=True)
 
+    def _check_folders(self) -> None:
+        """That whatever is written below it stays below it: its folders are folders. Raises `StoreError`."""
+        for pattern in (_FOLDER, "run=*", "run=*/rank=*"):
+            for inside in self.path.glob(pattern):
+                if inside.is_symlink() or not inside.is_dir():
+                    raise StoreError(
+                        f"{inside}: a {'link' if inside.is_symlink() else 'file'}, where a folder of the data set should be",
+                        hint="remove it, or choose another -o",
+                    )
+
     def _clear(self) -> None:
         """Remove what killed processes left."""
-        for folder in self.path.glob("run=*"):
+        for folder in (self.path / _FOLDER, *self.path.glob("run=*")):
             for left in list(temporary.left_beside(folder)):
                 temporary.remove(left)
 
@@ -161,6 +190,14 @@ class RankSet:
             raise StoreError(
                 f"{self.path}: a data set of dlprof {found.dlprof_version}", hint="upgrade dlprof, or import again"
             )
+        seen: set[tuple[str, int]] = set()
+        for at, part in enumerate(found.parts):
+            if (part.run, part.rank) in seen:
+                raise StoreError(
+                    f"{self.path / _FOLDER / _INDEX}: $.parts[{at}].rank: {part.rank} of run {part.run} is there twice",
+                    hint=DAMAGED,
+                )
+            seen.add((part.run, part.rank))
         return found
 
     def write_index(self, index: Index) -> None:
@@ -171,12 +208,35 @@ class RankSet:
         return self.path / f"run={run}" / f"rank={rank}"
 
     def parts(self) -> Iterator[Part]:
-        """The parts that are there; one whose facts cannot be read counts as not there."""
+        """The parts that are there; one whose facts cannot be read, or are those of another folder, counts as not there."""
         for file in sorted(self.path.glob(f"run=*/rank=*/{_FACTS}")):
             try:
-                yield read_as(file, Part)
+                part = read_as(file, Part)
             except StoreError:
                 continue
+            if file.parent == self.folder(part.run, part.rank):
+                yield part
+
+    def is_whole(self, part: Part) -> bool:
+        """Whether a part's events and summaries are there, can be read, and are its own."""
+        folder = self.folder(part.run, part.rank)
+        try:
+            check_regular(folder / PART, StoreError)
+            if pq.read_metadata(folder / PART).num_rows != part.events:
+                return False
+            return all(self._summary(part.run, part.rank, name) is not None for name in TABLES)
+        except (StoreError, OSError, pa.ArrowException):
+            return False
+
+    def _summary(self, run: str, rank: int, name: str) -> pa.Table:
+        """One summary of one rank. Raises `StoreError`."""
+        file = self.folder(run, rank) / f"_{name}.parquet"
+        try:
+            table = read_table(file, TABLES[name])
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreError(f"{file}: missing", hint="run the same dlprof import again") from None
+        _check_ranks(table, {(run, rank)}, file)
+        return table
 
     def write_part(self, part: Part, events: Path, tables: Mapping[str, pa.Table]) -> None:
         """Put a rank's events (a finished file, which is moved) and summaries in place of what is there."""
@@ -206,16 +266,29 @@ class RankSet:
             target = self.path / _FOLDER / f"{name}.parquet"
             with atomic(target) as file, pq.ParquetWriter(file, declared, compression="zstd") as writer:
                 for run, rank in sorted(parts):
-                    table = read_table(self.folder(run, rank) / f"_{name}.parquet", declared)
+                    table = self._summary(run, rank, name)
                     if table.num_rows:
                         writer.write_table(table)
 
-    def table(self, name: str) -> pa.Table:
-        """A summary of all ranks (TABLES). Raises `StoreError`."""
+    def table(self, name: str, parts: Sequence[Part]) -> pa.Table:
+        """A summary (TABLES) of all ranks, which are those of the parts. Raises `StoreError`."""
         file = self.path / _FOLDER / f"{name}.parquet"
         try:
-            return read_table(file, TABLES[name])
-        except FileNotFoundError:
+            table = read_table(file, TABLES[name])
+        except (FileNotFoundError, NotADirectoryError):
             raise StoreError(
                 f"{file}: missing: the import did not end", hint="run the same dlprof import again"
             ) from None
+        _check_ranks(table, {(part.run, part.rank) for part in parts}, file)
+        return table
+
+
+def _check_ranks(table: pa.Table, known: Collection[tuple[str, int]], file: Path) -> None:
+    """That a summary is of these ranks alone. Raises `StoreError`."""
+    pairs = table.select(["run", "rank"]).group_by(["run", "rank"]).aggregate([])
+    for one in pairs.to_pylist():
+        if (one["run"], one["rank"]) not in known:
+            raise StoreError(
+                f"{file}: column rank: holds {one['rank']} of run {str(one['run'])[:40]}, which is no part of the data set",
+                hint=DAMAGED,
+            )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
@@ -11,7 +12,7 @@ import msgspec
 from dlprof.analysis.bisection import Bisection
 from dlprof.errors import StoreError, UsageError
 from dlprof.report import json
-from dlprof.stored_files import read_json, typed
+from dlprof.stored_files import DAMAGED, read_json, typed
 from dlprof.temporary import atomic
 
 FILE: Final = "bisect.json"
@@ -45,7 +46,22 @@ def read(folder: Path) -> Bisection:
     head = typed(plain, _Head, file)
     if head.kind != "bisection" or head.schema_version > SCHEMA_VERSION:
         raise StoreError(f"{file}: not a bisection that this dlprof can read", hint="upgrade dlprof")
-    return typed(plain, Bisection, file)
+    found = typed(plain, Bisection, file)
+    for place, named in _folders(found):
+        if named in ("", ".", "..") or Path(named).name != named:
+            raise StoreError(f"{file}: {place}: {named!r} is no folder inside of this one", hint=DAMAGED)
+    return found
+
+
+def _folders(found: Bisection) -> Iterator[tuple[str, str]]:
+    """Each comparison that it names: where it names it, and its folder."""
+    if found.ends is not None:
+        yield "$.ends.folder", found.ends.folder
+    for at, probe in enumerate(found.probes):
+        yield f"$.probes[{at}].folder", probe.folder
+    for at, one in enumerate(found.culprits):
+        if one.neighbours is not None:
+            yield f"$.culprits[{at}].neighbours.folder", one.neighbours.folder
 
 
 def held(folder: Path, asked: Bisection) -> Bisection:

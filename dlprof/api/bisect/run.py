@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import shlex
 import shutil
@@ -112,6 +113,8 @@ def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[B
         found = replace(record.held(folder, found), state="under way")
         progress.say(f"going on with {folder}: {len(found.probes)} trials are there")
     else:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder}: no folder", hint="choose another -o")
         if folder.exists() and any(folder.iterdir()):
             raise UsageError(f"{folder}: exists", hint="choose another -o, or go on with it by --resume")
         folder.mkdir(parents=True, exist_ok=True)
@@ -120,8 +123,7 @@ def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[B
     work = _Work(asked, progress, folder, found)
     work.keep()
     progress.say(f"{len(places) - 1} {'releases' if asked.package else 'commits'} after {places[0].label}")
-    # What an earlier sitting left there would be run, and a folder may come from anybody.
-    shutil.rmtree(work.overlays, ignore_errors=True)
+    without_environments(work.overlays)
     try:
         if _ends(work):
             _narrow(work)
@@ -132,6 +134,17 @@ def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[B
         if not asked.keep:
             shutil.rmtree(work.overlays, ignore_errors=True)
     return work.found, folder
+
+
+def without_environments(place: Path) -> None:
+    """Remove what an earlier sitting left there: it would be run, and a folder may come from anybody, with a link in its place.
+    Raises `StoreError` where it stays."""
+    if place.is_symlink() or place.is_file():
+        place.unlink()
+    else:
+        shutil.rmtree(place, ignore_errors=True)
+    if os.path.lexists(place):
+        raise StoreError(f"{place}: cannot be removed, and what lies there must not run", hint="remove it")
 
 
 def _row(asked: Asked) -> tuple[Place, ...]:

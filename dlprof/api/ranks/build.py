@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -65,17 +66,17 @@ def _read(
     make, jobs = workers
     orders = [Order(data.path, folder, file, repair, tuple(known.get(file.source, ()))) for file in planned.files]
     done: list[tuple[Order, Done]] = []
-    for order, result in executors.run(
-        read_part, orders, make, jobs or min(executors.default_jobs(), max(len(orders), 1))
-    ):
-        died = Done(
-            failed=Failed(
-                order.file.source, "the process that read it died, also when it was tried again; out of memory?"
+    workers_at_most = jobs or min(executors.default_jobs(), max(len(orders), 1))
+    with closing(executors.run(read_part, orders, make, workers_at_most)) as results:
+        for order, result in results:
+            died = Done(
+                failed=Failed(
+                    order.file.source, "the process that read it died, also when it was tried again; out of memory?"
+                )
             )
-        )
-        done.append((order, result or died))
-        if on_file is not None:
-            on_file(len(done), len(orders))
+            done.append((order, result or died))
+            if on_file is not None:
+                on_file(len(done), len(orders))
     return done
 
 

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import os
-from collections.abc import Callable, Iterator, Sequence
+import signal
+import threading
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
+from multiprocessing.connection import Connection
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -24,8 +28,38 @@ def default_jobs() -> int:
 
 
 def processes(workers: int) -> Executor:
-    """Processes of this machine; fresh ones, since a forked one would inherit threads and locks."""
-    return ProcessPoolExecutor(workers, mp_context=multiprocessing.get_context("spawn"))
+    """Processes of this machine, which end when this one ends, however it does."""
+    return Processes(workers)
+
+
+class Processes(ProcessPoolExecutor):
+    """Processes of this machine; fresh ones, since a forked one would inherit threads and locks.
+
+    Each holds the reading end of a pipe whose writing end is here alone: when that is closed, by `stop` or by the system since
+    this process was killed, they end.
+    """
+
+    def __init__(self, workers: int) -> None:
+        ending, self._alive = multiprocessing.Pipe(duplex=False)
+        spawned = multiprocessing.get_context("spawn")
+        super().__init__(workers, mp_context=spawned, initializer=_end_with, initargs=(ending,))
+
+    def stop(self) -> None:
+        """End the workers at once, with what they have under way."""
+        self._alive.close()
+
+
+def _end_with(ending: Connection) -> None:
+    """In a worker: end when the other end of the pipe is closed. Ctrl-C, which a terminal sends to all, is for the one process
+    that decides."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+    def watch() -> None:
+        with contextlib.suppress(EOFError, OSError):
+            ending.recv_bytes()
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()
 
 
 def here(_: int) -> Executor:
@@ -46,7 +80,7 @@ class Here(Executor):
         return future
 
 
-def run(job: Callable[[T], R], orders: Sequence[T], make: Make, workers: int) -> Iterator[tuple[T, R | None]]:
+def run(job: Callable[[T], R], orders: Sequence[T], make: Make, workers: int) -> Generator[tuple[T, R | None]]:
     """Results in the order in which they come; None for an order whose worker died TRIES times. What a job raises is raised.
 
     Which of several jobs has killed its worker cannot be told: after a death they run one at a time, and who is alone is known.
@@ -65,6 +99,10 @@ def run(job: Callable[[T], R], orders: Sequence[T], make: Make, workers: int) ->
             for at in [at for at, tries in left.items() if tries >= TRIES]:
                 del left[at]
                 yield orders[at], None
+        except BaseException:  # Ctrl-C, a full disk: what is under way is not waited for, and made again another time
+            if isinstance(executor, Processes):
+                executor.stop()
+            raise
         finally:
             executor.shutdown(wait=True, cancel_futures=True)
 

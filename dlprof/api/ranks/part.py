@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeGuard
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -18,7 +18,7 @@ from dlprof.api.ranks.plan import HEADER, Planned
 from dlprof.errors import DlprofError, of_system
 from dlprof.ingest import TraceInfo
 from dlprof.store import PARQUET_OPTIONS, sha256
-from dlprof.store.rank_set import PART_EVENTS, Failed, Part, RankSet
+from dlprof.store.rank_set import MOST_RANKS, PART_EVENTS, Failed, Part, RankSet
 from dlprof.version import __version__
 
 
@@ -46,7 +46,8 @@ def read_part(order: Order) -> Done:
     """Read one file, unless its parts are there and it has not changed. A file that cannot be read is told, not raised."""
     try:
         digest = sha256(order.file.path)
-        if order.known and all(_is_of(part, digest, order.file) for part in order.known):
+        data = RankSet(order.target)
+        if order.known and all(_is_of(part, digest, order.file) and data.is_whole(part) for part in order.known):
             return Done(order.known, unchanged=True)
         return Done(tuple(_read(order, digest)))
     except DlprofError as error:
@@ -105,10 +106,8 @@ def _finish(data: RankSet, order: Order, rank: int, file: Path, info: TraceInfo,
         producer=info.producer,
         events=events.num_rows,
         host=next((one for one in pc.unique(events["host"]).to_pylist() if one is not None), None),
-        world=world if isinstance(world, int) else None,
-        groups={name: ranks for name, ranks in groups.items() if _are_numbers(ranks)}
-        if isinstance(groups, dict)
-        else {},
+        world=world if _is_rank(world) and 0 < world <= MOST_RANKS else None,
+        groups={name: ranks for name, ranks in groups.items() if _are_ranks(ranks)} if isinstance(groups, dict) else {},
         origin_ns=info.origin_ns,
         outside=summary.outside,
         anomalies=dict(info.anomalies),
@@ -119,8 +118,12 @@ def _finish(data: RankSet, order: Order, rank: int, file: Path, info: TraceInfo,
     return part
 
 
-def _are_numbers(values: object) -> bool:
-    return isinstance(values, list) and all(isinstance(one, int) for one in values)
+def _is_rank(value: object) -> TypeGuard[int]:
+    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _are_ranks(values: object) -> bool:
+    return isinstance(values, list) and all(map(_is_rank, values))
 
 
 def _looked_at(file: Path) -> pa.Table:

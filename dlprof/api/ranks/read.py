@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -10,7 +12,11 @@ import pyarrow.compute as pc
 from dlprof.analysis.ranks import findings, job
 from dlprof.analysis.ranks.model import Ranks
 from dlprof.errors import StoreError, UsageError
-from dlprof.store.rank_set import Index, RankSet
+from dlprof.store.rank_set import Index, Part, RankSet
+from dlprof.units import NS_PER_S
+
+_ASTRAY_DAYS: Final = 10
+"""Clocks of one job differ by less; times in ps of more than 106 days have no room in 64 bits."""
 
 
 def analyse(path: Path, run: str | None = None) -> Ranks:
@@ -21,15 +27,31 @@ def analyse(path: Path, run: str | None = None) -> Ranks:
         raise StoreError(
             f"{path}: its import did not end", hint="run the same dlprof import again; what is there is kept"
         )
-    name = _chosen(index, run)
+    name = _chosen(path, index, run)
     parts = [part for part in index.parts if part.run == name]
-    members = [job.Member(part.rank, part.host, part.origin_ns) for part in parts]
-    tables = {kind: _of_run(data.table(kind), name) for kind in ("steps", "collectives", "moments")}
+    members, astray = _members(parts)
+    tables = {kind: _of_run(data.table(kind, index.parts), name) for kind in ("steps", "collectives", "moments")}
     worlds = [part.world for part in parts if part.world is not None]
-    stepless = set(pc.unique(tables["steps"]["rank"]).to_pylist())
-    empty = [one.rank for one in members if one.rank not in stepless]
+    working = sorted(set(pc.unique(tables["steps"]["rank"]).to_pylist()))
+    empty = [one.rank for one in members if one.rank not in working]
+    if not working:
+        raise StoreError(f"{path}: no rank of run {name} recorded any work", hint="record the traces again")
+    tables = {
+        kind: table.filter(pc.is_in(table["rank"], pa.array(working, pa.int64()))) for kind, table in tables.items()
+    }
+    timeless = sorted(set(working) - set(pc.unique(tables["moments"]["rank"]).to_pylist()))
+    if timeless:
+        raise StoreError(
+            f"{path}: moments.parquet holds nothing of rank {timeless[0]} of run {name}, though steps.parquet does",
+            hint="remove the data set, and import again",
+        )
     notes = [note for note in index.notes if f"un {name}" in note]
     notes += [f"{one.source} is left out: {one.why}." for one in index.failed]
+    if astray:
+        notes.append(
+            f"The clock of rank {', '.join(map(str, astray))} is more than {_ASTRAY_DAYS} days from the others'; "
+            "it is aligned by collectives alone."
+        )
     if empty:
         notes.append(f"Rank {', '.join(map(str, empty))} recorded no work and is left out.")
     outside = sum(part.outside for part in parts)
@@ -40,13 +62,25 @@ def analyse(path: Path, run: str | None = None) -> Ranks:
             "The job has several process groups, and its collectives do not say theirs: those of two groups may be matched."
         )
     found = job.build(
-        [one for one in members if one.rank in stepless], tables["steps"], tables["collectives"], tables["moments"]
+        [one for one in members if one.rank in working], tables["steps"], tables["collectives"], tables["moments"]
     )
     return findings.analyse(found, name, max(worlds, default=None), notes)
 
 
-def _chosen(index: Index, run: str | None) -> str:
+def _members(parts: Sequence[Part]) -> tuple[list[job.Member], list[int]]:
+    """The ranks, and those whose clock cannot be of the same job: they count as telling no absolute time."""
+    told = sorted(part.origin_ns for part in parts if part.origin_ns is not None)
+    middle = told[len(told) // 2] if told else 0
+    far = _ASTRAY_DAYS * 86_400 * NS_PER_S
+    astray = {one.rank for one in parts if one.origin_ns is not None and abs(one.origin_ns - middle) > far}
+    members = [job.Member(one.rank, one.host, None if one.rank in astray else one.origin_ns) for one in parts]
+    return members, sorted(astray)
+
+
+def _chosen(path: Path, index: Index, run: str | None) -> str:
     runs = sorted({part.run for part in index.parts})
+    if not runs:
+        raise StoreError(f"{path}: holds no rank", hint="run the same dlprof import again")
     if run is None and len(runs) > 1:
         raise UsageError(f"the data set holds {len(runs)} runs", hint=f"choose one with --run: {', '.join(runs[:8])}")
     if run is not None and run not in runs:

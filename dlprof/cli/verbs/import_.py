@@ -84,6 +84,7 @@ def _is_of_ranks(arguments: argparse.Namespace) -> bool:
 
 def _ranks(arguments: argparse.Namespace) -> int:
     from dlprof.api.ranks.build import build
+    from dlprof.cli.output import though_unread
     from dlprof.cli.terminal import Progress
 
     with Progress() as progress:
@@ -103,7 +104,8 @@ def _ranks(arguments: argparse.Namespace) -> int:
         say(f"  {note}")
     for failed in index.failed:
         say(f"  left out: {failed.source}: {failed.why}")
-    line(built.path)
+    with though_unread():
+        line(built.path)
     return 1 if index.failed else 0
 
 
