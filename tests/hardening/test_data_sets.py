@@ -286,7 +286,9 @@ def test_what_was_found_of_ranks_replaces_no_part_of_them(attack, place: Path, t
     assert {path: path.read_bytes() for path in place.rglob("*") if path.is_file()} == before
 
 
-@pytest.mark.parametrize("target", ["", ".", "/", "/dev/null", "/dev/full", "{tmp}/file", "{tmp}/pipe", "{tmp}/file/x", "x" * 300])
+@pytest.mark.parametrize(
+    "target", ["", ".", "/", "/dev/null", "/dev/full", "{tmp}/file", "{tmp}/pipe", "{tmp}/file/x", "x" * 300]
+)
 def test_an_import_of_ranks_goes_only_into_a_folder_of_its_own(
     attack, whole: Path, tmp_path: Path, monkeypatch, target: str
 ) -> None:
