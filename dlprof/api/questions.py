@@ -36,7 +36,7 @@ def _small(
     """An answer whose texts and lists are cut: names come from traces, and may have thousands of characters."""
 
     @functools.wraps(answer)
-    def small(self: Questions, *given: P.args, **named: P.kwargs) -> dict[str, Any]:
+    def small(self: Questions, /, *given: P.args, **named: P.kwargs) -> dict[str, Any]:
         cut: dict[str, Any] = _cut(answer(self, *given, **named))
         return cut
 

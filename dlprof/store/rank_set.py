@@ -285,9 +285,8 @@ class RankSet:
 
 def _check_ranks(table: pa.Table, known: Collection[tuple[str, int]], file: Path) -> None:
     """That a summary is of these ranks alone. Raises `StoreError`."""
-    plain = pa.table(
-        {"run": table["run"].cast(pa.string()), "rank": table["rank"]}
-    )  # chunks may number their texts differently
+    # Chunks may number their texts differently, which grouping does not take.
+    plain = pa.Table.from_arrays([table["run"].cast(pa.string()), table["rank"]], names=["run", "rank"])
     pairs = plain.group_by(["run", "rank"]).aggregate([])
     for one in pairs.to_pylist():
         if (one["run"], one["rank"]) not in known:

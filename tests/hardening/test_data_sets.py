@@ -316,11 +316,10 @@ def test_a_failed_file_is_in_the_exit_code_though_nobody_reads(
     assert "Traceback" not in done.stderr
 
 
-@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
 def test_an_import_that_is_ended_leaves_no_process_and_goes_on(
     whole: Path, tmp_path: Path, attack, number: signal.Signals
 ) -> None:
-    """SIGINT reaches the workers too, as a terminal sends it."""
     folder = Path(shutil.copytree(whole / "job", tmp_path / "job"))
     plain = json.loads((folder / "rank2.json").read_bytes())
     plain["traceEvents"] *= 3_000  # seconds of reading
@@ -332,7 +331,7 @@ def test_an_import_that_is_ended_leaves_no_process_and_goes_on(
     while not list((tmp_path / "a-set").glob("run=*/.file-of-rank-2*")) and time.monotonic() < deadline:
         time.sleep(0.01)
     workers = psutil.Process(process.pid).children(recursive=True)
-    (os.killpg if number == signal.SIGINT else os.kill)(process.pid, number)
+    os.kill(process.pid, number)
     _, said = process.communicate(timeout=60)
     _, alive = psutil.wait_procs(workers, timeout=20)
     assert workers

@@ -32,14 +32,14 @@ def analyse(path: Path, run: str | None = None) -> Ranks:
     members, astray = _members(parts)
     tables = {kind: _of_run(data.table(kind, index.parts), name) for kind in ("steps", "collectives", "moments")}
     worlds = [part.world for part in parts if part.world is not None]
-    working = sorted(set(pc.unique(tables["steps"]["rank"]).to_pylist()))
+    working = _ranks_of(tables["steps"])
     empty = [one.rank for one in members if one.rank not in working]
     if not working:
         raise StoreError(f"{path}: no rank of run {name} recorded any work", hint="record the traces again")
     tables = {
         kind: table.filter(pc.is_in(table["rank"], pa.array(working, pa.int64()))) for kind, table in tables.items()
     }
-    timeless = sorted(set(working) - set(pc.unique(tables["moments"]["rank"]).to_pylist()))
+    timeless = sorted(set(working) - set(_ranks_of(tables["moments"])))
     if timeless:
         raise StoreError(
             f"{path}: moments.parquet holds nothing of rank {timeless[0]} of run {name}, though steps.parquet does",
@@ -90,6 +90,11 @@ def _chosen(path: Path, index: Index, run: str | None) -> str:
 
 def _of_run(table: pa.Table, run: str) -> pa.Table:
     return table.filter(pc.equal(table["run"].cast(pa.string()), pa.scalar(run)))
+
+
+def _ranks_of(table: pa.Table) -> list[int]:
+    """The ranks that have a row, in order."""
+    return sorted(int(one) for one in pc.unique(table["rank"]).to_pylist() if one is not None)
 
 
 def _ungrouped(collectives: pa.Table) -> bool:
