@@ -112,7 +112,7 @@ def at_other_hours(sessions: list[list[claims.Run]]) -> list[str]:
             "All of this was measured in one session on one machine. The intervals are over its trials; how far a ratio carries to "
             "another hour or machine is not known here (of single operations: [the audit](../audit/README.md)).",
         ]
-    lines = ["", "## At other hours", "", "What each session found, A ÷ B with the interval over its trials:", "",
+    lines = ["", "## In other sessions", "", "What each session found, A ÷ B with the interval over its trials:", "",
              f"| comparison | A | B |{''.join(f' run {at} |' for at in range(1, len(sessions) + 1))}",
              "| --- | --- | --- |" + " --- |" * len(sessions)]  # fmt: skip
     for one in first_of_each(sessions):
