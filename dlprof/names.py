@@ -40,6 +40,12 @@ DEFAULT_SIDES: Final = ("tf", "mxnet")
 EXACT: Final[Fidelity] = "exact"
 NATIVE: Final[Fidelity] = "native"
 
+PEAK_MEMORY: Final = "peak-memory"
+FIRST_STEP: Final = "first-step"
+COMPILE_TIME: Final = "compile-time"
+ENERGY: Final = "energy"
+"""What a gate may judge beside timed items, named like these."""
+
 RUNTIME_THREADS: Final = ("threads", "intra_op_threads", "openmp_threads")
 """Keys of a child's `runtime` that state how many threads one operator may use: anyone's, TensorFlow's, MXNet's."""
 

@@ -15,6 +15,7 @@ from dlprof.analysis.facts import NOTHING, Facts, ProfilingCost
 from dlprof.analysis.model import Comparison, Explained, Gate, ItemResult, Ratio, Recording, Side
 from dlprof.analysis.same_work import after, parity, traced_work
 from dlprof.analysis.timing import design, gates, verdicts
+from dlprof.analysis.timing.beside import Beside
 from dlprof.analysis.trace import layers, periodicity, places, steps
 from dlprof.names import RUNTIME_THREADS, SIDES, STEPS_FOUND
 from dlprof.units import format_ns
@@ -65,6 +66,7 @@ class Measured:
     warnings: of what was done, in words
     facts: those that no table holds
     gate: the slow-down of B that a gate allows; None where none was asked for
+    others: what the trials told beside their timed items; limits: those of them that the gate judges, and what it allows
     """
 
     workload: str
@@ -76,6 +78,8 @@ class Measured:
     warnings: Sequence[str] = ()
     facts: Facts = NOTHING
     gate: float | None = None
+    others: Mapping[str, Beside] = field(default_factory=dict)
+    limits: Mapping[str, float] = field(default_factory=dict)
 
 
 def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
@@ -124,7 +128,16 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
 def _gate(measured: Measured, items: Sequence[ItemResult], allowed: float) -> Gate:
     """Work that was found to be unequal only after it was timed refuses the whole gate: it was measured for nothing."""
     refused = bool(parity.blocking(after.found_late(measured.parity)))
-    return gates.of(measured.timings, items, allowed, adaptive=measured.adaptive, sides=measured.sides, refused=refused)
+    return gates.of(
+        measured.timings,
+        items,
+        allowed,
+        adaptive=measured.adaptive,
+        sides=measured.sides,
+        refused=refused,
+        others=measured.others,
+        limits=measured.limits,
+    )
 
 
 def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:

@@ -135,6 +135,8 @@ class GatedItem:
     ratio: time of B ÷ time of A with the interval that decides
     p: one-sided, of a B that is no slower than allowed; q: over all items (Benjamini-Hochberg)
     more_trials: how many further ones would probably decide, where undecided
+    allowed: of an item with a limit of its own (peak memory …) this limit; None where the gate's holds
+    a_median, b_median, unit: of such an item
     """
 
     item: str
@@ -143,6 +145,14 @@ class GatedItem:
     p: float | None
     q: float | None
     more_trials: int | None
+    allowed: float | None = None
+    a_median: float | None = None
+    b_median: float | None = None
+    unit: str = "ns"
+
+    def limit(self, gate: Gate) -> float:
+        """What it is held against."""
+        return gate.allowed if self.allowed is None else self.allowed
 
 
 @dataclass(frozen=True, slots=True)

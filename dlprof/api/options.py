@@ -66,6 +66,7 @@ class Design:
     margin: differences within it are negligible
     traces: trials that end with a traced window; None = all
     gate: the slow-down of B that is allowed; None = none is checked
+    limits: what the gate judges beside the timed items, by name (names.PEAK_MEMORY …) → how much more of it is allowed
     output: the directory to be made; None = a dated one
     allow: kinds of differences in the work that do not forbid a verdict (analysis.same_work)
     resume: the comparison directory to go on with (api.compare.resume)
@@ -83,6 +84,7 @@ class Design:
     allow: tuple[str, ...] = ()
     resume: Path | None = None
     time_s: float | None = None
+    limits: dict[str, float] = field(default_factory=dict)
 
     @property
     def sides(self) -> tuple[str, ...]:

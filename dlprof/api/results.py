@@ -12,6 +12,7 @@ import pyarrow as pa
 
 from dlprof.analysis import compare, exhibits
 from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, Side, View
+from dlprof.analysis.timing import beside
 from dlprof.api import frames, published
 from dlprof.api.findings import of_several, of_two, pairs, stored
 from dlprof.api.findings.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
@@ -239,6 +240,8 @@ def parts_of(
             warnings=capture.manifest.warnings,
             facts=held.facts,
             gate=_gate(options, pair),
+            others=_others(capture, timings) if capture.manifest.kind == "compare" else {},
+            limits=_limits(options),
         ),
         asked=dict(zip(SIDES, (held.a, held.b), strict=True)),
         captures=pairs.captures(captures, pair),
@@ -253,6 +256,16 @@ def _gate(options: LockstepOptions | ImportedOptions, pair: Pair) -> float | Non
     """The slow-down that was allowed the second of two sides."""
     asked = options.gate if isinstance(options, LockstepOptions) else msgspec.UNSET
     return None if asked is msgspec.UNSET else pairs.gate(asked, pair)
+
+
+def _limits(options: LockstepOptions | ImportedOptions) -> Mapping[str, float]:
+    """What the gate judges beside timed items, and what it allows."""
+    asked = options.limits if isinstance(options, LockstepOptions) else msgspec.UNSET
+    return {} if asked is msgspec.UNSET else asked
+
+
+def _others(capture: Capture, timings: pa.Table | None) -> Mapping[str, beside.Beside]:
+    return beside.of(capture.manifest.trials or (), timings if timings is not None else no_timings())
 
 
 def diff(a: Capture, b: Capture, *, kept: Sequence[bool] = (True, True)) -> ComparisonResult:

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import Final, TypedDict
+
+from dlprof.names import COMPILE_TIME, ENERGY, FIRST_STEP, PEAK_MEMORY
 
 
 class Given(TypedDict):
@@ -19,6 +21,19 @@ class Given(TypedDict):
     gate: float | None
     output: Path | None
     allow: tuple[str, ...]
+    limits: dict[str, float]
+
+
+LIMITS: Final = {
+    "max_memory": (PEAK_MEMORY, "peak memory of a side's processes may grow"),
+    "max_first_step": (
+        FIRST_STEP,
+        "the time from a script's start to the end of its first step (of a workload: its first call) may grow",
+    ),
+    "max_compile": (COMPILE_TIME, "the time that a script's framework compiles may grow"),
+    "max_energy": (ENERGY, "the energy of a step may grow, where the machine tells it (RAPL, NVML)"),
+}
+"""Option → what it limits, and its help."""
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -32,8 +47,19 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="PCT",
         help="exit 3 if B (or any further side) is slower than A by more than PCT, 4 if that is undecided",
     )
+    add_limits(parser)
     add_traces(parser)
     add_allow(parser)
+
+
+def add_limits(parser: argparse.ArgumentParser) -> None:
+    """What a gate may judge beside the timed items."""
+    for option, (_, words) in LIMITS.items():
+        parser.add_argument(
+            f"--{option.replace('_', '-')}",
+            metavar="PCT",
+            help=f"with a gate: how much {words}; judged by the same trials",
+        )
 
 
 def add_budget(parser: argparse.ArgumentParser) -> None:
@@ -84,6 +110,9 @@ def check(arguments: argparse.Namespace, kinds: Sequence[str]) -> None:
         raise UsageError(f"--traces must not be negative: {arguments.traces}")
     if arguments.trials is not None and (arguments.budget or arguments.precision):
         raise UsageError("--trials fixes the number; --budget and --precision let it adapt", hint="use one of them")
+    for option in LIMITS:
+        if getattr(arguments, option) is not None and arguments.gate is None:
+            raise UsageError(f"--{option.replace('_', '-')} belongs to a gate", hint="add --gate 5%")
     for kind in arguments.allow:
         if kind not in kinds:
             raise UsageError(f"--allow {kind}: no such kind of difference", hint=choices_hint(kind, kinds))
@@ -103,4 +132,9 @@ def given(arguments: argparse.Namespace) -> Given:
         gate=parse_allowed(arguments.gate) if arguments.gate is not None else None,
         output=arguments.output,
         allow=tuple(arguments.allow),
+        limits={
+            item: parse_allowed(text)
+            for option, (item, _) in LIMITS.items()
+            if (text := getattr(arguments, option)) is not None
+        },
     )

@@ -136,6 +136,7 @@ def options(arguments: argparse.Namespace) -> ScriptCompare:
         interleaved=arguments.interleaved,
         spin=arguments.spin,
         seed=arguments.seed,
+        calibration=getattr(arguments, "calibration", None),
         timeout_s=parse_duration(arguments.timeout),
         **design.given(arguments),
     )

@@ -1,7 +1,7 @@
 """What manifest.json holds, as typed values: one class for each object in it, and the form in which it is written."""
 
 from dlprof.manifest.document import MANIFEST_VERSION, Described, File, Kind, Manifest, without_empty
-from dlprof.manifest.facts import DataFacts, EnvironmentFacts, Package, SideName, Start, TraceFacts, TrialFacts
+from dlprof.manifest.facts import DataFacts, EnvironmentFacts, Package, SideName, Start, TraceFacts, TrialFacts, Used
 from dlprof.manifest.machine import Disturbance, Gpu, Machine
 from dlprof.manifest.options import (
     CaptureOptions,
@@ -40,6 +40,7 @@ __all__ = [
     "Start",
     "TraceFacts",
     "TrialFacts",
+    "Used",
     "Work",
     "options_of",
     "without_empty",

@@ -61,6 +61,17 @@ class Start(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
     left_out: bool = False
 
 
+class Used(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """What a side's processes used in a trial, up to the end of its timed steps.
+
+    peak_bytes: peak resident memory, summed over its processes; None where it cannot be read
+    joules: energy of the machine (or its processor and GPUs) a timed step; None where it was not asked for
+    """
+
+    peak_bytes: int | None = None
+    joules: float | None = None
+
+
 class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
     """A finished trial.
 
@@ -69,6 +80,7 @@ class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
     idle: side → CPU that its worker used while it had nothing to do, as a fraction of a core
     machine: what else the machine did; None where that was not measured
     starts: side → what came before its timed steps; unset where that is not told
+    used: side → memory and energy; unset in directories of an older dlprof
     """
 
     number: int
@@ -77,6 +89,7 @@ class TrialFacts(msgspec.Struct, frozen=True, kw_only=True):
     idle: dict[SideName, float]
     machine: Disturbance | None
     starts: dict[SideName, Start] | msgspec.UnsetType = msgspec.UNSET
+    used: dict[SideName, Used] | msgspec.UnsetType = msgspec.UNSET
 
 
 class Package(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):

@@ -65,6 +65,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     stopped: why it ended early, '' where it did not
     ended: the warning that says so
     gate: the slow-down of B that a gate allows; unset where none was asked for
+    limits: what it judges beside timed items → how much more is allowed; unset where nothing was asked for
     traces: trials that end with a traced window at most; None = all (of an older dlprof: traced runs a side)
     listed: the workload's items
     sessions: the sittings in which it was made
@@ -78,6 +79,7 @@ class LockstepOptions(msgspec.Struct, frozen=True, kw_only=True):
     precision: float | None = None
     margin: Margin
     gate: Annotated[float, msgspec.Meta(ge=0)] | msgspec.UnsetType = msgspec.UNSET
+    limits: dict[str, Annotated[float, msgspec.Meta(ge=0)]] | msgspec.UnsetType = msgspec.UNSET
     traces: int | None = 1
     allow: list[str] = []
     method: str = "lockstep"

@@ -11,7 +11,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Final
 
-from dlprof.analysis.model import Comparison, Detail, GateState, ItemResult, View
+from dlprof.analysis.model import Comparison, Detail, GatedItem, GateState, ItemResult, View
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.report.text import comparison_text, gate_text, ledger_text, ranking_text, view_text, views_text
 from dlprof.report.text.layout import WIDTH, at_width, neutral
@@ -121,10 +121,25 @@ def _items(found: Comparison) -> str:
             item.verdict.replace("_", " "),
         ]
         rows.append([*cells, *([states.get(item.item, "–")] if states else [])])
+    rows += [_of_gate(one) for one in found.gate.items if one.allowed is not None] if found.gate else []
     sides = f"A = {_plain(found.a.label)}, B = {_plain(found.b.label)}"
-    left = len(found.items) - len(rows)
+    left = len(found.items) - len(_first(found.items, states))
     more = f"\n\nand {left} more items, in the whole report" if left else ""
     return f"{sides}\n\n{_table(titles, rows)}{more}"
+
+
+def _of_gate(one: GatedItem) -> list[str]:
+    """A row of what only the gate judges: peak memory, the first step, …"""
+    ratio = one.ratio
+    known = ratio is not None and ratio.low is not None and ratio.high is not None
+    return [
+        _plain(item_words(one.item)),
+        *("–" if value is None else gate_text.figure(value, one.unit) for value in (one.a_median, one.b_median)),
+        percent(ratio.estimate) if ratio else "–",
+        f"{percent(ratio.low)} to {percent(ratio.high)}" if known else "–",  # type: ignore[union-attr,arg-type]
+        f"at most +{100 * (one.allowed or 0):g} %",
+        one.state,
+    ]
 
 
 def _first(items: Sequence[ItemResult], states: Mapping[str, GateState]) -> Sequence[ItemResult]:

@@ -11,6 +11,7 @@ import msgspec
 from dlprof.analysis import compare
 from dlprof.analysis.facts import EpochFacts, Facts
 from dlprof.analysis.model import Comparison
+from dlprof.analysis.timing import beside
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.api.compare.prepare import Prepared
 from dlprof.api.compare.side_facts import asked_side, side_facts
@@ -57,6 +58,8 @@ class WorkloadDirectory(ResultDirectory[Comparison | Ranking]):
                 warnings=warnings,
                 facts=self._facts(measured, listed, pair),
                 gate=pairs.gate(self.prepared.options.gate, pair),
+                others=beside.of(measured.trials, measured.timings) if len(self.prepared.sides) == 2 else {},
+                limits=self.prepared.options.limits,
             ),
             asked={name: asked_side(spec) for name, spec in sides.items()},
             captures=pairs.captures(measured.captures, pair),
@@ -118,6 +121,7 @@ class WorkloadDirectory(ResultDirectory[Comparison | Ranking]):
             precision=given.precision,
             margin=given.margin,
             gate=msgspec.UNSET if given.gate is None else given.gate,
+            limits=given.limits or msgspec.UNSET,
             traces=given.traces,
             allow=list(given.allow),
             method=given.method,

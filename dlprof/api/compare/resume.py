@@ -38,7 +38,7 @@ def options(path: Path, asked: CompareOptions, default: CompareOptions) -> Compa
     refuse_others(path, asked.absolute(), default.absolute(), made)
     _confirmed(path, asked.absolute().run, made.run)
     time_s = asked.budget_s if asked.budget_s != default.budget_s else None
-    return dataclasses.replace(made, output=path, gate=asked.gate, resume=path, time_s=time_s)
+    return dataclasses.replace(made, output=path, gate=asked.gate, limits=asked.limits, resume=path, time_s=time_s)
 
 
 def _confirmed(path: Path, asked: RunOptions, before: RunOptions) -> None:

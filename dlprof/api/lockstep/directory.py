@@ -85,4 +85,5 @@ def trial_facts(trial: Trial) -> TrialFacts:
         idle=dict(trial.idle),
         machine=trial.machine,
         starts=dict(trial.starts) or msgspec.UNSET,
+        used=dict(trial.used) or msgspec.UNSET,
     )

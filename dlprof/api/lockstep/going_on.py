@@ -27,7 +27,7 @@ from dlprof.version import __version__
 SCRIPTS: Final = "script"
 """Key of `options.asked` under which the manifest of a comparison of scripts says what it was asked for."""
 
-_OF_A_SESSION: Final = ("output", "gate", "budget_s", "resume", "time_s")
+_OF_A_SESSION: Final = ("output", "gate", "limits", "calibration", "budget_s", "resume", "time_s")
 """Options that may differ from those of the first session; a changed design (trials, margin, …) would be another test."""
 
 _MACHINE: Final = ("cpu", "architecture", "cores_logical", "cores_usable", "memory_bytes")
@@ -176,4 +176,5 @@ def _trial(held: TrialFacts, timings: pa.Table) -> Trial:
         warnings=(),
         group_rounds=tuple(held.rounds),
         starts=held.starts or {},
+        used=held.used or {},
     )

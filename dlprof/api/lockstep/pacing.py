@@ -10,8 +10,9 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from dlprof import stats
-from dlprof.analysis.model import Gate
+from dlprof.analysis.model import Gate, GatedItem
 from dlprof.analysis.timing import gates
+from dlprof.analysis.timing.beside import Beside
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.api.lockstep import gate_power, items
 from dlprof.api.lockstep.plan import FAMILY_TRIALS, OP_ROUNDS, plan_of
@@ -42,6 +43,8 @@ class Pacing:
     Benjamini-Hochberg, which needs a number of trials that does not depend on the ratios: as many as fit into the
     budget by the duration of the first, from six to ten. With a precision it goes on until every item has it; with a gate
     until every item is shown to be above it or not (`stats.gate`), whatever the verdict.
+
+    beside: what else the trials told so far, which the gate may judge too
     """
 
     options: Design
@@ -55,6 +58,7 @@ class Pacing:
     more: int = 0
     began: float = 0.0
     durations: list[float] = field(default_factory=list)
+    beside: Mapping[str, Beside] = field(default_factory=dict)
     rounds: Rounds | None = field(init=False)
 
     def __post_init__(self) -> None:
@@ -183,7 +187,7 @@ class Pacing:
         """Whether another trial is wanted for a gate. It is judged at the looks of any adaptive comparison."""
         looks = stats.look_schedule()
         found = [
-            gates.judge(of, allowed, adaptive=True, sides=self.sides)
+            gates.judge(of, allowed, adaptive=True, sides=self.sides, others=self.beside, limits=self.options.limits)
             for of in _by_pair(ratios, with_side=SIDES[0]).values()
         ]
         self._tell_power(n, ratios, stats.LOOK_ALPHA)
@@ -213,11 +217,17 @@ class Pacing:
         """Why no item that is still open will be decided, '' where one may."""
         left_s, trial_s = self.deadline - time.monotonic(), statistics.mean(self.durations)
         whys = [
-            gate_power.out_of_reach(_logs(next(iter(ratios[one.item].values()))), found.allowed, left_s, trial_s)
+            gate_power.out_of_reach(self._logs_of(one, ratios), one.limit(found), left_s, trial_s)
             for one in found.items
             if one.state == "undecided"
         ]
         return whys[0] if whys and all(whys) else ""
+
+    def _logs_of(self, item: GatedItem, ratios: Ratios) -> Sequence[float]:
+        """An item's log-ratios, of a comparison of two sides."""
+        if item.item in ratios:
+            return _logs(next(iter(ratios[item.item].values())))
+        return self.beside[item.item].log_ratios if item.item in self.beside else ()
 
     def _holds_next(self, n: int, trial: Trial) -> bool:
         """Whether the budget reaches the next look; says so where it does not."""

@@ -10,20 +10,24 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+import msgspec
+
 from dlprof import stats
-from dlprof.analysis.timing import lockstep
+from dlprof.analysis.timing import beside, lockstep
 from dlprof.api.findings import pairs
 from dlprof.api.findings.evidence import trial_of
 from dlprof.api.import_traces import now
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing, Ratios
 from dlprof.api.progress import Progress
+from dlprof.capture.machine.energy import Meter
 from dlprof.capture.workers.schedule import LockstepWorker, RoundsOf, run_trials, steady
 from dlprof.capture.workers.schedule import Trials as Made
 from dlprof.capture.workers.trial import NotTogether, Plan, Trial
 from dlprof.capture.workers.window import LEAST, TracedSide, WindowPlan
-from dlprof.manifest import Session, Start
-from dlprof.names import EXACT, CaptureName, Pair, pairs_of
+from dlprof.errors import Unsupported
+from dlprof.manifest import Session, Start, Used
+from dlprof.names import ENERGY, EXACT, CaptureName, Pair, pairs_of
 from dlprof.store import Capture, CaptureWriter
 
 
@@ -95,12 +99,23 @@ class Trials:
     progress: Progress
     checkpoint: Callable[[], None]
     first: int = field(init=False)
+    _used: dict[int, dict[str, Used]] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.first = len(self.measured.trials)
 
     def run(self) -> bool:
         """Trials until enough is known; False where the user stopped them. Raises `NotComparable` and what workers raise."""
+        if ENERGY not in self.pacing.options.limits:
+            return self._run(None)
+        meter = Meter()
+        try:
+            return self._run(meter.joules)
+        finally:
+            meter.close()
+
+    def _run(self, joules: Callable[[], float] | None) -> bool:
+        """joules: of the machine so far, where energy is to be judged."""
         measured, pacing, kind = self.measured, self.pacing, self.kind
         kind.prepare()
         self.progress.stage("trials")
@@ -110,12 +125,12 @@ class Trials:
         if self.first and not self._go_on_after_earlier(kind.plan().trials):
             return True
         try:
-            trials = self._made()
+            trials = self._made(joules)
         except NotTogether as error:
             if measured.trials or not kind.separate(error.message):
                 raise
             pacing.start()
-            trials = self._made()
+            trials = self._made(joules)
         measured.ended = pacing.ended
         if trials.interrupted:
             measured.stopped = f"interrupted after {len(measured.trials)} trials"
@@ -123,16 +138,16 @@ class Trials:
             self.progress.say(f"warning: {measured.ended}")
         return not trials.interrupted
 
-    def _made(self) -> Made:
+    def _made(self, joules: Callable[[], float] | None) -> Made:
         """The trials as the kind plans them now."""
         plan, pacing, kind = self.kind.plan(), self.pacing, self.kind
         trials = self.measured.trials
         return run_trials(
-            replace(plan, trials=plan.trials - self.first, window=self._as_before(plan.window)),
+            replace(plan, trials=plan.trials - self.first, window=self._as_before(plan.window), joules=joules),
             kind.worker,
             self._after_trial,
             on_ready=kind.ready,
-            on_timed=kind.timed,
+            on_timed=self._timed,
             on_step=self._show_step,
             enough=kind.warm,
             first=self.first,
@@ -145,6 +160,7 @@ class Trials:
         trials = self.measured.trials
         self.pacing.durations = [trial.wall_s for trial in trials[:-1]]
         self._learn()
+        self.pacing.beside = beside.of(trials, self.measured.timings)
         return self.pacing.go_on(trials[-1], self._ratios()) and self.first < most
 
     def _as_before(self, plan: WindowPlan | None) -> WindowPlan | None:
@@ -158,18 +174,43 @@ class Trials:
     def _after_trial(self, trial: Trial) -> bool:
         """Keep the trial, say where things stand, and decide whether to go on."""
         self.kind.finished(trial)
-        trial = replace(trial, starts=self.kind.starts(trial))
+        trial = replace(trial, starts=self.kind.starts(trial), used=self._of(trial))
         for side, traced in trial.windows.items():  # folder a-exact-1 is the window of trial 0
             folder = str(CaptureName(side, EXACT, trial.number + 1))
             self.measured.captures[folder] = self.kind.keep(side, trial, traced, self.writer.partial / folder)
         self.measured.trials.append(replace(trial, windows={}))
         self.measured.listed = self.measured.listed or tuple(trial.ready["a"].items)
         self.checkpoint()
+        self.pacing.beside = beside.of(self.measured.trials, self.measured.timings)
+        self._check_told()
         go_on = self.pacing.go_on(trial, self._ratios())
         if go_on:
             self._learn()
         self.progress.expect(self.pacing.left_s(len(self.measured.trials), 1.0) if go_on else 0.0)
         return go_on
+
+    def _timed(self, number: int, workers: Mapping[str, Any]) -> Collection[str] | None:
+        """When the last round is timed: what the sides used so far. The checks and the traced window, which come after it, use
+        more; they do not count."""
+        noted = self._used.setdefault(number, {})
+        for side, worker in workers.items():
+            if side not in noted:
+                noted[side] = Used(peak_bytes=worker.peak_bytes())
+        return self.kind.timed(number, workers)
+
+    def _check_told(self) -> None:
+        """Raises `Unsupported` where a side does not tell what the gate is to judge: no further trial would."""
+        missing = [item for item in self.pacing.options.limits if item not in self.pacing.beside]
+        if missing:
+            raise Unsupported(
+                f"a gate on {', '.join(missing)}: not both sides tell it",
+                hint="leave that limit out; how long they compile only PyTorch and JAX tell, of a script",
+            )
+
+    def _of(self, trial: Trial) -> dict[str, Used]:
+        """What each side used in a trial."""
+        noted = self._used.pop(trial.number, {})
+        return {side: msgspec.structs.replace(used, joules=trial.joules.get(side)) for side, used in noted.items()}
 
     def _learn(self) -> None:
         """How many rounds the next trials have."""

@@ -9,6 +9,7 @@ from typing import Final
 from dlprof import frameworks, temporary
 from dlprof.analysis.model import Comparison
 from dlprof.api import leftovers
+from dlprof.api.lockstep import earlier_spread
 from dlprof.api.lockstep.going_on import source as find_source
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing
@@ -32,6 +33,7 @@ ASKED: Final = "as asked (--interleaved)"
 def compare_scripts(asked: ScriptCompare, progress: Progress) -> tuple[Comparison, int]:
     """Run the comparison; returns it and the exit code. The directory is complete when this returns."""
     name = name_of(asked.a)
+    _tell_power(asked, progress)
     target = output_folder(asked.output, f"{name}-vs-{name_of(asked.b)}")
     measured, warnings, source = Measured(), Warnings(progress), None
     before: Mapping[str, SideFacts] = {}
@@ -86,6 +88,20 @@ def _walked(kind: ScriptTrials, warnings: Warnings, writer: CaptureWriter) -> tu
     progress.plan({"trials": kind.pacing.estimate_s})
     walk.checkpoint()
     return walk.go(Trials(kind, measured, kind.pacing, writer, progress, walk.checkpoint).run)
+
+
+def _tell_power(asked: ScriptCompare, progress: Progress) -> None:
+    """What the gate can show, where an earlier comparison says it. Raises `UsageError` where that is not enough."""
+    if asked.calibration is None:
+        if asked.gate is not None and asked.resume is None:
+            progress.say(
+                "note: what this gate can show here is known after six trials; --calibration DIR, an earlier comparison of the "
+                "script, tells it before the first"
+            )
+        return
+    spread = earlier_spread.read(asked.calibration)
+    if asked.gate is not None:
+        progress.say(earlier_spread.words(spread, asked.gate, asked.budget_s, asked.trials))
 
 
 def _disclosures(asked: ScriptCompare) -> Iterator[str]:

@@ -22,6 +22,7 @@ class ScriptCompare(Design):
     spin: off: threads of OpenMP that wait sleep at once, on both sides alike; keep: as they do without dlprof
     interleaved: the sides are alive one after the other; else only where they cannot be alive together
     timeout_s: for one process
+    calibration: an earlier comparison of the script, whose spread says beforehand what a gate can show
     overlays: folder in which environments with further packages are kept for the next comparison; None: each makes its own
     """
 
@@ -36,6 +37,7 @@ class ScriptCompare(Design):
     seed: int = 0
     timeout_s: float = 1800.0
     overlays: Path | None = None
+    calibration: Path | None = None
 
     @property
     def commands(self) -> dict[str, Command]:

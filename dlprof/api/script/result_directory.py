@@ -11,7 +11,7 @@ from dlprof import frameworks
 from dlprof.analysis import compare
 from dlprof.analysis.facts import Facts, Interleaved
 from dlprof.analysis.model import Comparison, Side
-from dlprof.analysis.timing import beginnings
+from dlprof.analysis.timing import beginnings, beside
 from dlprof.api.findings import of_two
 from dlprof.api.import_traces import now
 from dlprof.api.lockstep.directory import ResultDirectory, idle_of, trial_facts, trial_notes
@@ -54,6 +54,8 @@ class ScriptDirectory(ResultDirectory[Comparison]):
                     warnings=warnings,
                     facts=self._facts(measured),
                     gate=self.asked.gate,
+                    others=beside.of(measured.trials, measured.timings),
+                    limits=self.asked.limits,
                 ),
                 asked={side: self._side(side, self.hellos.get(side)) for side in SIDES},
                 captures=measured.captures,
@@ -99,6 +101,7 @@ class ScriptDirectory(ResultDirectory[Comparison]):
                 precision=asked.precision,
                 margin=asked.margin,
                 gate=msgspec.UNSET if asked.gate is None else asked.gate,
+                limits=asked.limits or msgspec.UNSET,
                 traces=asked.traces,
                 allow=list(asked.allow),
                 method=self._method,

@@ -43,7 +43,17 @@ def options(path: Path, asked: ScriptCompare, default: ScriptCompare) -> ScriptC
             hint=f"to confirm that they may, repeat it: {_access(made)}",
         )
     time_s = asked.budget_s if asked.budget_s != default.budget_s else None
-    return dataclasses.replace(made, a=asked.a, b=asked.b, output=path, gate=asked.gate, resume=path, time_s=time_s)
+    return dataclasses.replace(
+        made,
+        a=asked.a,
+        b=asked.b,
+        output=path,
+        gate=asked.gate,
+        limits=asked.limits,
+        calibration=asked.calibration,
+        resume=path,
+        time_s=time_s,
+    )
 
 
 def measured(source: Path) -> tuple[Measured, list[str]]:

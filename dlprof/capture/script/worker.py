@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
+from dlprof.capture.machine import peak_memory
 from dlprof.capture.script import no_step
 from dlprof.capture.script.command import SOCKET, Command, variables
 from dlprof.capture.script.link import Answer, Hello, Job, Listener, ScriptEnded
@@ -234,6 +235,10 @@ class ScriptWorker:
     def cpu_ns(self) -> int:
         """CPU time of all the side's processes that live."""
         return self.processes.cpu_ns()
+
+    def peak_bytes(self) -> int | None:
+        """Peak memory of all its processes that live."""
+        return peak_memory.peak_bytes(self.processes.alive(look=True))
 
     def close(self) -> None:
         """End the script at the end of its step, by SystemExit and then by signals; or let it run out."""

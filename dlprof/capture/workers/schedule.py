@@ -157,6 +157,7 @@ class _Part:
 class _Run:
     """One trial under way: its workers, its random order, and the rows measured so far.
 
+    joules: side → energy and units of each timed burst of the first item, where the plan asks for energy
     compiled: side → (item, round; -1 before the timed ones) → programs compiled in it
     workers: those that are alive; place: how many were alone before them
     """
@@ -177,6 +178,7 @@ class _Run:
     idle_ns: dict[str, int] = field(init=False)
     waited_ns: dict[str, int] = field(init=False)
     workers: dict[str, LockstepWorker] = field(default_factory=dict)
+    joules: dict[str, list[tuple[float, int]]] = field(default_factory=dict)
     place: int = 0
     began: float = 0.0
     generator: np.random.Generator = field(init=False)
@@ -212,6 +214,7 @@ class _Run:
             windows={side: part.windows[side] for part in parts for side in part.windows},
             marked=marked,
             compiled=compiled,
+            joules={side: _per_unit(found) for side, found in self.joules.items()},
         )
 
     def _part(self, sides: Sequence[str], rounds: tuple[int, ...] | None, marked: int | None) -> _Part:
@@ -341,7 +344,11 @@ class _Run:
         """Run one burst and charge the other sides' CPU time meanwhile to their idleness."""
         others = [other for other in self.workers if other != side]
         cpu, clock = {other: self.workers[other].cpu_ns() for other in others}, time.perf_counter_ns()
+        spent = self.plan.joules() if self.plan.joules else 0.0
         burst = self.workers[side].run(item, self.plan.burst)
+        if self.plan.joules and item == next(iter(self.workers[side].ready.items)):
+            units = burst.units * self.plan.burst
+            self.joules.setdefault(side, []).append((self.plan.joules() - spent, units))
         waited = time.perf_counter_ns() - clock
         for other in others:
             self.waited_ns[other] += waited
@@ -380,6 +387,10 @@ class _Run:
             self.rows.append(
                 (self.number, side, item, stage, number, place, offset + i, kept, burst.units, wall, cpu, start)
             )
+
+
+def _per_unit(bursts: Sequence[tuple[float, int]]) -> float:
+    return sum(joules for joules, _ in bursts) / max(sum(units for _, units in bursts), 1)
 
 
 def _table(rows: Sequence[tuple[Any, ...]]) -> pa.Table:

@@ -9,7 +9,7 @@ import pyarrow as pa
 
 from dlprof.capture.workers.window import TracedSide, WindowPlan
 from dlprof.errors import ChildFailed, UsageError
-from dlprof.manifest import Disturbance, Start
+from dlprof.manifest import Disturbance, Start, Used
 from dlprof.names import SIDES
 from dlprof.protocol import Ready
 
@@ -34,6 +34,7 @@ class Plan:
     warm-up: at least warmup_floor iterations per item, then on until `Enough` or warmup_cap.
     window: the traced window after the timed rounds; None = nothing is traced
     sides: letters of the sides, two or more
+    joules: energy that the machine has used so far; None = it is not asked
     interleaved: the workers of a trial are alive one after the other instead of together; no plan with a grouping
     """
 
@@ -50,6 +51,7 @@ class Plan:
     window: WindowPlan | None = None
     sides: tuple[str, ...] = SIDES
     interleaved: bool = False
+    joules: Callable[[], float] | None = None
 
     def __post_init__(self) -> None:
         if self.burst < 3:
@@ -92,6 +94,8 @@ class Trial:
     marked: the window's marked steps a side
     compiled: side → what was compiled in it
     starts: side → what came before its timed steps, as far as that is told
+    used: side → memory and energy of its processes
+    joules: side → energy of a timed unit of the first item; empty where that was not asked
     """
 
     number: int
@@ -108,3 +112,5 @@ class Trial:
     marked: int | None = None
     compiled: Mapping[str, Compiled] = field(default_factory=dict)
     starts: Mapping[str, Start] = field(default_factory=dict)
+    used: Mapping[str, Used] = field(default_factory=dict)
+    joules: Mapping[str, float] = field(default_factory=dict)

@@ -15,6 +15,7 @@ import psutil
 
 from dlprof import protocol
 from dlprof.capture.environments.env_store import Environment
+from dlprof.capture.machine import peak_memory
 from dlprof.capture.workers import paused
 from dlprof.capture.workers.launch import RUNNER, Child, OnEvent, error_of, ignore
 
@@ -139,6 +140,10 @@ class Worker:
     def cpu_ns(self) -> int:
         """CPU time of the child so far, all its threads, also those that have ended."""
         return process_cpu_ns(self.pid)
+
+    def peak_bytes(self) -> int | None:
+        """Peak memory of the child and of what it started."""
+        return peak_memory.peak_bytes(peak_memory.with_children(self.pid))
 
     def close(self) -> protocol.CaptureResult:
         """Ask the child to quit and return its result."""

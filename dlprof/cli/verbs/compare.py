@@ -169,6 +169,9 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
         raise UsageError("no workload was named", hint="`dlprof workloads` lists them; --resume DIR needs none")
     a, b, *more = _sides(arguments)
     design.check(arguments, kinds())
+    given = design.given(arguments)
+    if more and given["limits"]:
+        raise UsageError("limits beside the gate are for two sides", hint="name two, or leave --max-… out")
     return CompareOptions(
         run=run_options(arguments),
         a=a,
@@ -177,7 +180,7 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
         method=arguments.method,
         reasons=not arguments.no_reasons,
         epoch_capture=arguments.epoch_capture,
-        **design.given(arguments),
+        **given,
     )
 
 

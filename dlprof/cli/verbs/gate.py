@@ -11,6 +11,7 @@ EXAMPLES = """examples:
   dlprof gate --base main --max-slowdown 5% -- python train.py
   dlprof gate --base main --base-python base-venv/bin/python -- python train.py
   dlprof gate --base-with 'jax==0.9.0' --junit gate.xml -- python train.py
+  dlprof gate --base main --max-memory 3% --max-first-step 20% -- python train.py
   dlprof gate lenet --base tf@2.20 --head tf@2.21
 
 After -- stands a script of your own, as it runs now: the head. The base is the same command on another revision of the repository
@@ -34,8 +35,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--base-with", action="append", default=[], metavar="REQUIREMENT", help="such as 'jax==0.9.0'; repeatable"
     )
     parser.add_argument("--head", metavar="SIDE", help="with a WORKLOAD: the side that is judged")
+    parser.add_argument(
+        "--calibration",
+        type=Path,
+        metavar="DIR",
+        help="of a script: an earlier comparison of it on this machine, whose spread says before the first trial what this gate "
+        "can show; a gate that is too tight for it is refused at once",
+    )
     parser.add_argument("--junit", type=Path, metavar="FILE", help="also write the answer as JUnit XML")
-    for add in (design.add_budget, design.add_trials, design.add_traces, design.add_allow, options.add_set):
+    for add in (
+        design.add_limits,
+        design.add_budget,
+        design.add_trials,
+        design.add_traces,
+        design.add_allow,
+        options.add_set,
+    ):
         add(parser)
     scripts.add_ways(parser.add_argument_group("how a script of your own is run"))
     compare.add_output(parser)
@@ -65,6 +80,7 @@ def comparison(arguments: argparse.Namespace) -> argparse.Namespace:
     sides = ("workload", "command", "run")
     shared = {name: value for name, value in vars(arguments).items() if hasattr(made, name) and name not in sides}
     vars(made).update(shared)
+    made.calibration = arguments.calibration
     return made
 
 
@@ -77,6 +93,11 @@ def _sides(arguments: argparse.Namespace) -> Iterator[str]:
         if command:
             raise UsageError(
                 "a workload and a script are two things", hint="leave the workload out, or what follows --"
+            )
+        if arguments.calibration is not None:
+            raise UsageError(
+                "--calibration is for scripts",
+                hint="of a workload `dlprof calibrate` keeps one, which is found by itself",
             )
         if arguments.base_python or arguments.base_with or not (base and head):
             raise UsageError(

@@ -10,7 +10,7 @@ from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.report.text.layout import Colour
 from dlprof.report.text.verdict import item_words, percent
-from dlprof.units import format_signed_ns
+from dlprof.units import format_bytes, format_ns, format_signed_ns
 
 COLOURS: Final[dict[GateState, Colour]] = {
     "passed": "good",
@@ -33,7 +33,8 @@ def words(found: Comparison) -> str:
     told = {"passed": _passed, "failed": _failed, "undecided": _undecided, "not_comparable": _different}[gate.state](
         gate
     )
-    because = _because(found.ledger) if gate.state == "failed" and found.facts.summary is None else ""
+    slower = any(one.state == "failed" and one.allowed is None for one in gate.items)  # the ledger is of time
+    because = _because(found.ledger) if slower and found.facts.summary is None else ""
     allowed = [one for one in found.parity if one.get("allowed") == "yes"]
     other = f"; not the same work, as was allowed: {'; '.join(map(parity.statement, allowed))}" if allowed else ""
     return f"GATE {gate.state.replace('_', ' ').upper()}: {told}{because}{other}."
@@ -49,8 +50,19 @@ def of_several(found: Ranking) -> tuple[tuple[GateState, str], ...]:
     )
 
 
-def _allowed(gate: Gate) -> str:
-    return f"{100 * gate.allowed:g} %"
+def _allowed(gate: Gate, one: GatedItem | None = None) -> str:
+    """The gate's limit, or an item's own."""
+    return f"{100 * (gate.allowed if one is None else one.limit(gate)):g} %"
+
+
+def figure(value: float, unit: str) -> str:
+    """A value of an item with a limit of its own: `103.2 MiB`, `2.145 s`, `3.1 J`."""
+    return {"B": format_bytes(value), "s": format_ns(value * 1e9)}.get(unit) or f"{value:.4g} {unit}"
+
+
+def _own_limits(items: Sequence[GatedItem]) -> bool:
+    """Whether some are held against another limit than the gate's."""
+    return any(one.allowed is not None for one in items)
 
 
 def item(one: GatedItem) -> str:
@@ -70,9 +82,18 @@ def _listed(items: Sequence[GatedItem]) -> str:
     return ", ".join(map(item, chosen[:_MOST])) + more
 
 
+def _above(gate: Gate, items: Sequence[GatedItem]) -> str:
+    """`training step +12.1 % [+8.0 %, +16.3 %] > 5 %`, each against its own limit where they have several."""
+    if not _own_limits(items):
+        return f"{_listed(items)} > {_allowed(gate)}"
+    return ", ".join(f"{item(one)} > {_allowed(gate, one)}" for one in items)
+
+
 def _passed(gate: Gate) -> str:
     if len(gate.items) == 1:
         return f"{item(gate.items[0])} ≤ {_allowed(gate)}"
+    if _own_limits(gate.items):
+        return ", ".join(f"{item(one)} ≤ {_allowed(gate, one)}" for one in gate.items)
     slowest = max(gate.items, key=lambda one: one.ratio.high if one.ratio and one.ratio.high else 0.0)
     return f"all {len(gate.items)} items ≤ {_allowed(gate)}; the nearest to it is {item(slowest)}"
 
@@ -80,7 +101,7 @@ def _passed(gate: Gate) -> str:
 def _failed(gate: Gate) -> str:
     failed = [one for one in gate.items if one.state == "failed"]
     of = f" ({len(failed)} of {len(gate.items)} items)" if len(gate.items) > 1 else ""
-    return f"{_listed(failed)} > {_allowed(gate)}{of}"
+    return f"{_above(gate, failed)}{of}"
 
 
 def _undecided(gate: Gate) -> str:
@@ -88,7 +109,11 @@ def _undecided(gate: Gate) -> str:
         return f"nothing was timed that could be held against {_allowed(gate)}"
     left = [one for one in gate.items if one.state == "undecided"]
     of = f" ({len(left)} of {len(gate.items)} items)" if len(gate.items) > 1 else ""
-    told = f"{_listed(left)} is shown neither above {_allowed(gate)} nor at or below it{of}"
+    if _own_limits(left):
+        each = ", ".join(f"{item(one)} neither above {_allowed(gate, one)} nor at or below it" for one in left)
+        told = f"shown is {each}{of}"
+    else:
+        told = f"{_listed(left)} is shown neither above {_allowed(gate)} nor at or below it{of}"
     more = gate.more_trials
     return told if more is None else f"{told}; about {more} more trial{'' if more == 1 else 's'} would decide"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Final
 
 from dlprof.analysis.model import Comparison, Ratio, VerdictWord
+from dlprof.names import COMPILE_TIME, ENERGY, FIRST_STEP, PEAK_MEMORY
 from dlprof.units import format_signed
 
 _ITEMS: Final = {
@@ -14,6 +15,10 @@ _ITEMS: Final = {
     "epoch": "epoch",
     "step": "traced step (median)",
     "busy": "busy time of the trace",
+    PEAK_MEMORY: "peak memory",
+    FIRST_STEP: "time to the first step",
+    COMPILE_TIME: "compilation",
+    ENERGY: "energy a step",
 }
 
 

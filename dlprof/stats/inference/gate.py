@@ -13,8 +13,8 @@ from numpy.typing import ArrayLike
 from dlprof.stats.inference.multiple import benjamini_hochberg, pair_alpha
 from dlprof.stats.inference.planning import needed_trials
 from dlprof.stats.inference.verdict import compare
-from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS, Result
-from dlprof.stats.sample.location import finite
+from dlprof.stats.result import FIXED_ALPHA, MIN_TRIALS, Result, look_alpha
+from dlprof.stats.sample.location import Floats, finite, varies
 
 GateState = Literal["passed", "failed", "undecided"]
 
@@ -40,17 +40,26 @@ class Gated:
 
 
 def gate(
-    log_ratios: ArrayLike, allowed: float, *, alpha: float | None = None, adaptive: bool = False, sides: int = 2
+    log_ratios: ArrayLike,
+    allowed: float,
+    *,
+    alpha: float | None = None,
+    adaptive: bool = False,
+    sides: int = 2,
+    counted: bool = False,
 ) -> Gated:
     """Whether B is more than `allowed` slower than A (0.05 = 5 %), by the interval and the tests of `compare`.
 
     log_ratios: (n,) ln(time of B ÷ time of A), one a trial. alpha, adaptive, sides: as of `compare`. Everything that is
     known of `compare` at a true ratio of 1 holds here at a true ratio of 1 + allowed: there it errs, in either direction
-    together, as rarely. Raises `ValueError` for a negative `allowed`.
+    together, as rarely. counted: the values come from counts, as of bytes, and may be the same in every trial: then
+    `MIN_TRIALS` of them are what they are. Raises `ValueError` for a negative `allowed`.
     """
     if allowed < 0:
         raise ValueError(f"a gate allows a slow-down of 0 or more, got {allowed}")
     beyond = finite(log_ratios) - math.log1p(allowed)
+    if counted and beyond.size >= MIN_TRIALS and np.isfinite(beyond).all() and not varies(beyond):
+        return _always(beyond, alpha, adaptive=adaptive, sides=sides)
     result = compare(beyond, margin=_NO_MARGIN, alpha=alpha, adaptive=adaptive, sides=sides)
     state: GateState = {"slower": "failed", "faster": "passed"}.get(result.verdict, "undecided")  # type: ignore[assignment]
     p = None
@@ -58,6 +67,29 @@ def gate(
         p = result.p / 2 if result.estimate > 1 else 1 - result.p / 2
     whole = pair_alpha(FIXED_ALPHA, sides) if adaptive else result.alpha
     return Gated(state, result, p, _more_trials(result, allowed, whole) if state == "undecided" else None)
+
+
+def _always(beyond: Floats, alpha: float | None, *, adaptive: bool, sides: int) -> Gated:
+    """Where every trial gave the same value: no interval but the value itself."""
+    level = pair_alpha(alpha or (look_alpha(beyond.size) if adaptive else FIXED_ALPHA), sides)
+    value, above = math.exp(float(beyond[0])), bool(beyond[0] > _NO_MARGIN)
+    result = Result(
+        estimate=value,
+        low=value,
+        high=value,
+        confidence=1 - level,
+        trials=beyond.size,
+        method="the same in every trial",
+        p=0.0,
+        p_signflip=None,
+        sd=0.0,
+        verdict="slower" if above else "faster",
+        margin=_NO_MARGIN,
+        more_trials=None,
+        detectable=None,
+        warnings=(),
+    )
+    return Gated("failed" if above else "passed", result, 0.0 if above else 1.0, None)
 
 
 def gate_all(found: Sequence[Gated]) -> tuple[GateState, tuple[GateState, ...], tuple[float | None, ...]]:

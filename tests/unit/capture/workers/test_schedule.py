@@ -376,3 +376,26 @@ def test_where_most_bursts_compile_something_that_is_part_of_the_step() -> None:
     (trial,) = bench.run(Plan(trials=1, target_s=0.001, min_rounds=12, max_rounds=12)).trials
     assert trial.compiled["b"] == Compiled(timed=12, bursts=12, of=12)
     assert "compiled" not in trial.timings["stage"].to_pylist()
+
+
+def test_energy_is_that_of_a_unit_of_the_first_item_while_its_side_runs_alone() -> None:
+    bench, used = Bench(items=("x", "y")), [0.0]
+
+    class Hungry(FakeWorker):
+        """Each iteration of x takes 1 J on side a and 2 J on b; of y 50 J."""
+
+        def run(self, item: str, iterations: int) -> Burst:
+            used[0] += iterations * {"x": 1.0 if self.side == "a" else 2.0, "y": 50.0}[item]
+            return super().run(item, iterations)
+
+    def start(side: str, trial: int) -> FakeWorker:
+        return Hungry(side, trial, bench.journal, bench.per_ns[side], bench.items, 0)
+
+    plan = Plan(trials=1, target_s=0.01, joules=lambda: used[0])
+    (trial,) = run_trials(plan, start, lambda _: True, enough=lambda walls: len(walls) >= 8).trials
+    assert trial.joules == {"a": pytest.approx(1 / 5), "b": pytest.approx(2 / 5)}  # a burst's iteration has five units
+
+
+def test_energy_that_nobody_asks_for_is_not_read() -> None:
+    (trial,) = Bench().run(Plan(trials=1, target_s=0.01)).trials
+    assert trial.joules == {}

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dlprof.cli import forge
+from dlprof.cli import forge, scripts
 from dlprof.cli.main import build_parser, main
 from dlprof.cli.verbs import compare, gate
 from dlprof.errors import UsageError
@@ -95,3 +95,32 @@ def test_an_answer_keeps_its_exit_code_though_nobody_reads_it(monkeypatch: pytes
         monkeypatch.setattr(compare, "show_found", lambda *_: stdout.write("GATE FAILED"))
         monkeypatch.setattr(forge, "tell", lambda *_: None)
         assert main(["gate", "--base", "main", "--", "train"]) == 3
+
+
+def test_limits_beside_the_slow_down_are_percent_of_their_own():
+    given = parsed("--base=main", "--max-memory=3%", "--max-first-step", "20", "--", "train")
+    assert scripts.options(given).limits == {"peak-memory": pytest.approx(0.03), "first-step": pytest.approx(0.2)}
+
+
+def test_a_limit_without_a_gate_is_refused(capsys):
+    assert main(["compare", "--a", "python x.py", "--b", "python y.py", "--max-memory", "3%"]) == 2
+    assert "--max-memory belongs to a gate" in capsys.readouterr().err
+
+
+def test_limits_of_three_sides_are_refused(capsys):
+    words = [
+        "compare",
+        "lenet",
+        "--side",
+        "tf",
+        "--side",
+        "mxnet",
+        "--side",
+        "torch",
+        "--gate",
+        "5%",
+        "--max-memory",
+        "3%",
+    ]
+    assert main(words) == 2
+    assert "for two sides" in capsys.readouterr().err
