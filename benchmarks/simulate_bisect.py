@@ -1,6 +1,9 @@
 """How often `dlprof bisect` names the right revision, and in how many trials: simulated searches over 64 revisions.
 
-    python3 benchmarks/simulate_bisect.py --searches 500 --into docs/bisect.md
+    python3 benchmarks/simulate_bisect.py --searches 500 --kept searches.jsonl --into docs/bisect.md
+
+With `--kept` each search is written down as it ends, and what is there is not made again: it may be stopped at any time. Searches
+are made by turns of the worlds, so that each has as many.
 
 The search is dlprof's own (api.bisect.search); a trial is drawn instead of run. Before it comes the comparison of the ends (is
 there a difference at all?), after it that of the neighbours (a wrong place is refused where the two do not differ), both by
@@ -11,14 +14,16 @@ another change, as the command does (api.bisect.run).
 from __future__ import annotations
 
 import argparse
+import contextlib
+import json
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 import numpy as np
+from marked import put
 
 from dlprof import stats
 from dlprof.api.bisect.search import Search
@@ -131,36 +136,58 @@ def search(world: World, g: np.random.Generator) -> Told:
     return Told(said == tuple(places), bool(said) and said != tuple(places), trials)
 
 
-def rows(searches: int, seed: int) -> Iterator[Sequence[str]]:
-    for at, world in enumerate(WORLDS):
-        told = [search(world, np.random.default_rng((seed, at, one))) for one in range(searches)]
+def made(searches: int, seed: int, kept: Path | None) -> dict[str, list[Told]]:
+    """World → its searches, those of the file first read and then added to."""
+    found: dict[tuple[str, int], Told] = {}
+    if kept is not None and kept.is_file():
+        for line in kept.read_text().splitlines():
+            with contextlib.suppress(ValueError):  # a line that a kill has cut
+                name, one, drawn, right, wrong, trials = json.loads(line)
+                if drawn == seed:
+                    found[name, one] = Told(right, wrong, trials)
+    for one in range(searches):
+        for at, world in enumerate(WORLDS):
+            if (world.name, one) in found:
+                continue
+            told = found[world.name, one] = search(world, np.random.default_rng((seed, at, one)))
+            if kept is not None:
+                with kept.open("a") as file:
+                    file.write(json.dumps([world.name, one, seed, told.right, told.wrong, told.trials]) + "\n")
+    return {world.name: [found[world.name, one] for one in range(searches)] for world in WORLDS}
+
+
+def rows(found: dict[str, list[Told]], searches: int) -> Iterator[Sequence[str]]:
+    for name, told in found.items():
         right, wrong = (sum(getattr(one, what) for one in told) for what in ("right", "wrong"))
         rate = exact_rate(wrong, searches, searches)
         trials = sorted(one.trials for one in told)
         yield (
-            world.name,
+            name,
             f"{right / searches:.1%}",
             f"{wrong / searches:.1%} [{rate.low:.1%}, {rate.high:.1%}]",
             f"{1 - (right + wrong) / searches:.1%}",
             f"{np.mean(trials):.0f}",
             f"{trials[int(0.9 * len(trials))]}",
         )
-        print(world.name, right, wrong, np.mean(trials), file=sys.stderr)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--searches", type=int, default=500)
     parser.add_argument("--seed", type=int, default=1)
+    parser.add_argument("--kept", type=Path, help="file in which each search is kept as it ends")
     parser.add_argument("--into", type=Path, help="also put the table between the markers of this document")
     arguments = parser.parse_args()
     titles = ("world", "right", "wrong [95 %]", "not known", "trials", "90th percentile")
-    lines = [titles, ["---"] * len(titles), *rows(arguments.searches, arguments.seed)]
+    lines = [
+        titles,
+        ["---"] * len(titles),
+        *rows(made(arguments.searches, arguments.seed, arguments.kept), arguments.searches),
+    ]
     table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
     print(table)
     if arguments.into is not None:
-        before, _, rest = arguments.into.read_text().partition(BEGIN)
-        arguments.into.write_text(f"{before}{BEGIN}\n\n{table}\n\n{END}{rest.partition(END)[2]}")
+        put(arguments.into, BEGIN, END, table)
 
 
 if __name__ == "__main__":

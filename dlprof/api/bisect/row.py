@@ -14,7 +14,9 @@ from typing import Final
 
 from packaging.version import InvalidVersion, Version
 
+from dlprof import frameworks
 from dlprof.analysis.bisection import Place
+from dlprof.capture.environments.env_store import EnvStore
 from dlprof.capture.script.revision import commit_of, git, is_shallow
 from dlprof.errors import UsageError
 
@@ -78,6 +80,20 @@ def releases(package: str, good: str, bad: str, python: Path) -> tuple[Place, ..
         )
     first, last = (one for one in ends if one is not None)
     return tuple(Place(str(one), f"{package} {one}") for one in sorted(offered) if first <= one <= last)
+
+
+def environments(framework: str, good: str, bad: str) -> tuple[Place, ...]:
+    """The releases of a framework from good to bad whose environments dlprof has made, and both ends, oldest first. Raises
+    `UsageError`."""
+    known = frameworks.get(framework)
+    first, last = (_version(one) for one in (good, bad))
+    if first >= last:
+        raise UsageError(f"{good} is no older release than {bad}", hint="good is the older one")
+    made = {one.version for one in EnvStore().list() if one.framework == framework}
+    named = {_version(text): text for text in (*made, good, bad)}
+    return tuple(
+        Place(text, f"{known.label} {text}") for version, text in sorted(named.items()) if first <= version <= last
+    )
 
 
 def _is(offered: Version, asked: Version) -> bool:

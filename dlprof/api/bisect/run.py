@@ -6,38 +6,33 @@ import os
 import re
 import shlex
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Final
 
 import numpy as np
 
-from dlprof.analysis.bisection import Bisection, Compared, Culprit, Place, Probe, State
+from dlprof.analysis.bisection import Bisection, Compared, Culprit, Probe, State
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing import lockstep
-from dlprof.api.bisect import record, row
+from dlprof.analysis.timing.verdicts import HEADLINES
+from dlprof.api.bisect import record
 from dlprof.api.bisect.search import MOST_TRIALS, Search, Untestable
+from dlprof.api.bisect.subject import Subject
 from dlprof.api.progress import Progress
 from dlprof.api.record import output_folder
-from dlprof.api.script import resume as script_resume
-from dlprof.api.script.compare import compare_scripts
-from dlprof.api.script.ground import kept_overlay
-from dlprof.api.script.options import ScriptCompare
-from dlprof.api.script.record import name_of
-from dlprof.capture.script.command import Command
 from dlprof.errors import (
     ChildFailed,
     EnvironmentFailed,
     Interrupted,
     NotComparable,
-    StoreError,
     Unsupported,
     UsageError,
 )
 from dlprof.report.text import gate_text
 from dlprof.stats.design.bisection import ANOTHER, LEFT_OVER, left_over
-from dlprof.store import Capture, taken_up
+from dlprof.store import Capture
 
 _ONE_WAY: Final = ("slower", "faster")
 _SHOWN: Final = (*_ONE_WAY, "negligible")
@@ -53,16 +48,15 @@ ENVIRONMENTS: Final = "environments"
 class Asked:
     """What a bisection was asked for.
 
-    script: the command as both sides of a comparison, with the budget and the rest of it
-    good, bad: revisions, or releases of `package`
+    subject: what is searched, and how its comparisons are made
+    good, bad: revisions, or releases
     most: trials at most
     keep: whether the environments stay when it has ended
     """
 
-    script: ScriptCompare
+    subject: Subject
     good: str
     bad: str
-    package: str = ""
     most: int = MOST_TRIALS
     keep: bool = False
 
@@ -83,20 +77,11 @@ class _Work:
         self.found = replace(self.found, **changes)  # type: ignore[arg-type]
         record.write(self.found, self.folder)
 
-    def command(self, name: str) -> Command:
-        """The script on one of the row."""
-        script, package = self.asked.script.a, self.asked.package
-        if package:
-            return replace(script, packages=(*script.packages, f"{package}=={name}"))
-        return replace(script, revision=name)
-
     def compare(self, base: str, head: str, name: str, trials: int | None, traces: int | None) -> Comparison:
         """A comparison of two revisions in a folder of its own; one of an earlier sitting that was stopped there is gone on with.
         Raises what comparisons raise, `NotComparable` among it."""
-        script = self.asked.script
-        a, b = self.command(base), self.command(head)
-        options = replace(script, a=a, b=b, trials=trials, traces=traces, output=None, overlays=self.overlays)
-        found, code = compare_scripts(_gone_on_with(options, self.folder / name), self.progress)
+        subject, shape = self.asked.subject, (trials, traces)
+        found, code = subject.compare(base, head, self.folder / name, self.overlays, shape, self.progress)
         if code == Interrupted.exit_code:
             raise Interrupted("interrupted")
         if code == NotComparable.exit_code:
@@ -106,9 +91,10 @@ class _Work:
 
 def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[Bisection, Path]:
     """Run it; returns what was found, and the folder, which holds everything, also what was finished where it is interrupted."""
-    places = _row(asked)
-    folder = output_folder(asked.script.output, f"{name_of(asked.script.a)}-bisect")
-    found = Bisection(command=str(asked.script.a), package=asked.package, row=places, how=tuple(_common(asked.script)))
+    subject = asked.subject
+    places = subject.row(asked.good, asked.bad)
+    folder = output_folder(subject.design.output, f"{subject.name}-bisect")
+    found = Bisection(command=subject.command, package=subject.package, row=places, how=tuple(subject.how()))
     if resume:
         found = replace(record.held(folder, found), state="under way")
         progress.say(f"going on with {folder}: {len(found.probes)} trials are there")
@@ -118,11 +104,11 @@ def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[B
         if folder.exists() and any(folder.iterdir()):
             raise UsageError(f"{folder}: exists", hint="choose another -o, or go on with it by --resume")
         folder.mkdir(parents=True, exist_ok=True)
-        gaps = row.left_out(asked.package, places) if asked.package else ""
+        gaps = subject.left_out(places)
         found = replace(found, notes=(gaps,) if gaps else ())
     work = _Work(asked, progress, folder, found)
     work.keep()
-    progress.say(f"{len(places) - 1} {'releases' if asked.package else 'commits'} after {places[0].label}")
+    progress.say(f"{len(places) - 1} {'releases' if subject.package else 'commits'} after {places[0].label}")
     without_environments(work.overlays)
     try:
         if _ends(work):
@@ -147,51 +133,14 @@ def without_environments(place: Path) -> None:
         raise StoreError(f"{place}: cannot be removed, and what lies there must not run", hint="remove it")
 
 
-def _row(asked: Asked) -> tuple[Place, ...]:
-    if asked.package:
-        return row.releases(asked.package, asked.good, asked.bad, asked.script.a.interpreter())
-    return row.commits(asked.good, asked.bad, Path.cwd())
-
-
-def _common(script: ScriptCompare) -> Iterator[str]:
-    """Options that change what a trial is."""
-    if script.step:
-        yield f"--step {script.step}"
-    yield from (f"--allow {one}" for one in script.allow)
-    yield from (f"--link {one}" for one in script.links)
-    yield f"--margin {100 * script.margin:g}%"
-    for word, given in (
-        ("in-place", script.in_place),
-        ("interleaved", script.interleaved),
-        ("finish run", script.run_out),
-    ):
-        if given:
-            yield f"--{word}"
-    yield f"--spin {script.spin}"
-
-
-def _gone_on_with(options: ScriptCompare, target: Path) -> ScriptCompare:
-    """The options of a new comparison at `target`, or of going on with what a stopped sitting left of the same one there."""
-    held = taken_up(target)
-    if held is not None and Capture.open(held).manifest.trials:
-        try:
-            return replace(script_resume.options(target, options, options), time_s=options.budget_s)
-        except (StoreError, UsageError):  # another one, or nothing that can be gone on with
-            return replace(options, output=_free(target))
-    return replace(options, output=_free(target) if target.exists() else target)
-
-
 def _ends(work: _Work) -> bool:
     """Whether the two ends differ, by a comparison that goes on until it has a verdict."""
     good, bad = work.found.row[0].name, work.found.row[-1].name
     told, probes = work.found.ends, work.found.probes
     if told is None or told.verdict == "inconclusive":
         work.progress.say(f"the ends: {work.found.label(bad)} against {work.found.label(good)}")
-        if work.asked.package:
-            kept_overlay(
-                work.command(good), work.overlays, work.progress
-            )  # what fails here is no fault of another release
-        found = work.compare(good, bad, "ends", work.asked.script.trials, 0)
+        work.asked.subject.prepare(good, work.overlays, work.progress)
+        found = work.compare(good, bad, "ends", work.asked.subject.design.trials, 0)
         told = _compared(found, work.folder)
         probes = tuple(Probe(bad, value, told.folder) for value in _log_ratios(work.folder / told.folder, found))
     differ = told.verdict in _ONE_WAY
@@ -266,8 +215,8 @@ def _culprit(work: _Work, search: Search, name: str) -> Culprit:
         if (held.revision, held.before) == (name, before) and held.neighbours and held.neighbours.verdict in _SHOWN:
             return replace(held, probability=_probability(search, name), between=between)
     work.progress.say(f"the neighbours: {work.found.label(name)} against {work.found.label(before)}")
-    script = work.asked.script
-    neighbours = _compared(work.compare(before, name, folder, script.trials, script.traces), work.folder)
+    design = work.asked.subject.design
+    neighbours = _compared(work.compare(before, name, folder, design.trials, design.traces), work.folder)
     return Culprit(name, _probability(search, name), before, between, neighbours)
 
 
@@ -312,21 +261,16 @@ def _compared(found: Comparison, folder: Path) -> Compared:
 
 
 def _log_ratios(path: Path, found: Comparison | None = None) -> list[float]:
-    """Of each trial of the headline (of scripts the only item)."""
+    """Of each trial of the headline."""
     items = lockstep.by_item(Capture.open(path).timings())
-    trials = items[found.items[0].item] if found else next(iter(items.values()))
+    headline = next((name for name in HEADLINES if name in items), next(iter(items)))
+    trials = items[found.items[0].item if found else headline]
     return [one.log_ratio for one in trials.values() if np.isfinite(one.log_ratio)]
 
 
 def _inside(found: Comparison, folder: Path) -> str:
     """The comparison's folder, as the bisection names it."""
     return Path(found.facts.folder or folder).relative_to(folder).as_posix()
-
-
-def _free(target: Path) -> Path:
-    """A folder of that name that is not there yet."""
-    further = (target.with_name(f"{target.name}-{again}") for again in range(2, 1000))
-    return next(one for one in further if not one.exists() and taken_up(one) is None)
 
 
 def _slug(label: str) -> str:

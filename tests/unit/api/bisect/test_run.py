@@ -12,12 +12,16 @@ import numpy as np
 import pytest
 
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
-from dlprof.api.bisect import run
+from dlprof.api.bisect import run, subject
 from dlprof.api.bisect.run import Asked, bisect
+from dlprof.api.bisect.subject import Scripts, Workloads
+from dlprof.api.options import CompareOptions
 from dlprof.api.progress import Stages
 from dlprof.api.script import ground
 from dlprof.api.script.options import ScriptCompare
 from dlprof.capture.script.command import Command
+from dlprof.cli.main import main
+from dlprof.cli.verbs import compare as compare_verb
 from dlprof.errors import ChildFailed, Interrupted, UsageError
 
 SIDE = Side("python", "3", "cpu:0", "", "3.11", "train")
@@ -82,7 +86,7 @@ def repository(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> list[str]:
 
 def drawn(monkeypatch: pytest.MonkeyPatch, heights: dict[str, float], **options: float) -> Drawn:
     made = Drawn(heights, **options)
-    monkeypatch.setattr(run, "compare_scripts", made)
+    monkeypatch.setattr(subject, "compare_scripts", made)
     monkeypatch.setattr(run, "_log_ratios", lambda path, *_: made.values[path])
     return made
 
@@ -93,7 +97,7 @@ def asked(**changes) -> Asked:
         a=command, b=command, budget_s=60, trials=None, precision=None, margin=0.05, traces=None, gate=None,
         output=Path("made"),
     )  # fmt: skip
-    return Asked(script, "main~11", "main", **changes)
+    return Asked(Scripts(script, changes.pop("package", "")), "main~11", "main", **changes)
 
 
 def test_the_commit_is_found_and_compared_with_the_one_before(repository, monkeypatch):
@@ -143,7 +147,9 @@ def test_another_step_is_another_search(repository, monkeypatch):
     bisect(asked(), Quiet())
     other = asked()
     with pytest.raises(UsageError, match="its options is another one"):
-        bisect(replace(other, script=replace(other.script, step="train:other")), Quiet(), resume=True)
+        bisect(
+            replace(other, subject=Scripts(replace(other.subject.options, step="train:other"))), Quiet(), resume=True
+        )
 
 
 def test_two_changes_are_told_apart_though_one_was_taken_for_the_only_one(repository, monkeypatch):
@@ -174,7 +180,7 @@ def test_commits_that_cannot_be_run_are_left_out_and_a_bad_end_that_cannot_is_an
     assert (culprit.before, culprit.between) == (repository[4], (repository[5], repository[6]))
     made.broken = {repository[11]}
     with pytest.raises(ChildFailed, match="SyntaxError"):
-        bisect(replace(asked(), script=replace(asked().script, output=Path("other"))), Quiet())
+        bisect(replace(asked(), subject=Scripts(replace(asked().subject.options, output=Path("other")))), Quiet())
 
 
 @pytest.mark.parametrize("keep", [False, True])
@@ -196,9 +202,9 @@ def test_each_release_gets_one_environment_which_goes_with_the_search(tmp_path, 
             ground.made(side, command, tmp_path / "scratch", progress, options.overlays)
         return made(options, progress)
 
-    monkeypatch.setattr(run, "compare_scripts", compare)
+    monkeypatch.setattr(subject, "compare_scripts", compare)
     monkeypatch.setattr(ground.overlay, "made", install)
-    monkeypatch.setattr(run.row, "releases", lambda *_: places)
+    monkeypatch.setattr(subject.row, "releases", lambda *_: places)
     left = tmp_path / "made" / "environments" / "evil" / "bin"
     found, folder = bisect(asked(package="pack", keep=keep), Quiet())
     assert [one.revision for one in found.culprits] == ["1.5"]
@@ -210,12 +216,73 @@ def test_each_release_gets_one_environment_which_goes_with_the_search(tmp_path, 
 
 
 def test_a_comparison_that_was_killed_before_its_first_trial_is_made_anew(tmp_path, monkeypatch):
-    options, target = asked().script, tmp_path / "ends"
-    assert run._gone_on_with(options, target).output == target
+    options, target = asked().subject.options, tmp_path / "ends"
+    gone_on_with = asked().subject.gone_on_with
+    assert gone_on_with(options, target).output == target
     left = SimpleNamespace(manifest=SimpleNamespace(trials=[]))
-    monkeypatch.setattr(run, "taken_up", lambda path: tmp_path / ".ends.partial" if path == target else None)
-    monkeypatch.setattr(run.Capture, "open", lambda _: left)
-    made = run._gone_on_with(options, target)
+    monkeypatch.setattr(subject, "taken_up", lambda path: tmp_path / ".ends.partial" if path == target else None)
+    monkeypatch.setattr(subject.Capture, "open", lambda _: left)
+    made = gone_on_with(options, target)
     assert (made.output, made.resume) == (target, None)
     target.mkdir()
-    assert run._gone_on_with(options, target).output == tmp_path / "ends-2"
+    assert gone_on_with(options, target).output == tmp_path / "ends-2"
+
+
+class Releases:
+    """Stands for the environments: the versions of a framework that are made."""
+
+    def __init__(self, *versions: str) -> None:
+        self.versions = versions
+
+    def list(self) -> list[SimpleNamespace]:
+        return [SimpleNamespace(framework="tf", version=one) for one in (*self.versions, "9.9.9")]
+
+
+def workload(**changes: object) -> CompareOptions:
+    made = compare_verb.usual(["lenet", "--a", "tf", "--b", "tf", "-o", "made"])
+    return replace(compare_verb.compare_options(made), **changes)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(
+    ("heights", "found"),
+    [
+        ((0, 0, 0.2, 0.2, 0.2), ["2.3.0"]),
+        ((0, 0.15, 0.15, 0.15, 0.4), ["2.2.0", "2.10.1"]),
+    ],
+)
+def test_the_release_of_a_framework_that_made_a_workload_slower_or_the_two_that_did(
+    tmp_path, monkeypatch, heights, found
+):
+    monkeypatch.chdir(tmp_path)
+    versions = ("2.1.0", "2.2.0", "2.3.0", "2.4.0", "2.10.1")
+    monkeypatch.setattr(subject.row, "EnvStore", lambda: Releases(*versions[1:4]))
+    made = Drawn({f"tf@{one}:eager": height for one, height in zip(versions, heights, strict=True)})
+
+    def compare(options: CompareOptions, progress: Quiet) -> tuple[Comparison, int]:
+        a, b = (Command(("tf",), revision=one) for one in (options.a, options.b))
+        script = ScriptCompare(
+            a=a, b=b, budget_s=60, trials=options.trials, precision=None, margin=0.05, traces=options.traces, gate=None,
+            output=options.output,
+        )  # fmt: skip
+        return made(script, progress)
+
+    monkeypatch.setattr(subject, "compare_workloads", compare)
+    monkeypatch.setattr(run, "_log_ratios", lambda path, *_: made.values[path])
+    searched = Asked(Workloads(workload(), "tf", "eager"), "2.1.0", "2.10.1")
+    told, folder = bisect(searched, Quiet())
+    assert [one.revision for one in told.culprits] == found
+    assert [one.name for one in told.row] == list(versions), "in the order of releases, and nothing beyond the ends"
+    assert "whose environments are made here" in told.notes[0]
+    assert folder == Path("made")
+
+
+def test_a_workload_needs_a_framework_without_a_release(capsys):
+    for words, said in (
+        (["lenet"], "a workload needs --framework"),
+        (["lenet", "--framework", "tf@2.1"], "without a release"),
+        (["--framework", "tf", "--", "train"], "--framework needs a WORKLOAD"),
+        (["lenet", "--framework", "tf", "--", "train"], "two things"),
+        (["lenet", "--framework", "tf", "--with", "jax"], "belong to a script"),
+    ):
+        assert main(["bisect", "--good", "2.1.0", "--bad", "2.2.0", *words]) == 2
+        assert said in capsys.readouterr().err
