@@ -25,7 +25,12 @@ from dlprof.version import __version__
 VERBS: Final = {
     "compare": ("compare", "run a workload on two sides in lockstep and say which is faster, how surely, and why"),
     "gate": ("gate", "say whether a script or a side is too slow against a base that runs beside it, for builds"),
-    "bisect": ("bisect", "find the commit or the release of a package that made a script slower"),
+    "bisect": (
+        "bisect",
+        "find the commit, or the release of a package or framework, that made a script or workload slower",
+    ),
+    "baseline": ("baseline", "keep comparisons and calibrations of revisions, for `dlprof history`"),
+    "history": ("history", "show how a figure went from revision to revision, and where its level changed"),
     "run": ("run", "run a study: many comparisons or captures that one file declares"),
     "calibrate": ("calibrate", "measure how far verdicts can be trusted on this machine"),
     "capture": ("capture", "run a workload once under a framework's own profiler"),

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
+from dlprof.analysis.history import History, Point
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Row, View
 from dlprof.analysis.ranks.model import Collective, Parts, Place, Ranks, Step
 from dlprof.analysis.timing.ranking import Ranking
@@ -110,6 +111,14 @@ def _item(found: Comparison, item: ItemResult) -> list[object]:
         item.sentence,
         "; ".join(item.warnings),
     ]
+
+
+def history(found: History) -> str:
+    """A line a revision, oldest first; change: 1 for the first after a change of level."""
+    first = {step.revision for step in found.steps}
+    names = [field.name for field in dataclasses.fields(Point)]
+    rows = ([*(getattr(point, name) for name in names), int(point.revision in first)] for point in found.points)
+    return _lines([*names, "change"], rows)
 
 
 def ranks(found: Ranks, by: str) -> str:

@@ -18,6 +18,7 @@ import numpy as np
 import pyarrow as pa
 
 from dlprof import schema
+from dlprof.analysis.history import History
 from dlprof.analysis.model import Amount, Comparison, Ledger, Side, View
 from dlprof.analysis.ranks.model import Ranks
 from dlprof.names import SIDES
@@ -117,6 +118,11 @@ def view(found: View) -> str:
 def ranks(found: Ranks) -> str:
     """What is found of a job's ranks in the terms of schemas/ranks.schema.json; times in ns."""
     return dump({"schema_version": SCHEMA_VERSION, "kind": "ranks", **plain(found)})
+
+
+def history(found: History) -> str:
+    """How a figure went; values are ratios, or of the unit that it names."""
+    return dump({"schema_version": SCHEMA_VERSION, "kind": "history", **plain(found)})
 
 
 def events(table: pa.Table, title: str) -> Iterator[bytes]:

@@ -11,6 +11,7 @@ from dlprof.stats.design.calibration import (
     resample,
 )
 from dlprof.stats.design.rounds import MOST_ROUNDS, PRIOR, Components, best_rounds, components
+from dlprof.stats.diagnosis.changes import CHANGE_LEVEL, SHORTEST, Change, level_changes
 from dlprof.stats.diagnosis.disturbance import STANDS_OUT, Disturbance, compare_trials, disturbances, trial_warnings
 from dlprof.stats.diagnosis.speeds import Speeds, two_speeds
 from dlprof.stats.diagnosis.tails import MeanRatio, drifts, mean_ratio
@@ -42,6 +43,7 @@ from dlprof.stats.trial.log_ratio import (
 from dlprof.stats.trial.warmup import WarmUp, warm_up
 
 __all__ = [
+    "CHANGE_LEVEL",
     "FEWEST_ROUNDS",
     "FIRST_LOOK",
     "FIXED_ALPHA",
@@ -50,11 +52,13 @@ __all__ = [
     "MIN_TRIALS",
     "MOST_ROUNDS",
     "PRIOR",
+    "SHORTEST",
     "STANDS_OUT",
     "VERDICTS",
     "Adjusted",
     "Autocorrelation",
     "Calibration",
+    "Change",
     "Components",
     "Crossover",
     "Decision",
@@ -89,6 +93,7 @@ __all__ = [
     "half_width",
     "hodges_lehmann",
     "least_sd",
+    "level_changes",
     "look_alpha",
     "look_schedule",
     "mean_ratio",
