@@ -10,7 +10,7 @@ from dlprof.units import format_change, format_minutes
 
 
 def words(allowed: float, sd: float, trial_s: float, alpha: float = stats.LOOK_ALPHA) -> str:
-    """`at 5 %: fails a true +10.2 % and passes a true 0 % with 80 % in 14 trials, about 4m (SD between trials .04)`.
+    """`at 5 %: fails a true +10.3 % and passes a true 0 % with 80 % in 14 trials, about 4m (SD between trials .04)`.
 
     allowed: the slow-down (0.05 = 5 %). sd: of the log-ratio between trials. trial_s: what one takes. alpha: of the looks, or
     of a fixed number of trials.
