@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from typing import Final, Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dlprof import stats
 from dlprof.stats.sample.location import t_bounds
@@ -179,7 +180,7 @@ def _calibrations(entries: Sequence[Entry], machine: str) -> list[str]:
     return [f"calibrated {newest.measured[:10]}: {newest.head} against itself, {item}: {spread}"]
 
 
-def _usable(values: Sequence[float]) -> np.ndarray[tuple[int], np.dtype[np.float64]]:
+def _usable(values: Sequence[float]) -> NDArray[np.float64]:
     array = np.asarray(values, dtype=np.float64)
     return array[np.isfinite(array)]
 

@@ -22,7 +22,10 @@ def draw(found: History) -> Figure:
     """Oldest on the left. Ratios in percent of the base, times in their unit."""
     figure, (axis,) = axes(WIDTH, 3.4)
     scale, label = _scale(found)
-    show = (lambda value: (value - 1) * 100) if found.metric == "ratio" else (lambda value: value / scale)
+
+    def show(value: float) -> float:
+        return (value - 1) * 100 if found.metric == "ratio" else value / scale
+
     for at, point in enumerate(found.points):
         if point.low is not None and point.high is not None:
             axis.plot([at, at], [show(point.low), show(point.high)], color="gray", linewidth=2, alpha=0.6)
