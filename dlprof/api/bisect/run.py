@@ -27,6 +27,7 @@ from dlprof.errors import (
     EnvironmentFailed,
     Interrupted,
     NotComparable,
+    StoreError,
     Unsupported,
     UsageError,
 )
