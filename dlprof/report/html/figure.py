@@ -9,6 +9,7 @@ from __future__ import annotations
 import io
 import math
 import re
+import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
@@ -20,8 +21,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import Axis
 from matplotlib.figure import Figure
+from matplotlib.text import Text
 from matplotlib.ticker import (
     AutoLocator,
+    FixedFormatter,
     Formatter,
     FuncFormatter,
     LogFormatter,
@@ -31,6 +34,7 @@ from matplotlib.ticker import (
     ScalarFormatter,
 )
 
+from dlprof.report.text.layout import visible
 from dlprof.units import NS_PER_MS, NS_PER_S, NS_PER_US
 
 Format = Literal["svg", "png", "pdf"]
@@ -111,9 +115,13 @@ def render(figure: Figure, form: Format) -> bytes:
         for axis in (drawn.xaxis, drawn.yaxis):
             axis.set_major_formatter(_plain(axis.get_major_formatter()))
             axis.set_minor_formatter(_plain(axis.get_minor_formatter()))
+    for text in figure.findobj(Text):
+        text.set_text(_shown(text.get_text()))
     out = io.BytesIO()
     metadata = {"svg": {"Date": None}, "png": {"Software": "dlprof"}, "pdf": {"CreationDate": None}}[form]
-    figure.savefig(out, format=form, dpi=150, metadata=metadata)
+    with warnings.catch_warnings():  # names may be in any script; a page's font has what the one of figures lacks
+        warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        figure.savefig(out, format=form, dpi=150, metadata=metadata)
     return out.getvalue()
 
 
@@ -186,14 +194,21 @@ def distinct(names: Sequence[str]) -> list[str]:
 
 
 def _plain(formatter: Formatter) -> Formatter:
-    """Numbers in digits: no power of ten, no offset that is to be added in one's head."""
+    """Numbers in digits: no power of ten, no offset that is to be added in one's head. Names without control characters."""
     if isinstance(formatter, ScalarFormatter):
         formatter.set_useOffset(False)
         formatter.set_scientific(False)
         return formatter
+    if isinstance(formatter, FixedFormatter | FuncFormatter):
+        return FuncFormatter(lambda value, at=None: _shown(formatter(value, at)))
     if not isinstance(formatter, LogFormatterMathtext):
         return formatter
     return _PlainLog(labelOnlyBase=formatter.labelOnlyBase, minor_thresholds=formatter.minor_thresholds)
+
+
+def _shown(text: str) -> str:
+    """Its lines without control characters, which no font draws and no SVG may hold."""
+    return "\n".join(visible(line) for line in text.split("\n"))
 
 
 class _PlainLog(LogFormatter):

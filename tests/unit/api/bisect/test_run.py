@@ -11,6 +11,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from dlprof.analysis.bisection import Place
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.api.bisect import run, subject
 from dlprof.api.bisect.run import Asked, bisect
@@ -187,7 +188,7 @@ def test_commits_that_cannot_be_run_are_left_out_and_a_bad_end_that_cannot_is_an
 def test_each_release_gets_one_environment_which_goes_with_the_search(tmp_path, monkeypatch, keep):
     monkeypatch.chdir(tmp_path)
     names = [f"pack==1.{at}" for at in range(9)]
-    places = tuple(run.Place(f"1.{at}", f"pack 1.{at}") for at in range(9))
+    places = tuple(Place(f"1.{at}", f"pack 1.{at}") for at in range(9))
     installed: list[str] = []
 
     def install(_python: Path, wishes: tuple[str, ...], folder: Path, _say: object) -> Path:
