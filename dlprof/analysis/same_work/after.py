@@ -102,21 +102,22 @@ def check(
 
 def doubtful(differences: Collection[Difference]) -> bool:
     """Whether known steps led elsewhere and nothing else blocks: rounding may do that on one batch, but not on every one."""
-    blocking = [one for one in differences if one["blocks"] == "yes"]
-    return bool(blocking) and all(_of_known_steps(one) for one in blocking)
+    blocking = parity.blocking(tuple(differences))
+    return bool(blocking) and all(map(_elsewhere, blocking))
 
 
 def confirmed(first: Collection[Difference], again: Collection[Difference]) -> tuple[Difference, ...]:
     """The first answer's differences, held against those on other batches: known steps block only if they led elsewhere there
     too. Those that did not are kept, with the reason why they do not block."""
-    if any(one["blocks"] == "yes" and _of_known_steps(one) for one in again):
+    if any(map(_elsewhere, again)):
         return tuple(first)
-    return tuple(_excused(one) if one["blocks"] == "yes" and _of_known_steps(one) else one for one in first)
+    return tuple(_excused(one) if _elsewhere(one) else one for one in first)
 
 
-def _of_known_steps(difference: Difference) -> bool:
+def _elsewhere(difference: Difference) -> bool:
+    """Whether it is a blocking one of where known steps led."""
     name = ArrayName.parse(difference["where"])
-    return name.kind == "replay/moved" or name == _LOSSES
+    return difference["blocks"] == "yes" and (name.kind == "replay/moved" or name == _LOSSES)
 
 
 def _excused(difference: Difference) -> Difference:
