@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Final
 
@@ -53,6 +53,12 @@ def items(
         _item(name, result, medians, extra, trials_of[name], a, b, whole)
         for name, (result, medians), extra in zip(order, results, corrected, strict=True)
     )
+
+
+def headline_of(items: Iterable[str]) -> str:
+    """The item of several (one at least) that stands for a comparison: a block of steps where there is one, else the first."""
+    names = tuple(items)
+    return next((name for name in HEADLINES if name in names), names[0])
 
 
 def _rank(name: str, headline: str | None) -> int:

@@ -16,7 +16,7 @@ import numpy as np
 from dlprof.analysis.bisection import Bisection, Compared, Culprit, Probe, State
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing import lockstep
-from dlprof.analysis.timing.verdicts import HEADLINES
+from dlprof.analysis.timing.verdicts import headline_of
 from dlprof.api.bisect import record
 from dlprof.api.bisect.search import MOST_TRIALS, Search, Untestable
 from dlprof.api.bisect.subject import Subject
@@ -264,8 +264,7 @@ def _compared(found: Comparison, folder: Path) -> Compared:
 def _log_ratios(path: Path, found: Comparison | None = None) -> list[float]:
     """Of each trial of the headline."""
     items = lockstep.by_item(Capture.open(path).timings())
-    headline = next((name for name in HEADLINES if name in items), next(iter(items)))
-    trials = items[found.items[0].item if found else headline]
+    trials = items[found.items[0].item if found else headline_of(items)]
     return [one.log_ratio for one in trials.values() if np.isfinite(one.log_ratio)]
 
 

@@ -10,7 +10,7 @@ from typing import Final
 
 from dlprof import stats
 from dlprof.analysis.timing import lockstep
-from dlprof.analysis.timing.verdicts import HEADLINES
+from dlprof.analysis.timing.verdicts import headline_of
 from dlprof.api.lockstep import gate_power
 from dlprof.capture.machine import provenance
 from dlprof.errors import UsageError
@@ -41,8 +41,7 @@ def read(folder: Path) -> Spread:
         )
     _check_machine(folder, manifest.machine)
     items = lockstep.by_item(capture.timings())
-    headline = next((name for name in HEADLINES if name in items), next(iter(items)))
-    logs = [one.log_ratio for one in items[headline].values() if math.isfinite(one.log_ratio)]
+    logs = [one.log_ratio for one in items[headline_of(items)].values() if math.isfinite(one.log_ratio)]
     if len(logs) < stats.MIN_TRIALS or not statistics.stdev(logs) > 0:
         raise UsageError(
             f"--calibration {folder}: {len(logs)} usable trials tell no spread",

@@ -13,7 +13,7 @@ from dlprof import stats
 from dlprof.analysis.model import Gate, GatedItem
 from dlprof.analysis.timing import gates
 from dlprof.analysis.timing.beside import Beside
-from dlprof.analysis.timing.verdicts import HEADLINES
+from dlprof.analysis.timing.verdicts import headline_of
 from dlprof.api.lockstep import gate_power, items
 from dlprof.api.lockstep.plan import FAMILY_TRIALS, OP_ROUNDS, plan_of
 from dlprof.api.lockstep.rounds import Rounds, rounds_in
@@ -174,7 +174,7 @@ class Pacing:
             return self._gate_look(n, trial, ratios, self.options.gate)
         decisions = [
             stats.decide(_logs(chosen), precision=self.options.precision, margin=self.options.margin, sides=self.sides)
-            for of in (ratios.values() if self.family else [ratios[_headline(ratios)]])
+            for of in (ratios.values() if self.family else [ratios[headline_of(ratios)]])
             for chosen in of.values()
         ]
         if all(decision.stop for decision in decisions):
@@ -266,7 +266,7 @@ class Pacing:
 
     def _standing(self, ratios: Ratios) -> str:
         """The headline's ratio and interval so far, and what it would take; of several pairs how many are decided."""
-        of = ratios[_headline(ratios)] if ratios else {}
+        of = ratios[headline_of(ratios)] if ratios else {}
         if self.sides > 2:
             return self._decided(of)
         chosen = _logs(next(iter(of.values()), []))
@@ -314,7 +314,7 @@ def _spread(trials: Sequence[stats.TrialRatio]) -> float:
 
 def _noisiest(ratios: Ratios) -> Sequence[stats.TrialRatio]:
     """The headline's trials of the pair whose ratio varies most."""
-    return max(ratios[_headline(ratios)].values(), key=_spread)
+    return max(ratios[headline_of(ratios)].values(), key=_spread)
 
 
 def _by_pair(ratios: Ratios, *, with_side: str) -> dict[Pair, dict[str, Sequence[stats.TrialRatio]]]:
@@ -330,7 +330,3 @@ def _by_pair(ratios: Ratios, *, with_side: str) -> dict[Pair, dict[str, Sequence
 def _rounds(trial: Trial) -> str:
     least, most = min(trial.group_rounds), max(trial.group_rounds)
     return f"{least} rounds" if least == most else f"{least} to {most} rounds"
-
-
-def _headline(ratios: Mapping[str, object]) -> str:
-    return next((name for name in HEADLINES if name in ratios), next(iter(ratios)))
