@@ -13,6 +13,7 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,8 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 VARIABLE = "DLPROF_BUILD_NATIVE"
 CHOICES = ("auto", "require", "off")
 FOLDER = "dlprof/native"
-SOURCE, TARGET = "json_events.c", "_json_events.so"
+SOURCES = ("json_events.c", "xplane_events.c", "xplane_lines.c", "xplane_args.c", "nesting.c")
+TARGET = "_readers.so"
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
 
 
@@ -35,13 +37,13 @@ class NativeBuildHook(BuildHookInterface):
         choice = os.environ.get(VARIABLE, "auto")
         if choice not in CHOICES:
             raise SystemExit(f"{VARIABLE}={choice}: it may be {', '.join(CHOICES)}")
-        source = Path(self.root, FOLDER, SOURCE)
+        sources = [Path(self.root, FOLDER, name) for name in SOURCES]
         editable = version == "editable"
-        folder = source.parent if editable else Path(tempfile.mkdtemp(prefix="dlprof-build-"))
+        folder = sources[0].parent if editable else Path(tempfile.mkdtemp(prefix="dlprof-build-"))
         self._scratch = None if editable else folder
         target = folder / TARGET
         target.unlink(missing_ok=True)
-        reason = f"{VARIABLE}=off" if choice == "off" else compiled(source, target)
+        reason = f"{VARIABLE}=off" if choice == "off" else compiled(sources, target)
         if reason and choice == "require":
             raise SystemExit(f"{VARIABLE}=require, but the C part was not built: {reason}")
         if reason:
@@ -59,7 +61,7 @@ class NativeBuildHook(BuildHookInterface):
             shutil.rmtree(self._scratch, ignore_errors=True)
 
 
-def compiled(source: Path, target: Path, *flags: str) -> str:
+def compiled(sources: Sequence[Path], target: Path, *flags: str) -> str:
     """Compiles the library; "" where it was made, else why not."""
     compiler = (
         shlex.split(os.environ.get("CC", ""))
@@ -70,7 +72,10 @@ def compiled(source: Path, target: Path, *flags: str) -> str:
     made = target.with_name(f"{target.name}.{os.getpid()}")
     try:
         done = subprocess.run(
-            [*compiler, *FLAGS, *flags, str(source), "-o", str(made)], capture_output=True, text=True, errors="replace"
+            [*compiler, *FLAGS, *flags, *map(str, sources), "-o", str(made)],
+            capture_output=True,
+            text=True,
+            errors="replace",
         )
     except OSError as error:
         return f"{compiler[0]} cannot be run: {error.strerror}"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import difflib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from typing import Final
 
@@ -20,7 +20,13 @@ from dlprof.plugin import LIBRARIES, Framework, ThreadVariables, Vocabulary
 from dlprof.workload import Workload
 
 ENTRY_POINTS = "dlprof.frameworks"
-_NO_FRAMEWORKS: Final = {"xla": "XLA", "xplane": "XPlane trace", "chrome": "Chrome trace"}
+_NO_FRAMEWORKS: Final = {
+    "xla": "XLA",
+    "xplane": "XPlane trace",
+    "chrome": "Chrome trace",
+    "nsys": "Nsight Systems",
+    "rocprofv3": "rocprofv3",
+}
 """Producers of traces that dlprof reads and no framework of its own stands behind."""
 
 
@@ -40,7 +46,9 @@ def get(name: str) -> Framework:
         if name == framework.name or name in framework.aliases:
             return framework
     names = sorted(registry())
-    near = difflib.get_close_matches(name, names, n=1)
+    near = difflib.get_close_matches(
+        name, [*names, *(other for one in registry().values() for other in one.aliases)], n=1
+    )
     raise UsageError(
         f"unknown framework {name!r}", hint=f"did you mean {near[0]}?" if near else f"known: {', '.join(names)}"
     )
@@ -66,7 +74,23 @@ def thread_variables() -> tuple[ThreadVariables, ...]:
 
 def vocabularies() -> Mapping[str, Vocabulary]:
     """Producer of a trace → operator vocabulary. That of `xla` is JAX's, whose operators are all compiled by XLA."""
-    return {"xla": registry()["jax"].operators, **{one.producer: one.operators for one in registry().values()}}
+    return _Vocabularies({"xla": registry()["jax"], **{one.producer: one for one in registry().values()}})
+
+
+class _Vocabularies(Mapping[str, Vocabulary]):
+    """Those of several producers, each read when it is asked for: a trace is mostly of one."""
+
+    def __init__(self, of: Mapping[str, Framework]) -> None:
+        self._of = of
+
+    def __getitem__(self, producer: str) -> Vocabulary:
+        return self._of[producer].operators
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._of)
+
+    def __len__(self) -> int:
+        return len(self._of)
 
 
 def with_calls(workload: Workload, names: Iterable[str]) -> Workload:

@@ -1,4 +1,4 @@
-"""Calls that follow from a task's operator: a table of signatures and calls for each framework, `<name>_calls.toml`.
+"""Calls that follow from a task's operator: a table of signatures and calls in each framework's folder, `calls.toml`.
 
 A signature is an operator with its operands, and the attributes of the task that the call takes up:
 
@@ -77,11 +77,6 @@ class _Signature:
             found[want.name, None] = have["name"]
             found.update({(want.name, str(at)): str(part) for at, part in enumerate(have["shape"])})
         return found
-
-
-def load(name: str) -> CallTable:
-    """The table `<name>_calls.toml` beside this file."""
-    return read(Path(__file__).with_name(f"{name}_calls.toml"))
 
 
 @cache

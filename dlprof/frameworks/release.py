@@ -10,9 +10,6 @@ from typing import Final
 from dlprof.errors import Unsupported, UsageError
 from dlprof.plugin import LIBRARIES, EnvSpec, ThreadVariables, Tool
 
-LOCKS = Path(__file__).parent / "locks"
-
-
 CUDA_12: Final = (
     "libcudart.so.12",
     "libcublas.so.12",
@@ -60,6 +57,7 @@ class Cuda:
 class Releases:
     """The release table of one framework.
 
+    locks: the folder of its lock files
     python: version → Python that it runs on
     requirement: device → pip name
     beside: device → further requirements of releases without a lock file, such as a framework below it
@@ -69,7 +67,6 @@ class Releases:
     module: as in EnvSpec
     pins: release from which on they hold → what its wheel does not ask for
     tools: device → as in EnvSpec
-    locks: the folder of its lock files, by default dlprof's own; a third party's lie in its package
     cuda: the GPU build of its newest releases, None where it has none
     since: mode → (first release that has it, why earlier ones have not)
     network_modes, call_modes: as in EnvSpec
@@ -78,6 +75,7 @@ class Releases:
     """
 
     framework: str
+    locks: Path
     python: Mapping[str, str]
     requirement: Mapping[str, str]
     build: Mapping[str, str] = field(default_factory=dict)
@@ -91,7 +89,6 @@ class Releases:
     network_modes: tuple[str, ...] = ()
     call_modes: tuple[str, ...] = ()
     tools: Mapping[str, Mapping[str, Tool]] = field(default_factory=dict)
-    locks: Path = LOCKS
     variables: tuple[ThreadVariables, ...] = ()
     environ: Mapping[str, str] = field(default_factory=dict)
 

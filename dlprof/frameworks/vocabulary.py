@@ -9,11 +9,6 @@ from pathlib import Path
 from dlprof.plugin import Operator, Vocabulary
 
 
-def load(name: str) -> Vocabulary:
-    """The vocabulary `<name>_ops.csv` beside this file."""
-    return read(Path(__file__).with_name(f"{name}_ops.csv"))
-
-
 @cache
 def read(file: Path) -> Vocabulary:
     """The vocabulary of a file: raw operator name → meaning. Empty cells: phase None, level op, calls 1."""

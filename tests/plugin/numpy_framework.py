@@ -10,9 +10,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from dlprof.frameworks import call_table, vocabulary
 from dlprof.frameworks.release import Releases
-from dlprof.plugin import CallTable, EnvSpec, ThreadVariables, Vocabulary
+from dlprof.frameworks.wiring import Wiring
+from dlprof.plugin import ThreadVariables
 
 HERE = Path(__file__).parent
 
@@ -29,7 +29,7 @@ _RELEASES = Releases(
 
 
 @dataclass(frozen=True, slots=True)
-class NumpyFramework:
+class NumpyFramework(Wiring):
     """Framework `np` (plugin.Framework). Mode `thrice` makes each call three times, and has no networks."""
 
     name: str = "np"
@@ -38,32 +38,44 @@ class NumpyFramework:
     default_version: str = "1.26.4"
     modes: Sequence[str] = ("plain", "thrice")
     producer: str = "numpy"
-
-    @property
-    def versions(self) -> Sequence[str]:
-        return _RELEASES.locked("cpu")
-
-    @property
-    def adapter(self) -> Path:
-        return HERE / "numpy_adapter.py"
-
-    @property
-    def operators(self) -> Vocabulary:
-        return vocabulary.read(HERE / "numpy_ops.csv")
-
-    @property
-    def calls(self) -> CallTable:
-        return call_table.read(HERE / "numpy_calls.toml")
-
-    def env(self, version: str, device: str) -> EnvSpec:
-        return _RELEASES.env(version, device)
+    releases: Releases = _RELEASES
+    adapter: Path = HERE / "numpy_adapter.py"
+    operators_file: Path = HERE / "numpy_ops.csv"
+    calls_file: Path = HERE / "numpy_calls.toml"
 
 
 @dataclass(frozen=True, slots=True)
 class RememberingFramework(NumpyFramework):
-    """Framework `cheat`: NumPy, whose calls keep their first result for the same operands (numpy_adapter.Remembering)."""
+    """Framework `cheat`: NumPy, whose calls keep their first result for the same operands (numpy_adapter.Remembering).
+
+    Its networks leave out every second update, or do what the mode names (cheating_adapter.ON_THE_NETWORK).
+    """
 
     name: str = "cheat"
     label: str = "Cheating NumPy"
     aliases: Sequence[str] = ()
-    modes: Sequence[str] = ("plain",)
+    modes: Sequence[str] = (
+        "plain",
+        "bfloat16-steps",
+        "bfloat16-updates",
+        "decays-weights",
+        "clips-gradients",
+        "freezes-a-layer",
+        "ends-training",
+        "keeps-batches",
+        "merges-blocks",
+        "knows-the-feed",
+        "honest-when-looked-at",
+        "honest-for-a-block",
+        "four-of-seven",
+        "keeps-a-block",
+        "bfloat16-blocks",
+        "bfloat16-until-set-back",
+        "skips-a-tenth",
+        "freezes-a-tenth",
+        "remembers-passes",
+        "remembers-parts",
+        "remembers-well",
+        "follows-rhythm",
+        "knows-images",
+    )

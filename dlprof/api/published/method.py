@@ -20,7 +20,7 @@ from dlprof.api.published import statistics as analysis
 from dlprof.api.record import output_folder
 from dlprof.api.sides import parse_side
 from dlprof.capture.environments.env_store import Environment, EnvStore
-from dlprof.capture.machine import provenance
+from dlprof.capture.machine import command_words, provenance
 from dlprof.capture.workers import launch
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import Manifest, PublishedOptions
@@ -150,7 +150,7 @@ def _manifest(
         kind="compare",
         dlprof_version=__version__,
         created=now(),
-        command=provenance.command_line(),
+        command=command_words.command_line(),
         workload=dict.fromkeys(sides, workload.description),
         options=PublishedOptions(method=METHOD, repetitions=REPETITIONS, margin=options.margin, trials=1),
         seed=options.run.seed,

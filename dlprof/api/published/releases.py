@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Final
 
-from dlprof.frameworks.release import LOCKS
 from dlprof.plugin import EnvSpec
 
 TENSORFLOW: Final = "2.1.0"
@@ -17,6 +17,6 @@ ENVIRONMENT: Final = EnvSpec(
     version=f"{TENSORFLOW}+{MXNET}",
     device="cpu",
     python="3.7",
-    requirements=LOCKS / f"published-tf-{TENSORFLOW}-mxnet-{MXNET}-cpu.txt",
+    requirements=Path(__file__).parent / f"published-tf-{TENSORFLOW}-mxnet-{MXNET}-cpu.txt",
     module="mxnet,tensorflow",  # in this order: MXNet imported after TensorFlow dies of SIGBUS
 )

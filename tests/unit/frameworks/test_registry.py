@@ -26,6 +26,9 @@ def test_a_misspelt_framework_gets_a_suggestion() -> None:
     with pytest.raises(UsageError, match="unknown framework 'mxnt'") as error:
         frameworks.get("mxnt")
     assert error.value.hint == "did you mean mxnet?"
+    with pytest.raises(UsageError) as error:
+        frameworks.get("tenserflow")
+    assert error.value.hint == "did you mean tensorflow?"
 
 
 def test_a_framework_that_is_like_none_is_answered_with_all() -> None:

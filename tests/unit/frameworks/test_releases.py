@@ -5,12 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from places import ROOT
 
 from dlprof.errors import Unsupported, UsageError
 from dlprof.frameworks.release import Cuda, Releases
 
 TABLE = Releases(
     framework="tf",
+    locks=ROOT / "dlprof/frameworks/tensorflow/locks",
     python={"2.21.0": "3.11", "2.10.1": "3.10", "1.12.2": "3.6"},
     requirement={"cpu": "tensorflow-cpu", "gpu": "tensorflow[and-cuda]"},
     pins={"1.12": ("protobuf<3.20", "numpy<1.17"), "2.4": ("protobuf<3.21",), "2.10": ("numpy<2",)},
@@ -82,8 +84,10 @@ def test_a_release_before_the_first_gpu_build_is_refused_with_that_one() -> None
     assert "2.15 or later" in error.value.hint
 
 
-LABELLED = Releases("torch", {"2.13.0": "3.11"}, {"cpu": "torch", "gpu": "torch"}, build={"cpu": "+cpu"},
-                    indexes={"cpu": ("https://wheels.example/cpu",)}, cuda=Cuda((), "1", ("7.5", ""), oldest="2.0"))  # fmt: skip
+LABELLED = Releases("torch", ROOT / "dlprof/frameworks/torch/locks", {"2.13.0": "3.11"}, {"cpu": "torch", "gpu": "torch"},
+                    build={"cpu": "+cpu"},
+                    indexes={"cpu": ("https://wheels.example/cpu",)},
+                    cuda=Cuda((), "1", ("7.5", ""), oldest="2.0"))  # fmt: skip
 
 
 def test_a_build_with_a_label_is_resolved_by_it_and_its_index_is_named() -> None:
@@ -101,7 +105,7 @@ def test_a_prefix_of_a_release_whose_build_has_a_label_is_refused_for_pip_cannot
 def test_a_third_partys_locks_lie_where_it_says(tmp_path: Path) -> None:
     for name in ("small-1.2-cpu.txt", "small-1.2-cpu-py3.9.txt"):
         (tmp_path / name).write_text("small==1.2 --hash=sha256:0\n")
-    table = Releases("small", {"1.2": "3.11", "1.1": "3.11"}, {"cpu": "small"}, locks=tmp_path, module="tiny")
+    table = Releases("small", tmp_path, {"1.2": "3.11", "1.1": "3.11"}, {"cpu": "small"}, module="tiny")
     spec = table.env("1.2", "cpu")
     assert (spec.requirements, spec.module) == (tmp_path / "small-1.2-cpu.txt", "tiny")
     assert [one.requirements for one in spec.alternatives] == [tmp_path / "small-1.2-cpu-py3.9.txt"]
