@@ -1,11 +1,14 @@
 """The ingest benchmark: dlprof and other readers on the same large traces, one table. For every reader an environment of its own.
 
-    python benchmarks/ingest.py [speed] [memory] [show] [readers] [--mb 200] [--inputs DIR] [--keep FILE] [--docs]
+    python benchmarks/ingest.py [prepare] [SECTION…] [--mb 200] [--inputs DIR] [--keep FILE] [--docs]
 
 speed: MB/s (of the decompressed file, from opening it to the stored table, file warm, libraries loaded) on one core and on two,
 readers taking turns; each up to three times, as many as fit in six seconds; the median is shown. memory: dlprof's peak on inputs
-of growing size. show: `dlprof show` of a capture of a million events, the whole command. readers: dlprof's native reader
-beside the one in Python. Inputs are made first, from the recorded traces of ../shared/traces, and stay in --inputs.
+of growing size. show: `dlprof show` of a capture of a million events, the whole command. commands: `dlprof show RAW`, which
+stores nothing, and `dlprof import RAW`, both from start to end. prepare: makes the inputs of the sections named beside it and
+the environments of the peers, so that a run behind it measures only. readers: dlprof's native reader beside the one in Python,
+and beside what pyarrow takes to write the same columns. Inputs are made first, from the recorded traces of ../shared/traces, and
+stay in --inputs.
 The machine's load is part of the table: a busy one makes all figures too small.
 --keep: JSON file that sections run one by one are collected in. --docs: puts its table into docs/formats.md.
 """
@@ -25,15 +28,16 @@ from pathlib import Path
 from typing import Any
 
 from ingest_inputs import SOURCES, made
-from ingest_readers import JSON, OURS, READERS, Reader, once
+from ingest_readers import JSON, OURS, READERS, Reader, command, once
 
 ROOT = Path(__file__).resolve().parent.parent
 DOCUMENT = ROOT / "docs" / "formats.md"
-SECTIONS = ("speed", "memory", "show", "readers")
+SECTIONS = ("speed", "memory", "show", "commands", "readers")
 ENOUGH_S, LIMIT_S = 6, 180
 MEMORY = (("kineto-2021", 100), ("kineto-2021", 400), ("kineto-2021", 2000), ("kineto-2021.gz", 2000), ("mxnet", 2000))
-NATIVE = ("kineto-2021", "kineto-2025", "kineto-2021.gz")
+NATIVE = ("kineto-2021", "kineto-2025", "kineto-2021.gz", "xplane")
 """Inputs that the native reader reads."""
+COMMANDS = ("kineto-2021", "kineto-2025", "kineto-2021.gz", "xplane")
 SHOW_MB = 620
 """A million events of kineto-2021."""
 
@@ -59,19 +63,20 @@ def speed(inputs: Path, mb: float, names: list[str], peers: bool) -> list[dict[s
 
 
 def readers(inputs: Path, mb: float) -> list[dict[str, Any]]:
-    """Both readers of dlprof on what the native one reads, on one core and on two, taking turns."""
+    """Both readers of dlprof on what the native one reads, and pyarrow, on one core and on two, taking turns."""
     rows = []
+    asked = (*OURS, *(reader for reader in READERS if reader.name == "pyarrow"))
     for name in NATIVE:
         path = made(inputs, name, mb)
         size = made(inputs, name.partition(".")[0], mb).stat().st_size / 1e6
-        for cores in (1, 2):
-            runs: dict[str, list[dict[str, Any]]] = {reader.name: [] for reader in OURS}
+        for cores in range(1, min(2, len(os.sched_getaffinity(0))) + 1):
+            runs: dict[str, list[dict[str, Any]]] = {reader.name: [] for reader in asked}
             failed: dict[str, str] = {}
             for _ in range(3):
-                for reader in OURS:
+                for reader in asked:
                     _again(reader, path, cores, runs[reader.name], failed)
-            rows += [_row(reader, name, cores, size, runs[reader.name], failed) for reader in OURS]
-            print(readers_table(rows[-len(OURS) :]), flush=True)
+            rows += [_row(reader, name, cores, size, runs[reader.name], failed) for reader in asked]
+            print(readers_table(rows[-len(asked) :]), flush=True)
     return rows
 
 
@@ -137,6 +142,72 @@ def show(inputs: Path) -> dict[str, Any]:
     return found
 
 
+def commands(inputs: Path, mb: float) -> list[dict[str, Any]]:
+    """`dlprof show RAW` and `dlprof import RAW`, start and end of Python included, taking turns; medians of three."""
+    rows = []
+    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
+    environ.pop("PYTHONDONTWRITEBYTECODE", None)
+    for name in COMMANDS:
+        path = made(inputs, name, mb)
+        size = made(inputs, name.partition(".")[0], mb).stat().st_size / 1e6
+        for cores in range(1, min(2, len(os.sched_getaffinity(0))) + 1):
+            runs: dict[str, list[dict[str, float]]] = {"show": [], "import": []}
+            for _ in range(3):
+                for verb, found in runs.items():
+                    with tempfile.TemporaryDirectory(dir=inputs) as folder:
+                        more = ["-o", f"{folder}/capture"] if verb == "import" else []
+                        words = [
+                            sys.executable,
+                            "-c",
+                            WHOLE,
+                            str(cores),
+                            sys.executable,
+                            "-m",
+                            "dlprof",
+                            verb,
+                            str(path),
+                        ]
+                        done = subprocess.run([*words, *more], check=True, env=environ, capture_output=True, text=True)
+                        found.append(json.loads(done.stdout.splitlines()[-1]))
+            for verb, found in runs.items():
+                middle = {key: statistics.median(run[key] for run in found) for key in found[0]}
+                rows.append({"input": name, "mb": size, "cores": cores, "command": f"dlprof {verb}", **middle,
+                             "load": os.getloadavg()[0]})  # fmt: skip
+            print(commands_table(rows[-2:]), flush=True)
+    return rows
+
+
+WHOLE = """
+import json, os, resource, subprocess, sys, time
+os.sched_setaffinity(0, set(sorted(os.sched_getaffinity(0))[:int(sys.argv[1])]))
+begin = time.perf_counter()
+subprocess.run(sys.argv[2:], check=True, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+wall, used = time.perf_counter() - begin, resource.getrusage(resource.RUSAGE_CHILDREN)
+print(json.dumps({"wall_s": wall, "cpu_s": used.ru_utime + used.ru_stime, "peak_mb": used.ru_maxrss / 1024}))
+"""
+"""Runs a command on the first cores; what it took."""
+
+
+def prepare(inputs: Path, mb: float, wanted: list[str]) -> None:
+    """The inputs of these sections, and the peers' environments where they are among them."""
+    names: list[tuple[str, float]] = []
+    if "speed" in wanted:
+        names += [(name, mb) for name in (*JSON, "xplane")]
+    if "commands" in wanted:
+        names += [(name, mb) for name in COMMANDS]
+    if "readers" in wanted:
+        names += [(name, mb) for name in NATIVE]
+    names += MEMORY if "memory" in wanted else ()
+    names += [("kineto-2021", SHOW_MB)] if "show" in wanted else []
+    for name, size in dict.fromkeys(names):
+        print(made(inputs, name, size), flush=True)
+    for reader in READERS if "speed" in wanted else ():
+        if reader.packages:
+            done = subprocess.run([*command(reader), "-c", "pass"], capture_output=True, text=True)
+            said = "ready" if done.returncode == 0 else (done.stderr.strip().splitlines() or ["no message"])[-1]
+            print(f"{reader.name}: {said}", flush=True)
+
+
 def table(speeds: list[dict[str, Any]], memories: list[dict[str, Any]]) -> str:
     """Markdown."""
     lines = []
@@ -164,17 +235,36 @@ def table(speeds: list[dict[str, Any]], memories: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def commands_table(rows: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = ["| input | cores | the whole command | s | CPU s | MB/s | peak MB | load |", "| - " * 8 + "|"]
+    lines += [
+        f"| {row['input']}, {row['mb']:.0f} MB | {row['cores']} | `{row['command']}` | {row['wall_s']:.2f} | {row['cpu_s']:.2f} "
+        f"| {row['mb'] / row['wall_s']:.0f} | {row['peak_mb']:.0f} | {row['load']:.1f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
 def readers_table(rows: list[dict[str, Any]]) -> str:
     """Markdown."""
-    lines = ["| input | cores | reader | MB/s | events/s | MB per CPU s | peak MB | load |", "| - " * 8 + "|"]
+    lines = [
+        "| input | cores | reader | MB/s | events/s | MB per CPU s | events per CPU s | × pyarrow | peak MB | load |",
+        "| - " * 10 + "|",
+    ]
+    floor = {
+        (row["input"], row["cores"]): row["mb_cpu_s"] for row in rows if row["reader"] == "pyarrow" and "mb_s" in row
+    }
     for row in rows:
         start = f"| {row['input']}, {row['mb']:.0f} MB | {row['cores']} | {row['reader']} |"
         if "failed" in row:
-            lines.append(f"{start} fails: {row['failed'].replace('|', '/')} | | | | {row['load']:.1f} |")
+            lines.append(f"{start} fails: {row['failed'].replace('|', '/')} | | | | | | {row['load']:.1f} |")
             continue
-        events = row["rows"] * row["mb_s"] / row["mb"]
+        events, least = row["rows"] / row["mb"], floor.get((row["input"], row["cores"]))
+        times = "" if least is None or row["reader"] == "pyarrow" else f"{least / row['mb_cpu_s']:.1f}"
         lines.append(
-            f"{start} {row['mb_s']:.1f} | {events:,.0f} | {row['mb_cpu_s']:.1f} | {row['peak_mb']:.0f} | {row['load']:.1f} |"
+            f"{start} {row['mb_s']:.1f} | {events * row['mb_s']:,.0f} | {row['mb_cpu_s']:.1f} | {events * row['mb_cpu_s']:,.0f} "
+            f"| {times} | {row['peak_mb']:.0f} | {row['load']:.1f} |"
         )
     return "\n".join(lines)
 
@@ -186,12 +276,11 @@ def document(found: dict[str, Any]) -> None:
         show = found["show"]
         parts.append(f"`dlprof show` of a capture of {show['events']} events, the whole command: {show['seconds']:.2f} s "
                      f"(load {show['load']:.1f}).")  # fmt: skip
-    if "readers" in found:
-        text, marker = DOCUMENT.read_text(), "<!-- begin: benchmarks/ingest.py readers -->\n"
-        before, _, rest = text.partition(marker)
-        DOCUMENT.write_text(
-            f"{before}{marker}\n{readers_table(found['readers'])}\n\n{rest[rest.index('<!-- end -->') :]}"
-        )
+    for name, write in (("readers", readers_table), ("commands", commands_table)):
+        if name in found:
+            text, marker = DOCUMENT.read_text(), f"<!-- begin: benchmarks/ingest.py {name} -->\n"
+            before, _, rest = text.partition(marker)
+            DOCUMENT.write_text(f"{before}{marker}\n{write(found[name])}\n\n{rest[rest.index('<!-- end -->') :]}")
     if not found.get("speed"):
         return
     old = DOCUMENT.read_text()
@@ -204,7 +293,9 @@ def document(found: dict[str, Any]) -> None:
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("sections", nargs="*", metavar="section", help="speed, memory, show, readers (default: all)")
+    parser.add_argument(
+        "sections", nargs="*", metavar="section", help="speed, memory, show, commands, readers (default: all); prepare"
+    )
     parser.add_argument("--mb", type=float, default=200)
     parser.add_argument("--input", action="append", choices=[*JSON, "xplane"], help="speed: only this input")
     parser.add_argument("--inputs", type=Path, default=Path(tempfile.gettempdir()) / "dlprof-benchmark-inputs")
@@ -215,6 +306,10 @@ def main() -> int:
     if not all(source.exists() for source in SOURCES.values()):
         print("no recorded traces to make inputs from (../shared/traces)", file=sys.stderr)
         return 1
+    if "prepare" in options.sections:
+        rest = [section for section in options.sections if section != "prepare"]
+        prepare(options.inputs, options.mb, rest or list(SECTIONS))
+        return 0
     found: dict[str, Any] = json.loads(options.keep.read_text()) if options.keep.exists() else {}
     wanted = options.sections or ([] if options.docs else SECTIONS)
     if "speed" in wanted:
@@ -228,15 +323,16 @@ def main() -> int:
         found["show"] = show(options.inputs)
     if "readers" in wanted:
         found["readers"] = readers(options.inputs, options.mb)
-    if "inputs" in wanted:
-        for name, mb in [*((name, options.mb) for name in (*JSON, "xplane")), *MEMORY, ("kineto-2021", SHOW_MB)]:
-            print(made(options.inputs, name, mb))
+    if "commands" in wanted:
+        found["commands"] = commands(options.inputs, options.mb)
     options.keep.write_text(json.dumps(found, indent=1) + "\n")
     if options.docs:
         document(found)
     print(table(found.get("speed", []), found.get("memory", [])))
     if "readers" in found:
         print(readers_table(found["readers"]))
+    if "commands" in found:
+        print(commands_table(found["commands"]))
     return 0
 
 

@@ -37,6 +37,10 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     ),
     "nanosecond_times": Anomaly("warning", "files whose times are nanoseconds where their format has microseconds"),
     "unknown_operator": Anomaly("info", "operator events whose name the vocabulary does not know; op is empty"),
+    "repeated_step_numbers": Anomaly(
+        "info",
+        "steps whose marker bears the number of an earlier one, as where each epoch or evaluation counts from 0; counted on",
+    ),
     "overlapping_step_markers": Anomaly("warning", "step markers that overlap an earlier one of the same file"),
     "orphan_kernel": Anomaly(
         "info", "kernels or copies with no recorded launch, such as those launched before the window"
@@ -50,6 +54,8 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "refused_file": Anomaly(
         "warning", "files of a folder that are called as traces are and hold none that can be read; passed over"
     ),
+    "other_file": Anomaly("info", "files of a folder that are no traces, by their names or content; passed over"),
+    "derived_file": Anomaly("info", "traces made of an XPlane that is read: it has everything that they have"),
     "copied_file": Anomaly("info", "links to, or copies of, a trace that is read already; passed over"),
     "identical_file": Anomaly(
         "warning",

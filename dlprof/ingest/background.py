@@ -1,4 +1,4 @@
-"""One thread beside the reader's, for work that does not need Python's lock: decompressing, files, Parquet."""
+"""Threads beside the reader's, for work that does not need Python's lock: decompressing, files, Parquet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,8 @@ T = TypeVar("T")
 
 
 class Background:
-    """`with Background() as background:` calls are run in order by one thread; an error comes out of the next call.
+    """`with Background() as background:` calls are run in order by one thread; an error comes out of the next call. What is
+    fetched ahead has a thread of its own, so that no call keeps it waiting.
 
     On a single core, or without `overlap`, calls are run at once.
     """
@@ -24,17 +25,19 @@ class Background:
     def __init__(self, *, overlap: bool = True) -> None:
         overlap &= len(os.sched_getaffinity(0)) > 1
         self._pool = ThreadPoolExecutor(1, "dlprof-ingest") if overlap else None
+        self._fetching = ThreadPoolExecutor(1, "dlprof-ahead") if overlap else None
         self._waiting: deque[Future[Any]] = deque()
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, tb: TracebackType | None) -> None:
-        if self._pool is None:
+        if self._pool is None or self._fetching is None:
             return
         if kind is None:
             self.drain()
-        self._pool.shutdown(wait=True, cancel_futures=True)
+        for pool in (self._fetching, self._pool):
+            pool.shutdown(wait=True, cancel_futures=True)
 
     def call(self, function: Callable[..., object], *arguments: object) -> None:
         """Runs a function later; waits where DEPTH calls wait already."""
@@ -57,12 +60,12 @@ class Background:
 
     def ahead(self, items: Iterator[T]) -> Iterator[T]:
         """The items, each one fetched while the one before it is used."""
-        if self._pool is None:
+        if self._fetching is None:
             yield from items
             return
-        coming = self._pool.submit(_next, items)
+        coming = self._fetching.submit(_next, items)
         while found := coming.result():
-            coming = self._pool.submit(_next, items)
+            coming = self._fetching.submit(_next, items)
             yield found[0]
 
 

@@ -6,44 +6,18 @@ import hashlib
 import os
 import re
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from stat import S_ISREG
 from typing import Final
 
 from dlprof.errors import TraceError
+from dlprof.ingest import other_files
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.dialects.registry import kind_of
 from dlprof.ingest.source import Source
 from dlprof.names import as_text
-
-_SIDE_FILES: Final = (
-    ".csv",
-    ".txt",
-    ".md",
-    ".log",
-    ".sha256",
-    ".py",
-    ".html",
-    ".nvvp",
-    ".parquet",
-    ".profile-empty",
-    ".memory_profile.json.gz",
-    ".hlo_proto.pb",
-    ".op_stats.pb",
-    ".op_stats_v2.pb",
-    ".cached",
-    ".dcn_collective_stats.pb",
-)
-"""Endings of files that lie beside traces and never are one."""
-_TOOL_FILES: Final = (
-    "input_pipeline.pb",
-    "overview_page.pb",
-    "tensorflow_stats.pb",
-    "kernel_stats.pb",
-    "memory_profile.pb",
-)
 
 _TRACE_NAMES: Final = (".xplane.pb", ".trace.json.gz", ".trace.json")
 """What the profilers of TensorFlow and JAX call a host's trace, behind its name."""
@@ -63,13 +37,48 @@ class Found:
     empty: files called as traces are, without a byte in them, compressed or not
     beside: traces that belong to no profile run, where one is read
     refused: other files called as traces are that none is in → why
+    others: all other files, but those of older runs → what they are
+    made: traces made of an XPlane beside them, which is read instead → its name
     """
 
+    folder: Path
     traces: list[Path]
     older_runs: list[Path]
     empty: list[Path]
     beside: list[Path]
     refused: dict[Path, str]
+    others: dict[Path, str]
+    made: dict[Path, str]
+
+    def passed_over(self, source: Callable[[Path], str]) -> dict[str, str]:
+        """What is not read, in words, by what it is. source: what a file is called."""
+
+        def called(path: Path) -> str:
+            return other_files.plain(source(path))
+
+        said: dict[str, str] = {}
+        if self.older_runs:
+            newest, *older = _run_names([self.traces[0].parent, *self.older_runs], self.folder)
+            said["older profile runs"] = (
+                f"{newest} is read; passed over: {other_files.listed(older)} (name one to read it)"
+            )
+        if self.empty:
+            said["empty files"] = f"{other_files.listed(map(called, self.empty))}: what these hosts did is missing"
+        if self.refused:
+            said["refused files"] = other_files.listed(
+                (f"{called(path)}: passed over, for {why}" for path, why in self.refused.items()), "; "
+            )
+        if self.others:
+            said["files that are no traces"] = other_files.words(
+                {called(path): what for path, what in self.others.items()}
+            )
+        if self.made:
+            pairs = (f"{called(path)} was made of {other_files.plain(name)}" for path, name in self.made.items())
+            said["made of others"] = f"{other_files.listed(pairs, '; ')}, which is read"
+        if self.beside:
+            names = other_files.listed(map(called, self.beside))
+            said["files beside the profile run"] = f"{names}: passed over (name one to read it)"
+        return said
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,23 +103,30 @@ def traces_below(folder: Path) -> Found:
     Where one run holds both an XPlane and the trace.json made from it, the XPlane counts: it has everything the other has.
     Raises `TraceError` where the folder holds no trace.
     """
-    candidates = [path for path in sorted(folder.rglob("*")) if path.is_file() and _possible(path)]
+    there = {path: other_files.no_file(path) for path in sorted(folder.rglob("*"))}
+    files = [path for path, what in there.items() if what is None and path.is_file()]
+    named = {path: other_files.by_name(path.name) for path in files}
+    candidates = [path for path, what in named.items() if what is None]
     runs = {path.parent for path in candidates if _of_a_run(path)}
     profiles = sorted(runs, key=lambda run: (run.name, str(run)))
-    beside: list[Path] = []
-    if profiles:
-        beside = [path for path in candidates if path.parent not in runs and _refusal(path) is None]
-        candidates = [path for path in candidates if path.parent == profiles[-1]]
-    told = {path: _refusal(path) for path in candidates}
-    found = [path for path, why in told.items() if why is None]
+    older = set(profiles[:-1])
+    told = {path: _refusal(path) for path in candidates if path.parent not in older}
+    beside = [path for path, why in told.items() if why is None and profiles and path.parent != profiles[-1]]
+    found = [path for path, why in told.items() if why is None and path not in set(beside)]
     planes = {path.name.removesuffix(".xplane.pb") for path in found if path.name.endswith(".xplane.pb")}
-    kept = [path for path in found if path.name.split(".trace.json")[0] not in planes]
+    made = {path: f"{name}.xplane.pb" for path in found if (name := path.name.split(".trace.json")[0]) in planes}
+    kept = [path for path in found if path not in made or path.name.endswith(".xplane.pb")]
     missed = {path: why for path, why in told.items() if why is not None and path.name.endswith(_CALLED_TRACES)}
     empty = [path for path, why in missed.items() if not why]
     refused = {path: why for path, why in missed.items() if why}
     if not kept:
         raise _nothing(folder, empty, refused, profiles[:-1])
-    return Found(kept, profiles[:-1], empty, beside, refused)
+    others = {path: what for path, what in {**there, **named}.items() if what is not None and path.parent not in older}
+    others |= {
+        path: other_files.by_content(path) for path, why in told.items() if why is not None and path not in missed
+    }
+    made = {path: what for path, what in made.items() if path not in kept}
+    return Found(folder, kept, profiles[:-1], empty, beside, refused, dict(sorted(others.items())), made)
 
 
 def _of_a_run(path: Path) -> bool:
@@ -184,17 +200,19 @@ def _nothing(folder: Path, empty: list[Path], refused: dict[Path, str], older_ru
     return TraceError(f"{folder}: no trace in this folder but empty files: {names}", hint=instead)
 
 
+def _run_names(folders: list[Path], below: Path) -> list[str]:
+    """What profile runs are called: by their folders, by whole paths where two have one name (`train/…` and `eval/…`)."""
+    names = [folder.name for folder in folders]
+    apart = len(set(names)) == len(names)
+    return [other_files.plain(as_text(folder.name if apart else folder.relative_to(below))) for folder in folders]
+
+
 def host_of(path: Path) -> str | None:
     """The machine that a profile of several is named after, `HOST.xplane.pb` or `HOST.trace.json.gz`; None for other names."""
     for ending in _TRACE_NAMES:
         if path.name.endswith(ending):
             return path.name.removesuffix(ending) or None
     return None
-
-
-def _possible(path: Path) -> bool:
-    hidden = path.name.startswith(".") or path.name.startswith("events.out.tfevents")
-    return not hidden and not path.name.endswith(_SIDE_FILES) and not path.name.endswith(_TOOL_FILES)
 
 
 def _refusal(path: Path) -> str | None:

@@ -5,7 +5,7 @@ What a format is (`Format`), what its reader is given (`Context`), and what a re
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
 
@@ -41,6 +41,7 @@ class Context:
     run_launches: track and time of the launch of each, two rows, NO_INT of one that is not known
     completeness: name → statement (caps hit, drops the profiler reported)
     facts: anything else for the manifest
+    columns: those of schema.EVENTS that are asked for; None: all. A reader may leave out what no other column takes (`wants`)
     """
 
     label: str
@@ -59,6 +60,11 @@ class Context:
     run_launches: Int64 | None = None
     completeness: dict[str, str] = field(default_factory=dict)
     facts: dict[str, object] = field(default_factory=dict)
+    columns: Collection[str] | None = None
+
+    def wants(self, column: str) -> bool:
+        """Whether a column of schema.EVENTS is asked for."""
+        return self.columns is None or column in self.columns
 
     def pool(self, column: str) -> Pool:
         """The pool of a text column (batch.POOLED)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field
 from itertools import count
@@ -17,7 +17,7 @@ from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.background import Background
 from dlprof.ingest.batch import Pools
 from dlprof.ingest.dialects.registry import kind_of, reader_for
-from dlprof.ingest.finish.finisher import Finisher, Place
+from dlprof.ingest.finish.finisher import Ahead, Finisher, Place
 from dlprof.ingest.finish.ranks import natural
 from dlprof.ingest.heap import kept_warm
 from dlprof.ingest.reader import Context, Damaged, Reader
@@ -63,10 +63,11 @@ class _Read:
 
 @dataclass(slots=True)
 class _Run:
-    """What the files of a run share. producers: those whose operators are known."""
+    """What the files of a run share. producers: those whose operators are known. columns: those asked for, None for all."""
 
     repair: bool
     producers: tuple[str, ...] = ()
+    columns: Collection[str] | None = None
     anomalies: Anomalies = field(default_factory=Anomalies)
     pools: Pools = field(default_factory=Pools)
     reads: list[_Read] = field(default_factory=list)
@@ -80,23 +81,27 @@ def read(
     vocabularies: Mapping[str, Vocabulary],
     sink: Callable[[pa.RecordBatch], None],
     repair: bool = False,
+    columns: Collection[str] | None = None,
+    ahead: Callable[[Ahead], None] | None = None,
 ) -> TraceInfo:
     """Reads trace files, or directories of them (a TensorBoard logdir, a folder of ranks), as one run.
 
     root: sources are stored relative to it. vocabularies: producer → raw operator names. sink: gets schema.EVENTS batches,
-    ordered by track and start. Raises `TraceError` for what cannot be read; with repair keeps all before the damage.
+    ordered by track and start; with `columns` those alone, in the order of the schema, and no time goes into the
+    others. ahead: told what is known of the events before the sink gets the first. Raises `TraceError` for what cannot be read;
+    with repair keeps all before the damage.
     """
     root = Path(root)
-    run = _Run(repair, tuple(vocabularies))
+    run = _Run(repair, tuple(vocabularies), columns)
     background = Background()
     # Left in this order: nothing may still write to the finisher's file when it is closed.
-    with closing(Finisher(run.pools, run.anomalies, background)) as finisher, background, kept_warm():
+    with closing(Finisher(run.pools, run.anomalies, background, columns)) as finisher, background, kept_warm():
         for path in _find(run, paths, root):
             _read_file(run, path, root, finisher)
         _name_hosts(run.reads)
         origin, shifts = _origins(run.reads, finisher.first_start, finisher.last_start)
         _tell_apart(run)
-        events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink, _places(run.reads))
+        events = finisher.finish(_resolver(run.reads, vocabularies), shifts, sink, _places(run.reads), ahead)
         for read in run.reads:
             read.context.completeness.update(finisher.statements.get(read.context.source, {}))
     return _info(run, origin, events)
@@ -115,37 +120,30 @@ def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
         found.extend(below.traces)
         run.anomalies.count("older_run", len(below.older_runs))
         run.anomalies.count("empty_file", len(below.empty))
-        if below.older_runs:
-            newest, *older = _run_names([below.traces[0].parent, *below.older_runs], path)
-            run.passed_over["older profile runs"] = (
-                f"{newest} is read; passed over: {', '.join(older)} (name one to read it)"
-            )
-        if below.empty:
-            names = ", ".join(_source(each, root) for each in below.empty)
-            run.passed_over["empty files"] = f"{names}: what these hosts did is missing"
         run.anomalies.count("refused_file", len(below.refused))
-        if below.refused:
-            run.passed_over["files that are no traces"] = "; ".join(
-                f"{_source(each, root)}: passed over, for {why}" for each, why in below.refused.items()
-            )
-        if below.beside:
-            names = ", ".join(_source(each, root) for each in below.beside)
-            run.passed_over["files beside the profile run"] = f"{names}: passed over (name one to read it)"
+        run.anomalies.count("other_file", len(below.others))
+        run.anomalies.count("derived_file", len(below.made))
+        for name, said in below.passed_over(lambda each: _source(each, root)).items():
+            run.passed_over[name] = f"{run.passed_over[name]}; {said}" if name in run.passed_over else said
     return _apart(run, found, root)
 
 
 def _apart(run: _Run, found: Sequence[Path], root: Path) -> list[Path]:
     """Each file once. Notes copies, and what may be two runs of one host."""
     from dlprof.ingest.directories import copies, host_of
+    from dlprof.ingest.other_files import listed, plain
+
+    def called(path: Path) -> str:
+        return plain(_source(path, root))
 
     told = copies(found)
     run.anomalies.count("copied_file", len(told.same))
     run.anomalies.count("identical_file", len(told.alike))
     if told.same:
-        pairs = "; ".join(f"{_source(path, root)} is {_source(first, root)}" for path, first in told.same.items())
+        pairs = listed((f"{called(path)} is {called(first)}" for path, first in told.same.items()), "; ")
         run.passed_over["copies"] = f"{pairs}: read once"
     if told.alike:
-        pairs = "; ".join(f"{_source(path, root)} as {_source(first, root)}" for path, first in told.alike.items())
+        pairs = listed((f"{called(path)} as {called(first)}" for path, first in told.alike.items()), "; ")
         run.passed_over["files of the same bytes"] = (
             f"{pairs}: each is read, since its name is another host's or rank's"
         )
@@ -154,17 +152,11 @@ def _apart(run: _Run, found: Sequence[Path], root: Path) -> list[Path]:
     twice = [path for path in planes if hosts[host_of(path)] > 1]
     run.anomalies.count("repeated_host", len(twice))
     if twice:
-        names = ", ".join(_source(path, root) for path in twice)
+        names = listed(map(called, twice))
         run.passed_over["one host's name"] = (
             f"{names}: read together; if they are runs of one program, name one of them"
         )
     return told.distinct
-
-
-def _run_names(folders: list[Path], below: Path) -> list[str]:
-    """What profile runs are called: by their folders, by whole paths where two have one name (`train/…` and `eval/…`)."""
-    names = [folder.name for folder in folders]
-    return names if len(set(names)) == len(names) else [str(folder.relative_to(below)) for folder in folders]
 
 
 def _source(path: Path, root: Path) -> str:
@@ -187,7 +179,14 @@ def _read_file(run: _Run, path: Path, root: Path, finisher: Finisher) -> None:
     kind = kind_of(source)
     reader = reader_for(kind)
     context = Context(
-        as_text(path), name, run.pools, run.anomalies, run.repair, reader.producer, producers=run.producers
+        as_text(path),
+        name,
+        run.pools,
+        run.anomalies,
+        run.repair,
+        reader.producer,
+        producers=run.producers,
+        columns=run.columns,
     )
     run.reads.append(_Read(kind, reader, context))
     events, unread = 0, run.anomalies.counts.get("unread_phase", 0)
@@ -300,14 +299,22 @@ def _resolver(reads: list[_Read], vocabularies: Mapping[str, Vocabulary]) -> Cal
     return resolve
 
 
+def _kinds(reads: Sequence[_Read]) -> str:
+    """What each file is: `a.json: kineto (pytorch); b.xplane.pb: xplane (jax)`; of many of a kind the first."""
+    from dlprof.ingest.other_files import listed, plain
+
+    files: dict[str, list[str]] = {}
+    for read in reads:
+        files.setdefault(f"{read.kind} ({read.context.producer})", []).append(plain(read.context.source))
+    return "; ".join(f"{listed(names)}: {kind}" for kind, names in files.items())
+
+
 def _info(run: _Run, origin: int | None, events: int) -> TraceInfo:
     producers = list(dict.fromkeys(read.context.producer for read in run.reads))
     completeness: dict[str, str] = dict(run.passed_over)
     facts: dict[str, object] = {}
     if len({(read.kind, read.context.producer) for read in run.reads}) > 1:
-        completeness["files of several kinds"] = "; ".join(
-            f"{read.context.source}: {read.kind} ({read.context.producer})" for read in run.reads
-        )
+        completeness["files of several kinds"] = _kinds(run.reads)
     for read in run.reads:
         prefix = "" if len(run.reads) == 1 else f"{read.context.source}: "
         completeness.update({prefix + name: text for name, text in read.context.completeness.items()})

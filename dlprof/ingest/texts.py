@@ -13,6 +13,7 @@ import numpy.typing as npt
 import pyarrow as pa
 
 from dlprof.ingest.batch import Arrow, Int64, arrow
+from dlprof.native import library
 
 NULL: Final = -1
 """Length of a text that is missing."""
@@ -48,7 +49,47 @@ class Packed:
         return strings(self.lengths, np.frombuffer(self.data, dtype=np.uint8))
 
 
-Texts = Sequence[str | None] | RawTexts | Packed | Arrow
+@dataclass(frozen=True, slots=True)
+class Places:
+    """Texts anywhere in `data`: first byte of each, and its length, NULL where a row has none."""
+
+    places: Int64
+    lengths: Lengths
+    data: npt.NDArray[np.uint8]
+
+    def __len__(self) -> int:
+        return len(self.lengths)
+
+    def packed(self, order: Int64 | None = None) -> Packed:
+        """The same in the given order, one behind the other."""
+        functions = library.found().functions
+        if functions is None:
+            return self._in_python(order)
+        places, lengths = (self.places, self.lengths) if order is None else (self.places[order], self.lengths[order])
+        places, lengths = np.ascontiguousarray(places), np.ascontiguousarray(lengths)
+        target = np.empty(int(np.maximum(lengths, 0).sum(dtype=np.int64)), dtype=np.uint8)
+        arrays = (self.data, places, lengths, target)
+        data, at, sizes, into = (int(array.__array_interface__["data"][0]) for array in arrays)
+        if functions.dlprof_gather(data, len(self.data), at, sizes, len(lengths), into, len(target)):
+            raise IndexError("a text that lies outside of its data")
+        return Packed(lengths, target.data)
+
+    def _in_python(self, order: Int64 | None) -> Packed:
+        """Without the compiled part, which alone finds texts anywhere else, they lie in the order of the rows."""
+        if order is None:
+            return Packed(self.lengths, self.data.data)
+        array = strings(self.lengths, self.data).cast(pa.large_string()).take(arrow(order))
+        data = array.buffers()[2]
+        return Packed(self.lengths[order], _EMPTY if data is None else memoryview(data))
+
+
+Texts = Sequence[str | None] | RawTexts | Packed | Places | Arrow
+
+
+def one_behind_other(lengths: Lengths, data: npt.NDArray[np.uint8]) -> Places:
+    """Texts that lie in the order of the rows."""
+    sizes = np.maximum(lengths, 0)
+    return Places(np.cumsum(sizes, dtype=np.int64) - sizes, lengths, data)
 
 
 def gathered(texts: Texts | None, order: Int64 | None) -> tuple[Lengths | None, memoryview]:
@@ -57,10 +98,12 @@ def gathered(texts: Texts | None, order: Int64 | None) -> tuple[Lengths | None, 
         return None, _EMPTY
     if isinstance(texts, RawTexts):
         return _of_raw(texts, order)
+    if isinstance(texts, Packed) and order is not None:
+        texts = one_behind_other(texts.lengths, np.frombuffer(texts.data, dtype=np.uint8))
+    if isinstance(texts, Places):
+        texts = texts.packed(order)
     if isinstance(texts, Packed):
-        if order is None:
-            return texts.lengths, texts.data
-        texts = texts.array()
+        return texts.lengths, texts.data
     array = _large(texts)
     if array.null_count == len(array):
         return None, _EMPTY

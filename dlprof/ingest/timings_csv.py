@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import csv
+import io
+import itertools
 import math
 import re
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -14,12 +17,17 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.errors import TraceError, UsageError
+from dlprof.files import check_regular
 from dlprof.names import SIDES, Item
 
 Unit = Literal["s", "ms", "us", "ns"]
 UNITS: Final[Mapping[str, int]] = {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}
 
 _NOT_WORD: Final = re.compile(r"\W+")
+_NAMED: Final = 40
+"""Columns that an error names at most."""
+_LONGEST_NS: Final = 2**62
+"""With it sums of two times are still numbers of the table."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,16 +68,17 @@ class _Series:
 
 def read(path: Path, layout: Layout) -> Read:
     """The table at `path`. Raises `TraceError` naming row and column of a bad cell, `UsageError` for a column that it lacks."""
+    check_regular(path, TraceError)
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
         raise TraceError(f"{path}: cannot be read: {error.strerror}") from None
     except UnicodeDecodeError as error:
         raise TraceError(f"{path}: byte {error.start}: not UTF-8", hint="save the table as UTF-8") from None
-    lines = text.splitlines()
-    if not lines or not lines[0].strip():
+    first = re.split(r"[\r\n]", text, maxsplit=1)[0]
+    if not first.strip():
         raise TraceError(f"{path}: the first row must name the columns")
-    reader = csv.reader(lines, delimiter=max(",;\t", key=lines[0].count))
+    reader = _cells(path, csv.reader(io.StringIO(text, newline=""), delimiter=max(",;\t", key=first.count)))
     header = [name.strip() for name in next(reader)]
     used = _check_columns(path, header, layout)
     found: dict[str, dict[str, _Series]] = {}
@@ -88,15 +97,30 @@ def read(path: Path, layout: Layout) -> Read:
 
 
 def _check_columns(path: Path, header: Sequence[str], layout: Layout) -> set[str]:
-    twice = sorted({name for name in header if header.count(name) > 1})
+    twice = [name for name, times in Counter(header).items() if times > 1]
     if twice:
-        raise TraceError(f"{path}: row 1: column {twice[0]!r} is there twice")
+        raise TraceError(f"{path}: row 1: column {min(twice)!r} is there twice")
     values = layout.sides if layout.side_column is None else (layout.side_column, layout.value_column or "")
     wanted = [*values, *layout.groups, *([layout.trial_column] if layout.trial_column else [])]
     for name in wanted:
         if name not in header:
-            raise UsageError(f"{path}: no column {name!r}", hint=f"its columns are: {', '.join(header)}")
+            more = f" and {len(header) - _NAMED} more" if len(header) > _NAMED else ""
+            raise UsageError(f"{path}: no column {name!r}", hint=f"its columns are: {', '.join(header[:_NAMED])}{more}")
     return set(wanted)
+
+
+def _cells(path: Path, rows: Iterator[list[str]]) -> Iterator[list[str]]:
+    """The rows of a CSV reader, whose errors name the row."""
+    for number in itertools.count(1):
+        try:
+            cells = next(rows)
+        except StopIteration:
+            return
+        except csv.Error as error:
+            raise TraceError(
+                f"{path}: row {number}: no CSV: {error}", hint="is a quotation mark missing, or is this no table?"
+            ) from None
+        yield cells
 
 
 def _rows(path: Path, reader: Iterator[list[str]], header: Sequence[str]) -> Iterator[tuple[int, dict[str, str]]]:
@@ -147,6 +171,8 @@ def _ns(path: Path, line: int, column: str, cell: str, unit: Unit) -> int:
         what = "is empty" if not cell else f"holds {cell!r}"
         hint = "write decimals with a point" if "," in cell else "remove the row, if nothing was measured there"
         raise TraceError(f"{path}: row {line}, column {column}: {what}, not a time in {unit}", hint=hint)
+    if value > _LONGEST_NS / UNITS[unit]:
+        raise TraceError(f"{path}: row {line}, column {column}: {cell} {unit} is no time", hint="is --unit right?")
     ns = round(value * UNITS[unit])
     if ns < 1:
         raise TraceError(

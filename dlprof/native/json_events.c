@@ -11,20 +11,8 @@
    byte is read behind a comparison with the end of the text. Strings are only told apart here, by their bytes; the caller
    decodes each distinct one once. Plain C11, no headers but the standard ones, no state between calls. */
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <string.h>
+#include "native.h"
 
-#if defined(_WIN32)
-#define EXPORT __declspec(dllexport)
-#else
-#define EXPORT __attribute__((visibility("default")))
-#endif
-
-/* Changes with the meaning of anything that Python passes or reads: dlprof/native/library.py has the same number. */
-#define INTERFACE 1
-
-#define NOT_PLAIN (-1)
 #define NO_INT INT64_MIN
 #define NO_ID (-1)
 #define DEEPEST 60
@@ -129,22 +117,52 @@ static const uint8_t *escape(const uint8_t *p, const uint8_t *end) {
     return code >= 0xD800 && code <= 0xDFFF ? NULL : p + 6;
 }
 
-/* Whether one of eight bytes is a quote, a backslash or a control character. */
-static inline bool ends_run(uint64_t word) {
-    const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
-    uint64_t quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
-    return (((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & highs;
+/* How many bytes from p on are neither quote, backslash nor control character, within the next RUN bytes: the first one that ends
+   a run of text, RUN where none does. SSE2 and NEON are part of every x86-64 and AArch64 processor, so nothing is to be asked
+   when the program runs; elsewhere eight bytes are looked at as one number. `-DDLPROF_SCALAR` builds that everywhere. */
+#if defined(__SSE2__) && !defined(DLPROF_SCALAR)
+#include <emmintrin.h>
+#define RUN 16
+static inline int run_of_text(const uint8_t *p) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    const __m128i quote = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('"')), slash = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\\'));
+    const __m128i control = _mm_cmpeq_epi8(_mm_min_epu8(bytes, _mm_set1_epi8(0x1f)), bytes);
+    const unsigned ends = (unsigned)_mm_movemask_epi8(_mm_or_si128(control, _mm_or_si128(quote, slash)));
+    return ends ? __builtin_ctz(ends) : RUN;
 }
+#elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(DLPROF_SCALAR)
+#include <arm_neon.h>
+#define RUN 16
+static inline int run_of_text(const uint8_t *p) {
+    const uint8x16_t bytes = vld1q_u8(p);
+    const uint8x16_t ends = vorrq_u8(vcltq_u8(bytes, vdupq_n_u8(0x20)),
+                                     vorrq_u8(vceqq_u8(bytes, vdupq_n_u8('"')), vceqq_u8(bytes, vdupq_n_u8('\\'))));
+    /* four bits of each byte, the first byte's lowest */
+    const uint64_t nibbles = vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(ends), 4)), 0);
+    return nibbles ? __builtin_ctzll(nibbles) / 4 : RUN;
+}
+#else
+#define RUN 8
+static inline int run_of_text(const uint8_t *p) {
+    const uint64_t ones = 0x0101010101010101ULL, highs = 0x8080808080808080ULL;
+    uint64_t word, quote, slash;
+    memcpy(&word, p, 8);
+    quote = word ^ (ones * '"'), slash = word ^ (ones * '\\');
+    if (!((((word - ones * 0x20) & ~word) | ((quote - ones) & ~quote) | ((slash - ones) & ~slash)) & highs)) return RUN;
+    int count = 0;
+    while (p[count] != '"' && p[count] != '\\' && p[count] >= 0x20) count++;
+    return count;
+}
+#endif
 
 /* The closing quote of the string whose first byte behind the opening quote is p; NULL where it is not valid. `escaped` is
    set where it holds an escape. */
 static inline const uint8_t *string_end(const uint8_t *p, const uint8_t *end, bool *escaped) {
     for (;;) {
-        while (end - p >= 8) {
-            uint64_t word;
-            memcpy(&word, p, 8);
-            if (ends_run(word)) break;
-            p += 8;
+        while (end - p >= RUN) {
+            int text = run_of_text(p);
+            p += text;
+            if (text < RUN) break;
         }
         while (p < end && *p != '"' && *p != '\\' && *p >= 0x20) p++;
         if (p >= end || *p < 0x20) return NULL;
@@ -582,14 +600,19 @@ EXPORT int32_t dlprof_read_events(struct block *block) {
     return 0;
 }
 
-/* Copies pieces of a text one behind the other: `places` has the first byte of each of `count`, `sizes` its size, of which one
-   below 1 is no piece. The caller made `target` as large as their sum. */
-EXPORT void dlprof_gather(const uint8_t *text, const int64_t *places, const int64_t *sizes, int64_t count, uint8_t *target) {
+/* Copies pieces of a text of `size` bytes one behind the other: `places` has the first byte of each of `count`, `lengths` its length,
+   of which one below 1 is no piece. 0, or NOT_PLAIN where a piece is not within the text, or `room` bytes do not hold them. */
+EXPORT int32_t dlprof_gather(
+    const uint8_t *text, int64_t size, const int64_t *places, const int32_t *lengths, int64_t count, uint8_t *target, int64_t room) {
     for (int64_t piece = 0; piece < count; piece++) {
-        if (sizes[piece] < 1) continue;
-        memcpy(target, text + places[piece], (size_t)sizes[piece]);
-        target += sizes[piece];
+        int64_t at = places[piece], length = lengths[piece];
+        if (length < 1) continue;
+        if (at < 0 || at > size || length > size - at || length > room) return NOT_PLAIN;
+        memcpy(target, text + at, (size_t)length);
+        target += length;
+        room -= length;
     }
+    return 0;
 }
 
 /* What this library and its caller must agree on. */

@@ -1,7 +1,7 @@
 """Which reader reads traces: the compiled one where it was built, the one in Python everywhere; `DLPROF_READER` chooses.
 
-Both give the same events. The library is one file without dependencies beside this module, made by `hatch_build.py` when dlprof
-is installed; ctypes loads it and lets go of Python's lock while it works.
+Both give the same events. The library is one file without dependencies beside this module, made of the sources there by
+`hatch_build.py` when dlprof is installed; ctypes loads it and lets go of Python's lock while it works.
 """
 
 from __future__ import annotations
@@ -11,16 +11,30 @@ import os
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from dlprof.errors import UsageError
 
 VARIABLE: Final = "DLPROF_READER"
 CHOICES: Final = ("native", "python")
-FILE: Final = "_json_events.so"
+FILE: Final = "_readers.so"
 """Its name on every system: ctypes asks for a path, not for an ending."""
-INTERFACE: Final = 1
-"""What json_events.c says too; another number is a library of another version of the sources."""
+INTERFACE: Final = 4
+"""What native.h says too; another number is a library of another version of the sources."""
+_NUMBER, _PLACE = ctypes.c_int64, ctypes.c_void_p
+_FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
+    "dlprof_read_events": (ctypes.c_int32, _PLACE),
+    "dlprof_gather": (ctypes.c_int32, _PLACE, _NUMBER, _PLACE, _PLACE, _NUMBER, _PLACE, _NUMBER),
+    "dlprof_read_xevents": (ctypes.c_int32, _PLACE),
+    "dlprof_event_starts": (_NUMBER, _PLACE, _NUMBER, _NUMBER, _PLACE, _NUMBER, _PLACE),
+    "dlprof_read_lines": (ctypes.c_int32, _PLACE),
+    "dlprof_render_stats": (ctypes.c_int32, _PLACE),
+    "dlprof_parents": (None, _NUMBER, *[_PLACE] * 4),
+    "dlprof_child_time": (None, _NUMBER, *[_PLACE] * 3),
+    "dlprof_nearest": (None, _NUMBER, *[_PLACE] * 3),
+    "dlprof_leaves": (_NUMBER, _NUMBER, *[_PLACE] * 7),
+}
+"""Its functions: what each answers, and its arguments."""
 REBUILD: Final = "install dlprof again where a C compiler (cc, gcc or clang) is on PATH"
 
 
@@ -53,16 +67,11 @@ def load(path: Path) -> Found:
         return Found(None, f"{path} cannot be loaded: {error}")
     if interface != INTERFACE:
         return Found(None, f"{path} was built from other sources (interface {interface}, not {INTERFACE})")
-    functions.dlprof_read_events.argtypes = [ctypes.c_void_p]
-    functions.dlprof_read_events.restype = ctypes.c_int32
-    functions.dlprof_gather.argtypes = [
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-        ctypes.c_void_p,
-        ctypes.c_int64,
-        ctypes.c_void_p,
-    ]
-    functions.dlprof_gather.restype = None
+    for name, (answer, *arguments) in _FUNCTIONS.items():
+        function = getattr(functions, name, None)
+        if function is None:
+            return Found(None, f"{path} was built from other sources (it has no {name})")
+        function.restype, function.argtypes = answer, arguments
     return Found(functions, "")
 
 

@@ -86,8 +86,7 @@ class Capture:
         """The event table (schema.EVENTS, or the named columns of it); metadata holds origin_ns. Columns that a table of
         an older schema lacks are null."""
         table = self._table(EVENTS_FILE, schema.EVENTS, columns)
-        origin = self.manifest.trace.origin_ns if self.manifest.trace else None
-        return table.replace_schema_metadata({"origin_ns": "" if origin is None else str(origin)})
+        return self._with_origin(table)
 
     def timings(self) -> pa.Table:
         """The timing table (schema.TIMINGS). Raises `StoreError` where the directory has none."""
@@ -119,6 +118,10 @@ class Capture:
         except FileNotFoundError:
             raise StoreError(f"{self.path}: holds no ranking", hint="was the run interrupted?") from None
 
+    def _with_origin(self, events: pa.Table) -> pa.Table:
+        origin = self.manifest.trace.origin_ns if self.manifest.trace else None
+        return events.replace_schema_metadata({"origin_ns": "" if origin is None else str(origin)})
+
     def _table(self, name: str, declared: pa.Schema, columns: Sequence[str] | None) -> pa.Table:
         older = self.manifest.schema_version < schema.SCHEMA_VERSION
         sides = self.manifest.sides if self.manifest.kind == "ranking" else SIDES
@@ -128,6 +131,24 @@ class Capture:
             raise StoreError(
                 f"{self.path}: has no {name}", hint="was the run interrupted before it was written?"
             ) from None
+
+
+class Unstored(Capture):
+    """A trace that was read and not stored: the columns of its events that were asked for are in memory, nothing is on disk.
+
+    path: the trace; events: those columns of schema.EVENTS
+    """
+
+    def __init__(self, path: Path, manifest: Manifest[Options], events: pa.Table) -> None:
+        super().__init__(path, manifest)
+        self._events = events
+
+    def events(self, columns: Sequence[str] | None = None) -> pa.Table:
+        """The events, or the named columns of them; metadata holds origin_ns. Raises `KeyError` for one not read."""
+        there = self._events.column_names
+        if missing := set(columns or ()).difference(there):
+            raise KeyError(f"{self.path}: read without {', '.join(sorted(missing))}")
+        return self._with_origin(self._events.select([one for one in there if columns is None or one in columns]))
 
 
 def traced_folders(path: Path) -> list[Path]:

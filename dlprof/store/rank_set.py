@@ -21,7 +21,6 @@ from typing import Annotated, Any, Final
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dlprof import schema, temporary
 from dlprof.errors import StoreError
@@ -42,8 +41,8 @@ PART: Final = "part.parquet"
 PART_EVENTS: Final = pa.schema([field for field in schema.EVENTS if field.name != "rank"])
 """Columns of a part: a column that the folder tells too would be there twice, in two types, and Arrow reads no such data set."""
 
-_FOLDER: Final = "_dlprof"
-_INDEX: Final = "dataset.json"
+SUMMARIES: Final = "_dlprof"
+INDEX: Final = "dataset.json"
 _FACTS: Final = "_facts.json"
 _PLAIN: Final = re.compile(r"[^A-Za-z0-9._-]+")
 _LONGEST_RUN: Final = 200
@@ -67,6 +66,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     world, groups: ranks of the job and members of its process groups, where the trace tells
     source, bytes, sha256: of the trace file, relative to the folder that was imported
     outside: collectives that began in no step, which no summary has
+    marked: whether the trace marks steps; if not, its summaries have all of it as one
     """
 
     run: _Run
@@ -83,6 +83,7 @@ class Part(msgspec.Struct, frozen=True, kw_only=True):
     groups: dict[str, list[int]] = {}
     origin_ns: int | None = None
     outside: _Count = 0
+    marked: bool = True
     anomalies: dict[str, int] = {}
     completeness: dict[str, Any] = {}
     dlprof_version: str = ""
@@ -122,7 +123,7 @@ def plain_run(text: str) -> str:
 
 def is_rank_set(path: Path) -> bool:
     """Whether a folder is a data set of ranks, whole or under way."""
-    return (path / _FOLDER / _INDEX).is_file()
+    return (path / SUMMARIES / INDEX).is_file()
 
 
 class RankSet:
@@ -149,13 +150,15 @@ class RankSet:
         """
         check_name(self.path)
         new = not self.path.exists()
+        if new and self.path.is_symlink():
+            raise StoreError(f"{self.path}: a link to what is not there", hint="remove it, or choose another -o")
         if not new and not is_rank_set(self.path):
             raise StoreError(
                 f"{self.path}: exists already, and is no data set of ranks", hint="choose another -o, or remove it"
             )
         self._check_folders()
-        (self.path / _FOLDER).mkdir(parents=True, exist_ok=True)
-        held = temporary.hold(self.path / _FOLDER)
+        (self.path / SUMMARIES).mkdir(parents=True, exist_ok=True)
+        held = temporary.hold(self.path / SUMMARIES)
         if held is None:
             raise StoreError(f"{self.path}: another dlprof is at work on it", hint="wait for it, or stop it")
         try:
@@ -169,7 +172,7 @@ class RankSet:
 
     def _check_folders(self) -> None:
         """That whatever is written below it stays below it: its folders are folders. Raises `StoreError`."""
-        for pattern in (_FOLDER, "run=*", "run=*/rank=*"):
+        for pattern in (SUMMARIES, "run=*", "run=*/rank=*"):
             for inside in self.path.glob(pattern):
                 if inside.is_symlink() or not inside.is_dir():
                     raise StoreError(
@@ -179,13 +182,13 @@ class RankSet:
 
     def _clear(self) -> None:
         """Remove what killed processes left."""
-        for folder in (self.path / _FOLDER, *self.path.glob("run=*")):
+        for folder in (self.path / SUMMARIES, *self.path.glob("run=*")):
             for left in list(temporary.left_beside(folder)):
                 temporary.remove(left)
 
     def index(self) -> Index:
         """dataset.json. Raises `StoreError` where it is damaged or of a newer dlprof."""
-        found = read_as(self.path / _FOLDER / _INDEX, Index)
+        found = read_as(self.path / SUMMARIES / INDEX, Index)
         if found.kind != "ranks" or found.dataset_version > DATASET_VERSION:
             raise StoreError(
                 f"{self.path}: a data set of dlprof {found.dlprof_version}", hint="upgrade dlprof, or import again"
@@ -194,14 +197,14 @@ class RankSet:
         for at, part in enumerate(found.parts):
             if (part.run, part.rank) in seen:
                 raise StoreError(
-                    f"{self.path / _FOLDER / _INDEX}: $.parts[{at}].rank: {part.rank} of run {part.run} is there twice",
+                    f"{self.path / SUMMARIES / INDEX}: $.parts[{at}].rank: {part.rank} of run {part.run} is there twice",
                     hint=DAMAGED,
                 )
             seen.add((part.run, part.rank))
         return found
 
     def write_index(self, index: Index) -> None:
-        with atomic(self.path / _FOLDER / _INDEX) as file:
+        with atomic(self.path / SUMMARIES / INDEX) as file:
             file.write_bytes(msgspec.json.format(msgspec.json.encode(index), indent=2) + b"\n")
 
     def folder(self, run: str, rank: int) -> Path:
@@ -219,6 +222,8 @@ class RankSet:
 
     def is_whole(self, part: Part) -> bool:
         """Whether a part's events and summaries are there, can be read, and are its own."""
+        import pyarrow.parquet as pq  # late: a raw trace is shown without
+
         folder = self.folder(part.run, part.rank)
         try:
             check_regular(folder / PART, StoreError)
@@ -238,8 +243,18 @@ class RankSet:
         _check_ranks(table, {(run, rank)}, file)
         return table
 
+    def events(self, run: str, rank: int) -> pa.Table:
+        """A rank's events (PART_EVENTS). Raises `StoreError`."""
+        file = self.folder(run, rank) / PART
+        try:
+            return read_table(file, PART_EVENTS)
+        except (FileNotFoundError, NotADirectoryError):
+            raise StoreError(f"{file}: missing", hint="run the same dlprof import again") from None
+
     def write_part(self, part: Part, events: Path, tables: Mapping[str, pa.Table]) -> None:
         """Put a rank's events (a finished file, which is moved) and summaries in place of what is there."""
+        import pyarrow.parquet as pq
+
         place = self.folder(part.run, part.rank)
         place.parent.mkdir(parents=True, exist_ok=True)
         whole = temporary.beside(place, "partial")
@@ -262,8 +277,10 @@ class RankSet:
 
     def gather(self, parts: Mapping[tuple[str, int], Part]) -> None:
         """Write the summaries of all ranks, rank by rank, from each rank's own."""
+        import pyarrow.parquet as pq
+
         for name, declared in TABLES.items():
-            target = self.path / _FOLDER / f"{name}.parquet"
+            target = self.path / SUMMARIES / f"{name}.parquet"
             with atomic(target) as file, pq.ParquetWriter(file, declared, compression="zstd") as writer:
                 for run, rank in sorted(parts):
                     table = self._summary(run, rank, name)
@@ -272,7 +289,7 @@ class RankSet:
 
     def table(self, name: str, parts: Sequence[Part]) -> pa.Table:
         """A summary (TABLES) of all ranks, which are those of the parts. Raises `StoreError`."""
-        file = self.path / _FOLDER / f"{name}.parquet"
+        file = self.path / SUMMARIES / f"{name}.parquet"
         try:
             table = read_table(file, TABLES[name])
         except (FileNotFoundError, NotADirectoryError):

@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Final, Self
+from typing import TYPE_CHECKING, Any, Final, Self
 
 import msgspec
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from dlprof import schema, temporary
 from dlprof.errors import StoreError
@@ -28,6 +28,9 @@ from dlprof.store.capture import (
     sha256,
 )
 from dlprof.temporary import atomic
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq  # late elsewhere: a raw trace is shown without
 
 _LOG_FILES: Final = ("request.json", "result.json", "stderr.log")
 
@@ -51,7 +54,8 @@ class CaptureWriter:
     """Writes one directory: `with CaptureWriter(path) as writer: …; writer.commit(manifest)`.
 
     Everything goes to a temporary name in the same parent; `commit` renames it. Leaving the block without commit, or by an
-    exception, removes it, unless `keep_partial` is set: `checkpoint` sets it once there is something finished to go on with.
+    exception, removes it and the folders above that were made for it, unless `keep_partial` is set: `checkpoint` sets it once
+    there is something finished to go on with.
 
     source: what to go on with: `path` itself, whose files are taken over (as hard links where the file system has them)
         until `commit` replaces it; or what a killed process left of it (`taken_up`), which becomes this writer's own.
@@ -64,15 +68,19 @@ class CaptureWriter:
         self.partial = temporary.beside(path, "partial")
         self.keep_partial = False
         self._events: pq.ParquetWriter | None = None
+        self._sealed: dict[str, File] = {}
         self._committed = False
         self._hold: temporary.Hold | None = None
+        self._made: list[Path] = []
 
     def __enter__(self) -> Self:
         check_name(self.path)
         if self.path.exists() and self.source is None:
             raise StoreError(f"{self.path}: exists already", hint="choose another -o, or remove it")
+        above = self.partial.parent
+        self._made = [folder for folder in (above, *above.parents) if not folder.exists()]
         try:
-            self.partial.parent.mkdir(parents=True, exist_ok=True)
+            above.mkdir(parents=True, exist_ok=True)
             if self.source is None:
                 self.partial.mkdir()
             elif self.source == self.path:
@@ -94,6 +102,10 @@ class CaptureWriter:
             shutil.rmtree(self.partial, ignore_errors=True)
         if self._hold is not None:
             self._hold.release()
+        if not self._committed and not self.keep_partial:
+            with contextlib.suppress(OSError):  # not empty: others write there
+                for folder in self._made:
+                    folder.rmdir()
 
     def _copy(self, source: Path) -> None:
         """The manifest last: until it is there the copy counts for nothing."""
@@ -116,6 +128,8 @@ class CaptureWriter:
 
     def sink(self, batch: pa.RecordBatch) -> None:
         """Append finished events (schema.EVENTS) to events.parquet."""
+        import pyarrow.parquet as pq
+
         if self._events is None:
             self._events = pq.ParquetWriter(self.partial / EVENTS_FILE, schema.EVENTS, **PARQUET_OPTIONS)
         self._events.write_batch(batch)
@@ -125,8 +139,14 @@ class CaptureWriter:
             self._events.close()
             self._events = None
 
+    def seal(self, folder: str) -> None:
+        """Take the digests of what lies in a folder and is not changed any more; may run in another thread than the rest."""
+        self._sealed |= dict(_digests(self.partial, self.partial / folder, {}))
+
     def timings(self, table: pa.Table) -> None:
         """Write (or replace) timings.parquet; whole each time, so that an interrupted run keeps the finished trials."""
+        import pyarrow.parquet as pq
+
         file = self.partial / TIMINGS_FILE
         with atomic(file) as beside:
             pq.write_table(table.cast(schema.TIMINGS), beside, compression="zstd")
@@ -163,7 +183,7 @@ class CaptureWriter:
             if (self.partial / name).exists():
                 logs.mkdir(exist_ok=True)
                 (self.partial / name).rename(logs / name)
-        manifest = msgspec.structs.replace(manifest, files=dict(_digests(self.partial)))
+        manifest = msgspec.structs.replace(manifest, files=dict(_digests(self.partial, self.partial, self._sealed)))
         self._write_manifest(manifest)
         try:
             self._rename()
@@ -213,6 +233,8 @@ def _linked(source: str, target: str) -> None:
 
 def write_events(events: pa.Table, path: Path) -> None:
     """An event table as one Parquet file, with its metadata."""
+    import pyarrow.parquet as pq
+
     with atomic(path) as beside:
         pq.write_table(events, beside, compression="zstd")
 
@@ -221,10 +243,12 @@ def _empty_batch() -> pa.RecordBatch:
     return pa.RecordBatch.from_arrays([pa.array([], type=f.type) for f in schema.EVENTS], schema=schema.EVENTS)
 
 
-def _digests(root: Path) -> Iterator[tuple[str, File]]:
-    for file in sorted(root.rglob("*")):
+def _digests(root: Path, folder: Path, known: Mapping[str, File]) -> Iterator[tuple[str, File]]:
+    """Of the files in a folder of `root` (or itself), by their names in it; `known` are taken as they are."""
+    for file in sorted(folder.rglob("*")):
         inside = file.relative_to(root).parts
         # A comparison's captures have manifests of their own, which hold the digests of their files.
         nested = len(inside) > 1 and (root / inside[0] / MANIFEST_FILE).is_file()
         if file.is_file() and not nested and file.name != MANIFEST_FILE:
-            yield str(file.relative_to(root)), File(bytes=file.stat().st_size, sha256=sha256(file))
+            name = str(file.relative_to(root))
+            yield name, known.get(name) or File(bytes=file.stat().st_size, sha256=sha256(file))

@@ -17,14 +17,18 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+ADAPTERS = ROOT / "dlprof" / "frameworks"
 sys.path[:0] = [str(HERE), str(ROOT), str(ROOT / "dlprof" / "runner")]
+sys.path += [str(ADAPTERS / name / "adapter") for name in ("mxnet", "tensorflow")]
 
 from dlprof_child import calls, functions  # noqa: E402  path set above
 from dlprof_child.faults import Fault  # noqa: E402
 from engine import Harness, main  # noqa: E402
+from mxnet_functions import MXNET  # noqa: E402
+from tf_functions import TENSORFLOW  # noqa: E402
 
 NAMES = ("x", "y", "n", "dtype")
-LISTED = {"np": functions.NUMPY, **functions.TENSORFLOW, **functions.MXNET}
+LISTED = {"np": functions.NUMPY, **TENSORFLOW, **MXNET}
 WORDS = [
     "x", "y", "n", "dtype", "(", ")", "[", "]", "{", "}", ".", ",", ":", ":=", "+", "-", "*", "**", "/", "//", "@", "%", "~", "<",
     "==",

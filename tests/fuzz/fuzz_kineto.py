@@ -29,7 +29,7 @@ import pyarrow as pa  # noqa: E402
 from engine import Harness, MemorySource, main  # noqa: E402
 
 from dlprof.errors import TraceError  # noqa: E402
-from dlprof.frameworks import vocabulary  # noqa: E402
+from dlprof.frameworks import vocabularies  # noqa: E402
 from dlprof.ingest.anomalies import Anomalies  # noqa: E402
 from dlprof.ingest.batch import Pools  # noqa: E402
 from dlprof.ingest.dialects import kineto_frames  # noqa: E402
@@ -38,7 +38,7 @@ from dlprof.ingest.dialects.registry import reader_for  # noqa: E402
 from dlprof.ingest.finish.finisher import Finisher, Place  # noqa: E402
 from dlprof.ingest.reader import Context, Damaged  # noqa: E402
 
-VOCABULARY = vocabulary.load("pytorch")
+VOCABULARY = vocabularies()["pytorch"]
 EPOCH = 1_700_000_000_000_000
 Event = dict[str, Any]
 

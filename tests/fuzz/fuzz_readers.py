@@ -36,14 +36,15 @@ from dlprof.native import library  # noqa: E402
 CHUNKS = (64, 250, 1000)
 
 
-def told(source: Source, reader: str, repair: bool) -> dict[str, Any]:
-    """All that one of both readers (python, native) tells of a file of Kineto's kind."""
+def told(source: Source, reader: str, repair: bool, kind: str = "kineto") -> dict[str, Any]:
+    """All that one of both readers (python, native) tells of a file of a kind."""
     os.environ[library.VARIABLE] = reader
-    context = Context("memory", "memory", Pools(), source.anomalies, repair, "pytorch")
+    of_kind = reader_for(kind)
+    context = Context("memory", "memory", Pools(), source.anomalies, repair, of_kind.producer)
     said: dict[str, Any] = {"error": None}
     batches = []
     try:
-        for batch in reader_for("kineto").read(source, context):
+        for batch in of_kind.read(source, context):
             columns: dict[str, Any] = {}
             for column in fields(batch):
                 values = getattr(batch, column.name)
@@ -68,12 +69,15 @@ def told(source: Source, reader: str, repair: bool) -> dict[str, Any]:
         "completeness": context.completeness,
         "facts": context.facts,
         "place": (context.origin_ns, context.host, context.rank, context.process, context.producer),
+        "runs": [None if table is None else table.tolist() for table in (context.run_steps, context.run_launches)],
     }
 
 
-def differences(data: bytes, repair: bool) -> list[str]:
+def differences(data: bytes, repair: bool, kind: str = "kineto") -> list[str]:
     """Where both readers differ on a file; as text."""
-    python, native = (told(MemorySource(data, Anomalies(), repair), reader, repair) for reader in ("python", "native"))
+    python, native = (
+        told(MemorySource(data, Anomalies(), repair), reader, repair, kind) for reader in ("python", "native")
+    )
     found = [
         f"{name}: {python[name]} / {native[name]}"
         for name in python

@@ -1,10 +1,16 @@
-/* Runs the C part of the trace readers on mutated texts, built with AddressSanitizer and UndefinedBehaviorSanitizer.
+/* Runs the C part of the trace readers on mutated texts, built with AddressSanitizer and UndefinedBehaviorSanitizer: each text
+   is given to the reader of JSON and, as lines and as a run of events, to those of XPlane; what they find of stats is written as JSON.
 
    sanitized SECONDS SEED FILE…: the files are seeds. Text and arrays lie in blocks of exactly their size, so that a byte read or
    written outside of them ends the program with a report. What the reader answers is checked: counts within the arrays, places
-   within the text, ids below their number. Prints how many texts were tried and how many were read. */
+   within the text, ids below their number. Beside each text some intervals are drawn and nested. Prints how many texts were tried
+   and how many were read. */
 
 #include "../../dlprof/native/json_events.c"
+#include "../../dlprof/native/xplane_events.c"
+#include "../../dlprof/native/xplane_lines.c"
+#include "../../dlprof/native/xplane_args.c"
+#include "../../dlprof/native/nesting.c"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -34,6 +40,8 @@ static const char *const TOKENS[] = {
     "1.1234567", "9223372036854775807", "9223372036854775808", "99999999999999999999", "\"ph\":\"i\"", "\"ph\":\"X\"", "\"args\":{",
     "\"ts\":", "\"dur\":-3", "\"External id\":5,", "\"stream\":\"7\"", "\"Input Dims\":[[1]]", "[[[[[[[[[[", "{\"a\":{\"a\":{\"a\":",
     "},{", "\"cat\":null", "\x01", "\xff", " \n\t",
+    "\x22", "\x22\x02\x08", "\x22\x80\x01", "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
+    "\x12\x03", "\x18\x05", "\x5a\x02", "\x08\x07", "\x22\x04\x08\x01\x20\x05", "\x2a\x03\n\"\\", "\xc3\xa9", "\xed\xa0\x80", "\x2a\x03", "\x32\x7f", "\x11\x22\x22\x22\x22\x22\x22\x22\x22", "\x38\x01", "\x22\xff\xff\xff\xff\xff\xff\xff\xff\x7f",
 };
 
 /* One change of a text of `size` bytes, which is at most LARGEST. */
@@ -96,18 +104,187 @@ static bool run(const uint8_t *text, int64_t size) {
                 int32_t id = block.ids[column * capacity + row];
                 must(id >= NO_ID && id < block.found, "ids");
             }
-        int64_t total = 0;
+        int64_t total = 0, *places = block.numbers + ARGS_AT * capacity;
+        int32_t *lengths = malloc(sizeof(int32_t) * (size_t)(block.rows + 1));
         for (int64_t row = 0; row < block.rows; row++) {
-            int64_t length = block.numbers[ARGS_SIZE * capacity + row];
-            total += length < 0 ? 0 : length;
+            lengths[row] = (int32_t)block.numbers[ARGS_SIZE * capacity + row];
+            total += lengths[row] < 0 ? 0 : lengths[row];
         }
+        bool odd = block.rows && !below(8);
+        if (odd) places[below((uint64_t)block.rows)] = (int64_t)below((uint64_t)size + 20) - 5;
+        if (odd) lengths[below((uint64_t)block.rows)] = (int32_t)below((uint64_t)size + 20) - 5;
         uint8_t *target = malloc((size_t)total ? (size_t)total : 1);
-        dlprof_gather(copy, block.numbers + ARGS_AT * capacity, block.numbers + ARGS_SIZE * capacity, block.rows, target);
-        free(target);
+        int32_t answer = dlprof_gather(copy, size, places, lengths, block.rows, target, total);
+        must(!answer || (odd && answer == NOT_PLAIN), "an answer of gathering");
+        free(target), free(lengths);
     }
     free(copy), free(block.numbers), free(block.ids), free(block.phases), free(block.others), free(block.table);
     free(block.places), free(block.columns);
     return plain;
+}
+
+/* A block of exactly this size. */
+static void *held(int64_t size) {
+    void *block = malloc((size_t)size ? (size_t)size : 1);
+    if (!block) abort();
+    return block;
+}
+
+/* Reads a text, cut into a few extents, as lines, with arrays of some sizes; whether it was plain. */
+static bool run_lines(const uint8_t *text, int64_t size) {
+    int64_t count = (int64_t)below(4), room = (int64_t)below(12), names = (int64_t)below(12), edge = 0;
+    int64_t capacity = below(4) ? size / 2 + 1 : (int64_t)below(20);
+    uint8_t *copy = memcpy(held(size), text, (size_t)size);
+    int64_t *extents = held(16 * count);
+    for (int64_t line = 0; line < count; line++) {
+        extents[2 * line] = edge;
+        edge = below(3) ? size : edge + (int64_t)below((uint64_t)(size - edge) + 1);
+        extents[2 * line + 1] = edge;
+    }
+    if (count && !below(8)) extents[below((uint64_t)(2 * count))] = (int64_t)below((uint64_t)size + 20) - 5;
+    struct lines lines = {
+        .data = copy, .size = size, .extents = extents, .count = count, .room = room, .runs = held(8 * RUNS * room),
+        .capacity = capacity, .starts = held(8 * capacity), .ends = held(8 * capacity), .name_room = names, .names = held(16 * names),
+    };
+    bool plain = dlprof_read_lines(&lines) == 0;
+    if (plain) {
+        int64_t events = 0;
+        must(lines.run_count <= room && lines.events <= capacity && lines.name_count <= names, "runs, events, names");
+        for (int64_t run = 0; run < lines.run_count; run++) {
+            const int64_t *of = lines.runs + run;
+            events += of[RUN_EVENTS * room];
+            must(of[RUN_LINE * room] >= 0 && of[RUN_LINE * room] < count && of[RUN_EVENTS * room] > 0, "a run");
+            must(of[RUN_NAME_AT * room] >= 0 && of[RUN_NAME_SIZE * room] >= 0, "its name");
+            must(of[RUN_NAME_SIZE * room] <= size - of[RUN_NAME_AT * room], "its name's end");
+        }
+        must(events == lines.events, "events of runs");
+        for (int64_t event = 0; event < events; event++)
+            must(lines.starts[event] > 0 && lines.starts[event] <= lines.ends[event] && lines.ends[event] <= size, "bodies");
+        for (int64_t name = 0; name < lines.name_count; name++)
+            must(lines.names[2 * name] > 0 && lines.names[2 * name + 1] <= size - lines.names[2 * name], "names");
+    }
+    plain = plain && lines.events;
+    free(copy), free(extents), free(lines.runs), free(lines.starts), free(lines.ends), free(lines.names);
+    return plain;
+}
+
+/* Writes stats as JSON, with names and room of some sizes, and what is left of one or other made up; whether all found room. */
+static bool run_objects(const struct window *window) {
+    static const char *const called[] = {"\"a\"", "\"a longer name of a stat\"", "\"\"", "\"\\u0001\""};
+    int64_t stats = window->stats, names = (int64_t)below(6), doubles = 0, capacity = (int64_t)below(below(3) ? 20000 : 60), texts = 0;
+    int64_t *id = held(8 * names), *end = held(8 * names);
+    uint8_t *taken = held(names), *kinds = memcpy(held(stats), window->stat_kind, (size_t)stats), *text = held(40 * names);
+    int64_t *at = memcpy(held(8 * stats), window->stat_at, 8 * (size_t)stats), *event = memcpy(held(8 * stats), window->stat_event, 8 * (size_t)stats);
+    if (stats && !below(4)) at[below((uint64_t)stats)] = (int64_t)below((uint64_t)window->size + 20) - 5;
+    if (stats && !below(4)) kinds[below((uint64_t)stats)] = (uint8_t)below(9);
+    if (stats && !below(8)) event[below((uint64_t)stats)] = (int64_t)below((uint64_t)window->count + 4) - 2;
+    for (int64_t name = 0; name < names; name++) {
+        const char *word = called[below(4)];
+        id[name] = (name ? id[name - 1] + 1 : 0) + (int64_t)below(3);
+        memcpy(text + texts, word, strlen(word));
+        end[name] = texts += (int64_t)strlen(word);
+        taken[name] = (uint8_t)!below(4);
+    }
+    uint8_t *exact = memcpy(held(texts), text, (size_t)texts);
+    for (int64_t stat = 0; stat < stats; stat++) doubles += kinds[stat] == KIND_DOUBLE;
+    if (doubles && !below(8)) doubles--;
+    int32_t *double_at = held(4 * (doubles + 1));
+    uint8_t *double_text = held(3 * doubles);
+    memset(double_text, '1', (size_t)(3 * doubles));
+    for (int64_t number = 0; number <= doubles; number++) double_at[number] = (int32_t)(3 * number);
+    struct objects objects = {
+        .data = window->data, .size = window->size, .stats = stats, .stat_event = event, .stat_id = window->stat_id,
+        .stat_kind = kinds, .stat_value = window->stat_value, .stat_at = at, .names = names, .name_id = id, .name_end = end,
+        .name_taken = taken, .texts = exact, .doubles = doubles, .double_at = double_at, .double_text = double_text,
+        .events = window->count, .lengths = held(4 * window->count), .capacity = capacity, .target = held(capacity),
+    };
+    int32_t answer = dlprof_render_stats(&objects);
+    must(answer == 0 || answer == NOT_PLAIN || answer == NO_ROOM, "an answer of objects");
+    if (!answer) {
+        int64_t total = 0;
+        for (int64_t row = 0; row < window->count; row++) {
+            must(objects.lengths[row] == -1 || objects.lengths[row] >= 2, "lengths");
+            if (objects.lengths[row] < 0) continue;
+            must(objects.target[total] == '{' && objects.target[total + objects.lengths[row] - 1] == '}', "objects");
+            total += objects.lengths[row];
+        }
+        must(total == objects.used && total <= capacity, "objects' sum");
+    }
+    free(id), free(end), free(taken), free(kinds), free(text), free(at), free(event), free(exact), free(double_at), free(double_text);
+    free(objects.lengths), free(objects.target);
+    return !answer && objects.used;
+}
+
+static long long rendered;
+
+/* Reads a text as a run of XPlane's events, with arrays of some sizes; whether any was plain. */
+static bool run_planes(const uint8_t *text, int64_t size) {
+    int64_t room = below(4) ? size / 2 + 1 : (int64_t)below(20), capacity = below(4) ? size / 4 + 1 : (int64_t)below(20), stop = -1;
+    uint8_t *copy = malloc((size_t)size ? (size_t)size : 1);
+    memcpy(copy, text, (size_t)size);
+    int64_t *starts = malloc(sizeof(int64_t) * (size_t)(room + 1)), *ends = malloc(sizeof(int64_t) * (size_t)(room + 1));
+    int64_t count = dlprof_event_starts(copy, 0, size, starts, room, &stop);
+    bool whole = count > 0;
+    if (count < 0) {
+        must(count == NOT_PLAIN, "an answer");
+        count = 0;
+    } else {
+        must(count <= room && stop >= 0 && stop <= size, "starts, stop");
+    }
+    for (int64_t event = 0; event < count; event++) {
+        must(starts[event] >= 0 && starts[event] < (event + 1 < count ? starts[event + 1] : stop), "starts in order");
+        ends[event] = event + 1 < count ? starts[event + 1] : stop;
+        starts[event] += 2; /* of a longer length the body begins with the rest of it, which is as good as any other */
+    }
+    if (count && !below(8)) ends[below((uint64_t)count)] = (int64_t)below((uint64_t)size + 20) - 5;
+    struct window window = {
+        .data = copy, .size = size, .starts = starts, .ends = ends, .count = count, .capacity = capacity,
+        .metadata_id = malloc(sizeof(int64_t) * (size_t)(count + 1)), .offset_ps = malloc(sizeof(int64_t) * (size_t)(count + 1)),
+        .duration_ps = malloc(sizeof(int64_t) * (size_t)(count + 1)), .occurrences = malloc(sizeof(int64_t) * (size_t)(count + 1)),
+        .aggregated = malloc((size_t)count + 1), .stat_event = malloc(sizeof(int64_t) * (size_t)(capacity + 1)),
+        .stat_id = malloc(sizeof(int64_t) * (size_t)(capacity + 1)), .stat_kind = malloc((size_t)capacity + 1),
+        .stat_value = malloc(sizeof(uint64_t) * (size_t)(capacity + 1)), .stat_at = malloc(sizeof(int64_t) * (size_t)(capacity + 1)),
+    };
+    bool plain = dlprof_read_xevents(&window) == 0;
+    if (plain) {
+        must(window.stats >= 0 && window.stats <= capacity, "stats");
+        for (int64_t stat = 0; stat < window.stats; stat++) {
+            must(window.stat_event[stat] >= 0 && window.stat_event[stat] < count, "events of stats");
+            must(!stat || window.stat_event[stat - 1] <= window.stat_event[stat], "stats in order");
+            must(window.stat_kind[stat] >= 2 && window.stat_kind[stat] <= 7, "kinds");
+            bool text_ = window.stat_kind[stat] == 5 || window.stat_kind[stat] == 6;
+            must(window.stat_at[stat] >= 0 && window.stat_at[stat] <= size, "places of stats");
+            must(!text_ || window.stat_value[stat] <= (uint64_t)(size - window.stat_at[stat]), "texts of stats");
+        }
+        rendered += run_objects(&window);
+    }
+    free(copy), free(starts), free(ends), free(window.metadata_id), free(window.offset_ps), free(window.duration_ps);
+    free(window.occurrences), free(window.aggregated), free(window.stat_event), free(window.stat_id), free(window.stat_kind);
+    free(window.stat_value), free(window.stat_at);
+    return whole && plain;
+}
+
+/* Nests intervals of a few tracks that are drawn, now and then unsorted and of any length, in arrays of exactly their size. */
+static void run_nesting(void) {
+    int64_t count = (int64_t)below(24), at = 0, bytes = 8 * count, wide = below(16) ? 8 : INT64_MAX;
+    int64_t *track = held(bytes), *start = held(bytes), *end = held(bytes), *parent = held(bytes), *total = held(bytes);
+    int64_t *up = held(bytes), *stack = held(bytes), *owner = held(2 * bytes), *low = held(2 * bytes), *high = held(2 * bytes);
+    uint8_t *across = held(count);
+    for (int64_t row = 0; row < count; row++) {
+        track[row] = row && below(5) ? track[row - 1] : row;
+        start[row] = at = wide == 8 ? at + (int64_t)below(4) : (int64_t)below((uint64_t)wide) - (int64_t)below((uint64_t)wide);
+        end[row] = wide == 8 ? at + (int64_t)below(12) : (int64_t)below((uint64_t)wide);
+    }
+    dlprof_parents(count, start, end, parent, across);
+    for (int64_t row = 0; row < count; row++) must(parent[row] >= -1 && parent[row] < row && across[row] < 2, "a parent");
+    dlprof_child_time(count, parent, end, total);
+    dlprof_nearest(count, parent, across, up);
+    for (int64_t row = 0; row < count; row++) must(up[row] >= -1 && up[row] < row && (up[row] < 0 || across[up[row]]), "what is around");
+    int64_t pieces = dlprof_leaves(count, track, start, end, stack, owner, low, high);
+    must(pieces >= 0 && pieces <= 2 * count, "pieces");
+    for (int64_t one = 0; one < pieces; one++) must(owner[one] >= 0 && owner[one] < count && low[one] < high[one], "a piece");
+    free(track), free(start), free(end), free(parent), free(total), free(up), free(stack), free(owner), free(low), free(high);
+    free(across);
 }
 
 int main(int count, char **words) {
@@ -124,15 +301,19 @@ int main(int count, char **words) {
         fclose(file);
         seed++;
     }
-    long long tried = 0, plain = 0;
+    long long tried = 0, plain = 0, planes = 0, lines = 0;
     while (tried % 1024 || time(NULL) < end) {
         uint64_t which = below((uint64_t)seed);
         int64_t size = sizes[which];
         memcpy(text, seeds[which], (size_t)size);
         for (uint64_t changes = below(6); changes; changes--) size = mutate(text, size);
         plain += run(text, size);
+        planes += run_planes(text, size);
+        lines += run_lines(text, size);
+        run_nesting();
         tried++;
     }
-    printf("done: %lld inputs, %lld of them plain\n", tried, plain);
+    printf("done: %lld inputs, %lld of them plain, %lld plain runs of events, %lld plain lines, %lld with objects\n", tried, plain, planes,
+           lines, rendered);
     return 0;
 }

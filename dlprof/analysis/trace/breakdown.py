@@ -5,6 +5,10 @@ Times are ns as float, exact quotients of picoseconds (kernels of 100 ns exist; 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final, Literal, get_args
 
 import numpy as np
@@ -12,12 +16,16 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.analysis import columns, intervals
-from dlprof.analysis.columns import NULL, Bools, Ints, Text
-from dlprof.analysis.model import Outside
-from dlprof.analysis.trace import places, steps
+from dlprof.analysis.columns import NULL, Bools, Ints
+from dlprof.analysis.of_one_trace import Outside, Workless
+from dlprof.analysis.trace import steps
+from dlprof.analysis.trace.groups import Groups, Outermost
+from dlprof.analysis.trace.pieces import Pieces, Shares, Work
+from dlprof.analysis.trace.row_keys import FOLLOWED, Earlier, Rows, process
+from dlprof.analysis.trace.step_marks import StepMarks
 from dlprof.errors import UsageError
 from dlprof.names import INPUT
-from dlprof.units import PS_PER_NS
+from dlprof.units import PS_PER_NS, counted
 
 By = Literal["op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process", "source"]
 Where = Literal["work", "host"]
@@ -73,51 +81,26 @@ def columns_of(by: str) -> tuple[str, ...]:
     return (*COLUMNS, *(name for name in KEYS[by] if name in schema.EVENTS.names and name not in COLUMNS))
 
 
+_RAW: Final = KEYS | {
+    "step": ("place", "step"),
+    "kernel": ("kernel", "place", "device"),
+    "device": ("place", "device"),
+    "stream": ("place", "device", "stream"),
+    "process": ("place", "device", "stream"),
+}
+"""What rows are grouped by first: columns behind the keys of a view, and where they were recorded."""
+
+
 def view(events: pa.Table, by: str, where: Where = "work") -> pa.Table:
-    """Executed work (steps.work) grouped by KEYS[by], largest self time first.
-
-    where: `host` groups what the host's threads did (steps.host_side) instead; in a trace of kernels that is no part of the
-    executed work.
-
-    Columns: the keys, and
-        count: executions recorded
-        calls: calls of the canonical op (the second part of a split op counts 0)
-        total_ns: sum of durations; of what is nested in work of the same row the outermost alone. Concurrent work adds up
-        self_ns: without what is nested inside
-        share: of all self time; sums to 1
-        wall_ns: part of the steps' wall time when concurrent work shares each instant; null without steps
-        known: by op; False where the vocabulary lacks the name, which is then shown raw
-        busy_ns, span_ns: by device and stream; union of intervals, and first start to last end
-
-    By phase there is an `idle` row. By step only work that belongs to one is there (`outside` is the rest). Raises
-    `UsageError`.
-    """
-    if by not in KEYS:
-        raise UsageError(f"no such view: {by!r}", hint=f"group by one of {', '.join(get_args(By))}")
-    events = places.apart(events)
-    mask = steps.host_side(events) if where == "host" else steps.work(events)
-    if by == "step":
-        mask &= columns.integers(events, "step") != NULL
-    work = events.filter(pa.array(mask))
-    names = keys(events, by)
-    found = {name: _key(events, work, mask, name) for name in names}
-    codes = [value.codes if isinstance(value, Text) else value for value in found.values()]
-    groups = columns.group(codes)
-    result = {name: _decode(value, groups) for name, value in found.items()} | _measures(events, work, mask, groups)
-    if by == "op":
-        result["known"] = pa.array(known(events)[mask][groups.first])
-    if by in ("device", "stream"):
-        result |= _extent(work, groups)
-    shown = pa.table(result)
-    if by == "phase" and where == "work":
-        shown = _with_idle(events, shown)
-    order: list[tuple[str, Literal["ascending", "descending"]]] = [(name, "ascending") for name in names]
-    return shown.sort_by(order if by == "step" else [("self_ns", "descending"), *order])
+    """Executed work (steps.work) grouped by KEYS[by], largest self time first: Breakdown.table of a whole table."""
+    return of(events, by, where).table()
 
 
-def keys(events: pa.Table, by: str) -> tuple[str, ...]:
-    """The key columns of a view of these events: KEYS[by], by step with the place in front where several recorded."""
-    return ("place", *KEYS[by]) if by == "step" and places.several(events) else KEYS[by]
+def of(events: pa.Table, by: str, where: Where = "work") -> Breakdown:
+    """The breakdown of a whole table, whose rows may lie in any order. Raises `UsageError`."""
+    found = Breakdown(by, where, levels=columns.text(events, "level").present(), launched=False)
+    found.take(events)
+    return found
 
 
 def has_wall(found: pa.Table) -> bool:
@@ -125,218 +108,285 @@ def has_wall(found: pa.Table) -> bool:
     return "wall_ns" in found.column_names and found["wall_ns"].null_count < found.num_rows
 
 
-def outside(events: pa.Table, where: Where = "work") -> Outside:
-    """What of a view belongs to no step: all of it in a trace that marks none."""
-    mask = steps.host_side(events) if where == "host" else steps.work(events)
-    return _amount(events, mask & (columns.integers(events, "step") == NULL))
+_NOTHING: Final = {"count": 0, "calls": 0, "total_ns": 0.0, "self_ns": 0.0, "share": 0.0}
+_TYPES: Final = (
+    dict.fromkeys([*chain(*KEYS.values()), "place"], pa.string())
+    | dict.fromkeys(["step", "count", "calls"], pa.int64())
+    | dict.fromkeys(["total_ns", "self_ns", "share", "wall_ns", "busy_ns", "span_ns", "step_ns"], pa.float64())
+    | {"known": pa.bool_()}
+)
+"""Columns that a view may have."""
 
 
-def elsewhere(events: pa.Table, where: Where = "work") -> Outside:
-    """What a view leaves out: beside executed work what the host did, beside the host's side the work of devices."""
-    work, host = steps.work(events), steps.host_side(events)
-    return _amount(events, work & ~host if where == "host" else host & ~work)
+@dataclass(frozen=True, slots=True)
+class _Divided:
+    """What is known when all events were seen.
 
-
-def empty(events: pa.Table) -> str:
-    """Why a view has no row: what the trace holds in the place of work."""
-    level = columns.text(events, "level")
-    counts = {name: int(level.where(name).sum()) for name in dict.fromkeys(level.values)}
-    held = ", ".join(f"{count} of level {name}" for name, count in sorted(counts.items()) if count)
-    if not held:
-        return "The trace holds no event that has a time."
-    return f"No executed work was recorded. The trace holds {events.num_rows} events: {held}."
-
-
-def _amount(events: pa.Table, mask: Bools) -> Outside:
-    count = int(columns.integers(events, "occurrences")[mask].sum())
-    return Outside(count, int(columns.integers(events, "self_ps")[mask].sum()) / PS_PER_NS)
-
-
-def key(events: pa.Table, mask: Bools, name: str) -> Text:
-    """op, phase, layer or source line of the rows of `mask`: their own; of a kernel or copy without, that of its launch.
-
-    An op that nobody knows is shown by the raw name of the operator that launched it, else by its kernel's or its own
-    (view's `known` tells them apart): the launching operator is what two GPUs, or two releases, have in common. A copy is
-    no part of the operator that launched it: it goes by its own name (`Memset`, `Memcpy DtoH`).
+    tables: steps.TABLE of each place. shares: time of each group within steps. busy_ps: of each group. idle_ps: of the steps'
+    time, when nothing ran; input_ps: how much of that the input's markers cover. empty: steps without work, and their wall time
     """
-    column = columns.text(events, name)
-    ids, launch = columns.integers(events, "id"), columns.integers(events, "launch")
-    filled = Text(_follow(column.codes, ids, launch)[mask], column.values)
-    if name != "op":
-        return filled
-    work = events.filter(pa.array(mask))
-    copies = columns.text(work, "level").where("copy")
-    own = columns.text(work, "name")
-    moved = Text(np.where(copies, own.codes, NULL), [_without_kinds(value) for value in own.values])
-    filled = _or_else(Text(column.codes[mask], column.values), moved, filled)
-    names = columns.text(events, "name")
-    of_ops = np.where(columns.text(events, "level").where("op") & ~mask, names.codes, NULL)
-    launcher = Text(_follow(of_ops, ids, launch)[mask], names.values)
-    return _or_else(filled, launcher, columns.text(work, "kernel"), own)
+
+    tables: list[pa.Table]
+    shares: Shares
+    busy_ps: Ints
+    idle_ps: int
+    input_ps: int
+    empty: tuple[int, float]
 
 
-def known(events: pa.Table) -> Bools:
-    """Rows whose operator the vocabulary knows: their own or that of what launched them. A copy is what it is."""
-    codes = columns.text(events, "op").codes
-    found: Bools = _follow(codes, columns.integers(events, "id"), columns.integers(events, "launch")) != NULL
-    return found | columns.text(events, "level").where("copy")
+class Breakdown:
+    """A breakdown of events that come batch by batch: `take` them all, then ask.
 
-
-def _without_kinds(copy: str) -> str:
-    """A copy's name without the kinds of memory behind it: `Memcpy HtoD (Pinned -> Device)` → Memcpy HtoD."""
-    return copy.partition(" (")[0] if copy.endswith(")") else copy
-
-
-def _follow(codes: Ints, ids: Ints, launch: Ints) -> Ints:
-    """Fill null codes from the launching row; two hops, for a kernel may hang on an API call that hangs on an op."""
-    order = np.argsort(ids, kind="stable")
-    for _ in range(2):
-        need = np.flatnonzero((codes == NULL) & (launch != NULL))
-        if not len(need):
-            break
-        at = np.minimum(np.searchsorted(ids[order], launch[need]), len(ids) - 1)
-        hit = ids[order][at] == launch[need]
-        codes = codes.copy()
-        codes[need[hit]] = codes[order[at[hit]]]
-    return codes
-
-
-def _key(events: pa.Table, work: pa.Table, mask: Bools, name: str) -> Text | Ints:
-    if name == "step":
-        return columns.integers(work, "step")
-    if name == "place":
-        return places.of(work)
-    if name == "process":
-        return _process(work)
-    if name in ("op", "phase", "layer", "source_line"):
-        return key(events, mask, name)
-    column = columns.text(work, name)
-    return _or_else(column, columns.text(work, "name")) if name == "kernel" else column
-
-
-def _process(work: pa.Table) -> Text:
-    """The process in a plain chrome trace's `process · thread`; the device of a trace whose streams name no process."""
-    stream, device = columns.text(work, "stream"), columns.text(work, "device")
-    named = [" · " in value for value in stream.values]
-    process = Text(
-        np.where(stream.flags(named), stream.codes, NULL), [value.partition(" · ")[0] for value in stream.values]
-    )
-    return _or_else(process, device)
-
-
-def _or_else(*candidates: Text) -> Text:
-    """The first non-null of several text columns per row."""
-    codes = np.full(len(candidates[0].codes), NULL, dtype=np.int64)
-    known: dict[str, int] = {}
-    for candidate in candidates:
-        remap = np.array([known.setdefault(value, len(known)) for value in candidate.values] + [NULL], dtype=np.int64)
-        codes = np.where(codes == NULL, remap[candidate.codes], codes)
-    return Text(codes, list(known))
-
-
-def _decode(key: Text | Ints, groups: columns.Groups) -> pa.Array[Any]:
-    if isinstance(key, Text):
-        return pa.array(key.decode(key.codes[groups.first]), pa.string())
-    values = key[groups.first]
-    return pa.array(values, pa.int64(), mask=values == NULL)
-
-
-def _within_own_row(events: pa.Table, mask: Bools, groups: columns.Groups) -> Bools:
-    """Rows of `mask` that lie inside an operator of the same group (aten::conv2d → aten::convolution): its time holds theirs."""
-    parent = columns.integers(events, "parent")
-    within = np.zeros(int(mask.sum()), dtype=np.bool_)
-    if (parent[mask] == NULL).all():
-        return within
-    ids = columns.integers(events, "id")
-    order = np.argsort(ids, kind="stable")
-    at = order[np.minimum(np.searchsorted(ids[order], parent), len(ids) - 1)]
-    around = np.where((parent != NULL) & (ids[at] == parent), at, NULL)
-    group = np.full(events.num_rows, NULL, dtype=np.int64)
-    group[mask] = groups.inverse
-    rows, outer = np.arange(len(within)), around[mask]
-    for _ in range(_DEEPEST):
-        alive = outer != NULL
-        rows, outer = rows[alive], outer[alive]
-        if not len(rows):
-            break
-        same = group[outer] == groups.inverse[rows]
-        within[rows[same]] = True
-        rows, outer = rows[~same], around[outer[~same]]
-    return within
-
-
-def _measures(events: pa.Table, work: pa.Table, mask: Bools, groups: columns.Groups) -> dict[str, pa.Array[Any]]:
-    outermost = ~_within_own_row(events, mask, groups)
-    total = groups.sum(np.where(outermost, columns.integers(work, "duration_ps"), 0))
-    own = groups.sum(columns.integers(work, "self_ps"))
-    frame = steps.windows(events)
-    wall = groups.sum_float(steps.exclusive_ps(events, mask, frame)[mask]) if frame.length else None
-    return {
-        "count": pa.array(groups.sum(columns.integers(work, "occurrences")), pa.int64()),
-        "calls": pa.array(groups.sum(columns.integers(work, "calls")), pa.int64()),
-        "total_ns": pa.array(total / PS_PER_NS, pa.float64()),
-        "self_ns": pa.array(own / PS_PER_NS, pa.float64()),
-        "share": pa.array(own / max(int(own.sum()), 1), pa.float64()),
-        "wall_ns": pa.nulls(groups.size, pa.float64()) if wall is None else pa.array(wall / PS_PER_NS, pa.float64()),
-    }
-
-
-def _extent(work: pa.Table, groups: columns.Groups) -> dict[str, pa.Array[Any]]:
-    times = steps.Times.of(work)
-    busy, span = [], []
-    for number in range(groups.size):  # a handful of devices or streams
-        rows = groups.inverse == number
-        start, end = times.start[rows], times.end[rows]
-        busy.append(intervals.union(start, end).length / PS_PER_NS)
-        span.append(int(end.max() - start.min()) / PS_PER_NS)
-    return {"busy_ns": pa.array(busy, pa.float64()), "span_ns": pa.array(span, pa.float64())}
-
-
-def _with_idle(events: pa.Table, shown: pa.Table) -> pa.Table:
-    """Add the idle row, and what the host's input markers cover, where the trace has steps."""
-    if not steps.windows(events).length:
-        return shown
-    wall = dict(zip(*(phases(events).to_pydict()[key] for key in ("phase", "wall_ns")), strict=True))
-    present = shown["phase"].to_pylist()
-    shown = shown.set_column(
-        shown.schema.get_field_index("wall_ns"), "wall_ns", pa.array([wall.pop(p, 0.0) for p in present], pa.float64())
-    )
-    extra = [
-        {"phase": p, "count": 0, "calls": 0, "total_ns": 0.0, "self_ns": 0.0, "share": 0.0, "wall_ns": ns}
-        for p, ns in wall.items()
-    ]
-    return pa.concat_tables([shown, pa.Table.from_pylist(extra, shown.schema)]) if extra else shown
-
-
-def phases(events: pa.Table) -> pa.Table:
-    """The steps' wall time divided among phases without overlap: phase (null = unknown), wall_ns, share; sums to the wall.
-
-    Work counts for its phase (or that of what launched it), instants shared among concurrent work; what the host's
-    dlprof:input markers cover of the rest is `input`; what is left is `idle`: no recorded work ran (host dispatch,
-    waiting, or a true pause).
+    by: a key of KEYS. where: `host` groups what the host's threads did (steps.host_side) instead of executed work; in a trace of
+    kernels that is no part of it. levels: those that occur in the trace. launched: whether rows may name one of an earlier batch
+    that launched them. Batches (schema.EVENTS, columns_of(by)) are those of a capture: tracks one after another, each in
+    order of start, longest first, with ids that grow; a single batch may be in any order. Raises `UsageError` for an unknown
+    `by`.
     """
-    frame, mask, times = steps.span(events), steps.work(events), steps.Times.of(events)
-    phase = key(events, mask, "phase")
-    own = steps.exclusive_ps(events, mask, frame)
-    wall: dict[str | None, float] = {}
-    if mask.any():
-        groups = columns.group([phase.codes])
-        names = phase.decode(phase.codes[groups.first])
-        wall.update(zip(names, groups.sum_float(own[mask]).tolist(), strict=True))
-    free = intervals.union(times.start[mask], times.end[mask]).gaps(frame)
-    name = columns.text(events, "name")
-    marked = columns.text(events, "level").where("marker") & name.flags([v.startswith(INPUT) for v in name.values])
-    _, start, end = intervals.clip(times.start[marked], times.end[marked], free)
-    waiting = intervals.union(start, end).length
-    if waiting:
-        wall["input"] = wall.get("input", 0.0) + waiting
-    wall[IDLE] = float(free.length - waiting)
-    rows = sorted(((key, ps) for key, ps in wall.items() if ps > 0), key=lambda row: -row[1])
-    total = frame.length
-    return pa.table(
-        {
-            "phase": pa.array([key for key, _ in rows], pa.string()),
-            "wall_ns": pa.array([ps / PS_PER_NS for _, ps in rows], pa.float64()),
-            "share": pa.array([ps / total for _, ps in rows], pa.float64()),
+
+    def __init__(self, by: str, where: Where = "work", *, levels: Collection[str], launched: bool = True) -> None:
+        if by not in KEYS:
+            raise UsageError(f"no such view: {by!r}", hint=f"group by one of {', '.join(get_args(By))}")
+        self.by, self.where = by, where
+        self._levels = levels
+        self._earlier = Earlier(launched=launched)
+        self._groups, self._outermost, self._marks = Groups(), Outermost(), StepMarks()
+        self._pieces, self._stepless = Pieces(), Pieces()
+        self._places: list[str] = [""]
+        self._counts: Counter[str] = Counter()
+        self._left_out = self._elsewhere = (0, 0)
+        self._inputs: list[Ints] = []
+        self._divided: _Divided | None = None
+
+    def take(self, batch: pa.Table) -> None:
+        """The next events."""
+        if not batch.num_rows:
+            return
+        rows = Rows(batch, self._earlier)
+        level, device = rows.text("level"), rows.text("device")
+        work, host = steps.work_of(level, device, self._levels), steps.host_side_of(level, device)
+        mask, other = (host, work) if self.where == "host" else (work, host)
+        self._counts.update(level.counts())
+        place, step = rows.place(), rows.integers("step")
+        self._places = place.values
+        self._elsewhere = _more(self._elsewhere, rows, other & ~mask)
+        self._left_out = _more(self._left_out, rows, mask & (step == NULL))
+        self._marks.take(rows, place.codes, work)
+        if self.by == "phase" and self.where == "work":
+            self._inputs.append(_inputs(rows, place.codes))
+        if self.by == "step":
+            others = np.flatnonzero(mask & (step == NULL))
+            self._stepless.take(_work(rows, others, np.zeros_like(others)), place.codes[others])
+            mask = mask & (step != NULL)
+        if mask.any():
+            self._add(rows, mask, place.codes)
+        rows.handed_on(mask, KEYS[self.by])
+
+    def _add(self, rows: Rows, mask: Bools, place: Ints) -> None:
+        """Takes the rows of the mask into their groups."""
+        known = (lambda first: rows.known()[mask][first]) if self.by == "op" else None
+        found, numbers = self._groups.met([_codes(rows, mask, place, name) for name in _RAW[self.by]], known)
+        group = numbers[found.inverse]
+        work = _work(rows, mask, group)
+        duration = work.end - work.start
+        outermost = self._outermost.of(rows, mask, group)
+        values = {
+            "count": rows.integers("occurrences")[mask],
+            "calls": rows.integers("calls")[mask],
+            "total": duration if outermost is None else np.where(outermost, duration, 0),
+            "own": rows.integers("self_ps")[mask],
         }
-    )
+        self._groups.add(found, numbers, work.start, work.end, values)
+        self._pieces.take(work, place[mask])
+
+    def keys(self) -> tuple[str, ...]:
+        """The key columns: KEYS[by], by step with the place in front where several recorded."""
+        return ("place", *KEYS[self.by]) if self.by == "step" and len(self._places) > 1 else KEYS[self.by]
+
+    def table(self) -> pa.Table:
+        """The groups, largest self time first; by step in order of steps.
+
+        Columns: the keys, and
+            count: executions recorded
+            calls: calls of the canonical op (the second part of a split op counts 0)
+            total_ns: sum of durations; of what is nested in work of the same row the outermost alone. Concurrent work adds up
+            self_ns: without what is nested inside
+            share: of all self time; sums to 1
+            wall_ns: part of the steps' wall time when concurrent work shares each instant; null without steps
+            known: by op; False where the vocabulary lacks the name, which is then shown raw
+            busy_ns, span_ns: by device and stream; union of intervals, and first start to last end
+            step_ns: by step; how long the step itself was, from its mark to the next (steps.table); null where no mark tells it
+
+        By phase there is an `idle` row. By step only work that belongs to one is there (`outside` is the rest).
+        """
+        names, divided = self.keys(), self._when_all()
+        shown = [self._shown(key) for key in self._groups.keys]
+        number = {key: at for at, key in enumerate(dict.fromkeys(shown))}
+        row = np.array([number[key] for key in shown], dtype=np.int64)
+        values: dict[str, list[Any]] = {name: [key[at] for key in number] for at, name in enumerate(names)}
+        values |= self._measures(row, len(number), divided)
+        if self.by == "op":
+            values["known"] = self._groups.known
+        if self.by == "step":
+            values["step_ns"] = self._durations(divided.tables)
+        if self.by == "phase" and self.where == "work":
+            _add_idle(values, divided)
+        keys = [[(value is None, value) for value in values[name]] for name in names]
+        order = sorted(range(len(values["count"])), key=lambda at: tuple(key[at] for key in keys))
+        if self.by != "step":
+            order.sort(key=lambda at: -values["self_ns"][at])
+        return pa.table({name: pa.array([values[name][at] for at in order], _TYPES[name]) for name in values})
+
+    def outside(self) -> Outside:
+        """What of the view belongs to no step: all of it in a trace that marks none."""
+        return _outside(self._left_out)
+
+    def elsewhere(self) -> Outside:
+        """What the view leaves out: beside executed work what the host did, beside the host's side the work of devices."""
+        return _outside(self._elsewhere)
+
+    def empty(self) -> str:
+        """Why the view has no row: what the trace holds in the place of work."""
+        held = ", ".join(f"{count} of level {name}" for name, count in sorted(self._counts.items()) if count)
+        if not held:
+            return "The trace holds no event that has a time."
+        events = counted(sum(self._counts.values()), "event")
+        return f"No executed work was recorded. The trace holds {events}: {held}."
+
+    def workless(self) -> Workless | None:
+        """By step: the marked steps in which no work of the view ran; None where there is none."""
+        count, wall_ns = self._when_all().empty
+        return Workless(count, wall_ns) if count else None
+
+    def _shown(self, key: tuple[int, ...]) -> tuple[str | int | None, ...]:
+        """The values of a group's keys."""
+        told = dict(zip(_RAW[self.by], key, strict=True))
+        texts = {name: self._text(name, code) for name, code in told.items() if name != "step"}
+        if "device" in texts and len(self._places) > 1:
+            texts["device"] = "/".join(part for part in (texts["place"], texts["device"]) if part)
+        if self.by == "process":
+            return (process(texts["device"] or "", texts["stream"]),)
+        return tuple(told[name] if name == "step" else texts[name] for name in self.keys())
+
+    def _text(self, name: str, code: int) -> str | None:
+        joined = self._earlier.joined.get(name)
+        values = self._earlier.pools[name].values if joined is None else joined.values
+        return None if code == NULL else values[code]
+
+    def _measures(self, row: Ints, size: int, divided: _Divided) -> dict[str, list[Any]]:
+        """The columns of numbers. row: of each group; size: number of rows."""
+        sums = {name: columns.exact_sums(row, values, size) for name, values in self._groups.sums.items()}
+        own = sums["own"]
+        marked = any(_windows(table).length for table in divided.tables)
+        found: dict[str, list[Any]] = {
+            "count": sums["count"].tolist(),
+            "calls": sums["calls"].tolist(),
+            "total_ns": (sums["total"] / PS_PER_NS).tolist(),
+            "self_ns": (own / PS_PER_NS).tolist(),
+            "share": (own / max(int(own.sum()), 1)).tolist(),
+            "wall_ns": (divided.shares.ps(row, size) / PS_PER_NS).tolist() if marked else [None] * size,
+        }
+        if self.by in ("device", "stream"):
+            found["busy_ns"] = (divided.busy_ps / PS_PER_NS).tolist()
+            found["span_ns"] = ((self._groups.high - self._groups.low) / PS_PER_NS).tolist()
+        return found
+
+    def _durations(self, tables: Sequence[pa.Table]) -> list[float | None]:
+        """How long the steps of the rows were, ns."""
+        lasting: dict[tuple[int, ...], float] = {}
+        for place, table in enumerate(tables):
+            wall: columns.Floats = table["wall_ns"].to_numpy()
+            told = zip(columns.integers(table, "step").tolist(), wall.tolist(), strict=True)
+            lasting |= {(place, step): wall_ns for step, wall_ns in told}
+        return [lasting.get(key) for key in self._groups.keys]
+
+    def _when_all(self) -> _Divided:
+        """What needs all events; worked out once."""
+        if self._divided is None:
+            self._pieces.finish()
+            self._stepless.finish()
+            self._divided = self._divide()
+        return self._divided
+
+    def _divide(self) -> _Divided:
+        tables = [self._marks.table(place) for place in range(len(self._places))]
+        shares, busy = Shares(len(self._groups)), np.zeros(len(self._groups), dtype=np.int64)
+        idle = waiting = count = 0
+        wall_ns = 0.0
+        inputs = np.concatenate([np.zeros((3, 0), dtype=np.int64), *self._inputs], axis=1)
+        for place, table in enumerate(tables):
+            frame = _windows(table)
+            reads = inputs[1:, inputs[0] == place]
+            start, end = (columns.integers(table, name) for name in ("start_ps", "end_ps"))
+            worked = np.zeros(len(start), dtype=np.bool_)
+            for found in self._pieces.ranges(place):
+                shares.add(found, frame)
+                if self.by == "step":
+                    worked |= found.covers(start, end)
+                elif self.by == "phase":
+                    free, read = found.free(frame, reads)
+                    idle, waiting = idle + free, waiting + read
+                elif self.by in ("device", "stream"):
+                    busy += found.busy(len(busy))
+            for found in self._stepless.ranges(place):
+                worked |= found.covers(start, end)
+            count += int(np.count_nonzero(~worked))
+            wall_ns += float(table["wall_ns"].to_numpy()[~worked].sum())
+        return _Divided(tables, shares, busy, idle, waiting, (count, wall_ns))
+
+
+def _add_idle(values: dict[str, list[Any]], divided: _Divided) -> None:
+    """By phase: the time of the steps in which nothing ran, of which what the input's markers cover is the phase input."""
+    extra = {IDLE: divided.idle_ps - divided.input_ps, "input": divided.input_ps}
+    for phase, ps in extra.items():
+        if ps and phase in values["phase"]:
+            values["wall_ns"][values["phase"].index(phase)] += ps / PS_PER_NS
+        elif ps:
+            for name, value in {**_NOTHING, "phase": phase, "wall_ns": ps / PS_PER_NS}.items():
+                values[name].append(value)
+
+
+def _codes(rows: Rows, mask: Bools, place: Ints, name: str) -> Ints:
+    """A key of the rows of the mask, as codes, or numbers of steps."""
+    if name == "place":
+        return place[mask]
+    if name == "step":
+        return rows.integers("step")[mask]
+    if name == "op":
+        return rows.operator(mask).codes
+    if name == "kernel":
+        return rows.kernel(mask).codes
+    return (rows.followed(name) if name in FOLLOWED else rows.text(name).codes)[mask]
+
+
+def _work(rows: Rows, at: Bools | Ints, group: Ints) -> Work:
+    """The rows at these places, whose groups these are."""
+    start = rows.integers("start_ps")[at]
+    return Work(rows.integers("track")[at], start, start + rows.integers("duration_ps")[at], group)
+
+
+def _more(before: tuple[int, int], rows: Rows, mask: Bools) -> tuple[int, int]:
+    """Executions and self time, ps, with those of the rows of the mask."""
+    count, self_ps = (int(rows.integers(name)[mask].sum()) for name in ("occurrences", "self_ps"))
+    return before[0] + count, before[1] + self_ps
+
+
+def _outside(sums: tuple[int, int]) -> Outside:
+    return Outside(sums[0], sums[1] / PS_PER_NS)
+
+
+def _inputs(rows: Rows, place: Ints) -> Ints:
+    """Place, start and end, shape (3, n), of the markers of input."""
+    read = np.flatnonzero(rows.text("level").where("marker"))
+    read = read[rows.named(_is_input, read)]
+    start = rows.integers("start_ps")[read]
+    return np.stack([place[read], start, start + rows.integers("duration_ps")[read]])
+
+
+def _is_input(name: str) -> bool:
+    return name.startswith(INPUT)
+
+
+def _windows(table: pa.Table) -> intervals.Union:
+    """The union of steps."""
+    return intervals.union(columns.integers(table, "start_ps"), columns.integers(table, "end_ps"))

@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL, Bools, Floats, Ints
-from dlprof.analysis.trace import breakdown, steps
+from dlprof.analysis.trace import row_keys, steps
 from dlprof.analysis.trace.layers import family
 from dlprof.units import PS_PER_NS
 
@@ -87,7 +87,7 @@ def gather(events: pa.Table) -> Cells:
     """
     divided = steps.divided_ps(events, steps.work(events), steps.span(events))
     mask = _in_frame(events)
-    op, phase, layer = (breakdown.key(events, mask, name) for name in ("op", "phase", "layer"))
+    op, phase, layer = (row_keys.key(events, mask, name) for name in ("op", "phase", "layer"))
     whole = phase.where(*_WITHOUT_LAYER)
     layer_codes = np.where(whole, NULL, layer.codes)
     groups = columns.group([op.codes, phase.codes, layer_codes])
@@ -95,7 +95,7 @@ def gather(events: pa.Table) -> Cells:
     calls = groups.sum(columns.integers(work, "calls"))
     times = groups.sum_float(divided.share[mask])
     copies = groups.sum(columns.text(work, "level").where("copy").astype(np.int64)) > 0
-    known = groups.sum(breakdown.known(events)[mask].astype(np.int64)) > 0
+    known = groups.sum(row_keys.known(events)[mask].astype(np.int64)) > 0
     fuses = _fuses(work, groups)
     found = []
     for index in range(groups.size):  # one cell per distinct (op, phase, layer), not per event

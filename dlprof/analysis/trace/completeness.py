@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL
-from dlprof.analysis.model import Completeness
+from dlprof.analysis.of_one_trace import Completeness
 from dlprof.analysis.trace import steps
 
 _LOSS: Final = (
@@ -30,7 +30,7 @@ _NAMED: Final = 4
 
 
 def check(
-    events: pa.Table,
+    events: pa.Table | None,
     *,
     expected: Mapping[str, int] | None = None,
     window_steps: int | None = None,
@@ -39,23 +39,24 @@ def check(
 ) -> Completeness:
     """What the trace says of its own completeness.
 
+    events: None only where neither of the next two is told
     expected: raw op name → executions per step (protocol.Window.expected); window_steps: steps the child ran in the
     window (protocol.Window.steps); anomalies: counters of ingest; reader: further facts of ingest (its own
     completeness findings). `complete` is None where nothing is known to check against: then the trace is neither
     called whole nor broken.
     """
     details: dict[str, str] = {str(key): str(value) for key, value in (reader or {}).items()}
-    wrong = [f"{name}: {count}" for name, count in sorted((anomalies or {}).items()) if count and _is_loss(name)]
+    wrong = lost(anomalies or {})
     if wrong:
         details["lost"] = ", ".join(wrong)
     checked = False
-    seen = steps.table(events).num_rows
+    seen = 0 if events is None or (window_steps is None and not expected) else steps.table(events).num_rows
     if window_steps is not None:
         checked = True
         details["steps"] = f"{seen} of {window_steps} marked"
         if seen != window_steps:
             wrong.append(f"{seen} of {window_steps} steps are marked")
-    if expected and seen:
+    if expected and seen and events is not None:
         checked = True
         short = _against(events, expected, seen)
         details |= {name: text for name, (text, _) in short.items()}
@@ -66,20 +67,28 @@ def check(
         ops = f", {len(expected)} ops as expected" if expected else ""
         return Completeness(True, f"complete: {seen} steps{ops}", details)
     if reader:
-        return Completeness(None, f"unknown: {'; '.join(_each_once(details))}", details)
+        return Completeness(None, f"unknown: {'; '.join(said(details))}", details)
     return Completeness(None, "unknown: the trace does not say how much work it should hold", details)
 
 
-def _each_once(details: Mapping[str, str]) -> list[str]:
-    """What is said, once each; before what is said of several files (`a.json: place`) their names, of many the first."""
+def lost(anomalies: Mapping[str, int]) -> list[str]:
+    """Of the counters of ingest those that mean lost events, in words."""
+    return [f"{name}: {count}" for name, count in sorted(anomalies.items()) if count and _is_loss(name)]
+
+
+def said(details: Mapping[str, str]) -> list[str]:
+    """What a reader says of a trace, once each.
+
+    What is said of several files (`a.json: place`) begins with their names, of many with the first.
+    """
     names: dict[str, list[str]] = {}
     for name, text in details.items():
         names.setdefault(text, []).append(name.rpartition(": ")[0] or name)
-    said = []
+    found = []
     for text, of in names.items():
         more = f" and {len(of) - _NAMED} more" if len(of) > _NAMED else ""
-        said.append(f"{', '.join(of[:_NAMED])}{more}: {text}" if len(of) > 1 else text)
-    return said
+        found.append(f"{', '.join(of[:_NAMED])}{more}: {text}" if len(of) > 1 else text)
+    return found
 
 
 def _is_loss(name: str) -> bool:

@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.model import Detail
-from dlprof.analysis.trace import breakdown, gaps, launches, memory, occupancy, outliers, places, steps
+from dlprof.analysis.trace import gaps, launches, memory, occupancy, outliers, places, row_keys, steps
 from dlprof.errors import UsageError
 from dlprof.units import PS_PER_NS
 
@@ -23,7 +23,7 @@ _EMPTY: Final = {
     "occupancy": "No work was recorded.",
     "idle": "All of the time is covered by recorded work.",
     "memory": "No memory was recorded: MXNet and PyTorch need profile_memory, TensorFlow records its allocator on the host.",
-    "outliers": "No synchronised steps are marked in the trace.",
+    "outliers": "No steps are marked in the trace.",
     "slowest": "No work was recorded.",
 }
 
@@ -52,7 +52,7 @@ def kernels(events: pa.Table) -> pa.Table:
     named = columns.Text(
         np.where(ran.codes == columns.NULL, raw.codes + len(ran.values), ran.codes), ran.values + raw.values
     )
-    keys = {name: breakdown.key(events, mask, name) for name in ("op", "phase")}
+    keys = {name: row_keys.key(events, mask, name) for name in ("op", "phase")}
     keys |= {"kernel": named, "device": columns.text(work, "device")}
     groups = columns.group([key.codes for key in keys.values()])
     duration = (times.end - times.start)[mask]

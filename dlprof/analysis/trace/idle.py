@@ -12,7 +12,7 @@ import pyarrow as pa
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Ints, Text
 from dlprof.analysis.intervals import Union
-from dlprof.analysis.trace import breakdown, host, steps
+from dlprof.analysis.trace import host, row_keys, steps
 from dlprof.names import PREFIX
 
 Place = tuple[str, str | None]
@@ -123,7 +123,7 @@ class _Following:
         mask, start = steps.work(events), columns.integers(events, "start_ps")
         window = np.searchsorted(frame.start, start, side="right") - 1
         mask &= (window >= 0) & (start < np.append(frame.end, np.iinfo(np.int64).min)[window])
-        op, phase = (breakdown.key(events, mask, name) for name in ("op", "phase"))
+        op, phase = (row_keys.key(events, mask, name) for name in ("op", "phase"))
         order = np.argsort(start[mask], kind="stable")
         first = frame.end.copy()
         np.minimum.at(first, window[mask], start[mask])

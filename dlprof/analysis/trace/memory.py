@@ -2,7 +2,8 @@
 
 MXNet records counters of bytes in use per device (`Memory: cpu/0`); TensorFlow records each allocation and release
 with the allocator's total; PyTorch (profile_memory) an instant for each, with the totals allocated and reserved of its
-device. What a producer did not record is absent here, never estimated.
+device. What a producer did not record is absent here, never estimated: a total that PyTorch left out follows from what came
+and went since the last one that it wrote, and the series says how many do.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ from pyarrow import json as arrow_json
 
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL, Bools, Ints
-from dlprof.analysis.trace import breakdown, steps
+from dlprof.analysis.trace import row_keys, steps
 from dlprof.units import PS_PER_NS
 
 _ALLOCATE, _RELEASE = "MemoryAllocation", "MemoryDeallocation"
@@ -76,42 +77,87 @@ def _counters(events: pa.Table) -> Iterator[Series]:
         yield _finish(events, name.values[code], start[rows], values[rows].astype(np.int64), ())
 
 
+@dataclass(frozen=True, slots=True)
+class Allocated:
+    """What PyTorch's records tell of one device's memory, in order of time.
+
+    rows: the records, as rows of the event table; facts: their arguments
+    totals: bytes allocated after each; derived: how many of these are not written, None where none is: then totals are
+        what came and went since the trace began
+    """
+
+    device: str
+    rows: Ints
+    facts: pa.Table
+    totals: Ints
+    derived: int | None
+
+
 def instants(events: pa.Table) -> Iterator[Series]:
     """PyTorch's memory, allocated and reserved, of the CPU and of each accelerator apart."""
+    start = columns.integers(events, "start_ps")
+    for one in allocated(events):
+        size, address, reserved = (
+            _numbers(one.facts, *name) for name in (("Bytes", 0), ("Addr", 0), ("Total Reserved", NULL))
+        )
+        live: tuple[Live, ...] = ()
+        if "Addr" in one.facts.column_names:
+            live = _live(events, one.rows, size > 0, address, size, int(one.totals.argmax()))
+        word = "allocated since the start" if one.derived is None else "allocated"  # before 2021-12
+        if one.derived:
+            word = f"allocated, {one.derived} derived"
+        yield _finish(events, f"{one.device} {word}", start[one.rows], one.totals, live)
+        if (reserved > 0).any():
+            known = reserved != NULL
+            yield _finish(events, f"{one.device} reserved", start[one.rows[known]], reserved[known], ())
+
+
+def allocated(events: pa.Table) -> Iterator[Allocated]:
+    """What PyTorch's records tell of each device's memory; a device without one that tells bytes is left out."""
     start = columns.integers(events, "start_ps")
     rows = np.flatnonzero(columns.text(events, "name").where(INSTANT))
     rows = rows[np.argsort(start[rows], kind="stable")]
     facts = _arguments(events, rows)
-    if facts is None or "Device Type" not in facts.column_names or "Bytes" not in facts.column_names:
+    if facts is None:
         return
-    kind, number = (_numbers(facts, name, 0) for name in ("Device Type", "Device Id"))
-    size, address = (_numbers(facts, name, 0) for name in ("Bytes", "Addr"))
+    size, written = _numbers(facts, "Bytes", 0), _numbers(facts, "Total Allocated", NULL)
+    names = np.array(_devices(events, rows, facts))
+    for device in dict.fromkeys(names.tolist()):
+        mine = np.flatnonzero(names == device)
+        totals, derived = running_totals(written[mine], size[mine])
+        if totals.any():
+            yield Allocated(device, rows[mine], facts.take(mine), totals, derived)
+
+
+def _devices(events: pa.Table, rows: Ints, facts: pa.Table) -> list[str]:
+    """The device whose memory each record is of: `cpu`, `gpu:0`; `unknown device` where it does not say."""
     device, labels = columns.text(events, "device"), []
+    kind, number = _numbers(facts, "Device Type", NULL), _numbers(facts, "Device Id", 0)
     for row, one, at in zip(rows.tolist(), kind.tolist(), number.tolist(), strict=True):
         placed = device.values[device.codes[row]]
-        labels.append("cpu" if one == _CPU else placed if not steps.is_host(placed) else f"gpu:{max(at, 0)}")
-    names = np.array(labels)
-    for label in dict.fromkeys(labels):
-        mine = np.flatnonzero(names == label)
-        if "Total Allocated" not in facts.column_names:  # before 2021-12: only what came and went since the trace began
-            grown = np.cumsum(size[mine])
-            peak = int(grown.argmax())
-            where = (rows[mine], size[mine] > 0, address[mine], size[mine])
-            live = _live(events, *where, peak) if "Addr" in facts.column_names else ()
-            yield _finish(events, f"{label} allocated since the start", start[rows[mine]], grown, live)
-            continue
-        for total, word in (("Total Allocated", "allocated"), ("Total Reserved", "reserved")):
-            values = _numbers(facts, total, NULL)[mine]
-            if not (values > 0).any():
-                continue
-            known = mine[values != NULL]
-            peak = int(values[values != NULL].argmax())
-            live = (
-                _live(events, rows[known], size[known] > 0, address[known], size[known], peak)
-                if word == "allocated"
-                else ()
-            )
-            yield _finish(events, f"{label} {word}", start[rows[known]], values[values != NULL], live)
+        if one in (_CPU, NULL):
+            labels.append("cpu" if one == _CPU else "unknown device")
+        else:
+            labels.append(placed if not steps.is_host(placed) else f"gpu:{max(at, 0)}")
+    return labels
+
+
+def running_totals(written: Ints, size: Ints) -> tuple[Ints, int | None]:
+    """The total after each record of a device, and how many are derived; where not one is written, what came and went since
+    the first, and None.
+
+    written: totals, NULL or negative where a record has none; size: bytes that came (or went, below 0), both in order of
+    time. A written total counts as it is; one that is not follows from the last written before it and what came and went
+    since, before the first from that one backwards.
+    """
+    known = np.flatnonzero(written >= 0)
+    grown: Ints = np.cumsum(size)
+    if not (written[known] > 0).any():
+        return grown, None
+    last = np.maximum(np.searchsorted(known, np.arange(len(size)), side="right") - 1, 0)
+    anchor = known[last]
+    totals: Ints = written[anchor] + grown - grown[anchor]
+    return totals, len(size) - len(known)
 
 
 def _numbers(facts: pa.Table, name: str, missing: int) -> Ints:
@@ -126,12 +172,15 @@ def _numbers(facts: pa.Table, name: str, missing: int) -> Ints:
 
 def _whole(value: object, missing: int) -> int:
     """A number that was written as text or with a point; `missing` for anything else."""
-    try:
-        found = (
-            int(float(value)) if isinstance(value, float) else int(value) if isinstance(value, str | int) else missing
-        )
-    except (ValueError, OverflowError):
+    if not isinstance(value, str | int | float):
         return missing
+    try:
+        found = int(value)
+    except (ValueError, OverflowError):
+        try:
+            found = int(float(value))
+        except (ValueError, OverflowError):
+            return missing
     return found if -(2**63) <= found < 2**63 else missing
 
 
@@ -215,7 +264,7 @@ def _running_at(events: pa.Table, times: Ints, tracks: Ints) -> list[str | None]
     mask = steps.work(events)
     rows = np.flatnonzero(mask)
     when, track = steps.Times.of(events), columns.integers(events, "track")
-    labels = [breakdown.key(events, mask, name) for name in ("op", "phase", "layer")]
+    labels = [row_keys.key(events, mask, name) for name in ("op", "phase", "layer")]
     order = np.lexsort((when.start[rows], track[rows]))
     rows_sorted = rows[order]
     found: list[str | None] = []

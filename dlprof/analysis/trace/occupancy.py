@@ -6,6 +6,7 @@ Every table is over the frame (steps.span): the synchronised steps, or first sta
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -13,7 +14,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import Bools, Ints
-from dlprof.analysis.trace import breakdown, host, steps
+from dlprof.analysis.trace import collectives, host, row_keys, steps
 from dlprof.units import PS_PER_NS
 
 _OF_DEVICES: Final = (
@@ -99,24 +100,29 @@ def devices(events: pa.Table) -> pa.Table:
     overlap_ns (copies hidden behind computation) and communication_overlap_ns (communication hidden behind it); idle_ns
     (none of the three); compute, communication_only (not behind computation), copy_only (behind neither), idle: shares of the
     span, summing to 1.
+
+    Where the host itself does the work, an instant of a thread is its innermost operator's: what calls a collective does not
+    compute beside it. A collective's span there, from call to end (`gloo:all_reduce`), is communication; it and the calls
+    that start and await it count once, as a union.
     """
-    mask, times, device = steps.work(events), steps.Times.of(events), columns.text(events, "device")
-    communication = np.zeros_like(mask)
-    communication[mask] = breakdown.key(events, mask, "phase").where("communication")
-    copies = columns.text(events, "level").where("copy") & ~communication
+    work = _work(events)
     rows: list[tuple[str | float, ...]] = []
-    for code in np.unique(device.codes[mask]).tolist():
-        here = mask & (device.codes == code)
-        compute = _union(times, here & ~copies & ~communication)
-        sent, copied = _union(times, here & communication), _union(times, here & copies)
-        span = int(times.end[here].max() - times.start[here].min())
+    for code in np.unique(work.device.codes[work.rows]).tolist():
+        here = work.device.codes[work.rows] == code
+        compute, sent = work.union(here & work.compute), work.union(here & work.communication)
+        copied, busy = work.union(here & work.copies), work.union(here)
+        span = int(work.end[here].max() - work.start[here].min())
         overlap, hidden = compute.within(copied).length, compute.within(sent).length
-        busy = _union(times, here).length
-        only = busy - compute.length - (sent.length - hidden)
-        times_ps = (span, compute.length, sent.length, copied.length, overlap, hidden, span - busy)
-        parts_ps = (compute.length, sent.length - hidden, only, span - busy)
+        only = sent.length - hidden
+        copy_only = busy.length - compute.length - only
+        times_ps = (span, compute.length, sent.length, copied.length, overlap, hidden, span - busy.length)
+        parts_ps = (compute.length, only, copy_only, span - busy.length)
         rows.append(
-            (device.values[code], *(ps / PS_PER_NS for ps in times_ps), *(ps / max(span, 1) for ps in parts_ps))
+            (
+                work.device.values[code],
+                *(ps / PS_PER_NS for ps in times_ps),
+                *(ps / max(span, 1) for ps in parts_ps),
+            )
         )
     rows.sort(key=lambda row: -float(row[1]))
     return pa.table(
@@ -127,8 +133,43 @@ def devices(events: pa.Table) -> pa.Table:
     )
 
 
-def _union(times: steps.Times, rows: Bools) -> intervals.Union:
-    return intervals.union(times.start[rows], times.end[rows])
+@dataclass(frozen=True, slots=True)
+class _Pieces:
+    """When each device worked, in pieces of one class each.
+
+    rows: row of the events of each piece; start, end: ps
+    compute, communication, copies: pieces of each class
+    device: of the events
+    """
+
+    rows: Ints
+    start: Ints
+    end: Ints
+    compute: Bools
+    communication: Bools
+    copies: Bools
+    device: columns.Text
+
+    def union(self, pieces: Bools) -> intervals.Union:
+        return intervals.union(self.start[pieces], self.end[pieces])
+
+
+def _work(events: pa.Table) -> _Pieces:
+    mask, times, device = steps.work(events), steps.Times.of(events), columns.text(events, "device")
+    communication = np.zeros_like(mask)
+    communication[mask] = row_keys.key(events, mask, "phase").where("communication")
+    copies = columns.text(events, "level").where("copy") & ~communication
+    on_host = mask & device.flags([steps.is_host(value) for value in device.values])
+    spans = collectives.on_host(events) if on_host.any() else np.zeros_like(mask)
+    # Whose work a thread's instant is, its innermost operator says; streams of an accelerator do not nest.
+    own = np.flatnonzero(on_host)
+    found = intervals.leaves(columns.integers(events, "track")[own], times.start[own], times.end[own])
+    whole = np.flatnonzero(mask & ~on_host | spans)
+    rows = np.concatenate([own[found.owner], whole])
+    start = np.concatenate([found.start, times.start[whole]])
+    end = np.concatenate([found.end, times.end[whole]])
+    sent = communication | spans
+    return _Pieces(rows, start, end, (~copies & ~sent)[rows], sent[rows], copies[rows], device)
 
 
 def idle(events: pa.Table) -> pa.Table:

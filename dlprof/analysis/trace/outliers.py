@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL, Floats
-from dlprof.analysis.trace import breakdown, cells, host, steps
+from dlprof.analysis.trace import cells, host, row_keys, steps
 from dlprof.units import PS_PER_NS
 
 _MAD_TO_SD: Final = 1.4826
@@ -103,7 +103,7 @@ def slowest(events: pa.Table, count: int = 20) -> pa.Table:
     phase, layer and kernel: 30 means an outlier, 1 an operator that is always slow).
     """
     mask, times = steps.work(events), steps.Times.of(events)
-    keys = {name: breakdown.key(events, mask, name) for name in ("op", "phase", "layer")}
+    keys = {name: row_keys.key(events, mask, name) for name in ("op", "phase", "layer")}
     work = events.filter(pa.array(mask))
     duration = (times.end - times.start)[mask]
     kernel = columns.text(work, "kernel")

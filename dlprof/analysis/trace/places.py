@@ -19,20 +19,17 @@ def of(events: pa.Table) -> Text:
     """The place of each row as `node0/rank3`, `node0` or `rank3`; `` where the trace tells neither."""
     if all(events.column(name).null_count == events.num_rows for name in ("host", "rank")):
         return Text(np.zeros(events.num_rows, dtype=np.int64), [""])
-    host, rank = columns.text(events, "host"), columns.integers(events, "rank")
-    groups = columns.group([host.codes, rank]) if events.num_rows else columns.Groups(rank, rank, 0)
+    alike = all(columns.constant(events, name) for name in ("host", "rank"))
+    asked = events.slice(0, 1) if alike else events
+    host, rank = columns.text(asked, "host"), columns.integers(asked, "rank")
+    groups = columns.group([host.codes, rank]) if len(rank) else columns.Groups(rank, rank, 0)
     names = [
         "/".join(
             part for part in (host.values[code] if code != NULL else "", f"rank{number}" if number >= 0 else "") if part
         )
         for code, number in zip(host.codes[groups.first].tolist(), rank[groups.first].tolist(), strict=True)
     ]
-    return Text(groups.inverse, names)
-
-
-def several(events: pa.Table) -> bool:
-    """Whether more than one place recorded the events."""
-    return len(of(events).values) > 1
+    return Text(np.zeros(events.num_rows, dtype=np.int64) if alike else groups.inverse, names)
 
 
 def labelled(events: pa.Table) -> pa.Table:

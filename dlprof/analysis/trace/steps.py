@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
-from typing import Final
+from functools import partial
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dlprof import names
 from dlprof.analysis import columns, intervals
-from dlprof.analysis.columns import NULL, Bools, Floats, Ints, Text
-from dlprof.analysis.model import Explained
+from dlprof.analysis.columns import NULL, Bools, Ints, Text
+from dlprof.analysis.of_one_trace import Explained
 from dlprof.analysis.trace import places
 from dlprof.names import Marker, is_marker
 from dlprof.units import PS_PER_NS
+
+if TYPE_CHECKING:
+    from dlprof.analysis.trace.row_keys import Rows
 
 _CATEGORY: Final = "step"
 """Of markers that say their step by a number of their own (JAX's StepTraceAnnotation), whatever their name."""
@@ -50,16 +54,24 @@ def work(events: pa.Table) -> Bools:
     its op rows. One that knows no operator at all (a plain chrome trace) has it in its spans.
     """
     level = columns.text(events, "level")
-    kernels = level.where("kernel")
-    if kernels.any():
-        return kernels | (level.where("copy") & _on_accelerator(events))
-    operators = level.where("op", "copy")
-    return operators if operators.any() else level.where("api")
+    return work_of(level, columns.text(events, "device"), level.present())
+
+
+def work_of(level: Text, device: Text, present: Collection[str]) -> Bools:
+    """`work` of rows of a trace in which the levels `present` occur."""
+    if "kernel" in present:
+        return level.where("kernel") | (level.where("copy") & ~on_host(device))
+    return level.where("op", "copy") if "op" in present or "copy" in present else level.where("api")
 
 
 def host_side(events: pa.Table) -> Bools:
     """What the host's threads were recorded to do: operators, calls of libraries and the runtime, waits."""
-    rows: Bools = columns.text(events, "level").where("op", "api", "sync", "copy") & ~_on_accelerator(events)
+    return host_side_of(columns.text(events, "level"), columns.text(events, "device"))
+
+
+def host_side_of(level: Text, device: Text) -> Bools:
+    """`host_side` of rows."""
+    rows: Bools = level.where("op", "api", "sync", "copy") & on_host(device)
     return rows
 
 
@@ -73,12 +85,34 @@ def table(events: pa.Table) -> pa.Table:
     """
     place = places.of(events)
     if len(place.values) > 1:
-        parts = [_table(events.filter(pa.array(place.codes == code))) for code in range(len(place.values))]
-        return pa.concat_tables(parts).sort_by("start_ps")
-    return _table(events)
+        parts = [events.filter(pa.array(place.codes == code)) for code in range(len(place.values))]
+        return pa.concat_tables([marked(part, partial(_ends, part)) for part in parts]).sort_by("start_ps")
+    return marked(events, partial(_ends, events))
 
 
-def _table(events: pa.Table) -> pa.Table:
+def _ends(events: pa.Table) -> tuple[Ints, Ints]:
+    """Step and end of the work that belongs to one."""
+    step = columns.integers(events, "step")
+    rows = work(events) & (step != NULL)
+    return step[rows], Times.of(events).end[rows]
+
+
+def marking(rows: Rows) -> Ints:
+    """Places of the rows that `marked` needs: markers that span steps, or stand in one."""
+    marks = np.flatnonzero(rows.text("level").where("marker"))
+    if not len(marks):
+        return marks
+    wanted: Bools = rows.named(_spans, marks) | (rows.integers("step")[marks] != NULL)
+    return marks[wanted]
+
+
+def _spans(name: str) -> bool:
+    return Marker.spanning(name) is not None
+
+
+def marked(events: pa.Table, ends: Callable[[], tuple[Ints, Ints]]) -> pa.Table:
+    """`table` of one host and rank. events: with all rows of `marking`. ends: step and end of work, as of `_ends`, of each
+    step that which ends last at least."""
     name, times = columns.text(events, "name"), Times.of(events)
     markers = [Marker.spanning(value) for value in name.values]
     rows, named = _marking(events, name, markers)
@@ -87,6 +121,10 @@ def _table(events: pa.Table) -> pa.Table:
         return _longest(events, times, rows)
     numbered = np.array([marker.number if marker else NULL for marker in markers] + [NULL], dtype=np.int64)
     number = numbered[name.codes[rows]] if named else columns.integers(events, "step")[rows]
+    if named and not own:  # numbers that begin again count on in the column
+        number = np.where(
+            columns.integers(events, "step")[rows] == NULL, number, columns.integers(events, "step")[rows]
+        )
     keys = [number, _series(name, markers, rows)]
     groups = columns.group(keys) if len(rows) else columns.Groups(rows, rows, 0)
     start, end = np.full(groups.size, np.iinfo(np.int64).max), np.full(groups.size, np.iinfo(np.int64).min)
@@ -96,7 +134,7 @@ def _table(events: pa.Table) -> pa.Table:
     numbers = keys[0][groups.first][order] if groups.size else rows
     start, end = start[order], end[order]
     if groups.size and not own:
-        start, end = _with_launched(events, times, numbers, start, end)
+        start, end = _with_launched(*ends(), numbers, start, end)
     columns_ = [numbers, start, end]
     return pa.table([*map(pa.array, columns_), pa.array((end - start) / PS_PER_NS)], schema=TABLE)
 
@@ -148,22 +186,27 @@ def _of_category(events: pa.Table) -> Bools:
     return columns.text(events, "category").where(_CATEGORY)
 
 
-def _with_launched(events: pa.Table, times: Times, numbers: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
-    """Start and end of steps in order of time, with the work that each launched inside it and none of them overlapping."""
-    step = columns.integers(events, "step")
-    rows = np.flatnonzero(work(events) & (step != NULL))
+def _with_launched(step: Ints, until: Ints, numbers: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints]:
+    """Start and end of steps in order of time, with the work that each launched inside it and none of them overlapping.
+
+    step, until: of work.
+    """
     order = np.argsort(numbers, kind="stable")
-    at = order[np.minimum(np.searchsorted(numbers[order], step[rows]), len(numbers) - 1)]
-    known = numbers[at] == step[rows]
-    np.maximum.at(end, at[known], times.end[rows[known]])
+    at = order[np.minimum(np.searchsorted(numbers[order], step), len(numbers) - 1)]
+    known = numbers[at] == step
+    np.maximum.at(end, at[known], until[known])
     end = np.maximum.accumulate(end)
     return np.maximum(start, np.append(start[:1], end[:-1])), end
 
 
 def _on_accelerator(events: pa.Table) -> Bools:
     """Rows of devices other than a CPU."""
-    device = columns.text(events, "device")
-    return ~device.flags([is_host(value) for value in device.values])
+    return ~on_host(columns.text(events, "device"))
+
+
+def on_host(device: Text) -> Bools:
+    """Rows of CPUs (is_host)."""
+    return device.flags([is_host(value) for value in device.values])
 
 
 def is_host(device: str) -> bool:
@@ -255,12 +298,23 @@ def divided_ps(events: pa.Table, mask: Bools, frame: intervals.Union) -> interva
     return intervals.Divided(share, own)
 
 
-def exclusive_ps(events: pa.Table, mask: Bools, frame: intervals.Union) -> Floats:
-    """Time of each row inside `frame`, ps, instants shared among concurrent rows of `mask`; 0 for other rows."""
-    return divided_ps(events, mask, frame).share
+def workless(events: pa.Table) -> pa.Table:
+    """The marked steps in which no work ran (TABLE), as one that the end of a recording cut off."""
+    found, mask, times = table(events), work(events), Times.of(events)
+    busy = intervals.union(times.start[mask], times.end[mask])
+    start, end = (columns.integers(found, name) for name in ("start_ps", "end_ps"))
+    return found.filter(pa.array(busy.covered(end) == busy.covered(start)))
 
 
-def step_median_ns(events: pa.Table) -> float | None:
-    """Median wall time of the synchronised steps, ns; None without steps."""
-    steps = table(events)
-    return float(pc.quantile(steps["wall_ns"], q=0.5)[0].as_py()) if steps.num_rows else None
+def step_median_ns(events: pa.Table, *, every: bool = False) -> float | None:
+    """Median wall time of the steps in which work ran, ns; None without steps. Where none holds any, of all.
+
+    every: of all steps in any case, as of a window of our own, whose steps are whole and are held against as many untraced ones
+    """
+    import pyarrow.compute as pc  # late: a breakdown starts without
+
+    found, empty = table(events), workless(events)
+    if not every and 0 < empty.num_rows < found.num_rows:
+        without = pc.is_in(found["start_ps"], value_set=empty["start_ps"].combine_chunks())
+        found = found.filter(pc.invert(without))
+    return float(pc.quantile(found["wall_ns"], q=0.5)[0].as_py()) if found.num_rows else None

@@ -29,7 +29,7 @@ from dlprof.ingest.dialects.kineto_fields import BlockFields, EventFields, Field
 from dlprof.ingest.dialects.kineto_head import facts, has_device_events, host_of, process_of, rank_of
 from dlprof.ingest.dialects.kineto_unknown import Unknown
 from dlprof.ingest.json.blocks import Block
-from dlprof.ingest.json.common_columns import keyed, recoded, text_codes
+from dlprof.ingest.json.common_columns import recoded, text_codes
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.json.walk import INSTANT, ChromeFile, Dialect, Mask, Phases
 from dlprof.ingest.reader import Context
@@ -105,7 +105,7 @@ class KinetoDialect(Dialect):
             category=rows.category,
             kernel=self._kernels(rows.name, level),
             layer=rows.meant("modules", kineto_names.module_path, "layer"),
-            source_line=self._lines(rows, kind),
+            source_line=self._lines(rows, kind) if self.ctx.wants("source_line") else None,
             shape=rows.described("shape", is_op),
             dtype=rows.described("dtype", is_op),
             correlation=correlation,
@@ -249,24 +249,36 @@ class KinetoDialect(Dialect):
     def _memory(self, rows: Fields, level: npt.NDArray[np.int8], track: Int32) -> npt.NDArray[np.float64]:
         """Allocated bytes after each allocation, where the trace tells; the row moves to the device whose memory it is."""
         value = np.full(len(rows), np.nan)
-        counters = np.flatnonzero(level == LEVEL["counter"])
+        told = level == LEVEL["counter"]
+        if not self.ctx.wants("value"):
+            told &= rows.name == self.ctx.pool("name").get(MEMORY, -2)
+        counters = np.flatnonzero(told)
         if not len(counters):
             return value
-        told = all_decoded(Memory, rows.args(counters.tolist()))
-        totals = [memory.allocated for memory in told]
-        whole = numbers([None if isinstance(total, float) else total for total in totals])
+        memories = all_decoded(Memory, rows.args(counters.tolist()))
+        totals = [memory.allocated for memory in memories]
+        whole = numbers(totals)
         value[counters] = np.where(whole == NO_INT, np.nan, whole)
-        for row, total in zip(counters.tolist(), totals, strict=True):
-            if isinstance(total, float):
-                value[row] = total
+        if float in set(map(type, totals)):
+            fractions = [(row, total) for row, total in zip(counters, totals, strict=True) if isinstance(total, float)]
+            value[[row for row, _ in fractions]] = [total for _, total in fractions]
         allocation = rows.name[counters] == self.ctx.pool("name").get(MEMORY, -2)
-        kinds = numbers([memory.kind for memory in told])
+        kinds = numbers([memory.kind for memory in memories])
         self.ctx.anomalies.count("json_odd_type", int((allocation & (kinds < 0)).sum()))
         allocation &= kinds >= 0
-        places = numbers([memory.device for memory in told])
-        moved = counters[allocation]
-        keys = zip(kinds[allocation].tolist(), places[allocation].tolist(), rows.pids(moved.tolist()), strict=True)
-        track[moved] = keyed(list(keys), self._memory_of)
+        places = numbers([memory.device for memory in memories])
+        told_kinds, kind_at = np.unique(kinds, return_inverse=True)
+        told_places, place_at = np.unique(places, return_inverse=True)
+        memory_at = np.zeros(len(rows), dtype=np.int32)
+        memory_at[counters] = kind_at * len(told_places) + place_at
+        moved = np.zeros(len(rows), dtype=bool)
+        moved[counters[allocation]] = True
+
+        def track_of(at: int, pid: Any) -> int:
+            kind, place = divmod(at, len(told_places))
+            return self._memory_of(int(told_kinds[kind]), int(told_places[place]), pid)
+
+        track[moved] = rows.keyed(moved, ("pid",), track_of, memory_at)
         return value
 
     def _memory_of(self, kind: int, place: int, pid: Any) -> int:

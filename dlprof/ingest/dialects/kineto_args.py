@@ -125,6 +125,10 @@ def numbers(values: list[Any]) -> Int64:
         # The standard library's array takes a list in half the time that NumPy does.
         return np.frombuffer(array("q", values), dtype=np.int64)
     except (OverflowError, TypeError):
+        pass
+    try:
+        return np.frombuffer(array("q", [NO_INT if value is None else value for value in values]), dtype=np.int64)
+    except (OverflowError, TypeError):
         return np.array([number(value) for value in values], dtype=np.int64)
 
 

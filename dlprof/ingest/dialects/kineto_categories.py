@@ -99,7 +99,7 @@ MEMORY_DEVICES: Final = {
     9: "xla",
     10: "vulkan",
     11: "metal",
-    12: "xpu",
+    12: "gpu",
     13: "mps",
     14: "meta",
     15: "hpu",
@@ -109,13 +109,14 @@ MEMORY_DEVICES: Final = {
     19: "mtia",
     20: "privateuse1",
 }
-"""c10::DeviceType, as `[memory]` events have it, → word before the device's number."""
+"""c10::DeviceType, as `[memory]` events have it, → word before the device's number, which is that of its kernels: CUDA's (1),
+HIP's (6) and Intel's (12) are `gpu`, for the category `kernel` does not tell them apart."""
 
 LEGACY: Final = {
     "CPU functions": Category("op", origin="legacy"),
     "CUDA functions": Category("kernel", "device", origin="legacy"),
     "GPU functions": Category("kernel", "device", origin="legacy"),
-    "XPU functions": Category("kernel", "device", "xpu", origin="legacy"),
+    "XPU functions": Category("kernel", "device", origin="legacy"),
     "HPU functions": Category("kernel", "device", "hpu", origin="legacy"),
 }
 """Process ids of the legacy autograd profiler's export → what its events, which have no category, are; `tid` is the device."""

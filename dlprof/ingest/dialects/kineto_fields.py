@@ -63,8 +63,8 @@ class Fields(Protocol):
 
     def forward(self) -> Mask: ...
 
-    def described(self, column: str, chosen: Mask) -> Int32:
-        """Codes of the shapes or dtypes (`shape`, `dtype`) of the chosen rows, NO_TEXT for none."""
+    def described(self, column: str, chosen: Mask) -> Int32 | None:
+        """Codes of the shapes or dtypes (`shape`, `dtype`) of the chosen rows, NO_TEXT for none; None where nobody asks."""
         ...
 
     def meant(self, column: str, meaning: Callable[[str], str | None], pool: str) -> Int32 | None:
@@ -74,8 +74,6 @@ class Fields(Protocol):
     def args(self, rows: Sequence[int]) -> list[bytes]:
         """The arguments of single rows as recorded."""
         ...
-
-    def pids(self, rows: Sequence[int]) -> list[Any]: ...
 
     def recorded(self) -> Texts | None:
         """The arguments of all rows as recorded."""
@@ -118,7 +116,9 @@ class EventFields:
     def forward(self) -> Mask:
         return np.fromiter((bool(a.forward_thread) for a in self._args), dtype=bool, count=len(self._args))
 
-    def described(self, column: str, chosen: Mask) -> Int32:
+    def described(self, column: str, chosen: Mask) -> Int32 | None:
+        if not self._ctx.wants(column):
+            return None
         codes = np.full(len(chosen), NO_TEXT, dtype=np.int32)
         args = compress(self._args, chosen)
         if column == "shape":
@@ -137,9 +137,6 @@ class EventFields:
 
     def args(self, rows: Sequence[int]) -> list[bytes]:
         return [bytes(self._rows[row].args) for row in rows]
-
-    def pids(self, rows: Sequence[int]) -> list[Any]:
-        return [self._rows[row].pid for row in rows]
 
     def recorded(self) -> Texts:
         return argument_texts(self._rows)
@@ -179,7 +176,9 @@ class BlockFields:
         found: Mask = self._block.numbers["forward"] != 0
         return found
 
-    def described(self, column: str, chosen: Mask) -> Int32:
+    def described(self, column: str, chosen: Mask) -> Int32 | None:
+        if not self._ctx.wants(column):
+            return None
         return self._of("dims" if column == "shape" else "types", chosen, text, column)
 
     def meant(self, column: str, meaning: Callable[[str], str | None], pool: str) -> Int32 | None:
@@ -190,12 +189,8 @@ class BlockFields:
     def args(self, rows: Sequence[int]) -> list[bytes]:
         return self._block.args(rows)
 
-    def pids(self, rows: Sequence[int]) -> list[Any]:
-        texts = [*self._block.texts("pid"), ""]
-        return [texts[at] for at in self._block.ids["pid"][rows].tolist()]
-
     def recorded(self) -> Texts | None:
-        return self._block.packed_args()
+        return self._block.recorded_args() if self._ctx.wants("args") else None
 
     def _of(self, column: str, chosen: Mask, meaning: Callable[[Any], str | None], pool: str) -> Int32:
         """Codes of what the texts of chosen rows mean, in the order of their first rows; NO_TEXT for the others."""

@@ -7,6 +7,7 @@ what runs in them belongs to the frame that called them.
 from __future__ import annotations
 
 import re
+from functools import lru_cache
 from typing import Final
 
 from dlprof.ingest.source_lines import source_line
@@ -38,6 +39,7 @@ _PASSING: Final = frozenset(
 """Python's modules that call what they are given, as PyTorch writes them: without the folder they lie in."""
 
 
+@lru_cache(1024)
 def line(frame: str) -> str | None:
     """`model.py:42` of a frame `model.py(42): forward`; None for one that is not of the user's program."""
     match = _FRAME.fullmatch(frame) if len(frame) <= _LONGEST else None

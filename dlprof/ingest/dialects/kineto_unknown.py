@@ -9,7 +9,7 @@ import numpy as np
 from dlprof.ingest.batch import Int32, Int64
 from dlprof.ingest.json.walk import Mask
 from dlprof.ingest.reader import Context
-from dlprof.units import PS_PER_NS, format_ns
+from dlprof.units import PS_PER_NS, counted, format_ns
 
 
 @dataclass(slots=True)
@@ -21,6 +21,8 @@ class Unknown:
 
     def add(self, category: Int32, unknown: Mask, duration: Int64) -> None:
         """Takes the rows of a chunk that are of an unknown category."""
+        if not unknown.any():
+            return
         for code in np.unique(category[unknown]).tolist():
             rows = unknown & (category == code)
             self.events[code] = self.events.get(code, 0) + int(rows.sum())
@@ -32,7 +34,9 @@ class Unknown:
         ctx.anomalies.count("unknown_category", sum(self.events.values()))
         told = sorted(self.events, key=lambda code: (-self.time[code], names[code]))
         parts = [
-            f"{names[code]} ({self.events[code]} events, {format_ns(self.time[code] / PS_PER_NS)})" for code in told
+            f"{names[code] or 'one without a name'} ({counted(self.events[code], 'event')}, "
+            f"{format_ns(self.time[code] / PS_PER_NS)})"
+            for code in told
         ]
         if parts:
             ctx.completeness["unknown_category"] = (

@@ -21,6 +21,7 @@ from dlprof.ingest.json import sniff as json
 from dlprof.ingest.protobuf import sniff as protobuf
 from dlprof.ingest.reader import Format, Reader
 from dlprof.ingest.source import Source
+from dlprof.ingest.sqlite import sniff as sqlite
 from dlprof.names import as_text
 
 ENTRY_POINTS: Final = "dlprof.readers"
@@ -34,6 +35,8 @@ def _from(place: str) -> Callable[[], Reader]:
 
 # In the order in which they are asked. What takes nearly any JSON or protobuf comes after the formats of other packages.
 CERTAIN: Final = (
+    Format("nsys-sqlite", sqlite.is_nsys, _from("nsys:READER")),
+    Format("rocpd", sqlite.is_rocpd, _from("rocpd:READER")),
     Format("dlprof-chrome", json.is_own, _from("own_chrome:READER")),
     Format("mxnet-profile", json.is_mxnet, _from("mxnet:READER")),
     Format("kineto", json.is_kineto, _from("kineto:READER")),
@@ -56,6 +59,8 @@ def kind_of(source: Source) -> str:
                 f"{source.label}: damaged compression: nothing of it can be read", hint="copy the file again"
             )
         raise TraceError(f"{source.label}: the file is empty", hint="record the trace again")
+    if sqlite.is_database(head):
+        head = source.head(sqlite.LOOKED_AT)
     protobuf.check_no_result(source)
     json.check_no_table(source)
     kind = told(head)

@@ -23,7 +23,7 @@ from dlprof.ingest.json.walk import ChromeFile, Dialect, Mask, Phases
 from dlprof.ingest.protobuf.valid_times import in_range
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
-from dlprof.ingest.xplane.hlo_names import communication, hlo_operator, instruction
+from dlprof.ingest.xplane.hlo_names import communication, hlo_operator, instruction, moving
 from dlprof.ingest.xplane.plane_names import (
     NETWORK,
     STEPS,
@@ -38,6 +38,7 @@ from dlprof.ingest.xplane.plane_names import (
     nests,
 )
 from dlprof.ingest.xplane.producers import is_jax, is_tensorflow
+from dlprof.ingest.xplane.run_programs import called_program
 from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps, is_launch
 from dlprof.ingest.xplane.unknown_lines import UnknownLines
 from dlprof.names import PREFIX
@@ -61,6 +62,7 @@ class _Args(msgspec.Struct, gc=False):
     tf_op: str | None = None
     hlo_op: str | None = None
     hlo_category: str | None = None
+    hlo_module: str | None = None
     step_num: _Number = None
     run_id: _Number = None
     group_id: _Number = None
@@ -99,12 +101,14 @@ class TraceJsonDialect(Dialect):
     seen: events so far
     wrote: which frameworks' names were met
     unknown: lines of TPUs that hold nobody knows what
+    modules: code of each compiled module's name
     rows, codes: what events are, each once, and the place in `rows` by what tells it
     """
 
     tracks: dict[tuple[Any, Any], int] = field(default_factory=dict)
     seen: int = 0
     steps: RunSteps = field(default_factory=RunSteps)
+    modules: dict[str, int] = field(default_factory=dict)
     names_seen: dict[str, bool] = field(default_factory=dict)
     wrote: set[str] = field(default_factory=set)
     kinds: list[str] = field(default_factory=list)
@@ -244,18 +248,34 @@ class TraceJsonDialect(Dialect):
         if kind == NETWORK:
             return _Row(level, None, communication(event.name), kernel)
         told = args.operator()
+        moved = None if copied else moving(args.hlo_op, event.name, args.hlo_category)
         if told is not None:
             operator = annotation(told)
-            return _Row(level, operator, operator.type or event.name, kernel, args.hlo_category)
-        named = instruction(args.hlo_op or event.name) if args.hlo_op or nests(kind) else None
+            return _Row(level, operator, moved or operator.type or event.name, kernel, args.hlo_category)
+        named = moved or instruction(args.hlo_op or event.name) if args.hlo_op or nests(kind) else None
         return _Row(level, None, named, kernel, args.hlo_category)
 
     def _runs(self, names: Int32, args: list[_Args], track: Int32, start: Int64, duration: Int64, step: Int64) -> Int64:
         """The execution or group that each event is part of."""
         self.steps.note(track, start, duration, step, self._names_that(self._launches, names))
+        self.steps.programs.note_calls(track, start, duration, self._calls(names))
         run = self.steps.coded(_numbers(args, "run_id"), start)
+        if (run != NO_INT).any():
+            self.steps.programs.note(run, track, start, self._modules([arg.hlo_module for arg in args]), None)
         group = self.steps.grouped(_numbers(args, "group_id"), step)
         return np.where(group == NO_INT, run, group)
+
+    def _calls(self, names: Int32) -> Int32:
+        """The module that each event calls by its name, NO_TEXT of what is no call."""
+        texts = self.ctx.pool("name").values_list
+        used, at = np.unique(names, return_inverse=True)
+        return self._modules([called_program(texts[code]) for code in used.tolist()])[at]
+
+    def _modules(self, names: Sequence[str | None]) -> Int32:
+        """Codes of compiled modules, NO_TEXT for none."""
+        known = self.modules
+        codes = [NO_TEXT if name is None else known.setdefault(name, len(known)) for name in names]
+        return np.array(codes, dtype=np.int32)
 
     def _launches(self, name: str) -> bool:
         known = self.names_seen.get(name)

@@ -3,7 +3,7 @@
 GPU work stands in the file twice: on `/gpu:N/stream:all` (kernels) and `/gpu:N/memcpy` (copies), and again on the single
 streams `/gpu:N/stream:S`. The streams are taken, the other side is left out and counted; where a file has no single streams,
 the other side is all there is and is taken. `/job:…/gpu:0 Compute` is the host scheduling what the GPU runs.
-dlprof's own markers stand in a process `dlprof`, or beside eager operators (runner/adapters/tf/tf1_trace.py).
+dlprof's own markers stand in a process `dlprof`, or beside eager operators (frameworks/tensorflow/adapter/tf1_trace.py).
 """
 
 from __future__ import annotations

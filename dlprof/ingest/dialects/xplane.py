@@ -8,12 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
+from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from dlprof.ingest.background import Background
-from dlprof.ingest.batch import Int64, RawBatch
+from dlprof.ingest.batch import RawBatch
 from dlprof.ingest.protobuf.event_windows import EVENT_TAG, WINDOW_BYTES, Events, parse, windows
-from dlprof.ingest.protobuf.small_lines import Extent, Line, begun, groups, together
+from dlprof.ingest.protobuf.small_lines import Extent, Group, Line, groups, together
 from dlprof.ingest.protobuf.space import ByteFile, Plane, SkeletonReader, Space, Text
 from dlprof.ingest.protobuf.wire import BYTES, VARINT, Malformed, signed
 from dlprof.ingest.reader import Context, Damaged
@@ -53,6 +56,8 @@ class XPlaneReader:
 
 
 READER: Final = XPlaneReader()
+_MANY: Final = 4 * WINDOW_BYTES
+"""Bytes of events from which on windows are read beside the making of rows."""
 
 
 def _decoder(ctx: Context) -> Text:
@@ -70,7 +75,7 @@ def _decoder(ctx: Context) -> Text:
 
 def _ahead(run: Generator[Events, None, int], size: int) -> Generator[Events, None, int]:
     """The same, but of a long run each window is parsed while the one before it is turned into rows."""
-    if size < 4 * WINDOW_BYTES:
+    if size < _MANY:
         return (yield from run)
     stopped_at = 0
 
@@ -81,6 +86,34 @@ def _ahead(run: Generator[Events, None, int], size: int) -> Generator[Events, No
     with Background() as background:
         yield from background.ahead(noted())
     return stopped_at
+
+
+@dataclass(frozen=True, slots=True)
+class _Together:
+    """Lines that were read in one window.
+
+    left_out: for each run the anomaly under which it is left out, "" where it is not counted, None where it is not left out
+    kept: the runs that are not
+    events: of these; None where there are none
+    """
+
+    group: Group
+    left_out: list[str | None]
+    kept: Group
+    events: Events | None
+
+
+def _together(file: ByteFile, extents: list[Extent], derived: Callable[[Line], str | None]) -> _Together:
+    """Lines that fit one window. Raises `Malformed` where a line has to be read by itself."""
+    group = together(file, extents)
+    reasons = [derived(line) for line in group.lines]
+    kept = np.array([reason is None for reason in reasons], dtype=bool)
+    rest = group
+    if not kept.all():
+        left, rest = group.only(~kept), group.only(kept)
+        parse(left.window, left.starts, left.ends)
+    events = parse(rest.window, rest.starts, rest.ends) if len(rest.lines) else None
+    return _Together(group, reasons, rest, events)
 
 
 class _SpaceReader:
@@ -135,43 +168,50 @@ class _SpaceReader:
                 return "derived_line_events"
             return "async_line_events" if is_async(line.text) else None
 
-        for extents in groups(plane.lines):
+        for extents, read in self._groups(plane, derived):
             rows.new_line()
-            try:
-                read = self._together(extents, derived)
-            except Malformed:
-                for start, end in extents:
-                    rows.new_line()
-                    line = Line()
-                    for events in self._kept(self._line(line, start, end)):
-                        count = len(events.metadata_id)
-                        if (left_out := derived(line)) is not None:
-                            self._leave_out(left_out, count)
-                        else:
-                            yield rows.batch([line], [count], events, None)
-            else:
-                if read is not None:
-                    yield rows.batch(*read)
+            if read is None:
+                yield from self._one_by_one(extents, derived, rows)
+                continue
+            for reason, count in zip(read.left_out, read.group.rows.tolist(), strict=True):
+                self._leave_out(reason or "", count)
+            for raw in read.group.names:
+                self._decode(raw)
+            if read.events is not None:
+                yield rows.batch(read.kept.lines, read.kept.rows.tolist(), read.events, read.kept.begun())
 
-    def _together(
-        self, extents: list[Extent], derived: Callable[[Line], str | None]
-    ) -> tuple[list[Line], list[int], Events, Int64] | None:
-        """Lines that fit one window: the line and number of the events of each run, the events, and where the line of each
-        begins among them; None where there are none. Raises `Malformed` where a line has to be read by itself."""
-        group = together(self._file, extents)
-        kept = [run for run in group.runs if derived(run.line) is None]
-        left = [run for run in group.runs if derived(run.line) is not None]
-        if left:
-            parse(group.window, *group.events(left))
-        events = parse(group.window, *group.events(kept)) if kept else None
-        for run in left:
-            self._leave_out(derived(run.line) or "", len(run.starts))
-        for raw in group.names:
-            self._decode(raw)
-        if events is None:
-            return None
-        rows = [len(run.starts) for run in kept]
-        return [run.line for run in kept], rows, events, begun(kept)
+    def _groups(
+        self, plane: Plane, derived: Callable[[Line], str | None]
+    ) -> Iterator[tuple[list[Extent], _Together | None]]:
+        """The lines of a plane, as many as fit a window at a time: of many each window is read while the one before it is turned
+        into rows. None where lines have to be read one by one."""
+
+        def read() -> Iterator[tuple[list[Extent], _Together | None]]:
+            for extents in groups(plane.lines):
+                try:
+                    found = _together(self._file, extents, derived)
+                except Malformed:
+                    found = None
+                yield extents, found
+
+        if plane.lines[-1][1] - plane.lines[0][0] < _MANY:
+            yield from read()
+            return
+        with Background() as background:
+            yield from background.ahead(read())
+
+    def _one_by_one(
+        self, extents: list[Extent], derived: Callable[[Line], str | None], rows: PlaneRows
+    ) -> Iterator[RawBatch]:
+        for start, end in extents:
+            rows.new_line()
+            line = Line()
+            for events in self._kept(self._line(line, start, end)):
+                count = len(events.metadata_id)
+                if (left_out := derived(line)) is not None:
+                    self._leave_out(left_out, count)
+                else:
+                    yield rows.batch([line], [count], events, None)
 
     def _leave_out(self, anomaly: str, count: int) -> None:
         if anomaly:

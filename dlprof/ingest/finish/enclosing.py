@@ -9,6 +9,7 @@ import numpy.typing as npt
 
 from dlprof import schema
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, Pool
+from dlprof.native import nesting as native
 
 _PHASE: Final = {phase: code for code, phase in enumerate(schema.PHASES)}
 FORWARD: Final = _PHASE["forward"]
@@ -28,6 +29,12 @@ def nearest(parent: Int64, wanted: npt.NDArray[np.bool_]) -> Int64:
     parent: index of the innermost enclosing event, -1 for none (nesting.parents). Each round doubles how far every
     pointer jumps, so a stack of a hundred Python frames takes seven rounds.
     """
+    compiled = native.nearest(parent, wanted)
+    return _nearest(parent, wanted) if compiled is None else compiled
+
+
+def _nearest(parent: Int64, wanted: npt.NDArray[np.bool_]) -> Int64:
+    """`nearest` without the compiled part."""
     up = parent.copy()
     rows = np.flatnonzero(up >= 0)
     while len(rows := rows[~wanted[up[rows]]]):

@@ -8,7 +8,7 @@ finished span by span in time order; events still open at a span's end are carri
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Final
@@ -19,10 +19,11 @@ import pyarrow as pa
 
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.background import Background
-from dlprof.ingest.batch import LEVEL, NO_INT, NO_STEP, NO_TEXT, Arrow, Int32, Int64, Pools, RawBatch, Track, arrow
+from dlprof.ingest.batch import LEVEL, NO_INT, NO_STEP, NO_TEXT, Arrow, Int32, Int64, Pools, RawBatch, Track
 from dlprof.ingest.finish import nesting, ranks, threads
 from dlprof.ingest.finish.groups import groups, set_apart, times
 from dlprof.ingest.finish.launches import NO_EVENT, Launches
+from dlprof.ingest.finish.levels import Levels
 from dlprof.ingest.finish.markers import MarkerLog, Windows
 from dlprof.ingest.finish.meaning import Meaning, Meanings
 from dlprof.ingest.finish.output import Output, Where
@@ -52,15 +53,37 @@ class Place:
     run_launches: Int64 | None = None
 
 
-class Finisher:
-    """Takes raw batches with `add`, writes finished ones with `finish`."""
+@dataclass(frozen=True, slots=True)
+class Ahead:
+    """What is known of events before the first of them is written.
 
-    def __init__(self, pools: Pools, anomalies: Anomalies, background: Background | None = None) -> None:
+    levels: those that occur. launched: whether any may have a `launch`, since there are rows of devices
+    """
+
+    levels: frozenset[str]
+    launched: bool
+
+
+class Finisher:
+    """Takes raw batches with `add`, writes finished ones with `finish`.
+
+    columns: those of schema.EVENTS to write; None: all
+    """
+
+    def __init__(
+        self,
+        pools: Pools,
+        anomalies: Anomalies,
+        background: Background | None = None,
+        columns: Collection[str] | None = None,
+    ) -> None:
         self._background = background or Background(overlap=False)
         self._pools = pools
         self._anomalies = anomalies
-        self._spill = Spill()
+        self._columns = columns
+        self._spill = Spill(columns)
         self._markers = MarkerLog(pools.text["name"].values_list, pools.tracks)
+        self._levels = Levels()
         self._places: Mapping[str, Place] = {}
         self._ranks = Ranks()
         self._launches: dict[tuple[str, str], Launches] = {}
@@ -77,6 +100,7 @@ class Finisher:
         if not len(batch):
             return
         self._markers.look(batch, source)
+        self._levels.look(batch, self._markers.marks)
         low = int(batch.start_ps.min())
         self._first.setdefault(source, len(self._first))
         self.first_start[source] = min(low, self.first_start.get(source, low))
@@ -95,14 +119,21 @@ class Finisher:
         shift_ps: Mapping[str, int],
         sink: Callable[[pa.RecordBatch], None],
         places: Mapping[str, Place] | None = None,
+        ahead: Callable[[Ahead], None] | None = None,
     ) -> int:
         """Writes all events; returns their number.
 
         shift_ps: added to the times of each file to reach the common origin. places: where each file was recorded.
+        ahead: told what is known of the events before the first of them
         """
         self._background.drain()
         meaning = Meaning(self._pools, resolve)
-        output = Output(self._pools, meaning, self._markers.items, lambda batch: self._background.call(sink, batch))
+        if ahead is not None:
+            devices = any(self._pools.tracks[code].on_device for code in self._spill.tracks())
+            ahead(Ahead(self._levels.found(meaning), devices))
+        output = Output(
+            self._pools, meaning, self._markers.items, lambda batch: self._background.call(sink, batch), self._columns
+        )
         self._places = places or {}
         tracks = {code: self._pools.tracks[code] for code in self._spill.tracks()}
         self._ranks = ranks.find({c: t for c, t in tracks.items() if self._place(t).nested}, self._spill)
@@ -260,9 +291,9 @@ class Finisher:
         if not (np.diff(order) == 1).all():
             rows = {name: values[order] for name, values in rows.items()}
             rows["order"] = order
-        args = self._spill.read_args(pieces)
+        args = self._spill.read_args(pieces, rows.get("order"))
         if args is not None:
-            rows["args"] = args.take(arrow(order)) if "order" in rows else args
+            rows["args"] = args
         return rows
 
     def _resolve(self, track: Track, rows: Columns, meanings: Meanings) -> Int64:
@@ -281,16 +312,20 @@ class Finisher:
         if windows is None:
             windows, overlapping = self._markers.windows(track.source, process)
             self._anomalies.count("overlapping_step_markers", overlapping)
+            self._anomalies.count("repeated_step_numbers", windows.again)
             self._windows[track.source, process] = windows
         start, told = int64(rows["start_ps"]), int64(rows["step"])
         if track.on_device:
             told = self._markers.on_device(track, start, told)
-        end = start + int64(rows["duration_ps"])
+        begun, end = start, start + int64(rows["duration_ps"])
         if track.on_device and not windows.awaited:
             launches = self._launches_of(track)
             start, end = launches.called(int64(rows["correlation"]), start, end)
+            begun = np.where(start >= 0, start, begun)
         index = windows.containing(start, end)
         told, free = self._launched_by(track.source, rows, told)
+        if not track.on_device or (track.source, track.device) not in self._markers.on_devices:
+            told = windows.numbered(told, self._launched_at(track.source, rows, begun))
         if not len(windows.start):
             return told, index
         if windows.awaited:
@@ -307,6 +342,14 @@ class Finisher:
         step = np.where(run == NO_INT, NO_INT, table[np.where(run == NO_INT, 0, run)])
         told = np.where((told == NO_INT) & (step != NO_STEP), step, told)
         return told, (told == NO_INT) & (step != NO_STEP)
+
+    def _launched_at(self, source: str, rows: Columns, begun: Int64) -> Int64:
+        """When the execution of each row was launched; `begun` where that is not known."""
+        launches, run = self._places.get(source, Place()).run_launches, int64(rows["run"])
+        if launches is None or not launches.size:
+            return begun
+        at = np.where(run == NO_INT, 0, run)
+        return np.where((run != NO_INT) & (launches[0][at] != NO_INT), launches[1][at], begun)
 
     def _phases(self, codes: Sequence[int], rows: Columns, meanings: Meanings) -> npt.NDArray[np.int32]:
         """Phase of each row; a host-phase marker gives its own to what has none and was launched inside it, or where no launch is

@@ -7,14 +7,21 @@ the step whose host code launched them.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from dlprof import schema
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch, Track
 from dlprof.names import Marker
+
+_MANY: Final = 1024
+"""Rows from which on it pays to ask whether they are in order."""
+_HIGHEST: Final = 2**62
+"""Step number up to which steps are counted on."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,6 +29,8 @@ class Windows:
     """Disjoint step windows of one file, sorted: start and end in ps, step number, and item name code (-1 = none).
 
     awaited: whether the device was waited for at each step's end, so that a step's work lies inside its window
+    written: the number that each marker bears. A framework's begin again with each epoch or each kind of step (training,
+        evaluation): then `number` counts on, so that no two steps have one
     """
 
     start: Int64
@@ -29,14 +38,24 @@ class Windows:
     number: Int64
     item: Int64
     awaited: bool = True
+    written: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+
+    @property
+    def again(self) -> int:
+        """Steps that bear the number of an earlier one."""
+        return int(np.count_nonzero(self.number != self.written)) if len(self.written) else 0
+
+    def numbered(self, written: Int64, at: Int64) -> Int64:
+        """The number of the step that `written` is at each time: of the steps that bear it the last that had begun."""
+        return last_begun(written, at, self.written, self.start, self.number) if self.again else written
 
     def containing(self, start: Int64, end: Int64) -> Int64:
         """Index of the window that holds all of each [start, end], -1 for none. Shape (n,)."""
         if not len(self.start):
             return np.full(len(start), -1, dtype=np.int64)
-        index = np.searchsorted(self.start, start, side="right") - 1
+        index = last_not_after(self.start, start)
         inside = (index >= 0) & (end <= self.end[index])
-        return np.where(inside, index, -1).astype(np.int64)
+        return np.where(inside, index, -1)
 
 
 @dataclass(slots=True)
@@ -48,10 +67,10 @@ class MarkerLog:
 
     names: the pool's list of texts, by name code
     tracks: the pool's tracks
-    parsed: the marker of each name, None for ordinary ones
+    parsed: the marker of each name, None for ordinary ones; marks: whether it has one
     items: names of items, by item code
-    steps: by source and process, (start, end, number, item code) of each synchronised step; item code -1 for a
-        network's
+    steps: by source and process, (start, end, number, item code, track) of each synchronised step; item code -1
+        for a network's
     unawaited: the same of a framework's own step markers
     on_devices: by source and device, (start, end, number) of the steps that the device's own line tells
     phases: by track, (start, end, code into schema.PHASES) of each host phase
@@ -60,9 +79,10 @@ class MarkerLog:
     names: list[str]
     tracks: list[Track]
     parsed: list[Marker | None] = field(default_factory=list)
+    marks: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
     items: list[str] = field(default_factory=list)
-    steps: dict[tuple[str, str], list[tuple[int, int, int, int]]] = field(default_factory=dict)
-    unawaited: dict[tuple[str, str], list[tuple[int, int, int, int]]] = field(default_factory=dict)
+    steps: dict[tuple[str, str], list[tuple[int, int, int, int, int]]] = field(default_factory=dict)
+    unawaited: dict[tuple[str, str], list[tuple[int, int, int, int, int]]] = field(default_factory=dict)
     on_devices: dict[tuple[str, str], list[tuple[int, int, int]]] = field(default_factory=dict)
     phases: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
 
@@ -70,31 +90,34 @@ class MarkerLog:
         """Notes the markers of a batch."""
         for text in self.names[len(self.parsed) :]:
             self.parsed.append(Marker.parse(text))
-        marks = np.array([marker is not None for marker in self.parsed], dtype=np.bool_)
-        for row in np.flatnonzero(marks[batch.name]).tolist():
-            self._note(batch, row, source)
+        if len(self.marks) < len(self.parsed):
+            self.marks = np.array([marker is not None for marker in self.parsed], dtype=np.bool_)
+        for marker, start, end, code in self._marked(batch, np.flatnonzero(self.marks[batch.name])):
+            self._note(marker, start, end, code, source)
         if batch.step is not None and batch.level is not None:
-            for row in np.flatnonzero((batch.step != NO_INT) & (batch.level == LEVEL["marker"])).tolist():
-                start = int(batch.start_ps[row])
-                end = start + int(batch.duration_ps[row])
-                track, number = self.tracks[int(batch.track[row])], int(batch.step[row])
+            rows = np.flatnonzero((batch.step != NO_INT) & (batch.level == LEVEL["marker"]))
+            for number, (_, start, end, code) in zip(batch.step[rows].tolist(), self._marked(batch, rows), strict=True):
+                track = self.tracks[code]
                 if track.on_device:
                     self.on_devices.setdefault((source, track.device), []).append((start, end, number))
                 else:
-                    self.unawaited.setdefault((source, track.process), []).append((start, end, number, -1))
+                    self.unawaited.setdefault((source, track.process), []).append((start, end, number, -1, code))
 
-    def _note(self, batch: RawBatch, row: int, source: str) -> None:
-        marker = self.parsed[int(batch.name[row])]
-        start = int(batch.start_ps[row])
-        end = start + int(batch.duration_ps[row])
+    def _marked(self, batch: RawBatch, rows: Int64) -> Iterator[tuple[Marker | None, int, int, int]]:
+        """Of some rows the marker that each one's name is, start, end and track."""
+        start = batch.start_ps[rows]
+        end = start + batch.duration_ps[rows]
+        markers = map(self.parsed.__getitem__, batch.name[rows].tolist())
+        return zip(markers, start.tolist(), end.tolist(), batch.track[rows].tolist(), strict=True)
+
+    def _note(self, marker: Marker | None, start: int, end: int, code: int, source: str) -> None:
         if marker is None:
             return
         if marker.kind == "phase":
-            code = schema.PHASES.index(marker.text)
-            self.phases.setdefault(int(batch.track[row]), []).append((start, end, code))
-        track = self.tracks[int(batch.track[row])]
+            self.phases.setdefault(code, []).append((start, end, schema.PHASES.index(marker.text)))
+        track = self.tracks[code]
         if marker.kind == "profiler_step" and not track.on_device:
-            self.unawaited.setdefault((source, track.process), []).append((start, end, marker.number, -1))
+            self.unawaited.setdefault((source, track.process), []).append((start, end, marker.number, -1, code))
         if marker.kind not in ("step", "item") or not marker.synchronised:
             return
         item = -1
@@ -102,7 +125,7 @@ class MarkerLog:
             if marker.text not in self.items:
                 self.items.append(marker.text)
             item = self.items.index(marker.text)
-        self.steps.setdefault((source, track.process), []).append((start, end, marker.number, item))
+        self.steps.setdefault((source, track.process), []).append((start, end, marker.number, item, code))
 
     def phase_at(self, track: int, start: Int64, end: Int64) -> Int32:
         """Code into schema.PHASES of the phase marker of a track that holds all of each [start, end], NO_TEXT for none."""
@@ -130,28 +153,88 @@ class MarkerLog:
         found = _of(self.steps, source, process)
         awaited = bool(found)
         found = found or _of(self.unawaited, source, process)
-        rows = np.array(sorted(set(found)), dtype=np.int64).reshape(-1, 4)
+        places = dict(sorted(((*one[:4],), one[4]) for one in reversed(found)))
+        rows = np.array(list(places), dtype=np.int64).reshape(-1, 4)
         if not len(rows):
             none = np.empty(0, np.int64)
             return Windows(none, none, none, none), 0
         reach = np.concatenate([[np.iinfo(np.int64).min], np.maximum.accumulate(rows[:, 1])[:-1]])
         clear = rows[:, 0] >= reach
-        kept = rows[clear]
-        return Windows(kept[:, 0], kept[:, 1], kept[:, 2], kept[:, 3], awaited), int(np.count_nonzero(~clear))
+        start, end, number, item = rows[clear].T
+        track = np.array(list(places.values()), dtype=np.int64)[clear]
+        counted = number if awaited else counted_on(number, track)
+        return Windows(start, end, counted, item, awaited, number), int(np.count_nonzero(~clear))
 
     def on_device(self, track: Track, start: Int64, told: Int64) -> Int64:
         """`told`, or where that tells no step the one of the track's device in which a row begins."""
         spans = self.on_devices.get((track.source, track.device))
         if not spans:
             return told
-        begin, end, number = np.array(sorted(spans), dtype=np.int64).T
+        begin, end, written = np.array(sorted(spans), dtype=np.int64).T
+        number = counted_on(written, np.zeros_like(written))
         index = np.searchsorted(begin, start, side="right") - 1
         inside = (told == NO_INT) & (index >= 0) & (start < end[index])
+        if (number != written).any():
+            told = last_begun(told, start, written, begin, number)
         return np.where(inside, number[index], told)
 
 
+def last_not_after(known: Int64, at: Int64) -> Int64:
+    """Index of the last of `known`, which are in order, that is not after each of `at`; -1 for none. Shape (n,).
+
+    Where there are many of `at` and these are in order too, as the rows of a track are, each of `known` is looked for among them.
+    """
+    if len(at) < _MANY or not (at[1:] >= at[:-1]).all():
+        return (np.searchsorted(known, at, side="right") - 1).astype(np.int64, copy=False)
+    low, high = np.searchsorted(known, at[[0, -1]], side="right").tolist()
+    reached = np.bincount(np.searchsorted(at, known[low:high]), minlength=len(at))
+    reached[0] += low - 1
+    return np.cumsum(reached, dtype=np.int64)
+
+
+def counted_on(written: Int64, track: Int64) -> Int64:
+    """Numbers of steps in order of time, no two alike: where one was there before, counting goes on from the highest so far.
+
+    track: where each was marked; a step that two threads mark one after the other is one.
+    """
+    found = written.copy()
+    if len(np.unique(written)) == len(written):
+        return found
+    used: set[int] = set()
+    shift = most = 0
+    for at, (number, place) in enumerate(zip(written.tolist(), track.tolist(), strict=True)):
+        if at and number == written[at - 1] and place != track[at - 1]:
+            found[at] = found[at - 1]
+            continue
+        if number + shift in used:
+            shift = most + 1 - number
+        if number + shift > _HIGHEST:
+            return written.copy()
+        found[at] = number + shift
+        used.add(number + shift)
+        most = max(most, number + shift)
+    return found
+
+
+def last_begun(written: Int64, at: Int64, numbers: Int64, start: Int64, result: Int64) -> Int64:
+    """For each (written, at) the `result` of the last of `numbers` that is the same and had begun; of the first such where
+    none had, and `written` itself where there is none."""
+    order = np.lexsort((start, numbers))
+    keys = np.concatenate([numbers, written])
+    when = np.concatenate([start, at])
+    asked = np.repeat([0, 1], [len(numbers), len(written)])
+    merged = np.lexsort((asked, when, keys))
+    behind = np.cumsum(asked[merged] == 0)
+    place = np.empty(len(keys), dtype=np.int64)
+    place[merged] = behind
+    last = place[len(numbers) :] - 1
+    first = np.searchsorted(numbers[order], written)
+    index = order[np.clip(np.maximum(last, first), 0, len(order) - 1)]
+    return np.where(numbers[index] == written, result[index], written)
+
+
 def _of(
-    noted: Mapping[tuple[str, str], list[tuple[int, int, int, int]]], source: str, process: str
-) -> list[tuple[int, int, int, int]]:
+    noted: Mapping[tuple[str, str], list[tuple[int, int, int, int, int]]], source: str, process: str
+) -> list[tuple[int, int, int, int, int]]:
     """The markers of a process; of all processes of the file where none is named."""
     return [one for (file, owner), ones in noted.items() if file == source and process in ("", owner) for one in ones]

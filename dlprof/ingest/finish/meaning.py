@@ -17,6 +17,7 @@ from dlprof.ingest.finish.spill import Columns
 from dlprof.names import Marker
 from dlprof.plugin import Operator
 
+_NONE: Final = np.int32(NO_TEXT)
 _PHASE: Final = {phase: code for code, phase in enumerate(schema.PHASES)}
 _WORK: Final = np.array([level in ("op", "kernel", "copy", "sync") for level in schema.LEVELS])
 
@@ -52,6 +53,9 @@ class Meanings:
     def replaced(self, **columns: Any) -> Meanings:
         """The same with other columns."""
         return replace(self, **columns)
+
+
+_ATTRIBUTES: Final = ("known", "named", "op", "fuses", "phase", "level", "calls", "scope", "special")
 
 
 class _Names:
@@ -102,8 +106,13 @@ class Meaning:
         self.scopes = scopes.values_list
         self._paths = pools.text["op_path"].values_list
         self._scopes = Scopes(self._paths)
-        self._names = _Names(pools.text["name"], resolve, self.ops, self.fused, scopes)
+        names = _Names(pools.text["name"], resolve, self.ops, self.fused, scopes)
         self._lookups = _Names(pools.text["lookup"], resolve, self.ops, self.fused, scopes)
+        self._first_lookup = len(names.known)
+        self._tables = {
+            attribute: np.concatenate([getattr(names, attribute), getattr(self._lookups, attribute)])
+            for attribute in _ATTRIBUTES
+        }
         markers = [Marker.parse(text) is not None for text in pools.text["name"].values_list]
         self._markers = np.array([*markers, False], dtype=bool)
         self._refined: dict[tuple[int, int], tuple[int, int, int]] = {}
@@ -121,31 +130,35 @@ class Meaning:
     def of(self, rows: Columns) -> Meanings:
         """The meanings of rows; columns name, lookup, op_path, layer, source_line and level are read."""
         name, lookup, path, hint = rows["name"], rows["lookup"], rows["op_path"], rows["level"]
-        asked = lookup != NO_TEXT
-        any_asked = bool(asked.any())
+        at = np.where(lookup != NO_TEXT, lookup + np.int64(self._first_lookup), name)
 
         def pick(attribute: str) -> npt.NDArray[Any]:
-            own: npt.NDArray[Any] = getattr(self._names, attribute)[name]
-            return np.where(asked, getattr(self._lookups, attribute)[lookup], own) if any_asked else own
+            return self._tables[attribute].take(at)
 
         known = pick("known")
         level = np.where(known & ((hint == NO_TEXT) | (hint == LEVEL["op"])), pick("level"), hint)
         level = np.where(level == NO_TEXT, LEVEL["api"], level).astype(np.int8)
         level[self._markers[name]] = LEVEL["marker"]
         work = _WORK[level]
-        op = np.where(work, pick("op"), NO_TEXT).astype(np.int32)
-        fuses = np.where(work, pick("fuses"), NO_TEXT).astype(np.int32)
-        calls = pick("calls").astype(np.int64)
+        op = np.where(work, pick("op"), _NONE)
+        fuses = np.where(work, pick("fuses"), _NONE)
+        calls = pick("calls")
         self._refine(work & pick("special"), lookup, path, op, fuses, calls)
-        phase = pick("phase")
-        phase = np.where(work & (phase != NO_TEXT), phase, self._path_phase[path]).astype(np.int32)
+        told_phase = pick("phase")
+        phase = np.where(work & (told_phase != NO_TEXT), told_phase, self._path_phase[path])
         phase[(phase == NO_TEXT) & (level == LEVEL["copy"])] = _PHASE["transfer"]
         unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~pick("named")))
         told = self._told[rows["layer"]]
-        layer = np.where(told == NO_TEXT, self._path_layer[path], told).astype(np.int32)
-        mark = np.where(self._markers[name], NO_TEXT, pick("phase")).astype(np.int32)
-        line, scope = rows["source_line"], pick("scope").astype(np.int32)
+        layer = np.where(told == NO_TEXT, self._path_layer[path], told)
+        mark = np.where(self._markers[name], _NONE, told_phase)
+        line, scope = rows["source_line"], pick("scope")
         return Meanings(level, op, fuses, phase, layer, line, calls, mark, scope, unknown)
+
+    def levels(self, codes: Int64, hint: int, column: str) -> npt.NDArray[np.int8]:
+        """The levels of names, or of what is looked up in their place (`column`), of rows with a hint that these decide."""
+        at = codes + self._first_lookup if column == "lookup" else codes
+        level = np.where(self._tables["known"][at], self._tables["level"][at], hint)
+        return np.where(level == NO_TEXT, LEVEL["api"], level).astype(np.int8)
 
     def _refine(
         self,

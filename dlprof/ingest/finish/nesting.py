@@ -8,6 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import Int64
+from dlprof.native import nesting as native
 
 
 def order(start: Int64, end: Int64, ties: Sequence[Int64] | None = None) -> Int64:
@@ -26,6 +27,13 @@ def order(start: Int64, end: Int64, ties: Sequence[Int64] | None = None) -> Int6
 def parents(start: Int64, end: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
     """Index of the innermost event that encloses each one, -1 for none; and which begin inside an earlier one within the same
     parent and end after it. Shape (n,); input sorted by `order`.
+    """
+    compiled = native.parents(start, end)
+    return _parents(start, end) if compiled is None else compiled
+
+
+def _parents(start: Int64, end: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
+    """`parents` without the compiled part.
 
     With starts in order, j < i encloses i exactly if end[j] >= end[i], so the innermost is the PREVIOUS GREATER-OR-EQUAL
     element of `end`. Pointers jump over everything smaller, all at once: if end[j] < end[i] then whatever j has skipped
@@ -54,6 +62,12 @@ def parents(start: Int64, end: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:
 
 def child_time(parent: Int64, duration: Int64) -> Int64:
     """Total duration of each event's direct children, same unit and shape as `duration`."""
+    compiled = native.child_time(parent, duration)
+    return _child_time(parent, duration) if compiled is None else compiled
+
+
+def _child_time(parent: Int64, duration: Int64) -> Int64:
+    """`child_time` without the compiled part."""
     total = np.zeros(len(duration), dtype=np.int64)
     inner = parent >= 0
     # np.bincount would sum in float64 and lose picoseconds beyond 2^53 (2.5 hours).

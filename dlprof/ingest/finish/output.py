@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any, Final
 
 import numpy as np
@@ -12,13 +13,13 @@ import pyarrow as pa
 
 from dlprof import schema
 from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Arrow, Int32, Int64, Pool, Pools, Track, arrow
+from dlprof.ingest.finish.launches import NO_EVENT
 from dlprof.ingest.finish.meaning import Meaning, Meanings
 from dlprof.ingest.finish.spill import Columns
 
 _LARGE_POOL: Final = 16_384
 _LARGE_ROWS: Final = 32_768
 _LARGE_BYTES: Final = 4 << 20
-_ARGS: Final = schema.EVENTS.get_field_index("args")
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,14 +50,48 @@ class _Texts:
             codes = (places - shift).astype(np.int32)
         else:
             array = self._array
-        missing = codes < 0
-        indices = arrow(codes, mask=missing if missing.any() else None)
-        return pa.DictionaryArray.from_arrays(indices, array)
+        if len(codes) and int(codes.max()) >= len(array):
+            raise IndexError(f"code {int(codes.max())} of a pool of {len(array)} texts")
+        return _coded(_nullable(codes, NO_TEXT), array)
+
+
+def _coded(codes: Arrow, texts: Arrow) -> Arrow:
+    """A dictionary column. Codes are known to be below the number of texts: Arrow would look at each once more, bit by bit."""
+    return pa.DictionaryArray.from_arrays(codes, texts, safe=False)
 
 
 def _constant(text: str | None, count: int) -> Arrow:
-    indices = arrow(np.zeros(count, dtype=np.int32), mask=np.full(count, text is None))
-    return pa.DictionaryArray.from_arrays(indices, pa.array([text or ""], pa.string()))
+    indices = (
+        _nulls(count, pa.int32())
+        if text is None
+        else pa.Array.from_buffers(pa.int32(), count, [None, _zeros(4 * count)])
+    )
+    return _coded(indices, pa.array([text or ""], pa.string()))
+
+
+def _nulls(count: int, kind: pa.DataType) -> Arrow:
+    """A column of nulls; all of them share their memory."""
+    bits, values = _zeros(count // 8 + 1), _zeros(count * kind.bit_width // 8)
+    return pa.Array.from_buffers(kind, count, [bits, values], null_count=count)
+
+
+def _zeros(size: int) -> pa.Buffer:
+    """Zero bytes, this many at the least: one piece for all, of a size that most batches need."""
+    return _zeros_of(max(size, 8 * 2 * TARGET_ROWS))
+
+
+@lru_cache(1)
+def _zeros_of(size: int) -> pa.Buffer:
+    return pa.py_buffer(bytes(size))
+
+
+def _nullable(values: npt.NDArray[Any], none: int) -> Arrow:
+    """A column whose values up to `none` are nulls. Most columns have no other values, or none such, and need no bit a row."""
+    if not len(values) or values.min() > none:
+        return arrow(values)
+    if values.max() <= none:
+        return _nulls(len(values), arrow(values[:0]).type)
+    return arrow(values, mask=values <= none)
 
 
 def _place(where: Where, count: int) -> dict[str, Arrow]:
@@ -64,7 +99,7 @@ def _place(where: Where, count: int) -> dict[str, Arrow]:
     return {
         "source": _constant(where.track.source, count),
         "host": _constant(where.host, count),
-        "rank": _optional(np.full(count, NO_INT if where.rank is None else where.rank, dtype=np.int64)),
+        "rank": _nulls(count, pa.int64()) if where.rank is None else arrow(np.full(count, where.rank, dtype=np.int64)),
         "device": _constant(where.track.device, count),
         "stream": _constant(where.track.stream, count),
         "track": arrow(np.full(count, where.number, dtype=np.int32)),
@@ -100,17 +135,26 @@ def _codes(rows: Columns, meanings: Meanings) -> dict[str, Int32]:
 
 
 def _optional(values: Int64) -> Arrow:
-    missing = values == NO_INT
-    return arrow(values, mask=missing if missing.any() else None)
+    return _nullable(values, NO_INT)
 
 
 class Output:
-    """Builds batches column by column and hands them to the sink. `events`: rows written so far."""
+    """Builds batches column by column and hands them to the sink. `events`: rows written so far.
+
+    columns: those of schema.EVENTS that are written, None for all
+    """
 
     def __init__(
-        self, pools: Pools, meaning: Meaning, items: list[str], sink: Callable[[pa.RecordBatch], None]
+        self,
+        pools: Pools,
+        meaning: Meaning,
+        items: list[str],
+        sink: Callable[[pa.RecordBatch], None],
+        columns: Collection[str] | None = None,
     ) -> None:
         self.events = 0
+        self._schema = pa.schema([field for field in schema.EVENTS if columns is None or field.name in columns])
+        self._args = self._schema.get_field_index("args")
         self._sink = sink
         self._waiting: list[pa.RecordBatch] = []
         self._waiting_rows = self._waiting_bytes = 0
@@ -143,7 +187,9 @@ class Output:
         self.events += count
         if not count:
             return
-        layer = np.where(item == NO_TEXT, meanings.layer, self._item_layers[item]).astype(np.int32)
+        layer = meanings.layer
+        if len(self._item_layers) > 1:
+            layer = np.where(item == NO_TEXT, layer, self._item_layers[item])
         occurrences = rows["occurrences"]
         columns = {
             "id": arrow(ids),
@@ -152,18 +198,23 @@ class Output:
             "duration_ps": arrow(rows["duration_ps"]),
             "self_ps": arrow(self_ps),
             "step": _optional(step),
-            "launch": _optional(np.where(launch < 0, NO_INT, launch)),
-            "parent": _optional(np.where(parent < 0, NO_INT, parent)),
+            "launch": _nullable(launch, NO_EVENT),
+            "parent": _nullable(parent, NO_EVENT),
             "occurrences": arrow(occurrences),
             "calls": arrow(occurrences * meanings.calls),
-            "value": _value(rows["value"]),
-            "args": _args(rows.get("args"), count),
         }
+        wanted = self._schema.names
+        if "value" in wanted:
+            columns["value"] = _value(rows["value"])
+        if "args" in wanted:
+            columns["args"] = _args(rows.get("args"), count)
         for name in ("correlation", "bytes", "flops"):
-            columns[name] = _optional(rows[name])
+            if name in wanted:
+                columns[name] = _optional(rows[name])
         for name, values in {**_codes(rows, meanings), "layer": layer, "phase": phase}.items():
-            columns[name] = self._texts[name].column(values)
-        self._push(pa.RecordBatch.from_arrays([columns[field.name] for field in schema.EVENTS], schema=schema.EVENTS))
+            if name in wanted:
+                columns[name] = self._texts[name].column(values)
+        self._push(pa.RecordBatch.from_arrays([columns[name] for name in wanted], schema=self._schema))
 
     def flush(self) -> None:
         """Hands on what is waiting."""
@@ -176,7 +227,7 @@ class Output:
 
     def _push(self, batch: pa.RecordBatch) -> None:
         """Large batches go on as they are: joining them would copy all their texts."""
-        size = batch.column(_ARGS).nbytes
+        size = batch.column(self._args).nbytes if self._args >= 0 else 0
         if len(batch) >= _LARGE_ROWS or size >= _LARGE_BYTES:
             self.flush()
             self._sink(batch)
@@ -190,6 +241,8 @@ class Output:
 
 def _value(values: npt.NDArray[Any]) -> Arrow:
     missing = np.isnan(values)
+    if missing.all():
+        return _nulls(len(values), pa.float64())
     return arrow(values, mask=missing if missing.any() else None)
 
 

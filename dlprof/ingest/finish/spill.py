@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
@@ -19,7 +19,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, POOLED, Arrow, Int64, RawBatch
-from dlprof.ingest.texts import NULL, Lengths, gathered, strings
+from dlprof.ingest.texts import NULL, Lengths, Packed, gathered, one_behind_other
 
 RANGE_ROWS: Final = 131_072
 """Rows of one track that are finished at a time."""
@@ -49,6 +49,16 @@ DEFAULTS: Final[dict[str, tuple[str, object]]] = {
     "occurrences": ("i8", 1),
 }
 """Column → (dtype, value of a column that a reader left out)."""
+_ONLY_WRITTEN: Final = frozenset({"category", "kernel", "shape", "dtype", "flops", "value"})
+"""Columns that go through the finishing pass as they came, as the arguments do: where nobody asks for them they are not kept."""
+
+
+_NARROWED: Final = 4096
+"""Rows from which on columns are written in as few bytes as their values need: fewer are not worth looking at."""
+_CONSTANT: Final = "V0"
+"""Type of a column whose rows all hold one value: nothing of it is written."""
+
+_Layout = tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +69,8 @@ class _Slice:
     end: the latest end
     at: first byte of the columns, which lie one behind the other; behind them, unless `text` is NULL, an int32 length
         a row and `text` bytes
+    columns: name of each and type as it lies there
+    lows: what is to be added to each, and all there is to a column of no width
     """
 
     rows: int
@@ -66,7 +78,8 @@ class _Slice:
     end: int
     sample: Int64
     at: int
-    columns: tuple[str, ...]
+    columns: _Layout
+    lows: tuple[int, ...]
     text: int
 
 
@@ -86,9 +99,15 @@ _Piece = tuple[_Slice, int, int]
 
 
 class Spill:
-    """Keeps the rows of each track until they are finished."""
+    """Keeps the rows of each track until they are finished.
 
-    def __init__(self) -> None:
+    columns: those of schema.EVENTS that will be written; None: all
+    """
+
+    def __init__(self, columns: Collection[str] | None = None) -> None:
+        unasked = frozenset() if columns is None else _ONLY_WRITTEN.difference(columns)
+        self._kept = tuple(name for name in DEFAULTS if name not in unasked)
+        self._args = columns is None or "args" in columns
         self._file = tempfile.TemporaryFile(buffering=0)  # noqa: SIM115  closed by close()
         self._end = 0
         self._slices: dict[int, list[_Slice]] = {}
@@ -99,7 +118,7 @@ class Spill:
             return
         columns = {
             name: np.ascontiguousarray(getattr(batch, name), dtype=DEFAULTS[name][0])
-            for name in DEFAULTS
+            for name in self._kept
             if getattr(batch, name) is not None
         }
         track = batch.track
@@ -107,7 +126,7 @@ class Spill:
         if order is not None:
             track = track[order]
             columns = {name: values[order] for name, values in columns.items()}
-        lengths, text = gathered(batch.args, order)
+        lengths, text = gathered(batch.args if self._args else None, order)
         ends = None if lengths is None else np.cumsum(np.maximum(lengths, 0))
         edges = [0, *(np.flatnonzero(np.diff(track)) + 1).tolist(), len(track)]
         for first, behind in pairwise(edges):
@@ -159,7 +178,7 @@ class Spill:
             if first >= span.low and part.last < span.high:
                 pieces.append((part, 0, part.rows))
                 continue
-            low, high = np.searchsorted(self._values(part, "start_ps"), [span.low, span.high]).tolist()
+            low, high = np.searchsorted(self._starts(part), [span.low, span.high]).tolist()
             pieces.append((part, low, high))
         return pieces
 
@@ -167,22 +186,33 @@ class Spill:
         """The columns of picked rows, one piece behind the other."""
         total = sum(behind - first for _, first, behind in pieces)
         result: Columns = {name: np.empty(total, DEFAULTS[name][0]) for name in columns}
-        wanted = []
+        wanted: list[tuple[int, npt.NDArray[Any]]] = []
+        narrow: list[tuple[npt.NDArray[Any], npt.NDArray[Any], int]] = []
         at = 0
         for part, first, behind in pieces:
             there = _offsets(part.columns)
             for name in columns:
                 target = result[name][at : at + behind - first]
-                if name in there:
-                    wanted.append((part.at + part.rows * there[name] + first * target.itemsize, target))
-                else:
+                if name not in there:
                     target[:] = DEFAULTS[name][1]
+                    continue
+                place, kind, offset = there[name]
+                if kind == _CONSTANT:
+                    target[:] = part.lows[place]
+                    continue
+                stored = target
+                if kind != DEFAULTS[name][0]:
+                    stored = np.empty(len(target), dtype=kind)
+                    narrow.append((target, stored, part.lows[place]))
+                wanted.append((part.at + part.rows * offset + first * stored.itemsize, stored))
             at += behind - first
         self._load(wanted)
+        for target, stored, low in narrow:
+            np.add(stored, low, out=target, dtype=target.dtype, casting="unsafe")
         return result
 
-    def read_args(self, pieces: Sequence[_Piece]) -> Arrow | None:
-        """The arguments of picked rows as an Arrow string array, or None where no row has any."""
+    def read_args(self, pieces: Sequence[_Piece], order: Int64 | None = None) -> Arrow | None:
+        """The arguments of picked rows, in the given order, as an Arrow string array, or None where no row has any."""
         if all(part.text == NULL for part, _, _ in pieces):
             return None
         lengths = np.full(sum(behind - first for _, first, behind in pieces), NULL, dtype=np.int32)
@@ -199,28 +229,31 @@ class Spill:
         data = np.empty(sum(size for _, size in places), dtype=np.uint8)
         ends_in_data = [0, *accumulate(size for _, size in places)]
         self._load((at, data[low:high]) for (at, _), (low, high) in zip(places, pairwise(ends_in_data), strict=True))
-        return strings(lengths, data)
+        return (Packed(lengths, data.data) if order is None else one_behind_other(lengths, data).packed(order)).array()
 
     def close(self) -> None:
         self._file.close()
 
     def _put(self, track: int, columns: Columns, lengths: Lengths | None, text: memoryview) -> None:
         starts = columns["start_ps"]
-        views = [values.data.cast("B") for values in columns.values()]
+        written = {name: _written_as(name, values) for name, values in columns.items()}
+        views = [values.data.cast("B") for values, _ in written.values() if values is not None]
         size = NULL
         if lengths is not None:
             views += [lengths.data.cast("B"), text]
             size = len(text)
         end = int((starts + columns["duration_ps"]).max())
-        part = _Slice(len(starts), int(starts[-1]), end, starts[::_SAMPLE].copy(), self._end, tuple(columns), size)
+        layout = tuple((name, _CONSTANT if kept is None else kept.dtype.str[1:]) for name, (kept, _) in written.items())
+        lows = tuple(low for _, low in written.values())
+        part = _Slice(len(starts), int(starts[-1]), end, starts[::_SAMPLE].copy(), self._end, layout, lows, size)
         self._slices.setdefault(track, []).append(part)
         for view in _written(self._file.fileno(), views, self._end):
             self._end += view
 
-    def _values(self, part: _Slice, name: str) -> npt.NDArray[Any]:
-        values = np.empty(part.rows, DEFAULTS[name][0])
-        self._load([(part.at + part.rows * _offsets(part.columns)[name], values)])
-        return values
+    def _starts(self, part: _Slice) -> Int64:
+        starts = np.empty(part.rows, dtype=np.int64)
+        self._load([(part.at + part.rows * _offsets(part.columns)["start_ps"][2], starts)])
+        return starts
 
     def _lengths(self, part: _Slice) -> Lengths:
         lengths = np.empty(part.rows, dtype=np.int32)
@@ -268,15 +301,32 @@ def _row_cost(part: _Slice) -> float:
 
 
 @cache
-def _offsets(columns: tuple[str, ...]) -> dict[str, int]:
-    """Where each column of a slice begins, in bytes per row."""
-    widths = [np.dtype(DEFAULTS[name][0]).itemsize for name in columns]
-    return dict(zip(columns, accumulate([0, *widths]), strict=False))
+def _offsets(columns: _Layout) -> dict[str, tuple[int, str, int]]:
+    """Of each column of a slice its place, its type, and where it begins, in bytes per row."""
+    widths = accumulate((np.dtype(kind).itemsize for _, kind in columns), initial=0)
+    return {name: (place, kind, at) for place, ((name, kind), at) in enumerate(zip(columns, widths, strict=False))}
 
 
 @cache
-def _width(columns: tuple[str, ...]) -> int:
-    return sum(np.dtype(DEFAULTS[name][0]).itemsize for name in columns)
+def _width(columns: _Layout) -> int:
+    return sum(np.dtype(kind).itemsize for _, kind in columns)
+
+
+def _written_as(name: str, values: npt.NDArray[Any]) -> tuple[npt.NDArray[Any] | None, int]:
+    """A column in as few bytes as its values need, less than its lowest value; None where all are that. Starts stay as they are:
+    they are looked up by themselves."""
+    if len(values) < _NARROWED or name == "start_ps" or values.dtype.kind == "f":
+        return values, 0
+    low, high = int(values.min()), int(values.max())
+    if low == high:
+        return None, low
+    for kind in _NARROW:
+        if high - low <= np.iinfo(kind).max and kind.itemsize < values.itemsize:
+            return np.subtract(values, low, dtype=values.dtype).astype(kind), low
+    return values, 0
+
+
+_NARROW: Final = tuple(np.dtype(kind) for kind in ("u1", "u2", "u4"))
 
 
 def _written(file: int, views: list[memoryview], at: int) -> Iterable[int]:

@@ -78,8 +78,11 @@ class Overlaps:
         if (self.busy_ps - self.cut_ps) * _SLIGHT <= self.busy_ps:
             return None
         over, name, duration = self.worst
+        begin = "1 kernel or copy begins before the one before it has ended; the stream's times add up to "
+        if self.count != 1:
+            begin = f"{self.count} kernels or copies begin before the one before them has ended; their times add up to "
         return (
-            f"{self.count} kernels or copies begin before the one before them has ended; their times add up to "
+            f"{begin}"
             f"{_text(self.busy_ps)}, and to {_text(self.cut_ps)} if each is cut at the next one's start. The longest, "
             f"{names[name]}, lasts {_text(duration)}, and {_text(duration - over)} if cut"
         )

@@ -19,8 +19,8 @@ from dlprof.ingest.finish.spill import Columns
 TIMES: Final = ("start_ps", "duration_ps")
 
 Open = dict[str, npt.NDArray[Any]]
-"""Events that reach beyond the span they start in, as columns: start, end (ps), id, is_op, and what those inside take from
-them: op, mark, scope, line (codes as in Meanings), level, pair."""
+"""Events that reach beyond the span they start in, as columns: start, end (ps), id, is_op, and where operators call operators
+what those inside take from them: op, mark, scope, line (codes as in Meanings), level, pair."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +52,8 @@ def nest(
     other file, in which phases, layers, lines and calls stay as names, paths and the events themselves have them.
     """
     start, duration = times(rows), int64(rows["duration_ps"])
-    every = joined(carried, _columns(rows, meanings, ids, start, start + duration))
+    here: Open = {"start": start, "end": start + duration, "id": ids, "is_op": meanings.level == LEVEL["op"]}
+    every = joined(carried, here if gradients is None else here | _taken(rows, meanings))
     head = len(every["id"]) - len(ids)
     parent, across = nesting.parents(every["start"], every["end"])
     lengths = np.concatenate([np.zeros(head, dtype=np.int64), duration])
@@ -68,12 +69,9 @@ def nest(
     return Nested(self_ps, operator, root, meanings, still_open(every, start), overlapping)
 
 
-def _columns(rows: Columns, meanings: Meanings, ids: Int64, start: Int64, end: Int64) -> Open:
+def _taken(rows: Columns, meanings: Meanings) -> Open:
+    """What those inside take from each row."""
     return {
-        "start": start,
-        "end": end,
-        "id": ids,
-        "is_op": meanings.level == LEVEL["op"],
         "level": meanings.level,
         "op": meanings.op,
         "mark": meanings.mark,
@@ -108,9 +106,11 @@ def _from_around(
         asked = np.where(at >= 0, -every["pair"][at], NO_INT)
     layer = gradients.layers.through(layer, pair, asked, rows.get("position"))
     line = gradients.lines.through(line, pair, asked, rows.get("position"))
-    # Operators that autograd numbered ran with gradients on: where nothing tells otherwise, in the forward pass.
-    ahead = work & (phase == NO_TEXT) & (pair > 0)
-    phase = np.where(ahead, enclosing.FORWARD, phase).astype(np.int32)
+    # Operators that autograd numbered ran with gradients on: where nothing tells otherwise, in the forward pass, and all they
+    # call with them.
+    ahead = every["is_op"] & (every["mark"] == NO_TEXT) & (every["pair"] > 0)
+    inside = (ahead | (enclosing.nearest(parent, ahead) >= 0))[head:]
+    phase = np.where((phase == NO_TEXT) & inside, enclosing.FORWARD, phase).astype(np.int32)
     quiet = ~work & (meanings.level != LEVEL["copy"]) & (meanings.level != LEVEL["sync"])
     return meanings.replaced(
         phase=np.where(quiet, meanings.phase, phase).astype(np.int32),

@@ -18,7 +18,7 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_TEXT, TARGET_ROWS, Int32, Int64
 from dlprof.ingest.json.elements import Event, EventDecoder
-from dlprof.ingest.texts import Packed
+from dlprof.ingest.texts import Places
 
 NUMBERS: Final = (
     "start",
@@ -94,7 +94,6 @@ class Block:
     _distinct: dict[str, list[bytes]]
     _others: Int64
     _decoder: EventDecoder
-    _library: ctypes.CDLL
 
     def __len__(self) -> int:
         return len(self.numbers["start"])
@@ -134,14 +133,10 @@ class Block:
             for at, size in zip(places.tolist(), sizes.tolist(), strict=True)
         ]
 
-    def packed_args(self) -> Packed | None:
+    def recorded_args(self) -> Places | None:
         """The arguments of all rows as recorded; None where no row has any."""
         places, sizes = self.numbers["args_at"], self.numbers["args_size"]
-        if (sizes < 0).all():
-            return None
-        data = np.empty(int(np.maximum(sizes, 0).sum()), dtype=np.uint8)
-        self._library.dlprof_gather(_at(self.text), _at(places), _at(sizes), len(sizes), _at(data))
-        return Packed(sizes.astype(np.int32), data.data)
+        return None if (sizes < 0).all() else Places(places, sizes.astype(np.int32), self.text)
 
     @cached_property
     def _texts(self) -> dict[str, list[Any]]:
@@ -210,7 +205,6 @@ class Scanner:
             _distinct=self._found(data, int(call.found)),
             _others=self._others[: events - rows].copy(),
             _decoder=decoder,
-            _library=self._library,
         )
 
     def _found(self, data: npt.NDArray[np.uint8], count: int) -> dict[str, list[bytes]]:

@@ -33,6 +33,8 @@ GUESSES: Final = 4
 _BOUNDARY: Final = re.compile(rb"\}(?=\s*,?\s*\{)")
 _BYTE: Final = re.compile(r"\(byte (\d+)\)")
 _LEAD: Final = re.compile(rb"[\s,]*")
+_LIST: Final = re.compile(rb'"traceEvents"\s*:\s*\[')
+"""Where the events of a trace object begin."""
 _RESUME: Final = re.compile(
     rb'\}\s{0,64}(?:,\s{0,64}(?=\{\s{0,64}"(?:ph|name|cat|pid|tid|ts|dur|id|args|s|bp)"\s{0,64}:)|(?=\]\s{0,64}(?:[,}]|\Z)))'
 )
@@ -143,8 +145,7 @@ class JsonStream:
                 break
             self._fill(len(self._buffer))
         if found.start is None:
-            expected = "a trace object with a traceEvents list, or a list of events"
-            self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
+            return self._behind_header()
         self._object = found.form == "object"
         if found.form == "headerless":
             self.ctx.anomalies.count("json_header_missing")
@@ -153,6 +154,17 @@ class JsonStream:
         self._closed = found.form == "footer"
         self._drop(found.start)
         return not self._closed
+
+    def _behind_header(self) -> bool:
+        """Of a file whose beginning is damaged: under repair reading goes on where its list of events begins, if it shows."""
+        expected = "a trace object with a traceEvents list, or a list of events"
+        begun = _LIST.search(self._buffer)
+        if not self.ctx.repair or begun is None:
+            self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
+        self.ctx.skip(self._offset(0), expected, lost=begun.start())
+        self._object = True
+        self._drop(begun.end())
+        return True
 
     def _footer(self) -> None:
         """Reads the top-level values behind the events; of a footer too large to keep, only the time base."""
@@ -226,6 +238,7 @@ class JsonStream:
             self._stuck = False
             self._window = min(self._window * 2, CHUNK)
             self._drop(used)
+            self._skip_lead()  # here, where little is left, and not before the next events, when all of them would be moved
             yield events
             return
         if self._eof:

@@ -10,9 +10,11 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import Int64
+from dlprof.ingest.protobuf import compiled
 from dlprof.ingest.protobuf.chain import extents
 from dlprof.ingest.protobuf.space import ByteFile
 from dlprof.ingest.protobuf.wire import Malformed, Uint64, Window, fields
+from dlprof.native import library
 
 WINDOW_BYTES: Final = 1 << 21
 _LARGEST: Final = 1 << 26
@@ -32,7 +34,7 @@ class Stats:
     id: stat metadata id
     kind: see above
     value: bits of the number, or the text's length
-    at: offset of a text in the window
+    at: offset of a text in the window; of a number it means nothing
     """
 
     event: Int64
@@ -80,6 +82,16 @@ class Frame:
 
 def parse(window: Window, start: Int64, end: Int64) -> Events:
     """The events with bodies [start, end) in the window. Raises `Malformed` with an offset in the window."""
+    functions = library.functions()
+    found = None if functions is None else compiled.events(functions, window, start, end)
+    if found is None:
+        return parse_in_python(window, start, end)
+    columns, stats = found
+    return Events(window, *columns, Stats(*stats), 0)
+
+
+def parse_in_python(window: Window, start: Int64, end: Int64) -> Events:
+    """As `parse`, whatever the reader: the one that says what is wrong."""
     count = len(start)
     columns = {tag: np.zeros(count, dtype=np.int64) for tag in _EVENT_NUMBERS}
     aggregated = np.zeros(count, dtype=bool)

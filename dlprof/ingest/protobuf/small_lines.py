@@ -6,18 +6,22 @@ What cannot be read so (damage, a line larger than a window) is left to the read
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 
 from dlprof.ingest.batch import Int64
+from dlprof.ingest.protobuf import compiled
 from dlprof.ingest.protobuf.chain import Chain, bodies, ends
 from dlprof.ingest.protobuf.event_windows import EVENT_TAG, WINDOW_BYTES
 from dlprof.ingest.protobuf.space import ByteFile
 from dlprof.ingest.protobuf.wire import BYTES, FIXED32, FIXED64, VARINT, Malformed, Window, fields, signed
+from dlprof.native import library
 
 Extent = tuple[int, int]
+_NONE: Final = np.empty(0, dtype=np.int64)
 _WIRES: Final = (VARINT, BYTES, FIXED64, FIXED32)
 
 
@@ -39,35 +43,36 @@ class Line:
 
 
 @dataclass(frozen=True, slots=True)
-class Run:
-    """Events of one line that lie side by side in the file.
-
-    line: what the line has said of itself before them
-    number: which line of its group
-    starts, ends: extents of the events, with their tags
-    """
-
-    line: Line
-    number: int
-    starts: Int64
-    ends: Int64
-
-
-@dataclass(slots=True)
 class Group:
-    """Small lines that are read in one window.
+    """Runs of events of small lines that are read in one window; a run is what lies side by side in one line.
 
-    names: all names that they have
+    lines: of each run, what its line has said of itself before it
+    number: of each run, which line of the group it is in
+    rows: events of each run
+    starts, ends: bodies of all events
+    names: all names that the lines have
     """
 
     window: Window
-    runs: list[Run] = field(default_factory=list)
-    names: list[bytes] = field(default_factory=list)
+    lines: list[Line]
+    number: Int64
+    rows: Int64
+    starts: Int64
+    ends: Int64
+    names: list[bytes]
 
-    def events(self, runs: Sequence[Run]) -> tuple[Int64, Int64]:
-        """Bodies [start, end) of the events of some of the runs, in order."""
-        starts = np.concatenate([run.starts for run in runs])
-        return bodies(self.window.bytes, starts), np.concatenate([run.ends for run in runs])
+    def only(self, runs: npt.NDArray[np.bool_]) -> Group:
+        """The group with some of its runs."""
+        events = np.repeat(runs, self.rows)
+        lines = [line for line, kept in zip(self.lines, runs.tolist(), strict=True) if kept]
+        return Group(
+            self.window, lines, self.number[runs], self.rows[runs], self.starts[events], self.ends[events], self.names
+        )
+
+    def begun(self) -> Int64:
+        """For each event the place of the first one of its line."""
+        first = np.cumsum(self.rows) - self.rows
+        return np.repeat(first[np.searchsorted(self.number, self.number)], self.rows)
 
 
 def groups(lines: Sequence[Extent]) -> Iterator[list[Extent]]:
@@ -88,30 +93,56 @@ def together(file: ByteFile, lines: Sequence[Extent]) -> Group:
     data = file.at(base, end - base)
     if len(data) < end - base:
         raise Malformed(len(data), "the rest of a line")
-    group = Group(Window(data, base))
-    chain = Chain(data, group.window.bytes, 0, len(data))
-    for number, (start, stop) in enumerate(lines):
-        _read(group, chain, number, start - base, stop - base)
-    return group
+    window = Window(data, base)
+    functions = library.functions()
+    native = None if functions is None else compiled.lines(functions, window, np.array(lines, dtype=np.int64) - base)
+    return _in_python(window, lines) if native is None else _group(window, *native)
 
 
-def begun(runs: Sequence[Run]) -> Int64:
-    """For each event of the runs, one behind the other, the place of the first one of its line."""
-    rows = np.array([len(run.starts) for run in runs])
-    first = np.cumsum(rows) - rows
-    again = np.array([run.number for run in runs])
-    return np.repeat(first[np.searchsorted(again, again)], rows)
+def _group(window: Window, runs: Int64, bodies: tuple[Int64, Int64], names: Int64) -> Group:
+    """What the compiled part has read."""
+    data = window.data
+    lines = [Line(id_, data[at : at + size], time) for id_, time, at, size in zip(*runs[2:].tolist(), strict=True)]
+    return Group(window, lines, runs[0], runs[1], *bodies, [data[at : at + size] for at, size in names.tolist()])
 
 
-def _read(group: Group, chain: Chain, number: int, at: int, end: int) -> None:
-    data, line = group.window.data, Line()
+def _in_python(window: Window, extents: Sequence[Extent]) -> Group:
+    """As `together`: what says what is wrong."""
+    chain = Chain(window.data, window.bytes, 0, window.size)
+    runs: list[_Run] = []
+    names: list[bytes] = []
+    for number, (start, end) in enumerate(extents):
+        runs.extend(_runs(window.data, chain, number, start - window.base, end - window.base, names))
+    starts = np.concatenate([_NONE, *(run.starts for run in runs)])
+    return Group(
+        window,
+        [run.line for run in runs],
+        np.array([run.number for run in runs], dtype=np.int64),
+        np.array([len(run.starts) for run in runs], dtype=np.int64),
+        bodies(window.bytes, starts),
+        np.concatenate([_NONE, *(run.ends for run in runs)]),
+        names,
+    )
+
+
+class _Run(NamedTuple):
+    """Events of one line that lie side by side: what the line has said, its number, extents of the events with their tags."""
+
+    line: Line
+    number: int
+    starts: Int64
+    ends: Int64
+
+
+def _runs(data: bytes, chain: Chain, number: int, at: int, end: int, names: list[bytes]) -> Iterator[_Run]:
+    """The runs of a line; its names are added to `names`."""
+    line = Line()
     while at < end:
         if data[at] == EVENT_TAG:
             starts, stop = chain.run(at, end)
             if not len(starts):
                 raise Malformed(at, "an event that ends inside its line")
-            told = Line(line.id, line.name, line.timestamp_ns)
-            group.runs.append(Run(told, number, starts, ends(starts, stop)))
+            yield _Run(Line(line.id, line.name, line.timestamp_ns), number, starts, ends(starts, stop))
             at = stop
             continue
         part = next(fields(data, at, end))
@@ -123,5 +154,5 @@ def _read(group: Group, chain: Chain, number: int, at: int, end: int) -> None:
             line.timestamp_ns = signed(part.value)
         elif part.wire == BYTES and (part.number == 2 or (part.number == 11 and not line.name)):
             line.name = data[part.start : part.end]
-            group.names.append(line.name)
+            names.append(line.name)
         at = part.end

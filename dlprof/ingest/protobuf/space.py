@@ -10,11 +10,13 @@ import io
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from struct import pack, unpack
+from threading import Lock
 from typing import BinaryIO, Final
 
 from dlprof.ingest.protobuf.wire import BYTES, FIXED32, FIXED64, VARINT, Field, Malformed, fields, signed, varint
 
-_HEADER: Final = 1 << 16
+_HEADER: Final = 1 << 13
+"""Bytes that are read where a field lies: lines are passed over, and what follows a small one is mostly small."""
 _SMALL: Final = 1 << 10
 _BLOCK: Final = 1 << 14
 LARGEST: Final = 16 << 20
@@ -22,10 +24,11 @@ LARGEST: Final = 16 << 20
 
 
 class ByteFile:
-    """Random access to a seekable file by offset and size, and a walk over the fields of a message of any size."""
+    """Random access to a seekable file by offset and size, by any thread, and a walk over the fields of a message of any size."""
 
     def __init__(self, file: BinaryIO) -> None:
         self._file = file
+        self._lock = Lock()
         self._near = (0, b"")
         self.size = file.seek(0, io.SEEK_END)
 
@@ -41,11 +44,12 @@ class ByteFile:
         return self._read(offset, size)
 
     def _read(self, offset: int, size: int) -> bytes:
-        self._file.seek(offset)
         pieces = []
-        while size > 0 and (piece := self._file.read(size)):
-            pieces.append(piece)
-            size -= len(piece)
+        with self._lock:
+            self._file.seek(offset)
+            while size > 0 and (piece := self._file.read(size)):
+                pieces.append(piece)
+                size -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
 
     def content(self, part: Field) -> bytes:

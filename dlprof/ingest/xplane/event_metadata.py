@@ -16,7 +16,7 @@ from dlprof.ingest.protobuf.space import EventName, Plane
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source_lines import source_line
 from dlprof.ingest.xplane.hlo_columns import HloColumns
-from dlprof.ingest.xplane.hlo_names import instruction
+from dlprof.ingest.xplane.hlo_names import instruction, moving
 from dlprof.ingest.xplane.plane_names import annotation
 
 _TEXTS: Final = ("op_path", "lookup", "category", "source_line", "hlo")
@@ -49,19 +49,21 @@ class SharedStats:
 
     def _note(self, row: int, name: EventName, stats: dict[str, object]) -> None:
         path, category = stats.get("tf_op"), stats.get("hlo_category")
+        text = name.display_name or _instruction_name(name.name)
+        moved = moving(text, category if isinstance(category, str) else None)
         if isinstance(path, str) and path:
             operator = annotation(path)
             self._texts["op_path"][row] = self._ctx.pool("op_path")[operator.path]
-            self._texts["lookup"][row] = self._ctx.pool("lookup")[operator.type or operator.path]
-        elif text := name.display_name or _instruction_name(name.name):
-            self._texts["lookup"][row] = self._ctx.pool("lookup")[instruction(text)]
+            self._texts["lookup"][row] = self._ctx.pool("lookup")[moved or operator.type or operator.path]
+        elif text:
+            self._texts["lookup"][row] = self._ctx.pool("lookup")[moved or instruction(text)]
         if isinstance(category, str):
             self._texts["category"][row] = self._ctx.pool("category")[category]
         if isinstance(line := stats.get("source"), str) and line:
             self._texts["source_line"][row] = self._ctx.pool("source_line")[source_line(line)]
-        program, called = stats.get("program_id"), name.display_name or _instruction_name(name.name)
-        if isinstance(program, int) and called and -(2**63) < program < 2**63:
-            self._texts["hlo"][row] = self._hlo.code(program, NO_TEXT, called)
+        program = stats.get("program_id")
+        if isinstance(program, int) and text and -(2**63) < program < 2**63:
+            self._texts["hlo"][row] = self._hlo.code(program, NO_TEXT, text)
         for column, stat in (("flops", "flops"), ("bytes", "bytes_accessed")):
             value = stats.get(stat)
             if isinstance(value, int) and -(2**63) < value < 2**63:

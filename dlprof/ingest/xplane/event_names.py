@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Self
+from typing import Final, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -14,11 +14,14 @@ from dlprof.ingest.reader import Context
 from dlprof.ingest.xplane.eager_ops import EagerKernels
 from dlprof.ingest.xplane.event_metadata import SharedStats
 from dlprof.ingest.xplane.hlo_columns import HloColumns
-from dlprof.ingest.xplane.hlo_names import communication
+from dlprof.ingest.xplane.hlo_names import communication, moving
 from dlprof.ingest.xplane.plane_names import NETWORK, device, host_op, is_copy
 from dlprof.ingest.xplane.run_programs import called_program
 from dlprof.ingest.xplane.run_steps import is_launch
 from dlprof.names import is_marker
+
+_DENSE: Final = 1 << 14
+"""Ids below which a table of all of them is made for each window: profilers count from one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +29,7 @@ class EventNames:
     """Per distinct event name of a plane, indexed by position in `ids` (sorted): pool codes and the level hint.
 
     name, lookup, op_path: codes in the pools of these columns; the last of each, and of level, is for unknown ids
+    moving: code in the pool of lookup of what a device's kernel sends or receives by its own name, NO_TEXT for all others
     eager: which operator an eager kernel's run executed
     shared: what the names' metadata say of all their events
     launch: whether the name is that of a program's launch; calls: code of the module that it calls (HloColumns.module)
@@ -35,6 +39,7 @@ class EventNames:
     name: Int32
     lookup: Int32
     op_path: Int32
+    moving: Int32
     level: npt.NDArray[np.int8]
     eager: EagerKernels
     shared: SharedStats
@@ -46,6 +51,12 @@ class EventNames:
         """(position of each id, whether it is known); an unknown id has position len(ids)."""
         if not len(self.ids):
             return np.zeros(len(metadata_id), dtype=np.int64), np.zeros(len(metadata_id), dtype=bool)
+        if self.ids[0] >= 0 and self.ids[-1] < _DENSE:
+            # The first and the last place of the table are for what lies outside of it, which `clip` brings there.
+            table = np.full(int(self.ids[-1]) + 3, len(self.ids), dtype=np.int64)
+            table[self.ids + 1] = np.arange(len(self.ids))
+            at = table.take(metadata_id + 1, mode="clip")
+            return at, at < len(self.ids)
         at = np.minimum(np.searchsorted(self.ids, metadata_id), len(self.ids) - 1)
         known = self.ids[at] == metadata_id
         return np.where(known, at, len(self.ids)), known
@@ -54,7 +65,7 @@ class EventNames:
     def of(cls, plane: Plane, ctx: Context, hlo: HloColumns, *, on_device: bool) -> Self:
         """The names of a plane."""
         known = sorted(plane.events.items())
-        name, lookup, path = (np.full(len(known) + 1, NO_TEXT, dtype=np.int32) for _ in range(3))
+        name, lookup, path, moved = (np.full(len(known) + 1, NO_TEXT, dtype=np.int32) for _ in range(4))
         level = np.full(len(known) + 1, LEVEL["kernel" if on_device else "api"], dtype=np.int8)
         for row, (_, meta) in enumerate(known):
             text = meta.name or meta.display_name
@@ -62,6 +73,8 @@ class EventNames:
             if on_device:
                 if is_copy(text):
                     level[row] = LEVEL["copy"]
+                elif (told := moving(text)) is not None:
+                    moved[row] = ctx.pool("lookup")[told]
                 continue
             if is_marker(text):
                 level[row] = LEVEL["marker"]
@@ -78,4 +91,4 @@ class EventNames:
         launch = np.array([*(is_launch(meta.name) for _, meta in known), False], dtype=bool)
         called = [None if on_device else called_program(meta.name) for _, meta in known]
         calls = np.array([*(NO_TEXT if one is None else hlo.module(one) for one in called), NO_TEXT], dtype=np.int32)
-        return cls(ids, name, lookup, path, level, eager, shared, launch, calls, on_device)
+        return cls(ids, name, lookup, path, moved, level, eager, shared, launch, calls, on_device)

@@ -11,7 +11,7 @@ from dlprof.ingest.batch import NO_INT, NO_TEXT, Growing, Int32, Int64, arrow
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source_lines import source_line
 from dlprof.ingest.xplane.hlo_module import Modules
-from dlprof.ingest.xplane.hlo_names import instruction, spelled
+from dlprof.ingest.xplane.hlo_names import instruction, moving, spelled
 
 _POOLED: Final = ("op_path", "lookup", "kernel", "category", "source_line")
 
@@ -25,6 +25,7 @@ class HloColumns:
         self._codes: dict[tuple[int, int, str], int] = {}
         self._columns = {column: Growing(NO_TEXT) for column in _POOLED}
         self._known = Growing(False, np.bool_)
+        self._moving = Growing(False, np.bool_)
         self._module_names: dict[str, int] = {}
         self._module_list: list[str] = []
 
@@ -70,11 +71,17 @@ class HloColumns:
         found: npt.NDArray[np.bool_] = self._known.array[codes]
         return found
 
+    def moving(self, codes: Int32) -> npt.NDArray[np.bool_]:
+        """Whether the instruction sends, receives or copies (hlo_names.moving), by its name where no module has it."""
+        found: npt.NDArray[np.bool_] = self._moving.array[codes]
+        return found
+
     def _look_up(self, program: int, module: int, name: str) -> None:
         asked = self._module_list[module] if module != NO_TEXT else None
         described = self._modules.find(program if program != NO_INT else None, asked, name)
         base = instruction(name)
-        texts = {"op_path": "", "lookup": base, "kernel": base, "category": "", "source_line": ""}
+        moved = moving(base)
+        texts = {"op_path": "", "lookup": moved or base, "kernel": base, "category": "", "source_line": ""}
         if described is not None:
             own = described.instruction
             texts = {
@@ -84,7 +91,9 @@ class HloColumns:
                 "category": own.category,
                 "source_line": source_line(own.source),
             }
+            moved = moving(texts["lookup"])
         self._known.extend([described is not None])
+        self._moving.extend([moved is not None])
         for column, text in texts.items():
             self._columns[column].extend([self._ctx.pool(column)[text] if text else NO_TEXT])
 

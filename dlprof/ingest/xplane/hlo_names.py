@@ -30,6 +30,39 @@ _LOSSES: Final = re.compile(r"(?:.*[/\\])?(?:optax[/\\]losses|keras[/\\]src[/\\]
 
 
 _COMMUNICATION: Final = "communication"
+_COLLECTIVE: Final = (
+    r"(?:all-reduce(?:-scatter)?|all-gather|reduce-scatter|(?:ragged-)?all-to-all|collective-(?:permute|broadcast))"
+)
+_MOVING: Final = re.compile(rf"(?:{_COLLECTIVE}|send|recv|infeed|outfeed|copy)(?:-start|-update|-done)?")
+_GATHERING: Final = re.compile(rf"{_COLLECTIVE}(?:-start|-update|-done)?")
+_LIBRARY: Final = re.compile(r"(?:nccl|rccl|mscclpp|msccl)(?:Dev)?Kernel_?(\w*).*", re.IGNORECASE | re.DOTALL)
+_WORDS: Final = {
+    "allreduce": "all-reduce",
+    "allgather": "all-gather",
+    "reducescatter": "reduce-scatter",
+    "alltoall": "all-to-all",
+    "broadcast": "collective-broadcast",
+}
+"""What a library's kernel calls a collective, lower case → the opcode."""
+
+
+def moving(*told: str | None) -> str | None:
+    """The opcode of an instruction that sends, receives or copies, None for one that computes.
+
+    told: its opcode, name, category or kernel, what tells best first. Its path says nothing of it: XLA gives what its partitioner
+    and its layouts insert the path of the operator that stands before it.
+    """
+    for text in told:
+        if not text:
+            continue
+        plain = text.lstrip("%").split(".", 1)[0].removesuffix(" fusion")
+        if _MOVING.fullmatch(plain):
+            return plain
+        if match := _LIBRARY.fullmatch(text):
+            words = match[1].replace("_", "").lower()
+            named = (opcode for word, opcode in _WORDS.items() if words.startswith(word))
+            return next(named, communication(text))
+    return None
 
 
 def communication(name: str) -> str:
@@ -42,12 +75,23 @@ def spelled(described: Described) -> str:
     own, contents = described.instruction, described.contents
     product = next((each.opcode for each in (own, *contents) if each.opcode in _PRODUCTS), None)
     opcodes = [each.opcode for each in contents[-1:]] if own.opcode == "fusion" else [own.opcode]
+    if (moved := _moving(described, product)) is not None:
+        return moved
     names = [product, own.op_type, _primitive(own), *opcodes, instruction(own.name)]
     text = "|".join(dict.fromkeys(name for name in names if name and not _RESERVED.search(name)))
     phase = _phase(own)
     inside = dict.fromkeys(f"{_primitive(each)}:{each.opcode}" for each in contents)
     plain = [pair for pair in inside if pair.count(":") == 1 and not _RESERVED.search(pair.replace(":", ""))]
     return (f"{phase}!" if phase else "") + text + (f"{{{','.join(plain)}}}" if plain else "")
+
+
+def _moving(described: Described, product: str | None) -> str | None:
+    """The opcode of what sends, receives or copies; of a fusion, of the collective in it, unless it holds a product."""
+    own = described.instruction
+    if own.opcode == "fusion":
+        inside = (each.opcode for each in described.contents if _GATHERING.fullmatch(each.opcode))
+        return None if product else next(inside, None)
+    return moving(own.opcode, own.name if own.opcode.startswith("async-") else None)
 
 
 def _primitive(each: Instruction) -> str:

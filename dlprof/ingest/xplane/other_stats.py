@@ -7,13 +7,17 @@ from collections.abc import Callable, Mapping
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlprof.ingest.batch import Arrow, Int64, arrow
+from dlprof.ingest.protobuf import compiled
 from dlprof.ingest.protobuf.event_windows import BYTES_VALUE, DOUBLE, INT64, REF, STR, UINT64, Stats
-from dlprof.ingest.protobuf.wire import Uint64
+from dlprof.ingest.protobuf.wire import Uint64, Window
 from dlprof.ingest.texts import NULL, Packed
+from dlprof.ingest.xplane.stat_columns import without
+from dlprof.native import library
 
 _LONGEST_COMPARED: Final = 64
 """Bytes of texts that are held against each other; longer ones hardly ever repeat."""
@@ -28,6 +32,7 @@ class Quoter:
         self._decode = decode
         self._refs: dict[int, str] = {}
         self._texts: dict[bytes, str] = {}
+        self._odd: dict[bytes, str] = {}
 
     def key(self, stat_id: int) -> str:
         """`"name":` of a stat."""
@@ -42,13 +47,80 @@ class Quoter:
         return quoted
 
     def text(self, raw: bytes, kind: int) -> str:
-        """The JSON string of a text, or of bytes as hexadecimal digits."""
-        quoted = self._texts.get(raw)
+        """The JSON string of a text, or of bytes as hexadecimal digits.
+
+        Texts that are not UTF-8 are counted where they are decoded. They are kept apart from those that are, which the compiled
+        part does not bring here.
+        """
+        known = self._texts
+        quoted = known.get(raw) or self._odd.get(raw)
         if quoted is None:
-            quoted = json.dumps(self._decode(raw), ensure_ascii=False) if kind == STR else f'"{raw.hex()}"'
-            if len(self._texts) < 65_536:
-                self._texts[raw] = quoted
+            text = _utf8(raw) if kind == STR else raw.hex()
+            if text is None:
+                known, text = self._odd, self._decode(raw)
+            quoted = json.dumps(text, ensure_ascii=False)
+            if len(known) < 65_536:
+                known[raw] = quoted
         return quoted
+
+
+def _utf8(raw: bytes) -> str | None:
+    try:
+        return raw.decode()
+    except UnicodeDecodeError:
+        return None
+
+
+class Objects:
+    """Writes what a plane's events say beside their columns, as JSON: by the compiled part where there is one.
+
+    stat_names: by id. taken: ids of stats that only a column takes
+    """
+
+    def __init__(self, stat_names: Mapping[int, str], decode: Callable[[bytes], str], taken: frozenset[int]) -> None:
+        self._quoter = Quoter(stat_names, decode)
+        self._taken = taken
+        functions = library.functions()
+        self._compiled = None
+        if functions is not None:
+            quoted = {id_: json.dumps(name, ensure_ascii=False).encode() for id_, name in stat_names.items()}
+            self._compiled = compiled.Objects(functions, quoted, taken)
+
+    def of(self, stats: Stats, window: Window, events: int) -> Packed | None:
+        """The object of each event; None where no event has any."""
+        if self._compiled is not None and len(stats.event):
+            columns = (stats.event, stats.id, stats.kind, stats.value, stats.at)
+            found = self._compiled.of(columns, window, events, _doubles(stats))
+            if found is not None:
+                lengths, text = found
+                return Packed(lengths, text.data) if len(text) else None
+        return self.render(without(stats, self._taken), window, events)
+
+    def render(self, stats: Stats, window: Window, events: int) -> Packed | None:
+        """The same in Python, of all of these stats."""
+        return render(stats, window.data, events, self._quoter)
+
+
+def _doubles(stats: Stats) -> tuple[npt.NDArray[np.int32], npt.NDArray[np.uint8]]:
+    """The doubles among stats as JSON: where each begins and the last ends, and the bytes."""
+    rows = np.flatnonzero(stats.kind == DOUBLE)
+    if not len(rows):
+        return np.zeros(1, dtype=np.int32), np.empty(0, dtype=np.uint8)
+    texts = _reals(stats.value[rows])
+    _, offsets, content = texts.buffers()
+    edges = np.frombuffer(offsets, dtype=np.int32)[texts.offset : texts.offset + len(texts) + 1]
+    return edges, np.frombuffer(content, dtype=np.uint8)
+
+
+def all_ascii(stats: Stats, window: Window) -> bool:
+    """Whether no text among the stats has a byte beyond ASCII."""
+    texts = np.flatnonzero(stats.kind == STR)
+    if not len(texts):
+        return True
+    before = np.concatenate([[0], np.cumsum(window.bytes >= 0x80)])
+    start = stats.at[texts]
+    end = start + stats.value[texts].astype(np.int64)
+    return bool((before[start] == before[end]).all())
 
 
 def render(stats: Stats, data: bytes, events: int, quoter: Quoter) -> Packed | None:
@@ -149,10 +221,7 @@ def _values(stats: Stats, at: Int64, data: bytes, quoter: Quoter) -> Arrow:
     if kind == UINT64:
         return arrow(bits).cast(pa.string())
     if kind == DOUBLE:
-        numbers = bits.view(np.float64)
-        texts = arrow(numbers).cast(pa.string())
-        finite = np.isfinite(numbers)
-        return texts if finite.all() else pc.if_else(arrow(finite), texts, _quoted(texts))
+        return _reals(bits)
     if kind == REF:
         coded = arrow(bits).dictionary_encode()
         return arrow([quoter.ref(target) for target in coded.dictionary.to_pylist()]).take(coded.indices)
@@ -160,6 +229,14 @@ def _values(stats: Stats, at: Int64, data: bytes, quoter: Quoter) -> Arrow:
         raise ValueError(f"not a kind of stat: {kind}")
     starts, sizes = stats.at[at].tolist(), bits.tolist()
     return arrow([quoter.text(data[start : start + size], kind) for start, size in zip(starts, sizes, strict=True)])
+
+
+def _reals(bits: Uint64) -> Arrow:
+    """Doubles as JSON texts."""
+    numbers = bits.view(np.float64)
+    texts = arrow(numbers).cast(pa.string())
+    finite = np.isfinite(numbers)
+    return texts if finite.all() else pc.if_else(arrow(finite), texts, _quoted(texts))
 
 
 def _quoted(texts: Arrow) -> Arrow:

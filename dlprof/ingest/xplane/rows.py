@@ -14,10 +14,11 @@ from dlprof.ingest.protobuf.small_lines import Line
 from dlprof.ingest.protobuf.space import Plane, Text
 from dlprof.ingest.protobuf.valid_times import in_range, moved
 from dlprof.ingest.reader import Context
+from dlprof.ingest.texts import Packed
 from dlprof.ingest.xplane.device_steps import DeviceSteps
 from dlprof.ingest.xplane.event_names import EventNames
 from dlprof.ingest.xplane.hlo_columns import HloColumns
-from dlprof.ingest.xplane.other_stats import Quoter, render
+from dlprof.ingest.xplane.other_stats import Objects, all_ascii
 from dlprof.ingest.xplane.plane_names import STEPS_STREAM, device, is_work, nests
 from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps
 from dlprof.ingest.xplane.stat_columns import Found, StatColumns, without
@@ -86,7 +87,8 @@ class PlaneRows:
         self._ctx = shared.ctx
         self._names = EventNames.of(plane, shared.ctx, shared.hlo, on_device=self._device is not None)
         self._columns = StatColumns(plane, shared.ctx, shared.hlo, on_device=self._device is not None)
-        self._quoter = Quoter(plane.stat_names, shared.text)
+        self._objects = Objects(plane.stat_names, shared.text, self._columns.roles)
+        self._tracks: dict[tuple[bytes, int], int] = {}
         self._device_steps = device_steps
         self._one_works = one_works
 
@@ -121,7 +123,6 @@ class PlaneRows:
         count = len(events.metadata_id)
         ctx.anomalies.count("unknown_field", events.unknown_fields)
         at, name = self._named(events)
-        rest = without(events.stats, columns.roles)
         found = columns.read(events.stats, events.window.data, count)
         if found.step is not None:
             # TensorFlow's child marks through the same API; the names of dlprof's own markers say which of them are steps.
@@ -148,9 +149,16 @@ class PlaneRows:
             dtype=found.dtype,
             correlation=found.correlation,
             occurrences=self._occurrences(events) if events.aggregated.any() else None,
-            args=render(rest, events.window.data, count, self._quoter),
+            args=self._args(events, count),
             **work,
         )
+
+    def _args(self, events: Events, count: int) -> Packed | None:
+        """What no column takes. Where nobody asks for it, only texts that are not UTF-8 are looked at, which are counted."""
+        if not self._ctx.wants("args"):
+            rest = without(events.stats, self._columns.roles)
+            return None if all_ascii(rest, events.window) else self._objects.render(rest, events.window, count)
+        return self._objects.of(events.stats, events.window, count)
 
     def _unknown(self, lines: list[Line], rows: list[int], duration: Int64) -> npt.NDArray[np.bool_]:
         """Rows of lines that are not known, of a device of which another line holds all work; they are noted."""
@@ -195,11 +203,12 @@ class PlaneRows:
         op_path = shared.texts("op_path", at, found.op_path)
         lookup = shared.texts("lookup", at, found.lookup)
         lookup = np.where(lookup == NO_TEXT, names.lookup[at], lookup)
+        lookup = np.where(names.moving[at] == NO_TEXT, lookup, names.moving[at])
         category, line = shared.texts("category", at, None), shared.texts("source_line", at, found.source_line)
         codes = shared.texts("hlo", at, found.hlo)
         if (codes != NO_TEXT).any():
             known = hlo.known(codes)
-            lookup = np.where(known | (lookup == NO_TEXT), hlo.column("lookup", codes), lookup)
+            lookup = np.where(known | hlo.moving(codes) | (lookup == NO_TEXT), hlo.column("lookup", codes), lookup)
             op_path = np.where(op_path == NO_TEXT, hlo.column("op_path", codes), op_path)
             category = np.where(category == NO_TEXT, hlo.column("category", codes), category)
             line = np.where(line == NO_TEXT, hlo.column("source_line", codes), line)
@@ -263,11 +272,17 @@ class PlaneRows:
         return at, name
 
     def _track(self, line: Line) -> int:
-        stream = line.text or f"line {line.id}"
+        key = (line.name, line.id)
+        code = self._tracks.get(key)
+        if code is None:
+            code = self._tracks[key] = self._track_of(line.text or f"line {line.id}", line.id)
+        return code
+
+    def _track_of(self, stream: str, key: int) -> int:
         if self._device is not None:
             kind, index = self._device
-            return self._ctx.track(f"{kind}:{index}", stream, line.id, on_device=True, nests=nests(kind))
-        return self._ctx.track("host" if self._shared.accelerated else "cpu:0", stream, line.id)
+            return self._ctx.track(f"{kind}:{index}", stream, key, on_device=True, nests=nests(kind))
+        return self._ctx.track("host" if self._shared.accelerated else "cpu:0", stream, key)
 
     def _times(self, lines: list[Line], rows: list[int], events: Events, own: Int64 | None) -> tuple[Int64, Int64]:
         """Start and duration. own: durations by the device's clock, where it tells them: those are the work's."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from dlprof.ingest.reader import Context
-from dlprof.units import PS_PER_NS, format_ns
+from dlprof.units import PS_PER_NS, counted, format_ns
 
 
 @dataclass(slots=True)
@@ -23,7 +23,7 @@ class UnknownLines:
         """Counts them and says which they are."""
         ctx.anomalies.count("unknown_line", sum(count for count, _ in self.events.values()))
         parts = [
-            f"{line} ({count} events, {format_ns(time / PS_PER_NS)})"
+            f"{line} ({counted(count, 'event')}, {format_ns(time / PS_PER_NS)})"
             for line, (count, time) in sorted(self.events.items())
         ]
         if parts:

@@ -10,21 +10,21 @@ Perfetto colours by name alone, chrome://tracing takes the colour that stands be
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, fields
+from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import partial
-from typing import Any, Final, Literal
+from typing import Final, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
-from dlprof import schema
 from dlprof.analysis import columns
-from dlprof.analysis.trace import breakdown, cells, places, steps
+from dlprof.analysis.trace import cells, places, row_keys, steps
 from dlprof.errors import TraceError
 from dlprof.report import lanes, palette
 from dlprof.report.traces import chrome
+from dlprof.report.traces.joined import Drawn, renumbered, rows
 from dlprof.units import NS_PER_MS, PS_PER_NS
 
 Ints = npt.NDArray[np.int64]
@@ -68,7 +68,7 @@ class Exported:
 
 
 def export(a: pa.Table, b: pa.Table, a_label: str, b_label: str, *, steps_shown: Shown = "typical") -> Exported:
-    """The trace of both. Raises `TraceError` where a side has no synchronised step to align by, or none of those asked for."""
+    """The trace of both. Raises `TraceError` where a side has no marked step to align by, or none of those asked for."""
     a, b = places.labelled(a), places.labelled(b)
     pairs = _pairs(a, b, steps_shown)
     (a, a_colours), (b, b_colours) = _named(a), _named(b)
@@ -84,7 +84,7 @@ def export(a: pa.Table, b: pa.Table, a_label: str, b_label: str, *, steps_shown:
         *_differences(pairs),
         *(row for part, name in zip(parts, sides, strict=True) for row in _occupancy(part, name)),
     ]
-    drawn = _rows(extra, sum(part.num_rows for part in parts))
+    drawn = rows(extra, sum(part.num_rows for part in parts))
     events = pa.concat_tables([*parts, drawn], promote_options="default").unify_dictionaries()
     told = {
         "pairs_of_steps": len(pairs.grid),
@@ -111,13 +111,13 @@ def within(events: pa.Table, first: int, last: int) -> pa.Table:
 
 
 def _range(number: Ints) -> str:
-    return f"its steps are {number.min()} to {number.max()}" if len(number) else "it has no synchronised step at all"
+    return f"its steps are {number.min()} to {number.max()}" if len(number) else "it has no marked step at all"
 
 
 def _named(events: pa.Table) -> tuple[pa.Table, dict[str, str]]:
     """The events, work named by operator, phase and layer (its own name beside it), streams for people; name → its colour."""
     mask = steps.work(events) | (columns.text(events, "level").where("op") & (columns.text(events, "op").codes >= 0))
-    op, phase, layer = (breakdown.key(events, mask, name) for name in ("op", "phase", "layer"))
+    op, phase, layer = (row_keys.key(events, mask, name) for name in ("op", "phase", "layer"))
     groups = columns.group([op.codes, phase.codes, layer.codes])
     name = columns.text(events, "name")
     place = {value: code for code, value in enumerate(name.values)}
@@ -147,7 +147,7 @@ def _pairs(a: pa.Table, b: pa.Table, shown: Shown) -> _Pairs:
     tables = [steps.table(side) for side in (a, b)]
     for name, table in zip("AB", tables, strict=True):
         if not table.num_rows:
-            raise TraceError(f"{name} has no synchronised step to align by", hint="export each side on its own")
+            raise TraceError(f"{name} has no marked step to align by", hint="export each side on its own")
     numbers = [columns.integers(table, "step") for table in tables]
     common = np.intersect1d(numbers[0], numbers[1])
     if len(common):
@@ -192,24 +192,11 @@ def _shifted(events: pa.Table, start: Ints, wall: Ints, grid: Ints) -> tuple[pa.
 
 
 def _renumbered(events: pa.Table, name: str, offset: int, side: int) -> pa.Table:
-    """Ids from `offset` on, launches with them, tracks of their own, and the side's name in front of the device."""
-    old = columns.integers(events, "id")
-    launch = columns.integers(events, "launch")
-    order = np.argsort(old, kind="stable")
-    at = np.minimum(np.searchsorted(old[order], launch), max(0, len(old) - 1))
-    known = (launch >= 0) & (old[order[at]] == launch) if len(old) else launch >= 0
+    """With ids and tracks of their own, and the side's name in front of the device."""
     device = columns.text(events, "device")
-    named = columns.Text(device.codes, [f"{name} · {value}" for value in device.values])
-    new: dict[str, Any] = {
-        "id": pa.array(np.arange(offset, offset + len(old))),
-        "launch": pa.array(order[at] + offset, mask=~known) if len(old) else pa.array([], pa.int64()),
-        "track": pa.array((columns.integers(events, "track") * 2 + side).astype(np.int32)),
-        "device": columns.encode(named),
-    }
-    for column, values in new.items():
-        place = events.schema.get_field_index(column)
-        events = events.set_column(place, events.schema.field(place), values)
-    return events.replace_schema_metadata(None)
+    named = columns.encode(columns.Text(device.codes, [f"{name} · {value}" for value in device.values]))
+    place = events.schema.get_field_index("device")
+    return renumbered(events.set_column(place, events.schema.field(place), named), offset, side, 2)
 
 
 def _matched(parts: list[pa.Table], turns: list[Ints]) -> chrome.Links:
@@ -235,27 +222,7 @@ def _matched(parts: list[pa.Table], turns: list[Ints]) -> chrome.Links:
     return chrome.Links("same operator", ids[partner[:, 0]], ids[partner[:, 1]])
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Drawn:
-    """A row that no trace holds: what both together show. Its fields are columns of schema.EVENTS."""
-
-    device: str
-    stream: str
-    track: int
-    start_ps: int
-    level: Literal["op", "counter"]
-    name: str
-    duration_ps: int = 0
-    step: int | None = None
-    value: float | None = None
-    args: str | None = None
-    source: str = "dlprof"
-    self_ps: int = 0
-    occurrences: int = 1
-    calls: int = 0
-
-
-def _differences(pairs: _Pairs) -> Iterator[_Drawn]:
+def _differences(pairs: _Pairs) -> Iterator[Drawn]:
     """A slice as long as the difference, and a counter, for each pair."""
     for number, start, a_wall, b_wall in zip(
         pairs.number.tolist(), pairs.grid.tolist(), pairs.a_wall.tolist(), pairs.b_wall.tolist(), strict=True
@@ -266,13 +233,13 @@ def _differences(pairs: _Pairs) -> Iterator[_Drawn]:
             "b_ms": b_wall / PS_PER_NS / NS_PER_MS,
             "b_minus_a_ms": delta / PS_PER_NS / NS_PER_MS,
         }
-        drawn = partial(_Drawn, device=DELTA, stream="difference of the step's wall time", track=-1, start_ps=start)
+        drawn = partial(Drawn, device=DELTA, stream="difference of the step's wall time", track=-1, start_ps=start)
         name = SLOWER if delta > 0 else FASTER if delta < 0 else EQUAL
         yield drawn(level="op", name=name, duration_ps=abs(delta), step=number, args=json.dumps(known))
         yield drawn(level="counter", name="B − A, ms", value=known["b_minus_a_ms"])
 
 
-def _occupancy(events: pa.Table, name: str) -> Iterator[_Drawn]:
+def _occupancy(events: pa.Table, name: str) -> Iterator[Drawn]:
     """A counter of how many operators run at once on a side."""
     mask = steps.work(events)
     times = steps.Times.of(events)
@@ -281,7 +248,7 @@ def _occupancy(events: pa.Table, name: str) -> Iterator[_Drawn]:
     at, inverse = np.unique(edges, return_inverse=True)
     running = np.cumsum(np.bincount(inverse, weights=change, minlength=len(at)))
     for start, value in zip(at.tolist(), running.tolist(), strict=True):
-        yield _Drawn(
+        yield Drawn(
             device=name,
             stream="occupancy",
             track=-2,
@@ -290,20 +257,3 @@ def _occupancy(events: pa.Table, name: str) -> Iterator[_Drawn]:
             name="operators running",
             value=value,
         )
-
-
-def _rows(drawn: Sequence[_Drawn], offset: int) -> pa.Table:
-    """Rows of schema.EVENTS, with ids from `offset` on; null in columns that they have not."""
-    own = {field.name for field in fields(_Drawn)}
-    columns_ = {"id": pa.array(range(offset, offset + len(drawn)), schema.EVENTS.field("id").type)} | {
-        field.name: pa.array([getattr(row, field.name) for row in drawn], field.type)
-        for field in schema.EVENTS
-        if field.name in own
-    }
-    return pa.Table.from_arrays(
-        [
-            columns_[field.name] if field.name in columns_ else pa.nulls(len(drawn), field.type)
-            for field in schema.EVENTS
-        ],
-        schema=schema.EVENTS,
-    )

@@ -25,7 +25,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns
 from dlprof.analysis.trace import steps
-from dlprof.ingest.xplane.plane_names import STEPS_STREAM
+from dlprof.ingest.xplane.plane_names import STEPS_STREAM, is_stream
 from dlprof.names import Marker
 from dlprof.report import lanes
 from dlprof.report.traces.protobuf_wire import entry, integer, message
@@ -43,6 +43,7 @@ _TPU_PLANES: Final = (
     (re.compile(r"megascale:(\d+)"), "/device:CUSTOM:Megascale Trace {}", "Steps"),
 )
 """Devices of a TPU's trace: their plane, and its line of steps."""
+_GPU_PLANE: Final = "/device:GPU:"
 _PROGRAM: Final = 1
 """The program of a TPU's operators: the table keeps no number of it, and the plugin tells none apart that has no number."""
 _TF_NAME: Final = re.compile(r"[A-Za-z0-9.][A-Za-z0-9_.\\/>-]*:[A-Z_][A-Za-z0-9_]*")
@@ -134,7 +135,7 @@ def _plane(first: Event) -> _Plane:
         if match := pattern.fullmatch(first.device):
             return _Plane(name.format(*match.groups()), steps_line)
     on_gpu = first.device.startswith("gpu:") and first.level in ("kernel", "copy")
-    return _Plane(f"/device:GPU:{first.device[4:]}" if on_gpu else "/host:CPU")
+    return _Plane(f"{_GPU_PLANE}{first.device[4:]}" if on_gpu else "/host:CPU")
 
 
 def _with_steps(events: pa.Table) -> pa.Table:
@@ -209,6 +210,8 @@ def _line(plane: _Plane, rows: list[Event], origin_ns: int, number: int, lane: i
         stream = plane.steps
     if work and plane.name == "/host:CPU" and not stream.startswith("tf_"):
         stream = f"tf_Compute/{stream}"
+    if work and plane.name.startswith(_GPU_PLANE) and not is_stream(stream):
+        stream = _gpu_stream(stream, rows)
     parts = [integer(1, number), message(2, f"{stream} lane {lane + 1}" if lane else stream)]
     parts.append(integer(3, origin_ns + base_ns))
     known: dict[tuple[Any, ...], tuple[bytes, bytes]] = {}
@@ -231,6 +234,13 @@ def _line(plane: _Plane, rows: list[Event], origin_ns: int, number: int, lane: i
         time = integer(2, start - base_ns * PS_PER_NS) + integer(3, end - start)
         parts.append(message(4, head + time + stats))
     return b"".join(parts)
+
+
+def _gpu_stream(stream: str, rows: list[Event]) -> str:
+    """A GPU's stream as TensorFlow and JAX name it, `Stream #7(Compute)`: lines of other names repeat streams in their traces."""
+    number = re.search(r"\d+", stream)
+    kinds = {"Memcpy" if row.level == "copy" else "Compute" for row in rows}
+    return f"Stream #{number[0] if number else rows[0].track}({','.join(sorted(kinds))})"
 
 
 def _inside(rows: list[Event]) -> Iterator[tuple[int, int]]:
@@ -291,8 +301,13 @@ def _marked(plane: _Plane, row: Event) -> tuple[bytes, bytes]:
     """Metadata id and stats of a marker or call; a step marker is the root of its step."""
     step = row.step_of_its_own
     stats = b"" if step is None else plane.number("step_num", step) + plane.number("_r", 1)
+    if row.level == "api" and row.correlation is not None:
+        stats += plane.number("correlation_id", row.correlation)
+    name = row.name
+    if step is None and (marker := Marker.parse(name)) and marker.kind in _STEPS:
+        name = f"{row.device} {name}"  # a device's part of a step that the host marks: no step beside it
     # Without the colon: the plugin takes every `a:b` on a host line for an operator `a` of type `b`.
-    return integer(1, plane.event("dlprof step" if step is not None else row.name.replace(":", " "))), stats
+    return integer(1, plane.event("dlprof step" if step is not None else name.replace(":", " "))), stats
 
 
 def path_name(path: str) -> str:

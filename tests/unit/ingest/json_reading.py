@@ -11,10 +11,10 @@ import pytest
 from places import TRACES
 from reading import read
 
-from dlprof.frameworks import vocabulary
+from dlprof.frameworks import vocabularies
 from dlprof.ingest import TraceInfo
 
-VOCABULARIES = {name: vocabulary.load(name) for name in ("mxnet", "tensorflow", "pytorch")}
+VOCABULARIES = {name: vocabularies()[name] for name in ("mxnet", "tensorflow", "pytorch")}
 
 Row = dict[str, Any]
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import os
 from pathlib import Path
 
 import pyarrow as pa
@@ -12,6 +13,7 @@ from xspace_bytes import PlaneBytes, block, space
 
 from dlprof import frameworks, ingest
 from dlprof.errors import TraceError
+from dlprof.ingest.directories import traces_below
 
 KINETO = (
     b'{"schemaVersion":1,"traceEvents":[{"ph":"X","cat":"cpu_op","name":"aten::mm","pid":1,"tid":1,"ts":5,"dur":2}]}'
@@ -80,10 +82,82 @@ def test_a_hosts_file_of_nothing_compressed_and_one_that_is_no_trace_are_said(tm
     _, info = read(tmp_path, frameworks.vocabularies())
     assert (info.anomalies["empty_file"], info.anomalies["refused_file"]) == (1, 2)
     assert info.completeness["empty files"].endswith("w2.trace.json.gz: what these hosts did is missing")
-    said = info.completeness["files that are no traces"]
+    said = info.completeness["refused files"]
     assert "w1.xplane.pb: passed over, for not a trace" in said
     assert "w3.trace.json.gz: passed over, for damaged compression" in said
     assert "notes" not in said
+    assert info.completeness["files that are no traces"].endswith("notes.json (JSON without an event)")
+
+
+def test_every_file_of_a_folder_is_a_trace_or_said_to_be_none(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(KINETO)
+    held = {
+        "conf.json": (b'{"lr": 0.1}', "JSON without an event"),
+        "empty.json": (b"", "empty"),
+        "list.json": (b"\xef\xbb\xbf [1, 2]", "JSON without an event"),
+        "log.out": (b"[INFO] begun", "text"),
+        "long.out": ("é".encode() * 5000, "text"),
+        "plot.png": (b"\x89PNG\r\n\x1a\n", "image"),
+        "raw.bin": (b"\x00\x01\x02", "unknown bytes"),
+        "run.out.gz": (gzip.compress(b"epoch 1"), "text"),
+        "results.csv": (b"a,b", "table"),
+        ".hidden.json": (KINETO, "hidden file"),
+        "events.out.tfevents.1.profile-empty": (b"x", "TensorBoard's mark of a profile"),
+        "w.overview_page.pb": (b"x", "result of TensorBoard's profile plugin"),
+    }
+    for name, (content, _) in held.items():
+        (tmp_path / name).write_bytes(content)
+    (tmp_path / "gone.json").symlink_to("nowhere.json")
+    (tmp_path / "elsewhere").symlink_to(tmp_path.parent)
+    os.mkfifo(tmp_path / "pipe.json")
+    found = traces_below(tmp_path)
+    assert [path.name for path in found.traces] == ["a.json"]
+    assert {path.name: what for path, what in found.others.items()} == {
+        **{name: what for name, (_, what) in held.items()},
+        "gone.json": "link to nothing",
+        "elsewhere": "link to a folder, not followed",
+        "pipe.json": "no regular file",
+    }
+    _, info = read(tmp_path, frameworks.vocabularies())
+    assert info.anomalies == {"other_file": 15}
+    said = info.completeness["files that are no traces"]
+    assert said.startswith("15 files are no traces: .hidden.json (hidden file), conf.json (JSON without an event), ")
+    assert " and 7 more (" in said
+    assert "2 × text" in said
+
+
+def test_the_names_of_files_that_are_no_traces_are_one_printable_line_and_of_long_ones_the_end(tmp_path: Path) -> None:
+    (tmp_path / "a.json").write_bytes(KINETO)
+    (tmp_path / "b\x1b[31m\nred\u202e.json").write_bytes(b"{}")
+    (tmp_path / ("c" * 200 + ".json")).write_bytes(b"{}")
+    _, info = read(tmp_path, frameworks.vocabularies())
+    said = info.completeness["files that are no traces"]
+    assert said == (
+        rf"2 files are no traces: b\x1b[31m\nred\u202e.json (JSON without an event), …{'c' * 114}.json (JSON without an event)"
+    )
+
+
+def test_a_trace_made_of_an_xplane_beside_it_is_said_and_not_read(tmp_path: Path) -> None:
+    run = profile_run(tmp_path, "2025_01_01", w0=trace())
+    (run / "w0.trace.json.gz").write_bytes(gzip.compress(KINETO))
+    table, info = read(tmp_path, frameworks.vocabularies())
+    assert len(table) == 1
+    assert info.completeness == {
+        "made of others": "plugins/profile/2025_01_01/w0.trace.json.gz was made of w0.xplane.pb, which is read"
+    }
+    assert info.anomalies["derived_file"] == 1
+
+
+def test_what_two_folders_hold_besides_traces_is_said_of_both(tmp_path: Path) -> None:
+    rows: list[pa.RecordBatch] = []
+    for name, at in (("one", b"5"), ("two", b"6")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "t.json").write_bytes(KINETO.replace(b'"ts":5', b'"ts":' + at))
+        (tmp_path / name / "notes.txt").write_text("mine")
+    info = ingest.read([tmp_path / "one", tmp_path / "two"], root=tmp_path, vocabularies={}, sink=rows.append)
+    assert info.completeness["files that are no traces"] == (
+        "1 file is no trace: one/notes.txt (text); 1 file is no trace: two/notes.txt (text)"
+    )
 
 
 def test_a_folder_whose_only_trace_is_damaged_says_what_is_wrong_with_it(tmp_path: Path) -> None:

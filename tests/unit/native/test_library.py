@@ -10,6 +10,11 @@ import pytest
 from places import ROOT
 
 from dlprof.errors import UsageError
+from dlprof.ingest.anomalies import Anomalies
+from dlprof.ingest.batch import Pools
+from dlprof.ingest.json.blocks import Scanner
+from dlprof.ingest.json.elements import EventDecoder
+from dlprof.ingest.reader import Context
 from dlprof.native import library
 
 
@@ -41,23 +46,63 @@ def hook() -> object:
     return module
 
 
+def sources(hook: object) -> list[Path]:
+    return [ROOT / "dlprof" / "native" / name for name in hook.SOURCES]  # type: ignore[attr-defined]
+
+
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
 def test_the_library_is_compiled_without_a_warning_and_loads(
     hook: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.delenv("CC", raising=False)
     target = tmp_path / library.FILE
-    assert hook.compiled(ROOT / "dlprof" / "native" / "json_events.c", target, "-Werror", "-O0") == ""  # type: ignore[attr-defined]
+    assert hook.compiled(sources(hook), target, "-Werror", "-O0") == ""  # type: ignore[attr-defined]
     assert library.load(target).missing == ""
 
 
 def test_without_a_compiler_it_is_said_why_nothing_is_built(
     hook: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    source, target = ROOT / "dlprof" / "native" / "json_events.c", tmp_path / library.FILE
+    target = tmp_path / library.FILE
     monkeypatch.setenv("CC", str(tmp_path / "nothing"))
-    assert "cannot be run" in hook.compiled(source, target)  # type: ignore[attr-defined]
+    assert "cannot be run" in hook.compiled(sources(hook), target)  # type: ignore[attr-defined]
     monkeypatch.delenv("CC")
     monkeypatch.setenv("PATH", str(tmp_path))
-    assert hook.compiled(source, target) == "no C compiler (cc, gcc, clang) is on PATH"  # type: ignore[attr-defined]
+    assert hook.compiled(sources(hook), target) == "no C compiler (cc, gcc, clang) is on PATH"  # type: ignore[attr-defined]
     assert not list(tmp_path.iterdir())
+
+
+ENDS = [b'"', b"\\n", b"\\u00e9", b"\x1f", b"\x00", b"", "\u00e9".encode(), b"\x7f", b"\x20"]
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
+def test_strings_end_alike_with_and_without_the_processors_vectors(
+    hook: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Names of every length, and what ends a run at every place of a vector, at every distance from the end of the text."""
+    monkeypatch.delenv("CC", raising=False)
+    found = []
+    for flags in ((), ("-DDLPROF_SCALAR",)):
+        target = tmp_path / f"{len(flags)}.so"
+        assert hook.compiled(sources(hook), target, "-Werror", "-O1", *flags) == ""  # type: ignore[attr-defined]
+        functions = library.load(target).functions
+        assert functions is not None
+        scanner, read = Scanner(functions, 0, arguments=True), []
+        for size in range(40):
+            for end in ENDS:
+                for rest in range(0, 20, 3):
+                    text = (
+                        b'{"ph":"X","ts":1,"dur":1,"name":"'
+                        + b"a" * size
+                        + end
+                        + b"b" * rest
+                        + b'"}'
+                        + b" " * (rest % 4)
+                    )
+                    block = scanner.scan(text, EventDecoder(Context("m", "m", Pools(), Anomalies())))
+                    read.append(
+                        None if block is None else (block.texts("name"), block.used, block.numbers["start"].tolist())
+                    )
+        found.append(read)
+    assert found[0] == found[1]
+    assert 500 < sum(one is not None for one in found[0]) < len(found[0]) - 500

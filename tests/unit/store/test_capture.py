@@ -206,6 +206,23 @@ def test_a_comparison_that_another_living_process_is_at_work_on_is_not_taken_up(
     assert "another dlprof is at work on it" in done.stderr
 
 
+def test_folders_that_were_made_for_it_go_with_it_unless_others_write_there(tmp_path: Path) -> None:
+    def fail(output: str, others: str) -> None:
+        with CaptureWriter(tmp_path / output):
+            (tmp_path / others).mkdir(exist_ok=True)
+            raise RuntimeError
+
+    (tmp_path / "mine").mkdir()
+    for output, others in (("mine/a/b/made", "mine"), ("mine/c/made", "mine/c/other")):
+        with pytest.raises(RuntimeError):
+            fail(output, others)
+    assert sorted(path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*")) == [
+        "mine",
+        "mine/c",
+        "mine/c/other",
+    ]
+
+
 def test_a_comparison_without_a_finished_trial_leaves_nothing(tmp_path: Path) -> None:
     with CaptureWriter(tmp_path / "out") as writer:
         writer.checkpoint(COMPARED)

@@ -123,7 +123,6 @@ def test_phases_with_idle_add_up_to_the_steps_wall_time():
     )
     wall = {row["phase"]: row["wall_ns"] for row in rows(breakdown.view(table, "phase"))}
     assert wall == {"forward": 30.0, "backward": 30.0, "input": 10.0, "idle": 30.0}
-    assert breakdown.phases(table)["wall_ns"].to_pylist() == [30.0, 30.0, 30.0, 10.0]
 
 
 def test_by_step_each_step_has_its_work_and_what_lies_outside_is_in_no_row():
@@ -132,7 +131,7 @@ def test_by_step_each_step_has_its_work_and_what_lies_outside_is_in_no_row():
     )
     shown = [(row["step"], row["count"], row["total_ns"]) for row in rows(breakdown.view(table, "step"))]
     assert shown == [(0, 1, 1.0), (1, 1, 3.0)]
-    assert breakdown.outside(table) == Outside(count=1, self_ns=1.0)
+    assert breakdown.of(table, "step").outside() == Outside(count=1, self_ns=1.0)
 
 
 def test_an_empty_trace_gives_empty_views():
@@ -213,3 +212,12 @@ def test_the_total_of_a_row_counts_time_once_where_an_operator_is_inside_another
     assert rows["Conv"]["self_ns"] == 110
     assert rows["Add"]["total_ns"] == 70
     assert [row["total_ns"] for row in breakdown.view(table, "device").to_pylist()] == [130]
+
+
+def test_by_step_tells_how_long_each_step_was_on_each_host():
+    one = [step(1, 0, 100), op("A", 10, 40, step=1), step(2, 100, 130), op("B", 110, 120, step=2)]
+    assert breakdown.view(events(*one), "step")["step_ns"].to_pylist() == [100.0, 30.0]
+    other = [step(1, 5, 25), op("A", 10, 20, step=1)]
+    both = [row | {"rank": 0} for row in one] + [row | {"rank": 1} for row in other]
+    found = {(row["place"], row["step"]): row["step_ns"] for row in rows(breakdown.view(events(*both), "step"))}
+    assert found == {("rank0", 1): 100.0, ("rank0", 2): 30.0, ("rank1", 1): 20.0}

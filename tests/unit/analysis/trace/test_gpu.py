@@ -14,13 +14,12 @@ import pytest
 from analysis_tables import events, op
 from places import TRACES
 
-from dlprof import ingest, schema
+from dlprof import frameworks, ingest, schema
 from dlprof.analysis import compare
 from dlprof.analysis.compare import Evidence
 from dlprof.analysis.model import Side
 from dlprof.analysis.trace import breakdown, details, gaps, launches, occupancy, steps
 from dlprof.errors import UsageError
-from dlprof.frameworks import vocabulary
 
 KERNEL = {"level": "kernel", "device": "gpu:0", "stream": "stream 7", "track": 7, "name": "k", "kernel": "k"}
 CALL = {"level": "api", "device": "host", "track": 8, "name": "cudaLaunchKernel", "calls": 0}
@@ -58,7 +57,7 @@ def recorded(name: str) -> pa.Table:
     if path is None:
         pytest.skip(f"recorded trace {name} is not here (../shared/traces)")
     batches: list[pa.RecordBatch] = []
-    vocabularies = {kind: vocabulary.load(kind) for kind in ("mxnet", "tensorflow", "pytorch")}
+    vocabularies = {kind: frameworks.vocabularies()[kind] for kind in ("mxnet", "tensorflow", "pytorch")}
     ingest.read([path], root=path.parent, vocabularies=vocabularies, sink=batches.append)
     return pa.Table.from_batches(batches, schema=schema.EVENTS)
 
@@ -255,6 +254,8 @@ def test_mxnets_gpu_operators_are_said_to_hold_launch_and_synchronisation():
     path = next(iter(sorted(TRACES.glob("mxnet/gpu-mnist-2019/*.json"))), None)
     if path is None:
         pytest.skip("recorded trace mxnet/gpu-mnist-2019 is not here (../shared/traces)")
-    info = ingest.read([path], root=path.parent, vocabularies={"mxnet": vocabulary.load("mxnet")}, sink=lambda _: None)
+    info = ingest.read(
+        [path], root=path.parent, vocabularies={"mxnet": frameworks.vocabularies()["mxnet"]}, sink=lambda _: None
+    )
     assert info.anomalies["mxnet_gpu_operator"] == 105  # gpu/0's B/E pairs
     assert "launch and synchronisation" in ingest.anomalies.ANOMALIES["mxnet_gpu_operator"].meaning

@@ -9,7 +9,8 @@ from analysis_tables import events, marker, op, step
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from dlprof.analysis.trace import launches, memory, occupancy, outliers
+from dlprof.analysis.model import Workless
+from dlprof.analysis.trace import breakdown, launches, memory, occupancy, outliers, steps
 
 
 def test_concurrency_sums_to_the_frame_and_counts_tracks_not_nested_events():
@@ -192,3 +193,40 @@ def test_communication_is_a_class_of_its_own_and_may_hide_behind_computation():
     assert (row["communication_overlap_ns"], row["overlap_ns"]) == (20.0, 0.0)
     shares = [row[name] for name in ("compute", "communication_only", "copy_only", "idle")]
     assert shares == pytest.approx([70 / 150, 40 / 150, 20 / 150, 20 / 150])
+
+
+def test_a_host_collective_hides_behind_other_threads_and_never_behind_what_calls_it():
+    sent = {"phase": "communication"}
+    table = events(
+        op("Backward", 0, 100),
+        op("c10d::allreduce_", 20, 30, **sent),
+        op("record_param_comms", 49, 151, track=1, **sent),
+        {**marker("gloo:all_reduce", 50, 160, device="cpu:0", track=2), **sent},
+    )
+    (row,) = occupancy.devices(table).to_pylist()
+    assert (row["compute_ns"], row["communication_ns"], row["communication_overlap_ns"]) == (90.0, 121.0, 51.0)
+    assert (row["span_ns"], row["idle_ns"]) == (160.0, 0.0)
+    shares = [row[name] for name in ("compute", "communication_only", "copy_only", "idle")]
+    assert shares == pytest.approx([90 / 160, 70 / 160, 0, 0])
+
+
+def test_a_call_of_a_collective_and_a_copy_inside_an_operator_of_the_same_thread_are_hidden_behind_nothing():
+    table = events(
+        op("Backward", 0, 100),
+        op("c10d::allreduce_", 20, 30, phase="communication"),
+        {**op("Copy", 40, 60), "level": "copy"},
+    )
+    (row,) = occupancy.devices(table).to_pylist()
+    assert (row["compute_ns"], row["communication_ns"], row["copy_ns"]) == (70.0, 10.0, 20.0)
+    assert (row["communication_overlap_ns"], row["overlap_ns"]) == (0.0, 0.0)
+
+
+def test_a_step_in_which_no_work_ran_is_told_and_is_in_no_median():
+    table = events(
+        step(0, 0, 100), op("A", 1, 90, step=0), step(1, 100, 105), step(2, 105, 405), op("A", 110, 400, step=2)
+    )
+    assert steps.workless(table)["step"].to_pylist() == [1]
+    assert steps.step_median_ns(table) == 200.0
+    assert steps.step_median_ns(table, every=True) == 100.0
+    assert breakdown.of(table, "step").workless() == Workless(1, 5.0)
+    assert breakdown.of(events(step(0, 0, 100), op("A", 1, 90, step=0)), "step").workless() is None

@@ -65,7 +65,7 @@ def test_a_category_that_no_table_has_is_counted_with_its_time(tmp_path: Path) -
     found, info = read(tmp_path, [op("aten::mm", 0, 20, 1), span("new_engine", "run", 30, 500, device=0, pid=0)])
     assert work(found) == []
     assert info.anomalies == {"unknown_category": 1}
-    assert "new_engine (1 events, 500 µs)" in info.completeness["unknown_category"]
+    assert "new_engine (1 event, 500 µs)" in info.completeness["unknown_category"]
 
 
 def test_ids_of_merged_ranks_are_joined_within_their_rank_whatever_the_order(tmp_path: Path) -> None:
@@ -214,6 +214,34 @@ def test_backward_and_optimizer_are_what_runs_inside_and_kernels_follow_their_la
     assert told["wgrad"] == ("backward", "Net_0/Conv2d_0")
     assert told["aten::mm"][0] == "optimizer"
     assert told["nccl:all_reduce"][0] == "communication"
+
+
+def test_what_a_numbered_operator_calls_and_launches_is_forward_as_it_is(tmp_path: Path) -> None:
+    numbered = {"Sequence number": 7, "Fwd thread id": 0}
+    events = [
+        op("aten::relu_", 0, 30, 1, **numbered),
+        op("aten::clamp_min_", 1, 28, 2),
+        op("aten::clamp_min", 2, 26, 3),
+        call(5, 3),
+        kernel("clamp", 40, 50, 3),
+        op("aten::relu_", 100, 30, 4),
+        op("aten::clamp_min_", 101, 28, 5),
+        call(105, 5),
+        kernel("clamp_without_gradient", 140, 50, 5),
+        span("user_annotation", "Optimizer.step#SGD.step", 200, 90),
+        op("aten::relu_", 201, 30, 6, **numbered),
+        op("aten::clamp_min_", 202, 20, 7),
+        op("autograd::engine::evaluate_function: ReluBackward0", 300, 50, 8, tid=2),
+        op("aten::relu_", 301, 30, 9, tid=2, **numbered),
+        op("aten::clamp_min_", 302, 20, 10, tid=2),
+    ]
+    found, _ = read(tmp_path, events)
+    told = {(row["name"], row["start_ps"] // US): row["phase"] for row in found if row["level"] in ("op", "kernel")}
+    inside = {at: phase for (name, at), phase in told.items() if name.startswith(("aten::", "clamp"))}
+    forward = dict.fromkeys((0, 1, 2, 40), "forward")
+    alone = dict.fromkeys((100, 101, 140))
+    within = {201: "optimizer", 202: "optimizer", 301: "backward", 302: "backward"}
+    assert inside == forward | alone | within
 
 
 def test_operators_gradients_and_kernels_have_the_line_of_the_program_around_them(tmp_path: Path) -> None:
@@ -684,3 +712,12 @@ def test_repair_loses_what_is_damaged_and_not_the_event_behind_it(tmp_path: Path
         assert [row["name"] for row in found] == ["aten::mm", "aten::relu", "aten::add"]
         assert info.anomalies["damage_skipped"] == 1
         assert len(bad) - 1 <= info.anomalies["bytes_lost"] <= len(bad) + 4
+
+
+def test_an_intel_devices_memory_and_kernels_are_of_one_device(tmp_path: Path) -> None:
+    kernel = {"ph": "X", "name": "gemm", "cat": "kernel", "ts": 20, "dur": 9, "pid": 0, "tid": 7}
+    memory = {"ph": "i", "s": "t", "cat": "cpu_instant_event", "name": "[memory]", "pid": 1, "tid": 1, "ts": 1}
+    told = {"Bytes": 64, "Addr": 1, "Device Type": 12, "Device Id": 0, "Total Allocated": 64}
+    events = [kernel | {"args": {"device": 0, "stream": 7}}, memory | {"args": told}]
+    found, _ = read(tmp_path, events)
+    assert {row["device"] for row in found} == {"gpu:0"}

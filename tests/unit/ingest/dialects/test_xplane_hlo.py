@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -128,6 +129,77 @@ def test_a_gpus_kernels_get_what_their_own_stats_do_not_say(tmp_path: Path) -> N
     assert (rows["k1"]["op"], rows["k1"]["phase"], rows["k1"]["layer"]) == ("MatMul", "backward", "wi")
     assert (rows["k1"]["kernel"], rows["k1"]["category"]) == ("k1", "loop fusion")
     assert (rows["k2"]["op"], rows["k2"]["layer"]) == ("MatMul", "x")
+
+
+BEFORE = "jit(f)/transpose(jvp(Net))/head/dot_general"
+"""The path that XLA gives to what it inserts behind a product."""
+MOVED = {
+    "all-reduce": "AllReduce",
+    "all-gather-start": "AllGather",
+    "reduce-scatter": "ReduceScatter",
+    "ragged-all-to-all": "AllToAll",
+    "collective-permute-done": "CollectivePermute",
+}
+
+
+def test_a_collective_is_one_whatever_the_path_of_the_operator_before_it(tmp_path: Path) -> None:
+    entry = [Hlo(f"{opcode}.1", opcode, BEFORE) for opcode in (*MOVED, "copy", "copy-start", "dot")]
+    entry.append(Hlo("fusion.1", "fusion", BEFORE, kind="kCustom", calls=[1]))
+    fused = [Hlo("p", "parameter"), Hlo("a", "all-reduce", BEFORE), Hlo("s", "dynamic-slice", BEFORE)]
+    rows = run(
+        tmp_path,
+        metadata_plane(jit_f=(7, module("jit_f", [fused, entry], []))),
+        cpu([e.name for e in entry], program_id=7),
+    )
+    told = {name: (row["op"], row["phase"], row["layer"]) for name, row in rows.items()}
+    assert told == {
+        **{f"{opcode}.1": (op, "communication", "head") for opcode, op in MOVED.items()},
+        "copy.1": ("Copy", "backward", "head"),
+        "copy-start.1": ("Copy", "transfer", "head"),
+        "dot.1": ("MatMul", "backward", "head"),
+        "fusion.1": ("AllReduce", "communication", "head"),
+    }
+
+
+def test_a_tpus_collective_is_one_by_its_name_or_category_without_a_module(tmp_path: Path) -> None:
+    tpu, names = PlaneBytes("/device:TPU:0"), []
+    for opcode in MOVED:
+        names.append(f"%{opcode}.1 = f32[8]{{0}} {opcode}(f32[8] %x)")
+        tpu.describe(names[-1], f"{opcode}.1", tf_op=BEFORE, hlo_category=opcode)
+    for name, category in (("fusion.1", "all-reduce-scatter fusion"), ("fusion.2", "convolution fusion")):
+        names.append(f"%{name} = f32[8] fusion(x)")
+        tpu.describe(names[-1], name, tf_op=BEFORE, hlo_category=category)
+    tpu.line("XLA Ops", [tpu.event(name, 20 * at, 10) for at, name in enumerate(names)])
+    rows = [(row["op"], row["phase"]) for row in run(tmp_path, tpu).values()]
+    moved = [(op, "communication") for op in (*MOVED.values(), "ReduceScatter")]
+    assert rows == [*moved, ("MatMul", "backward")]
+
+
+@pytest.mark.parametrize("told", [{"hlo_op": "all-reduce-start.1", "hlo_module": "jit_step"}, {}])
+def test_a_librarys_kernel_is_a_collective_in_both_forms_of_a_gpus_trace(tmp_path: Path, told: dict[str, str]) -> None:
+    kernels = {"ncclDevKernel_AllReduce_Sum_f32_RING_LL(x)": told, "cutlass_gemm": {}, "ncclDevKernel_SendRecv(x)": {}}
+    gpu = PlaneBytes("/device:GPU:0")
+    gpu.line(
+        "Stream #7(Compute)",
+        [gpu.event(name, 20 * at, 10, tf_op=BEFORE, **more) for at, (name, more) in enumerate(kernels.items())],
+    )
+    named = [("process_name", None, "/device:GPU:0"), ("thread_name", 7, "Stream #7(Compute)")]
+    events: list[dict[str, Any]] = [
+        {"ph": "M", "pid": 1, "name": what, "args": {"name": name}} | ({} if tid is None else {"tid": tid})
+        for what, tid, name in named
+    ]
+    for at, (name, more) in enumerate(kernels.items()):
+        args = {"tf_op": BEFORE, **more}
+        events.append({"ph": "X", "pid": 1, "tid": 7, "ts": 20 * at, "dur": 10, "name": name, "args": args})
+    path = tmp_path / "t.trace.json"
+    path.write_text(json.dumps({"displayTimeUnit": "ns", "metadata": {"highres-ticks": True}, "traceEvents": events}))
+    plain, _ = read(path, frameworks.vocabularies())
+    for rows in (list(run(tmp_path, gpu).values()), plain.to_pylist()):
+        assert [(row["op"] or None, row["phase"]) for row in rows][:2] == [
+            ("AllReduce", "communication"),
+            ("MatMul", "backward"),
+        ]
+        assert rows[2]["phase"] == "communication"
 
 
 def test_a_tpus_instruction_without_an_operator_gets_it_from_the_module(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -192,3 +193,69 @@ def test_executions_lie_in_dlprofs_steps_where_its_markers_carry_numbers_as_jax_
         id_=2,
     )
     assert by_name(run(tmp_path, host)) | {LAUNCH: None} == {"dot.10": 3, "dot.60": 4, "dot.95": None, LAUNCH: None}
+
+
+AGAIN = [("train", 0, 0), ("train", 1, 20), ("eval", 0, 40), ("train", 0, 60), ("train", 1, 80)]
+"""Name, number and start of the markers of two epochs with an evaluation between them."""
+
+
+def test_numbers_that_begin_again_with_each_epoch_are_counted_on_so_that_no_two_steps_are_one(tmp_path: Path) -> None:
+    marks = [(name, start, 10, {"step_num": number}) for name, number, start in AGAIN]
+    launched = [(LAUNCH, start + 2, 5, {}) for _, _, start in AGAIN]
+    host = python(*sorted([*marks, *launched], key=lambda one: one[1]))
+    # The first epoch's second step runs when the second epoch has begun.
+    events = [(3, 901), (65, 902), (75, 903), (78, 904), (95, 905)]
+    host.line(
+        "tf_XLAEigen/1",
+        [host.event(f"dot.{at}", at * NS, 2 * NS, hlo_op=(f"dot.{at}",), run_id=run_id) for at, run_id in events],
+        id_=2,
+    )
+    (tmp_path / "t.xplane.pb").write_bytes(space(host))
+    table, info = read(tmp_path / "t.xplane.pb", frameworks.vocabularies())
+    assert by_name(table) | {LAUNCH: None} == {
+        "dot.3": 0, "dot.65": 1, "dot.75": 2, "dot.78": 3, "dot.95": 4, LAUNCH: None,
+    }  # fmt: skip
+    assert info.anomalies["repeated_step_numbers"] == 3
+    found = steps.table(table)
+    assert found["step"].to_pylist() == [0, 1, 2, 3, 4]
+    # Each ends with what it launched, and begins when the one before it has ended.
+    assert [int(ns) for ns in found["wall_ns"].to_pylist()] == [10, 47, 10, 3, 17]
+
+
+def test_a_tpus_own_steps_whose_numbers_begin_again_are_counted_on(tmp_path: Path) -> None:
+    tpu = PlaneBytes("/device:TPU:0")
+    tpu.line("Steps", [tpu.event(str(n), at * NS, 10 * NS) for at, n in ((0, 1), (20, 2), (40, 1), (60, 2))])
+    tpu.line("XLA Ops", [tpu.event(f"dot.{at}", at * NS, 5 * NS) for at in (1, 21, 41, 61)], id_=2)
+    table = run(tmp_path, tpu)
+    assert by_name(table) == {"dot.1": 1, "dot.21": 2, "dot.41": 3, "dot.61": 4}
+    assert steps.table(table)["wall_ns"].to_pylist() == [10.0] * 4
+
+
+def test_the_json_form_of_a_run_tells_the_steps_of_programs_as_its_xplane_does(tmp_path: Path) -> None:
+    events: list[dict[str, Any]] = [
+        {"ph": "M", "pid": 1, "name": "process_name", "args": {"name": "/host:CPU"}},
+        {"ph": "M", "pid": 1, "tid": 2, "name": "thread_name", "args": {"name": "tf_XLAEigen/1"}},
+    ]
+
+    def add(name: str, at: float, length: float, tid: int = 1, **args: Any) -> None:
+        events.append({"ph": "X", "pid": 1, "tid": tid, "ts": at, "dur": length, "name": name, "args": args})
+
+    for number in (0, 1):
+        add("train", 100 * number, 50, step_num=str(number))
+        for at, program in ((10, "step"), (20, "mul")):
+            add(f"PjitFunction({program})", 100 * number + at, 8)
+            add(LAUNCH, 100 * number + at + 1, 5)
+    # Ids count on within a program, and each runs when its step's marker has ended.
+    for at, name, module, run_id in (
+        (60, "dot", "step", 7),
+        (70, "mul", "mul", -9),
+        (160, "dot", "step", 8),
+        (170, "mul", "mul", -8),
+    ):
+        add(f"{name}.{at}", at, 5, 2, hlo_op=f"{name}.{at}", hlo_module=f"jit_{module}", run_id=str(run_id))
+    (tmp_path / "t.trace.json").write_text(
+        json.dumps({"displayTimeUnit": "ns", "metadata": {"highres-ticks": True}, "traceEvents": events})
+    )
+    table, _ = read(tmp_path / "t.trace.json", frameworks.vocabularies())
+    told = {row["name"]: row["step"] for row in table.to_pylist() if row["level"] == "op"}
+    assert told == {"dot.60": 0, "mul.70": 0, "dot.160": 1, "mul.170": 1}

@@ -170,7 +170,7 @@ def test_a_tpus_line_that_nobody_knows_is_no_work_and_said_with_its_time(tmp_pat
         assert [row["level"] for row in rows if row["name"] == "x"] == ["marker"]
         assert [row["duration_ps"] // US for row in rows if row["level"] == "kernel"] == [300, 300]
         assert said.anomalies["unknown_line"] == 1
-        assert "TC Overlay (1 events, 450 µs)" in said.completeness["unknown_line"]
+        assert "TC Overlay (1 event, 450 µs)" in said.completeness["unknown_line"]
 
 
 def test_a_tpu_without_the_line_of_its_operators_works_on_the_lines_it_has(tmp_path: Path) -> None:

@@ -141,3 +141,33 @@ def test_what_is_not_plain_is_left_to_the_reader_in_python(
     finally:
         fuzz_readers.stream.CHUNK = found  # type: ignore[misc]
     assert any(blocks) == natively
+
+
+MEMORY = (
+    '{"ph":"i","s":"t","name":"[memory]","pid":%d,"tid":1,"ts":%d,'
+    '"args":{"Total Allocated":%s,"Device Type":%s,"Device Id":%s}}'
+)
+
+
+@built
+def test_memory_of_many_devices_and_processes_is_the_same_by_both_readers(blocks: list[bool]) -> None:
+    plain = EVENT % (5, 1, "{}")
+    told = [(1, "512", "1", "1"), (2, "0.5", "0", "-1"), (1, "7", "0", "-1"), (1, "null", "1", "1"), (1, "3", '"x"', "0"),
+            (2, "12345678901234567890", "20", "3"), (1, '"0x10"', "1", "0"), (1, "4.0", "1", "1")]  # fmt: skip
+    events = [plain, *(MEMORY % (pid, 6 + at, *rest) for at, (pid, *rest) in enumerate(told))]
+    text = '{"schemaVersion":1,"traceEvents":[' + ",".join(events) + "]}"
+    found = fuzz_readers.stream.CHUNK
+    fuzz_readers.stream.CHUNK = text.index(plain) + len(plain) + 2  # type: ignore[misc]
+    try:
+        assert not fuzz_readers.differences(text.encode(), repair=False)
+    finally:
+        fuzz_readers.stream.CHUNK = found  # type: ignore[misc]
+    assert any(blocks)
+    read = fuzz_readers.told(fuzz_readers.MemorySource(text.encode(), fuzz_readers.Anomalies(), False), "native", False)
+    values = [value for batch in read["batches"] for value in batch["value"]]
+    assert values == ["nan", "512.0", "0.5", "7.0", "nan", "3.0", "nan", "16.0", "4.0"]
+    tracks = [read["tracks"][track] for batch in read["batches"] for track in batch["track"]]
+    assert [(track.device, track.process) for track in tracks[1:]] == [
+        ("gpu:1", "1"), ("cpu:0", "2"), ("cpu:0", "1"), ("gpu:1", "1"), ("cpu:0", "1"),
+        ("privateuse1:3", "2"), ("gpu:0", "1"), ("gpu:1", "1"),
+    ]  # fmt: skip

@@ -270,3 +270,13 @@ def test_a_file_of_objects_alone_is_not_called_empty(tmp_path: Path) -> None:
 
 def test_an_empty_list_of_events_is_whole(tmp_path: Path) -> None:
     assert rows_of("[]", tmp_path)[1].anomalies == {"empty_file": 1}
+
+
+@pytest.mark.parametrize("head", ['{"note": "a"b", "traceEvents": [', '{"a": {"b": [1}, "traceEvents" :\n['])
+def test_repair_of_a_damaged_beginning_goes_on_where_the_list_of_events_begins(head: str, tmp_path: Path) -> None:
+    text = _trace(SPAN % ("a", 1), SPAN % ("b", 20), head=head)
+    with pytest.raises(TraceError, match="damaged at byte 0: expected a trace object"):
+        rows_of(text, tmp_path)
+    found, info = rows_of(text, tmp_path, repair=True)
+    assert [row["name"] for row in found] == ["a", "b"]
+    assert (info.anomalies["damage_skipped"], info.anomalies["bytes_lost"]) == (1, head.index('"traceEvents"'))

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
 import pytest
 
+from dlprof.ingest.xplane.event_names import EventNames
 from dlprof.ingest.xplane.hlo_names import hlo_operator, instruction
 from dlprof.ingest.xplane.plane_names import annotation, device, dtype, host_op, is_copy, is_derived
 from dlprof.plugin import Operator
@@ -63,3 +65,15 @@ def test_xla_names_lose_their_number_and_fusions_say_what_they_fuse() -> None:
     assert hlo_operator("loop_tanh_reduce_fusion_1", table) == Operator("Fusion", fuses=("Tanh", "Reduce"))
     assert hlo_operator("gemm_fusion_dot_1.kd", table) == Operator("Fusion", fuses=("MatMul",))
     assert hlo_operator("fusion", {}) is None
+
+
+@pytest.mark.parametrize("ids", [[0, 1, 5], [3], [7, 20_000], [-4, 2], []])
+def test_ids_are_found_among_few_and_many(ids: list[int]) -> None:
+    none = np.zeros(0, dtype=np.int32)
+    names = EventNames(
+        np.array(ids, dtype=np.int64), *[none] * 4, none.astype(np.int8), *[None] * 2, none > 0, none, False
+    )  # type: ignore[arg-type]
+    asked = [*ids, -(2**63), -5, -1, 0, 1, 2, 4, 6, 8, 19_999, 20_001, 2**63 - 2, 2**63 - 1]
+    at, known = names.rows(np.array(asked))
+    assert at.tolist() == [ids.index(one) if one in ids else len(ids) for one in asked]
+    assert known.tolist() == [one in ids for one in asked]

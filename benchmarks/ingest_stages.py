@@ -1,0 +1,134 @@
+"""Where the time of reading a trace into Parquet goes: CPU by stage, on one core.
+
+    python benchmarks/ingest_stages.py FILE… [--repeat 3]
+
+Each stage is the functions named below; time in one stage that another calls counts for the inner one alone. The run with the
+least CPU is shown. Libraries are loaded before; starting Python, the copy of the trace and its digest are no part of it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import functools
+import importlib
+import inspect
+import os
+import sys
+import tempfile
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+STAGES = {
+    "text read and cut": ("json.stream JsonStream.chunks",),
+    "JSON scanned": ("json.blocks Scanner.scan",),
+    "skeleton": ("protobuf.space SkeletonReader.read",),
+    "lines, events and stats": ("dialects.xplane together", "dialects.xplane parse"),
+    "arguments as JSON": ("xplane.other_stats Objects.of",),
+    "columns from what was read": ("run _read_file",),
+    "temporary file": ("finish.spill Spill.add", "finish.spill Spill.read", "finish.spill Spill.read_args"),
+    "finishing": ("finish.finisher Finisher.finish", "finish.finisher Finisher.add"),
+    "record batches": ("finish.output Output.write",),
+}
+"""Stage → functions of dlprof.ingest; what stands before a dot is the module's place there."""
+
+
+class Clock:
+    """CPU seconds by stage."""
+
+    def __init__(self) -> None:
+        self.spent: Counter[str] = Counter()
+        self._open: list[str] = []
+        self._since = time.process_time()
+
+    def _note(self) -> None:
+        now = time.process_time()
+        if self._open:
+            self.spent[self._open[-1]] += now - self._since
+        self._since = now
+
+    def within(self, stage: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        """The function, its time noted; of a generator that of each step."""
+
+        @functools.wraps(function)
+        def call(*arguments: object, **named: object) -> Any:
+            self._note()
+            self._open.append(stage)
+            try:
+                return function(*arguments, **named)
+            finally:
+                self._note()
+                self._open.pop()
+
+        @functools.wraps(function)
+        def steps(*arguments: object, **named: object) -> Iterator[Any]:
+            step = self.within(stage, functools.partial(next, function(*arguments, **named), self))
+            while (found := step()) is not self:
+                yield found
+
+        return steps if inspect.isgeneratorfunction(function) else call
+
+    def watch(self) -> None:
+        """Puts itself around the functions of all stages."""
+        for stage, places in STAGES.items():
+            for place in places:
+                module, _, path = place.partition(" ")
+                owner: Any = importlib.import_module(f"dlprof.ingest.{module}")
+                *classes, name = path.split(".")
+                for each in classes:
+                    owner = getattr(owner, each)
+                setattr(owner, name, self.within(stage, getattr(owner, name)))
+
+
+def stages(path: Path) -> Counter[str]:
+    """One reading."""
+    import pyarrow as pa
+    import pyarrow.parquet as pq
+
+    from dlprof import ingest, schema
+    from dlprof.frameworks import vocabularies
+    from dlprof.store import PARQUET_OPTIONS
+
+    pa.set_cpu_count(1)
+    known, CLOCK.spent = vocabularies(), Counter()
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        pq.ParquetWriter(f"{folder}/e", schema.EVENTS, **PARQUET_OPTIONS) as writer,
+    ):
+        sink = CLOCK.within("Parquet", writer.write_batch)
+        begin = time.process_time()
+        ingest.read([path], root=path.parent, vocabularies=known, sink=sink)
+        whole = time.process_time() - begin
+    return Counter({**CLOCK.spent, "other": whole - sum(CLOCK.spent.values())})
+
+
+CLOCK = Clock()
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("--repeat", type=int, default=3)
+    options = parser.parse_args()
+    os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
+    import dlprof.ingest.run  # noqa: F401  what is watched is loaded
+
+    CLOCK.watch()
+    for path in options.files:
+        found = min((stages(path) for _ in range(options.repeat)), key=lambda one: one.total())
+        print(
+            f"\n| {path.name}, {path.stat().st_size / 1e6:.0f} MB: {found.total():.2f} s of CPU | s | share |\n| - | -: | -: |"
+        )
+        for stage in (*STAGES, "Parquet", "other"):
+            if found[stage] > 0:
+                print(f"| {stage} | {found[stage]:.3f} | {100 * found[stage] / found.total():.0f} % |")
+    return 0
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,70 @@
+/*
+ * Intervals of threads, sorted by start and longest first: which lies inside which, and which is the innermost at each instant.
+ *
+ * What dlprof/ingest/finish/nesting.py, enclosing.py and dlprof/analysis/intervals.py find with NumPy, pass after pass, in one loop
+ * each. Nothing is allocated; every array is the caller's, of the stated length.
+ */
+
+#include "native.h"
+
+/* The innermost interval that holds each one, -1 for none, and which begin inside an earlier one and end after it. All of n. */
+EXPORT void dlprof_parents(int64_t n, const int64_t *start, const int64_t *end, int64_t *parent, uint8_t *across) {
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = i - 1;
+        across[i] = 0;
+        while (at >= 0 && end[at] < end[i]) {
+            across[i] |= end[at] > start[i];
+            at = parent[at];
+        }
+        parent[i] = at;
+    }
+}
+
+/* The time of the direct children of each. All of n; a parent stands before its children. */
+EXPORT void dlprof_child_time(int64_t n, const int64_t *parent, const int64_t *duration, int64_t *total) {
+    memset(total, 0, (size_t)n * sizeof *total);
+    for (int64_t i = 0; i < n; i++)
+        if (parent[i] >= 0 && parent[i] < i)
+            total[parent[i]] = (int64_t)((uint64_t)total[parent[i]] + (uint64_t)duration[i]);
+}
+
+/* The innermost interval around each that is wanted, -1 for none. All of n; a parent stands before its children. */
+EXPORT void dlprof_nearest(int64_t n, const int64_t *parent, const uint8_t *wanted, int64_t *up) {
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = parent[i];
+        up[i] = at < 0 || at >= i ? -1 : wanted[at] ? at : up[at];
+    }
+}
+
+/*
+ * Pieces in which one interval is the latest that began of its track: which, and from when to when. Returns how many.
+ *
+ * track, start, end, stack: of n, by track, then start, then longest first. owner, low, high: of 2 n. An interval of no length has
+ * no piece. What begins last lies on top, so that intervals that overlap without nesting need no other way.
+ */
+EXPORT int64_t dlprof_leaves(int64_t n, const int64_t *track, const int64_t *start, const int64_t *end, int64_t *stack,
+                             int64_t *owner, int64_t *low, int64_t *high) {
+    int64_t found = 0, depth = 0, now = 0;
+    for (int64_t i = 0; i <= n; i++) {
+        bool last = i == n || (i > 0 && track[i] != track[i - 1]);
+        if (i < n && end[i] <= start[i] && !last)
+            continue;
+        while (depth > 0) {
+            int64_t top = stack[depth - 1], until = end[top];
+            if (!last && until > start[i])
+                until = start[i];
+            if (until > now) {
+                owner[found] = top, low[found] = now, high[found++] = until;
+                now = until;
+            }
+            if (!last && end[top] > start[i])
+                break;
+            depth--;
+        }
+        if (i < n && end[i] > start[i]) {
+            stack[depth++] = i;
+            now = start[i];
+        }
+    }
+    return found;
+}

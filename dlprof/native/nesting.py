@@ -1,0 +1,76 @@
+"""Which interval lies in which, and which is the innermost, by the compiled part (nesting.c); None where that is not active.
+
+What calls these finds the same with NumPy: dlprof.ingest.finish.nesting and enclosing, dlprof.analysis.intervals.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dlprof.native.library import VARIABLE, found
+
+Ints = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+def parents(start: Ints, end: Ints) -> tuple[Ints, Bools] | None:
+    """Of intervals in order of start, longest first: the innermost that holds each one, -1 for none; and which begin inside an
+    earlier one and end after it."""
+    library = _library()
+    if library is None:
+        return None
+    start, end = _plain(start), _plain(end)
+    parent, across = np.empty(len(start), dtype=np.int64), np.empty(len(start), dtype=np.bool_)
+    library.dlprof_parents(len(start), *map(_address, (start, end, parent, across)))
+    return parent, across
+
+
+def child_time(parent: Ints, duration: Ints) -> Ints | None:
+    """The time of the direct children of each."""
+    library = _library()
+    if library is None:
+        return None
+    parent, duration = _plain(parent), _plain(duration)
+    total = np.empty(len(parent), dtype=np.int64)
+    library.dlprof_child_time(len(parent), *map(_address, (parent, duration, total)))
+    return total
+
+
+def nearest(parent: Ints, wanted: Bools) -> Ints | None:
+    """The innermost interval around each that is wanted, -1 for none."""
+    library = _library()
+    if library is None:
+        return None
+    parent, wanted = _plain(parent), np.ascontiguousarray(wanted, dtype=np.bool_)
+    up = np.empty(len(parent), dtype=np.int64)
+    library.dlprof_nearest(len(parent), *map(_address, (parent, wanted, up)))
+    return up
+
+
+def leaves(track: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints] | None:
+    """Of intervals by track, start, and longest first: pieces in which one is the latest that began, as (its place, from, to)."""
+    library = _library()
+    if library is None:
+        return None
+    track, start, end = map(_plain, (track, start, end))
+    stack, pieces = np.empty(len(start), dtype=np.int64), np.empty((3, 2 * len(start)), dtype=np.int64)
+    count = library.dlprof_leaves(len(start), *map(_address, (track, start, end, stack, *pieces)))
+    owner, low, high = pieces[:, :count]
+    return owner, low, high
+
+
+def _library() -> ctypes.CDLL | None:
+    return None if os.environ.get(VARIABLE) == "python" else found().functions
+
+
+def _plain(values: Ints) -> Ints:
+    return np.ascontiguousarray(values, dtype=np.int64)
+
+
+def _address(array: npt.NDArray[Any]) -> int:
+    return int(array.__array_interface__["data"][0])
