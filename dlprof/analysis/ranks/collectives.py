@@ -46,7 +46,7 @@ def kinds(job: Job, waited: Ints, who: Ints, when: Ints, divided: PathParts) -> 
 def _took(job: Job, when: Ints) -> Floats:
     """From the last arrival to the median end of each collective, ns; of one with a root from the first arrival."""
     there = job.matched.there
-    shift = _shift(job)
+    shift = job.shift
     end = np.where(there, job.matched.of(columns.integers(job.table, "end_ps"), 0) + shift, 0)
     start = np.where(there, job.matched.of(columns.integers(job.table, "start_ps"), 0) + shift, 0)
     begin = np.where(there, start, np.iinfo(np.int64).max).min(axis=1)
@@ -55,12 +55,6 @@ def _took(job: Job, when: Ints) -> Floats:
     left = np.where(there, (end - base).astype(np.float64), np.nan)
     found: Floats = np.maximum(np.nanmedian(left, axis=1), 0.0) / PS_PER_NS
     return found
-
-
-def _shift(job: Job) -> Ints:
-    base = min((one.origin_ns for one in job.members if one.origin_ns is not None), default=0)
-    origin = np.array([((one.origin_ns or base) - base) * PS_PER_NS for one in job.members], dtype=np.int64)
-    return origin - job.clocks.offset
 
 
 def _kind(

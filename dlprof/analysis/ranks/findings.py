@@ -21,12 +21,12 @@ ALPHA: Final = 0.05
 """Error level of all ranks' intervals together."""
 
 
-def analyse(job: Job, run: str, world: int | None, notes: Sequence[str] = ()) -> Ranks:
-    """All findings of one run. world: ranks that the job had, where told; notes: what was said while its traces were read."""
+def analyse(job: Job, run: str, world: int | None, notes: Sequence[str] = (), *, marked: bool = True) -> Ranks:
+    """All findings of one run. world: ranks that the job had, where told; notes: what was said while its traces were read;
+    marked: whether these mark steps."""
     waited, who, when = waits(job)
     held = waiting(job, when)
-    own = (job.wall - job.parts["communication_ps"]) / PS_PER_NS
-    excess = own - median_of_others(own)
+    excess = excess_of(job)
     divided = path_parts.divide(job)
     parts = _parts(job, held)
     ranks = tuple(one.rank for one in job.members)
@@ -41,18 +41,25 @@ def analyse(job: Job, run: str, world: int | None, notes: Sequence[str] = ()) ->
         ranks=ranks,
         missing=tuple(sorted(set(range(world or 0)) - set(ranks))),
         steps=len(job.steps),
+        marked=marked,
         wall=float(np.median(job.wall)) / PS_PER_NS,
         critical=_mean(divided.parts),
         skew=_skew(parts),
         clocks=_clocks(job),
         by_rank=tuple(places.rank(at) for at in range(len(ranks))),
         by_host=tuple(places.host(name, of) for name, of in hosts_of(job.members).items()),
-        by_step=_steps(job, divided, waited),
+        by_step=_steps(job, divided, waited, who),
         by_collective=kinds(job, waited, who, when, divided),
         stragglers=stragglers,
         rotating=rotating(excess, job.wall / PS_PER_NS, stragglers),
         notes=(*notes, *_notes(job)),
     )
+
+
+def excess_of(job: Job) -> Floats:
+    """(ranks, steps): each rank's own time (the step without exposed communication) less the median of the others', ns."""
+    own = (job.wall - job.parts["communication_ps"]) / PS_PER_NS
+    return own - median_of_others(own)
 
 
 def _parts(job: Job, held: Floats) -> dict[str, Floats]:
@@ -116,16 +123,24 @@ class _Places:
         )
 
 
-def _steps(job: Job, divided: PathParts, waited: Ints) -> tuple[Step, ...]:
+def _steps(job: Job, divided: PathParts, waited: Ints, who: Ints) -> tuple[Step, ...]:
     of = np.searchsorted(divided.steps, job.matched.step[job.among])
     of = np.minimum(of, max(len(divided.steps) - 1, 0))
-    total = np.zeros(len(divided.steps))
-    if len(of) and len(total):
+    charged = np.zeros((len(divided.steps), len(job.members)))
+    if len(of) and len(charged):
         known = divided.steps[of] == job.matched.step[job.among]
-        np.add.at(total, of[known], waited.sum(axis=1)[known] / PS_PER_NS)
-    critical = _critical(divided)
+        np.add.at(charged, (of[known], who[known]), waited.sum(axis=1)[known] / PS_PER_NS)
+    critical, latest = _critical(divided), charged.argmax(axis=1)
+    most = charged.max(axis=1, initial=0.0)
     return tuple(
-        Step(int(number), job.members[int(critical[at])].rank, divided.parts[at], float(total[at]))
+        Step(
+            step=int(number),
+            critical=job.members[int(critical[at])].rank,
+            parts=divided.parts[at],
+            waited=float(charged[at].sum()),
+            latest=job.members[int(latest[at])].rank if most[at] > 0 else None,
+            charged=float(most[at]),
+        )
         for at, number in enumerate(divided.steps.tolist())
     )
 

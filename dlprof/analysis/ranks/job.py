@@ -70,6 +70,11 @@ class Job:
         """Who took part in the synchronising collectives."""
         return self.matched.there[self.among]
 
+    @property
+    def shift(self) -> Ints:
+        """What brings each rank's times, ps since its own origin, onto the clock of the first."""
+        return _origins(self.members) - self.clocks.offset
+
 
 @dataclass(frozen=True, slots=True)
 class Lines:
@@ -84,8 +89,7 @@ class Lines:
 def build(members: Sequence[Member], steps: pa.Table, collectives: pa.Table, moments: pa.Table) -> Job:
     """The job of some ranks, from their rows of the summaries (schema.RANK_STEPS, COLLECTIVES, MOMENTS)."""
     ordered = tuple(sorted(members, key=lambda one: one.rank))
-    base = min((one.origin_ns for one in ordered if one.origin_ns is not None), default=0)
-    shift = np.array([((one.origin_ns or base) - base) * PS_PER_NS for one in ordered], dtype=np.int64)
+    shift = _origins(ordered)
     at = _columns_of(steps, ordered)
     seen = columns.integers(steps, "step")
     common = _common(seen, at, len(ordered))
@@ -125,6 +129,12 @@ def build(members: Sequence[Member], steps: pa.Table, collectives: pa.Table, mom
         clocks=found,
         lines=_lines(seen, low, at, moments, _columns_of(moments, ordered), shift - ahead),
     )
+
+
+def _origins(members: Sequence[Member]) -> Ints:
+    """Each rank's origin, ps since the first one's; of a rank that tells none, 0."""
+    base = min((one.origin_ns for one in members if one.origin_ns is not None), default=0)
+    return np.array([((one.origin_ns or base) - base) * PS_PER_NS for one in members], dtype=np.int64)
 
 
 def _columns_of(table: pa.Table, members: Sequence[Member]) -> Ints:
@@ -182,12 +192,16 @@ def waiting(job: Job, when: Ints) -> Floats:
     """
     found = np.zeros(job.wall.shape)
     for at in range(len(job.members)):
-        rows = job.there[:, at]
-        low = np.maximum(job.start[rows, at], job.exposed[rows, at])
-        high = np.minimum(job.until[rows, at], when[rows])
-        idle = intervals.union(low, high)
-        found[at] = idle.covered(job.begin[at] + job.wall[at]) - idle.covered(job.begin[at])
+        held = idle(job, when, at)
+        found[at] = held.covered(job.begin[at] + job.wall[at]) - held.covered(job.begin[at])
     return found
+
+
+def idle(job: Job, when: Ints, at: int) -> intervals.Union:
+    """When a rank (its column) did nothing but wait for a last one. when: the last arrival at each collective."""
+    rows = job.there[:, at]
+    low = np.maximum(job.start[rows, at], job.exposed[rows, at])
+    return intervals.union(low, np.minimum(job.until[rows, at], when[rows]))
 
 
 def hosts_of(members: Sequence[Member]) -> dict[str, list[int]]:

@@ -59,10 +59,14 @@ class Place:
 class Straggler:
     """A rank that takes longer than the others.
 
+    excess: as of Place, but of a typical step (`stats.sample.steps.typical`) where that shows it, and of a one-off in its steps
+        alone; an interval that is given lies above 0
     part: of Parts, the one in which it differs most, and by how much a step
     pattern: persistent (in half of the steps or more), one-off (a step or two make up half of it), else now and then; unknown
         with fewer than three steps
-    steps: in which it exceeded the others by over MARGIN of a step
+    steps: in which it exceeded the others by over MARGIN of a step; `excess.steps` are fewer where only those that stand out
+        are of interest
+    of: steps of the job
     worst: those of them that took longest, at most three
     """
 
@@ -73,6 +77,7 @@ class Straggler:
     part_ns: float
     pattern: Pattern
     steps: int
+    of: int
     worst: tuple[int, ...]
 
 
@@ -108,12 +113,15 @@ class Step:
     critical: the rank that the path spends most time on
     parts: on the path; waiting is none there by construction
     waited: of all ranks, at collectives
+    latest: the rank for which most of that was, as it came last; None where nobody waited. charged: how much of it
     """
 
     step: int
     critical: int
     parts: Parts
     waited: float
+    latest: int | None
+    charged: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,6 +145,7 @@ class Ranks:
     """All that is found of one run.
 
     steps: number of steps that all ranks have; wall: median wall time of one
+    marked: whether the traces mark steps; if not, the whole recording counts as one
     critical: parts of the job's steps along the critical path, a step
     skew: what the slowest rank has more of each part than the median one, a step
     rotating: whether steps are held up by one rank now and by another then
@@ -147,6 +156,7 @@ class Ranks:
     ranks: tuple[int, ...]
     missing: tuple[int, ...]
     steps: int
+    marked: bool
     wall: float
     critical: Parts
     skew: Parts

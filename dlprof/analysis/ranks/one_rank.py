@@ -15,7 +15,9 @@ from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Ints
 from dlprof.analysis.intervals import Union
 from dlprof.analysis.ranks import told
+from dlprof.analysis.trace import memory as trace_memory
 from dlprof.analysis.trace import steps
+from dlprof.analysis.trace.collectives import SPAN, on_host
 
 EVENT_COLUMNS: Final = (
     "id",
@@ -40,23 +42,19 @@ EVENT_COLUMNS: Final = (
     "rank",
     "args",
 )
-"""What of the events is looked at; args of collectives alone."""
+"""What of the events is looked at; args of collectives and of records of memory alone."""
 
 PARTS: Final = ("compute", "communication", "copy", "input", "host")
 """What a step consists of; every instant is of one of them."""
 
-_SPAN: Final = re.compile(r"(?:gloo|mpi|ucc|nccl|xccl|hccl|c10d):(?!:)\w.*", re.IGNORECASE)
-"""How torch.distributed names the span of a collective from its call to its end."""
-_LAUNCH: Final = re.compile(r"(?:nccl|xccl|hccl):.*", re.IGNORECASE)
-"""Of these the host's span is the launch alone; the collective is a kernel."""
 _CALL: Final = re.compile(r"_?c10d(?:_functional)?::.*|record_param_comms.*")
 _INPUT: Final = re.compile(r"(?:enumerate\(\w+\)#.*|data|dataloader|data_loading|dlprof:input)[ #:]*", re.IGNORECASE)
 """Markers of a step's input (torch's own, users' usual names, dlprof's)."""
 
 
-def is_collective(name: str) -> bool:
-    """Whether an event's name is one under which its arguments may describe a collective."""
-    return bool(_SPAN.fullmatch(name) or _CALL.fullmatch(name))
+def needs_arguments(name: str) -> bool:
+    """Whether an event's name is one under which its arguments are looked at: a collective's, a record of memory's."""
+    return name == trace_memory.INSTANT or bool(SPAN.fullmatch(name) or _CALL.fullmatch(name))
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,6 +62,7 @@ class Summary:
     """One rank's trace: schema.RANK_STEPS, RANK_LINES, COLLECTIVES and MOMENTS.
 
     outside: collectives that began in no step, which are in none of the tables
+    marked: whether the trace marks steps; if not, all of its work is one
     """
 
     steps: pa.Table
@@ -71,6 +70,7 @@ class Summary:
     collectives: pa.Table
     moments: pa.Table
     outside: int
+    marked: bool
 
     @property
     def tables(self) -> Mapping[str, pa.Table]:
@@ -92,16 +92,18 @@ def summarise(events: pa.Table, run: str, rank: int) -> Summary:
         collectives=_table(arrived, schema.COLLECTIVES, of_rank),
         moments=_table(_moments(windows, arrived, parts), schema.MOMENTS, of_rank),
         outside=outside,
+        marked=windows.marked,
     )
 
 
 @dataclass(frozen=True, slots=True)
 class _Windows:
-    """The steps in order of time: number, start, end."""
+    """The steps in order of time: number, start, end. marked: whether the trace marks them; if not there is one at most."""
 
     number: Ints
     start: Ints
     end: Ints
+    marked: bool
 
     def at(self, time: Ints) -> Ints:
         """Index of the step at each time, what lies between two belonging to the earlier; NULL before the first and after the
@@ -115,11 +117,13 @@ def _windows(events: pa.Table) -> _Windows:
     """The steps that the trace marks, else all of its work as one."""
     table = steps.table(events)
     if table.num_rows:
-        return _Windows(*(columns.integers(table, name) for name in ("step", "start_ps", "end_ps")))
+        number, start, end = (columns.integers(table, name) for name in ("step", "start_ps", "end_ps"))
+        return _Windows(number, start, end, marked=True)
     frame = steps.span(events)
     if not frame.length:
-        return _Windows(*(np.zeros(0, dtype=np.int64) for _ in range(3)))
-    return _Windows(np.zeros(1, dtype=np.int64), frame.start[:1], frame.end[-1:])
+        none = np.zeros(0, dtype=np.int64)
+        return _Windows(none, none, none, marked=False)
+    return _Windows(np.zeros(1, dtype=np.int64), frame.start[:1], frame.end[-1:], marked=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +131,7 @@ class _Spans:
     """Which rows are what.
 
     collective: a collective from the rank's arrival to its end
-    call: the host's call of one, which is no compute
+    call: the host's call of one, which is no compute of the host's; what a device computes meanwhile is
     copy, compute: other work
     on_host: the work is the host's own (no accelerator was recorded)
     """
@@ -144,12 +148,8 @@ class _Spans:
         work, communication = steps.work(events), phase.where("communication")
         called = name.flags([bool(_CALL.fullmatch(one)) for one in name.values])
         kernels = level.where("kernel")
-        spans = level.where("marker") & name.flags([bool(_SPAN.fullmatch(one)) for one in name.values])
-        host = columns.text(events, "device")
-        spans &= host.flags([steps.is_host(one) for one in host.values])
+        spans = on_host(events)
         on_device = kernels & communication
-        if on_device.any():
-            spans &= ~name.flags([bool(_LAUNCH.fullmatch(one)) for one in name.values])
         collective = on_device | spans
         if not collective.any():  # a backend that records no span: its calls are all there is
             collective = level.where("op") & called & ~name.flags([one.startswith("record") for one in name.values])
@@ -182,9 +182,9 @@ def _parts(events: pa.Table, spans: _Spans, times: steps.Times, windows: _Window
     def union(rows: Bools) -> Union:
         return intervals.union(times.start[rows], times.end[rows]).within(frame)
 
-    calls = union(spans.call)
+    compute = union(spans.compute)
     found = {
-        "compute": calls.gaps(union(spans.compute)),
+        "compute": union(spans.call).gaps(compute) if spans.on_host else compute,
         "communication": union(spans.collective),
         "copy": union(spans.copy),
         "input": union(_input(events)),
@@ -215,9 +215,12 @@ def _steps(events: pa.Table, times: steps.Times, windows: _Windows, parts: _Part
 def _memory(events: pa.Table, times: steps.Times, windows: _Windows) -> Any:
     """Most bytes allocated in each step, of accelerators where any is recorded; null where none is."""
     name, device = columns.text(events, "name"), columns.text(events, "device")
-    value = events.column("value").to_numpy(zero_copy_only=False)
-    rows = columns.text(events, "level").where("counter") & np.isfinite(value.astype(np.float64))
-    rows &= name.flags([one == "[memory]" or one.startswith("Memory") for one in name.values])
+    value = np.array(events.column("value").to_numpy(zero_copy_only=False), dtype=np.float64)
+    for one in trace_memory.allocated(events):
+        if one.derived is not None:
+            value[one.rows] = one.totals
+    rows = columns.text(events, "level").where("counter") & np.isfinite(value)
+    rows &= name.flags([one == trace_memory.INSTANT or one.startswith("Memory") for one in name.values])
     placed = rows & ~device.flags([steps.is_host(one) for one in device.values])
     at = np.flatnonzero(placed if placed.any() else rows)
     step = windows.at(times.start[at])

@@ -7,7 +7,9 @@ from collections.abc import Callable, Sequence
 from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
+from dlprof.analysis.trace import completeness
 from dlprof.api.import_traces import now
 from dlprof.api.ranks import executors
 from dlprof.api.ranks.executors import Make
@@ -17,6 +19,9 @@ from dlprof.errors import TraceError
 from dlprof.names import as_text
 from dlprof.store.rank_set import Failed, Index, Part, RankSet
 from dlprof.version import __version__
+
+_ALIKE: Final = 3
+"""Statements about files that are told apart where they differ in numbers alone."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +47,7 @@ def build(
     make: makes the executor that the jobs, one a file, run on; by default processes, with jobs=1 this one. on_file: told how many
     files of how many are done. Raises `TraceError` where no file can be read.
     """
-    from dlprof.capture.machine.provenance import command_line
+    from dlprof.capture.machine.command_words import command_line
 
     planned = plan(folder)
     data = RankSet(target)
@@ -143,8 +148,29 @@ def _notes(parts: Sequence[Part]) -> list[str]:
             notes.append(
                 f"Run {run}: ranks {_listed(untimed)} tell no absolute time; they are aligned by collectives alone."
             )
+        notes += _read_so(run, members)
         if len({part.producer for part in members}) > 1:
             notes.append(f"Run {run} mixes traces of {', '.join(sorted({part.producer for part in members}))}.")
+    return notes
+
+
+def _read_so(run: str, members: Sequence[Part]) -> list[str]:
+    """What was lost of files, and what the reader had to say of them; of many ranks of which it says alike, what of a few."""
+    said: dict[str, dict[str, list[int]]] = defaultdict(lambda: defaultdict(list))
+    for part in sorted(members, key=lambda one: one.rank):
+        lost = ", ".join(completeness.lost(part.anomalies))
+        if lost:
+            text = f"events were lost as it was read ({lost}); what this rank did then is not known"
+            said["lost"][text].append(part.rank)
+        for name, text in part.completeness.items():
+            said[name.rpartition(": ")[2]][text].append(part.rank)
+    notes = []
+    for texts in said.values():
+        shown = list(texts.items())
+        more = [rank for _, ranks in shown[_ALIKE:] for rank in ranks]
+        notes += [f"Run {run}, rank {_listed(ranks)}: {text}." for text, ranks in shown[:_ALIKE]]
+        if more:
+            notes.append(f"Run {run}: the like is said of rank {_listed(sorted(set(more)))}.")
     return notes
 
 

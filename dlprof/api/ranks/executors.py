@@ -10,6 +10,7 @@ import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, BrokenExecutor, Executor, Future, ProcessPoolExecutor, wait
 from multiprocessing.connection import Connection
+from multiprocessing.context import SpawnContext, SpawnProcess
 from typing import Final, TypeVar
 
 T = TypeVar("T")
@@ -22,6 +23,10 @@ TRIES: Final = 3
 """How often a job is begun whose worker dies (killed for want of memory, say) before it counts as failed."""
 
 
+class WorkerDied(Exception):
+    """The worker of a job died, also when it was tried again by the executor itself; the executor goes on."""
+
+
 def default_jobs() -> int:
     """As many as this process may use processors."""
     return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -30,6 +35,34 @@ def default_jobs() -> int:
 def processes(workers: int) -> Executor:
     """Processes of this machine, which end when this one ends, however it does."""
     return Processes(workers)
+
+
+@contextlib.contextmanager
+def _no_working_folder() -> Iterator[None]:
+    """What multiprocessing starts inside is `python -c`, which would look for its modules in the working folder first: a
+    multiprocessing.py that somebody left beside the traces must not run."""
+    before = os.environ.get(_SAFE_PATH)
+    os.environ[_SAFE_PATH] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[_SAFE_PATH]
+        else:
+            os.environ[_SAFE_PATH] = before
+
+
+_SAFE_PATH: Final = "PYTHONSAFEPATH"
+
+
+class _Process(SpawnProcess):
+    def start(self) -> None:
+        with _no_working_folder():
+            super().start()
+
+
+class _Spawned(SpawnContext):
+    Process = _Process
 
 
 class Processes(ProcessPoolExecutor):
@@ -41,8 +74,8 @@ class Processes(ProcessPoolExecutor):
 
     def __init__(self, workers: int) -> None:
         ending, self._alive = multiprocessing.Pipe(duplex=False)
-        spawned = multiprocessing.get_context("spawn")
-        super().__init__(workers, mp_context=spawned, initializer=_end_with, initargs=(ending,))
+        with _no_working_folder():  # multiprocessing's own helper is started here
+            super().__init__(workers, mp_context=_Spawned(), initializer=_end_with, initargs=(ending,))
 
     def stop(self) -> None:
         """End the workers at once, with what they have under way."""
@@ -114,7 +147,7 @@ def _results(
     executor: Executor,
     workers: int,
     under_way: set[int],
-) -> Iterator[tuple[int, R]]:
+) -> Iterator[tuple[int, R | None]]:
     """Results of the wanted orders. No more jobs are given out than keep the workers busy, so that one who stops waits for few.
 
     under_way: kept up to date with the orders that are given out
@@ -127,6 +160,10 @@ def _results(
             under_way.add(at)
             futures[executor.submit(job, orders[at])] = at
         for future in wait(futures, return_when=FIRST_COMPLETED).done:
-            at, result = futures.pop(future), future.result()
+            at = futures.pop(future)
+            try:
+                result: R | None = future.result()
+            except WorkerDied:
+                result = None
             under_way.discard(at)
             yield at, result

@@ -17,6 +17,7 @@ from dlprof.analysis.ranks import one_rank
 from dlprof.api.ranks.plan import HEADER, Planned
 from dlprof.errors import DlprofError, of_system
 from dlprof.ingest import TraceInfo
+from dlprof.names import as_text
 from dlprof.store import PARQUET_OPTIONS, sha256
 from dlprof.store.rank_set import MOST_RANKS, PART_EVENTS, Failed, Part, RankSet
 from dlprof.version import __version__
@@ -110,8 +111,9 @@ def _finish(data: RankSet, order: Order, rank: int, file: Path, info: TraceInfo,
         groups={name: ranks for name, ranks in groups.items() if _are_ranks(ranks)} if isinstance(groups, dict) else {},
         origin_ns=info.origin_ns,
         outside=summary.outside,
+        marked=summary.marked,
         anomalies=dict(info.anomalies),
-        completeness={name: str(text) for name, text in info.completeness.items()},
+        completeness={name: str(text) for name, text in info.completeness.items()} | _odd(world),
         dlprof_version=__version__,
     )
     data.write_part(part, file, summary.tables)
@@ -120,6 +122,13 @@ def _finish(data: RankSet, order: Order, rank: int, file: Path, info: TraceInfo,
 
 def _is_rank(value: object) -> TypeGuard[int]:
     return isinstance(value, int) and not isinstance(value, bool) and 0 <= value < 2**31
+
+
+def _odd(world: object) -> dict[str, str]:
+    """What is said of a number of ranks that no job has, and is not kept."""
+    if world is None or (_is_rank(world) and 0 < world <= MOST_RANKS):
+        return {}
+    return {"world": f"tells that its job has {as_text(str(world)[:20])} ranks, which none has: passed over"}
 
 
 def _are_ranks(values: object) -> bool:
@@ -149,7 +158,7 @@ def _described(names: Any) -> pa.Array[Any]:
     encoded = (
         names.combine_chunks() if pa.types.is_dictionary(names.type) else names.dictionary_encode().combine_chunks()
     )
-    truth = pa.array([one_rank.is_collective(str(one)) for one in encoded.dictionary.to_pylist()], pa.bool_())
+    truth = pa.array([one_rank.needs_arguments(str(one)) for one in encoded.dictionary.to_pylist()], pa.bool_())
     taken: Any = pc.take(truth, encoded.indices) if len(truth) else pa.array([False] * len(encoded))
     found: pa.Array[Any] = taken.fill_null(False)
     return found

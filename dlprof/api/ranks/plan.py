@@ -77,13 +77,22 @@ def plan(folder: Path) -> Plan:
     found = traces_below(folder)
     told = copies(found.traces)
     distinct = [*told.distinct, *(path for path in told.alike if path not in told.distinct)]
-    notes = [
-        f"{as_text(path.name)} is a copy of {as_text(first.name)} and read once." for path, first in told.same.items()
-    ]
+
+    def called(path: Path) -> str:
+        return as_text(path.relative_to(folder))
+
+    notes = [f"{called(path)} is a copy of {called(first)} and read once." for path, first in told.same.items()]
     notes += [
-        f"{as_text(path.name)} holds the same bytes as {as_text(first.name)}, though it is called another "
+        f"{called(path)} holds the same bytes as {called(first)}, though it is called another "
         "rank: check which is right."
         for path, first in told.alike.items()
+    ]
+    own = ("empty files", "refused files")  # each is left out by name, below
+    passed = found.passed_over(called)
+    notes += [
+        f"{said}." if name == "files that are no traces" else f"{name.capitalize()}: {said}."
+        for name, said in passed.items()
+        if name not in own
     ]
     runs = _runs(_told(folder, sorted(distinct)), plain_run(folder.resolve().name))
     failed: list[Failed] = _passed_over(found, folder)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
@@ -10,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from dlprof.analysis.ranks import findings, job
+from dlprof.analysis.ranks.job import Job
 from dlprof.analysis.ranks.model import Ranks
 from dlprof.errors import StoreError, UsageError
 from dlprof.store.rank_set import Index, Part, RankSet
@@ -19,8 +21,30 @@ _ASTRAY_DAYS: Final = 10
 """Clocks of one job differ by less; times in ps of more than 106 days have no room in 64 bits."""
 
 
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """One run of a data set: its parts that recorded work, their summaries on one clock, and what was said on the way."""
+
+    path: Path
+    run: str
+    parts: tuple[Part, ...]
+    job: Job
+    world: int | None
+    notes: tuple[str, ...]
+    marked: bool
+
+    def found(self) -> Ranks:
+        """The findings."""
+        return findings.analyse(self.job, self.run, self.world, self.notes, marked=self.marked)
+
+
 def analyse(path: Path, run: str | None = None) -> Ranks:
     """The findings of one run of a data set; run: which, where it holds several. Raises `StoreError`, `UsageError`."""
+    return opened(path, run).found()
+
+
+def opened(path: Path, run: str | None = None) -> Opened:
+    """One run of a data set; run: which, where it holds several. Raises `StoreError`, `UsageError`."""
     data = RankSet.open(path)
     index = data.index()
     if not index.complete:
@@ -34,6 +58,10 @@ def analyse(path: Path, run: str | None = None) -> Ranks:
     worlds = [part.world for part in parts if part.world is not None]
     working = _ranks_of(tables["steps"])
     empty = [one.rank for one in members if one.rank not in working]
+    unmarked = [part.rank for part in parts if part.rank in working and not part.marked]
+    marked = len(unmarked) < len(working)
+    if marked:  # all of a trace as one step is no step of the others
+        working = [rank for rank in working if rank not in unmarked]
     if not working:
         raise StoreError(f"{path}: no rank of run {name} recorded any work", hint="record the traces again")
     tables = {
@@ -45,7 +73,12 @@ def analyse(path: Path, run: str | None = None) -> Ranks:
             f"{path}: moments.parquet holds nothing of rank {timeless[0]} of run {name}, though steps.parquet does",
             hint="remove the data set, and import again",
         )
-    notes = [note for note in index.notes if f"un {name}" in note]
+    others = {part.run for part in index.parts} - {name}
+    notes = [
+        note
+        for note in index.notes
+        if not any(note.startswith((f"Run {other}:", f"Run {other} ", f"Run {other}, ")) for other in others)
+    ]
     notes += [f"{one.source} is left out: {one.why}." for one in index.failed]
     if astray:
         notes.append(
@@ -54,6 +87,8 @@ def analyse(path: Path, run: str | None = None) -> Ranks:
         )
     if empty:
         notes.append(f"Rank {', '.join(map(str, empty))} recorded no work and is left out.")
+    if unmarked and marked:
+        notes.append(f"Rank {', '.join(map(str, unmarked))} marks no steps, as the others do, and is left out.")
     outside = sum(part.outside for part in parts)
     if outside:
         notes.append(f"{outside} collectives began outside of all steps and are left out.")
@@ -64,7 +99,8 @@ def analyse(path: Path, run: str | None = None) -> Ranks:
     found = job.build(
         [one for one in members if one.rank in working], tables["steps"], tables["collectives"], tables["moments"]
     )
-    return findings.analyse(found, name, max(worlds, default=None), notes)
+    kept = tuple(part for part in parts if part.rank in working)
+    return Opened(data.path, name, kept, found, max(worlds, default=None), tuple(notes), marked)
 
 
 def _members(parts: Sequence[Part]) -> tuple[list[job.Member], list[int]]:

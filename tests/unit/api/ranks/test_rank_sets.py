@@ -216,3 +216,65 @@ def test_the_json_of_ranks_fits_its_schema(tmp_path: Path, capsys: pytest.Captur
     found = json.loads(capsys.readouterr().out)
     jsonschema.validate(found, json_schema("ranks"))
     assert found["by_rank"][2]["parts"]["compute"] == 400_000.0
+
+
+def test_what_of_a_folder_of_ranks_is_no_trace_is_said_by_import_and_by_ranks(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = small(tmp_path / "in")
+    (folder / "notes.txt").write_text("mine")
+    (folder / "conf.json").write_text("{}")
+    assert main(["import", str(folder), "-o", str(tmp_path / "out")]) == 0
+    said = "2 files are no traces: conf.json (JSON without an event), notes.txt (text)."
+    assert said in " ".join(capsys.readouterr().err.split())
+    assert main(["ranks", str(tmp_path / "out")]) == 0
+    assert said in " ".join(capsys.readouterr().out.split())
+
+
+def test_what_was_lost_of_a_damaged_rank_is_said(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    folder = job(tmp_path / "job", lambda rank, step: 0.0)
+    whole = (folder / "rank2.json").read_bytes()
+    (folder / "rank2.json").write_bytes(whole[: len(whole) * 2 // 3])
+    assert main(["import", str(folder), "-o", str(tmp_path / "set"), "--repair", "--jobs", "1"]) == 0
+    assert "Run job, rank 2: events were lost as it was read (" in capsys.readouterr().err
+    assert main(["ranks", str(tmp_path / "set")]) == 0
+    assert "Run job, rank 2: events were lost as it was read (" in " ".join(capsys.readouterr().out.split())
+
+
+def test_a_number_of_ranks_that_no_job_has_is_said(tmp_path: Path) -> None:
+    folder = job(tmp_path / "job", lambda rank, step: 0.0)
+    for rank in (1, 3):
+        text = (folder / f"rank{rank}.json").read_text()
+        (folder / f"rank{rank}.json").write_text(text.replace('"world_size": 4', '"world_size": 999999999'))
+    built = build(folder, tmp_path / "set", jobs=1)
+    said = "Run job, rank 1, 3: tells that its job has 999999999 ranks, which none has: passed over."
+    assert said in built.index.notes
+    assert said in analyse(tmp_path / "set").notes
+
+
+def test_a_link_to_nothing_is_no_place_for_a_data_set(tmp_path: Path) -> None:
+    folder = job(tmp_path / "job", lambda rank, step: 0.0, ranks=2, steps=2)
+    (tmp_path / "set").symlink_to(tmp_path / "nothing")
+    with pytest.raises(StoreError, match="a link to what is not there"):
+        build(folder, tmp_path / "set", jobs=1)
+    assert not (tmp_path / "nothing").exists()
+
+
+def test_what_is_said_of_many_ranks_alike_is_said_of_some(tmp_path: Path) -> None:
+    folder = job(tmp_path / "job", lambda rank, step: 0.0, ranks=12, steps=2)
+    for rank in range(12):
+        text = (folder / f"rank{rank}.json").read_text()
+        (folder / f"rank{rank}.json").write_text(text.replace('"world_size": 12', f'"world_size": {10**8 + rank}'))
+    notes = build(folder, tmp_path / "set", jobs=1).index.notes
+    assert [note for note in notes if "which none has" in note] == [
+        f"Run job, rank {rank}: tells that its job has {10**8 + rank} ranks, which none has: passed over."
+        for rank in range(3)
+    ]
+    assert "Run job: the like is said of rank 3, 4, 5, 6, 7, 8, 9, 10, … (9 in all)." in notes
+
+
+def test_copies_in_two_folders_are_told_apart(tmp_path: Path) -> None:
+    folder = job(tmp_path / "job" / "a", lambda rank, step: 0.0, ranks=2, steps=2).parent
+    (folder / "b").mkdir()
+    shutil.copy(folder / "a" / "rank0.json", folder / "b")
+    assert "b/rank0.json is a copy of a/rank0.json and read once." in plan(folder).notes

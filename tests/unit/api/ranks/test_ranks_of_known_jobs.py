@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import dataclasses
+import json
 import math
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from rank_traces import job
+from rank_traces import job, trace
 
 from dlprof.analysis.ranks.model import Ranks
 from dlprof.api.ranks.build import build
 from dlprof.api.ranks.read import analyse
+from dlprof.report.text import ranks_text
 
 US = 1000.0
 
@@ -32,6 +36,34 @@ def test_a_straggler_is_named_and_sized_and_what_others_wait_is_charged_to_it(tm
     assert [place.charged for place in ranks.by_rank] == [0, 0, 600 * US, 0]
     assert [place.last for place in ranks.by_rank] == [0, 0, 12, 0]
     assert {step.critical for step in ranks.by_step} == {2}
+
+
+def test_a_rank_of_which_steps_stand_out_is_told_those_steps_of_all(tmp_path: Path) -> None:
+    """Rank 2 is late by 300 µs in each tenth step and by 12 in others, and ahead of the rest by 40 in most."""
+
+    def delay(rank: int, step: int) -> float:
+        if rank != 2:
+            return 40.0
+        return 340.0 if step % 10 == 9 else 52.0 if step % 3 == 0 else 0.0
+
+    ranks = found(job(tmp_path / "job", delay, steps=100), tmp_path)
+    (one,) = ranks.stragglers
+    late = sum(delay(2, step) > 40 for step in range(100))
+    assert (one.pattern, one.steps, one.of, one.excess.steps) == ("now and then", late, 100, 10)
+    said = ranks_text.straggler(one, marked=True)
+    assert "takes 300 µs longer than the median of the others in 10 of 100 steps, which stand out" in said
+
+
+def test_what_a_device_computes_while_its_host_calls_a_collective_is_compute(tmp_path: Path) -> None:
+    """The call of each step's all-reduce (nccl:all_reduce, half a microsecond) lies under the product that runs meanwhile."""
+    folder = tmp_path / "job"
+    folder.mkdir()
+    for rank in range(2):
+        one = trace(rank, lambda _: 300.0, lambda _: 340.0, world=2, steps=8, launch=0.0)
+        (folder / f"rank{rank}.json").write_text(json.dumps(one))
+    ranks = found(folder, tmp_path)
+    assert [place.parts.compute for place in ranks.by_rank] == [300 * US, 300 * US]
+    assert ranks.critical.compute == 300 * US
 
 
 def test_the_parts_of_each_step_sum_to_the_time_of_the_critical_path(tmp_path: Path) -> None:
@@ -76,14 +108,73 @@ def test_ranks_of_one_host_are_not_aligned_on_ends_that_scatter(tmp_path: Path) 
 def test_a_delay_that_moves_from_rank_to_rank_is_nobodys_habit(tmp_path: Path) -> None:
     ranks = found(job(tmp_path / "job", lambda rank, step: 300.0 * (rank == step % 4)), tmp_path)
     assert ranks.rotating
-    assert [one for one in ranks.stragglers if one.pattern == "persistent"] == []
+    assert ranks.stragglers == (), "nobody is named, least of all with an interval that holds 0"
     assert [step.critical for step in ranks.by_step] == [step % 4 for step in range(12)]
 
 
 def test_a_single_late_step_is_a_one_off_with_its_step(tmp_path: Path) -> None:
     ranks = found(job(tmp_path / "job", lambda rank, step: 400.0 * (rank == 1 and step == 7)), tmp_path)
     assert [(one.rank, one.pattern, one.worst) for one in ranks.stragglers] == [(1, "one-off", (7,))]
+    (one,) = ranks.stragglers
+    assert (one.excess.mean, one.excess.low) == (400 * US, None), (
+        "of its step, not of all with an interval that holds 0"
+    )
     assert not ranks.rotating
+
+
+@pytest.mark.parametrize("ranks", [2, 4, 16])
+def test_a_step_that_the_machine_disturbed_hides_no_straggler(tmp_path: Path, ranks: int) -> None:
+    """The mean of eight steps of which one is off by more than all others together has an interval that holds 0."""
+    folder = job(
+        tmp_path / "job",
+        lambda rank, step: 200.0 * (rank == 1) + 7.0 * ((rank * 5 + step * 3) % 4) - 190.0 * (rank == 1 and step == 4)
+        + 600.0 * (rank == 0 and step == 4),
+        ranks=ranks,
+        steps=8,
+    )  # fmt: skip
+    at_fault = [one for one in found(folder, tmp_path).stragglers if one.pattern == "persistent"]
+    assert [one.rank for one in at_fault] == [1]
+    assert at_fault[0].excess.low is not None
+    assert 0 < at_fault[0].excess.low < 200 * US < at_fault[0].excess.high
+    assert at_fault[0].part_ns == pytest.approx(200 * US, rel=0.1)
+
+
+def test_a_straggler_in_each_of_few_uneven_steps_is_named_without_an_interval(tmp_path: Path) -> None:
+    sizes = (60.0, 900.0, 65.0, 80.0, 60.0, 850.0)
+    (one,) = found(job(tmp_path / "job", lambda rank, step: sizes[step] * (rank == 3), steps=6), tmp_path).stragglers
+    assert (one.rank, one.pattern, one.excess.low) == (3, "persistent", None)
+
+
+def test_without_marked_steps_none_is_spoken_of(tmp_path: Path) -> None:
+    folder = unmarked(job(tmp_path / "job", lambda rank, step: 200.0 * (rank == 2), steps=8), range(4))
+    ranks = found(folder, tmp_path)
+    assert (ranks.marked, ranks.steps) == (False, 1)
+    for by in ("rank", "step"):
+        said = ranks_text.text(ranks, by, colour=False)
+        assert "no step is marked: a recording of 7.54 ms" in said
+        assert " a step" not in said.replace("no step is marked", "")
+
+
+def test_a_rank_that_marks_no_steps_is_not_compared_with_those_that_do(tmp_path: Path) -> None:
+    ranks = found(unmarked(job(tmp_path / "job", lambda rank, step: 0.0), [3]), tmp_path)
+    assert (ranks.marked, ranks.ranks, ranks.missing) == (True, (0, 1, 2), (3,))
+    assert "Rank 3 marks no steps, as the others do, and is left out." in ranks.notes
+
+
+def unmarked(folder: Path, ranks: Iterable[int]) -> Path:
+    for rank in ranks:
+        plain = json.loads((folder / f"rank{rank}.json").read_bytes())
+        plain["traceEvents"] = [one for one in plain["traceEvents"] if one["cat"] != "user_annotation"]
+        (folder / f"rank{rank}.json").write_text(json.dumps(plain))
+    return folder
+
+
+def test_a_mean_step_that_is_not_like_the_median_one_is_explained(tmp_path: Path) -> None:
+    plain = ranks_text.text(found(job(tmp_path / "job", lambda rank, step: 0.0), tmp_path), "rank", colour=False)
+    assert "12 steps of 1 ms (mean)" in plain
+    assert "median step" not in plain
+    uneven = dataclasses.replace(analyse(tmp_path / "dataset"), wall=900 * US)
+    assert "the median step of a rank takes 900 µs" in " ".join(ranks_text.text(uneven, "rank", colour=False).split())
 
 
 def test_equal_ranks_have_no_straggler_and_a_slow_collective_is_the_collectives_own(tmp_path: Path) -> None:
