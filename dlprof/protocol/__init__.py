@@ -15,7 +15,7 @@ on standard input, one JSON line back on standard output. In between the parent 
 
     {"cmd": "parity", "out": "parity.npz"}           -> {"ok": true, "arrays": ["logits", "loss", "grad/conv1/w", …],
                                                         "missing": {item: why it cannot run}}
-    {"cmd": "run", "item": "train_block", "iterations": 3}
+    {"cmd": "run", "item": "train_block", "iterations": 3, "timed": true}
                                                      -> {"ok": true, "wall_ns": […], "cpu_ns": […], "start_ns": […], "units": 5}
     {"cmd": "recheck", "out": "recheck.npz", "seed": 7, "steps": 400}
                                                      -> {"ok": true, "arrays": […], "deferred": {item: share}}

@@ -75,18 +75,26 @@ class Threads(Command, frozen=True, tag="threads"):
 
 
 class Run(Command, frozen=True, tag="run"):
-    """Timed iterations, each synchronised at its end."""
+    """Timed iterations, each synchronised at its end. timed: a burst of a round, not a part of the warm-up."""
 
     item: str
     iterations: int
+    timed: bool = False
 
 
 class Recheck(Command, frozen=True, tag="recheck"):
-    """What the timed objects make of new operands. steps: training steps that the side must have taken."""
+    """What the timed objects make of new operands.
+
+    steps: training steps that the side must have taken
+    scales: parameter array → size of its gradients, as far as known; the same for both sides
+    brief: what a traced window has done alone, of objects that were asked before it
+    """
 
     out: str
     seed: int
     steps: int
+    scales: dict[str, float] = {}
+    brief: bool = False
 
 
 class OpenWindow(Command, frozen=True, tag="open_window"):
@@ -154,9 +162,14 @@ class Burst(msgspec.Struct, frozen=True):
 
 
 class Deferred(msgspec.Struct, frozen=True, kw_only=True):
-    """To `recheck`, beside the arrays. deferred: item → share of its time that was put off until a result was read."""
+    """To `recheck`, beside the arrays, shares of an item's time; None where other programs left that unsettled.
 
-    deferred: dict[str, float] = {}
+    deferred: what was put off until a result was read
+    saved: what inputs that were seen before save
+    """
+
+    deferred: dict[str, float | None] = {}
+    saved: dict[str, float | None] = {}
 
 
 class Walls(msgspec.Struct, frozen=True, kw_only=True):

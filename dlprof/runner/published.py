@@ -18,9 +18,14 @@ from dlprof_child.calls import compiled
 from dlprof_child.channel import Channel, write_json
 from dlprof_child.clock import unix_ns
 from dlprof_child.faults import Unsupported
-from dlprof_child.functions import MXNET, TENSORFLOW
 from dlprof_child.op_items import items_of
 from dlprof_child.session import check, describe
+
+FRAMEWORKS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "frameworks")
+sys.path += [os.path.join(FRAMEWORKS, name, "adapter") for name in ("mxnet", "tensorflow")]
+
+from mxnet_functions import MXNET  # noqa: E402  path set above
+from tf_functions import TENSORFLOW  # noqa: E402
 
 SIDES = (("mxnet", "b"), ("tf", "a"))  # the study's order
 

@@ -9,10 +9,11 @@ import pytest
 from dlprof.capture.environments import pythons
 
 RUNNER = Path(__file__).resolve().parents[2] / "dlprof" / "runner"
-FILES = sorted(RUNNER.rglob("*.py"))
+PACKAGE = RUNNER.parent
+FILES = sorted((*RUNNER.rglob("*.py"), *PACKAGE.glob("frameworks/*/adapter/*.py")))
 
 
-@pytest.mark.parametrize("path", FILES, ids=[str(f.relative_to(RUNNER)) for f in FILES])
+@pytest.mark.parametrize("path", FILES, ids=[str(f.relative_to(PACKAGE)) for f in FILES])
 def test_every_file_of_the_child_parses_as_python_3_6(path):
     tree = ast.parse(path.read_text(), feature_version=(3, 6))
     # feature_version lets some later syntax pass: look for it

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dlprof.analysis.facts import Tolerance
+from dlprof.units import format_share
 
 _LOGITS_TOLERANCE: Final = {"float32": 1e-4, "float64": 1e-9, "float16": 2e-2, "bfloat16": 1e-1}
 """Largest accepted |a − b| ÷ (scale of the array), by element type. float32: the issue's bound for logits; sums of
@@ -114,13 +115,13 @@ def blocking(differences: Sequence[Mapping[str, str]]) -> tuple[Mapping[str, str
 
 
 def statement(difference: Mapping[str, str]) -> str:
-    """One difference in words: `logits differs by up to 0.12 (41.0% of its scale) at (0, 3): A 0.29, B 0.17`."""
+    """One difference in words: `logits differs by up to 0.12 (41.0 % of its scale) at (0, 3): A 0.29, B 0.17`."""
     if "sentence" in difference:
         return difference["sentence"]
     if difference["what"] == "array":
         return (
             f"{difference['where']} differs by up to {difference['max_abs']} "
-            f"({float(difference['max_rel']):.1%} of its scale) at {difference['index']}: "
+            f"({format_share(float(difference['max_rel']), 1)} of its scale) at {difference['index']}: "
             f"A {difference['a']}, B {difference['b']}"
         )
     word = {

@@ -10,6 +10,7 @@ import numpy as np
 
 from dlprof.analysis.facts import Agreement
 from dlprof.analysis.same_work import parity
+from dlprof.analysis.same_work.moves import OF_PARAMETERS
 from dlprof.names import RUNTIME_THREADS, ArrayName
 from dlprof.protocol import Ready
 from dlprof.workload import Workload
@@ -21,12 +22,11 @@ _MAIN_THREAD: Final = 0.2
 """What a thread that hands out work, and does none, adds to the number of busy threads (measured: 0.0 to 0.4)."""
 
 _LOSSES: Final = (ArrayName("loss"), ArrayName("after", "losses"), ArrayName("replay", "losses"))
-_OF_KIND: Final = {
+_OF_KIND: Final[Mapping[str, str]] = {
     "grad": "gradients",
     "after": "weights",
     "run": "weights",
-    "replay/moved": "weights",
-    "replay/given": "weights",
+    **dict.fromkeys(OF_PARAMETERS, "weights"),
 }
 """Kind of array → what --allow and presets call it; any other is one of the outputs."""
 

@@ -60,7 +60,17 @@ def _facts(a: Facts, b: Facts, allow: Collection[str]) -> Iterator[Difference]:
         kind = _KINDS.get(name)
         if name == "parameter arrays" and a.get("parameters") != b.get("parameters"):
             continue  # told by their number already
+        left, right = _apart(left, right)
         yield _difference(name, _shown(left), _shown(right), kind, allow)
+
+
+def _apart(a: object, b: object) -> tuple[object, object]:
+    """Of two lists of settings those that differ; what is no such list as it is."""
+    if not (isinstance(a, Mapping) and isinstance(b, Mapping)) or "digest" in {*a, *b}:
+        return a, b
+    keys = [key for key in {**a, **b} if a.get(key) != b.get(key) or (key in a) != (key in b)]
+    left, right = ({key: side.get(key, "not stated") for key in keys} for side in (a, b))
+    return left, right
 
 
 def _tells(value: object) -> bool:

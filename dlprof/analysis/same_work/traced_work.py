@@ -26,6 +26,7 @@ from dlprof.analysis.trace import cells, steps
 from dlprof.analysis.trace.cells import Cell
 from dlprof.analysis.trace.layers import family
 from dlprof.names import Marker
+from dlprof.units import format_share
 
 Finding = Mapping[str, str]
 
@@ -76,7 +77,7 @@ def _bulks(a: Sequence[Cell], b: Sequence[Cell]) -> list[Finding]:
     if max(shares) <= OUTSIDE:
         return []
     names = " and ".join(name for name, share in zip("AB", shares, strict=True) if share > OUTSIDE)
-    texts = [f"{share:.0%}" for share in shares]
+    texts = [format_share(share) for share in shares]
     text = (
         f"{names} runs much of its work in bulks that do not say what they hold ({texts[0]} of A's, {texts[1]} of B's): "
         "operators cannot be compared; record with fidelity exact"
@@ -93,14 +94,14 @@ def _windows(a: pa.Table, b: pa.Table) -> list[Finding]:
     found = []
     counts = [steps.table(table).num_rows for table in (a, b)]
     if counts[0] != counts[1]:
-        text = f"the traces hold {counts[0]} (A) and {counts[1]} (B) synchronised steps: compare per step"
+        text = f"the traces hold {counts[0]} (A) and {counts[1]} (B) marked steps: compare per step"
         found.append(_finding("steps", "window", counts[0], counts[1], text))
     outside = [outside_steps(table) for table in (a, b)]
     for name, share in zip("AB", outside, strict=True):
         if share is not None and share > OUTSIDE:
             text = (
-                f"{name}'s steps are not synchronised: {share:.0%} of the executed work lies outside the steps that asked "
-                "for it, so a step's time is that of queueing it"
+                f"{name}'s steps are not synchronised: {format_share(share)} of the executed work lies outside the steps that "
+                "asked for it, so a step's time is that of queueing it"
             )
             found.append(
                 _finding("unsynchronised", name, _percent(outside[0]), _percent(outside[1]), text, blocks=True)
@@ -143,7 +144,7 @@ def _is_step(name: str) -> bool:
 
 
 def _percent(share: float | None) -> str:
-    return "not marked" if share is None else f"{share:.1%}"
+    return "not marked" if share is None else format_share(share, 1)
 
 
 def _optimizers(a: pa.Table, b: pa.Table) -> list[Finding]:
@@ -246,7 +247,7 @@ def _operators(a: Sequence[Cell], b: Sequence[Cell], unit: _Unit | None) -> list
             found.append(_finding("calls", match.name, f"{calls[0]:g}", f"{calls[1]:g}", text))
         share = max(match.a_ns / whole[0], match.b_ns / whole[1])
         if match.confidence == 0 and share > _SHARE:
-            shares = f"{match.a_ns / whole[0]:.1%}", f"{match.b_ns / whole[1]:.1%}"
+            shares = format_share(match.a_ns / whole[0], 1), format_share(match.b_ns / whole[1], 1)
             text = f"only one side runs {match.name.rsplit(' (', 1)[0]}: {shares[0]} of A's, {shares[1]} of B's work"
             found.append(_finding("unmatched", match.name, shares[0], shares[1], text))
     return found

@@ -1,5 +1,7 @@
 """Batches of a network workload: gathered from the parent's files in the parent's order, the same for every framework."""
 
+import contextlib
+import copy
 from functools import partial
 
 import numpy as np
@@ -56,6 +58,21 @@ class Feed:
         for step in range(first, first + count):
             yield partial(self._train_batch, step)
 
+    @contextlib.contextmanager
+    def altered(self, seed, step, count=1, apart=True):
+        """While this lasts, training batches `step` .. `step + count - 1` are others in the same place: their images and labels
+        are those of other examples, so that a batch which was kept from before is none of these. apart: labels are others'
+        than images, so that neither can be told from the other."""
+        numbers, random = range(step, step + count), np.random.RandomState(seed)
+        rows = np.unique(np.concatenate([self.train_indices(number) for number in numbers]))
+        images, labels = self._images[rows], self._labels[rows]
+        others = [random.randint(len(self._images), size=len(rows)) for _ in range(2)]
+        self._images[rows], self._labels[rows] = self._images[others[0]], self._labels[others[int(apart)]]
+        try:
+            yield
+        finally:
+            self._images[rows], self._labels[rows] = images, labels
+
     def _train_batch(self, step):
         return self.batch(self.train_indices(step))
 
@@ -76,6 +93,19 @@ class Feed:
         for step in range(first, first + count):
             start = (step % batches) * self.batch_size
             yield partial(self._images_of, indices[start : start + self.batch_size])
+
+    def mixed(self, seed, count):
+        """Functions as those of `infer`, of images that nobody has seen before: each gathers mixtures of two examples, which are
+        made now."""
+        random, found = np.random.RandomState(seed), []
+        for _ in range(count):
+            rows = [random.randint(len(self._images), size=self.batch_size) for _ in range(2)]
+            left, right = (self._images[one].astype(np.float32) for one in rows)  # first: old NumPy, see `batch`
+            share = np.float32(random.uniform(0.3, 0.7))
+            other = copy.copy(self)
+            other._images = (share * left + (1 - share) * right).astype(self._images.dtype)
+            found.append(partial(other._images_of, random.permutation(self.batch_size)))
+        return found
 
     def _images_of(self, indices):
         return self.batch(indices)[0]

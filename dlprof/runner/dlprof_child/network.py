@@ -5,12 +5,13 @@ import os
 import numpy as np
 
 from . import layers as layer_list
-from . import names, recheck
+from . import names, replay
 from .backend import no_span
 from .clock import Stopwatch
 from .faults import Fault, Unsupported
 from .feed import Feed
 from .garbage import Collections
+from .looks import Looks
 
 REFERENCE_STEPS = 10  # untraced, synchronised steps on each side of the traced window, undone: what profiling costs
 WARMUP_STEPS = 8  # measured: both frameworks are steady after at most 11 calls; restored afterwards
@@ -36,6 +37,7 @@ class NetworkWork:
         self._trains = self._description.get("task", "train") == "train"
         self.items = ("train_block", "train_step_sync", "infer_block") if self._trains else ("infer_block",)
         self._net = backend.network(self._description, self._weights)
+        self._looks = Looks(self._net, self._weights)
         self._next = {"train": 0, "infer": 0}
         self._checked = 0  # training steps that were taken when the timed network was last checked, which sets it back
         self._initial = None
@@ -82,19 +84,29 @@ class NetworkWork:
         net.close()
         return arrays
 
-    def run(self, item, iterations):
-        """([wall_ns], [cpu_ns], [start_ns], units) of an item, each iteration synchronised at its end."""
+    def run(self, item, iterations, timed=False):
+        """([wall_ns], [cpu_ns], [start_ns], units) of an item, each iteration synchronised at its end. timed: a burst of a round,
+        before which the network is looked at if it trains."""
         if item not in self.items:
             raise Fault("no item '%s'" % item, "items: " + ", ".join(self.items))
         if self._initial is None and self._trains:
             self._initial = self._net.snapshot()
-        timed = [self._iteration(item) for _ in range(iterations)]
         units = 1 if item == "train_step_sync" else self._block
-        return [t.wall for t in timed], [t.cpu for t in timed], [t.start for t in timed], units
+        if item != "infer_block":
+            self._look(item, iterations * units if timed else 0)
+        watches = [self._iteration(item) for _ in range(iterations)]
+        return [t.wall for t in watches], [t.cpu for t in watches], [t.start for t in watches], units
 
-    def recheck(self, seed, steps):
-        """What the timed network answers after the timing: see `recheck.network`. steps: training steps to have taken since the
+    def _look(self, item, steps):
+        if steps:
+            self._looks.before(item, self._next["train"], steps)
+        else:
+            self._looks.end()
+
+    def recheck(self, seed, steps, scales, brief=False):
+        """What the timed network answers after the timing: see `replay.network`. steps: training steps to have taken since the
         last check, so that both sides have taken as many; what is missing is taken now."""
+        bursts = self._looks.take()
         missing = steps - (self._next["train"] - self._checked)
         while self._initial is not None and missing > 0:
             count = min(missing, self._block)
@@ -102,8 +114,9 @@ class NetworkWork:
             self._next["train"] += count
             missing -= count
         taken, self._checked = self._next["train"] - self._checked, self._next["train"]
-        return recheck.network(
-            self._net, self._initial, self._weights, taken, seed, self._feed, self._trains, self._block
+        timed = self._net, self._initial, self._weights, taken
+        return replay.network(
+            *timed, seed, self._feed, self._trains, self._block, self._next["train"], scales, bursts, brief
         )
 
     # a traced window after the timed rounds

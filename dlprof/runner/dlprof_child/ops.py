@@ -3,6 +3,8 @@
 One iteration of an item is `count` calls on `count` different operand sets with one synchronisation at the end.
 """
 
+import itertools
+
 import numpy as np
 
 from . import names, operands, put_off, recheck
@@ -169,38 +171,69 @@ class OpWork:
                 OTHER_CALL,
             ) from error
 
-    def run(self, name, iterations):
+    def run(self, name, iterations, timed=False):  # operators are looked at once the timing is over
         """([wall_ns], [cpu_ns], [start_ns], count) of an item."""
         if name not in self._items:
             raise Fault("no item '%s'" % name, "items: " + ", ".join(self._items))
         item = self._items[name]
         function, sets = self._function(item), self._operand_sets(item)
-        timed = []
+        watches = []
         for _ in range(iterations):
             with Stopwatch() as watch:
                 self._loop(function, sets)
-            timed.append(watch)
-        return [t.wall for t in timed], [t.cpu for t in timed], [t.start for t in timed], self._count
+            watches.append(watch)
+        return [t.wall for t in watches], [t.cpu for t in watches], [t.start for t in watches], self._count
 
-    def recheck(self, seed, steps):
-        """({timed/<item>@<set>: result}, {item: share of its time that reading the results took}) of the timed functions.
+    def recheck(self, seed, steps, scales, brief=False):
+        """({timed/<item>@<set>: result}, {item: share of its time that reading the results took}, {item: share of its time that
+        known operands save}) of the timed functions.
 
-        On operands that are written over those which were timed: see `recheck.operator`.
+        On operands that are written over those which were timed: see `recheck.operator`. brief: nothing at all, for a traced
+        window calls functions of its own, and those that were timed have been asked before it.
         """
-        arrays, deferred = {}, {}
+        arrays, deferred, saved = {}, {}, {}
+        if brief:
+            return arrays, deferred, saved
         for name, item in self._items.items():
             if name in self._functions and name not in self.missing:
+                if not self._changes(item):
+                    saved[name] = self._saved_by(item, seed)
                 found, deferred[name] = self._recheck_of(item, seed)
                 arrays.update(found)
-        return arrays, deferred
+        return arrays, deferred, saved
+
+    @staticmethod
+    def _changes(item):
+        """Whether a call changes an operand, so that no values are known to it for long; what assigning them costs is in the next
+        call then (TensorFlow's variables copy what they share)."""
+        return item.task.get("in_place") or any(one.get("as") == "variable" for one in item.task["operands"])
+
+    def _saved_by(self, item, seed):
+        """Share of its time that operands save whose values were timed: of some sets between the first and the last."""
+        backend, sets = self._backend, self._operand_sets(item)
+        size = operands.bytes_of(item.task, item.size, 1, self._dtype)
+        some = [sets[at] for at in recheck.drawn(len(sets), size, seed + 1, recheck.KNOWN_BYTES)] or sets[:1]
+        seeds = itertools.count(1000003 * (seed + 1))
+
+        def write(values):
+            return [recheck.rewritten(backend, one, new) for one, new in zip(some, values)]
+
+        def new():
+            return self._made(item, len(some), next(seeds))
+
+        known = [recheck.contents(backend, values) for values in some]
+        return put_off.of_known(backend, self._function(item), write, known, new)
+
+    def _made(self, item, count, seed):
+        """Values of operand sets in the layout that the call wants; a call that creates its tensors lays out nothing."""
+        made = operands.make(item.task, item.size, count, self._dtype, seed)
+        return made if item.creates else [self._laid_out(item, values) for values in made]
 
     def _recheck_of(self, item, seed):
         """The results on the first and the last operand set, whole, and parts of those on some in between, in one array."""
         function, sets = self._function(item), self._operand_sets(item)
         positions = recheck.drawn(len(sets), operands.bytes_of(item.task, item.size, 1, self._dtype), seed)
-        made = operands.make(item.task, item.size, 2 + len(positions), self._dtype, seed)
-        if not item.creates:
-            made = [self._laid_out(item, values) for values in made]
+        made = self._made(item, 2 + len(positions), seed)
         first, last, *between = recheck.operator(self._backend, item, function, sets, made, positions)
         arrays, parts = {}, {}
         for number, value in enumerate((first, last)):

@@ -1,114 +1,23 @@
-"""After the timing: did the objects that were timed do the work? Arrays that the parent holds against the other side's.
+"""After the timing: do the functions that were timed do the work? Arrays that the parent holds against the other side's.
 
 Parity before the timing is computed on objects of its own, so it says nothing of a side that behaves otherwise later:
-one that remembers its first result, leaves out every second update or trains on its first batch again and again.
+one that remembers its first result, or drops work that nobody looks at. Of networks: replay.py.
 """
 
-import functools
 import os
 
 import numpy as np
 
-from . import names, put_off
-from .backend import no_span
-
-REPLAYED_STEPS = 3
 DRAWN_BYTES = 16 << 20  # of operand sets between the first and the last, which are written over as well
 MOST_DRAWN = 64
+KNOWN_BYTES = 4 << 20  # operand sets that are written over again and again, to see whether known values save time
 THIN = 4096  # values of a result that are kept of each of those
-# Of the gradients of one update before the replayed steps. From a fresh state Adam divides a gradient by its own size, so that
-# one which is nothing but rounding becomes a whole step, on either side another one: with this much in its second moment it
-# becomes none, and honest sides stay together to 1e-5, where 3 of 45 replays were .2 to 3 % apart.
-SETTLING = 1e-3
-DISTURBANCE = 10.0  # scale of the gradients that change the weights before forward passes are read
 
 
-def network(net, initial, weights, steps, seed, feed, trains, block):
-    """(arrays, {item: share of its time that was put off}) of a timed network.
-
-    initial: its snapshot before the first timed step. weights: the canonical weights of that moment. steps: training steps
-    taken since. block: steps or forward passes of a timed iteration.
-        run/updates        (asked for, counted by the optimizer itself; -1 where it does not count)
-        run/moved          how far the weights are from where they were: the norm over all of them
-        replay/losses      of REPLAYED_STEPS steps on new batches, in the timed object, from the initial weights and one update
-                           with small given gradients (SETTLING)
-        replay/moved/NAME  how far that update and those steps moved each parameter array
-        replay/given/NAME  the same for updates with given gradients
-        replay/logits      of a block of forward passes over new images from the initial weights
-    """
-    arrays, deferred = {}, {}
-    if trains and initial is not None:
-        before = {name: np.asarray(value, np.float64) for name, value in weights.items()}
-        counted = net.updates()
-        arrays[names.array("run", "updates")] = np.array([steps, -1 if counted is None else counted])
-        moved = _moved(net, before)
-        arrays[names.array("run", "moved")] = np.sqrt(sum(np.sum(np.square(one)) for one in moved.values()))
-        net.restore(initial)
-        _apply(net, weights, seed, 1, SETTLING)
-        handles = net.train(_batches(feed, seed, REPLAYED_STEPS), no_span)
-        net.sync(handles[-1])
-        arrays[names.array("replay", "losses")] = np.array([float(net.numpy(handle)) for handle in handles])
-        arrays.update((names.array("replay/moved", name), one) for name, one in _moved(net, before).items())
-        net.restore(initial)
-        _apply(net, weights, seed, REPLAYED_STEPS, 0.01)
-        arrays.update((names.array("replay/given", name), one) for name, one in _moved(net, before).items())
-        net.restore(initial)
-        one = list(_batches(feed, seed, 1))
-        count = put_off.filling(lambda: net.sync(net.train(one, no_span)[-1]))
-        deferred["train_block"] = put_off.of_steps(net, list(_batches(feed, seed, count)))
-        net.restore(initial)
-    arrays[names.array("replay", "logits")], deferred["infer_block"] = _passes(net, weights, feed, seed + 1, block)
-    return arrays, deferred
-
-
-def _passes(net, weights, feed, seed, count):
-    """(logits of all passes of a block, share of the passes' time that was put off).
-
-    As in a timed block the last pass alone is waited for. All are read once the weights are others: a pass that was left
-    for later is computed with those.
-    """
-    handles = [net.infer(net.batch(gather()[0], None)[0]) for gather in _batches(feed, seed, count)]
-    net.sync(handles[-1])
-    state = net.snapshot()
-    _apply(net, weights, seed, 1, DISTURBANCE)
-    logits = [np.asarray(net.numpy(handle)) for handle in handles]
-    net.restore(state)
-    one = net.batch(next(_batches(feed, seed, 1))()[0], None)[0]
-    more = put_off.filling(lambda: net.sync(net.infer(one)))
-    inputs = [net.batch(gather()[0], None)[0] for gather in _batches(feed, seed, more)]
-    return np.stack(logits), put_off.of_passes(net, inputs)
-
-
-def _apply(net, weights, seed, count, scale):
-    """Updates with gradients that follow from the seed alone."""
-    random = np.random.RandomState(seed)
-    for _ in range(count):
-        net.apply({n: random.normal(0, scale, w.shape).astype(np.float32) for n, w in sorted(weights.items())})
-
-
-def _moved(net, before):
-    """Parameter array -> where it is now less where it was, float64."""
-    return {name: np.asarray(value, np.float64) - before[name] for name, value in net.weights().items()}
-
-
-def _batches(feed, seed, count):
-    """Functions that give batches which nobody has seen before: real ones, mixed in pairs, with labels of their own."""
-    random = np.random.RandomState(seed)
-    for _ in range(count):
-        (left, labels), (right, _) = (feed.batch(feed.train_indices(int(random.randint(1 << 20)))) for _ in range(2))
-        share = random.uniform(0.3, 0.7)
-        images = (share * left + (1 - share) * right).astype(np.float32)
-        yield functools.partial(_both, images, random.permutation(labels))
-
-
-def _both(images, labels):
-    return images, labels
-
-
-def drawn(count, set_bytes, seed):
+def drawn(count, set_bytes, seed, most_bytes=DRAWN_BYTES):
     """Positions of operand sets between the first and the last that are checked as well, another choice for each seed: as many
-    as DRAWN_BYTES hold, one at least and MOST_DRAWN at most."""
-    many = min(max(DRAWN_BYTES // max(set_bytes, 1), 1), MOST_DRAWN)
+    as most_bytes hold, one at least and MOST_DRAWN at most."""
+    many = min(max(most_bytes // max(set_bytes, 1), 1), MOST_DRAWN)
     return [int(one) + 1 for one in np.sort(np.random.RandomState(seed).permutation(max(count - 2, 0))[:many])]
 
 
@@ -124,27 +33,56 @@ def operator(backend, item, function, sets, fresh, positions):
         result = _result(backend, item, function, values, new)
         backend.finish(result)
         found.append(_value(backend, result))
-    return found + _in_a_row(
-        backend, item, function, [sets[at] for at in positions], fresh[2:], _part_of(found[0], fresh[0])
-    )
+    between = dict(zip(positions, fresh[2:]))
+    return found + _in_a_row(backend, item, function, sets, between, _part_of(found[0], fresh[0]))
 
 
 def _in_a_row(backend, item, function, sets, fresh, part):
-    """Values of results as a timed loop leaves them: the last call alone is waited for. They are read once the operands are
-    others, which a call that was left for later is computed with; not where the result may lie in the operands' own memory
-    (part), or where to read it is to call once more."""
-    results = [_result(backend, item, function, operands, new) for operands, new in zip(sets, fresh)]
-    backend.finish(results[-1] if results else None)
-    if not (part or item.creates or item.task.get("in_place") or backend.recomputes):
-        for operands, new in zip(sets, fresh):
-            for operand, one in zip(operands, new):
+    """Values of results as a timed loop leaves them: all sets in their order, one call after the other with nothing in between,
+    of which the last alone is waited for. fresh: position of a set -> its new values, which are written before the first call.
+
+    They are read once the operands are others, which a call that was left for later is computed with; not where the result may
+    lie in the operands' own memory (part), or where to read it is to call once more.
+    """
+    if not fresh:
+        return []
+    operands = {at: rewritten(backend, sets[at], new) for at, new in fresh.items()}
+    calls = [(operands.get(at, values), at in fresh) for at, values in enumerate(sets)]
+    backend.finish(None)
+    kept, result = [], None
+    for values, wanted in calls:
+        result = function(*values)
+        if wanted:
+            kept.append(result)
+    backend.finish(result)
+    in_place = item.task.get("in_place")
+    results = {at: operands[at][0] if in_place else one for at, one in zip(sorted(fresh), kept)}
+    if not (part or item.creates or in_place or backend.recomputes):
+        for at, new in fresh.items():
+            for operand, one in zip(operands[at], new):
                 _rewritten(backend, operand, _other(one))
-    return [_value(backend, result) for result in results]
+    return [_value(backend, results[at]) for at in fresh]
+
+
+def contents(backend, operands):
+    """Copies of an operand set's values, as `rewritten` takes them."""
+    return tuple(_content(backend, operand) for operand in operands)
+
+
+def _content(backend, operand):
+    if isinstance(operand, list):
+        return [np.array(operand[0])] if isinstance(operand[0], np.ndarray) else list(operand)
+    return np.array(operand if isinstance(operand, np.ndarray) else backend.value(operand))
+
+
+def rewritten(backend, operands, values):
+    """The operand set with new values, in place wherever that can be done."""
+    return tuple(_rewritten(backend, operand, one) for operand, one in zip(operands, values))
 
 
 def _result(backend, item, function, operands, new):
     """What the function makes of the operands, once they have new values; of a call that changes its first operand: that one."""
-    values = tuple(_rewritten(backend, operand, one) for operand, one in zip(operands, new))
+    values = rewritten(backend, operands, new)
     result = function(*values)
     return values[0] if item.task.get("in_place") else result
 

@@ -119,7 +119,8 @@ class Session:
             if command is None:
                 raise Fault("a command that is not a JSON object")
             if command.get("cmd") == "run":
-                wall, cpu, start, units = work.run(command["item"], int(command.get("iterations", 1)))
+                iterations, timed = int(command.get("iterations", 1)), bool(command.get("timed", False))
+                wall, cpu, start, units = work.run(command["item"], iterations, timed)
                 return {"ok": True, "wall_ns": wall, "cpu_ns": cpu, "start_ns": start, "units": units}
             if command.get("cmd") == "parity":
                 arrays = work.parity()
@@ -128,9 +129,11 @@ class Session:
             if command.get("cmd") == "threads":
                 return {"ok": True, "busy_threads": busy_threads(self._backend)}
             if command.get("cmd") == "recheck":
-                arrays, deferred = work.recheck(int(command["seed"]), int(command.get("steps", 0)))
+                seed, steps = int(command["seed"]), int(command.get("steps", 0))
+                brief = bool(command.get("brief", False))
+                arrays, deferred, saved = work.recheck(seed, steps, command.get("scales", {}), brief)
                 np.savez(os.path.join(self._control, command["out"]), **arrays)
-                return {"ok": True, "arrays": sorted(arrays), "deferred": deferred}
+                return {"ok": True, "arrays": sorted(arrays), "deferred": deferred, "saved": saved}
             if command.get("cmd") in WINDOW:
                 return self._window(work, command)
             commands = ", ".join(("parity", "threads", "run", "recheck", *WINDOW, "quit"))

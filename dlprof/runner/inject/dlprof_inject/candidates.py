@@ -6,14 +6,17 @@ ENOUGH = 5
 
 class Candidates(object):
     """Calls seen so far: what was called → [calls, ns but for the first call, whether it was given its own results, ends of the
-    calls, ns of the first]."""
+    calls, ns of the first, whether it could be given its own results]."""
 
     def __init__(self):
         self.seen = {}
 
-    def add(self, key, ns, threaded=False, at=0):
-        """A call has ended, at that time, and took so long. Returns the chosen key once it is known, else None."""
-        one = self.seen.setdefault(key, [0, 0, False, [], ns])
+    def add(self, key, ns, threaded=False, at=0, fits=False):
+        """A call has ended, at that time, and took so long. Returns the chosen key once it is known, else None.
+
+        threaded, fits: whether it was given its own results; whether it gave back what it could be given, as a step its weights
+        """
+        one = self.seen.setdefault(key, [0, 0, False, [], ns, fits])
         one[0] += 1
         one[3].append(at)
         one[1] += ns if one[0] > 1 else 0
@@ -23,7 +26,13 @@ class Candidates(object):
         often = [key for key, seen in self.seen.items() if seen[0] > 1]
         loops = [key for key in often if self.seen[key][2]]
         best = max(loops or often, key=lambda key: self.seen[key][1])
-        return best if self.seen[best][0] > ENOUGH else None
+        if self.seen[best][0] <= ENOUGH or (not loops and self._awaited(self.seen[best][1])):
+            return None
+        return best
+
+    def _awaited(self, ns):
+        """Whether a step may have been called once so far, beside short calls that take less in all than its first one did."""
+        return any(calls == 1 and fits and ns < first for calls, _, _, _, first, fits in self.seen.values())
 
     def calls(self, key):
         """How often it was called so far."""

@@ -148,13 +148,14 @@ class Jitted(_Jax):
         if not self.session.may_begin():
             return
         leaves = self.jax.tree_util.tree_leaves
-        given = {id(one) for one in leaves(args) if hasattr(one, "shape")}
-        threaded = bool(given & self.results.get(id(call), frozenset()))
+        taken = [one for one in leaves(args) if hasattr(one, "shape")]
+        threaded = bool({id(one) for one in taken} & self.results.get(id(call), frozenset()))
         # The results are held so that no other array can have their ids.
         kept = [one for one in leaves(result) if hasattr(one, "shape")]
         self.results[id(call)] = frozenset(id(one) for one in kept)
         call.kept = kept
-        chosen = self.candidates.add(call, ns, threaded, now())
+        fits = not {shapes.of(one) for one in taken if one.shape}.isdisjoint(shapes.of(one) for one in kept)
+        chosen = self.candidates.add(call, ns, threaded, now(), fits)
         if chosen is not call:
             return
         candidates, self.candidates, self.results = self.candidates, Candidates(), {}

@@ -97,6 +97,7 @@ class Jax(object):
     def __init__(self, jax, folder, full):
         self.jax = jax
         self.folder = folder
+        self.session = None
 
     def start(self):
         profiler = self.jax.profiler
@@ -105,7 +106,19 @@ class Jax(object):
             options.python_tracer_level = 0
             profiler.start_trace(self.folder, profiler_options=options)
         except (AttributeError, TypeError):  # before JAX 0.6
-            profiler.start_trace(self.folder)
+            self._start_before_0_6()
+
+    def _start_before_0_6(self):
+        """start_trace took no options there, but the session that it made did."""
+        try:
+            from jax._src.lib import xla_client
+
+            options = xla_client.profiler.ProfileOptions()
+            options.python_tracer_level = 0
+            self.jax.devices()  # as start_trace: what drives a device is there before what records it
+            self.session = xla_client.profiler.ProfilerSession(options)
+        except (AttributeError, ImportError, TypeError):  # before JAX 0.4.14
+            self.jax.profiler.start_trace(self.folder)
 
     def mark(self, number):
         around = self.jax.profiler.TraceAnnotation(name_of(number))
@@ -113,7 +126,13 @@ class Jax(object):
         return lambda: around.__exit__(None, None, None)
 
     def stop(self):
-        self.jax.profiler.stop_trace()
+        if self.session is None:
+            self.jax.profiler.stop_trace()
+        elif hasattr(self.session, "export"):
+            self.session.export(self.session.stop(), self.folder)
+        else:
+            self.session.stop_and_export(self.folder)
+        self.session = None
         return [{"kind": "xplane", "path": path} for path in _found(self.folder, ".xplane.pb")]
 
 

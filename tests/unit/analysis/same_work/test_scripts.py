@@ -51,6 +51,15 @@ def test_seed_threads_and_versions_are_stated_only() -> None:
     assert [one["where"] for one in found] == ["seed", "threads", "version of extra", "version of torch"]
 
 
+def test_of_many_settings_those_that_differ_are_told() -> None:
+    a, b = (
+        {**FACTS, "optimizer settings": {"lr": 0.1, "eps": 1e-8, **more}}
+        for more in ({"fused": False}, {"foreach": True})
+    )
+    [found] = scripts.compare(a, b)
+    assert (found["a"], found["b"]) == ("fused=False, foreach=not stated", "fused=not stated, foreach=True")
+
+
 def test_a_fact_that_one_side_cannot_know_forbids_nothing() -> None:
     assert not parity.blocking(scripts.compare(FACTS, {"batch": [], "versions": {}}))
 
