@@ -1,11 +1,13 @@
-"""Does a script run under dlprof as it runs without? Twice without, once recorded: exit codes, output, how its steps were found.
+"""Does a script run under dlprof as it runs without? Once without, once recorded: exit codes, output, how its steps were found.
 
     python3 benchmarks/script_output.py --name 'word_language_model/main.py' -- python main.py --epochs 1
+    python3 benchmarks/script_output.py --into docs/guides/own-script.md
 
-Each run is in a fresh copy of the working folder. Printed is a row of the table in docs/guides/own-script.md. Its column `stdout`
-says by what the output of the recorded run equals that of the first run: byte for byte, once numbers are masked, or once what a
-terminal overwrites is left out too (a progress bar is drawn as often as time allows); where it equals in no way, whether the two
-runs without dlprof are alike at least.
+Each run is in a fresh copy of the working folder. The first prints a row of the table and keeps it in
+benchmarks/data/script_output.json in the place of an earlier one of that name; the second writes the table of all rows into the
+guide. Its column `standard output` says by what the output of the recorded run equals that of the first run: byte for byte, once
+numbers are masked, or once what a terminal overwrites is left out too (a progress bar is drawn as often as time allows); where it
+is not byte for byte, by what a second run without dlprof does.
 """
 
 from __future__ import annotations
@@ -18,6 +20,12 @@ import subprocess
 import sys
 import tempfile
 from pathlib import Path
+
+from marked import put, table
+
+KEPT = Path(__file__).parent / "data" / "script_output.json"
+BEGIN, END = "<!-- scripts: benchmarks/script_output.py writes from here -->", "<!-- scripts: to here -->"
+TITLES = ("script", "exit codes without, with", "standard output", "how its steps were found", "marked")
 
 NUMBER = re.compile(rb"[-+]?(\d+(\.\d*)?|\.\d+)([eE][-+]?\d+)?\s?([mun]?s\b|\xc2\xb5s\b)?|\bnan\b|\binf\b")
 ESCAPE = re.compile(rb"\x1b\[[0-9;?]*[a-zA-Z]")
@@ -59,42 +67,68 @@ def likeness(a: bytes, b: bytes) -> str | None:
     return next((name for name, of in SAME if of(a) == of(b)), None)
 
 
-def ran(command: list[str], folder: Path) -> subprocess.CompletedProcess[bytes]:
-    """The command in a fresh copy of the working folder."""
+def ran(command: list[str], folder: Path, given: bytes | None) -> subprocess.CompletedProcess[bytes]:
+    """The command in a fresh copy of the working folder. given: its standard input; None for ours."""
     shutil.copytree(Path.cwd(), folder, symlinks=True)
-    return subprocess.run(command, cwd=folder, capture_output=True, check=False)
+    return subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
 
 
-def row(name: str, command: list[str], options: list[str], scratch: Path) -> str:
-    """The three runs as a row."""
-    plain, again = (ran(command, scratch / f"plain-{number}") for number in range(2))
+def row(name: str, command: list[str], options: list[str], scratch: Path, given: bytes | None = None) -> list[str]:
+    """The runs as a row of the table. given: their standard input."""
+    plain = ran(command, scratch / "plain-0", given)
     made = scratch / "made"
     recorded = ran(
-        [sys.executable, "-m", "dlprof", "capture", "-o", str(made), *options, "--", *command], scratch / "recorded"
+        [sys.executable, "-m", "dlprof", "capture", "-o", str(made), *options, "--", *command],
+        scratch / "recorded",
+        given,
     )
     said = [line for line in recorded.stderr.decode(errors="replace").splitlines() if line.startswith("dlprof: ")]
     print(*said, sep="\n", file=sys.stderr)
     codes = f"{plain.returncode}, {recorded.returncode}"
-    same, own = likeness(plain.stdout, recorded.stdout), likeness(plain.stdout, again.stdout)
+    same = own = likeness(plain.stdout, recorded.stdout)
+    if same != SAME[0][0]:  # do two runs without dlprof say the same?
+        own = likeness(plain.stdout, ran(command, scratch / "plain-1", given).stdout)
     told = same or f"differs; two runs without dlprof {'differ too' if own is None else f'are {own}'}"
     if same != own and own is not None and same is not None:
         told += f" (two runs without dlprof: {own})"
     if not made.is_dir():
-        return f"| {name} | {codes} | {told} | nothing was recorded | |"
+        return [name, codes, told, "nothing was recorded", ""]
     found = json.loads((made / "manifest.json").read_text())["child"]["runtime"]["steps found by"]
     asked = [sys.executable, "-m", "dlprof", "show", str(made), "--by", "step", "--rows", "1000", "--format", "json"]
     steps = json.loads(subprocess.run(asked, capture_output=True, check=True).stdout)["rows"]
-    return f"| {name} | {codes} | {told} | {found} | {len([one for one in steps if one['step'] is not None])} |"
+    return [name, codes, told, found, str(len([one for one in steps if one["step"] is not None]))]
+
+
+def kept(file: Path = KEPT) -> list[list[str]]:
+    """The rows of all scripts so far."""
+    rows: list[list[str]] = json.loads(file.read_text()) if file.exists() else []
+    return rows
+
+
+def keep(made: list[str], file: Path = KEPT) -> None:
+    """A row in the place of the one of its name, or at the end."""
+    rows = kept(file)
+    at = next((at for at, one in enumerate(rows) if one[0] == made[0]), len(rows))
+    rows[at : at + 1] = [made]
+    file.write_text(json.dumps(rows, indent=1, ensure_ascii=False) + "\n")
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--name", required=True, help="of the script, for the table")
+    parser.add_argument("--name", help="of the script, for the table")
+    parser.add_argument("--into", type=Path, help="a document with the markers of the table")
     parser.add_argument("--option", action="append", default=[], help="of dlprof capture, such as --option=--light")
-    parser.add_argument("command", nargs="+", help="after --: the command, as it is typed without dlprof")
+    parser.add_argument("command", nargs="*", help="after --: the command, as it is typed without dlprof")
     asked = parser.parse_args()
-    with tempfile.TemporaryDirectory() as scratch:
-        print(row(asked.name, asked.command, asked.option, Path(scratch)), flush=True)
+    if asked.command:
+        if not asked.name:
+            parser.error("--name: how shall the script be called in the table?")
+        with tempfile.TemporaryDirectory() as scratch:
+            made = row(asked.name, asked.command, asked.option, Path(scratch))
+        keep(made)
+        print(f"| {' | '.join(made)} |", flush=True)
+    if asked.into:
+        put(asked.into, BEGIN, END, table(TITLES, kept()))
 
 
 if __name__ == "__main__":

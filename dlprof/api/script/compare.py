@@ -42,7 +42,8 @@ def compare_scripts(asked: ScriptCompare, progress: Progress) -> tuple[Compariso
         source = find_source(target)
         measured, warnings.said = resume.measured(source)
         manifest = Capture.open(source).manifest
-        before, apart = manifest.sides, resume.apart(manifest)
+        # Without a trial nothing is known of the sides yet, and nothing is there that another side could not go on with.
+        before, apart = manifest.sides if measured.trials else {}, resume.apart(manifest)
         progress.say(
             f"going on with {target}: {len(measured.trials)} trials, {len(measured.captures)} traced runs are there"
         )

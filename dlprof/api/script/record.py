@@ -12,7 +12,7 @@ from dlprof import frameworks, schema, temporary
 from dlprof.analysis.trace import periodicity, places
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.record import output_folder
-from dlprof.capture.machine import provenance
+from dlprof.capture.machine import command_words, provenance
 from dlprof.capture.script import no_step, watched
 from dlprof.capture.script.command import Command
 from dlprof.capture.script.watched import Watched, WindowWish
@@ -23,7 +23,7 @@ from dlprof.names import STEPS_FOUND
 from dlprof.protocol import Artefact, ChildFacts, Window
 from dlprof.store import EVENTS_FILE, Capture, CaptureWriter
 from dlprof.stored_files import read_table
-from dlprof.units import format_ns
+from dlprof.units import format_ns, format_share
 from dlprof.version import __version__
 
 
@@ -70,7 +70,7 @@ def record_script(asked: ScriptCapture, say: Callable[[str], None]) -> tuple[Cap
             kind="capture",
             dlprof_version=__version__,
             created=now(),
-            command=provenance.command_line(),
+            command=command_words.command_line(),
             framework=found.hello.framework,
             version=found.hello.version,
             device=str(found.facts.get("device", "cpu:0")),
@@ -124,7 +124,8 @@ def told(found: Watched, wish: WindowWish, seconds: float) -> Iterator[str]:
     cost = watched.cost(found)
     if cost is not None:
         beside, traced = (format_ns(_median(times)) for times in (found.beside, found.traced))
-        yield f"recording cost {cost:+.1%} of a step: {traced} against {beside} beside the window, each step waited for"
+        more = format_share(cost, 1, signed=True)
+        yield f"recording cost {more} of a step: {traced} against {beside} beside the window, each step waited for"
     yield from (f"warning: {text}" for text in warnings(found, wish))
 
 
@@ -150,7 +151,7 @@ def warnings(found: Watched, wish: WindowWish) -> Iterator[str]:
     if wish.first is None and wish.after_s is None and not found.steady:
         yield "the times of the steps had not become level when the window began"
     for hello in found.late:
-        yield f"process {hello.pid} took steps too and was not recorded: {' '.join(provenance.blotted(hello.argv))[:120]}"
+        yield f"process {hello.pid} took steps too and was not recorded: {' '.join(command_words.blotted(hello.argv))[:120]}"
 
 
 def _median(times: list[int]) -> float:

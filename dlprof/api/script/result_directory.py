@@ -21,7 +21,7 @@ from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.script.ground import Ground
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.resume import stated
-from dlprof.capture.machine import provenance
+from dlprof.capture.machine import command_words, provenance
 from dlprof.capture.script import shell
 from dlprof.capture.script.link import Hello
 from dlprof.manifest import LockstepOptions, Manifest, Work
@@ -92,7 +92,7 @@ class ScriptDirectory(ResultDirectory[Comparison]):
             kind="compare",
             dlprof_version=__version__,
             created=now(),
-            command=provenance.command_line(),
+            command=command_words.command_line(),
             complete=not measured.stopped,
             workload={side: {"name": self.pacing.workload.name} for side in SIDES},
             options=LockstepOptions(

@@ -22,7 +22,7 @@ from dlprof.api.progress import Progress
 from dlprof.api.script.ground import Ground, made, told_of_both
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import environment_of
-from dlprof.capture.machine import provenance
+from dlprof.capture.machine import command_words, provenance
 from dlprof.capture.script import shell, spin
 from dlprof.capture.script.command import same_environment
 from dlprof.capture.script.link import Hello
@@ -37,6 +37,7 @@ from dlprof.manifest import CaptureOptions, Manifest, Start
 from dlprof.names import EXACT, SIDES, Pair, trial_folder
 from dlprof.protocol import ChildFacts
 from dlprof.store import Capture, CaptureWriter
+from dlprof.units import format_share
 from dlprof.version import __version__
 
 PAIR: Final[Pair] = ("a", "b")
@@ -146,6 +147,7 @@ class ScriptTrials(Kind):
                 alone=bool(self.apart),
                 room=Room(self._workers).check,
                 more=spin.settings(self.asked.commands, self.asked.spin),
+                say=self.progress.say,
             )
         )
         self._workers[side] = worker
@@ -243,7 +245,9 @@ class ScriptTrials(Kind):
         if busy and not self.measured.trials:
             side = busy[0]
             command = self.asked.commands[side]
-            raise NotTogether(f"`{command}` used {trial.idle[side]:.0%} of a core while the other side was timed")
+            raise NotTogether(
+                f"`{command}` used {format_share(trial.idle[side])} of a core while the other side was timed"
+            )
         for text in trial.warnings:
             self.warn(text)
         for side, worker in self._workers.items():
@@ -279,7 +283,7 @@ class ScriptTrials(Kind):
                 kind="capture",
                 dlprof_version=__version__,
                 created=now(),
-                command=provenance.command_line(),
+                command=command_words.command_line(),
                 framework=hello.framework,
                 version=hello.version,
                 device=str(facts.get("device", "cpu:0")),

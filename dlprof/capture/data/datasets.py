@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import gzip
 import hashlib
 import io
@@ -17,14 +16,22 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import filelock
 import msgspec
 import numpy as np
 
 from dlprof.capture.data import idx
 from dlprof.capture.data.idx import Bytes
 from dlprof.capture.environments import uv_tool
-from dlprof.capture.environments.cache import Progress, cache_dir, cannot_write, locked, sha256_of, silent
+from dlprof.capture.environments.cache import (
+    Progress,
+    cache_dir,
+    cannot_write,
+    gone,
+    locked,
+    sha256_of,
+    silent,
+    unless_locked,
+)
 from dlprof.errors import DataError
 
 _STEMS = ("train-images-idx3-ubyte", "train-labels-idx1-ubyte", "t10k-images-idx3-ubyte", "t10k-labels-idx1-ubyte")
@@ -107,16 +114,13 @@ def mnist(cache: Path | None = None, directory: Path | None = None, on_progress:
             raise cannot_write(root, failure, DataError) from failure
 
 
-def clean(cache: Path | None = None) -> int:
+def clean(cache: Path | None = None, on_progress: Progress = silent) -> int:
     """Remove data sets that killed dlprofs left half made, unless another is at work there; how many that was."""
     root = (cache or cache_dir()) / "datasets"
-    stale: list[Path] = []
-    if root.is_dir():
-        with contextlib.suppress(filelock.Timeout), filelock.FileLock(root / "mnist.lock", timeout=0):
-            stale = list(root.glob(".making-*"))
-            for path in stale:
-                shutil.rmtree(path, ignore_errors=True)
-    return len(stale)
+    if not root.is_dir():
+        return 0
+    with unless_locked(root / "mnist.lock", on_progress) as free:
+        return sum(map(gone, list(root.glob(".making-*")))) if free else 0
 
 
 def _from_user(root: Path, directory: Path, on_progress: Progress) -> Dataset:
@@ -156,7 +160,7 @@ def _cached(folder: Path, on_progress: Progress) -> Dataset | None:
 def _keep(folder: Path, arrays: Arrays, name: str, source: str) -> Dataset:
     making = folder.with_name(f".making-{folder.name}-{uuid.uuid4().hex[:8]}")
     for stale in folder.parent.glob(f".making-{folder.name}-*"):  # of a killed dlprof: we hold the lock
-        shutil.rmtree(stale)
+        gone(stale)
     making.mkdir()
     try:
         train_images, train_labels, test_images, test_labels = (arrays[stem] for stem in _STEMS)
@@ -166,8 +170,7 @@ def _keep(folder: Path, arrays: Arrays, name: str, source: str) -> Dataset:
         genuine = _wrong(arrays) is None
         facts = _Facts(name, len(train_images), len(test_images), hashes, source, genuine)
         (making / "dataset.json").write_bytes(msgspec.json.format(msgspec.json.encode(facts), indent=1))
-        if folder.exists():
-            shutil.rmtree(folder)
+        gone(folder)
         making.rename(folder)
     finally:
         shutil.rmtree(making, ignore_errors=True)

@@ -6,6 +6,7 @@ import contextlib
 import errno
 import hashlib
 import os
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -36,6 +37,8 @@ def locked(path: Path, error: type[DlprofError], on_progress: Progress = silent)
 
     Raises `error` where the folder cannot be written.
     """
+    if path.is_symlink():
+        raise error(f"{path}: a link, where a lock should be", hint="remove it")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         lock = filelock.FileLock(path)
@@ -50,6 +53,40 @@ def locked(path: Path, error: type[DlprofError], on_progress: Progress = silent)
         yield
     finally:
         lock.release()
+
+
+@contextlib.contextmanager
+def unless_locked(path: Path, on_progress: Progress = silent) -> Iterator[bool]:
+    """Hold the lock file `path` if nobody else does; whether it is held.
+
+    What can be no lock (a link, a folder, a file that may not be written) is not held either, and said.
+    """
+    lock = filelock.FileLock(path, timeout=0)
+    try:
+        if path.is_symlink():
+            raise OSError(errno.ELOOP, "a link, where a lock should be")
+        lock.acquire()
+    except filelock.Timeout:
+        yield False
+        return
+    except OSError as failure:
+        on_progress(f"{path}: passed over: {failure.strerror or failure}")
+        yield False
+        return
+    try:
+        yield True
+    finally:
+        lock.release()
+
+
+def gone(path: Path) -> bool:
+    """Remove a file, a folder, or a link without what it leads to, as far as that can be; whether nothing is left."""
+    if path.is_dir() and not path.is_symlink():
+        shutil.rmtree(path, ignore_errors=True)
+    else:
+        with contextlib.suppress(OSError):
+            path.unlink(missing_ok=True)
+    return not os.path.lexists(path)
 
 
 def cannot_write(path: Path, failure: OSError, error: type[DlprofError]) -> DlprofError:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import os
@@ -15,11 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import filelock
 import msgspec
 
 from dlprof.capture.environments import pythons, uv_tool
-from dlprof.capture.environments.cache import Progress, cache_dir, cannot_write, locked, silent
+from dlprof.capture.environments.cache import Progress, cache_dir, cannot_write, gone, locked, silent, unless_locked
 from dlprof.capture.environments.installer import Installer
 from dlprof.capture.machine import probe
 from dlprof.errors import EnvironmentFailed, UsageError
@@ -99,7 +97,7 @@ class EnvStore:
             problem = self._problem(final, spec)
             if problem is None:
                 return _environment(final, _read_marker(final), spec.variables)
-            if final.exists():
+            if os.path.lexists(final):
                 on_progress(f"{spec.name} is broken ({problem}): making it anew")
             try:
                 return self._make(spec, final, on_progress, known_versions, announce or on_progress)
@@ -123,17 +121,17 @@ class EnvStore:
         with locked(self.root / f"{name}.lock", EnvironmentFailed):
             _discard(self.root / name)
 
-    def clean(self) -> int:
+    def clean(self, on_progress: Progress = silent) -> int:
         """Remove what killed dlprofs left half made, and all but the last logs of each environment; how many that was.
 
-        An environment that another dlprof is making now is left alone.
+        An environment that another dlprof is making now is left alone, and so, with a word, is one whose lock is no lock.
         """
-        made = re.compile(r"\.making-(?P<name>.+)-[0-9a-f]{8}(\.txt|\.in)?")
+        made = re.compile(r"\.making-(?P<name>.+)-[0-9a-f]{8}(\.txt|\.in)?", re.DOTALL)
         names = {match["name"] for path in self.root.glob(".making-*") if (match := made.fullmatch(path.name))}
         removed = 0
         for name in sorted(names):
-            with contextlib.suppress(filelock.Timeout), filelock.FileLock(self.root / f"{name}.lock", timeout=0):
-                removed += _clear_leftovers(self.root, name)
+            with unless_locked(self.root / f"{name}.lock", on_progress) as free:
+                removed += _clear_leftovers(self.root, name) if free else 0
         logs: dict[str, list[Path]] = {}
         for log in sorted((self.root.parent / "logs").glob("*.log")):
             logs.setdefault(log.stem.rpartition("-")[0], []).append(log)
@@ -153,7 +151,7 @@ class EnvStore:
             return "its lock file has changed"
         if not os.access(final / "bin" / "python", os.X_OK):
             return "its Python is gone"
-        return probe.damage(final)
+        return probe.damage(final, marker.contents)
 
     def _make(
         self, spec: EnvSpec, final: Path, on_progress: Progress, known: Sequence[str], announce: Progress
@@ -166,7 +164,7 @@ class EnvStore:
         try:
             marker = _build(spec, making, log, on_progress, announce)
             _write_marker(making, marker)
-            if final.exists():
+            if os.path.lexists(final):
                 _discard(final)
             making.rename(final)
         except uv_tool.UvFailed as failure:
@@ -309,7 +307,10 @@ def _write_marker(root: Path, marker: _Marker) -> None:
 
 
 def _discard(path: Path) -> None:
-    """Rename first: a killed rmtree must not leave half an environment under its own name."""
+    """Rename first: a killed rmtree must not leave half an environment under its own name. Of a link only the link goes."""
+    if not path.is_dir() or path.is_symlink():
+        path.unlink()
+        return
     grave = path.with_name(f".making-{path.name}-{uuid.uuid4().hex[:8]}")
     path.rename(grave)
     shutil.rmtree(grave)
@@ -318,10 +319,4 @@ def _discard(path: Path) -> None:
 def _clear_leftovers(root: Path, name: str) -> int:
     """Remove what a killed dlprof left half made; we hold the lock, so nobody is at work on it. How many that was."""
     ours = re.compile(rf"\.making-{re.escape(name)}-[0-9a-f]{{8}}(\.txt|\.in)?")
-    found = [path for path in root.iterdir() if ours.fullmatch(path.name)]
-    for path in found:
-        if path.is_dir():
-            shutil.rmtree(path, ignore_errors=True)
-        else:
-            path.unlink(missing_ok=True)
-    return len(found)
+    return sum(map(gone, [path for path in root.iterdir() if ours.fullmatch(path.name)]))

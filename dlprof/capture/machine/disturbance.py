@@ -50,7 +50,7 @@ def between(before: Snapshot, after: Snapshot, own_cpu_s: float) -> Disturbance:
     wall_s = (after.monotonic_ns - before.monotonic_ns) / 1e9
     capacity = wall_s * (psutil.cpu_count() or 1)
     return Disturbance(
-        wall_s=round(wall_s, 3),
+        wall_s=round(wall_s, 6),
         load_1m=(round(before.load_1m, 2), round(after.load_1m, 2)),
         steal=round((after.steal_s - before.steal_s) / capacity, 4),
         other_cpu=round(max(after.busy_s - before.busy_s - own_cpu_s, 0.0) / capacity, 4),
@@ -71,7 +71,7 @@ def together(parts: Sequence[Disturbance]) -> Disturbance:
         return sum(value * part.wall_s for value, part in zip(values, parts, strict=True)) / max(wall_s, 1e-9)
 
     return Disturbance(
-        wall_s=round(wall_s, 3),
+        wall_s=round(wall_s, 6),
         load_1m=(first.load_1m[0], last.load_1m[1]),
         steal=round(mean([part.steal for part in parts]), 4),
         other_cpu=round(mean([part.other_cpu for part in parts]), 4),

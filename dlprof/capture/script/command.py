@@ -11,7 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 
-from dlprof.capture.machine.provenance import HIDDEN, blotted, is_secret
+from dlprof.capture.machine.command_words import HIDDEN, blotted, is_secret
 from dlprof.errors import UsageError
 
 INJECTED: Final = Path(__file__).parents[2] / "runner" / "inject"

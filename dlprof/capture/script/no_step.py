@@ -15,8 +15,15 @@ LOOKED_FOR: Final = (
 
 HINT: Final = (
     "name the function that is one step: --step module:function (`__main__:train_step` for one of the script itself); a script "
-    "whose Python runs with -I or -E cannot be watched"
+    "whose Python runs with -I, -E or -S, or without the variables of its caller (env -i, sudo), cannot be watched"
 )
+
+
+def waited_for(step: str | None) -> str:
+    """What is said of a script that runs and has taken no step yet."""
+    if step is not None:
+        return f"{step} has not been called yet"
+    return f"looked for: {LOOKED_FOR}; else name the function that is one step: --step module:function"
 
 
 def words(told: Sequence[NoStep], step: str | None) -> str:

@@ -21,6 +21,11 @@ _PINS: Final = re.compile(
 _TOLD: Final = 5
 """Names that a sentence lists."""
 
+_NO_REPOSITORY: Final = (
+    "run it in the script's repository, or name what else the other side is: --base-python or --base-with of gate, "
+    "another --a or --a-python of compare"
+)
+
 READ_ONLY: Final = tuple(
     word
     for setting in (
@@ -31,7 +36,16 @@ READ_ONLY: Final = tuple(
     )
     for word in ("-c", setting)
 )
-"""The repository's hooks do not run: its owner meant them for git's own commands. Filters (Git LFS) do, as in a checkout."""
+"""The repository's hooks do not run: its owner meant them for git's own commands."""
+
+_NOTHING_FETCHED: Final = {"GIT_ALLOW_PROTOCOL": "", "GIT_NO_LAZY_FETCH": "1"}
+"""What a partial clone lacks is not fetched for us: the repository's own settings say by which program. The first outweighs
+every `protocol.*.allow`, and every git knows it; the second is of git 2.45."""
+
+_NOT_FETCHED: Final = ("promisor remote", "' not allowed", "lazy fetching disabled")
+"""What git says of an object that it would have fetched."""
+
+_FILTERS: Final = r"^filter\..*\.(clean|smudge|process|required)$"
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,16 +76,21 @@ def checked_out(name: str, here: Path, target: Path) -> Revision:
     """
     if shutil.which("git") is None:
         raise UsageError(f"revision {name}: git is not on the PATH", hint="install git")
-    found = git(
-        here, "rev-parse", "--show-toplevel", wrong=f"{here}: in no git repository, so it has no revision {name}"
-    )
+    none = f"{here}: in no git repository, so it has no revision {name}"
+    found = git(here, "rev-parse", "--show-toplevel", wrong=none, hint=_NO_REPOSITORY)
     root = Path(found)
     commit = commit_of(name, here, wrong=f"{root}: no revision {name}")
+    if not here.resolve().is_relative_to(root.resolve()):
+        raise UsageError(
+            f"{here}: not below {root}, which its repository names as its working tree",
+            hint="git config --unset core.worktree",
+        )
     inside = here.resolve().relative_to(root.resolve())
     target.mkdir(parents=True)
     own = {"GIT_INDEX_FILE": str(target.with_name(f"{target.name}.index")), "GIT_WORK_TREE": str(target)}
     git(root, "read-tree", commit, wrong=f"revision {name} cannot be read", more=own)
-    git(root, "checkout-index", "--all", "--force", wrong=f"revision {name} cannot be written", more=own)
+    wrong = f"revision {name} cannot be written"
+    git(root, "checkout-index", "--all", "--force", wrong=wrong, more=own, filters=True)
     folder = target / inside
     if not folder.is_dir():
         raise UsageError(
@@ -108,16 +127,32 @@ def uncommitted(here: Path) -> str:
     """A sentence on what of the working folder's repository is in no commit; '' for nothing, or for no repository."""
     try:
         root = Path(git(here, "rev-parse", "--show-toplevel", wrong=""))
-        changed = _changed(root, "HEAD")
     except UsageError:
         return ""
+    try:
+        changed = _changed(root, "HEAD")
+    except UsageError as error:
+        return f"whether the working folder has changes that are in no commit cannot be told: {error.message}"
     return f"the working folder has changes that are in no commit: {_some(changed)}" if changed else ""
 
 
 def _changed(root: Path, commit: str) -> list[str]:
-    """Tracked files of the working tree that are not as in the commit."""
-    words = ("diff", "--no-ext-diff", "--no-textconv", "--name-only", "-z", commit, "--")
-    return [name for name in git(root, *words, wrong="the working folder cannot be read").split("\0") if name]
+    """Tracked files of the working tree that are not as in the commit, as they lie there: through no filter.
+
+    A submodule is asked by a git of its own, since git would ask it without switching off what its settings let run.
+    """
+    words = ("diff", "--no-ext-diff", "--no-textconv", "--ignore-submodules=dirty", "--name-only", "-z", commit, "--")
+    wrong = "the working folder cannot be read"
+    changed = [name for name in git(root, *words, wrong=wrong).split("\0") if name]
+    for entry in git(root, "ls-files", "--stage", "-z", wrong=wrong).split("\0"):
+        name = entry.partition("\t")[2]
+        if entry.startswith("160000 ") and name not in changed and _is_repository(root / name):
+            changed += [f"{name}/{one}" for one in _changed(root / name, "HEAD")]
+    return changed
+
+
+def _is_repository(folder: Path) -> bool:
+    return not folder.is_symlink() and os.path.lexists(folder / ".git")
 
 
 def _missing(root: Path, commit: str, here: Path, target: Path) -> Iterator[str]:
@@ -170,19 +205,55 @@ def _some(names: Sequence[str]) -> str:
     return ", ".join(names[:_TOLD]) + (f" and {more} more" if more > 0 else "")
 
 
-def git(folder: Path, *words: str, wrong: str, hint: str | None = None, more: dict[str, str] | None = None) -> str:
-    """What git writes, with bytes that are no UTF-8 escaped. Raises `UsageError` where it fails, or is not there."""
+def git(
+    folder: Path,
+    *words: str,
+    wrong: str,
+    hint: str | None = None,
+    more: dict[str, str] | None = None,
+    filters: bool = False,
+) -> str:
+    """What git writes, with bytes that are no UTF-8 escaped. Raises `UsageError` where it fails, or is not there.
+
+    It only reads: no program runs that the repository's settings name, and nothing is fetched.
+    filters: those of the repository run (Git LFS), as in a checkout
+    """
     program = shutil.which("git")
     if program is None:
         raise UsageError("git is not on the PATH", hint="install git")
-    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")}
+    kept = {name: value for name, value in os.environ.items() if not name.startswith("GIT_")} | _NOTHING_FETCHED
     folder_of = {"GIT_DIR": git(folder, "rev-parse", "--absolute-git-dir", wrong=wrong)} if more else {}
     environment = {**kept, **folder_of, **(more or {}), "GIT_OPTIONAL_LOCKS": "0"}
-    done = subprocess.run([program, *READ_ONLY, *words], cwd=folder, env=environment, capture_output=True, check=False)
+    options = list(READ_ONLY)
+    if not filters:
+        off, settings = _without_filters(program, folder, environment)
+        options += off
+        environment |= settings
+    done = subprocess.run([program, *options, *words], cwd=folder, env=environment, capture_output=True, check=False)
     if done.returncode:
         said = done.stderr.decode("utf-8", "replace").strip().splitlines()
         first = next((line for line in said if line.startswith("fatal: ")), said[-1] if said else "")
         if "dubious ownership" in first:
             hint = f"it belongs to somebody else; to trust it: {said[-1].strip()}"
+        elif any(sign in line for line in said for sign in _NOT_FETCHED):
+            first = "it is not in this clone, which is a partial one, and dlprof fetches nothing"
+            hint = "git fetch --refetch --no-filter brings what is missing"
         raise UsageError(f"{wrong}{f': {first}' if first else ''}", hint=hint)
     return done.stdout.decode("utf-8", "surrogateescape").strip("\n")
+
+
+def _without_filters(program: str, folder: Path, environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
+    """Options and variables that switch off every filter which git's settings name in the folder.
+
+    Variables for names with `=`, which `-c` would take for the end of the name; git knows these since 2.31.
+    """
+    words = [program, *READ_ONLY, "config", "-z", "--name-only", "--get-regexp", _FILTERS]
+    done = subprocess.run(words, cwd=folder, env=environment, capture_output=True, check=False)
+    names = sorted({name for name in done.stdout.decode("utf-8", "surrogateescape").split("\0") if name})
+    off = {name: "false" if name.endswith(".required") else "" for name in names}
+    options = [word for name, value in off.items() if "=" not in name for word in ("-c", f"{name}={value}")]
+    odd = [(name, value) for name, value in off.items() if "=" in name]
+    settings = {"GIT_CONFIG_COUNT": str(len(odd))} if odd else {}
+    for number, (name, value) in enumerate(odd):
+        settings |= {f"GIT_CONFIG_KEY_{number}": name, f"GIT_CONFIG_VALUE_{number}": value}
+    return options, settings

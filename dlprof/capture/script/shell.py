@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from dlprof import files
-from dlprof.capture.machine.provenance import HIDDEN, blotted, is_secret
+from dlprof.capture.machine.command_words import HIDDEN, blotted, is_secret
 from dlprof.capture.script.command import Command
 from dlprof.capture.workers import launch_env
 from dlprof.errors import UsageError

@@ -22,6 +22,7 @@ from dlprof.capture.workers.trial import NotTogether
 from dlprof.errors import ChildFailed
 from dlprof.names import STEPS_FOUND
 from dlprof.protocol import Artefact, Burst, Ready, TracedSteps, TracedWindow
+from dlprof.units import NS_PER_S, format_ns, format_share
 
 ITEM: Final = "train_block"
 INFER: Final = "infer_block"
@@ -33,6 +34,9 @@ MOST_UNITS: Final = 200
 
 _PROBED: Final = 12
 """Steps by which that number is chosen: the shortest of the later half of them, which is what a step takes undisturbed."""
+
+FIRST_STEPS_S: Final = 60.0
+"""Seconds without a step after which that is said."""
 
 _GRACE_S: Final = 10.0
 """Seconds in which a script may end by itself after it was told to."""
@@ -48,6 +52,7 @@ class Launch:
     more: variables that both sides get beside their own
     alone: no other side is alive meanwhile; else what comes of the other raises `NotTogether`
     room: asked while the first steps are waited for; raises `NotTogether` where memory holds no two sides
+    say: told when they do not come for a minute, and then at two, four, …
     """
 
     command: Command
@@ -61,6 +66,7 @@ class Launch:
     more: Mapping[str, str] = field(default_factory=dict)
     alone: bool = True
     room: Callable[[], None] = lambda: None
+    say: Callable[[str], None] = lambda _: None
 
 
 @dataclass(slots=True)
@@ -81,6 +87,8 @@ class ScriptWorker:
     _process: subprocess.Popen[bytes] = field(init=False)
     processes: Processes = field(init=False)
     _blocked: Blocked | None = None
+    _began: float = field(default_factory=time.monotonic)
+    _said_at_s: float = field(default_factory=lambda: FIRST_STEPS_S)
     _job: Job | None = None
     _ready: Ready | None = None
     _facts: Mapping[str, Any] = field(default_factory=dict)
@@ -164,7 +172,19 @@ class ScriptWorker:
             return False
         self.launch.room()
         self._check_blocked()
+        self._say_that_none_came()
         return True
+
+    def _say_that_none_came(self) -> None:
+        """A user who waits learns what for, and until when."""
+        launch, waited_s = self.launch, time.monotonic() - self._began
+        if waited_s < self._said_at_s:
+            return
+        self._said_at_s *= 2
+        launch.say(
+            f"note: `{launch.command}` runs and has taken no step that was seen in {format_ns(waited_s * NS_PER_S)}: "
+            f"{no_step.waited_for(launch.step)} (it is waited for, {format_ns(launch.timeout_s * NS_PER_S)} at most: --timeout)"
+        )
 
     def _check_idle(self) -> None:
         """Raises `NotTogether` where processes that were stopped still use CPU."""
@@ -177,7 +197,7 @@ class ScriptWorker:
             )
         busy = self.processes.busy(0.1)
         if busy > BUSY:
-            raise NotTogether(f"`{self.launch.command}` uses {busy:.0%} of a core while it waits")
+            raise NotTogether(f"`{self.launch.command}` uses {format_share(busy)} of a core while it waits")
 
     def _check_blocked(self) -> None:
         """Raises `NotTogether` where the script does nothing, while another side is alive."""
@@ -190,7 +210,7 @@ class ScriptWorker:
                 "file, port or device"
             )
 
-    def run(self, item: str, iterations: int) -> Burst:  # noqa: ARG002  a script has one item
+    def run(self, item: str, iterations: int, *, timed: bool = False) -> Burst:  # noqa: ARG002  a script has one item
         """Time iterations of `units` steps."""
         answers = self._ask({"cmd": "run", "iterations": iterations, "units": self.units})
         first = answers[0]

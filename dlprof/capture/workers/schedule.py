@@ -27,6 +27,7 @@ from dlprof.errors import UsageError
 from dlprof.manifest import Disturbance
 from dlprof.protocol import Burst, Ready
 from dlprof.stats import warm_up
+from dlprof.units import format_share
 
 IDLE_LIMIT = 0.02
 """CPU that a waiting worker may use, as a fraction of one core, before it counts as not idle."""
@@ -37,7 +38,7 @@ class LockstepWorker(TracedWorker, Protocol):
 
     @property
     def ready(self) -> Ready: ...
-    def run(self, item: str, iterations: int) -> Burst: ...
+    def run(self, item: str, iterations: int, *, timed: bool = False) -> Burst: ...
     def close(self) -> Any: ...
     def stop(self) -> None: ...
 
@@ -69,12 +70,14 @@ class Trials:
 OnTrial = Callable[[Trial], bool]
 """Called after each finished trial, to persist it; False stops the run (enough is known, or the budget is spent)."""
 OnReady = Callable[[int, Mapping[str, Any]], Collection[str] | None]
-"""(trial, workers by side) when both are ready and nothing is timed yet (parity is checked here, in trial 0), or when the
-last round is timed and both still live, and once more after a traced window (the timed objects are checked here, in every
-trial). Returns items that are not to
-be timed from then on."""
+"""(trial, workers by side) when both are ready and nothing is timed yet (parity is checked here, in trial 0), when the last round
+is timed and both still live (the timed objects are checked here, in every trial), and after a traced window. Returns items
+that are not to be timed from then on."""
 OnStep = Callable[[int, str, float], None]
 """(trial, stage, fraction of the trial's rounds done), for a progress display."""
+
+
+_Check = Callable[[int, Mapping[str, Any]], None]
 
 
 def _nothing_to_check(_: int, __: Mapping[str, Any]) -> None: ...
@@ -95,6 +98,7 @@ def run_trials(
     *,
     on_ready: OnReady = _nothing_to_check,
     on_timed: OnReady = _nothing_to_check,
+    on_traced: OnReady = _nothing_to_check,
     on_step: OnStep = _no_display,
     enough: Enough = steady,
     first: int = 0,
@@ -112,10 +116,10 @@ def run_trials(
     interrupted = False
     skipped: set[str] = set()
 
-    def noted(asked: OnReady) -> Callable[[int, Mapping[str, Any]], None]:
+    def noted(asked: OnReady) -> _Check:
         return lambda number, workers: skipped.update(asked(number, workers) or ())
 
-    checks = noted(on_ready), noted(on_timed)
+    checks = noted(on_ready), noted(on_timed), noted(on_traced)
     try:
         for number in range(first, first + plan.trials):
             trial = _Run(plan, number, start_worker, checks, on_step, enough, skipped, rounds_of).trial(rounds)
@@ -165,7 +169,7 @@ class _Run:
     plan: Plan
     number: int
     start_worker: StartWorker
-    checks: tuple[Callable[[int, Mapping[str, Any]], None], Callable[[int, Mapping[str, Any]], None]]
+    checks: tuple[_Check, _Check, _Check]
     on_step: OnStep
     enough: Enough
     skipped: AbstractSet[str]
@@ -228,15 +232,15 @@ class _Run:
             self.workers = {side: self.workers[side] for side in sides}
             ready = {side: worker.ready for side, worker in self.workers.items()}
             self._items(ready)
-            before, after = self.checks
+            before, timed, traced = self.checks
             before(self.number, dict(self.workers))
             groups = self._groups(ready)
             rounds, machine = self._all_timed(groups, rounds or (0,) * len(groups))
             self.on_step(self.number, "checking the work", 1.0)
-            after(self.number, dict(self.workers))
+            timed(self.number, dict(self.workers))
             windows, tracing, marked = self._traced([item for group in groups for item in group], marked)
             if windows:
-                after(self.number, dict(self.workers))
+                traced(self.number, dict(self.workers))
             for worker in self.workers.values():
                 worker.close()
         return _Part(ready, rounds, machine, windows, tracing, marked)
@@ -345,7 +349,7 @@ class _Run:
         others = [other for other in self.workers if other != side]
         cpu, clock = {other: self.workers[other].cpu_ns() for other in others}, time.perf_counter_ns()
         spent = self.plan.joules() if self.plan.joules else 0.0
-        burst = self.workers[side].run(item, self.plan.burst)
+        burst = self.workers[side].run(item, self.plan.burst, timed=True)
         if self.plan.joules and item == next(iter(self.workers[side].ready.items)):
             units = burst.units * self.plan.burst
             self.joules.setdefault(side, []).append((self.plan.joules() - spent, units))
@@ -407,7 +411,7 @@ def _warnings(
 ) -> tuple[str, ...]:
     another = "the other" if len(timing) == 2 else "another"
     busy = [
-        f"trial {number}: the waiting worker of side {side} used {share:.1%} of a core while {another} was {what}"
+        f"trial {number}: the waiting worker of side {side} used {format_share(share, 1)} of a core while {another} was {what}"
         for what, idle in (("timed", timing), ("traced", tracing))
         for side, share in idle.items()
         if share > IDLE_LIMIT

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self, TypeVar
@@ -71,9 +71,10 @@ class Worker:
                     self._on_event(said)
         return self._ready
 
-    def run(self, item: str, iterations: int) -> protocol.Burst:
-        """Time `iterations` successive iterations of `item`, each synchronised at its end."""
-        burst = self._ask(protocol.Run(item=item, iterations=iterations), protocol.Burst, "no timing")
+    def run(self, item: str, iterations: int, *, timed: bool = False) -> protocol.Burst:
+        """Time `iterations` successive iterations of `item`, each synchronised at its end. timed: they are a burst of a round,
+        which may be asked about once the timing is over."""
+        burst = self._ask(protocol.Run(item=item, iterations=iterations, timed=timed), protocol.Burst, "no timing")
         if not len(burst.wall_ns) == len(burst.cpu_ns) == len(burst.start_ns) == iterations:
             raise self._child.failed(f"was asked for {iterations} iterations and timed {len(burst.wall_ns)}")
         self.trained += burst.units * iterations if item.startswith("train") else 0
@@ -89,16 +90,26 @@ class Worker:
         return self._ask(protocol.Threads(), protocol.BusyThreads).busy_threads
 
     def recheck(
-        self, seed: int, steps: int, out: str = "recheck.npz"
-    ) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, float]]:
+        self,
+        seed: int,
+        steps: int,
+        scales: Mapping[str, float] | None = None,
+        out: str = "recheck.npz",
+        *,
+        brief: bool = False,
+    ) -> tuple[dict[str, np.ndarray[Any, Any]], dict[str, float | None], dict[str, float | None]]:
         """What the objects that were timed make of operands they have not seen; to be asked after the last timed burst.
 
-        Returns the arrays (the child's recheck.py names them), and of each item the share of its time that was put off until
-        a result was read. steps: training steps that the side must have taken; what is missing it takes first.
+        Returns the arrays (the child's recheck.py and replay.py name them), and of each item the share of its time that was put
+        off until a result was read, and of an item with inputs that which is saved where it has seen them before; None where
+        other programs left that unsettled.
+        steps: training steps that the side must have taken; what is missing it takes first. scales: size of each parameter's
+        gradients. brief: of objects that were asked before, what a traced window has done since.
         """
-        answer = self._ask(protocol.Recheck(out=out, seed=seed, steps=steps), protocol.Deferred)
+        command = protocol.Recheck(out=out, seed=seed, steps=steps, scales=dict(scales or {}), brief=brief)
+        answer = self._ask(command, protocol.Deferred)
         self.trained = 0
-        return self._arrays(out), answer.deferred
+        return self._arrays(out), answer.deferred, answer.saved
 
     def open_window(self, items: Sequence[str], units: int) -> None:
         """Start the profiler for `units` steps, or calls of each of `items`, of the objects that were timed."""

@@ -374,7 +374,7 @@ def test_a_path_that_is_no_python_is_refused(tmp_path: Path) -> None:
         user_environment(Path("/bin/false"), spec_of("tf"))
 
 
-LOCKS = sorted((ROOT / "dlprof" / "frameworks" / "locks").glob("*.txt"))
+LOCKS = sorted((*(ROOT / "dlprof/frameworks").glob("*/locks/*.txt"), *(ROOT / "dlprof/api/published").glob("*.txt")))
 
 
 @pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.stem)

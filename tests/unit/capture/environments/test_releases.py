@@ -32,7 +32,7 @@ def test_a_release_is_made_from_its_lock_and_imports(spec: EnvSpec, version: str
 
 
 def test_the_studys_pair_lives_in_one_environment() -> None:
-    lock = ROOT / "dlprof/frameworks/locks/published-tf-2.1.0-mxnet-1.5.1-cpu.txt"
+    lock = ROOT / "dlprof/api/published/published-tf-2.1.0-mxnet-1.5.1-cpu.txt"
     made = EnvStore().ensure(EnvSpec(lock.stem, "mxnet", "1.5.1", "cpu", "3.7", lock, module="mxnet,tensorflow"))
     assert (made.packages["mxnet"], made.packages["tensorflow-cpu"]) == ("1.5.1", "2.1.0")
 

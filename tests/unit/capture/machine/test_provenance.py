@@ -9,7 +9,7 @@ import msgspec
 import pytest
 
 from dlprof.capture.environments.env_store import Environment
-from dlprof.capture.machine import devices, disturbance, provenance
+from dlprof.capture.machine import command_words, devices, disturbance, provenance
 from dlprof.errors import Unsupported
 
 
@@ -29,7 +29,7 @@ def test_thread_settings_are_recorded_and_nothing_else_of_the_variables(monkeypa
 
 
 def test_the_command_line_is_kept_but_for_what_looks_secret() -> None:
-    command = provenance.command_line(["/usr/bin/dlprof", "compare", "lenet", "--set", "x=1", "--api-token=abc"])
+    command = command_words.command_line(["/usr/bin/dlprof", "compare", "lenet", "--set", "x=1", "--api-token=abc"])
     assert command == ["dlprof", "compare", "lenet", "--set", "x=1", "--api-token=…"]
 
 

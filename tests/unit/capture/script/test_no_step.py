@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dlprof.capture.script import worker as workers
 from dlprof.capture.script.command import Command
 from dlprof.capture.script.link import NoStep
 from dlprof.capture.script.no_step import LOOKED_FOR, words
@@ -48,3 +49,21 @@ def test_a_side_without_any_framework_says_what_was_looked_for_and_its_last_word
     worker.stop()
     assert LOOKED_FOR in failed.value.message
     assert "ModuleNotFoundError" in failed.value.message
+
+
+@pytest.mark.parametrize(
+    ("step", "what"),
+    [(None, f"looked for: {LOOKED_FOR}; else name the function"), ("a:b", "a:b has not been called yet")],
+)
+def test_a_script_that_runs_on_without_a_step_is_told_while_it_is_waited_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: str | None, what: str
+) -> None:
+    monkeypatch.setattr(workers, "FIRST_STEPS_S", 0.1)
+    said: list[str] = []
+    command = Command.of([sys.executable, "-c", "import time; time.sleep(60)"])
+    worker = ScriptWorker(Launch(command, tmp_path, tmp_path / "control", 0, step=step, timeout_s=1.0, say=said.append))
+    with pytest.raises(ChildFailed, match=r"took no step that was seen within 1 s"):
+        _ = worker.ready
+    worker.stop()
+    assert 2 <= len(said) <= 4, "at 0.1 s, 0.2, 0.4, 0.8, not at each look"
+    assert all(what in text and "1 s at most: --timeout" in text for text in said)

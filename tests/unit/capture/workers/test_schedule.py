@@ -32,7 +32,7 @@ class FakeWorker:
         self.fail_on: str | None = None
         journal.append(("start", side, trial))
 
-    def run(self, item: str, iterations: int) -> Burst:
+    def run(self, item: str, iterations: int, *, timed: bool = False) -> Burst:
         self.journal.append((self.side, item, iterations))
         if self.fail_on == item:
             raise ChildFailed("it crashed")
@@ -353,7 +353,7 @@ def _compiling(bench: Bench, side: str, calls: set[int]) -> None:
         worker = made(name, trial)
         run, count = worker.run, itertools.count()
         if name == side:
-            worker.run = lambda item, n: msgspec.structs.replace(run(item, n), compiled=int(next(count) in calls))  # type: ignore[method-assign]
+            worker.run = lambda item, n, **_: msgspec.structs.replace(run(item, n), compiled=int(next(count) in calls))  # type: ignore[method-assign, assignment]
         return worker
 
     bench.start = start  # type: ignore[method-assign]
@@ -384,7 +384,7 @@ def test_energy_is_that_of_a_unit_of_the_first_item_while_its_side_runs_alone() 
     class Hungry(FakeWorker):
         """Each iteration of x takes 1 J on side a and 2 J on b; of y 50 J."""
 
-        def run(self, item: str, iterations: int) -> Burst:
+        def run(self, item: str, iterations: int, *, timed: bool = False) -> Burst:
             used[0] += iterations * {"x": 1.0 if self.side == "a" else 2.0, "y": 50.0}[item]
             return super().run(item, iterations)
 
@@ -399,3 +399,21 @@ def test_energy_is_that_of_a_unit_of_the_first_item_while_its_side_runs_alone() 
 def test_energy_that_nobody_asks_for_is_not_read() -> None:
     (trial,) = Bench().run(Plan(trials=1, target_s=0.01)).trials
     assert trial.joules == {}
+
+
+def test_a_worker_is_told_which_of_its_bursts_are_timed() -> None:
+    """Before those it is looked at (the child's looks.py)."""
+    bench, told = Bench(items=("x", "y")), list[tuple[str, bool]]()
+
+    class Told(FakeWorker):
+        def run(self, item: str, iterations: int, *, timed: bool = False) -> Burst:
+            told.append((item, timed))
+            return super().run(item, iterations)
+
+    def start(side: str, trial: int) -> FakeWorker:
+        return Told(side, trial, bench.journal, bench.per_ns[side], bench.items, 0)
+
+    plan = Plan(trials=1, target_s=0.001, min_rounds=10, max_rounds=10)
+    run_trials(plan, start, lambda _: True, enough=lambda walls: True)
+    assert Counter(told)["x", True] == Counter(told)["y", True] == 2 * 10
+    assert not any(timed for _, timed in told[:8]), "first call and warm-up of both items on both sides"

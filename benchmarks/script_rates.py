@@ -1,0 +1,161 @@
+"""How often `dlprof compare` calls a script different from itself, and how often it finds a planted slow-down and its cause.
+
+    python3 benchmarks/script_rates.py collect --torch PYTHON --jax PYTHON --repeats 20 --planted 0,5,10
+    python3 benchmarks/script_rates.py report --into docs/statistics.md
+
+Both sides are one script (toy_projects.py); B's step takes the planted share longer, by sorting. `collect` may be stopped at any
+time: a comparison that has ended is a line of benchmarks/data/script-rates.jsonl; those that are missing are made, by turns.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import shlex
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final
+
+import kept
+import marked
+import numpy as np
+import toy_projects
+
+from dlprof.stats.design.calibration import exact_rate
+
+FILE: Final = kept.DATA / "script-rates.jsonl"
+BEGIN, END = "<!-- script rates: begin -->", "<!-- script rates: end -->"
+PLANTED: Final = "import sys\n\nPLANTED = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0\n"
+CAUSE: Final = ("sort", "topk")
+"""What the planted work is called: part of the name of its operator, in lower case."""
+
+
+def collect(pythons: Mapping[str, str], repeats: int, planted: Sequence[str], budget: str) -> None:
+    """Comparisons that are missing, until each script and share has `repeats` of them."""
+    for at in range(repeats):
+        for script, python in pythons.items():
+            for share in planted:
+                there = [one for one in kept.read(FILE) if (one["script"], one["planted"]) == (script, share)]
+                if len(there) <= at:
+                    kept.add(FILE, {"script": script, "planted": share, **_compared(script, python, share, budget)})
+                    print(f"{script} +{share} %, {at + 1}: {kept.read(FILE)[-1]['sentence']}", flush=True)
+
+
+def _compared(script: str, python: str, share: str, budget: str) -> dict[str, Any]:
+    with tempfile.TemporaryDirectory() as scratch:
+        project = Path(scratch, "project")
+        project.mkdir()
+        (project / "train.py").write_text(toy_projects.SCRIPTS[script])
+        (project / "planted.py").write_text(PLANTED)
+        sides = [shlex.join(["python", "train.py", *more]) for more in ([], [str(float(share) / 100)])]
+        environ = {
+            **os.environ,
+            "PATH": os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)]),
+        }
+        words = [
+            "--a",
+            sides[0],
+            "--b",
+            sides[1],
+            "--budget",
+            budget,
+            "--format",
+            "json",
+            "-o",
+            str(Path(scratch, "made")),
+        ]
+        began = time.monotonic()
+        done = subprocess.run(
+            [sys.executable, "-m", "dlprof", "compare", *words],
+            cwd=project,
+            env=environ,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        seconds = time.monotonic() - began
+        if done.returncode not in (0, 4):
+            raise SystemExit(f"{script} +{share} %: exit code {done.returncode}\n{done.stderr}")
+        return _told(json.loads(done.stdout), seconds, budget)
+
+
+def _told(found: Mapping[str, Any], seconds: float, budget: str) -> dict[str, Any]:
+    """What is kept of a comparison."""
+    (item,) = found["items"]
+    lines = sorted((found["ledger"] or {}).get("lines", ()), key=lambda line: -abs(line["delta_ns"]))
+    trials = found["facts"]["trials"]
+    ratios = {key: item["ratio"][key] for key in ("estimate", "low", "high", "trials", "confidence")}
+    return {
+        "verdict": item["verdict"],
+        "ratio": ratios,
+        "lines": [{key: line[key] for key in ("name", "delta_ns", "low_ns", "high_ns", "kind")} for line in lines[:5]],
+        "others_cpu": float(np.median([one["machine"]["other_cpu"] for one in trials])),
+        "seconds": round(seconds, 1),
+        "budget": budget,
+        "sentence": item["sentence"],
+    }
+
+
+def rows() -> Iterator[Sequence[str]]:
+    told: dict[tuple[str, float], list[dict[str, Any]]] = {}
+    for one in kept.read(FILE):
+        told.setdefault((one["script"], float(one["planted"])), []).append(one)
+    for (script, share), runs in sorted(told.items()):
+        count, n = {word: sum(one["verdict"] == word for one in runs) for word in ("faster", "slower")}, len(runs)
+        different = sum(count.values())
+        rate = exact_rate(different, n, n)
+        ratios = np.log([one["ratio"]["estimate"] for one in runs])
+        holds = sum((one["ratio"]["low"] or 0) <= 1 + share / 100 <= (one["ratio"]["high"] or np.inf) for one in runs)
+        slower = [one for one in runs if one["verdict"] == "slower"]
+        first = sum(
+            bool(one["lines"]) and any(word in one["lines"][0]["name"].lower() for word in CAUSE) for one in slower
+        )
+        yield (
+            script,
+            f"+{share:g} %",
+            str(n),
+            f"{different} ({rate.rate:.0%} [{rate.low:.0%}, {rate.high:.0%}])",
+            str(count["slower"]),
+            f"{100 * np.expm1(ratios.mean()):+.1f} % (SD {100 * ratios.std(ddof=min(n - 1, 1)):.1f} %)",
+            f"{holds} of {n}",
+            f"{first} of {len(slower)}" if share else "",
+            f"{np.mean([one['ratio']['trials'] for one in runs]):.1f}",
+            f"{np.mean([one['seconds'] for one in runs]):.0f} s",
+            f"{np.median([one['others_cpu'] for one in runs]):.0%}",
+        )
+
+
+def table() -> str:
+    titles = ("script", "planted", "comparisons", "called different [95 %]", "slower", "ratio seen", "interval holds it",
+              "cause first", "trials", "time", "CPU of others")  # fmt: skip
+    return marked.table(titles, rows())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    collecting, reporting = verbs.add_parser("collect"), verbs.add_parser("report")
+    for script in ("torch", "jax"):
+        collecting.add_argument(f"--{script}", metavar="PYTHON", help=f"a Python that has {script}")
+    collecting.add_argument("--repeats", type=int, default=20)
+    collecting.add_argument("--planted", default="0,5,10", help="percent, separated by commas")
+    collecting.add_argument("--budget", default="3m")
+    reporting.add_argument("--into", type=Path, help="also put the table between the markers of this document")
+    arguments = parser.parse_args()
+    if arguments.verb == "collect":
+        given = {script: getattr(arguments, script) for script in ("torch", "jax")}
+        pythons = {script: str(Path(python).absolute()) for script, python in given.items() if python}
+        collect(pythons, arguments.repeats, arguments.planted.split(","), arguments.budget)
+        return
+    print(table())
+    if arguments.into is not None:
+        marked.put(arguments.into, BEGIN, END, table())
+
+
+if __name__ == "__main__":
+    main()
