@@ -1,11 +1,12 @@
 """How often `dlprof bisect` finds the commit, measured: searches over 64 commits of a small training script.
 
     python3 benchmarks/bisect_toys.py collect -o searches --searches 20 --changes 1
-    python3 benchmarks/bisect_toys.py report -o searches --into docs/bisect.md
+    python3 benchmarks/bisect_toys.py report --into docs/bisect.md
 
 Each of `--changes` planted commits (0, 1 or 2) makes the step `--planted` percent slower; where they lie is drawn
 anew for each search.
-`collect` may be stopped at any time: a search that was under way goes on with its trials (`dlprof bisect --resume`).
+`collect` may be stopped at any time: a search that was under way goes on with its trials (`dlprof bisect --resume`), and one that
+has ended is a line of benchmarks/data/bisect-toys.jsonl.
 """
 
 from __future__ import annotations
@@ -20,28 +21,30 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import kept
+import marked
 import numpy as np
 import toy_projects
-from gate_rates import put
 
 from dlprof.stats.design.calibration import exact_rate
 
 COMMITS: Final = 64
 BEGIN, END = "<!-- measured searches: begin -->", "<!-- measured searches: end -->"
-TRUTH, ENDED, SPENT = "truth.json", "search.json", "seconds.txt"
+FILE: Final = kept.DATA / "bisect-toys.jsonl"
+TRUTH, SPENT = "truth.json", "seconds.txt"
 
 
 def collect(folder: Path, searches: int, changes: Sequence[int], planted: float, script: str, python: str) -> None:
     """Searches that are missing, by turns of the numbers of changes."""
     for at in range(searches):
         for count in changes:
-            search = folder / f"{script}-{count}-of-{planted:g}" / f"search-{at:03d}"
-            if not (search / ENDED).is_file():
-                _search(search, _places(at, count), planted / 100, script, python)
-                told = json.loads((search / ENDED).read_text())
-                print(
-                    f"{search}: {told['answer']} in {told['trials']} trials, {told['seconds'] / 60:.1f} min", flush=True
-                )
+            asked = {"script": script, "changes": count, "planted": planted, "search": at}
+            if not any(one.items() >= asked.items() for one in kept.read(FILE)):
+                search = folder / f"{script}-{count}-of-{planted:g}" / f"search-{at:03d}"
+                told = _search(search, _places(at, count), planted / 100, script, python)
+                kept.add(FILE, {**asked, **told})
+                minutes = told["seconds"] / 60
+                print(f"{search}: {told['answer']} in {told['trials']} trials, {minutes:.1f} min", flush=True)
 
 
 def _places(at: int, count: int) -> list[int]:
@@ -49,7 +52,7 @@ def _places(at: int, count: int) -> list[int]:
     return sorted(int(one) for one in drawn)
 
 
-def _search(search: Path, places: Sequence[int], share: float, script: str, python: str) -> None:
+def _search(search: Path, places: Sequence[int], share: float, script: str, python: str) -> dict[str, Any]:
     if not (search / TRUTH).is_file():
         shutil.rmtree(search, ignore_errors=True)
         slower = [(1 + share) ** sum(at >= place for place in places) - 1 for at in range(COMMITS + 1)]
@@ -71,7 +74,7 @@ def _search(search: Path, places: Sequence[int], share: float, script: str, pyth
     if done.returncode not in (0, 4):
         raise SystemExit(f"{search}: exit code {done.returncode}\n{done.stderr}")
     found = json.loads(done.stdout)
-    (search / ENDED).write_text(json.dumps(_told(found, places, made, seconds), indent=1))
+    return _told(found, places, made, seconds)
 
 
 def _told(found: dict[str, Any], places: Sequence[int], made: Path, seconds: float) -> dict[str, Any]:
@@ -92,15 +95,14 @@ def _told(found: dict[str, Any], places: Sequence[int], made: Path, seconds: flo
     }  # fmt: skip
 
 
-def rows(folder: Path) -> Iterator[Sequence[str]]:
-    found: dict[str, list[dict[str, Any]]] = {}
-    for file in sorted(folder.glob(f"*-of-*/search-*/{ENDED}")):
-        found.setdefault(file.parents[1].name, []).append(json.loads(file.read_text()))
-    for name, told in found.items():
-        script, count, _, size = name.split("-")
+def rows() -> Iterator[Sequence[str]]:
+    found: dict[tuple[str, int, float], list[dict[str, Any]]] = {}
+    for one in kept.read(FILE):
+        found.setdefault((one["script"], one["changes"], one["planted"]), []).append(one)
+    for (script, count, size), told in sorted(found.items()):
         answers = [one["answer"] for one in told]
         rate = exact_rate(answers.count("wrong"), len(told), len(told))
-        what = {"0": "nothing", "1": f"+{size} % once", "2": f"+{size} % twice"}[count]
+        what = ("nothing", f"+{size:g} % once", f"+{size:g} % twice")[count]
         trials, minutes = sorted(one["trials"] for one in told), sorted(one["seconds"] / 60 for one in told)
         yield (
             script,
@@ -113,18 +115,16 @@ def rows(folder: Path) -> Iterator[Sequence[str]]:
         )
 
 
-def table(folder: Path) -> str:
+def table() -> str:
     titles = ("script", "planted", "searches", "right", "wrong", "not known", "wrong [95 %]", "trials", "minutes")
-    lines = [titles, ["---"] * len(titles), *rows(folder)]
-    return "\n".join(f"| {' | '.join(line)} |" for line in lines)
+    return marked.table(titles, rows())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     verbs = parser.add_subparsers(dest="verb", required=True)
     collecting, reporting = verbs.add_parser("collect"), verbs.add_parser("report")
-    for verb in (collecting, reporting):
-        verb.add_argument("-o", "--output", type=Path, required=True, help="folder of the searches")
+    collecting.add_argument("-o", "--output", type=Path, required=True, help="folder of the searches")
     collecting.add_argument("--searches", type=int, default=20)
     collecting.add_argument("--changes", default="1", help="how many commits are planted, such as 1,2,0")
     collecting.add_argument("--planted", type=float, default=10.0, help="percent")
@@ -136,9 +136,9 @@ def main() -> None:
         changes, python = [int(one) for one in arguments.changes.split(",")], str(Path(arguments.python).absolute())
         collect(arguments.output, arguments.searches, changes, arguments.planted, arguments.script, python)
         return
-    print(table(arguments.output))
+    print(table())
     if arguments.into is not None:
-        put(table(arguments.output), arguments.into, BEGIN, END)
+        marked.put(arguments.into, BEGIN, END, table())
 
 
 if __name__ == "__main__":

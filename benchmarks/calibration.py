@@ -63,8 +63,8 @@ STEPS = {"block_steps": "10"}  # one step more is 10 %; rounds are halved, so th
 CELLS = (
     Cell("lenet tf:graph", "tf:graph", turns=4),
     Cell("lenet mxnet:hybrid", "mxnet:hybrid", turns=4),
-    Cell("lenet torch:eager", "torch:eager", turns=4),
-    Cell("lenet jax:jit", "jax:jit", turns=4),
+    Cell("lenet torch:eager", "torch:eager", turns=4, rounds=10),
+    Cell("lenet jax:jit", "jax:jit", turns=4, rounds=10),
     Cell("ops tf:graph", "tf:graph", workload="ops", items=OPS, turns=4, rounds=12),
     Cell("ops mxnet:hybrid", "mxnet:hybrid", workload="ops", items=OPS, turns=4, rounds=12),
     Cell("lenet tf:graph, steps +5%", "tf:graph", settings=STEPS, items=BLOCK, slower=0.05, rounds=10),
@@ -206,21 +206,22 @@ def _spin(rest_s: float) -> None:
 
 
 def pack(arguments: argparse.Namespace) -> None:
-    """All trials of a collection as one Parquet file: the timed iterations, and the columns that the report needs."""
-    import calibration_rates as rates
-
-    tables, trials, failures = [], {}, {}
-    for folder in sorted(p for p in Path(arguments.source).iterdir() if p.is_dir()):
-        log = folder / "failures.jsonl"
-        failures[folder.name] = len(log.read_text().splitlines()) if log.is_file() else 0
-        for file in sorted(folder.glob("trial-*.parquet")):
-            facts = rates.facts_of(file)
-            table = pq.read_table(file)
-            timed = table.filter(pa.compute.equal(table["stage"].cast(pa.string()), "timed"))
-            plain = timed.select(PACKED).cast(pa.schema([(n, _plain(timed.schema.field(n).type)) for n in PACKED]))
-            cell = facts.pop("cell")
-            tables.append(plain.append_column("cell", pa.array([cell] * len(plain))))
-            trials.setdefault(cell, {})[int(file.stem.split("-")[1])] = facts
+    """All trials of collections as one Parquet file: the timed iterations, and the columns that the report needs. Sources
+    that are packed already go first, and the trials of a cell that others have too are numbered on."""
+    tables: list[pa.Table] = []
+    trials: dict[str, dict[int, dict[str, Any]]] = {}
+    failures: dict[str, int] = {}
+    for source in sorted(map(Path, arguments.sources), key=Path.is_dir):
+        taken = {cell: max(known) + 1 for cell, known in trials.items()}
+        for cell, number, table, facts in (
+            _packed(source, failures) if source.is_file() else _collected(source, failures)
+        ):
+            number += taken.get(cell, 0)
+            trials.setdefault(cell, {})[number] = facts
+            table = table.set_column(
+                table.schema.get_field_index("trial"), "trial", pa.array([number] * len(table), pa.int32())
+            )
+            tables.append(table.append_column("cell", pa.array([cell] * len(table))))
     metadata = {"trials": json.dumps(trials), "failures": json.dumps(failures)}
     whole = pa.concat_tables(tables).replace_schema_metadata(metadata)
     Path(arguments.output).parent.mkdir(parents=True, exist_ok=True)
@@ -228,6 +229,33 @@ def pack(arguments: argparse.Namespace) -> None:
     done, failed = sum(map(len, trials.values())), sum(failures.values())
     size = Path(arguments.output).stat().st_size / 1e6
     print(f"{arguments.output}: {len(whole)} iterations, {done} trials, {failed} failed, {size:.1f} MB")
+
+
+def _collected(source: Path, failures: dict[str, int]) -> Iterator[tuple[str, int, pa.Table, dict[str, Any]]]:
+    """Cell, number, timed iterations and facts of each trial of a collection."""
+    import calibration_rates as rates
+
+    for folder in sorted(p for p in source.iterdir() if p.is_dir()):
+        log = folder / "failures.jsonl"
+        failed = len(log.read_text().splitlines()) if log.is_file() else 0
+        failures[folder.name] = failures.get(folder.name, 0) + failed
+        for file in sorted(folder.glob("trial-*.parquet")):
+            facts = rates.facts_of(file)
+            table = pq.read_table(file)
+            timed = table.filter(pa.compute.equal(table["stage"].cast(pa.string()), "timed"))
+            plain = timed.select(PACKED).cast(pa.schema([(n, _plain(timed.schema.field(n).type)) for n in PACKED]))
+            yield facts.pop("cell"), int(file.stem.split("-")[1]), plain.replace_schema_metadata(), facts
+
+
+def _packed(source: Path, failures: dict[str, int]) -> Iterator[tuple[str, int, pa.Table, dict[str, Any]]]:
+    """The same of a packed file."""
+    table = pq.read_table(source)
+    for name, failed in json.loads(table.schema.metadata[b"failures"]).items():
+        failures[name] = failures.get(name, 0) + failed
+    for cell, known in json.loads(table.schema.metadata[b"trials"]).items():
+        of = table.filter(pa.compute.equal(table["cell"], cell)).select(PACKED).replace_schema_metadata()
+        for number, facts in known.items():
+            yield cell, int(number), of.filter(pa.compute.equal(of["trial"], int(number))), facts
 
 
 def _plain(kind: pa.DataType) -> pa.DataType:
@@ -259,7 +287,7 @@ def main() -> int:
     verb.add_argument("-o", "--output", default="calibration-trials")
     verb.set_defaults(run=collect)
     verb = verbs.add_parser("pack", help="one Parquet file from a collection")
-    verb.add_argument("source")
+    verb.add_argument("sources", nargs="+", help="collections and packed files")
     verb.add_argument("-o", "--output", required=True)
     verb.set_defaults(run=pack)
     verb = verbs.add_parser("report", help="the table")

@@ -9,6 +9,7 @@ from statistics import fmean
 
 import calibration_others as others
 import calibration_rates as rates
+import marked
 
 from dlprof import stats
 
@@ -33,11 +34,7 @@ def text(report: rates.Report) -> str:
 
 def into(document: Path, report: rates.Report) -> None:
     """Put the tables between the markers of a document. Raises `ValueError` where it has none."""
-    before, begin, rest = document.read_text(encoding="utf-8").partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError(f"{document}: has no {BEGIN} … {END}")
-    document.write_text(f"{before}{BEGIN}\n\n{text(report)}\n{END}{after}", encoding="utf-8")
+    marked.put(document, BEGIN, END, text(report).rstrip("\n"))
 
 
 def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> list[str]:

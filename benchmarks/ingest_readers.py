@@ -1,4 +1,5 @@
-"""Readers that the ingest benchmark compares, each run in a process and, but for dlprof, an environment of its own.
+"""Readers that the ingest benchmark compares, each run in a process and, but for dlprof and what pyarrow takes to write what
+it read, an environment of its own.
 
 uv makes the environments for the run and keeps them in its cache only, so that no peer is a dependency.
 """
@@ -48,6 +49,22 @@ V = vocabularies()
 def run(path, out):
     with pq.ParquetWriter(out, schema.EVENTS, **PARQUET_OPTIONS) as writer:
         return ingest.read([Path(path)], root=Path(path).parent, vocabularies=V, sink=writer.write_batch).events
+"""),
+    Reader("pyarrow", "writes the ready columns to Parquet", (), (*JSON, "xplane"), f"""
+import sys; sys.path.insert(0, {str(ROOT)!r})
+import pyarrow as pa, pyarrow.parquet as pq
+from pathlib import Path
+from dlprof import ingest, schema
+from dlprof.frameworks import vocabularies
+from dlprof.store import PARQUET_OPTIONS
+pa.set_cpu_count(CORES)
+READY = []
+ingest.read([Path(sys.argv[2])], root=Path(sys.argv[2]).parent, vocabularies=vocabularies(), sink=READY.append)
+def run(path, out):
+    with pq.ParquetWriter(out, schema.EVENTS, **PARQUET_OPTIONS) as writer:
+        for batch in READY:
+            writer.write_batch(batch)
+    return sum(map(len, READY))
 """),
     Reader("HTA 0.5.0", "to a data frame", ("HolisticTraceAnalysis==0.5.0",), JSON, """
 import logging; logging.disable()
@@ -118,12 +135,16 @@ print(json.dumps({"rows": rows, "wall_s": wall, "cpu_s": cpu, "peak_mb": peak / 
 """
 
 
+def command(reader: Reader) -> list[str]:
+    """The interpreter that a reader runs in; uv makes it where the reader needs packages."""
+    if not reader.packages:
+        return [sys.executable]
+    extra = [word for package in reader.packages for word in ("--with", package)]
+    return [sys.executable, "-m", "uv", "run", "-q", "--no-project", "--python", "3.11", *extra, "python"]
+
+
 def once(reader: Reader, path: Path, cores: int, limit_s: float) -> dict[str, Any] | str:
     """One reading: rows, wall_s, cpu_s, peak_mb (above the process with its libraries loaded); or why it failed."""
-    command = [sys.executable]
-    if reader.packages:
-        extra = [word for package in reader.packages for word in ("--with", package)]
-        command = [sys.executable, "-m", "uv", "run", "-q", "--no-project", "--python", "3.11", *extra, "python"]
     with tempfile.TemporaryDirectory() as folder:
         # A name of its own for each reading: xprof keeps its result beside the file and would not read it a second time.
         link = Path(folder) / path.name
@@ -131,7 +152,7 @@ def once(reader: Reader, path: Path, cores: int, limit_s: float) -> dict[str, An
         words = ["-c", _CHILD, reader.code, str(link), f"{folder}/out.parquet", str(cores)]
         try:
             done = subprocess.run(
-                [*command, *words], capture_output=True, text=True, check=False, timeout=limit_s, cwd=folder
+                [*command(reader), *words], capture_output=True, text=True, check=False, timeout=limit_s, cwd=folder
             )
         except subprocess.TimeoutExpired:
             return f"not done in {limit_s:.0f} s"

@@ -1,4 +1,4 @@
-"""How often `dlprof bisect` names the right revision, and in how many trials: simulated searches over 64 revisions.
+"""How often `dlprof bisect` names the right revision, and in how many trials: simulated searches, over 64 revisions unless said.
 
     python3 benchmarks/simulate_bisect.py --searches 500 --kept searches.jsonl --into docs/bisect.md
 
@@ -8,7 +8,8 @@ are made by turns of the worlds, so that each has as many.
 The search is dlprof's own (api.bisect.search); a trial is drawn instead of run. Before it comes the comparison of the ends (is
 there a difference at all?), after it that of the neighbours (a wrong place is refused where the two do not differ), both by
 dlprof's own rule for adaptive comparisons. Where what was found is too little for the difference of the ends, it is looked for
-another change, as the command does (api.bisect.run).
+another change, as the command does (api.bisect.run). A change too small to be of interest (`least_change` of the true difference)
+need not be named, and may be.
 """
 
 from __future__ import annotations
@@ -27,10 +28,12 @@ from marked import put
 
 from dlprof import stats
 from dlprof.api.bisect.search import Search
-from dlprof.stats.design.bisection import ANOTHER, LEFT_OVER, left_over
+from dlprof.stats.design.bisection import ANOTHER, LEFT_OVER, least_change, left_over
 from dlprof.stats.design.calibration import exact_rate
 
 LAST: Final = 64
+MARGIN: Final = 0.05
+"""The command's default."""
 BEGIN, END = "<!-- simulated searches: begin -->", "<!-- simulated searches: end -->"
 Noise = Callable[[np.random.Generator], float]
 
@@ -51,11 +54,23 @@ def two_speeds(gap: float, sd: float) -> Noise:
 
 @dataclass(frozen=True)
 class World:
-    """What the slow-downs are and how trials vary. changes: the size of each, as a fraction; none for no difference."""
+    """What the slow-downs are and how trials vary.
+
+    changes: the size of each, in order, as a fraction; none for no difference
+    last: revisions after the good one
+    """
 
     name: str
     noise: Noise
     changes: tuple[float, ...]
+    last: int = LAST
+
+    @property
+    def of_interest(self) -> list[int]:
+        """Those of the changes that must be named."""
+        sizes = [math.log1p(size) for size in self.changes]
+        least = least_change([sum(sizes)], MARGIN)
+        return [at for at, size in enumerate(sizes) if abs(size) >= least]
 
 
 WORLDS: Final = (
@@ -67,6 +82,11 @@ WORLDS: Final = (
     World("+10 %, processes in two speeds 10 % apart", two_speeds(0.1, 0.02), (0.1,)),
     World("twice +10 %, SD .03", normal(0.03), (0.1, 0.1)),
     World("twice +10 %, SD .05", normal(0.05), (0.1, 0.1)),
+    World("+30 % and +10 %, SD .05", normal(0.05), (0.3, 0.1)),
+    World("+10 % and +2 %, SD .03", normal(0.03), (0.1, 0.02)),
+    World("+2 % and +10 %, SD .03", normal(0.03), (0.02, 0.1)),
+    World("35 times and +3 %, 3 releases, SD .02", normal(0.02), (34.0, 0.03), 3),
+    World("+30 % and +10 %, 3 releases, SD .05", normal(0.05), (0.3, 0.1), 3),
     World("nothing, SD .05", normal(0.05), ()),
     World("nothing, two speeds", two_speeds(0.1, 0.02), ()),
 )
@@ -74,9 +94,9 @@ WORLDS: Final = (
 
 @dataclass(frozen=True)
 class Told:
-    """How one search ended. right: it names what is there, or says that there is nothing; wrong: it names
-    anything else as all that
-    there is, or says that there is nothing where there is something; neither: it is not known, or not all of it. trials: all."""
+    """How one search ended. right: it names what is there, or says that there is nothing; wrong: it names anything else as all
+    that there is, or says that there is nothing where there is something; neither: it is not known, or not all of it. trials:
+    all."""
 
     right: bool
     wrong: bool
@@ -96,11 +116,11 @@ def adaptive(draw: Callable[[], float]) -> tuple[list[float], str]:
 
 def search(world: World, g: np.random.Generator) -> Told:
     """One search."""
-    places = sorted(int(one) for one in g.choice(np.arange(1, LAST + 1), len(world.changes), replace=False))
-    height = np.zeros(LAST + 1)
+    places = sorted(int(one) for one in g.choice(np.arange(1, world.last + 1), len(world.changes), replace=False))
+    height = np.zeros(world.last + 1)
     for place, size in zip(places, world.changes, strict=True):
         height[place:] += math.log1p(size)
-    names = [str(at) for at in range(LAST + 1)]
+    names = [str(at) for at in range(world.last + 1)]
 
     def draw(one: str) -> float:
         return height[int(one)] + world.noise(g)
@@ -109,7 +129,7 @@ def search(world: World, g: np.random.Generator) -> Told:
     if verdict not in ("slower", "faster"):
         equal = verdict in ("equivalent", "negligible")
         return Told(equal and not places, equal and bool(places), len(ends))
-    made = Search(names)
+    made = Search(names, margin=MARGIN)
     for value in ends:
         made.add(names[-1], value)
     compared: dict[str, list[float]] = {}
@@ -126,14 +146,15 @@ def search(world: World, g: np.random.Generator) -> Told:
                     break
             shown.append(compared[name])
         confirmed = bool(found) and len(shown) == len(found)
-        whole = confirmed and (made.two >= ANOTHER or left_over(ends, shown) >= LEFT_OVER)
+        whole = confirmed and (made.two >= ANOTHER or left_over(ends, shown, least=made.least) >= LEFT_OVER)
         if whole:
             said = tuple(int(name) for name in found)
         if whole or not confirmed or len(found) > 1:
             break
         made.look_for_another()
     trials = made.made + sum(map(len, compared.values()))
-    return Told(said == tuple(places), bool(said) and said != tuple(places), trials)
+    right = {places[at] for at in world.of_interest} <= set(said) <= set(places)
+    return Told(bool(said) and right, bool(said) and not right, trials)
 
 
 def made(searches: int, seed: int, kept: Path | None) -> dict[str, list[Told]]:

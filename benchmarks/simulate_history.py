@@ -76,11 +76,14 @@ WORLDS: Final = (
     World("no change, heavy tails", student(0.03)),
     World("no change, SDs from .01 to .1", unequal(0.01, 0.1)),
     World("no change, one bad day in 20 (+30 %)", bad_days(0.03, 0.05, 0.3)),
+    World("no change, neighbours alike (r = .3)", alike(0.03, 0.3)),
     World("no change, neighbours alike (r = .5)", alike(0.03, 0.5)),
+    World("no change, neighbours much alike (r = .8)", alike(0.03, 0.8)),
     World("+5 % at the 61st, SD .03", normal(0.03), 0.05),
     World("+10 % at the 61st, SD .03", normal(0.03), 0.1),
     World("+10 % at the 61st, SD .05", normal(0.05), 0.1),
     World("+10 % at the 61st, heavy tails", student(0.03), 0.1),
+    World("+10 % at the 61st, neighbours alike (r = .3), SD .03", alike(0.03, 0.3), 0.1),
 )
 
 

@@ -17,6 +17,7 @@ from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 
+import marked
 import numpy as np
 import simulate_worlds as worlds
 from scipy import special
@@ -184,9 +185,7 @@ def main() -> None:
     text = "\n".join(lines)
     print(text)
     if asked.into:
-        whole = asked.into.read_text(encoding="utf-8")
-        head, rest = whole.split(BEGIN)
-        asked.into.write_text(f"{head}{BEGIN}\n{text}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+        marked.put(asked.into, BEGIN, END, text.strip("\n"))
 
 
 if __name__ == "__main__":

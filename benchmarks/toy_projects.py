@@ -79,8 +79,49 @@ while True:
     more(PLANTED * (time.perf_counter() - began))
 '''
 
-SCRIPTS: Final = {"numpy": NUMPY, "torch": TORCH}
-STEPS: Final[dict[str, tuple[str, ...]]] = {"numpy": ("--step", "__main__:train_step"), "torch": ()}
+JAX: Final = '''"""Trains a network of two layers on made-up digits, with JAX."""
+import time
+
+import jax
+import jax.numpy as jnp
+
+from planted import PLANTED
+
+keys = jax.random.split(jax.random.PRNGKey(0), 5)
+inputs, labels = jax.random.normal(keys[0], (256, 196)), jax.random.randint(keys[1], (256,), 0, 10)
+weights = {"first": 0.1 * jax.random.normal(keys[2], (196, 128)), "second": 0.1 * jax.random.normal(keys[3], (128, 10))}
+probe = jax.random.normal(keys[4], (256,))
+
+
+def loss(weights):
+    scores = jax.nn.relu(inputs @ weights["first"]) @ weights["second"]
+    return -jnp.mean(jax.nn.log_softmax(scores)[jnp.arange(256), labels])
+
+
+@jax.jit
+def train_step(weights):
+    slopes = jax.grad(loss)(weights)
+    return jax.tree.map(lambda weight, slope: weight - 0.1 * slope, weights, slopes)
+
+
+sort = jax.jit(jnp.sort)
+sort(probe).block_until_ready()
+
+
+def more(seconds):
+    end = time.perf_counter() + seconds
+    while time.perf_counter() < end:
+        sort(probe).block_until_ready()
+
+
+while True:
+    began = time.perf_counter()
+    weights = jax.block_until_ready(train_step(weights))
+    more(PLANTED * (time.perf_counter() - began))
+'''
+
+SCRIPTS: Final = {"numpy": NUMPY, "torch": TORCH, "jax": JAX}
+STEPS: Final[dict[str, tuple[str, ...]]] = {"numpy": ("--step", "__main__:train_step"), "torch": (), "jax": ()}
 """Further words of the command line: how the step is found."""
 
 _WHO: Final = ("-c", "user.name=toy", "-c", "user.email=toy@example.org", "-c", "commit.gpgsign=false")

@@ -1,4 +1,4 @@
-"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [page] [compare] [four] [audit]`.
+"""Regenerates what README shows from real runs: `python docs/regenerate.py [diff] [page] [compare] [four] [bisect] [audit]`.
 
 Without a word: diff.
 
@@ -8,6 +8,8 @@ audit: the headline of analysis/audit/audit.json, which `analysis/regenerate.py 
 compare: `dlprof compare lenet` with its defaults, for real (minutes); keeps comparison.json and two pictures under docs/example/.
 four: the same with four frameworks at once, for real (minutes); keeps ranking.json and its picture.
     Words behind it (`four --trials 4`) are its command's.
+bisect: the search of docs/bisect.md over real releases of JAX, for real (minutes; needs pip's index and a quiet machine); keeps
+    bisect.json. A test holds the document to it.
 """
 
 from __future__ import annotations
@@ -26,8 +28,10 @@ ROOT = Path(__file__).parent.parent
 EXAMPLE = ROOT / "docs" / "example"
 DIFF = ["diff", "traces/lenet-tf-exact", "traces/lenet-mxnet-exact"]
 FOUR = ["compare", "lenet", "--frameworks", "tf,mxnet,torch,jax"]
-LINES = {"dlprof diff": 22, "dlprof compare lenet": 41, "four frameworks": 34}
-"""Lines of output that README shows; the rest is cut, and said to be."""
+BISECT = ["bisect", "--with", "jax", "--good", "0.4.31", "--bad", "0.4.35", "--budget", "15m", "--", "python",
+          "examples/jax/scan.py"]  # fmt: skip
+LINES = {"dlprof diff": 22, "dlprof compare lenet": 41, "four frameworks": 34, "dlprof bisect": 60}
+"""Lines of output that are shown; the rest is cut, and said to be."""
 BEFORE_FOUR = "(docs/example/compare-lenet-waterfall.svg)\n"
 SECTION_OF_FOUR = """
 Several at once (three to eight sides) run in the same trials, every pair is judged from these, and all intervals hold together:
@@ -36,6 +40,17 @@ Several at once (three to eight sides) run in the same trials, every pair is jud
 <!-- end -->
 
 ![Ranking: time of each framework ÷ time of the fastest](docs/example/compare-four-ranking.svg)
+"""
+BEFORE_BISECT = "## A second change\n"
+SECTION_OF_BISECT = """## A run over releases
+
+JAX's CPU runtime was replaced in 0.4.32, which was withdrawn, and a loop of small operations takes many times as long from 0.4.33
+on (jax-ml/jax#25190, #36799). [examples/jax/scan.py](../examples/jax/scan.py) takes the gradient of such a loop in each step;
+`python docs/regenerate.py bisect` made this:
+
+<!-- begin: dlprof bisect (docs/regenerate.py) -->
+<!-- end -->
+
 """
 CHROMIUM = ["chromium", "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", "--window-size=1100,1500"]
 
@@ -72,7 +87,22 @@ def main() -> int:
         replace("dlprof compare lenet", ["compare", "lenet"], text, full="docs/example/compare-lenet.txt")
     if "four" in wanted:
         measure_four(wanted[wanted.index("four") + 1 :])
+    if "bisect" in wanted:
+        search_releases()
     return 0
+
+
+def search_releases() -> None:
+    """The bisection over releases, run here and kept; its section of the document is made at the first time."""
+    with tempfile.TemporaryDirectory(prefix="dlprof-example-") as folder:
+        shutil.copytree(ROOT / "examples" / "jax", Path(folder) / "examples" / "jax")
+        text = dlprof("bisect", "-o", "scan-bisect", *BISECT[1:], folder=Path(folder), codes=(0, 4))
+        shutil.copy(Path(folder) / "scan-bisect" / "bisect.json", EXAMPLE / "bisect-jax.json")
+    document = ROOT / "docs" / "bisect.md"
+    old = document.read_text()
+    if "<!-- begin: dlprof bisect " not in old:
+        document.write_text(old.replace(BEFORE_BISECT, SECTION_OF_BISECT + BEFORE_BISECT, 1))
+    put("dlprof bisect", block("dlprof bisect", BISECT, text, full=""), document)
 
 
 def measure_four(more: list[str]) -> None:
@@ -103,11 +133,16 @@ def four_block(kept: str) -> str:
     return block("four frameworks", words, text, "docs/example/compare-four.txt")
 
 
-def dlprof(*words: str) -> str:
-    """Standard output of the command, run as a user does."""
-    environ = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1"}
-    return subprocess.run([sys.executable, "-m", "dlprof", *words], check=True, cwd=ROOT, env=environ, text=True,
-                          stdout=subprocess.PIPE).stdout  # fmt: skip
+def dlprof(*words: str, folder: Path = ROOT, codes: tuple[int, ...] = (0,)) -> str:
+    """Standard output of the command, run as a user does; `python` of a script's command is this one. codes: exit codes with
+    which it has an answer."""
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ.get('PATH', '')}"
+    environ = {**os.environ, "PYTHONPATH": str(ROOT), "NO_COLOR": "1", "PATH": path}
+    command = [sys.executable, "-m", "dlprof", *words]
+    done = subprocess.run(command, check=False, cwd=folder, env=environ, text=True, stdout=subprocess.PIPE)
+    if done.returncode not in codes:
+        done.check_returncode()
+    return done.stdout
 
 
 def block(name: str, words: list[str], text: str, full: str) -> str:
@@ -152,14 +187,13 @@ def replace(name: str, words: list[str], text: str, full: str) -> None:
     put(name, block(name, words, text, full))
 
 
-def put(name: str, content: str) -> None:
-    """Put the content between README's markers of that name."""
-    readme = ROOT / "README.md"
-    old = readme.read_text()
+def put(name: str, content: str, document: Path = ROOT / "README.md") -> None:
+    """Put the content between the document's markers of that name."""
+    old = document.read_text()
     pattern = re.compile(rf"(<!-- begin: {re.escape(name)} [^\n]*-->\n).*?(<!-- end -->)", re.DOTALL)
     if not pattern.search(old):
-        raise SystemExit(f"README.md has no block {name!r}")
-    readme.write_text(pattern.sub(lambda m: m[1] + content + m[2], old, count=1))
+        raise SystemExit(f"{document.name} has no block {name!r}")
+    document.write_text(pattern.sub(lambda m: m[1] + content + m[2], old, count=1))
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ import tomllib
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[2]
-LOCKS = {"tf": "tf-2.21.0", "mxnet": "mxnet-1.9.1"}
+LOCKS = {"tf": "tensorflow/locks/tf-2.21.0", "mxnet": "mxnet/locks/mxnet-1.9.1"}
 PLATFORMS = [f"manylinux_2_{minor}_x86_64" for minor in (28, 27, 26, 24, 17, 12, 5)]
 PLATFORMS += ["manylinux2014_x86_64", "manylinux2010_x86_64", "manylinux1_x86_64"]
 
@@ -54,7 +54,7 @@ def download(pip: str, to: Path, python: str, *what: str) -> None:
 
 def locks(frameworks: list[str]) -> list[Path]:
     """Lock files of both devices: run.py compares CPU and GPU."""
-    folder = REPOSITORY / "dlprof" / "frameworks" / "locks"
+    folder = REPOSITORY / "dlprof" / "frameworks"
     return [folder / f"{LOCKS[name]}-{device}.txt" for name in frameworks for device in ("gpu", "cpu")]
 
 

@@ -64,8 +64,8 @@ def _first_steps(found: Beginning, steady_ns: float | None) -> list[str]:
     said = []
     if found.first_step_s is not None:
         middle, least, most = found.first_step_s
-        spread = f" ({least:.1f} to {most:.1f} s in {found.trials} trials)" if found.trials > 1 else ""
-        said.append(f"The first step was over {middle:.1f} s after the start{spread}.")
+        spread = f" ({_seconds(least)} to {_seconds(most)} s in {found.trials} trials)" if found.trials > 1 else ""
+        said.append(f"The first step was over {_seconds(middle)} s after the start{spread}.")
     if found.first_call_ns is not None:
         times = f", {_times(found.first_call_ns / steady_ns)} steady steps" if steady_ns else ""
         said.append(f"Its call took {format_ns(found.first_call_ns)}{times}.")
@@ -90,6 +90,11 @@ def _compiled(found: Beginning, *, left_out: bool) -> list[str]:
     which = "these are left out" if left_out else "they stay in, for so many show that compilation is part of its step"
     said.append(f"{_programs(found.timed)} compiled in {found.bursts} of {found.of} timed bursts: {which}.")
     return said
+
+
+def _seconds(seconds: float) -> str:
+    """Tenths of a second, and of less than a second two digits, so that what is fast is not `0.0 s`."""
+    return f"{seconds:.1f}" if seconds >= 1 else f"{seconds:.2g}"
 
 
 def _times(ratio: float) -> str:

@@ -13,6 +13,7 @@ import pyarrow as pa
 from dlprof.analysis import columns
 from dlprof.analysis.columns import Bools, Ints
 from dlprof.analysis.same_work.traced_work import Finding
+from dlprof.units import format_share
 
 _ALL: Final = 0.99
 _FEW: Final = 0.05
@@ -49,7 +50,9 @@ def _clock(rows: pa.Table, is_b: Bools) -> list[Finding]:
     if max(shares) < _ALL:
         return []
     text = "elapsed and CPU time are the same number in every row: CPU seconds were taken for elapsed time"
-    return [_finding("cpu_clock", "wall_ns", f"{shares[0]:.0%} equal", f"{shares[1]:.0%} equal", text)]
+    return [
+        _finding("cpu_clock", "wall_ns", f"{format_share(shares[0])} equal", f"{format_share(shares[1])} equal", text)
+    ]
 
 
 def _order(rows: pa.Table, is_b: Bools) -> list[Finding]:
@@ -67,7 +70,7 @@ def _order(rows: pa.Table, is_b: Bools) -> list[Finding]:
         return []
     first_side = "A" if always[0] > always[1] else "B"
     text = f"{first_side} ran first in every round: what going first costs counts as a difference"
-    shares = [f"first in {share:.0%}" for share in always]
+    shares = [f"first in {format_share(share)}" for share in always]
     return [_finding("fixed_order", "order", shares[0], shares[1], text, blocks=False)]
 
 
@@ -83,8 +86,8 @@ def _overlap(rows: pa.Table, is_b: Bools) -> list[Finding]:
     share = float(during.mean())
     if share <= _FEW:
         return []
-    text = f"{share:.0%} of the timed iterations began while the other side was still at work"
-    return [_finding("overlap", "time", f"{share:.0%}", f"{share:.0%}", text)]
+    text = f"{format_share(share)} of the timed iterations began while the other side was still at work"
+    return [_finding("overlap", "time", format_share(share), format_share(share), text)]
 
 
 def _latest_other_end(end: Ints, is_b: Bools) -> Ints:

@@ -16,6 +16,7 @@ from dlprof.analysis.intervals import union
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.trace.steps import work
+from dlprof.units import format_share
 
 DISPATCH_BOUND: Final = 0.25
 """Share of a call that executed operators cover, below which its time is the framework's way to them. Measured here: 81 to
@@ -88,7 +89,7 @@ def crossover_sentence(stem: str, crossing: stats.Crossover | None, a: Side, b: 
     return (
         f"{stem}: {above.label} is faster from about n = {crossing.size:.3g} "
         f"[{crossing.low:.3g}, {crossing.high:.3g}], {below.label} below "
-        f"({crossing.trials} trials, {crossing.confidence:.0%} confidence)"
+        f"({crossing.trials} trials, {format_share(crossing.confidence)} confidence)"
     )
 
 

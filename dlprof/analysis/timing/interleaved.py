@@ -12,6 +12,7 @@ import pyarrow as pa
 from dlprof import stats
 from dlprof.analysis.facts import Interleaved
 from dlprof.analysis.timing import lockstep
+from dlprof.units import format_share
 
 PRIOR_SD: Final = 0.185
 LOCKSTEP_SD: Final = 0.197
@@ -57,7 +58,7 @@ def _statement(found: Interleaved) -> str:
     whose = "as these pairs do" if found.measured else "as a prior says, since so few pairs do not tell"
     said += (
         f": with {found.trials} of them, if their log-ratio varies by SD {found.sd:.3f} {whose}, a difference of "
-        f"{found.smallest:.1%} is found in four of five cases"
+        f"{format_share(found.smallest, 1)} is found in four of five cases"
     )
     if found.sd <= LOCKSTEP_SD:
         return f"{said}; trials in lockstep, which vary by SD {LOCKSTEP_SD} (a prior), would be no better here."
@@ -66,5 +67,5 @@ def _statement(found: Interleaved) -> str:
     )
     return (
         f"{said}. In lockstep, where trials vary by SD {LOCKSTEP_SD} (a prior), as many would find "
-        f"{found.lockstep_smallest:.1%}, and {trials} as much as these."
+        f"{format_share(found.lockstep_smallest, 1)}, and {trials} as much as these."
     )

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dlprof import stats
 from dlprof.analysis.model import Drift, ItemResult, Ratio, Side
 from dlprof.analysis.timing import lockstep
-from dlprof.units import format_change
+from dlprof.units import format_change, format_share
 
 HEADLINES: Final = ("train_block", "infer_block", "train_step_sync")
 """Items that may head a comparison, the best first: blocks are timed as people train, one wait at the end of each."""
@@ -150,8 +150,9 @@ def _mean(trials: Sequence[stats.TrialRatio], result: stats.Result, whole: float
 def _drift_words(drift: Drift, a: Side, b: Side) -> str:
     side, label = ("B", b.label) if drift.side == "b" else ("A", a.label)
     way = "slower" if drift.per_iteration > 0 else "faster"
-    each = f"{drift.per_iteration:+.2%} an iteration [{drift.low:+.2%}, {drift.high:+.2%}]"
-    over = f"{each}, {drift.whole:+.0%} from a trial's first round to its last"
+    low, each, high = (format_share(one, 2, signed=True) for one in (drift.low, drift.per_iteration, drift.high))
+    each = f"{each} an iteration [{low}, {high}]"
+    over = f"{each}, {format_share(drift.whole, 0, signed=True)} from a trial's first round to its last"
     if drift.against_other:
         return (
             f"B gets {way} against A as they run: {over}; which of the two changes is not told, for both share the machine's "
@@ -166,7 +167,7 @@ def disagree(ratio: Ratio, mean: Ratio | None, margin: float) -> bool:
 
 
 def _change(ratio: Ratio) -> str:
-    """`+5.5% [+4.0%, +7.0%]`."""
+    """`+5.5 % [+4.0 %, +7.0 %]`."""
     change = format_change(ratio.estimate)
     if ratio.low is not None and ratio.high is not None:
         change += f" [{format_change(ratio.low)}, {format_change(ratio.high)}]"
@@ -193,13 +194,13 @@ def sentence(
     change = _change(ratio)
     if mean is not None and disagree(ratio, mean, margin):
         change = f"typical {change}, on average {_change(mean)}"
-    evidence = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}, {100 * ratio.confidence:.4g}% confidence"
+    evidence = f"{ratio.trials} trial{'' if ratio.trials == 1 else 's'}, {100 * ratio.confidence:.4g} % confidence"
     time = f"{change} time for {unit} ({evidence})"
     if verdict in ("faster", "slower"):
         return f"{b.label} is {verdict} than {a.label}: {time}"
     if verdict == "equivalent":
-        return f"{b.label} and {a.label} are equivalent within ±{margin:.0%}: {time}"
+        return f"{b.label} and {a.label} are equivalent within ±{format_share(margin)}: {time}"
     if verdict == "negligible":
-        return f"{b.label} and {a.label} differ, but by less than {margin:.0%}: {time}"
+        return f"{b.label} and {a.label} differ, but by less than {format_share(margin)}: {time}"
     hint = f"; about {more} more trials would decide" if more else ""
     return f"{b.label} against {a.label}: inconclusive, {time}{hint}"

@@ -34,6 +34,7 @@ from dlprof.errors import (
 from dlprof.report.text import gate_text
 from dlprof.stats.design.bisection import ANOTHER, LEFT_OVER, left_over
 from dlprof.store import Capture
+from dlprof.units import format_share
 
 _ONE_WAY: Final = ("slower", "faster")
 _SHOWN: Final = (*_ONE_WAY, "negligible")
@@ -158,14 +159,17 @@ def _narrow(work: _Work) -> None:
         found = search.found()
         if found is None:
             # What an earlier pass found stands: looking for another change ended without one.
-            work.keep(state="in part" if work.found.culprits and _confirmed(work.found.culprits) else "open")
+            if search.two >= ANOTHER and work.found.culprits and _confirmed(work.found.culprits):
+                work.keep(state="in part")
+            else:
+                _open(work, search)
             return
         culprits = tuple(_culprit(work, search, name) for name in found)
         state = _state(culprits)
         explained = [_log_ratios(work.folder / one.neighbours.folder) for one in culprits if one.neighbours]
         ends = [one.log_ratio for one in work.found.probes if work.found.ends and one.folder == work.found.ends.folder]
         # Once the trials themselves have been asked for another change and say that there is none, there is none.
-        if state == "found" and search.two < ANOTHER and left_over(ends, explained) < LEFT_OVER:
+        if state == "found" and search.two < ANOTHER and left_over(ends, explained, least=search.least) < LEFT_OVER:
             state = "in part"
         work.keep(culprits=culprits, state=state)
         if state != "in part" or len(found) > 1:
@@ -174,9 +178,20 @@ def _narrow(work: _Work) -> None:
         search.look_for_another()
 
 
+def _open(work: _Work, search: Search) -> None:
+    """The trials have ended: with the first change, where that is known and only a second one is not."""
+    first = search.first_known()
+    if first is None:
+        work.keep(state="open")
+        return
+    culprits = (_culprit(work, search, first),)
+    work.keep(culprits=culprits, state="open" if _confirmed(culprits) else "not confirmed")
+
+
 def _begun(work: _Work) -> Search:
     """What is known by the trials that were made, in their order."""
-    search = Search([one.name for one in work.found.row], skipped=dict(work.found.skipped))
+    margin = work.asked.subject.design.margin
+    search = Search([one.name for one in work.found.row], skipped=dict(work.found.skipped), margin=margin)
     for probe in work.found.probes:
         if probe.revision in search.row[1:] and probe.revision not in search.skipped:
             search.add(probe.revision, probe.log_ratio)
@@ -225,10 +240,16 @@ def _tell(work: _Work, search: Search, probes: Sequence[Probe]) -> None:
     """What is known after a trial, on disk and in a line."""
     known, names = search.known(), search.testable
     suspected = {names[at]: round(float(p), 4) for at, p in enumerate(known.first) if p >= _LEAST}
-    work.keep(probes=tuple(probes), skipped=dict(search.skipped), suspects=suspected, two=round(known.two, 4))
+    work.keep(
+        probes=tuple(probes),
+        skipped=dict(search.skipped),
+        suspects=suspected,
+        two=round(known.two, 4),
+        least=search.least,
+    )
     likeliest = max(suspected, key=lambda name: suspected[name])
     more = f", {len(suspected) - 1} others possible" if len(suspected) > 1 else ""
-    work.progress.say(f"  likeliest {work.found.label(likeliest)}: {suspected[likeliest]:.0%}{more}")
+    work.progress.say(f"  likeliest {work.found.label(likeliest)}: {format_share(suspected[likeliest])}{more}")
 
 
 def _state(culprits: Sequence[Culprit]) -> State:
@@ -242,7 +263,8 @@ def _confirmed(culprits: Sequence[Culprit]) -> bool:
 
 def _probability(search: Search, name: str) -> float:
     known, at = search.known(), search.testable.index(name)
-    return round(float(max(known.first[at], known.second[at] * known.two)), 4)
+    paired = known.both if at in known.pair else 0.0
+    return round(float(max(known.first[at], known.second[at] * known.two, paired)), 4)
 
 
 def _tried(compare: Callable[[], Comparison]) -> Comparison:

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dlprof.stats.design.bisection import ANOTHER, TWO_CHANGES, Suspects, suspects
+from dlprof.stats.design.bisection import ANOTHER, TWO_CHANGES, Suspects, least_change, suspects
 
 SURE: Final = 0.98
 """Probability from which a place counts as known."""
@@ -33,6 +33,7 @@ class Search:
     trials: name → log-ratios against the good one
     skipped: name → why it cannot be tried
     two: prior probability of two changes
+    margin: differences of the ends within it are of no interest, as a fraction
     """
 
     row: Sequence[str]
@@ -40,7 +41,7 @@ class Search:
     skipped: dict[str, str] = field(default_factory=dict)
     sure: float = SURE
     two: float = TWO_CHANGES
-    _sought: int = 0
+    margin: float = 0.0
     _known: Suspects | None = None
 
     @property
@@ -53,23 +54,32 @@ class Search:
         """Trials so far."""
         return sum(map(len, self.trials.values()))
 
+    @property
+    def least(self) -> float:
+        """|log-ratio| from which a change is looked for, by what the bad end's trials say of the whole difference."""
+        return least_change(self.trials.get(self.row[-1], ()), self.margin)
+
     def known(self) -> Suspects:
         """What the trials say, by places in `testable`."""
         if self._known is None:
             places = {name: at for at, name in enumerate(self.testable)}
             trials = {places[one]: found for one, found in self.trials.items() if one in places}
-            self._known = suspects(trials, len(places) - 1, two=self.two)
+            self._known = suspects(trials, len(places) - 1, two=self.two, least=self.least)
         return self._known
 
     def found(self) -> tuple[str, ...] | None:
         """The revisions that the change came with (two where there are two); None as long as that is open."""
-        places = self.known().found(self.sure, sought=self._sought)
+        places = self.known().found(self.sure)
         names = self.testable
         return None if places is None else tuple(names[at] for at in places)
 
+    def first_known(self) -> str | None:
+        """What the first change came with, where that is known though it is open whether there is a second one."""
+        at = self.known().first_known(self.sure)
+        return None if at is None else self.testable[at]
+
     def add(self, name: str, value: float) -> None:
         """A trial of it."""
-        self._sought = self._sought + 1 if self.known().first.max() >= self.sure else 0
         self.trials.setdefault(name, []).append(value)
         self._known = None
 
@@ -81,7 +91,7 @@ class Search:
 
     def look_for_another(self) -> None:
         """What was found does not explain the difference of the ends: there is a second change."""
-        self.two, self._sought, self._known = ANOTHER, 0, None
+        self.two, self._known = ANOTHER, None
 
     def go(self, measure: Measure, on_trial: Callable[[str], None] = lambda _: None, most: int = MOST_TRIALS) -> None:
         """Trials until it is known, or `most` were made. on_trial: told the revision after each, and after one that was skipped.

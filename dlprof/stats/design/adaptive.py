@@ -15,6 +15,7 @@ from dlprof.stats.inference.verdict import compare
 from dlprof.stats.result import AGREE_ALPHA, FIRST_LOOK, FIXED_ALPHA, LARGE, MIN_TRIALS, Result, Verdict, look_alpha
 from dlprof.stats.sample.allowance import factors, first_look, unmet
 from dlprof.stats.sample.location import Floats, finite, signflip_pvalue, t_quantile
+from dlprof.units import format_share
 
 VERDICTS: Final[tuple[Verdict, ...]] = ("inconclusive", "equivalent", "negligible", "faster", "slower")
 """What the codes of `stop_each` stand for."""
@@ -64,9 +65,14 @@ def decide(
     if precision is not None:
         width = half_width(result)
         if width is not None and width <= precision and n >= MIN_TRIALS:
-            return Decision(True, f"the interval is ±{width:.1%}, asked for ±{precision:.1%}", result, following)
-        so_far = "no interval" if width is None else f"±{width:.1%}"
-        return Decision(False, f"{so_far} after {n} trials, asked for ±{precision:.1%}", result, following)
+            return Decision(
+                True,
+                f"the interval is ±{format_share(width, 1)}, asked for ±{format_share(precision, 1)}",
+                result,
+                following,
+            )
+        so_far = "no interval" if width is None else f"±{format_share(width, 1)}"
+        return Decision(False, f"{so_far} after {n} trials, asked for ±{format_share(precision, 1)}", result, following)
     if result.verdict != "inconclusive":
         return Decision(True, f"{result.verdict} after {n} trials", result, following)
     return Decision(False, f"inconclusive after {n} trials", result, following)

@@ -14,6 +14,7 @@ from dlprof.stats.inference.verdict import compare
 from dlprof.stats.result import MIN_TRIALS, Result
 from dlprof.stats.sample.location import Floats, t_pvalue
 from dlprof.stats.trial.log_ratio import TrialRatio
+from dlprof.units import format_share
 
 Kind = Literal["level", "shift", "noise", "stray"]
 
@@ -111,8 +112,8 @@ def trial_warnings(trials: Sequence[TrialRatio]) -> tuple[str, ...]:
     effects = np.array([t.order_effect for t in trials if t.order_effect is not None])
     p = t_pvalue(effects) if effects.size >= MIN_TRIALS else None
     if p is not None and p < _ORDER_ALPHA and abs(effects.mean()) > 0.01:
-        cost = math.expm1(float(effects.mean()))
-        found.append(f"order effect: running first costs a side {cost:+.1%} (the balanced order cancels it)")
+        cost = format_share(math.expm1(float(effects.mean())), 1, signed=True)
+        found.append(f"order effect: running first costs a side {cost} (the balanced order cancels it)")
     flags = disturbances(trials)
     if flags:
         some = "; ".join(flag.sentence for flag in flags[:3])

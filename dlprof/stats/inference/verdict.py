@@ -23,6 +23,7 @@ from dlprof.stats.result import (
 from dlprof.stats.sample.allowance import SECOND_SPEED, bounds, first_look, unmet, unmet_pvalue, widening
 from dlprof.stats.sample.autocorrelation import autocorrelation
 from dlprof.stats.sample.location import Floats, finite, signflip_pvalue, varies
+from dlprof.units import format_share
 
 METHOD: Final = "Student t over trials, log scale, with an allowance for dependence, skew and an unmet speed"
 _LARGEST_LOG: Final = 60.0  # a ratio of 1e26 is a broken clock, not a measurement
@@ -200,7 +201,7 @@ def _unmet(n: int, alpha: float, verdict: Verdict, met: float | None, p: float |
         return ()
     return (
         f"the trials differ by more than their spread explains (p = {met:.2g}), but so they would if one side's processes had "
-        f"a second speed, up to {math.expm1(SECOND_SPEED):.0%} off, that none of the {n} trials met",
+        f"a second speed, up to {format_share(math.expm1(SECOND_SPEED))} off, that none of the {n} trials met",
     )
 
 

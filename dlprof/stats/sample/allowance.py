@@ -45,15 +45,25 @@ def widening(values: Floats) -> tuple[Floats, Floats]:
     return factors(values.shape[-1], (centred**2).sum(axis=-1), lag, (centred**3).sum(axis=-1))
 
 
-def factors(n: int, squares: Floats, lag: Floats, cubes: Floats) -> tuple[Floats, Floats]:
-    """`widening` from the sums, over n values less their mean, of squares, of products of neighbours and of cubes."""
-    some = squares > 0
-    r = np.divide(lag, squares, out=np.zeros_like(squares), where=some)
+def neighbours(values: Floats) -> Floats:
+    """The part of `widening` that is for autocorrelation alone, along the last axis of (…, n)."""
+    centred = values - values.mean(axis=-1, keepdims=True)
+    return _correlated(values.shape[-1], (centred**2).sum(axis=-1), (centred[..., 1:] * centred[..., :-1]).sum(axis=-1))
+
+
+def _correlated(n: int, squares: Floats, lag: Floats) -> Floats:
+    r = np.divide(lag, squares, out=np.zeros_like(squares), where=squares > 0)
     rho = np.clip(ASSUMED + _LEARNT * (r + 1 / n), 0.0, _MOST)
     both: Floats = np.sqrt((1 + rho) / (1 - rho))
+    return both
+
+
+def factors(n: int, squares: Floats, lag: Floats, cubes: Floats) -> tuple[Floats, Floats]:
+    """`widening` from the sums, over n values less their mean, of squares, of products of neighbours and of cubes."""
+    both = _correlated(n, squares, lag)
     if n < MIN_TRIALS:
         return both, both
-    skew = np.divide(cubes / n, (squares / n) ** 1.5, out=np.zeros_like(squares), where=some)
+    skew = np.divide(cubes / n, (squares / n) ** 1.5, out=np.zeros_like(squares), where=squares > 0)
     tail = _TAIL * skew / math.sqrt(n)
     return both * (1 + np.maximum(-tail, 0)), both * (1 + np.maximum(tail, 0))
 

@@ -13,6 +13,7 @@ from numpy.typing import ArrayLike, NDArray
 from dlprof.stats.sample.autocorrelation import Autocorrelation, autocorrelation
 from dlprof.stats.sample.location import Floats, hodges_lehmann
 from dlprof.stats.trial.warmup import level_shift
+from dlprof.units import format_share
 
 FEWEST_ROUNDS: Final = 8
 _TRIMMED: Final = 0.2
@@ -173,7 +174,8 @@ def _warnings(kept: Floats, given: int, order: float | None) -> tuple[str, ...]:
         found.append(f"{given - kept.size} of {given} rounds lost: no positive time on both sides")
     if order is not None and abs(order) > max(ORDER_EFFECT_LIMIT, _order_noise(kept)):
         found.append(
-            f"order effect: the side that runs first takes {math.expm1(order):+.1%} (balanced order cancels it)"
+            f"order effect: the side that runs first takes {format_share(math.expm1(order), 1, signed=True)} "
+            "(balanced order cancels it)"
         )
     return tuple(found)
 

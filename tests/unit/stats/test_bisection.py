@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlprof.api.bisect.search import Search, Untestable
-from dlprof.stats.design.bisection import left_over, suspects
+from dlprof.stats.design.bisection import least_change, left_over, suspects
 
 SLOWER = np.log(1.1)
 
@@ -23,6 +23,9 @@ def test_a_fast_and_a_slow_neighbour_leave_one_place():
     quiet = [0.001, -0.002, 0.001]
     known = suspects({8: [0.1, 0.101, 0.099], 4: quiet, 5: [0.1, 0.102, 0.099]}, 8)
     assert known.first[5] > 0.95
+    assert known.found(0.9) is None, "three trials of it do not tell that nothing came after it"
+    assert known.next_probe(range(1, 9), 0.9) == 5
+    known = suspects({8: [0.1, 0.101, 0.099], 4: quiet, 5: [0.1, 0.102, 0.099, 0.1]}, 8)
     assert known.found(0.9) == (5,)
 
 
@@ -45,7 +48,7 @@ def searched(noise, change: int, last: int = 64, broken: tuple[int, ...] = ()) -
             raise Untestable("it does not compile")
         return (SLOWER if at >= change else 0.0) + noise()
 
-    search = Search(names, {names[-1]: [SLOWER + noise() for _ in range(6)]})
+    search = Search(names, {names[-1]: [SLOWER + noise() for _ in range(6)]}, margin=0.05)
     search.go(measure)
     return search
 
@@ -142,6 +145,50 @@ def test_one_change_of_two_leaves_something_of_the_ends_difference_over():
     assert left_over(whole, [half, half]) > 0.5
     assert left_over(half, [half]) > 0.9
     assert left_over([0.2], [half]) == 1.0, "one value tells no spread"
+
+
+def test_what_is_left_over_of_a_large_difference_and_is_too_small_to_be_of_interest_is_nothing():
+    ends, found = [3.6, 3.59, 3.61, 3.6], [3.57, 3.58, 3.56]
+    assert left_over(ends, [found]) < 0.05
+    assert left_over(ends, [found], least=0.1) == 1.0
+    assert left_over(ends, [found], least=0.031) < 0.05, "it may be larger than that"
+
+
+def test_a_change_is_of_interest_from_the_margin_or_half_of_the_ends_difference_and_a_tenth_of_what_is_added():
+    assert np.expm1(least_change([np.log(1.3)], 0.05)) == pytest.approx(0.05)
+    assert least_change([np.log(1.1)], 0.05) == pytest.approx(np.log(1.1) / 2)
+    assert least_change([np.log(1.1)], 0.0) == pytest.approx(-np.log(1 - 0.1 * (1 - 1 / 1.1)))
+    times = np.log(35.27)
+    last_change = least_change([times], 0.05)
+    assert 35.27 - 35.27 / np.exp(last_change) == pytest.approx(0.1 * (35.27 - 1)), "a tenth of the time that is added"
+    assert least_change([-times], 0.05) == last_change, "of what got faster as well"
+    assert least_change([], 0.05) == 0, "nothing is known to be too small"
+
+
+@pytest.mark.parametrize("steps", [(3.56, 0.04), (0.04, 3.56), (3.56, -0.04)], ids=["after", "before", "faster"])
+def test_whether_there_is_a_second_change_too_small_to_be_of_interest_is_not_asked(steps):
+    generator = np.random.default_rng(12)
+    heights = np.cumsum([0, *steps, 0])
+    large = str(1 + int(steps[1] > 1))
+    for _ in range(20):
+        search = Search(["0", "1", "2", "3"], margin=0.05)
+        for _ in range(6):
+            search.add("3", heights[3] + float(generator.normal(0, 0.01)))
+        search.go(lambda name: heights[int(name)] + float(generator.normal(0, 0.01)))
+        assert search.found() == (large,)
+        assert search.made <= 12, search.trials
+        assert search.known().two < 0.01
+
+
+def test_a_second_change_of_interest_is_told_apart_with_a_margin_too():
+    generator = np.random.default_rng(13)
+    for _ in range(10):
+        search = Search([str(at) for at in range(33)], margin=0.05)
+        heights = 0.1 * (np.arange(33) >= 9) + 0.07 * (np.arange(33) >= 22)
+        for _ in range(6):
+            search.add("32", heights[-1] + float(generator.normal(0, 0.02)))
+        search.go(lambda name, heights=heights: heights[int(name)] + float(generator.normal(0, 0.02)))
+        assert search.found() == ("9", "22")
 
 
 def test_a_search_that_is_told_of_another_change_looks_for_it():

@@ -2,6 +2,7 @@
 
 import importlib.util
 import json
+import re
 import sys
 
 import numpy as np
@@ -29,6 +30,7 @@ def module(name, *paths):
 
 
 module("calibration_others")
+marked = module("marked")
 rates = module("calibration_rates")
 table = module("calibration_table")
 
@@ -74,7 +76,7 @@ def report(tmp_path_factory):
         },
         {"lenet": {n: {"wall_s": 18.0, "busy": 0.5 * (n % 2), "steal": 0.0, "load": 1.0} for n in range(60)}},
     )
-    return rates.evaluate(rates.load([path]), comparisons=1000)
+    return rates.evaluate(rates.load([path]), comparisons=400)
 
 
 def test_a_null_cell_is_calibrated_item_by_item_and_its_quiet_and_loaded_trials_apart(report):
@@ -147,6 +149,18 @@ def test_the_table_goes_between_the_markers_and_nowhere_else(report, tmp_path):
         table.into(document, report)
 
 
+def test_percentages_of_the_tables_in_documents_have_the_form_of_reports(tmp_path):
+    document = tmp_path / "doc.md"
+    document.write_text("by 5%: <!-- a --> old <!-- b -->")
+    marked.put(document, "<!-- a -->", "<!-- b -->", "| +10% | 98.3% [97.8%, 98.6%] | `--gate 5%` |")
+    assert document.read_text() == (
+        "by 5%: <!-- a -->\n\n| +10 % | 98.3 % [97.8 %, 98.6 %] | `--gate 5%` |\n\n<!-- b -->"
+    )
+    for page in (ROOT / "docs").glob("*.md"):
+        for name, text in re.findall(r"<!-- ([\w ]+): begin -->(.*?)<!-- \1: end -->", page.read_text(), re.DOTALL):
+            assert text == marked.percents(text), f"{page.name}: {name}"
+
+
 def test_trials_that_lost_a_side_are_counted_and_left_out(tmp_path):
     path = packed(tmp_path / "t.parquet", {"lenet": timings(20, items=("train_block",), drop_b=(3, 4))})
     (item,) = rates.load([path])
@@ -205,3 +219,17 @@ def test_a_slowed_call_is_made_twice_in_its_share(permille, calls):
         call(number, "b")
     assert len(made) == calls
     assert len(set(made)) == 60
+
+
+def test_what_a_replicate_is_shows_in_how_often_identical_sides_are_called_different(tmp_path):
+    units = module("units", BENCHMARKS)
+    file = packed(tmp_path / "packed.parquet", {units.CELLS[0]: timings(trials=40)})
+    (item,) = (one for one in rates.load([file]) if one.item == units.ITEM)
+    found = units.column(file, item)
+    share = {name: float(text.split("%")[0]) for name, text in found.items() if name.startswith("false")}
+    iterations, of_rounds, trials = share.values()
+    assert iterations > 15, "both sides of a trial differ by the luck of their processes"
+    assert of_rounds > 15
+    assert 3 < trials < 7
+    assert abs(float(found["SD between processes, of the median log time"]) - 0.3) < 0.1
+    assert abs(float(found["SD between trials, of the lockstep ratio"]) - 0.05) < 0.02

@@ -6,6 +6,7 @@ import math
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from dlprof import stats
 
@@ -70,3 +71,24 @@ def test_the_same_history_reads_the_same_every_time() -> None:
 def test_a_value_that_is_not_finite_is_refused() -> None:
     with pytest.raises(ValueError, match="not finite"):
         stats.level_changes([0.0, math.nan])
+
+
+def _neighbours_alike(seed: int, r: float = 0.5, count: int = 100) -> NDArray[np.float64]:
+    """An autoregression of first order."""
+    own = np.random.default_rng(seed).normal(0, 0.03, count)
+    values = own.copy()
+    for at in range(1, count):
+        values[at] = r * values[at - 1] + math.sqrt(1 - r * r) * own[at]
+    return values
+
+
+def test_neighbours_that_are_alike_make_no_change() -> None:
+    """Without their likeness taken into account, three in twenty of these histories tell one."""
+    assert sum(bool(stats.level_changes(_neighbours_alike(seed))) for seed in range(40)) <= 1
+
+
+def test_a_change_among_neighbours_that_are_alike_is_found() -> None:
+    values = _neighbours_alike(3, r=0.3)
+    values[60:] += 0.1
+    (found,) = stats.level_changes(values)
+    assert abs(found.at - 60) <= 2

@@ -82,7 +82,7 @@ def test_no_interval_is_narrower_than_a_second_speed_that_no_trial_met_may_move_
     assert math.log(six.estimate / six.low) == pytest.approx(unmet(6, 0.05))
     assert 0.38 < unmet(6, 0.05) / SECOND_SPEED < 0.42
     assert (six.verdict, twelve.verdict) == ("inconclusive", "slower"), "twelve trials would have met such a speed"
-    assert any("a second speed, up to 10% off, that none of the 6 trials met" in text for text in six.warnings)
+    assert any("a second speed, up to 10 % off, that none of the 6 trials met" in text for text in six.warnings)
     assert twelve.warnings == ()
     assert twelve.p < 0.05 < six.p
     assert 6 + six.more_trials <= 12
