@@ -100,12 +100,15 @@ class Interrupted(DlprofError):
 
 
 _ELSEWHERE = "free some space or choose another place with -o or DLPROF_CACHE"
+_FORBIDDEN = (
+    "`ls -ld` of it and of its folder says who may; ask for that, or choose another place (to write: -o, DLPROF_CACHE)"
+)
 _HINTS = {
     errno.ENOSPC: _ELSEWHERE,
     errno.EDQUOT: _ELSEWHERE,
     errno.EROFS: _ELSEWHERE,
-    errno.EACCES: _ELSEWHERE,
-    errno.EPERM: _ELSEWHERE,
+    errno.EACCES: _FORBIDDEN,
+    errno.EPERM: _FORBIDDEN,
     errno.EMFILE: "close other programs, or raise the limit of open files (ulimit -n)",
     errno.ENFILE: "close other programs: the machine has no file left to open",
     errno.ENOMEM: "close other programs: the machine's memory is used up",

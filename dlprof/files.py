@@ -6,7 +6,7 @@ import stat
 from pathlib import Path
 from typing import Final
 
-from dlprof.errors import UsageError
+from dlprof.errors import StoreError, UsageError
 
 LONGEST: Final = 16 * 2**20
 """Bytes of a study or workload file: a hundred times what the longest has."""
@@ -28,6 +28,12 @@ def check_name(path: Path) -> None:
         str(path).encode()
     except UnicodeEncodeError:
         raise UsageError(f"{path}: no UTF-8, which the name of an output must be", hint="choose another -o") from None
+
+
+def check_parent(path: Path) -> None:
+    """Raises `StoreError` where the folder that an output is to lie in does not exist."""
+    if not path.parent.is_dir():
+        raise StoreError(f"{path}: the folder {path.parent} does not exist", hint="make it, or choose another -o")
 
 
 def read_text(path: Path) -> str:

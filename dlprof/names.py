@@ -62,7 +62,12 @@ _STEP_MARKER: Final = re.compile(rf"(?P<unsynced>unsynced_)?step={_NUMBER}")
 _ITEM_MARKER: Final = re.compile(rf"(?P<unsynced>unsynced_)?item=(?P<item>.*)[@#]{_NUMBER}", re.DOTALL)
 _EPOCH_MARKER: Final = re.compile(rf"epoch={_NUMBER}")
 _PYTORCH_STEP: Final = re.compile(rf"ProfilerStep#{_NUMBER}")
-_TIMED: Final = re.compile(r"(?P<item>.*\])@(?P<number>\d{1,9})", re.DOTALL)
+_NUMBERED: Final = {
+    "timed": re.compile(r"(?P<of>.*\])@(?P<number>\d{1,9})", re.DOTALL),
+    **dict.fromkeys(
+        ("replay/one", "run/blocks", "run/singly"), re.compile(r"(?P<of>.*)@(?P<number>\d{1,9})", re.DOTALL)
+    ),
+}
 _CAPTURE: Final = re.compile(r"(?P<side>[a-h])-(?P<fidelity>exact|native)-(?P<number>[1-9]\d*)")
 
 
@@ -97,7 +102,7 @@ class Item:
     def size(self) -> int | None:
         """The number of the key `size`."""
         value = dict(self.keys).get("size", "")
-        return int(value) if value.isdecimal() else None
+        return int(value) if re.fullmatch(r"[0-9]{1,18}", value) else None
 
     @property
     def variant(self) -> str | None:
@@ -106,11 +111,11 @@ class Item:
 
     @property
     def sweep(self) -> tuple[str, str, float] | None:
-        """(the item without its last key, that key, its value) where the last value is a number, else None."""
-        if not self.keys or not re.fullmatch(r"[0-9]+(\.[0-9]*)?|\.[0-9]+", self.keys[-1][1]):
+        """(the item without its last key, that key, its value) where the last value is a size, a number above 0; else None."""
+        if not self.keys or not re.fullmatch(r"[0-9]{1,18}(\.[0-9]{0,18})?|\.[0-9]{1,18}", self.keys[-1][1]):
             return None
         key, value = self.keys[-1]
-        return str(Item(self.task, self.keys[:-1])), key, float(value)
+        return (str(Item(self.task, self.keys[:-1])), key, float(value)) if float(value) > 0 else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -203,9 +208,15 @@ def restored(name: str) -> str:
     return PREFIX + name.removeprefix(_PREFIX_2_0) if name.startswith(_PREFIX_2_0) else name
 
 
-ArrayKind = Literal["logits", "loss", "out", "grad", "after", "timed", "run", "replay", "replay/moved", "replay/given"]
+ArrayKind = Literal[
+    "logits", "loss", "out", "grad", "after", "timed", "run", "run/last", "run/blocks", "run/singly", "replay",
+    "replay/moved", "replay/fed", "replay/given", "replay/size", "replay/one", "replay/bright", "replay/still",
+]  # fmt: skip
 
-_LATE: Final = ("timed", "run", "replay", "replay/moved", "replay/given")
+_OF_PARAMETERS: Final = re.compile(
+    r"(?P<kind>run/(?:last|blocks|singly)|replay/(?:moved|fed|given|size|one|bright|still))/(?P<of>.*)", re.DOTALL
+)
+_LATE: Final = ("timed", "run", "replay")
 _OF_ITEMS: Final = ("out", "grad", "timed")
 
 
@@ -216,16 +227,19 @@ class ArrayName:
     Made of the first batch, before the timing:
         logits, loss, out/matmul[size=50], grad/conv1/w, grad/matmul[size=50] by b, after/losses, after/conv1/w
     Made by the objects that were timed, after the timing (`recheck.py` of the child says how):
-        timed/matmul[size=50]@0, timed/matmul[size=50]@1 by b, run/updates, run/moved, replay/losses, replay/logits,
-        replay/moved/conv1/w, replay/given/conv1/w
+        timed/matmul[size=50]@0, timed/matmul[size=50]@1 by b, run/updates, run/moved, run/last/conv1/w, run/blocks/conv1/w,
+        run/blocks/conv1/w@1, run/singly/conv1/w@0, replay/losses, replay/fed_losses, replay/logits, replay/fed_logits,
+        replay/known, replay/moved/conv1/w, replay/fed/conv1/w, replay/given/conv1/w, replay/size/conv1/w,
+        replay/one/conv1/w@0, replay/bright/conv1/w, replay/still/conv1/w
 
     kind: what was asked (out: an item's result, grad: a gradient, after: what three training steps leave, timed: an item's
-    result in the timed object, run: the timed run, replay: steps made anew, replay/moved and replay/given: how far they move
-    the weights); any other text of a foreign name.
+    result in the timed object, run: the timed run, run/last and run/blocks: timed bursts, or blocks more, run/singly: their steps
+    one by one, replay: steps made anew, replay/… how far those of that kind move the weights); any other text of a foreign name.
     of: the layer's weight, the item, or which of a kind's arrays; '' for the outputs of a network
     by: the operand that an item's gradient is taken by, where it is taken by several; else ''
     number: of the operand sets that a timed item was asked on: 0 the first, 1 the last, 2 parts of the results of some in
-    between; None for all other arrays, or for an item as a whole
+    between; of the single steps of replay/one; of the further bursts of run/blocks; of the runs of run/singly; None for all other
+    arrays, or for an item as a whole
     """
 
     kind: ArrayKind | str
@@ -237,12 +251,11 @@ class ArrayName:
     def parse(cls, text: str) -> Self:
         """Any text is a name; one without a slash has its kind alone."""
         kind, _, rest = text.partition("/")
-        if kind == "replay" and rest.startswith(("moved/", "given/")):
-            which, _, rest = rest.partition("/")
-            kind = f"{kind}/{which}"
+        if match := _OF_PARAMETERS.fullmatch(text):
+            kind, rest = match["kind"], match["of"]
         of, _, by = rest.partition(" by ")
-        if kind == "timed" and (match := _TIMED.fullmatch(of)):
-            return cls(kind, match["item"], by, int(match["number"]))
+        if match := _NUMBERED[kind].fullmatch(of) if kind in _NUMBERED else None:
+            return cls(kind, match["of"], by, int(match["number"]))
         return cls(kind, of, by)
 
     def __str__(self) -> str:
@@ -257,7 +270,7 @@ class ArrayName:
     @property
     def late(self) -> bool:
         """Whether it is made after the timing, by the objects that were timed."""
-        return self.kind in _LATE
+        return self.kind.partition("/")[0] in _LATE
 
 
 @dataclass(frozen=True, slots=True, order=True)

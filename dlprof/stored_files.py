@@ -14,8 +14,6 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 import pyarrow as pa
-import pyarrow.compute as pc
-import pyarrow.parquet as pq
 
 from dlprof.errors import StoreError
 from dlprof.files import check_regular
@@ -117,6 +115,8 @@ def read_table(
     """
     check_regular(file, StoreError)
     wanted = [field for field in declared if columns is None or field.name in columns]
+    import pyarrow.parquet as pq  # late: a raw trace is shown without
+
     try:
         # Not pq.read_table: it loads Arrow's data sets first, a third of the time of `dlprof show`.
         with pq.ParquetFile(file) as parquet:
@@ -163,6 +163,8 @@ def _column(
     if field.name in _RANGES or field.name in _POSITIONS:
         _check_range(array, _RANGES.get(field.name, (0, rows - 1)), field.name, file)
     if field.name == "side":
+        import pyarrow.compute as pc  # late: a raw trace is shown without
+
         odd = set(pc.unique(array).to_pylist()) - set(sides)
         if odd:
             raise StoreError(f"{file}: column {field.name}: holds {sorted(map(str, odd))[0]!r}", hint=DAMAGED)
@@ -175,6 +177,8 @@ def _is_text(kind: pa.DataType) -> bool:
 
 
 def _check_range(array: pa.ChunkedArray[Any], limits: tuple[int, int], name: str, file: Path) -> None:
+    import pyarrow.compute as pc  # late: a raw trace is shown without
+
     found: dict[str, int | None] = pc.min_max(array).as_py()  # type: ignore[assignment]
     for value in found.values():
         if value is not None and not limits[0] <= value <= limits[1]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Final
 
 from dlprof.errors import UsageError
@@ -31,6 +31,11 @@ def parse_duration(text: str) -> float:
     if seconds <= 0:
         raise UsageError(f"a duration must be above zero: {text!r}", hint="write it like 90s, 5m or 1.5h")
     return seconds
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things: `1 event`, `2 events`."""
+    return f"{number} {word}{'' if number == 1 else 's'}"
 
 
 def format_minutes(seconds: float) -> str:
@@ -86,9 +91,27 @@ def format_signed_ns(ns: float) -> str:
     return f"{MINUS if ns < 0 else '+'}{format_ns(abs(ns))}"
 
 
+def in_one_unit(values_ns: Iterable[float]) -> Callable[[float], str]:
+    """Writes the signed durations of one sentence in one unit, that of the largest of `values_ns`: `+48.58 ms`, `+0.4484 ms`."""
+    scale, unit = common_unit([max((abs(ns) for ns in values_ns if math.isfinite(ns)), default=0)])
+
+    def words(ns: float) -> str:
+        if not math.isfinite(ns):
+            return "n/a"
+        number = format_in(abs(ns), scale)
+        return f"{MINUS if ns < 0 else '+'}{number.rstrip('0').rstrip('.') if '.' in number else number} {unit}"
+
+    return words
+
+
 def format_signed(value: float, digits: int) -> str:
     """A bare number with its sign: 3.0826 → `+3.083`, -1.1524 → `−1.152`."""
     return minus(f"{value:+.{digits}f}")
+
+
+def format_share(fraction: float, digits: int = 0, *, signed: bool = False) -> str:
+    """A fraction in percent: .9853 → `99 %`; with one digit `98.5 %`, and signed `+98.5 %`."""
+    return f"{format_signed(100 * fraction, digits) if signed else minus(f'{100 * fraction:.{digits}f}')} %"
 
 
 def minus(text: str) -> str:

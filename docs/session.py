@@ -25,6 +25,8 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 KEPT = ROOT / "docs" / "example" / "first-ten-minutes.cast"
 LINES = 24
+WAITED_S = 2
+"""Seconds without a word that a player shows at most, however long the machine took."""
 COMMANDS = (
     "dlprof",
     "dlprof diff traces/lenet-tf-exact traces/lenet-mxnet-exact",
@@ -47,7 +49,8 @@ def main() -> int:
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory(prefix="dlprof-session-") as folder:
         events = list(session([*COMMANDS, *([COMPARE] if asked.compare else [])], asked.columns, Path(folder)))
-    head = {"version": 2, "width": asked.columns, "height": LINES, "title": "dlprof: the first ten minutes"}
+    size = {"version": 2, "width": asked.columns, "height": LINES}
+    head = {**size, "title": "dlprof: the first ten minutes", "idle_time_limit": WAITED_S}
     lines = [json.dumps(head), *(json.dumps([round(at, 3), "o", text], ensure_ascii=False) for at, text in events)]
     asked.output.write_text("\n".join(lines) + "\n", encoding="utf-8")
     asked.output.with_suffix(".txt").write_text(plain("".join(text for _, text in events)), encoding="utf-8")

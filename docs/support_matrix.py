@@ -11,6 +11,7 @@ tasks of an op workload share one child. What is refused before a child starts i
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import tempfile
@@ -29,7 +30,8 @@ from dlprof.workload import load, names
 
 FOLDER = Path(__file__).parent
 TABLE, CELLS = FOLDER / "support-matrix.md", FOLDER / "support-matrix.json"
-TIMEOUT_S = 240.0
+TIMEOUT_S = 900.0
+"""Of one child: `torch.compile` makes the code of 23 layers, on a busy machine."""
 SMALL = {"op": {"count": "2", "sizes": "50"}, "network": {"train": "400", "validation": "100"}}
 """Enough to see that it runs."""
 
@@ -165,5 +167,21 @@ def _cell(found: str | None, reasons: dict[str, int]) -> str:
     return str(reasons.setdefault(found, len(reasons) + 1)) if found else "✓"
 
 
+def words(given: list[str]) -> list[str]:
+    """The command line as it was given, once it is known to be one: an unknown word ends the program with what there is."""
+    releases = sorted({one for name, version, mode in columns()
+                       for one in (name, f"{name}@{version}", f"{name}@{version}:{mode}")})  # fmt: skip
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument(
+        "releases", nargs="*", metavar="RELEASE", help="framework, framework@version or that with :mode"
+    )
+    parser.add_argument("--resume", action="store_true", help="cells not tried yet alone")
+    parser.add_argument("--table", action="store_true", help="only the page")
+    for one in parser.parse_args(given).releases:
+        if one not in releases:
+            parser.error(f"no such release: {one} (there are: {', '.join(releases)})")
+    return given
+
+
 if __name__ == "__main__":
-    main(sys.argv[1:])
+    main(words(sys.argv[1:]))

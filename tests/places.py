@@ -10,5 +10,8 @@ ROOT = Path(__file__).resolve().parent.parent
 RUNNER = ROOT / "dlprof" / "runner"
 """The child's program."""
 
+ADAPTERS = [str(ROOT / "dlprof" / "frameworks" / name / "adapter") for name in ("jax", "mxnet", "tensorflow", "torch")]
+"""Folders of the child's half of frameworks; their modules have names of their own."""
+
 TRACES = ROOT.parent / "shared" / "traces"
 """Real traces that others recorded; a checkout may lack them."""

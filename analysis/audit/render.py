@@ -15,6 +15,7 @@ import claims
 import results
 import transfer
 from artefacts import Folder
+from results import factor
 
 import dlprof
 
@@ -46,7 +47,7 @@ def render(study: Path, out: Path) -> None:
     folder.chart(
         "charts/audit.svg", charts.audit(drawn(found, sound, told["tasks"]), "What was published, and what is so")
     )
-    folder.text("README.md", "\n".join(readme(loaded, told, found, again)) + "\n")
+    folder.text("README.md", "\n".join(readme(loaded, told, found, again, measured_twice(sound, again))) + "\n")
     folder.close()
 
 
@@ -109,7 +110,36 @@ def drawn(found: list[claims.Claim], sound: list[results.Item], told: dict[str, 
     ]  # fmt: skip
 
 
-def readme(study: Any, told: dict[str, Any], found: list[claims.Claim], again: list[list[results.Item]]) -> list[str]:
+def measured_twice(sound: list[results.Item], again: list[list[results.Item]]) -> list[str]:
+    """Where the verdict rests on another measurement than the first of those that were repeated: both figures, in words."""
+    first = {(item.task, item.size): item for item in (again[0] if again else ())}
+    both = [
+        (item, first[item.task, item.size])
+        for item in sound
+        if item.ratio and (other := first.get((item.task, item.size))) and other.ratio and other.ratio != item.ratio
+    ]
+    told = [f"{here.task} {here.size}: {interval(here)} above, {interval(other)} below" for here, other in both]
+    return (
+        ["", "Of an operation that has a cell with more sizes too, the table above shows that cell, which was measured once; the table "
+         f"below the cell with all operations, which was repeated ({'; '.join(told)})."]
+        if told else []
+    )  # fmt: skip
+
+
+def interval(item: results.Item) -> str:
+    """A ratio with its interval, as the tables have it; one trial has none."""
+    if not item.low or not item.high:
+        return factor(item.ratio)
+    return f"{factor(item.ratio)} [{factor(item.low)}, {factor(item.high)}]"
+
+
+def readme(
+    study: Any,
+    told: dict[str, Any],
+    found: list[claims.Claim],
+    again: list[list[results.Item]],
+    twice: list[str],
+) -> list[str]:
     tasks = [claim for claim in found if claim.id in told["tasks"]]
     count = {word: sum(claim.verdict == word for claim in tasks) for word in ("stands", "falls", "cannot_tell")}
     lines = [
@@ -134,7 +164,7 @@ def readme(study: Any, told: dict[str, Any], found: list[claims.Claim], again: l
     ]
     lines += [table_line(claim, told["tasks"][claim.id]["title"]) for claim in tasks]
     if transfer.carried(again):
-        lines += ["", "## At another hour, and on another machine", "", *transfer.words(again)]
+        lines += ["", "## At another hour, and on another machine", *twice, "", *transfer.words(again)]
     lines += [
         "",
         "## Why",

@@ -10,9 +10,9 @@ from dlprof.analysis.model import VerdictWord
 
 State = Literal["under way", "found", "in part", "no difference", "open", "not confirmed"]
 """found: each change is known and confirmed; in part: so are some, which do not explain all of the difference between the ends;
-no difference: the two ends do not differ (by more than the margin); open: trials ended before it was known, be it
-whether the ends
-differ; not confirmed: the place is known, and the comparison of the two neighbours did not show the difference."""
+no difference: the two ends do not differ (by more than the margin); open: trials ended before it was known, be it whether the
+ends differ, or whether what was found is the only change; not confirmed: the place is known, and the comparison of the two
+neighbours did not show the difference."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +80,8 @@ class Bisection:
     ends: bad against good
     skipped: revision → why it cannot be tried
     suspects: revision → probability that a (first) change came with it, of those above one in a hundred
-    two: probability of two changes
+    two: probability of two changes of interest
+    least: |log-ratio| from which a change is of interest; 0 where each is
     notes: what a reader must know
     """
 
@@ -93,6 +94,7 @@ class Bisection:
     skipped: dict[str, str] = field(default_factory=dict)
     suspects: dict[str, float] = field(default_factory=dict)
     two: float = 0.0
+    least: float = 0.0
     culprits: tuple[Culprit, ...] = ()
     notes: tuple[str, ...] = ()
     how: tuple[str, ...] = ()

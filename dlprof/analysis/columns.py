@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
@@ -27,8 +27,16 @@ class Text:
 
     def where(self, *wanted: str) -> Bools:
         """Rows that hold one of the wanted values."""
-        hits = [code for code, value in enumerate(self.values) if value in wanted]
-        return np.isin(self.codes, hits)
+        return self.flags([value in wanted for value in self.values])
+
+    def present(self) -> set[str]:
+        """The values that rows hold."""
+        return {value for value, count in self.counts().items() if count}
+
+    def counts(self) -> dict[str, int]:
+        """How many rows hold each value."""
+        counts = np.bincount(self.codes + 1, minlength=len(self.values) + 1)[1:].tolist()
+        return dict(zip(self.values, counts, strict=True))
 
     def flags(self, truth: Sequence[bool]) -> Bools:
         """Rows whose value has a true flag; `truth` has one flag per entry of `values`. Null rows are False."""
@@ -39,29 +47,85 @@ class Text:
         return [None if code < 0 else self.values[code] for code in codes.tolist()]
 
 
+class Pool:
+    """The values of a text column by number, of as many batches as there are: equal values have one code in all of them."""
+
+    def __init__(self) -> None:
+        self.values: list[str] = []
+        self._first: dict[str, int] = {}
+        self._last: tuple[Any, tuple[int, ...], Ints] | None = None
+
+    def text(self, column: Any) -> Text:
+        """A column (plain or dictionary, in chunks) as codes and values."""
+        if not pa.types.is_dictionary(column.type):
+            column = column.dictionary_encode()
+        # Chunks may have dictionaries of their own, and one dictionary may hold a value twice: number the (few)
+        # values anew.
+        parts = [self._numbers(chunk.dictionary)[_filled(chunk.indices)] for chunk in column.chunks]
+        return Text(_one(parts), self.values)
+
+    def _numbers(self, dictionary: Any) -> Ints:
+        """The code of each value of a dictionary, and NULL. Batches and chunks, one after another, mostly share one."""
+        memory = tuple(0 if buffer is None else buffer.address for buffer in dictionary.buffers())
+        place = (*memory, dictionary.offset, len(dictionary))
+        if self._last is None or self._last[1] != place:
+            values = dictionary.to_pylist()
+            for value in values:
+                if value is not None and value not in self._first:
+                    self._first[value] = len(self.values)
+                    self.values.append(value)
+            numbers = [NULL if value is None else self._first[value] for value in values]
+            # The dictionary is held, so that no other one can come to lie in its place.
+            self._last = dictionary, place, np.array([*numbers, NULL], dtype=np.int64)
+        return self._last[2]
+
+
 def text(table: pa.Table, name: str) -> Text:
     """A text column (plain or dictionary) as codes and values; equal values share one code."""
-    column: Any = table.column(name)
-    if not pa.types.is_dictionary(column.type):
-        column = column.dictionary_encode()
-    # Chunks may have dictionaries of their own, and one dictionary may hold a value twice: number the (few)
-    # values anew.
-    first: dict[str, int] = {}
-    parts = [np.zeros(0, dtype=np.int64)]
-    for chunk in column.chunks:
-        values = chunk.dictionary.to_pylist()
-        numbers = [NULL if value is None else first.setdefault(value, len(first)) for value in values]
-        indices = chunk.indices.cast(pa.int64()).fill_null(NULL).to_numpy(zero_copy_only=False)
-        parts.append(np.array([*numbers, NULL], dtype=np.int64)[indices])
-    return Text(np.concatenate(parts), list(first))
+    return Pool().text(table.column(name))
 
 
 def integers(table: pa.Table, name: str) -> Ints:
     """An integer column; NULL where null."""
+    chunks: Any = table.column(name).chunks
+    return np.asarray(_one([_filled(chunk) for chunk in chunks]), dtype=np.int64)
+
+
+def _one(parts: Sequence[NDArray[Any]]) -> NDArray[Any]:
+    return parts[0] if len(parts) == 1 else np.concatenate([np.zeros(0, dtype=np.int64), *parts])
+
+
+def _filled(chunk: Any) -> NDArray[Any]:
+    """The integers of an array, NULL where null. Arrow's fill_null takes four times as long, and as long to load as NumPy."""
+    valid, data = chunk.buffers()
+    if data is None or chunk.null_count == len(chunk):
+        return np.full(len(chunk), NULL, dtype=np.int64)
+    first, behind = chunk.offset, chunk.offset + len(chunk)
+    kind = np.dtype(chunk.type.to_pandas_dtype())
+    values = np.frombuffer(data, dtype=kind, count=behind)[first:]
+    if not chunk.null_count:
+        return values
+    bits = np.unpackbits(np.frombuffer(valid, dtype=np.uint8), count=behind, bitorder="little")[first:]
+    return np.where(bits, values, kind.type(NULL))
+
+
+def distinct(codes: Ints) -> list[int]:
+    """The codes, 0 or more, that occur."""
+    found: list[int] = np.flatnonzero(np.bincount(codes)).tolist()
+    return found
+
+
+def constant(table: pa.Table, name: str) -> bool:
+    """Whether all rows are seen at once to hold the same: nothing, or the one value of a dictionary."""
     column: Any = table.column(name)
-    if column.null_count:
-        column = column.fill_null(NULL)
-    return np.asarray(column.to_numpy(), dtype=np.int64)
+    if column.null_count == len(column):
+        return True
+    return (
+        not column.null_count
+        and column.num_chunks == 1
+        and pa.types.is_dictionary(column.type)
+        and len(column.chunk(0).dictionary) == 1
+    )
 
 
 def nullable(values: Ints) -> Any:
@@ -90,15 +154,30 @@ class Groups:
 
     def sum(self, values: Ints) -> Ints:
         """Exact int64 sum per group (float weights would round above 2**53 ps = 2.5 h)."""
-        order = np.argsort(self.inverse, kind="stable")
-        if not self.size:
-            return np.zeros(0, dtype=np.int64)
-        starts = np.searchsorted(self.inverse[order], np.arange(self.size))
-        return np.asarray(np.add.reduceat(values[order], starts), dtype=np.int64)
+        return exact_sums(self.inverse, values, self.size)
 
     def sum_float(self, values: Floats) -> Floats:
         """Float sum per group."""
         return np.bincount(self.inverse, weights=values, minlength=self.size).astype(np.float64)
+
+
+_LOW: Final = (1 << 32) - 1
+_EXACT_ROWS: Final = 1 << 20
+
+
+def exact_sums(codes: Ints, values: Ints, size: int) -> Ints:
+    """Sum of the int64 values of each code in [0, size), exact as far as int64 reaches.
+
+    By halves of 32 bits, whose sums float64 holds exactly for two million rows at a time: np.bincount adds floats, and takes a
+    fifth of the time of sorting the rows and adding them up group by group.
+    """
+    total = np.zeros(size, dtype=np.int64)
+    for at in range(0, len(codes), _EXACT_ROWS):
+        here, part = codes[at : at + _EXACT_ROWS], values[at : at + _EXACT_ROWS]
+        low = np.bincount(here, weights=part & _LOW, minlength=size)
+        high = np.bincount(here, weights=part >> 32, minlength=size)
+        total += low.astype(np.int64) + (high.astype(np.int64) << 32)
+    return total
 
 
 def group(keys: Sequence[Ints]) -> Groups:

@@ -158,7 +158,8 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
         differences = (*_same_work(a, b), *differences)
     explanation = None if other else _explanation(a, b, None)
     found = [parity.statement(difference) for difference in differences]
-    notes = [*([] if other else [SINGLE_RUN]), *a.warnings, *b.warnings, *_trace_warnings(a, b), *found]
+    warned = [*a.warnings, *b.warnings, *_workless(a, b), *_trace_warnings(a, b)]
+    notes = [*([] if other else [SINGLE_RUN]), *warned, *found]
     return Comparison(
         workload=workload,
         a=a.side,
@@ -200,8 +201,9 @@ def _on_one_basis(a: Evidence, b: Evidence) -> tuple[Evidence, Evidence]:
     if not (a.exact and b.exact) or bool(counts[0]) == bool(counts[1]):
         return a, b
     marks, name, other = (a, "A", "B") if counts[0] else (b, "B", "A")
+    marked = f"{max(counts)} step{'' if max(counts) == 1 else 's'}"
     said = (
-        f"{name} marks {max(counts)} steps and {other} none: the whole traces are set against each other, however much work "
+        f"{name} marks {marked} and {other} none: the whole traces are set against each other, however much work "
         "each of them holds"
     )
     plain = replace(marks, exact=[steps.unmarked(table) for table in marks.exact], warnings=(*marks.warnings, said))
@@ -271,6 +273,18 @@ def _untraced_steps(a: Evidence, b: Evidence, timings: pa.Table) -> tuple[float,
         means = [float(np.mean([np.mean(times) for times in e.untraced])) for e in (a, b)]
         return means[0], means[1]
     return None
+
+
+def _workless(a: Evidence, b: Evidence) -> list[str]:
+    """What is said of marked steps that the median step leaves out."""
+    told = []
+    for side in (a, b):
+        marked, none = (sum(count(one).num_rows for one in side.exact[:1]) for count in (steps.table, steps.workless))
+        if 0 < none < marked:
+            told.append(
+                f"{side.side.label}: no work ran in {none} of {marked} marked steps; the median step leaves them out"
+            )
+    return told
 
 
 def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> ItemResult:
@@ -357,9 +371,10 @@ def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> ProfilingCos
     trials.
 
     The machine drifts by more than profiling costs within minutes, so the trials' steps are a poor second; then
-    train_step_sync is the like of a traced step, for the exact fidelity waits after each.
+    train_step_sync is the like of a traced step, for the exact fidelity waits after each. Steps in which no work ran count on
+    both sides, for the untraced ones cannot be told apart.
     """
-    traced = [median for table in evidence.exact if (median := steps.step_median_ns(table)) is not None]
+    traced = [median for table in evidence.exact if (median := steps.step_median_ns(table, every=True)) is not None]
     beside = [float(np.median(times)) for times in evidence.untraced if len(times)]
     if traced and len(beside) == len(traced):
         cost = float(np.median(np.array(traced) / np.array(beside))) - 1

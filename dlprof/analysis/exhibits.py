@@ -178,9 +178,9 @@ def sweeps(found: Comparison, per_trial: Sequence[Trials]) -> tuple[Sweep, ...]:
 
 
 def _crossover(sizes: Sequence[float], per_trial: Sequence[Trials | None]) -> stats.Crossover | None:
-    """None unless every size was measured in the same trials, as stats.crossover needs."""
+    """None unless each size is another (not 1 and 1.0) and was measured in the same trials, as stats.crossover needs."""
     known = [trials_ for trials_ in per_trial if trials_ is not None]
-    if len(known) != len(sizes) or len({trials_.trials for trials_ in known}) != 1:
+    if not len(known) == len(sizes) == len(set(sizes)) or len({trials_.trials for trials_ in known}) != 1:
         return None
     logs: Floats = np.log(np.array([trials_.ratios for trials_ in known], dtype=np.float64)).T
     return stats.crossover(sizes, logs)

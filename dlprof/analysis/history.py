@@ -9,8 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Final, Literal
+from typing import Annotated, Final, Literal
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -19,6 +20,17 @@ from dlprof.stats.sample.location import t_bounds
 
 Metric = Literal["ratio", "time"]
 METRICS: Final[tuple[Metric, ...]] = ("ratio", "time")
+
+_LARGEST_LOG: Final = 50.0
+"""No side is e^50 times as fast as another; with it the ends of an interval of two trials are still numbers."""
+
+_LEAST: Final = 1e-12
+"""What is less was not measured: a figure of a side is in ns, s, bytes or joules."""
+
+LogRatio = Annotated[float, msgspec.Meta(ge=-_LARGEST_LOG, le=_LARGEST_LOG)]
+Amount = Annotated[float, msgspec.Meta(ge=0, le=2.0**62)]
+Text = Annotated[str, msgspec.Meta(max_length=2_000)]
+"""What others may have written in a kept file: longer ones are none of ours."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,10 +42,10 @@ class Figures:
     unit: of these
     """
 
-    log_ratios: tuple[float, ...]
-    base: tuple[float, ...] = ()
-    head: tuple[float, ...] = ()
-    unit: str = "ns"
+    log_ratios: tuple[LogRatio, ...]
+    base: tuple[Amount, ...] = ()
+    head: tuple[Amount, ...] = ()
+    unit: Text = "ns"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -52,17 +64,17 @@ class Entry:
     """
 
     kind: Literal["comparison", "calibration"]
-    revision: str
-    when: str
-    measured: str
-    base: str
-    head: str
-    machine: str
-    items: dict[str, Figures]
-    title: str = ""
-    verdict: str = ""
-    gate: str = ""
-    dlprof_version: str = ""
+    revision: Text
+    when: Text
+    measured: Text
+    base: Text
+    head: Text
+    machine: Text
+    items: Annotated[dict[Text, Figures], msgspec.Meta(min_length=1)]
+    title: Text = ""
+    verdict: Text = ""
+    gate: Text = ""
+    dlprof_version: Text = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,9 +93,14 @@ class Point:
 
 @dataclass(frozen=True, slots=True)
 class Step:
-    """A change of level: `revision` is the first after it, `before` the last before it. ratio: level after ÷ level before, with
-    its 95 % interval; p: of no change."""
+    """A change of level.
 
+    at: position of the first point after it; several points may be of one revision
+    revision, before: of the first after it and the last before it
+    ratio: level after ÷ level before, with its 95 % interval; p: of no change
+    """
+
+    at: int
     revision: str
     before: str
     ratio: float
@@ -190,7 +207,7 @@ def _point(entry: Entry, figures: Figures, metric: Metric) -> Point | None:
     if metric == "ratio":
         logs = _usable(figures.log_ratios)
     else:
-        logs = np.log([value for value in figures.head if math.isfinite(value) and value > 0])
+        logs = np.log([value for value in figures.head if math.isfinite(value) and value >= _LEAST])
     if not logs.size:
         return None
     low = high = None
@@ -203,5 +220,6 @@ def _point(entry: Entry, figures: Figures, metric: Metric) -> Point | None:
 def _steps(points: Sequence[Point]) -> tuple[Step, ...]:
     found = stats.level_changes([math.log(point.value) for point in points])
     return tuple(
-        Step(points[one.at].revision, points[one.at - 1].revision, one.ratio, one.low, one.high, one.p) for one in found
+        Step(one.at, points[one.at].revision, points[one.at - 1].revision, one.ratio, one.low, one.high, one.p)
+        for one in found
     )

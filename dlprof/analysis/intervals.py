@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from dlprof.analysis.columns import NULL, Floats, Ints
+from dlprof.native import nesting as native
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +96,24 @@ class Leaves:
 
 
 def leaves(track: Ints, start: Ints, end: Ints) -> Leaves:
-    """The innermost event at each instant of each track.
+    """The innermost event at each instant of each track: the latest started, of those that started together the shortest."""
+    order = np.arange(len(start)) if ordered(track, start, end) else np.lexsort((-end, start, track))
+    compiled = native.leaves(track[order], start[order], end[order])
+    if compiled is None:
+        return _leaves(track, start, end)
+    owner, low, high = compiled
+    return Leaves(order[owner], low, high)
+
+
+def ordered(track: Ints, start: Ints, end: Ints | None = None) -> bool:
+    """Whether rows are in order of track and start, longest first where `end` is given."""
+    change, step = np.diff(track), np.diff(start)
+    tied = step >= 0 if end is None else (step > 0) | ((step == 0) & (end[:-1] >= end[1:]))
+    return bool(((change > 0) | ((change == 0) & tied)).all())
+
+
+def _leaves(track: Ints, start: Ints, end: Ints) -> Leaves:
+    """`leaves` without the compiled part.
 
     Events nest in the ordinary case, and then one pass over sorted brackets suffices. Where events of a track overlap
     without nesting (it happens: GPU streams, microsecond rounding), that track is swept with a heap: the latest
@@ -139,7 +157,7 @@ def leaves(track: Ints, start: Ints, end: Ints) -> Leaves:
 
 
 def _sweep(events: Ints, start: Ints, end: Ints) -> Leaves:
-    """`leaves` for one track whose events overlap without nesting; events in order of start."""
+    """`_leaves` for one track whose events overlap without nesting; events in order of start."""
     owner: list[int] = []
     low: list[int] = []
     high: list[int] = []

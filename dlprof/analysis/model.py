@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Literal
-
-import pyarrow as pa
 
 from dlprof.analysis.facts import NOTHING, Facts
 from dlprof.analysis.facts import Ratio as Ratio
+from dlprof.analysis.of_one_trace import Completeness as Completeness
+from dlprof.analysis.of_one_trace import Detail as Detail
+from dlprof.analysis.of_one_trace import Explained as Explained
+from dlprof.analysis.of_one_trace import Outside as Outside
+from dlprof.analysis.of_one_trace import View as View
+from dlprof.analysis.of_one_trace import Workless as Workless
 from dlprof.stats.result import Drift as Drift
 
 VerdictWord = Literal["faster", "slower", "equivalent", "negligible", "inconclusive", "not_comparable"]
@@ -176,31 +180,6 @@ class Gate:
 
 
 @dataclass(frozen=True, slots=True)
-class Explained:
-    """How much of the traced steps' wall time the events cover (union of intervals), per side, as a fraction.
-
-    steps: 0 where the whole trace stands for the steps
-    outside_ns: work (self time) that belongs to no step, and so to no figure per step; 0 where the whole trace is
-        taken
-    """
-
-    steps: int
-    wall_ns: float
-    busy_ns: float
-    fraction: float
-    outside_ns: float = 0.0
-
-
-@dataclass(frozen=True, slots=True)
-class Completeness:
-    """What a trace says of its own completeness: expected against seen per op and step, caps hit, unmatched, drops."""
-
-    complete: bool | None
-    statement: str
-    details: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, slots=True)
 class Comparison:
     """Everything that `dlprof compare` and `dlprof diff` found. `items[0]` is the headline."""
 
@@ -226,55 +205,15 @@ class Comparison:
         counts = [part.steps for part in self.explained.values()]
         return "step" if counts and all(counts) else "trace"
 
+    @property
+    def traced(self) -> bool:
+        """Whether there is any trace of it: none with `--traces 0`."""
+        return bool(self.explained)
+
     def units(self, side: str) -> int:
         """What a side's sums over its trace are divided by: its steps, or 1 for the whole trace."""
         part = self.explained.get(side)
         return part.steps if part and self.basis == "step" else 1
-
-
-@dataclass(frozen=True, slots=True)
-class View:
-    """One table of `dlprof show`.
-
-    keys: names of the columns that its rows are grouped by
-    table: these columns and count, total_ns, self_ns, …
-    outside: the work that belongs to no step: by step it stands in no row, by other keys in the rows, of whose times
-    wall_ns alone is that within steps; None by other keys where the trace marks no step
-    where: work (executed work) or host (what the host's threads did)
-    elsewhere: what stands on the other of these sides
-    empty: why there is no row, or None
-    """
-
-    by: str
-    keys: tuple[str, ...]
-    table: pa.Table
-    anomalies: Mapping[str, int]
-    completeness: Completeness
-    outside: Outside | None = None
-    where: Literal["work", "host"] = "work"
-    elsewhere: Outside | None = None
-    empty: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Outside:
-    """Recorded work that a view leaves out: executions and their self time."""
-
-    count: int
-    self_ns: float
-
-
-@dataclass(frozen=True, slots=True)
-class Detail:
-    """One view of `dlprof show --view`.
-
-    tables: by title; units are in the columns' names
-    empty: why all of them are empty, or None
-    """
-
-    view: str
-    tables: Mapping[str, pa.Table]
-    empty: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

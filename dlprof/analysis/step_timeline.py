@@ -11,7 +11,7 @@ import pyarrow as pa
 
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import NULL, Bools, Ints
-from dlprof.analysis.trace import breakdown, cells, steps
+from dlprof.analysis.trace import cells, row_keys, steps
 from dlprof.units import PS_PER_NS
 
 MOST_EVENTS: Final = 2000
@@ -110,7 +110,7 @@ def _bars(events: pa.Table, kept: Bools, origin_ps: int) -> tuple[tuple[Bar, ...
     names = ("name", "device", "stream", "track", "kernel", "start_ps", "duration_ps")
     shown = events.filter(pa.array(kept)).select(list(names))
     for name in ("op", "phase", "layer"):
-        key = breakdown.key(events, kept, name)
+        key = row_keys.key(events, kept, name)
         shown = shown.append_column(name, pa.array(key.decode(key.codes), pa.string()))
     shown = shown.append_column("launch", pa.array(_launches(events, kept, origin_ps)))
     records = shown.sort_by([("start_ps", "ascending"), ("duration_ps", "descending")]).to_pylist()

@@ -3,13 +3,22 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, Final
 
-from dlprof.units import MINUS
+from dlprof.units import MINUS, NS_PER_MS, NS_PER_S, NS_PER_US
 
 TOLERANCE: Final = 1e-9
 """Relative difference of numbers that counts as agreement: another release of NumPy or SciPy may round otherwise."""
+
+_DURATION: Final = re.compile(r"((?<!\d)[+-]?\d+(?:\.\d+)?) (ns|µs|ms|s)\b")
+"""It begins at no digit within a number: of one of n digits every digit would be tried, each to the number's end."""
+_NS: Final = {"ns": 1, "µs": NS_PER_US, "ms": NS_PER_MS, "s": NS_PER_S}
+_EARLIER: Final = re.compile(r"(?<!\d)(\d+) traced window\(s\) a side: no intervals below (\d+)")
+_TODAY: Final = r"traced windows a side: \1; intervals take \2"
+_WRITTEN: Final = 1e-3
+"""Relative difference of two durations that are written with four digits."""
 
 _SIDE: Final = "framework version device mode python label capture manifest_digest"
 _RATIO: Final = "estimate low high confidence trials method"
@@ -93,10 +102,26 @@ def _same(stated: object, anew: object) -> bool:
     if all(numbers):
         return math.isclose(stated, anew, rel_tol=TOLERANCE, abs_tol=0.0)  # type: ignore[arg-type]
     if isinstance(stated, str) and isinstance(anew, str):  # an older dlprof wrote a hyphen for the minus sign
-        return stated.replace(MINUS, "-") == anew.replace(MINUS, "-")
+        return _same_words(stated, anew)
     return type(stated) is type(anew) and stated == anew
 
 
 def _short(value: object, most: int = 60) -> str:
     text = repr(value)
     return text if len(text) <= most else text[: most - 1] + "…"
+
+
+def _same_words(stated: str, anew: str) -> bool:
+    """Whether two texts say the same, whichever release wrote their numbers: `−4.1 %` was `-4.1%`, and a sentence that mixed
+    `ms` and `µs` has one unit now. (The numbers themselves stand in fields of their own, and are held to TOLERANCE.)"""
+    alike = (_EARLIER.sub(_TODAY, text).replace(MINUS, "-").replace(" %", "%") for text in (stated, anew))
+    first, second = (re.split(_DURATION, text) for text in alike)
+    if first == second:
+        return True
+    if first[::3] != second[::3]:
+        return False
+    times = [[float(n) * _NS[unit] for n, unit in zip(one[1::3], one[2::3], strict=True)] for one in (first, second)]
+    return all(
+        math.isfinite(one) and math.isclose(one, other, rel_tol=_WRITTEN, abs_tol=1)
+        for one, other in zip(*times, strict=True)
+    )

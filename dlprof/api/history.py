@@ -66,7 +66,9 @@ def save(folder: Path, name: str, source: Path, revision: str | None = None) -> 
     place, notes = _place(folder, name), list[str]()
     calibrated = source.name == CALIBRATION
     entry = _of_calibration(source, revision) if calibrated else _of_comparison(source, revision, notes)
-    data = json.dump({"schema_version": SCHEMA_VERSION, "kind": "history", "entry": json.plain(asdict(entry))})
+    plain = json.plain(asdict(entry))
+    typed(plain, Entry, source, "what is to be kept")  # nothing is kept that could not be read
+    data = json.dump({"schema_version": SCHEMA_VERSION, "kind": "history", "entry": plain})
     # By what was measured: the same comparison kept twice is one file.
     digest = hashlib.sha256(repr((entry.kind, entry.measured, entry.items)).encode()).hexdigest()[:8]
     file = place / f"{re.sub(r'[^0-9T]', '', entry.when[:19])}-{_slug(entry.revision)}-{digest}.json"
@@ -83,7 +85,11 @@ def names(folder: Path) -> list[str]:
     """Those that something is kept under."""
     if not folder.is_dir():
         return []
-    return sorted(one.name for one in folder.iterdir() if _NAME.fullmatch(one.name) and any(one.glob("*.json")))
+    return sorted(
+        one.name
+        for one in folder.iterdir()
+        if _NAME.fullmatch(one.name) and not one.is_symlink() and any(one.glob("*.json"))
+    )
 
 
 def entries(folder: Path, name: str) -> tuple[Entry, ...]:
@@ -114,11 +120,20 @@ def plot(found: history.History, form: str) -> bytes:
 def _place(folder: Path, name: str) -> Path:
     if not _NAME.fullmatch(name):
         raise UsageError(f"{name!r}: no name for a history", hint="letters, digits, and . _ + - behind the first")
-    return folder / name
+    place = folder / name
+    if place.is_symlink() or (place.exists() and not place.is_dir()):
+        raise StoreError(
+            f"{place}: a {'link' if place.is_symlink() else 'file'}, where a folder of the history should be",
+            hint="remove it, or name another folder: --history",
+        )
+    return place
 
 
 def _read(file: Path) -> Entry:
-    plain: Any = read_json(file)
+    try:
+        plain: Any = read_json(file)
+    except OSError as error:
+        raise StoreError(f"{file}: cannot be read: {error.strerror}") from None
     head = typed(plain, _Head, file)
     if head.kind != "history" or head.schema_version > SCHEMA_VERSION:
         raise StoreError(f"{file}: no entry of a history that this dlprof can read", hint="upgrade dlprof")

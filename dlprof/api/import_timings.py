@@ -12,7 +12,7 @@ from dlprof.analysis.facts import Facts, ImportedTable
 from dlprof.analysis.model import Comparison, Side
 from dlprof.api.findings import of_two
 from dlprof.api.import_traces import now
-from dlprof.capture.machine.provenance import command_line
+from dlprof.capture.machine.command_words import command_line
 from dlprof.ingest import timings_csv
 from dlprof.ingest.timings_csv import Layout, Read
 from dlprof.manifest import ImportedOptions, Manifest

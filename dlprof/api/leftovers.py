@@ -7,10 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dlprof import temporary
-from dlprof.api.record import OUTPUT_FOLDER
-from dlprof.capture.data import datasets
-from dlprof.capture.environments.cache import cache_dir
-from dlprof.capture.environments.env_store import EnvStore
 from dlprof.errors import StoreError
 from dlprof.store import Unfinished, unfinished
 from dlprof.temporary import Leftover
@@ -56,11 +52,18 @@ def clear_system() -> None:
     _removed([*temporary.left_in_system(), *temporary.old_reports()])
 
 
-def clear_cache() -> int:
-    """Remove what dead processes left in the user's cache, and the logs of old environments' making; how much that was."""
+def clear_cache(say: Say) -> int:
+    """Remove what dead processes left in the user's cache, and the logs of old environments' making; how much that was.
+
+    say: told what had to be passed over
+    """
+    from dlprof.capture.data import datasets
+    from dlprof.capture.environments.cache import cache_dir
+    from dlprof.capture.environments.env_store import EnvStore
+
     places = [path for path in (cache_dir() / "calibration").glob("*/") if path.is_dir()]
     left = [one for place in (cache_dir(), *places) for one in temporary.left_beside(place)]
-    return _removed(left) + EnvStore().clean() + datasets.clean()
+    return _removed(left) + EnvStore().clean(say) + datasets.clean(on_progress=say)
 
 
 def _removed(left: Iterable[Leftover]) -> int:
@@ -69,7 +72,11 @@ def _removed(left: Iterable[Leftover]) -> int:
 
 def folder_of(output: Path | None) -> Path:
     """Where a run's result goes, and so where leftovers of earlier ones lie: beside -o, else in the default folder."""
-    return Path(OUTPUT_FOLDER) if output is None else output.parent
+    if output is not None:
+        return output.parent
+    from dlprof.api.record import OUTPUT_FOLDER  # late: an import needs none of what records
+
+    return Path(OUTPUT_FOLDER)
 
 
 def check_free(target: Path) -> None:

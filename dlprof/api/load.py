@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Final, Literal
 
-from dlprof import temporary
-from dlprof.api.import_traces import import_files
+from dlprof import schema, temporary
+from dlprof.analysis.trace import breakdown
+from dlprof.api.findings.evidence import placed_events, view_of, view_unstored
+from dlprof.api.import_traces import import_files, read_summed, read_unstored
 from dlprof.errors import StoreError, TraceError, UsageError
 from dlprof.files import check_regular
 from dlprof.store import MANIFEST_FILE, Capture
@@ -16,9 +18,13 @@ from dlprof.store.rank_set import is_rank_set
 from dlprof.study import STUDY_FILE
 
 if TYPE_CHECKING:
+    from dlprof.analysis.of_one_trace import View
     from dlprof.api.rankings import RankingResult
     from dlprof.api.results import CaptureResult, ComparisonResult
     from dlprof.api.study.results import StudyResult
+
+UNANNOTATED: Final = tuple(name for name in schema.EVENTS.names if name != "args")
+"""Every column but the recorded arguments, which no comparison of two traces reads."""
 
 
 def load(path: str | Path) -> ComparisonResult | CaptureResult | RankingResult | StudyResult:
@@ -50,8 +56,32 @@ def comparison_at(path: Path) -> ComparisonResult | RankingResult | None:
 
 
 @contextmanager
-def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
-    """The capture at `path`; for a raw trace file or folder, a temporary import that lives as long as the block."""
+def opened(path: Path, *, repair: bool = False, columns: Collection[str] | None = None) -> Iterator[Capture]:
+    """The capture at `path`; for a raw trace file or folder, a temporary import that lives as long as the block.
+
+    columns: all of its events that will be asked for; a raw trace is then read for these alone, and nothing is stored
+    """
+    capture = _stored(path)
+    if capture is not None:
+        yield capture
+    elif columns is not None:
+        yield read_unstored(path, columns, repair=repair)
+    else:
+        with temporary.folder() as folder:
+            yield import_files([path], folder / "capture", repair=repair, copy=False)
+
+
+def viewed(path: Path, by: str, where: Literal["work", "host"] = "work", *, repair: bool = False) -> View:
+    """A breakdown of the capture at `path`, or of a raw trace file or folder, of which nothing is stored, nor kept in memory but
+    what the breakdown needs. Raises `UsageError` for an unknown `by`."""
+    capture = _stored(path)
+    if capture is None:
+        return view_unstored(*read_summed(path, by, where, repair=repair))
+    return view_of(capture, *placed_events(capture, breakdown.columns_of(by)), by, where)
+
+
+def _stored(path: Path) -> Capture | None:
+    """The capture whose directory `path` is; None for a raw trace. Raises for anything else."""
     if not path.exists():
         raise TraceError(f"{path}: no such file or directory", hint="give a capture directory or a trace file")
     check_regular(path, TraceError)
@@ -64,25 +94,25 @@ def opened(path: Path, *, repair: bool = False) -> Iterator[Capture]:
             f"{path}: a data set of ranks, not one capture",
             hint=f"dlprof ranks {path}; to show one rank, name its trace",
         )
-    if (path / MANIFEST_FILE).is_file():
-        capture = Capture.open(path)
-        if capture.manifest.of_sides:
-            raise StoreError(
-                f"{path}: a comparison, not one capture",
-                hint=f"name one of its captures: {', '.join(str(path / name) for name in capture.captures())}",
-            )
-        yield capture
-        return
-    with temporary.folder() as folder:
-        yield import_files([path], folder / "capture", repair=repair, copy=False)
+    if not (path / MANIFEST_FILE).is_file():
+        return None
+    capture = Capture.open(path)
+    if capture.manifest.of_sides:
+        raise StoreError(
+            f"{path}: a comparison, not one capture",
+            hint=f"name one of its captures: {', '.join(str(path / name) for name in capture.captures())}",
+        )
+    return capture
 
 
 @contextmanager
-def opened_pair(a: Path, b: Path, *, repair: bool = False) -> Iterator[ComparisonResult]:
-    """Two captures or raw traces side by side."""
+def opened_pair(
+    a: Path, b: Path, *, repair: bool = False, columns: Collection[str] | None = None
+) -> Iterator[ComparisonResult]:
+    """Two captures or raw traces side by side. columns: as of `opened`."""
     from dlprof.api import results  # late: comparing takes SciPy, opening does not
 
-    with opened(a, repair=repair) as left, opened(b, repair=repair) as right:
+    with opened(a, repair=repair, columns=columns) as left, opened(b, repair=repair, columns=columns) as right:
         yield results.diff(left, right, kept=[(path / MANIFEST_FILE).is_file() for path in (a, b)])
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 from typing import Any, Final
 
 import msgspec
@@ -10,9 +11,10 @@ import pyarrow as pa
 
 from dlprof.analysis.timing.ranking import RankedPair, RankedSide, Ranking
 from dlprof.api.findings import of_several, of_two, stored
-from dlprof.api.results import CaptureResult, ComparisonResult, parts_of
+from dlprof.api.results import CaptureResult, ComparisonResult, epochs_of, parts_of
 from dlprof.errors import StoreError, UsageError
 from dlprof.names import Pair, pairs_of
+from dlprof.protocol import Epoch
 from dlprof.report.ranking_json import SCHEMA_VERSION
 from dlprof.store import RANKING_FILE, TIMINGS_FILE, Capture
 from dlprof.stored_files import DAMAGED, typed
@@ -58,6 +60,15 @@ class RankingResult:
     def captures(self) -> dict[str, CaptureResult]:
         """The traced windows: a-exact-1, b-exact-1, c-exact-1, …"""
         return {name: CaptureResult(capture) for name, capture in self._captures.items()}
+
+    @property
+    def letters(self) -> tuple[str, ...]:
+        """The sides' letters, in the order in which they were named."""
+        return tuple(sorted(self._capture.manifest.sides))
+
+    def epochs(self, side: str) -> Sequence[Epoch]:
+        """The epochs that a side (a, b, c, …) was trained; none without `--epoch-capture`."""
+        return epochs_of(self._captures, side)
 
     def pair(self, a: str, b: str) -> ComparisonResult:
         """Two sides as a comparison of their own, with the traces of both. Raises `UsageError` for letters that are no sides."""

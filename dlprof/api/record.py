@@ -18,7 +18,7 @@ from dlprof.api.progress import Progress, Warnings
 from dlprof.api.sides import SideSpec, parse_side
 from dlprof.capture.data import datasets, inputs
 from dlprof.capture.environments.env_store import Environment, EnvStore, user_environment
-from dlprof.capture.machine import devices, provenance, tools
+from dlprof.capture.machine import command_words, devices, provenance, tools
 from dlprof.capture.workers import launch
 from dlprof.capture.workers.window import TracedSide
 from dlprof.errors import TraceError, Unsupported
@@ -113,7 +113,7 @@ class Bench:
             kind="capture",
             dlprof_version=__version__,
             created=now(),
-            command=provenance.command_line(),
+            command=command_words.command_line(),
             framework=side.framework.name,
             version=environment.version,
             device=f"{side.device}:{side.index}",

@@ -16,7 +16,7 @@ from dlprof.api import calibrate
 from dlprof.api.rankings import RankingResult
 from dlprof.api.results import CaptureResult, ComparisonResult
 from dlprof.errors import StoreError, UsageError
-from dlprof.files import check_name
+from dlprof.files import check_name, check_parent
 from dlprof.manifest import Manifest, Options
 from dlprof.names import CaptureName
 from dlprof.report.html import document, figure, plots, ranking_html, waterfall
@@ -104,11 +104,12 @@ def _check_format(form: str) -> None:
 def logdir(result: ComparisonResult | CaptureResult, folder: Path) -> None:
     """A TensorBoard log directory with a run a side, named by it, and `comparison`.
 
-    Raises `StoreError` where the folder exists already.
+    Raises `StoreError` where the folder exists already, or the one that it is to lie in does not.
     """
     check_name(folder)
     if folder.exists():
         raise StoreError(f"{folder}: exists already", hint="choose another -o, or remove it")
+    check_parent(folder)
     making = temporary.beside(folder, "partial")
     try:
         making.mkdir()
@@ -138,9 +139,9 @@ def _taken(result: CaptureResult) -> datetime:
 
 
 _ABSENT = {
-    "waterfall": "a waterfall needs two sides with synchronised steps",
+    "waterfall": "a waterfall needs two sides with marked steps",
     "breakdown": "a breakdown plot needs two sides",
-    "timeline": "a timeline needs synchronised steps",
+    "timeline": "a timeline needs marked steps",
     "trials": "only `dlprof compare` runs trials",
     "sweep": "a sweep needs an op timed at several sizes",
     "memory": "no memory counters were recorded",

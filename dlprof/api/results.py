@@ -175,11 +175,7 @@ class ComparisonResult:
 
     def epochs(self, side: str) -> Sequence[Epoch]:
         """The epochs that a side (a, b) was trained, of its first capture that holds any; none without `--epoch-capture`."""
-        for folder, capture in sorted(self._captures.items()):
-            name = CaptureName.parse(folder)
-            if (name.side if name else folder) == side and capture.manifest.epochs:
-                return capture.manifest.epochs
-        return ()
+        return epochs_of(self._captures, side)
 
     def __repr__(self) -> str:
         return f"<ComparisonResult: {self.found.b.label} {_verdict_words(self.found)}>"
@@ -201,6 +197,15 @@ def _verdict_words(found: Comparison) -> str:
         return said
     ratio = first.ratio
     return f"{said}: {factor_words(ratio)}, {ratio.trials} trial{'' if ratio.trials == 1 else 's'}"
+
+
+def epochs_of(captures: Mapping[str, Capture], side: str) -> Sequence[Epoch]:
+    """The epochs that a side was trained, of its first capture that holds any. captures: by the name of their folder."""
+    for folder, capture in sorted(captures.items()):
+        name = CaptureName.parse(folder)
+        if (name.side if name else folder) == side and capture.manifest.epochs:
+            return capture.manifest.epochs
+    return ()
 
 
 def load_run(path: Path) -> ComparisonResult | CaptureResult:

@@ -267,8 +267,22 @@ def _rendered(path: Path, on_run: Callable[[str], None] | None) -> Iterator[Chec
     script = _trusted_script(path, stated)
     on_run(f"running {script} (sha256 {stated.script_sha256}), as --render asks")
     with temporary.folder("verify") as folder:
-        runpy.run_path(str(script))["render"](path / stated.study, folder)
+        _run(script, path / stated.study, folder)
         yield from _compared(stated, path, folder)
+
+
+def _run(script: Path, study: Path, folder: Path) -> None:
+    """The script's own `render`. Whatever it raises is told as the script's fault: `StoreError`."""
+    try:
+        runpy.run_path(str(script))["render"](study, folder)
+    except KeyboardInterrupt:
+        raise
+    except BaseException as failure:  # noqa: BLE001  (somebody else's program: whatever it raises is its fault)
+        said = f"{type(failure).__name__}: {failure}".removesuffix(": ")
+        raise StoreError(
+            f"{script}: the script failed: {said}",
+            hint="what it imports may lie beside the folder that was copied; without --render the digests are checked",
+        ) from None
 
 
 def _trusted_script(path: Path, stated: Rendered) -> Path:

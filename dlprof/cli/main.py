@@ -6,11 +6,10 @@ Verbs are imported when chosen: `dlprof --help` must not pay for pyarrow or scip
 from __future__ import annotations
 
 import argparse
+import gc
 import importlib
 import os
 import sys
-import tempfile
-import traceback
 from collections.abc import Sequence
 from typing import Final, NoReturn
 
@@ -65,6 +64,10 @@ EPILOG: Final = """examples:
 where a gate is asked for), 5 not comparable, 130 interrupted."""
 
 
+_COLLECTIONS: Final = (20_000, 20, 50)
+"""When Python looks for circles of objects: by its defaults (700, 10, 10) that is a tenth of what starting takes."""
+
+
 class Parser(argparse.ArgumentParser):
     """argparse in dlprof's manner: an error is one line and a hint, exit code 2.
 
@@ -80,16 +83,21 @@ class Parser(argparse.ArgumentParser):
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """Words that nothing knows: an error, with the option that may have been meant."""
-        options = [option for action in self._actions for option in action.option_strings]
-        meant = suggest.of_options(unknown, options)
+        elsewhere = {name: _options(build_parser(name).verb) for name in VERBS}
+        meant = suggest.of_options(unknown, _options(self), elsewhere)
         told = f"unrecognized arguments: {' '.join(unknown)}"
         print_error(told, f"{meant or ''}{' ' if meant else ''}{self.prog} --help shows what can be said")
         raise SystemExit(2)
 
 
+def _options(parser: argparse.ArgumentParser) -> list[str]:
+    return [option for action in parser._actions for option in action.option_strings]
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
+    gc.set_threshold(*_COLLECTIONS)
     _open_closed_streams()
     try:
         with as_interrupts():
@@ -195,6 +203,8 @@ def _run(words: list[str]) -> int:
     verb = next((word for word in words if not word.startswith("-")), None)
     parser = build_parser(verb)
     before = list(_before_command(verb, words))
+    if verb is None and not any(option.startswith(word) for word in words for option in _options(parser)):
+        parser.refuse(words)
     if verb in VERBS:
         added, told = defaults.of(verb, parser.verb, before)
         at = before.index(verb) + 1
@@ -222,6 +232,9 @@ def _before_command(verb: str | None, words: Sequence[str]) -> Sequence[str]:
 
 
 def _internal(error: BaseException) -> int:
+    import tempfile
+    import traceback
+
     with tempfile.NamedTemporaryFile("w", prefix="dlprof-error-", suffix=".txt", delete=False) as file:
         file.write(f"dlprof {__version__} on Python {sys.version}\ncommand: {sys.argv}\n\n")
         file.write("".join(traceback.format_exception(error)))

@@ -21,7 +21,7 @@ import zstandard
 
 from dlprof import temporary
 from dlprof.errors import StoreError
-from dlprof.files import check_name
+from dlprof.files import check_name, check_parent
 from dlprof.temporary import atomic
 
 _HEAD: Final = 24
@@ -117,8 +117,7 @@ def check_target(target: Path, inputs: Sequence[Path | None] = ()) -> None:
     check_name(target)
     if target.is_dir():
         raise StoreError(f"{target}: a folder, where a file is to be written", hint="name a file with -o")
-    if not target.parent.is_dir():
-        raise StoreError(f"{target}: the folder {target.parent} does not exist", hint="make it, or choose another -o")
+    check_parent(target)
     if not target.exists():
         return
     for read in inputs:

@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import difflib
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Final
 
 _CHOICE: Final = re.compile(r"(?P<told>.*invalid choice: '(?P<said>[^']*)') \(choose from (?P<choices>.*)\)")
+
+_NUMBER: Final = re.compile(r"invalid (int|float) value")
+_KINDS: Final = {"int": "not a whole number", "float": "not a number"}
 
 
 def nearest(word: str, known: Iterable[str]) -> str | None:
@@ -29,12 +32,16 @@ def of_choice(message: str) -> tuple[str, str]:
     """
     match = _CHOICE.fullmatch(message)
     if match is None:
-        return message, ""
+        return _NUMBER.sub(lambda found: _KINDS[found[1]], message), ""
     choices = re.findall(r"[^\s,']+", match["choices"])
-    return match["told"], suggestion(match["said"], choices) or f"choose from {', '.join(choices)}"
+    return match["told"], suggestion(match["said"], choices) or f"choose from {', '.join(choices)};"
 
 
-def of_options(unknown: Sequence[str], options: Iterable[str]) -> str | None:
-    """For the first unknown word that looks like an option: `did you mean --format?`."""
+def of_options(unknown: Sequence[str], options: Iterable[str], elsewhere: Mapping[str, Iterable[str]]) -> str | None:
+    """For the first unknown word that looks like an option: `did you mean --format?`; elsewhere: the options of other verbs, of
+    which it may be one: `--where is of show;`."""
     said = next((word.partition("=")[0] for word in unknown if word.startswith("-")), None)
-    return suggestion(said, options) if said else None
+    if said is None:
+        return None
+    of = [verb for verb, theirs in elsewhere.items() if said in theirs]
+    return f"{said} is of {', '.join(of)};" if of else suggestion(said, options)

@@ -105,10 +105,10 @@ def _distance(one: ItemResult) -> float:
 def _causes(found: Comparison) -> dict[str, Any]:
     """The largest causes with their share of the traced gap; null where nothing was traced."""
     if found.ledger is None:
-        return {"gap_ns": None, "causes": [], "explained_share": None}
+        return {"gap_ns": None, "causes": [], "unexplained_ns": None, "explained_share": None}
     bridge = found.ledger.bridge
     known = causes.of(found.ledger)
-    shares = known.share or (None,) * len(known.largest)
+    shares = (known.share or (None,) * len(known.named))[: len(known.largest)]
     disagree = bridge is not None and bridge.agrees is False
     named = [
         {
@@ -121,6 +121,7 @@ def _causes(found: Comparison) -> dict[str, Any]:
     return {
         "gap_ns": known.gap_ns,
         "causes": [] if disagree else named,
+        "unexplained_ns": None if known.unexplained is None else known.unexplained.delta_ns,
         "explained_share": None if bridge is None else json.plain(bridge.explained_share),
     }
 

@@ -12,17 +12,21 @@ import io
 import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 
-from dlprof.analysis.history import History, Point
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Row, View
 from dlprof.analysis.ranks.model import Collective, Parts, Place, Ranks, Step
+from dlprof.analysis.ranks.two_jobs import TwoJobs
 from dlprof.analysis.timing.ranking import Ranking
+from dlprof.analysis.timing.recorded import RecordedRun, RecordedRuns
 from dlprof.names import SIDES
+
+if TYPE_CHECKING:
+    from dlprof.analysis.history import History
 
 ITEM_COLUMNS: Final = (
     "item",
@@ -115,9 +119,11 @@ def _item(found: Comparison, item: ItemResult) -> list[object]:
 
 def history(found: History) -> str:
     """A line a revision, oldest first; change: 1 for the first after a change of level."""
-    first = {step.revision for step in found.steps}
+    from dlprof.analysis.history import Point  # late: with it comes SciPy, which no other table takes
+
+    first = {step.at for step in found.steps}
     names = [field.name for field in dataclasses.fields(Point)]
-    rows = ([*(getattr(point, name) for name in names), int(point.revision in first)] for point in found.points)
+    rows = ([*(getattr(point, name) for name in names), int(at in first)] for at, point in enumerate(found.points))
     return _lines([*names, "change"], rows)
 
 
@@ -127,6 +133,28 @@ def ranks(found: Ranks, by: str) -> str:
     kinds = {"rank": Place, "host": Place, "collective": Collective, "step": Step}
     names = [name for field in dataclasses.fields(kinds[by]) for name in _FLAT.get(field.name, (field.name,))]
     return _lines(names, ([_value(row, name) for name in names] for row in rows))
+
+
+def two_jobs(found: TwoJobs) -> str:
+    """A line a part of the step, and one of the whole; times in ns."""
+    names = ["part", "a_ns", "b_ns", "delta_ns", "low_ns", "high_ns", "ranks_delta_ns", "ranks_low_ns", "ranks_high_ns"]
+    rows = []
+    for line in (*found.lines, found.whole):
+        over = [line.over_steps, line.over_ranks]
+        ends = [getattr(one, name) if one is not None else None for one in over for name in ("value", "low", "high")]
+        rows.append([line.part, line.a_ns, line.b_ns, *ends])
+    return _lines(names, rows)
+
+
+def recorded_runs(found: RecordedRuns) -> str:
+    """A line a run."""
+    names = [field.name for field in dataclasses.fields(RecordedRun)]
+    rows = [
+        [side, *(getattr(run, name) for name in names)]
+        for side, runs in (("a", found.a), ("b", found.b))
+        for run in runs
+    ]
+    return _lines(["side", *names], rows)
 
 
 _FLAT: Final = {

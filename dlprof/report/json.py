@@ -11,20 +11,24 @@ import math
 from collections.abc import Iterator, Mapping
 from importlib import resources
 from pathlib import PurePath
-from typing import Any, Final, Literal
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import msgspec
 import numpy as np
 import pyarrow as pa
 
 from dlprof import schema
-from dlprof.analysis.history import History
 from dlprof.analysis.model import Amount, Comparison, Ledger, Side, View
 from dlprof.analysis.ranks.model import Ranks
+from dlprof.analysis.ranks.two_jobs import TwoJobs
+from dlprof.analysis.timing.recorded import RecordedRuns
 from dlprof.names import SIDES
 from dlprof.report import facts_json
 from dlprof.report.text import gate_text
 from dlprof.report.text.verdict import verdict_word
+
+if TYPE_CHECKING:
+    from dlprof.analysis.history import History  # with it comes SciPy
 
 SCHEMA_VERSION: Final = 1
 """Version of the JSON that `--format json` writes; it rises when a key is renamed, removed or changes its meaning."""
@@ -109,6 +113,7 @@ def view(found: View) -> str:
             "where": found.where,
             **({"elsewhere": plain(found.elsewhere)} if found.elsewhere else {}),
             **({"outside": plain(found.outside)} if found.outside else {}),
+            **({"workless": plain(found.workless)} if found.workless else {}),
             "anomalies": plain(found.anomalies),
             "completeness": plain(found.completeness),
         }
@@ -118,6 +123,16 @@ def view(found: View) -> str:
 def ranks(found: Ranks) -> str:
     """What is found of a job's ranks in the terms of schemas/ranks.schema.json; times in ns."""
     return dump({"schema_version": SCHEMA_VERSION, "kind": "ranks", **plain(found)})
+
+
+def two_jobs(found: TwoJobs) -> str:
+    """Two recorded jobs in the terms of schemas/two_jobs.schema.json; times in ns."""
+    return dump({"schema_version": SCHEMA_VERSION, "kind": "two_jobs", **plain(found)})
+
+
+def recorded_runs(found: RecordedRuns) -> str:
+    """Several recorded runs a side in the terms of schemas/recorded_runs.schema.json; times in ns."""
+    return dump({"schema_version": SCHEMA_VERSION, "kind": "recorded_runs", **plain(found)})
 
 
 def history(found: History) -> str:
@@ -151,7 +166,9 @@ def events(table: pa.Table, title: str) -> Iterator[bytes]:
 
 
 def json_schema(
-    kind: Literal["comparison", "ranking", "view", "detail", "study", "ranks", "brief", "progress"],
+    kind: Literal[
+        "comparison", "ranking", "view", "detail", "study", "ranks", "two_jobs", "recorded_runs", "brief", "progress"
+    ],
 ) -> dict[str, Any]:
     """The JSON Schema (draft 2020-12) of what `comparison`, `view` and the rooms beside them write, as shipped in the package."""
     text = resources.files("dlprof.report").joinpath(f"schemas/{kind}.schema.json").read_text(encoding="utf-8")

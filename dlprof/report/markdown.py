@@ -1,7 +1,7 @@
 """Findings as Markdown, as a comment on a pull request or a job's summary shows it: the answer, the items, why, the rest folded.
 
-Names come from others. In running text what Markdown, HTML or a forge would act on (emphasis, links, mentions) is written as an
-entity; a block of text is fenced by more backticks than it holds.
+Names come from others. In running text what Markdown, HTML or a forge would act on (emphasis, links, mentions, formulas, emoji,
+commands) is written as an entity; a block of text is fenced by more backticks than it holds.
 """
 
 from __future__ import annotations
@@ -13,7 +13,15 @@ from typing import Final
 
 from dlprof.analysis.model import Comparison, Detail, GatedItem, GateState, ItemResult, View
 from dlprof.analysis.timing.ranking import Ranking
-from dlprof.report.text import comparison_text, gate_text, ledger_text, ranking_text, view_text, views_text
+from dlprof.report.text import (
+    comparison_text,
+    gate_text,
+    ledger_text,
+    noticed_text,
+    ranking_text,
+    view_text,
+    views_text,
+)
 from dlprof.report.text.layout import WIDTH, at_width, neutral
 from dlprof.report.text.verdict import headline, item_words, percent
 from dlprof.units import format_ns
@@ -28,7 +36,8 @@ _LONGEST: Final = 800
 """Characters of one name or sentence."""
 
 _ACTIVE: Final = re.compile(
-    r"[\\`*_\[\]|~#@{}!]|(?<=\w):(?=//)|(?i:(?<=\bwww)\.|(?<=\bGH)-(?=\d))|^[-+>=](?=\s|$)|(?<=^\d)[.)]"
+    r"[\\`*_\[\]|~#@{}!$^]|(?<=\w):(?=//)|:(?=[\w+-]+:)|(?i:(?<=\bwww)\.|(?<=\bGH)-(?=\d)|(?<=\bmailto):|(?<=\bxmpp):)"
+    r"|%(?=\w)|^[-+>=](?=\s|$)|^/(?=\w)|" + "|".join(rf"(?<=^\d{{{digits}}})[.)]" for digits in range(1, 10))
 )
 
 
@@ -55,7 +64,7 @@ def view(found: View, rows: int | None = None) -> str:
     """One table of `dlprof show`, of `rows` rows at most, and what is to be said of it."""
     titles, names, body = view_text.plain(found, _limit(rows))
     side = " (the host's side)" if found.where == "host" else ""
-    said = [*view_text.remarks(found), comparison_text.complete_words(found.completeness)]
+    said = [*view_text.remarks(found), noticed_text.complete_words(found.completeness)]
     left = found.table.num_rows - len(body)
     parts = [_strong(f"By {found.by}{side}"), _names_table(titles, [at < names for at in range(len(titles))], body)]
     return "\n\n".join(filter(None, [*parts, _left(left), *map(_plain, said)])) + "\n"

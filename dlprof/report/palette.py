@@ -41,6 +41,15 @@ _FAMILIES: Final[dict[str, tuple[str, str]]] = {
     ),
 }
 """Family → its colour, and the canonical names of its operators."""
+RANK_PARTS: Final = {
+    "compute": "#117733",
+    "input": "#DDCC77",
+    "copy": "#882255",
+    "host": "#88CCEE",
+    "waiting": "none",
+    "transfer": "#332288",
+}
+"""Part of a rank's step → its colour (Tol's "muted"); waiting is hatched, and else as the page."""
 TRACING: Final = {
     "convolution": "light_memory_dump",
     "matrix product": "rail_response",

@@ -63,6 +63,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
 
     a, b: sides as `--a` and `--b` take them; b is None for a capture, and both are for the study's own method
         (as-published), which has its two sides
+    more: sides beyond A and B, which are compared at once with them
     settings: `--set` values
     changes: tables laid over the workload
     """
@@ -76,6 +77,7 @@ class Cell(msgspec.Struct, frozen=True, kw_only=True):
     changes: dict[str, Any] = {}
     a: str | None
     b: str | None
+    more: list[str] = []
     device: str
     seed: int
     run: int
@@ -207,7 +209,7 @@ def _cell(laid: Laid, chosen: Mapping[str, Any], name: str) -> Cell:
         "learning_rate": None if laid.has("optimizer") else chosen["learning_rate"],
     }
     settings |= {key: _text(value) for key, value in more.items() if value is not None}
-    a, b = chosen["sides"]
+    a, b, *more = chosen["sides"]
     return Cell(
         id=name,
         experiment=laid.name,
@@ -218,6 +220,7 @@ def _cell(laid: Laid, chosen: Mapping[str, Any], name: str) -> Cell:
         changes=_changes(laid, chosen["learning_rate"]),
         a=a,
         b=b,
+        more=more,
         device=chosen["devices"],
         seed=chosen["seeds"],
         run=chosen["runs"],

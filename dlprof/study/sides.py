@@ -1,4 +1,4 @@
-"""The sides of an experiment's cells: pairs as written, or made from frameworks, versions and modes."""
+"""The sides of an experiment's cells: two or more as written, or made from frameworks, versions and modes."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 from msgspec import UNSET
 
-from dlprof.names import DEFAULT_SIDES
+from dlprof.names import DEFAULT_SIDES, LETTERS
 from dlprof.study.layers import MEANINGLESS, Laid
 
-Pair = tuple[str | None, str | None]
+Together = tuple[str | None, ...]
+"""The sides of a cell: (a, b, …)."""
 
 
-def of(laid: Laid) -> list[Pair]:
-    """(a, b) of each cell; b is None for a capture, both are None for the study's own method, which has its two sides."""
+def of(laid: Laid) -> list[Together]:
+    """(a, b) of each cell, or more of them; b is None for a capture, both are for the study's own method, which has its two."""
     if "sides" in MEANINGLESS[laid.method]:
         return [(None, None)]
     if laid.has("sides"):
@@ -27,30 +28,42 @@ def of(laid: Laid) -> list[Pair]:
     each = [_sides(laid, framework) for framework in _frameworks(laid)]
     if laid.method == "capture":
         return [(side, None) for side in itertools.chain(*each)]
-    pairs = _paired(laid, each)
-    if not pairs:
+    cells = _paired(laid, each)
+    if not cells or len(cells[0]) < len(DEFAULT_SIDES):
         raise laid.wrong("frameworks", "one side alone makes no comparison", "name two, or more versions or modes")
-    return pairs
+    _check_number(laid, "frameworks", cells[0])
+    return cells
 
 
-def slug(a: str | None, b: str | None) -> str:
+def slug(*sides: str | None) -> str:
     """Part of a cell's id: tf-2.21.0-graph-vs-mxnet-hybrid."""
-    return "-vs-".join(re.sub(r"[^\w.]+", "-", side) for side in (a, b) if side)
+    return "-vs-".join(re.sub(r"[^\w.]+", "-", side) for side in sides if side)
 
 
-def _written(laid: Laid, given: Sequence[str | list[str]]) -> list[Pair]:
-    found: list[Pair] = []
+def _check_number(laid: Laid, key: str, sides: Sequence[str | None]) -> None:
+    if len(sides) > len(LETTERS):
+        raise laid.wrong(
+            key, f"{len(sides)} sides: at most {len(LETTERS)} can be compared at once", "name fewer, or make more cells"
+        )
+
+
+def _written(laid: Laid, given: Sequence[str | list[str]]) -> list[Together]:
+    found: list[Together] = []
     for entry in given:
         if laid.method == "capture":
             if not isinstance(entry, str):
                 raise laid.wrong("sides", f"a capture has one side, not {entry}", 'write it like ["tf:graph", "mxnet"]')
             found.append((entry, None))
             continue
-        if isinstance(entry, str) or len(entry) != 2:
-            raise laid.wrong("sides", f"not a pair of sides: {entry!r}", 'write it like [["tf:graph", "mxnet:hybrid"]]')
-        found.append((entry[0], entry[1]))
+        if isinstance(entry, str) or len(entry) < len(DEFAULT_SIDES):
+            hint = (
+                'write it like [["tf:graph", "mxnet:hybrid"]], or with more sides for a cell that compares them at once'
+            )
+            raise laid.wrong("sides", f"not two sides or more: {entry!r}", hint)
+        _check_number(laid, "sides", entry)
+        found.append(tuple(entry))
     if not found:
-        raise laid.wrong("sides", "an empty list makes no cell", "give a pair, or leave the key away")
+        raise laid.wrong("sides", "an empty list makes no cell", "give two sides, or leave the key away")
     return found
 
 
@@ -79,10 +92,13 @@ def _sides(laid: Laid, framework: str) -> list[str]:
     ]
 
 
-def _paired(laid: Laid, each: Sequence[Sequence[str]]) -> list[Pair]:
+def _paired(laid: Laid, each: Sequence[Sequence[str]]) -> list[Together]:
     """all: every side of a framework with every side of each other one; of one framework alone, every two of its sides.
-    index: the first with the first, the second with the second. neighbours: of each framework, each side with the next."""
+    index: the first with the first, the second with the second. neighbours: of each framework, each side with the next.
+    together: all of them in one cell, compared at once."""
     pairing = "all" if laid.get("pairing") is UNSET else laid.get("pairing")
+    if pairing == "together":
+        return [tuple(itertools.chain(*each))]
     if pairing == "neighbours":
         return [pair for sides in each for pair in itertools.pairwise(sides)]
     if pairing == "index":

@@ -38,7 +38,7 @@ class Choices(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
     frameworks: str | list[str] | UnsetType = UNSET
     versions: dict[str, str | list[str]] | UnsetType = UNSET
     modes: dict[str, str | list[str]] | UnsetType = UNSET
-    pairing: Literal["all", "index", "neighbours"] | UnsetType = UNSET
+    pairing: Literal["all", "index", "neighbours", "together"] | UnsetType = UNSET
     devices: str | list[str] | UnsetType = UNSET
     presets: str | list[str] | UnsetType = UNSET
     sizes: str | int | list[int] | UnsetType = UNSET

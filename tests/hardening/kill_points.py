@@ -160,6 +160,8 @@ def attack(
             found.counts.update(this.counts)
             found.failures += this.failures
             found.at += this.at
+            for failure in this.failures:
+                tell(f"failure: {failure}")
             tell(f"{found.counts['points']} points, {found.counts['ends']} ends, {len(found.failures)} failures")
     return found
 

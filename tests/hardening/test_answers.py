@@ -12,6 +12,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from markdown_it import MarkdownIt
 
 import dlprof
 from dlprof.analysis.facts import Ratio
@@ -22,6 +23,7 @@ from dlprof.cli import forge
 from dlprof.cli.terminal import Manner, Progress, in_manner
 from dlprof.names import LETTERS, Pair, pairs_of
 from dlprof.report import brief, junit, markdown
+from dlprof.report.text.layout import neutral
 
 EVIL = (
     "</script><script>alert(1)</script>", "<!--<script>", "]]>", "\u2028\u2029", "\x1b]0;owned\x07", "\ud7ff\ufffe\uffff",
@@ -93,6 +95,30 @@ def test_markdown_makes_nothing_of_a_name(name: str, attacked: Callable[[int], N
         assert "@everyone" not in outside
         assert not [character for character in text if character < " " and character != "\n"]
         assert len(text) <= 65_536
+
+
+MARKED = (
+    "$\\frac{1}{2}$ and $x$", ":tada:", ":x: ok", "/close", "/lgtm", "www.a.de", "http://a.de", "mailto:a@b.c", "xmpp:a",
+    "GH-1", "o/r#12", "&#x3C;script>", "&lt;b&gt;", "<!-- x", "a<br>b", "![i](u)", "[x]: http://e", "~~s~~", "`c`", "``", "|",
+    "\\|", "- [ ] t", "1. x", "12) y", "123456789. z", "> q", "# h", "===", "---", "    code", "<details>", "</details>",
+    "[!NOTE]", "%23", "^x^", "==x==", "!12", "@a/b", "_a_", "**b**", "<http://e>", "*", "+ x", "${{ secrets.X }}", "\\",
+    "a:b:c", "aten::conv2d", "50 %",
+)  # fmt: skip
+"""What Markdown, or a forge that shows it, makes something of."""
+
+
+@pytest.mark.parametrize("name", [*MARKED, *EVIL[:14]])
+def test_a_name_in_markdown_is_the_text_that_it_is(attack, tmp_path: Path, name: str) -> None:
+    shown = attack("show", trace(tmp_path / "t.json", name), "--by", "name", "--format", "markdown").stdout
+    parts = MarkdownIt("commonmark").enable(["table", "strikethrough"]).parse(shown)
+    inner = [one for part in parts for one in part.children or ()]
+    assert {one.type for one in inner} <= {"text", "text_special", "strong_open", "strong_close", "softbreak"}
+    assert {part.tag for part in parts} <= {"", "p", "table", "thead", "tbody", "tr", "th", "td"}
+    cells = ["".join(one.content for one in part.children or ()) for part in parts if part.type == "inline"]
+    asked = " ".join(neutral(f"{name}0").split())
+    assert asked in cells, (asked, cells)
+    for active in (r"\$", r":[\w+-]+:", r"(?m)^/\w", r"\bwww\.", r"\w://", r"@\w", r"#\d"):
+        assert not re.search(active, re.sub(r"&#\d+;|&\w+;", "&", shown)), active
 
 
 @pytest.mark.parametrize("name", EVIL)

@@ -4,10 +4,12 @@ import ast
 import sys
 import timeit
 import tomllib
+import types
 from pathlib import Path
 
 import numpy as np
 import pytest
+from places import ADAPTERS
 
 from dlprof import frameworks, workload
 
@@ -18,12 +20,17 @@ RUNNER = ROOT / "dlprof" / "runner"
 @pytest.fixture(scope="module")
 def child():
     """The child's modules, which no code of dlprof imports."""
-    sys.path.insert(0, str(RUNNER))
+    sys.path[:0] = [str(RUNNER), *ADAPTERS]
     try:
-        from dlprof_child import calls, faults, functions
+        from dlprof_child import calls, faults
+        from dlprof_child.functions import NUMPY
+        from jax_functions import JAX
+        from mxnet_functions import MXNET
+        from tf_functions import TENSORFLOW
+        from torch_functions import TORCH
     finally:
-        sys.path.remove(str(RUNNER))
-    return calls, faults, functions
+        del sys.path[: len(ADAPTERS) + 1]
+    return calls, faults, types.SimpleNamespace(NUMPY=NUMPY, TENSORFLOW=TENSORFLOW, MXNET=MXNET, TORCH=TORCH, JAX=JAX)
 
 
 def compiled(child, text, names=("x", "y"), root="np", module=np):
@@ -215,17 +222,11 @@ def files() -> list[Path]:
 def listed_by(child) -> dict[str, tuple[dict, list[str]]]:
     """Framework → what its calls may use, and the names before the operands, as its adapter has them."""
     functions = child[2]
-    with_path = str(RUNNER / "adapters" / "jax")
-    sys.path[:0] = [str(RUNNER), with_path]
-    try:
-        from jax_functions import JAX
-    finally:
-        del sys.path[:2]
     return {
         "tf": (functions.TENSORFLOW, []),
         "mxnet": (functions.MXNET, ["F"]),
         "torch": (functions.TORCH, []),
-        "jax": (JAX, []),
+        "jax": (functions.JAX, []),
     }
 
 
@@ -300,12 +301,15 @@ def test_no_listed_name_is_one_that_must_never_be(child):
                  "deserialize", "py_function", "numpy_function", "py_func", "map_fn", "vectorize", "apply_along_axis",
                  "frompyfunc", "fromfunction", "format", "eval", "exec", "print", "Print", "io", "os", "sys"}  # fmt: skip
     _, _, functions = child
-    for listed in (functions.NUMPY, *functions.TENSORFLOW.values(), *functions.MXNET.values()):
+    frameworks = (functions.TENSORFLOW, functions.MXNET, functions.TORCH, functions.JAX)
+    for listed in (functions.NUMPY, *(one for each in frameworks for one in each.values())):
         for path in listed.functions | listed.factories | listed.values:
             assert not forbidden & set(path.split(".")), path
-            assert not any(part.startswith("_") for part in path.split(".")), path
+            hidden = [part for part in path.split(".") if part.startswith("_")]
+            assert all(part.startswith(("_fused_", "_foreach_")) for part in hidden), path  # PyTorch's updates
 
 
 def test_the_vet_and_the_lists_are_python_3_6():
-    for name in ("calls", "functions"):
-        ast.parse((RUNNER / "dlprof_child" / f"{name}.py").read_text(), feature_version=(3, 6))
+    lists = [file for folder in ADAPTERS for file in Path(folder).glob("*_functions.py")]
+    for file in (RUNNER / "dlprof_child" / "calls.py", RUNNER / "dlprof_child" / "functions.py", *lists):
+        ast.parse(file.read_text(), feature_version=(3, 6))

@@ -41,10 +41,26 @@ def place(whole: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(whole / "a-set", tmp_path / "a-set"))
 
 
+def test_an_import_runs_nothing_of_the_working_folder(tmp_path: Path, whole: Path, attacked) -> None:
+    """Its workers, and the helper that Python starts with them, are `python -c`."""
+    names = ("multiprocessing", "pickle", "json", "threading", "signal", "os", "io", "numpy", "pyarrow", "dlprof")
+    for name in names:
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / f'{name}.ran')!r}, 'w')\n")
+    code = "import sys; sys.path = [*filter(None, sys.path)]; from dlprof.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    done = subprocess.run([sys.executable, "-c", code, "import", str(whole / "job"), "-o", "set", "--jobs", "2"], cwd=tmp_path,
+                          env={**os.environ, "PYTHONPATH": os.pathsep.join(one for one in sys.path if one)}, capture_output=True,
+                          text=True, check=False)  # fmt: skip
+    attacked(len(names))
+    assert [path.name for path in tmp_path.glob("*.ran")] == []
+    assert done.returncode == 0, done.stderr
+    assert "Traceback" not in done.stderr
+
+
 def every_way(reader: Reader, data: Path) -> Iterator[Callable[[str], None]]:
     """The ways to read a data set, in turn, without an end."""
-    for by, form in itertools.cycle(itertools.product(["rank", "host", "collective", "step"], ["text", "json", "csv"])):
-        words = ("ranks", data, "--by", by, "--format", form)
+    pairs = [*itertools.product(["rank", "host", "collective", "step"], ["text", "json", "csv"]), ("rank", "html")]
+    ways = [*(("ranks", data, "--by", by, "--format", form) for by, form in pairs), ("diff", data, data)]
+    for words in itertools.cycle(ways):
         yield lambda what, words=words: reader.command(what, *words)
 
 
@@ -146,6 +162,22 @@ def test_what_stands_in_a_files_place_is_not_waited_for(attack, place: Path, nam
     assert name in done.stderr or "no data set of ranks" in done.stderr
 
 
+@pytest.mark.timeout(60)
+@pytest.mark.parametrize("what", ["gone", "a pipe", "a folder", "a device", "damaged", "another's"])
+def test_events_that_are_not_a_ranks_are_not_exported(attack, place: Path, tmp_path: Path, what: str) -> None:
+    file, target = place / PART / "part.parquet", tmp_path / "ranks.json"
+    if what == "damaged":
+        file.write_bytes(file.read_bytes()[:-200])
+    elif what == "another's":
+        shutil.copy(place / "_dlprof" / "steps.parquet", file)
+    else:
+        put(file, what)
+    done = attack("export", place, "--to", "chrome", "-o", target)
+    assert done.code == 1
+    assert "part.parquet" in done.stderr
+    assert not target.exists()
+
+
 def put(file: Path, what: str) -> None:
     """Something else in a file's place."""
     file.unlink()
@@ -162,7 +194,7 @@ def put(file: Path, what: str) -> None:
 NAMES = ("\x1b]0;owned\x07", "=cmd|'/c calc'!A1", "@SUM(1)", "a\nerror: b", "\u202egnp", "x" * 20_000)
 
 
-@pytest.mark.parametrize("form", ["text", "csv", "json"])
+@pytest.mark.parametrize("form", ["text", "csv", "json", "html"])
 @pytest.mark.parametrize("name", NAMES)
 def test_hosts_and_files_steer_neither_terminal_nor_spreadsheet(attack, place: Path, name: str, form: str) -> None:
     plain = json.loads((place / INDEX).read_bytes())

@@ -57,6 +57,16 @@ def test_a_time_that_is_none_is_no_fault_of_an_export_for_tensorboard(attack, tm
     assert sorted(path.name for path in tmp_path.iterdir()) == (["logs", "theirs"] if done.code == 0 else ["theirs"])
 
 
+@pytest.mark.parametrize("form", ["tensorboard", "chrome", "parquet"])
+def test_a_folder_that_is_not_there_is_named(attack, tmp_path, form):
+    ours = OURS / "older" / "schema-1" / "comparison" / "a-exact-1"
+    done = attack("export", ours, "--to", form, "-o", tmp_path / "absent" / "out")
+    assert done.code == 1
+    assert "the folder" in done.stderr
+    assert "absent does not exist" in done.stderr
+    assert not list(tmp_path.iterdir())
+
+
 def test_there_are_traces_to_export():
     if not TRACES.is_dir():
         pytest.skip("needs the traces of others, which do not ship with the project")

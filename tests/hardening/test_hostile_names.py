@@ -7,7 +7,7 @@ import time
 import pytest
 from xspace_bytes import PlaneBytes, space
 
-from dlprof.analysis.trace import breakdown
+from dlprof.analysis.trace import row_keys
 from dlprof.ingest.dialects import kineto_frames, kineto_names, mxnet_names, tf_timeline
 from dlprof.ingest.finish import paths, ranks
 from dlprof.ingest.source_lines import source_line
@@ -31,7 +31,7 @@ READERS = {
     "a kernel that fuses a thousand": lambda: kineto_names.operator("triton_poi_fused_" + "a_" * (LONG // 100) + "0", {}),
     "a collective of lines": lambda: kineto_names.operator("ccl::a" * (LONG // 6) + "\n", {}),
     "a process of brackets": lambda: ranks._prefix("[" * LONG),
-    "a copy of brackets": lambda: breakdown._without_kinds(" (" * LONG + "x"),
+    "a copy of brackets": lambda: row_keys._without_kinds(" (" * LONG + "x"),
     "a path of calls": lambda: paths.place("jvp(" * (LONG // 100) + ")" * (LONG // 100)),
     "a path of scopes": lambda: paths.place("a_1/" * (LONG // 4) + "Conv2D"),
     "a path of numbers": lambda: paths.place("_1" * LONG + "/x"),

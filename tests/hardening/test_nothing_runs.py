@@ -114,3 +114,25 @@ def test_going_on_with_a_directory_starts_no_program_that_only_the_directory_nam
     assert done.code == 2
     assert f"to confirm that it may, repeat it: --{key} {evil}" in done.stderr or "with other options" in done.stderr
     assert not mark.exists()
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("import charts_of_nobody", "ModuleNotFoundError: No module named 'charts_of_nobody'"),
+        ("raise SystemExit(0)", "SystemExit: 0"),
+        ("1 / 0", "ZeroDivisionError: division by zero"),
+        ("other = 1", "KeyError: 'render'"),
+        ("def render(study, out): raise GeneratorExit", "GeneratorExit"),
+        ("def render(study, out): raise OSError(28, 'x')", "OSError: [Errno 28] x"),
+        ("def render(:", "SyntaxError"),
+        ("def render(study, out): pass", "rendered.json"),
+    ],
+)
+def test_a_folders_script_that_fails_is_told_as_such(attack, folder, body, said):
+    (folder / "render.py").write_text(body)
+    restate(folder, script_sha256=hashlib.sha256((folder / "render.py").read_bytes()).hexdigest())
+    done = attack("verify", folder, "--render")
+    assert done.code == 1
+    assert said in done.stderr.replace("\n", " ")
+    assert "render.py" in done.stderr

@@ -15,7 +15,7 @@ import pytest
 from dlprof.api.bisect import row
 from dlprof.api.script import resume
 from dlprof.api.script.options import ScriptCompare
-from dlprof.capture.machine import probe, provenance
+from dlprof.capture.machine import command_words, probe
 from dlprof.capture.script import overlay
 from dlprof.capture.script.command import Command
 from dlprof.capture.script.link import Listener
@@ -271,7 +271,7 @@ def test_a_secret_of_a_command_stands_in_no_result(attacked, typed):
     assert str(command) == SECRETS[typed]
     assert "hush" not in json.dumps(resume.stated(asked(command, command)))
     assert "hush" not in json.dumps(
-        provenance.command_line(["dlprof", "compare", "--a", typed, "--b", f"sh -c '{typed}'"])
+        command_words.command_line(["dlprof", "compare", "--a", typed, "--b", f"sh -c '{typed}'"])
     )
     assert "hush" in " ".join([*command.words, *command.variables.values()])
 
@@ -279,7 +279,7 @@ def test_a_secret_of_a_command_stands_in_no_result(attacked, typed):
 @pytest.mark.parametrize("word", ["--max-tokens=512", "--tokenizer=gpt2", "--pad-token=x", "--name='it is'", "a b"])
 def test_settings_of_a_model_are_no_secrets(attacked, word):
     attacked()
-    assert provenance.blotted([word, "next"]) == [word, "next"]
+    assert command_words.blotted([word, "next"]) == [word, "next"]
 
 
 # what a script's process says

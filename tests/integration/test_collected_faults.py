@@ -90,7 +90,7 @@ def test_categories_of_others(capsys: pytest.CaptureFixture[str]) -> None:
     assert kernels == {"gemm": (10, None), "relu_kernel": (5, None), "nccl:all_reduce": (40, "communication")}
     assert [row["level"] for row in found if row["name"] == "kernel_range"] == ["marker"]
     assert counted["unknown_category"] == 1
-    assert "gpu_pm_counter (1 events, 4 µs)" in said(capsys, str(path("othercats.json")))
+    assert "gpu_pm_counter (1 event, 4 µs)" in said(capsys, str(path("othercats.json")))
 
 
 def test_the_trace_view_of_msprof() -> None:

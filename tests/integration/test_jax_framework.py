@@ -15,6 +15,18 @@ SHORT = ("--trials", 1, "--traces", 0, "--no-reasons", "--format", "json")
 
 
 @pytest.mark.slow
+def test_a_release_whose_profiler_takes_no_options_is_recorded(dlprof, tmp_path):
+    done = dlprof(
+        "capture", "relu", "--framework", "jax@0.4.31", "--set", "size=500", "-o", tmp_path / "out", timeout=1400
+    )
+    assert done.returncode == 0, done.stderr
+    shown = json.loads(dlprof("show", tmp_path / "out", "--format", "json").stdout)
+    names = {row["op"] for row in shown["rows"]}
+    assert "TfrtCpuExecutable::ExecuteHelper" in names
+    assert not [name for name in names if name.startswith("$")], "functions of Python"
+
+
+@pytest.mark.slow
 @pytest.mark.parametrize("workload", ["ops", "layers", "losses", "autodiff"])
 @pytest.mark.parametrize("mode", ["jit", "op-by-op"])
 def test_calls_that_follow_from_the_operator_compute_what_tensorflows_compute(dlprof, tmp_path, workload, mode):

@@ -145,6 +145,8 @@ def test_a_run_that_was_killed_before_it_stated_anything_leaves_nothing_to_the_n
 
 
 def test_trials_under_other_variables_of_the_shell_are_not_added(place):
+    for name in ("MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS"):  # what the shell of the tests sets reaches both sides too
+        place.environ.pop(name, None)
     place.environ["OMP_NUM_THREADS"] = "1"
     code, said = place.run([*WORDS, "1", "-o", "out"])
     assert code == 0, said
@@ -154,6 +156,21 @@ def test_trials_under_other_variables_of_the_shell_are_not_added(place):
     code, said = place.run(["compare", "--resume", "out"])
     assert code == 2
     assert "variables: OMP_NUM_THREADS=1 then, OMP_NUM_THREADS=2 now" in said.replace("\n  ", " ")
+
+
+def test_scripts_that_were_killed_before_their_first_trial_are_gone_on_with(tmp_path):
+    place, verb = Place(tmp_path, kill_points.program_file), kill_points.script_verb()
+    with place.start(verb.first) as process:
+        while not (found := list(place.work.glob(".out.partial-*/manifest.json"))):
+            assert process.poll() is None
+            time.sleep(0.01)
+        process.kill()
+    place.orphans()
+    assert trials(found[0].parent) == 0
+    code, said = place.run(verb.again)
+    assert code == 0, said
+    assert trials(place.work / "out") == kill_points.TRIALS
+    assert place.leftovers() == []
 
 
 @pytest.mark.parametrize("verb", ["compare", "run", "import"])

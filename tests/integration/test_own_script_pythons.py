@@ -40,6 +40,32 @@ for n in range(10**6 if FOREVER else 400):
 print("loss", loss.mean().asscalar())
 """
 
+FUNCTION = """
+import tensorflow as tf
+tf.random.set_seed(0)
+w = tf.Variable(tf.ones((64, 10)))
+x = tf.ones((32, 64))
+@tf.function
+def train_step(batch):
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean((batch @ w) ** 2)
+    w.assign_sub(0.01 * tape.gradient(loss, w))
+    return loss
+for n in range(10**6 if FOREVER else 400):
+    loss = train_step(x)
+print("loss", float(loss))
+"""
+
+FIT = """
+import numpy as np, tensorflow as tf
+tf.random.set_seed(0)
+model = tf.keras.Sequential([tf.keras.layers.Dense(4, input_shape=(16,))])
+model.compile(optimizer="sgd", loss="mse")
+x, y = np.ones((320, 16), "float32"), np.ones((320, 4), "float32")
+told = model.fit(x, y, batch_size=8, epochs=10**5 if FOREVER else 10, verbose=0)
+print("loss", told.history["loss"][-1])
+"""
+
 
 class Tried(NamedTuple):
     """A release of Python, what is installed into an environment of it, and a script for that."""
@@ -53,7 +79,10 @@ TRIED = (
     Tried("3.6", ("mxnet==1.5.1", "numpy==1.19.5"), GLUON),
     Tried("3.7", ("mxnet==1.9.1", "numpy==1.21.6"), GLUON),
     Tried("3.8", ("mxnet==1.8.0.post0", "numpy==1.19.5"), GLUON),
+    Tried("3.8", ("tensorflow-cpu==2.10.1", "numpy==1.24.4", "protobuf==3.19.6"), FUNCTION),
     Tried("3.9", ("jax[cpu]==0.4.30",), JAX),
+    Tried("3.10", ("tensorflow-cpu==2.15.1", "numpy==1.26.4"), FIT),
+    Tried("3.12", ("jax==0.10.2",), JAX),
     Tried("3.13", ("jax==0.4.38",), JAX),
 )
 
@@ -91,6 +120,10 @@ def test_a_script_of_that_python_is_captured_and_compared(dlprof, tried: tuple[P
     assert "numpy" in made["environment"]["packages"]
     steps = json.loads(dlprof("show", tmp_path / "made", "--by", "step", "--format", "json").stdout)
     assert len([row for row in steps["rows"] if row["step"] is not None]) == 20
+    shown = json.loads(dlprof("show", tmp_path / "made", "--format", "json").stdout)
+    assert not [row["op"] for row in shown["rows"] if row["op"].startswith("$")], (
+        "functions of Python, dlprof's hook among them"
+    )
     command = f"{python} long.py"
     done = dlprof("compare", "--a", command, "--b", command, "--trials", 1, "--traces", 0, "--format", "json",
                   "-o", tmp_path / "compared", cwd=tmp_path / "project")  # fmt: skip

@@ -49,7 +49,8 @@ def test_a_planted_straggler_is_named_and_sized(
     # The sleep itself is 30 ms and a little; what else the rank does by itself is at most a few ms on two busy cores.
     assert worst.excess.low < SLEEP_NS * 1.1
     assert worst.excess.high > SLEEP_NS
-    assert worst.part_ns == pytest.approx(SLEEP_NS, rel=0.25)
+    # On a busy machine a sleep ends late: the part is what the rank takes longer, and no less than the sleep.
+    assert SLEEP_NS * 0.75 < worst.part_ns < max(SLEEP_NS * 1.25, worst.excess.high)
     assert found.by_rank[rank].last == max(place.last for place in found.by_rank)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import importlib.util
+import shutil
 from pathlib import Path
 
 import pytest
@@ -60,3 +61,15 @@ def test_the_readme_shows_the_kept_comparison_of_four_frameworks():
     if not kept.exists():
         pytest.skip("`python docs/regenerate.py four` has not been run yet: it wants a quiet machine")
     assert regenerate().four_block(kept.read_text()) in (ROOT / "README.md").read_text()
+
+
+def test_the_document_of_bisection_shows_the_kept_search_of_releases(tmp_path):
+    from dlprof.api.bisect import record
+    from dlprof.report.text import bisect_text
+
+    module, kept = regenerate(), ROOT / "docs" / "example" / "bisect-jax.json"
+    if not kept.exists():
+        pytest.skip("`python docs/regenerate.py bisect` has not been run yet: it wants a quiet machine")
+    shutil.copy(kept, tmp_path / record.FILE)
+    said = bisect_text.text(record.read(tmp_path), folder="scan-bisect")
+    assert module.block("dlprof bisect", module.BISECT, said, "") in (ROOT / "docs" / "bisect.md").read_text()

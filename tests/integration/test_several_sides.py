@@ -9,6 +9,7 @@ import jsonschema
 import pytest
 from installed import installed
 
+import dlprof as package
 from dlprof.report.json import json_schema
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1200)]
@@ -119,3 +120,23 @@ def test_a_side_that_does_not_do_the_work_is_found_by_each_of_its_pairs(dlprof, 
                   "-o", tmp_path / "out", env=env, timeout=600)  # fmt: skip
     assert done.returncode == 5, done.stdout
     assert "No order of 3 sides: some of them did different work" in done.stdout
+
+
+def test_a_study_has_cells_of_several_sides_and_tells_each_pair(dlprof, clip, env, tmp_path):
+    file = clip.with_name("study.toml")
+    file.write_text(
+        'name = "s"\ntitle = "S"\n[[experiments]]\nname = "e"\nworkloads = "clip.toml"\ntrials = 1\ntraces = 0\n'
+        'sides = [["np:plain", "np:thrice", "np:plain"]]\n'
+    )
+    done = dlprof("run", file, "-o", tmp_path / "out", env=env, timeout=600)
+    assert done.returncode == 0, done.stderr
+    study = package.load(tmp_path / "out")
+    (cell,) = study.cells
+    assert (cell.id, cell.status) == ("e-clip-np-plain-vs-np-thrice-vs-np-plain", "done")
+    assert isinstance(cell.load(), package.RankingResult)
+    assert [(row["a"], row["b"]) for row in study.items.rows] == [
+        (cell.load().pair(*two).found.a.label, cell.load().pair(*two).found.b.label) for two in ("ab", "ac", "bc")
+    ]
+    assert cell.record.sentence == cell.load().sentence
+    assert cell.record.sentence in " ".join(done.stdout.split())
+    assert dlprof("verify", tmp_path / "out", env=env).returncode == 0

@@ -23,6 +23,14 @@ def test_what_a_user_can_mend_says_where_and_what_next(number):
     assert told.exit_code == 1
 
 
+def test_what_is_forbidden_is_not_taken_for_a_full_disk():
+    hints = [
+        told.hint for number in (errno.EACCES, errno.EPERM) if (told := of_system(_met(number, "theirs/manifest.json")))
+    ]
+    assert len(hints) == 2
+    assert all("who may" in hint and "free some space" not in hint for hint in hints)
+
+
 def test_a_folder_that_vanished_under_the_writer_is_said(tmp_path):
     place = tmp_path / "cells" / "one"
     told = of_system(_met(errno.ENOENT, tmp_path / "cells" / ".one.partial" / "timings"), under_way=place)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 from types import ModuleType
+from typing import get_args
 
 import pytest
 from hypothesis import given
@@ -171,7 +172,7 @@ def test_arrays_of_timed_items_are_read_back(task: str, size: int, by: str, numb
     assert (array.item, array.late) == (item, True)
 
 
-@given(st.sampled_from(["replay/moved", "replay/given", "replay", "run", "after", "grad", "out", "timed"]), WORDS)
+@given(st.sampled_from([kind for kind in get_args(names.ArrayKind) if kind not in ("logits", "loss")]), WORDS)
 def test_arrays_of_weights_are_read_back(kind: str, layer: str) -> None:
     for of in (f"{layer}/w", layer):
         array = ArrayName(kind, of)
@@ -181,6 +182,13 @@ def test_arrays_of_weights_are_read_back(kind: str, layer: str) -> None:
         assert array.late == (kind not in ("after", "grad", "out"))
 
 
+@given(st.sampled_from(("replay/one", "run/singly")), WORDS, st.integers(0, 9))
+def test_arrays_of_single_steps_are_read_back(kind: str, layer: str, number: int) -> None:
+    array = ArrayName(kind, f"{layer}/w", number=number)
+    assert str(array) == CHILD.array(kind, f"{layer}/w", number=number)
+    assert ArrayName.parse(str(array)) == array
+
+
 @pytest.mark.parametrize(
     ("text", "kind", "of"),
     [
@@ -188,6 +196,11 @@ def test_arrays_of_weights_are_read_back(kind: str, layer: str) -> None:
         ("replay/losses", "replay", "losses"),
         ("replay/moved/conv1/w", "replay/moved", "conv1/w"),
         ("replay/moved", "replay", "moved"),
+        ("replay/fed/conv1/w", "replay/fed", "conv1/w"),
+        ("replay/fed_losses", "replay", "fed_losses"),
+        ("run/last/conv1/w", "run/last", "conv1/w"),
+        ("run/blocks/conv1/w", "run/blocks", "conv1/w"),
+        ("replay/still/last/w", "replay/still", "last/w"),
         ("timed/train_block", "timed", "train_block"),
         ("timed/a@1", "timed", "a@1"),
         ("timed/a[size=3]", "timed", "a[size=3]"),

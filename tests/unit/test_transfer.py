@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib.util
 import sys
 
 import numpy as np
@@ -156,3 +157,16 @@ def test_variances_alike_are_shared_and_others_drawn_towards_the_prior() -> None
     unlike, freedom = transfer.moderated(rng.chisquare(2, 4000) / 2 * 6 / rng.chisquare(6, 4000), 2)
     assert freedom == pytest.approx(8, abs=1.5)
     assert unlike.min() > 0.5
+
+
+def test_a_figure_that_is_not_the_repeated_one_is_told_beside_it() -> None:
+    spec = importlib.util.spec_from_file_location("audit_render", ROOT / "analysis" / "audit" / "render.py")
+    assert spec is not None
+    assert spec.loader is not None
+    render = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(render)
+    again = [[item("matmul", 50, 6.5, 4.9, 8.9), item("dot", 1000, 2.0, 1.9, 2.1)]]
+    sound = [item("matmul", 50, 7.9, 7.0, 9.2), item("matmul", 150, 1.1, 1.0, 1.2), item("dot", 1000, 2.0, 1.9, 2.1)]
+    told = render.measured_twice(sound, again)
+    assert told[-1].endswith("(matmul 50: 7.9 [7, 9.2] above, 6.5 [4.9, 8.9] below).")
+    assert render.measured_twice(sound[1:], again) == render.measured_twice(sound, []) == []

@@ -23,7 +23,7 @@ from dlprof.analysis.model import Amount, Bridge, Ledger, Span
 from dlprof.analysis.timing.verdicts import HEADLINES
 from dlprof.names import SIDES
 from dlprof.stats.sample import location
-from dlprof.units import format_signed_ns
+from dlprof.units import in_one_unit
 
 FEWEST: Final = 3
 """Trials with a window from which on intervals are given: Student's t of two is too wide to say anything."""
@@ -226,10 +226,8 @@ def _disagreement(
     if timed.size < FEWEST:
         return ""
     gap, seen = float(timed.mean()), float(traced.mean())
-    text = (
-        f"the traced runs do not show the gap that was timed ({format_signed_ns(gap)} timed, {format_signed_ns(seen)} traced, "
-        "B against A)"
-    )
+    words = in_one_unit([gap, seen])
+    text = f"the traced runs do not show the gap that was timed ({words(gap)} timed, {words(seen)} traced, B against A)"
     low, high = _certain(timed)
     other_low, other_high = _certain(traced)
     if (low > 0 and other_high < 0) or (high < 0 and other_low > 0):
@@ -241,10 +239,10 @@ def _disagreement(
         before = _gaps(means, [SYNCHRONISED] if headline != [SYNCHRONISED] else list(headline), trials)
         low, high = _certain(drifted - before)
         if (low > 0 or high < 0) and abs(later.amount.ns) > _MOST_ADDED * abs(gap):
-            return f"{text}: the machine changed between the timed rounds and the windows, by {format_signed_ns(later.amount.ns)}"
+            return f"{text}: the machine changed between the timed rounds and the windows, by {words(later.amount.ns)}"
     low, high = _certain(traced - timed)
     if (low > 0 or high < 0) and abs(seen - gap) > _MOST_ADDED * abs(gap):
-        causes = ", ".join(f"{part.name} {format_signed_ns(part.amount.ns)}" for part in bridge.parts)
+        causes = ", ".join(f"{part.name} {words(part.amount.ns)}" for part in bridge.parts)
         return f"{text}: {causes}"
     return ""
 

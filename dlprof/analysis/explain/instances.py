@@ -14,7 +14,7 @@ import pyarrow as pa
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL, Ints, Text
 from dlprof.analysis.explain.align import align
-from dlprof.analysis.trace import breakdown
+from dlprof.analysis.trace import row_keys
 from dlprof.analysis.trace.cells import Cells, gather
 from dlprof.units import PS_PER_NS
 
@@ -105,7 +105,7 @@ def _shapes(events: pa.Table, rows: Ints) -> Text:
     """Recorded shape of each row without its whitespace (producers indent them), else of what launched it."""
     mask = np.zeros(events.num_rows, dtype=bool)
     mask[rows] = True
-    shape = breakdown.key(events, mask, "shape")
+    shape = row_keys.key(events, mask, "shape")
     return _renumbered(shape, {})
 
 

@@ -9,7 +9,7 @@ import pyarrow as pa
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL
 from dlprof.analysis.model import KernelChange, KernelRow
-from dlprof.analysis.trace import breakdown, steps
+from dlprof.analysis.trace import row_keys, steps
 from dlprof.units import PS_PER_NS
 
 _Found = Mapping[str, tuple[float, float, tuple[str, ...]]]
@@ -59,7 +59,7 @@ def _window(events: pa.Table) -> _Found:
     mask = steps.work(events) & ~steps.outside(events)
     work = events.filter(pa.array(mask))
     kernel, name = columns.text(work, "kernel"), columns.text(work, "name")
-    op = breakdown.key(events, mask, "op")
+    op = row_keys.key(events, mask, "op")
     groups = columns.group([kernel.codes, name.codes, op.codes])
     ns = groups.sum(columns.integers(work, "duration_ps")) / PS_PER_NS
     count = groups.sum(columns.integers(work, "occurrences"))

@@ -8,7 +8,7 @@ recorded host events say the host did (host.split), else to `unexplained`. The s
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Final, Literal
 
@@ -23,7 +23,7 @@ from dlprof.analysis.model import Alignment, Ledger, LedgerLine, LineKind, Match
 from dlprof.analysis.trace import host, steps
 from dlprof.analysis.trace.idle import Place
 from dlprof.stats.sample import location
-from dlprof.units import PS_PER_NS, format_ns, format_signed_ns
+from dlprof.units import PS_PER_NS, in_one_unit
 
 _LONGEST: Final = 64
 """Characters of a line's name in a sentence: C++ kernels, which stand for an operator that is not known, have hundreds."""
@@ -310,28 +310,27 @@ def _statement(ledger: Ledger, shown: int = 4) -> str:
     longer = "longer" if ledger.gap_ns >= 0 else "shorter"
     parts = [line for line in ledger.lines if line.kind != "unexplained"][:shown]
     rest = [line for line in ledger.lines if line.kind == "unexplained"]
-    texts = [_delta(line) for line in [*parts, *rest] if line.delta_ns or line in parts]
+    words = in_one_unit([ledger.gap_ns, *(line.delta_ns for line in parts)])
+    texts = [_delta(line, words) for line in [*parts, *rest] if line.delta_ns or line in parts]
     others = ledger.gap_ns - sum(line.delta_ns for line in [*parts, *rest])
     if len(ledger.lines) > len(parts) + len(rest):
-        texts.insert(len(parts), f"{len(ledger.lines) - len(parts) - len(rest)} others {format_signed_ns(others)}")
-    return f"B's {what} is {format_ns(abs(ledger.gap_ns))} {longer} than A's: {', '.join(texts)}"
+        texts.insert(len(parts), f"{len(ledger.lines) - len(parts) - len(rest)} others {words(others)}")
+    return f"B's {what} is {words(abs(ledger.gap_ns))[1:]} {longer} than A's: {', '.join(texts)}"
 
 
-def _delta(line: LedgerLine) -> str:
+def _delta(line: LedgerLine, words: Callable[[float], str]) -> str:
     name = line.name if len(line.name) <= _LONGEST else f"{line.name[: _LONGEST - 1]}…"
     if line.remark and not line.remark.startswith("only"):  # the name says that
         name += f" ({line.remark})"
     if line.low_ns is None or line.high_ns is None:
-        return f"{name} {format_signed_ns(line.delta_ns)}"
-    return (
-        f"{name} {format_signed_ns(line.delta_ns)} [{format_signed_ns(line.low_ns)}, {format_signed_ns(line.high_ns)}]"
-    )
+        return f"{name} {words(line.delta_ns)}"
+    return f"{name} {words(line.delta_ns)} [{words(line.low_ns)}, {words(line.high_ns)}]"
 
 
 def _notes(ledger: Ledger) -> tuple[str, ...]:
     found = []
     if ledger.replicates < bridge.FEWEST:
-        found.append(f"{ledger.replicates} traced window(s) a side: no intervals below {bridge.FEWEST}")
+        found.append(f"traced windows a side: {ledger.replicates}; intervals take {bridge.FEWEST}")
     if note := tax.exceeds(ledger):
         found.append(note)
     odd = [line for line in ledger.lines if line.a_calls is not None and line.a_calls != line.b_calls]

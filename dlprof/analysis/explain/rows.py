@@ -13,7 +13,7 @@ from dlprof import stats
 from dlprof.analysis import columns
 from dlprof.analysis.explain import bridge
 from dlprof.analysis.model import Row
-from dlprof.analysis.trace import breakdown, steps
+from dlprof.analysis.trace import row_keys, steps
 from dlprof.stats.sample import location
 from dlprof.units import PS_PER_NS
 
@@ -35,7 +35,7 @@ def side_cells(events: pa.Table) -> dict[Key, _Cell]:
     """
     mask = steps.work(events)
     mask &= ~steps.outside(events)
-    op, phase, layer = (breakdown.key(events, mask, name) for name in ("op", "phase", "layer"))
+    op, phase, layer = (row_keys.key(events, mask, name) for name in ("op", "phase", "layer"))
     groups = columns.group([op.codes, phase.codes, layer.codes])
     work = events.filter(pa.array(mask))
     own = groups.sum(columns.integers(work, "self_ps")) / PS_PER_NS

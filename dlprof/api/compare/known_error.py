@@ -15,7 +15,7 @@ from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.options import CompareOptions
 from dlprof.api.sides import SideSpec
 from dlprof.errors import UsageError
-from dlprof.units import format_minutes
+from dlprof.units import format_minutes, format_share
 from dlprof.workload import Workload
 
 _MOST_TRIALS: Final = stats.look_schedule()[-1]
@@ -56,12 +56,13 @@ def _trust(saved: calibrate.Calibrated, item: str, pacing: Pacing) -> KnownError
         alpha=alpha,
         smallest=smallest,
         statement=(
-            f"on this machine {saved.label} against itself is called different in {rate.rate:.1%} "
-            f"[{rate.low:.1%}, {rate.high:.1%}] of comparisons ({result.trials} trials); "
+            f"on this machine {saved.label} against itself is called different in {format_share(rate.rate, 1)} "
+            f"[{format_share(rate.low, 1)}, {format_share(rate.high, 1)}] of comparisons ({result.trials} trials); "
             + (
                 f"too little time for {stats.MIN_TRIALS} trials of {saved.seconds:.0f} s"
                 if smallest is None
-                else f"the smallest slow-down that {trials} trials (about {time}) find with 80 % power is {smallest:.1%}"
+                else f"the smallest slow-down that {trials} trials (about {time}) find with 80 % power is "
+                f"{format_share(smallest, 1)}"
             )
         ),
     )
@@ -93,4 +94,4 @@ def _remedy(gate: float, trust: KnownError) -> str:
         needed = stats.needed_trials(trust.sd, gate)
         return f"{wider}--trials {needed} (about {format_minutes(needed * trust.seconds)})"
     enough = f"--budget {format_minutes(needed * trust.seconds)}" if adaptive else f"--trials {needed}"
-    return f"{wider}{enough}, which finds {gate:.1%} in four of five cases; a quieter machine needs less"
+    return f"{wider}{enough}, which finds {format_share(gate, 1)} in four of five cases; a quieter machine needs less"

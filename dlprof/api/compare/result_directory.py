@@ -21,7 +21,7 @@ from dlprof.api.import_traces import now
 from dlprof.api.lockstep.directory import ResultDirectory, idle_of, trial_facts, trial_notes
 from dlprof.api.lockstep.measured import Between, Measured
 from dlprof.api.options import CompareOptions
-from dlprof.capture.machine import provenance
+from dlprof.capture.machine import command_words, provenance
 from dlprof.manifest import LockstepOptions, Manifest, Work
 from dlprof.names import SIDES, Pair, pairs_of
 from dlprof.protocol import Epoch
@@ -99,7 +99,7 @@ class WorkloadDirectory(ResultDirectory[Comparison | Ranking]):
             kind="compare" if len(self.prepared.sides) == 2 else "ranking",
             dlprof_version=__version__,
             created=now(),
-            command=provenance.command_line(),
+            command=command_words.command_line(),
             complete=not measured.stopped,
             workload={name: workload.description for name, workload in self.prepared.workloads.items()},
             options=self._options(measured),

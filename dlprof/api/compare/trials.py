@@ -78,6 +78,9 @@ class WorkloadTrials(Kind):
     def timed(self, number: int, workers: Mapping[str, Any]) -> Collection[str]:
         return self.checks.after(number, workers)
 
+    def traced(self, number: int, workers: Mapping[str, Any]) -> Collection[str]:
+        return self.checks.after(number, workers, brief=True)
+
     def finished(self, trial: Trial) -> None:
         """Whether its times can be, and its warnings."""
         self.checks.times(trial)

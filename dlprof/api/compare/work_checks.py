@@ -34,6 +34,7 @@ class WorkChecks:
     measured: Measured
     first: int
     _known: Mapping[str, float] | None = None
+    _scales: Mapping[str, float] = field(default_factory=dict)
     _peak: float = field(default=0.0)
 
     def before(self, number: int, workers: Mapping[str, Worker]) -> Collection[str]:
@@ -44,6 +45,7 @@ class WorkChecks:
         if number != self.first:
             return ()
         said = {side: answers_of(worker) for side, worker in workers.items()}
+        self._scales = after.scales(said["a"].arrays)
         refused: set[str] = set()
         compared, differing, blocks = 0, 0, False
         for pair in self._pairs:
@@ -67,26 +69,32 @@ class WorkChecks:
         self._crowded(workers)
         return refused
 
-    def after(self, number: int, workers: Mapping[str, Worker]) -> Collection[str]:
-        """After the last timed round of every trial: did the objects that were timed do the work?
+    def after(self, number: int, workers: Mapping[str, Worker], *, brief: bool = False) -> Collection[str]:
+        """After the last timed round of every trial: did the objects that were timed do the work? brief: and after the traced
+        window, of what it has done alone.
 
         Returns the items that are not comparable, which are not timed again. Raises `NotComparable` where all are.
         """
         seed, steps = self.options.run.seed + 1000 * (number + 1), max(worker.trained for worker in workers.values())
-        found = self._asked(workers, seed, steps)
-        if number == self.first:
+        found = self._asked(workers, seed, steps, brief)
+        if number == self.first and not brief:
             self._crowded(workers)
         for more in range(1, after.AGAIN + 1):
             doubtful = [pair for pair, differences in found.items() if after.doubtful(differences)]
             if not doubtful:
                 break
-            again = self._asked(workers, seed + more, 0)
+            again = self._asked(workers, seed + more, 0, brief)
             found |= {pair: after.confirmed(found[pair], again[pair]) for pair in doubtful}
         return self._refused(found)
 
-    def _asked(self, workers: Mapping[str, Worker], seed: int, steps: int) -> dict[Pair, tuple[rules.Difference, ...]]:
+    def _asked(
+        self, workers: Mapping[str, Worker], seed: int, steps: int, brief: bool
+    ) -> dict[Pair, tuple[rules.Difference, ...]]:
         """What the objects that were timed do differently, of each pair of sides."""
-        answers = {side: after.Answer(*workers[side].recheck(seed, steps)) for side in self.workloads}
+        answers = {
+            side: after.Answer(*workers[side].recheck(seed, steps, self._scales, brief=brief))
+            for side in self.workloads
+        }
         return {
             (a, b): after.check(answers[a], answers[b], self._of((a, b)), self.options.allow) for a, b in self._pairs
         }

@@ -3,23 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import pyarrow as pa
 
 from dlprof import frameworks
-from dlprof.analysis.model import Completeness, Recording, Side, View
+from dlprof.analysis.of_one_trace import Completeness, View
 from dlprof.analysis.trace import breakdown, completeness, layers
-from dlprof.manifest import CaptureOptions, ImportOptions
+from dlprof.manifest import CaptureOptions, ImportOptions, Manifest
 from dlprof.store import Capture
 from dlprof.workload_shape import Layer
 
 if TYPE_CHECKING:
     from dlprof.analysis.compare import Evidence
+    from dlprof.analysis.model import Recording, Side
 
 
 def side_of(capture: Capture, *, path: str | None) -> Side:
     """How a capture is named in reports; what a foreign trace does not tell is 'unknown'."""
+    from dlprof.analysis.model import Side  # late: with it come the values of comparisons
+
     manifest = capture.manifest
     label = frameworks.label_of(manifest.framework or "unknown")
     where = f", {manifest.device}" if manifest.mode and (manifest.device or "").startswith("gpu") else ""
@@ -58,6 +61,11 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
         found = completeness_of(capture, capture.events())
         if found.complete is False:
             warnings.append(f"{side.label}: the trace is {found.statement}")
+        if trace and isinstance(
+            capture.manifest.options, ImportOptions
+        ):  # others' traces; of its own dlprof knows more
+            told = completeness.said({name: str(text) for name, text in trace.completeness.items()})
+            warnings += [f"{side.label}: {text}" for text in told]
     return Evidence(
         side=side,
         exact=[capture.events() for capture in captures],
@@ -66,15 +74,17 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
         warnings=warnings,
         runtime=captures[0].manifest.child.runtime if captures else {},
         workload=captures[0].manifest.workload if captures else {},
-        stated=_stated(captures[0]) if captures else Recording(),
+        stated=_stated(captures[0] if captures else None),
         untraced=[untraced_step_ns(capture) for capture in captures],
         trials=[trial_of(capture) for capture in captures],
     )
 
 
-def _stated(capture: Capture) -> Recording:
+def _stated(capture: Capture | None) -> Recording:
     """How a window was recorded; of a trace from elsewhere that is not known."""
-    window = capture.manifest.window
+    from dlprof.analysis.model import Recording
+
+    window = capture.manifest.window if capture else None
     return Recording(profiler=True, synchronised=window.synchronised) if window else Recording()
 
 
@@ -102,19 +112,34 @@ def view_of(
     capture: Capture, events: pa.Table, counted: Mapping[str, int], by: str, where: Literal["work", "host"] = "work"
 ) -> View:
     """A breakdown of a capture's events (placed_events, and what that counted). Raises `UsageError` for an unknown `by`."""
-    table = breakdown.view(events, by, where)
-    trace = capture.manifest.trace
+    return view_from(capture.manifest, breakdown.of(events, by, where), counted, completeness_of(capture, events))
+
+
+def view_from(
+    manifest: Manifest[Any], found: breakdown.Breakdown, counted: Mapping[str, int], complete: Completeness
+) -> View:
+    """The view of a breakdown that has taken all events of a capture."""
+    table, trace = found.table(), manifest.trace
     return View(
-        by=by,
-        keys=breakdown.keys(events, by),
+        by=found.by,
+        keys=found.keys(),
         table=table,
         anomalies={**(trace.anomalies if trace else {}), **counted},
-        completeness=completeness_of(capture, events),
-        outside=breakdown.outside(events, where) if by == "step" or breakdown.has_wall(table) else None,
-        where=where,
-        elsewhere=breakdown.elsewhere(events, where),
-        empty=None if table.num_rows else breakdown.empty(events),
+        completeness=complete,
+        outside=found.outside() if found.by == "step" or breakdown.has_wall(table) else None,
+        where=found.where,
+        elsewhere=found.elsewhere(),
+        empty=None if table.num_rows else found.empty(),
+        workless=found.workless() if found.by == "step" and found.where == "work" else None,
     )
+
+
+def view_unstored(manifest: Manifest[ImportOptions], found: breakdown.Breakdown) -> View:
+    """The view of a breakdown that has taken all events of a trace of which nothing is stored; such a trace has neither a window
+    nor a workload of ours that would say what it should hold."""
+    trace = manifest.trace
+    told = completeness.check(None, anomalies=trace.anomalies, reader=trace.completeness) if trace else None
+    return view_from(manifest, found, {}, told or completeness.check(None))
 
 
 def completeness_of(capture: Capture, events: pa.Table) -> Completeness:

@@ -20,6 +20,7 @@ from dlprof.api.lockstep.rounds import Rounds, rounds_in
 from dlprof.api.options import Design
 from dlprof.capture.workers.trial import Plan, Trial
 from dlprof.names import SIDES, Pair
+from dlprof.units import counted
 from dlprof.workload import Workload
 
 Ratios = Mapping[str, Mapping[Pair, Sequence[stats.TrialRatio]]]
@@ -157,7 +158,9 @@ class Pacing:
     def _family(self, n: int, trial: Trial) -> bool:
         wanted = self._wanted(n, self.durations[0])
         if n == 1:
-            self.say(f"  {len(trial.group_rounds)} groups of items, {_rounds(trial)}; {wanted} trials in all")
+            self.say(
+                f"  {counted(len(trial.group_rounds), 'group')} of items, {_rounds(trial)}; {wanted} trials in all"
+            )
             if trial.rounds < OP_ROUNDS[1]:
                 self.warn(
                     f"{trial.rounds} rounds a trial for some items where {OP_ROUNDS[1]} are better: "

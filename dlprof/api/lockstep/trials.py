@@ -29,6 +29,7 @@ from dlprof.errors import Unsupported
 from dlprof.manifest import Session, Start, Used
 from dlprof.names import ENERGY, EXACT, CaptureName, Pair, pairs_of
 from dlprof.store import Capture, CaptureWriter
+from dlprof.units import format_share
 
 
 class Kind(ABC):
@@ -66,6 +67,9 @@ class Kind(ABC):
 
     def timed(self, number: int, workers: Mapping[str, Any]) -> Collection[str] | None:  # noqa: B027
         """As `ready`, after the last timed round."""
+
+    def traced(self, number: int, workers: Mapping[str, Any]) -> Collection[str] | None:  # noqa: B027
+        """As `ready`, after the traced window of a trial that has one."""
 
     def rounds(self, pacing: RoundsOf | None) -> RoundsOf | None:
         """How many rounds a trial has; pacing: what suits any kind."""
@@ -148,6 +152,7 @@ class Trials:
             self._after_trial,
             on_ready=kind.ready,
             on_timed=self._timed,
+            on_traced=kind.traced,
             on_step=self._show_step,
             enough=kind.warm,
             first=self.first,
@@ -193,9 +198,7 @@ class Trials:
         """When the last round is timed: what the sides used so far. The checks and the traced window, which come after it, use
         more; they do not count."""
         noted = self._used.setdefault(number, {})
-        for side, worker in workers.items():
-            if side not in noted:
-                noted[side] = Used(peak_bytes=worker.peak_bytes())
+        noted.update((side, Used(peak_bytes=worker.peak_bytes())) for side, worker in workers.items())
         return self.kind.timed(number, workers)
 
     def _check_told(self) -> None:
@@ -234,7 +237,7 @@ class Trials:
         return found
 
     def _show_step(self, number: int, stage: str, fraction: float) -> None:
-        done = f" {fraction:.0%}" if fraction else ""
+        done = f" {format_share(fraction)}" if fraction else ""
         standing = f" · {self.pacing.standing}" if self.pacing.standing else ""
         self.progress.detail(f"trial {number + 1}: {stage}{done}{standing}")
         if stage == "start":

@@ -155,7 +155,7 @@ def _checked(planned: Planned, run: RunOptions, compare: CompareOptions | None) 
     _check_options(planned)
     if compare is not None and compare.method == published.METHOD:
         return _checked_as_published(planned, run, compare)
-    sides = [_side(planned, text) for text in (planned.cell.a, planned.cell.b) if text]
+    sides = [_side(planned, text) for text in (planned.cell.a, planned.cell.b, *planned.cell.more) if text]
     work: list[Workload] = []
     hindrances: list[str] = []
     for side in sides:
@@ -281,6 +281,7 @@ def _compare_options(cell: Cell, run: RunOptions) -> CompareOptions | None:
         run=run,
         a=cell.a or DEFAULT_SIDES[0],
         b=cell.b or DEFAULT_SIDES[1],
+        more=tuple(cell.more),
         budget_s=options.budget_s or DEFAULT_BUDGET_S,
         trials=options.trials,
         precision=options.precision,
@@ -300,7 +301,7 @@ def _estimate_s(compare: CompareOptions | None, work: Sequence[Workload]) -> flo
     if compare is None:
         return TRACE_ESTIMATE_S
     trials = Pacing(compare, fitted(compare, work[0]), _silent, _silent).estimate_s
-    return trials + (2 * TRACE_ESTIMATE_S if compare.epoch_capture else 0.0)
+    return trials + (len(compare.sides) * TRACE_ESTIMATE_S if compare.epoch_capture else 0.0)
 
 
 def _silent(_: str) -> None: ...

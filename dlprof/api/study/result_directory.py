@@ -19,7 +19,7 @@ from dlprof.api.study.plan import Plan
 from dlprof.capture.machine import provenance
 from dlprof.errors import StoreError, UsageError
 from dlprof.manifest import LockstepOptions, Machine
-from dlprof.store import MANIFEST_FILE, Capture
+from dlprof.store import MANIFEST_FILE, RANKING_FILE, Capture
 from dlprof.stored_files import read_json, typed
 from dlprof.study import STUDY_FILE, CellRecord, StudyRecord
 from dlprof.study.record import FINISHED, SPEC_FILE, VERSION, differing
@@ -35,6 +35,19 @@ class _Head(msgspec.Struct, frozen=True):
 
     dlprof_version: str
     schema_version: int = VERSION
+
+
+class _RankedPair(msgspec.Struct, frozen=True):
+    """What of a pair in ranking.json a study tells."""
+
+    verdict: str
+
+
+class _Ranked(msgspec.Struct, frozen=True):
+    """What of ranking.json a study tells."""
+
+    statement: str
+    pairs: tuple[_RankedPair, ...]
 
 
 def read(path: Path) -> StudyRecord:
@@ -80,7 +93,7 @@ def opened(path: Path, plan: Plan) -> Iterator[Directory]:
 
     Raises `StoreError` where it is another study's, or another run is at work; `UsageError` where the study has changed.
     """
-    if path.exists() and not (path / STUDY_FILE).is_file() and any(one.name != ".lock" for one in path.iterdir()):
+    if path.exists() and not (path / STUDY_FILE).is_file() and not _just_begun(path):
         raise StoreError(f"{path}: exists and is no study", hint="choose another -o")
     try:
         (path / "cells").mkdir(parents=True, exist_ok=True)
@@ -97,6 +110,14 @@ def opened(path: Path, plan: Plan) -> Iterator[Directory]:
         yield _taken_up(path, plan)
     finally:
         lock.release()
+
+
+def _just_begun(path: Path) -> bool:
+    """Whether a folder has nothing but what a run leaves there that is killed before study.json is whole."""
+    left = {one.path.name for one in temporary.left_beside(path) if one.name == STUDY_FILE}
+    others = {one.name for one in path.iterdir()} - {".lock", "cells"} - left
+    cells = path / "cells"
+    return not others and (not cells.exists() or (cells.is_dir() and not any(cells.iterdir())))
 
 
 def _taken_up(path: Path, plan: Plan) -> Directory:
@@ -116,9 +137,9 @@ def _taken_up(path: Path, plan: Plan) -> Directory:
         cells=[_found(path, known.get(cell.id, cell)) for cell in planned],
     )
     directory = Directory(path, record, _elsewhere(old.machine, record.machine) if old else "")
-    _copy(path, plan)
-    with atomic(path / STUDY_FILE) as file:
+    with atomic(path / STUDY_FILE) as file:  # first: by it a folder is known as a study's
         file.write_bytes(record.encoded())
+    _copy(path, plan)
     return directory
 
 
@@ -173,10 +194,15 @@ def _found(path: Path, cell: CellRecord) -> CellRecord:
 def headline(folder: Path) -> dict[str, Any]:
     """Verdict and sentence of what a cell left.
 
-    Of a family of items those of the summary, and `mixed` where their verdicts differ; of a capture how much was recorded.
+    Of a family of items those of the summary, and `mixed` where their verdicts differ; of more than two sides their order, and
+    `mixed` where the verdicts of its pairs differ; of a capture how much was recorded.
     """
     capture = Capture.open(folder)
     manifest = capture.manifest
+    if manifest.kind == "ranking":
+        ranking = typed(capture.ranking(), _Ranked, folder / RANKING_FILE)
+        told = {pair.verdict for pair in ranking.pairs}
+        return {"verdict": told.pop() if len(told) == 1 else "mixed", "sentence": ranking.statement}
     if manifest.kind != "compare":
         events = manifest.trace.events if manifest.trace else 0
         return {"verdict": None, "sentence": f"{events} events recorded"}

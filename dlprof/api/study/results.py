@@ -10,16 +10,18 @@ from typing import Any, Final
 import pyarrow as pa
 
 from dlprof.analysis.model import ItemResult
+from dlprof.analysis.timing.ranking import RankedSide
 from dlprof.api import results
 from dlprof.api.frames import Frame, Records, item_row
+from dlprof.api.rankings import RankingResult
 from dlprof.api.results import CaptureResult, ComparisonResult
 from dlprof.api.study import result_directory
 from dlprof.capture.machine import monitors
 from dlprof.capture.machine.monitors import MONITORS_FILE
 from dlprof.errors import StoreError
-from dlprof.names import SIDES
+from dlprof.names import SIDES, pairs_of
 from dlprof.protocol import Epoch
-from dlprof.store import MANIFEST_FILE
+from dlprof.store import MANIFEST_FILE, Capture
 from dlprof.study import CellRecord, StudyRecord
 
 _OF_EPOCH: Final = tuple(name for name in Epoch.__struct_fields__ if name != "losses")
@@ -47,12 +49,13 @@ class StudyCell:
         """Whether there is something to load: of an interrupted or failed cell perhaps what was finished before."""
         return (self.path / MANIFEST_FILE).is_file()
 
-    def load(self) -> ComparisonResult | CaptureResult:
+    def load(self) -> ComparisonResult | CaptureResult | RankingResult:
         """What the cell left. Raises `StoreError` where it left nothing, with why."""
         if not self.has_result:
             why = f": {self.record.error.message}" if self.record.error else ""
             raise StoreError(f"cell {self.id} is {self.status.replace('_', ' ')}{why}", hint="`dlprof run` runs it")
-        return results.load_run(self.path)
+        capture = Capture.open(self.path)
+        return RankingResult(capture) if capture.manifest.kind == "ranking" else results.load_run(self.path)
 
     def monitors(self) -> pa.Table | None:
         """What its children used (schema.MONITORS; metadata: period_s, samples, cost_cpu_s); None where that was not asked for.
@@ -90,7 +93,8 @@ class StudyResult:
 
     @property
     def items(self) -> Frame[StudyItem]:
-        """The items of all cells that left a comparison: as those of a comparison, each with its `cell`.
+        """The items of all cells that left a comparison: as those of a comparison, each with its `cell`. A cell of more than two
+        sides has those of each pair of them.
 
         Columns: what the cell is, ratio (time of B ÷ time of A), low, high, confidence, verdict, q, medians in ns.
         """
@@ -118,8 +122,14 @@ class StudyResult:
         for cell in self.cells:
             if cell.has_result and cell.record.method != "capture":
                 found = cell.load()
-                assert isinstance(found, ComparisonResult)
-                yield cell, found
+                assert not isinstance(found, CaptureResult)
+                pairs = (
+                    [found]
+                    if isinstance(found, ComparisonResult)
+                    else [found.pair(*two) for two in pairs_of(found.letters)]
+                )
+                for pair in pairs:
+                    yield cell, pair
 
 
 def load(path: Path) -> StudyResult:
@@ -157,10 +167,16 @@ def _item_row(cell: StudyCell, found: ComparisonResult, at: int) -> dict[str, An
     return {**_about(cell), **sides, **item_row(found.found.items[at], headline=at == 0)}
 
 
+def _letter(side: RankedSide) -> str:
+    return side.letter
+
+
 def _epochs(cell: StudyCell) -> Iterator[dict[str, Any]]:
     found = cell.load()
     if isinstance(found, ComparisonResult):
         trained = {"a": (found.found.a.label, found.epochs("a")), "b": (found.found.b.label, found.epochs("b"))}
+    elif isinstance(found, RankingResult):
+        trained = {one.letter: (one.side.label, found.epochs(one.letter)) for one in sorted(found.sides, key=_letter)}
     else:
         trained = {"a": (found.side.label, found.manifest.epochs)}
     for name, (label, epochs) in trained.items():

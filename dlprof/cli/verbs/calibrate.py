@@ -7,6 +7,7 @@ import math
 from typing import TYPE_CHECKING
 
 from dlprof.names import DEFAULT_SIDES
+from dlprof.units import format_share
 
 if TYPE_CHECKING:
     from dlprof.api.calibrate import Calibrated
@@ -75,7 +76,7 @@ def _item(result: Calibration) -> list[str]:
         *_rates(result),
         "  smallest slow-down found with 80 % power, fixed number of trials",
         *(
-            f"    in {minutes:3.0f} min   {'none: fewer than six trials fit' if e is None else f'{e:+.1%}'}"
+            f"    in {minutes:3.0f} min   {'none: fewer than six trials fit' if e is None else format_share(e, 1, signed=True)}"
             for minutes, e in result.detectable
         ),
     ]
@@ -89,7 +90,8 @@ def _rates(result: Calibration) -> list[str]:
         "adaptive, resampled": result.adaptive.significant,
     }
     return [
-        f"    {name:39} {rate.rate:6.1%}  [{rate.low:.1%}, {rate.high:.1%}]  {rate.comparisons:6}"
+        f"    {name:39} {format_share(rate.rate, 1):>7}  "
+        f"[{format_share(rate.low, 1)}, {format_share(rate.high, 1)}]  {rate.comparisons:6}"
         if rate
         else f"    {name:39}  too few trials for one comparison"
         for name, rate in rates.items()

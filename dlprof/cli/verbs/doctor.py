@@ -175,6 +175,8 @@ def _gpu() -> Iterator[Finding]:
 _OPTIONAL: Final = (
     ("pandas", "notebook", "findings as frames of pandas (`to_pandas`)"),
     ("polars", "notebook", "findings as frames of polars (`to_polars`)"),
+    ("distributed", "dask", "`dlprof import --scheduler`, ranks read on a Dask cluster"),
+    ("fsspec", "urls", "data sets of ranks at URLs"),
     ("mcp", "mcp", "`dlprof mcp`, the server for assistants"),
 )
 """Packages of the optional extras: module, extra, what needs it."""

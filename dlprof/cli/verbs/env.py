@@ -63,7 +63,7 @@ def _clean(names: list[str]) -> int:
 
     folders = [Path(name) for name in names] or [Path(), Path(OUTPUT_FOLDER)]
     cleared = [leftovers.clear(folder, say, reports=True) for folder in folders]
-    in_cache = leftovers.clear_cache()
+    in_cache = leftovers.clear_cache(say)
     if in_cache:
         say(f"removed {in_cache} leftover{'s' if in_cache > 1 else ''} of runs that were killed from the cache")
     kept = sum(len(one.kept) for one in cleared)

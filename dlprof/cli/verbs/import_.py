@@ -4,10 +4,12 @@ comparison directory out."""
 from __future__ import annotations
 
 import argparse
+from contextlib import ExitStack
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from dlprof.cli.terminal import line, say
+from dlprof.units import counted
 
 if TYPE_CHECKING:
     from dlprof.ingest.timings_csv import Layout
@@ -16,6 +18,8 @@ EXAMPLES = """examples:
   dlprof import profile.json -o mxnet-run
   dlprof import logdir/plugins/profile/2026_11_22 -o tf-run
   dlprof import ddp-traces -o ddp-ranks --jobs 4        a trace per rank: a data set, for dlprof ranks
+  dlprof import ddp-traces -o ddp-ranks --scheduler tcp://head:8786     … on a Dask cluster
+  dlprof import ddp-traces -o s3://bucket/ddp-ranks     … kept at a URL (dlprof[urls] and the store's library for fsspec)
   dlprof import damaged.json.gz --repair -o rescued
   dlprof import --csv published.csv --sides tensorflow,mxnet --unit s --group task,size -o published
   dlprof import --csv long.csv --side-column framework --value-column ms --sides tf,mxnet --unit ms \\
@@ -26,7 +30,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "traces", nargs="*", type=Path, metavar="TRACE", help="trace file, or a folder of them as one run"
     )
-    parser.add_argument("-o", "--output", type=Path, required=True, metavar="DIR", help="directory to make")
+    parser.add_argument(
+        "-o", "--output", required=True, metavar="DIR", help="directory to make; of ranks it may be a URL"
+    )
     parser.add_argument(
         "--as",
         dest="kind",
@@ -37,6 +43,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--jobs", type=int, metavar="N", help="of ranks: files read at a time (default: the processors)"
+    )
+    parser.add_argument(
+        "--scheduler", metavar="tcp://HOST:PORT", help="of ranks: read the files on this Dask cluster (dlprof[dask])"
     )
     parser.add_argument("--repair", action="store_true", help="keep what stands before damage, and count what is lost")
     table = parser.add_argument_group("a table of repeated timings instead of traces")
@@ -51,14 +60,32 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> int:
     from dlprof.errors import UsageError
+    from dlprof.store.remote_set import place
 
+    arguments.output = place(arguments.output)
     if arguments.csv is not None and arguments.traces:
         raise UsageError("--csv and TRACE are two things", hint="import them one after the other")
     if arguments.csv is not None:
+        _check_local(arguments.output)
         return _table(arguments)
     if not arguments.traces:
         raise UsageError("nothing to import", hint="name trace files, or a table with --csv FILE")
-    return _ranks(arguments) if _is_of_ranks(arguments) else _traces(arguments)
+    if _is_of_ranks(arguments):
+        return _ranks(arguments)
+    if arguments.scheduler is not None:
+        raise UsageError("--scheduler is for a folder with a trace per rank", hint="leave it out, or say --as ranks")
+    _check_local(arguments.output)
+    return _traces(arguments)
+
+
+def _check_local(output: Path | str) -> None:
+    """Raises `UsageError` for a URL."""
+    from dlprof.errors import UsageError
+
+    if isinstance(output, str):
+        raise UsageError(
+            f"-o {output}: only a data set of ranks can be at a URL", hint="name a folder, and copy it there"
+        )
 
 
 def _is_of_ranks(arguments: argparse.Namespace) -> bool:
@@ -73,56 +100,88 @@ def _is_of_ranks(arguments: argparse.Namespace) -> bool:
     if arguments.kind == "ranks":
         for path in arguments.traces:
             if not path.exists():
-                raise TraceError(f"{path}: no such file or directory")
+                raise TraceError(
+                    f"{path}: no such file or directory", hint="give trace files, or a folder that holds them"
+                )
         if len(arguments.traces) != 1 or not folders:
             raise UsageError("--as ranks takes one folder", hint="put the traces of all ranks into one folder")
         return True
+    if len(arguments.traces) != 1 or not folders:
+        return False
     from dlprof.api.ranks.plan import holds_ranks
 
-    return len(arguments.traces) == 1 and bool(folders) and holds_ranks(folders[0])
+    return holds_ranks(folders[0])
 
 
 def _ranks(arguments: argparse.Namespace) -> int:
     from dlprof.api.ranks.build import build
     from dlprof.cli.output import though_unread
     from dlprof.cli.terminal import Progress
+    from dlprof.errors import UsageError
+    from dlprof.store import remote_set
 
-    with Progress() as progress:
+    output: Path | str = arguments.output
+    if isinstance(output, str) and arguments.scheduler is not None:
+        raise UsageError(
+            "--scheduler and -o URL are two things: the workers write to a file system that all of them have",
+            hint="name a folder there, and copy it afterwards",
+        )
+    with ExitStack() as engine, Progress() as progress:
+        make, jobs = None, arguments.jobs
+        if isinstance(output, str):
+            progress.stage("asking the store")
+            output = engine.enter_context(remote_set.under_way(output))
+        if arguments.scheduler is not None:
+            from dlprof.api.ranks.cluster import connected
+
+            progress.stage("asking the scheduler")
+            make, workers = engine.enter_context(connected(arguments.scheduler))
+            jobs = min(jobs or workers, workers)
         progress.stage("reading ranks")
+        # Workers of other machines have other working folders.
+        folder, target = (path if make is None else path.absolute() for path in (arguments.traces[0], output))
         built = build(
-            arguments.traces[0],
-            arguments.output,
+            folder,
+            target,
             repair=arguments.repair,
-            jobs=arguments.jobs,
+            jobs=jobs,
+            make=make,
             on_file=lambda done, of: progress.detail(f"{done} of {of} files"),
         )
+        if isinstance(arguments.output, str):
+            progress.stage("sending")
     index = built.index
     events, runs = sum(part.events for part in index.parts), len({part.run for part in index.parts})
     again = f", {built.unchanged} of the files unchanged since the last import" if built.unchanged else ""
-    say(f"{built.path}: {len(index.parts)} ranks of {runs} run{'' if runs == 1 else 's'}, {events} events{again}")
+    say(
+        f"{arguments.output}: {counted(len(index.parts), 'rank')} of {counted(runs, 'run')}, {counted(events, 'event')}{again}"
+    )
     for note in index.notes:
         say(f"  {note}")
     for failed in index.failed:
         say(f"  left out: {failed.source}: {failed.why}")
     with though_unread():
-        line(built.path)
+        line(arguments.output)
     return 1 if index.failed else 0
 
 
 def _traces(arguments: argparse.Namespace) -> int:
+    from dlprof.analysis.trace import completeness
     from dlprof.api.import_traces import import_files
     from dlprof.errors import TraceError
 
     _clear(arguments.output)
     for path in arguments.traces:
         if not path.exists():
-            raise TraceError(f"{path}: no such file or directory")
+            raise TraceError(f"{path}: no such file or directory", hint="give trace files, or a folder that holds them")
     capture = import_files(arguments.traces, arguments.output, repair=arguments.repair)
     trace = capture.manifest.trace
     assert trace is not None
-    say(f"{capture.path}: {trace.events} events, {', '.join(sorted(set(trace.kinds.values())))}")
+    say(f"{capture.path}: {counted(trace.events, 'event')}, {', '.join(sorted(set(trace.kinds.values())))}")
     for name, count in sorted(trace.anomalies.items()):
         say(f"  {name}: {count}")
+    for text in completeness.said({name: str(text) for name, text in trace.completeness.items()}):
+        say(f"  {text}")
     line(capture.path)
     return 0
 

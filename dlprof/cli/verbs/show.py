@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     import pyarrow as pa
 
+    from dlprof.analysis.of_one_trace import View
+
 BY = ("op", "kernel", "layer", "phase", "step", "device", "stream", "name", "process", "source")
 
 EXAMPLES = """examples:
@@ -48,41 +50,55 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.analysis.trace import breakdown
-    from dlprof.api.findings.evidence import placed_events, view_of
-    from dlprof.api.load import opened
-    from dlprof.cli.output import deliver, show
+    from dlprof import schema
+    from dlprof.api.findings.evidence import placed_events
+    from dlprof.api.load import opened, viewed
     from dlprof.errors import UsageError
-    from dlprof.report import csv, json, markdown
-    from dlprof.report.text import comparison_text
 
     if arguments.rows is not None and arguments.rows < 1:
         raise UsageError(f"--rows must be at least 1, not {arguments.rows}", hint="leave it out for all rows")
     if arguments.by is None and arguments.view is None and _compared(arguments):
         return 0
     by = arguments.by or "op"
-    with opened(arguments.capture, repair=arguments.repair) as capture:
-        if arguments.view:
+    if arguments.view:
+        with opened(arguments.capture, repair=arguments.repair, columns=schema.EVENTS.names) as capture:
             return _detail(placed_events(capture)[0], arguments)
-        found = view_of(capture, *placed_events(capture, breakdown.columns_of(by)), by, arguments.where)
-    if arguments.format == "text":
-        show(comparison_text.view(found, colour=colour(), rows=arguments.rows), colour=colour())
-    elif arguments.format == "markdown":
-        deliver(markdown.view(found, arguments.rows), None)
-    else:
-        deliver(json.view(found) if arguments.format == "json" else csv.view(found), None)
+    _show(viewed(arguments.capture, by, arguments.where, repair=arguments.repair), arguments)
     return 0
+
+
+def _show(found: View, arguments: argparse.Namespace) -> None:
+    """A breakdown in the format that was asked for, of which alone the writer is loaded."""
+    from dlprof.cli.output import deliver, show
+
+    if arguments.format == "text":
+        from dlprof.report.text import view_text
+
+        show(view_text.view(found, colour=colour(), rows=arguments.rows), colour=colour())
+    elif arguments.format == "markdown":
+        from dlprof.report import markdown
+
+        deliver(markdown.view(found, arguments.rows), None)
+    elif arguments.format == "json":
+        from dlprof.report import json
+
+        deliver(json.view(found), None)
+    else:
+        from dlprof.report import csv
+
+        deliver(csv.view(found), None)
 
 
 def _compared(arguments: argparse.Namespace) -> bool:
     """Show the report of a comparison's directory; False where there is none to show, since it is a capture or a trace."""
     from dlprof.api.load import comparison_at
-    from dlprof.api.rankings import RankingResult
-    from dlprof.cli.verbs.compare import show_found
 
     result = comparison_at(arguments.capture)
     if result is None:
         return False
+    from dlprof.api.rankings import RankingResult
+    from dlprof.cli.verbs.compare import show_found
+
     show_found(result.ranking if isinstance(result, RankingResult) else result.found, arguments.format)
     return True
 

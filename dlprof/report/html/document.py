@@ -14,8 +14,8 @@ from dlprof.report.html.figure import page_style
 from dlprof.report.html.parts import coded, ms, number, page, paragraphs, table, verdict
 from dlprof.report.text import first_screen, gate_text
 from dlprof.report.text.breakdown_text import label, per_unit
-from dlprof.report.text.comparison_text import complete_words
 from dlprof.report.text.layout import unbroken
+from dlprof.report.text.noticed_text import complete_words
 from dlprof.report.text.verdict import headline, ratio_words, speeds_words, verdict_word
 
 
@@ -56,7 +56,7 @@ def comparison(found: Comparison, extras: Extras | None = None) -> str:
     sections += [
         finding_sections.same_work(found),
         *run_sections.notices(found.warnings, found.anomalies),
-        finding_sections.explained(found),
+        *([finding_sections.explained(found)] if found.traced else []),
         finding_sections.beginnings(found),
         run_sections.environment(extras.environment),
         run_sections.reproduce(found.a, found.b, extras.commands),

@@ -40,6 +40,8 @@ from dlprof.units import NS_PER_MS, NS_PER_S, NS_PER_US
 Format = Literal["svg", "png", "pdf"]
 WIDTH: Final = 8.0
 """Of a figure, inches."""
+_WIDEST: Final = 240
+"""Characters of a line of text: a page's width has half as many."""
 FORMATS: Final[tuple[Format, ...]] = ("svg", "png", "pdf")
 
 _INK: Final = "#010203"
@@ -121,6 +123,7 @@ def render(figure: Figure, form: Format) -> bytes:
     metadata = {"svg": {"Date": None}, "png": {"Software": "dlprof"}, "pdf": {"CreationDate": None}}[form]
     with warnings.catch_warnings():  # names may be in any script; a page's font has what the one of figures lacks
         warnings.filterwarnings("ignore", "Glyph .* missing from font", UserWarning)
+        warnings.filterwarnings("ignore", ".*layout not applied", UserWarning)  # figures that leave no room for axes
         figure.savefig(out, format=form, dpi=150, metadata=metadata)
     return out.getvalue()
 
@@ -207,8 +210,8 @@ def _plain(formatter: Formatter) -> Formatter:
 
 
 def _shown(text: str) -> str:
-    """Its lines without control characters, which no font draws and no SVG may hold."""
-    return "\n".join(visible(line) for line in text.split("\n"))
+    """Its lines without control characters, which no font draws and no SVG may hold, each no longer than a page could show."""
+    return "\n".join(visible(shortened(line, _WIDEST)) for line in text.split("\n"))
 
 
 class _PlainLog(LogFormatter):

@@ -11,7 +11,7 @@ from dlprof.names import SIDES
 from dlprof.report.html import plots, waterfall
 from dlprof.report.html.parts import Cell, Section, figure, ms, number, paragraphs, section, table
 from dlprof.report.text import bridge_text, kernels_text, ledger_text, trust_text, work_text
-from dlprof.report.text.breakdown_text import per_unit
+from dlprof.report.text.breakdown_text import nothing_to_break_down, per_unit
 from dlprof.report.text.comparison_text import BEGINNINGS, imported
 from dlprof.report.text.verdict import interval_words, item_words, percent
 from dlprof.report.text.view_text import unknown_words
@@ -36,7 +36,7 @@ def timings(found: Comparison, exhibits: Exhibits) -> Section:
     recorded = work_text.recorded(found)
     caption = "From the recordings: profiled, one run each" if recorded else "Median of one unit of work, profiler off"
     caption = f"Times as {imported(found)} has them (median of one)" if imported(found) else caption
-    titles = ("One", "A, ms", "B, ms", "B ÷ A", "Interval of the change", "Verdict on B")
+    titles = ("What", "A, ms", "B, ms", "B ÷ A", "Interval of the change", "Verdict on B")
     warned = [f"{item_words(item.item)}: {text}" for item in found.items for text in item.warnings]
     drawn = ""
     if exhibits.trials:
@@ -117,7 +117,7 @@ def _ledger_rows(ledger: Ledger) -> tuple[list[list[Cell | str]], list[str], lis
 def breakdown(found: Comparison) -> Section:
     """The operators of both sides beside each other."""
     if not found.rows:
-        return section("breakdown", "Where the time goes", "<p>Neither trace holds an operator.</p>")
+        return section("breakdown", "Where the time goes", paragraphs([nothing_to_break_down(found)]))
     a, b = found.units("a"), found.units("b")
     per = per_unit(found)
     rows = [
@@ -221,4 +221,6 @@ def _view_cell(found: View, name: str, value: float | str | None) -> Cell | str:
         return "–" if value is None else str(value)
     if name.endswith("_ns"):
         return number(ms(value, 1))
-    return number(value, "{:.1%}" if name == "share" else "{:.4g}" if isinstance(value, float) else "{:d}")
+    if name == "share":
+        return number(None if value is None else 100 * value, "{:.1f} %")
+    return number(value, "{:.4g}" if isinstance(value, float) else "{:d}")

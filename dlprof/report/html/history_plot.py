@@ -30,9 +30,8 @@ def draw(found: History) -> Figure:
         if point.low is not None and point.high is not None:
             axis.plot([at, at], [show(point.low), show(point.high)], color="gray", linewidth=2, alpha=0.6)
         axis.plot(at, show(point.value), "o", color=palette.SIDES["b"], markersize=4)
-    places = {point.revision: at for at, point in enumerate(found.points)}
-    changes = [places[step.revision] for step in found.steps]
-    for begin, end in pairwise([0, *changes, len(found.points)]):
+    changes = [step.at for step in found.steps]
+    for begin, end in pairwise([0, *changes, len(found.points)]) if found.points else ():
         level = math.exp(sum(math.log(point.value) for point in found.points[begin:end]) / (end - begin))
         axis.plot([begin - 0.4, end - 0.6], [show(level)] * 2, color=palette.SIDES["a"], linewidth=1.5)
     for at, step in zip(changes, found.steps, strict=True):

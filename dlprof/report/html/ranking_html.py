@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from html import escape
 
@@ -12,7 +12,7 @@ from dlprof.report import ranking_json
 from dlprof.report.html import finding_sections, plots, run_sections
 from dlprof.report.html.figure import page_style
 from dlprof.report.html.parts import Cell, Section, figure, ms, number, page, paragraphs, section, table, verdict
-from dlprof.report.text import gate_text, ranking_text, trust_text
+from dlprof.report.text import first_screen, gate_text, ranking_text, trust_text
 from dlprof.report.text.layout import unbroken
 from dlprof.report.text.verdict import item_words
 
@@ -53,9 +53,20 @@ def _top(found: Ranking, extras: Extras) -> str:
     listed = "".join(f"<dt>{escape(key)}</dt><dd>{escape(unbroken(value))}</dd>" for key, value in rows)
     said = "".join(verdict(unbroken(sentence), state) for state, sentence in gate_text.of_several(found))
     said += verdict(unbroken(f"{found.statement}."))
+    said += f"<p>{escape(unbroken(f'How sure: {ranking_text.level_words(found)}'))}</p>"
+    said += "".join(f"<p>{escape(unbroken(text))}</p>" for text in _causes(found))
     when = f"Measured {extras.created}. " if extras.created else ""
     made = f'<p class="note">{escape(f"{when}Page made by dlprof {extras.version}; it fetches nothing.")}</p>'
     return f'{said}\n<dl class="sides">{listed}</dl>{made}'
+
+
+def _causes(found: Ranking) -> Iterator[str]:
+    """Of each side against the first, how sure that is and its largest causes, in a sentence each."""
+    labels = found.labels
+    for pair in found.against_first:
+        known = first_screen.sentences(found.comparisons[pair])
+        if known:
+            yield f"{labels[pair[1]]} (B) against {labels[pair[0]]} (A): {' '.join(known)}"
 
 
 def _places(found: Ranking) -> Section:

@@ -8,7 +8,7 @@ from html import escape
 from dlprof.analysis.model import Side
 from dlprof.report import glossary
 from dlprof.report.html.parts import Section, coded, number, paragraphs, section, table
-from dlprof.report.text.comparison_text import anomaly_meaning, anomaly_name
+from dlprof.report.text.noticed_text import anomaly_meaning, anomaly_name
 
 
 def notices(warnings: Sequence[str], counts: Mapping[str, int]) -> list[Section]:

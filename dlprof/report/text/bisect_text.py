@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from typing import Final
 
 from dlprof.analysis.bisection import Bisection, Culprit
 from dlprof.report.text.layout import Column, heading, paint, paragraph, table
 from dlprof.report.text.verdict import percent
+from dlprof.units import format_share
+
+_LEAST_ODDS: Final = 0.001
+"""Probability below which its digits say nothing."""
 
 
 def statement(found: Bisection) -> str:
@@ -19,13 +24,14 @@ def statement(found: Bisection) -> str:
         return f"Nothing to search for: the ends {why}. {told}."
     if found.state == "open" and found.ends is not None and found.ends.verdict == "inconclusive":
         return f"Not known: whether the ends differ takes more time (--budget, with --resume). {found.ends.sentence}."
-    if found.state in ("open", "under way"):
-        left = ", ".join(f"{found.label(name)} ({p:.0%})" for name, p in _by_probability(found)[:5])
+    if found.state == "under way" or (found.state == "open" and not found.culprits):
+        left = ", ".join(f"{found.label(name)} ({format_share(p)})" for name, p in _by_probability(found)[:5])
         why = "more trials are needed" if found.state == "open" else "it was stopped"
         return f"Not known yet: {why}. Left: {left or 'all of them'}."
     said = " ".join(_culprit(found, one) for one in found.culprits)
     if found.state == "in part":
         said += " That does not explain all of the difference between the ends: there is another change, which was not found."
+    said += _another(found)
     made = Counter(probe.revision for probe in found.probes)
     return f"{said} Searched: {len(found.row) - 1} {kind}, {sum(made.values())} trials at {len(made)} of them."
 
@@ -58,15 +64,32 @@ def text(found: Bisection, *, folder: str = "", colour: bool = False) -> str:
     return "\n".join(lines) + "\n"
 
 
+def _another(found: Bisection) -> str:
+    """Of one change that was found, what the trials say of a second one."""
+    size = format_share(math.expm1(found.least), 1)
+    odds = format_share(found.two, 1) if found.two >= _LEAST_ODDS else f"less than {format_share(_LEAST_ODDS, 1)}"
+    if found.state == "open":
+        what = f"Whether there is a second change of {size} or more is not known"
+        return f" {what}: its probability is {odds}, and more trials tell (--most, with --resume)."
+    alone = found.state == "found" and len(found.culprits) == 1 and len(found.row) - len(found.skipped) > 2
+    if not alone or not found.least:
+        return ""
+    return f" A second change of {size} or more has a probability of {odds}; a smaller one was not looked for."
+
+
 def _culprit(found: Bisection, one: Culprit) -> str:
     label = found.label(one.revision)
     among = f" or one of {', '.join(map(found.label, one.between))}, which cannot be run," if one.between else ""
-    sure = f"by the trials with {one.probability:.0%} probability"
+    sure = f"by the trials with {format_share(one.probability)} probability"
     told = one.neighbours
     if told is None or told.ratio is None:
         return f"{label}{among} made the difference, {sure}."
     if told.verdict not in ("slower", "faster", "negligible"):
-        beside = f"beside {found.label(one.before)} it shows no difference: {told.verdict}"
+        if told.verdict == "equivalent":
+            beside = f"beside {found.label(one.before)} it shows no difference: {told.verdict}"
+        else:
+            trials = "1 trial" if told.ratio.trials == 1 else f"{told.ratio.trials} trials"
+            beside = f"beside {found.label(one.before)} it has no verdict: {told.verdict} after {trials}"
         return f"{label}{among} is the likeliest, {sure}, but {beside}."
     way, ratio = ("slower" if told.ratio.estimate > 1 else "faster"), told.ratio
     interval = "" if ratio.low is None or ratio.high is None else f" [{percent(ratio.low)}, {percent(ratio.high)}]"
@@ -92,5 +115,5 @@ def _tried(found: Bisection, colour: bool) -> list[str]:
             continue
         mean = math.exp(sum(mine) / len(mine))
         p = found.suspects.get(place.name)
-        body.append((place.label, str(len(mine)), f"{mean:.4g}", "" if p is None else f"{p:.0%}"))
+        body.append((place.label, str(len(mine)), f"{mean:.4g}", "" if p is None else format_share(p)))
     return heading("What was tried", colour=colour) + table(columns, body)

@@ -9,7 +9,7 @@ from typing import Final
 from dlprof.analysis.model import Comparison, Row
 from dlprof.report.text.layout import Column, heading, paragraph, table
 from dlprof.report.text.verdict import percent
-from dlprof.units import NS_PER_MS, format_signed, format_signed_ns
+from dlprof.units import NS_PER_MS, format_signed, in_one_unit
 
 ROWS: Final = 20
 LEVEL: Final = 0.05
@@ -43,7 +43,7 @@ def lines(found: Comparison, *, colour: bool, limit: int = ROWS) -> list[str]:
     """Heading, table, totals and a legend; says so where there is nothing to break down."""
     title = heading("Where the time goes (from the traces; they explain, they do not decide)", colour=colour)
     if not found.rows:
-        return [*title, "  Neither trace holds an operator."]
+        return [*title, *paragraph(nothing_to_break_down(found), first="  ")]
     a, b = _scale(found, "a"), _scale(found, "b")
     shown, folded = _split(found.rows, a, b, limit)
     sums: list[tuple[str, Sequence[Row]]] = [("all rows", found.rows)]
@@ -54,6 +54,13 @@ def lines(found: Comparison, *, colour: bool, limit: int = ROWS) -> list[str]:
         return title + table(_tested_columns(), body) + _tested_legend(found) + _not_the_wall(found)
     body = [_cells(row, a, b) for row in shown] + [_sum(*one, a, b) for one in sums]
     return title + table(_columns(), body) + _legend(found) + _not_the_wall(found)
+
+
+def nothing_to_break_down(found: Comparison) -> str:
+    """Why there is no row."""
+    if not found.traced:
+        return "No trace was recorded, so nothing is known of where the time goes (--traces 1 records some)."
+    return "Neither trace holds an operator."
 
 
 def _columns() -> list[Column]:
@@ -183,8 +190,9 @@ def _not_the_wall(found: Comparison) -> list[str]:
         return []
     a, b = _scale(found, "a"), _scale(found, "b")
     sums = b.total_ns / b.steps - a.total_ns / a.steps
+    words = in_one_unit([sums, found.ledger.gap_ns])
     return paragraph(
-        f"All rows sum up the operators' own times ({format_signed_ns(sums)}), not the wall time "
-        f"({format_signed_ns(found.ledger.gap_ns)}): what runs at the same time counts twice here, and what lies between "
+        f"All rows sum up the operators' own times ({words(sums)}), not the wall time "
+        f"({words(found.ledger.gap_ns)}): what runs at the same time counts twice here, and what lies between "
         "operators not at all. The table before splits the wall time."
     )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from dlprof.analysis.model import Amount, Bridge, Ledger
-from dlprof.units import format_ns, format_signed_ns
+from dlprof.units import in_one_unit
 
 
 def sentences(ledger: Ledger) -> list[str]:
@@ -15,11 +17,12 @@ def sentences(ledger: Ledger) -> list[str]:
     if bridge is None:
         return []
     what = "step" if ledger.basis == "step" else "trace"
+    words = in_one_unit([bridge.timed.ns, bridge.traced.ns])
     first = (
-        f"Timed without profiler, B's {what} is {_longer(bridge.timed)} on average; traced in the same {bridge.trials} "
-        f"trials, {_longer(bridge.traced)}. {_profiling(bridge)}{_explained(bridge)}"
+        f"Timed without profiler, B's {what} is {_longer(bridge.timed, words)} on average; traced in the same "
+        f"{bridge.trials} trials, {_longer(bridge.traced, words)}. {_profiling(bridge, words)}{_explained(bridge)}"
     )
-    parts = "; ".join(f"{part.name} {_signed(part.amount)}" for part in bridge.parts)
+    parts = "; ".join(f"{part.name} {_signed(part.amount, words)}" for part in bridge.parts)
     return [first, f"From the timed to the traced gap: {parts}."]
 
 
@@ -33,21 +36,21 @@ def _explained(bridge: Bridge) -> str:
     return known.replace("-", "−")
 
 
-def _profiling(bridge: Bridge) -> str:
-    known = [f"{_signed(cost)} to {side.upper()}" for side, cost in bridge.profiling.items() if cost is not None]
+def _profiling(bridge: Bridge, words: Callable[[float], str]) -> str:
+    known = [f"{_signed(cost, words)} to {side.upper()}" for side, cost in bridge.profiling.items() if cost is not None]
     return f"Profiling adds {' and '.join(known)}. " if known else ""
 
 
-def _longer(amount: Amount) -> str:
+def _longer(amount: Amount, words: Callable[[float], str]) -> str:
     """`6.39 ms longer [+5.9 ms, +6.9 ms]`."""
-    return f"{format_ns(abs(amount.ns))} {'longer' if amount.ns >= 0 else 'shorter'}{_interval(amount)}"
+    return f"{words(abs(amount.ns))[1:]} {'longer' if amount.ns >= 0 else 'shorter'}{_interval(amount, words)}"
 
 
-def _signed(amount: Amount) -> str:
-    return f"{format_signed_ns(amount.ns)}{_interval(amount)}"
+def _signed(amount: Amount, words: Callable[[float], str]) -> str:
+    return f"{words(amount.ns)}{_interval(amount, words)}"
 
 
-def _interval(amount: Amount) -> str:
+def _interval(amount: Amount, words: Callable[[float], str]) -> str:
     if amount.low_ns is None or amount.high_ns is None:
         return ""
-    return f" [{format_signed_ns(amount.low_ns)}, {format_signed_ns(amount.high_ns)}]"
+    return f" [{words(amount.low_ns)}, {words(amount.high_ns)}]"

@@ -7,11 +7,9 @@ to be deterministic, and then a dozen lines of layout.py do the same.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 
-from dlprof.analysis.model import Comparison, Completeness, Explained, ItemResult, Side, View
-from dlprof.ingest.anomalies import ANOMALIES
+from dlprof.analysis.model import Comparison, Explained, ItemResult, Side
 from dlprof.names import SIDES
 from dlprof.report.text import (
     breakdown_text,
@@ -20,9 +18,9 @@ from dlprof.report.text import (
     gate_text,
     kernels_text,
     ledger_text,
+    noticed_text,
     primitives_text,
     trust_text,
-    view_text,
     work_text,
 )
 from dlprof.report.text.layout import Colour, Column, heading, paint, paragraph, table, visible
@@ -46,8 +44,8 @@ _COLOURS: Mapping[str, Colour] = {
     "not_comparable": "warn",
 }
 
-_UNSOUND = "UNSOUND: CPU seconds of all threads, not synchronised (medians of one)"
-_TIMINGS = "Timings (profiler off, synchronised; medians of one)"
+_UNSOUND = "UNSOUND: CPU seconds of all threads, not synchronised (medians)"
+_TIMINGS = "Timings (profiler off, synchronised; medians of one step or call)"
 EVERY = 1_000_000
 """Rows of a table of which none is folded."""
 BEGINNINGS = "Start and compilation (in no time of a step)"
@@ -82,31 +80,14 @@ def comparison(
     lines += _beginnings(found, colour)
     lines += work_text.lines(found, colour, verbose=verbose)
     lines += messages(work_text.warnings(found), "Warnings", colour)
-    lines += anomalies(found.anomalies, colour)
-    lines += _captures((("A", found.a), ("B", found.b)), found.facts.folder, colour)
+    lines += noticed_text.anomalies(found.anomalies, colour)
+    lines += _captures((("A", found.a), ("B", found.b)), found.facts.folder, colour, traced=found.traced)
     return "\n".join(lines) + "\n"
 
 
 def imported(found: Comparison) -> str:
     """The file that others' timings were read from (`dlprof import --csv`); '' where dlprof measured."""
     return found.facts.imported.file if found.facts.imported else ""
-
-
-def view(found: View, *, colour: bool = False, rows: int | None = None) -> str:
-    """One table of `dlprof show` as text, with what the trace says of its completeness."""
-    lines = view_text.lines(found, colour=colour, limit=rows)
-    lines += ["", *paragraph(complete_words(found.completeness))]
-    for name, detail in found.completeness.details.items():
-        if detail in found.completeness.statement:
-            continue
-        lines += paragraph(f"{name}: {detail}", first="  ")
-    return "\n".join(lines + anomalies(found.anomalies, colour)) + "\n"
-
-
-def complete_words(found: Completeness) -> str:
-    """`INCOMPLETE: 12 steps lack operators`: the state where it cannot be overlooked, then the statement."""
-    state = {True: "Complete", False: "INCOMPLETE", None: "Completeness unknown"}[found.complete]
-    return f"{state}: {re.sub('^(complete|incomplete|unknown): ', '', found.statement)}"
 
 
 def gate_lines(found: Comparison, colour: bool) -> list[str]:
@@ -137,7 +118,7 @@ def _items(found: Comparison, colour: bool) -> list[str]:
     medians = [ns for item in found.items for ns in (item.a_median_ns, item.b_median_ns) if ns is not None]
     scale, unit = common_unit(medians)
     columns = [
-        Column("One", 30, right=False),
+        Column("What", 30, right=False),
         Column(f"A {unit}", 9),
         Column(f"B {unit}", 9),
         Column("Change", 9),
@@ -157,7 +138,7 @@ def _items(found: Comparison, colour: bool) -> list[str]:
         )
     title = "From the recordings (profiled, one run each; medians)" if work_text.recorded(found) else _TIMINGS
     title = _UNSOUND if found.facts.unsound else title
-    title = f"Times as {imported(found)} has them (medians of one)" if imported(found) else title
+    title = f"Times as {imported(found)} has them (medians)" if imported(found) else title
     lines = heading(title, colour=colour)
     lines += table(columns, body)
     for at, item in enumerate(found.items):
@@ -188,6 +169,8 @@ def _median(value: float | None, scale: int) -> str:
 
 
 def _explained(found: Comparison, colour: bool) -> list[str]:
+    if not found.traced:
+        return []
     lines = heading("What the traces explain, and what profiling cost", colour=colour)
     for name in SIDES:
         part = found.explained.get(name)
@@ -233,26 +216,6 @@ def messages(texts: Iterable[str], title: str, colour: bool) -> list[str]:
     """A headed list of messages, nothing where there are none."""
     found = [line for text in texts for line in paragraph(text, first="  ! ")]
     return [*heading(title, colour=colour), *found] if found else []
-
-
-def anomalies(counts: Mapping[str, int], colour: bool) -> list[str]:
-    """What reading the traces repaired, skipped or noticed: name, count, severity and meaning."""
-    lines = []
-    for name, count in sorted(counts.items()):
-        lines += paragraph(f"{anomaly_name(name)} × {count} ({anomaly_meaning(name)})", first="  ", rest="    ")
-    return [*heading("What reading the traces noticed", colour=colour), *lines] if lines else []
-
-
-def anomaly_name(name: str) -> str:
-    """`A: unknown_operator` for a comparison's `a.unknown_operator`."""
-    side, dot, rest = name.partition(".")
-    return f"{side.upper()}: {rest}" if dot and side in SIDES else name
-
-
-def anomaly_meaning(name: str) -> str:
-    """Severity and meaning as declared; a side's prefix (`a.`) is none of its name."""
-    declared = ANOMALIES.get(name.removeprefix("a.").removeprefix("b."))
-    return f"{declared.severity}: {declared.meaning}" if declared else "no description"
 
 
 def _captures(sides: Iterable[tuple[str, Side]], folder: object, colour: bool, *, traced: bool = True) -> list[str]:

@@ -6,6 +6,7 @@ from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing.families import DISPATCH_BOUND
 from dlprof.names import SIDES, Item
 from dlprof.report.text.layout import heading, paragraph
+from dlprof.units import format_share
 
 
 def lines(found: Comparison, *, colour: bool) -> list[str]:
@@ -39,7 +40,7 @@ def _dispatch_bound(found: Comparison) -> list[str]:
         known = shares.get(name, {})
         bound = {item: share for item, share in known.items() if share < DISPATCH_BOUND}
         if bound:
-            least, most = f"{min(bound.values()):.0%}", f"{max(bound.values()):.0%}"
+            least, most = format_share(min(bound.values())), format_share(max(bound.values()))
             text = (
                 f"{side.label}: {len(bound)} of {len(known)} items are dispatch-bound, operators cover "
                 f"{least if least == most else f'{least} to {most}'} of a call: {_listed(list(bound))}"

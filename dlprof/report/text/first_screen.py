@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Final
 
 from dlprof.analysis.explain import causes
@@ -11,7 +11,7 @@ from dlprof.analysis.model import Comparison, ItemResult
 from dlprof.report.text import trust_text, work_text
 from dlprof.report.text.layout import Column, paragraph, table
 from dlprof.report.text.verdict import interval_words, item_words, percent
-from dlprof.units import common_unit, format_signed, format_signed_ns, minus
+from dlprof.units import common_unit, format_signed, in_one_unit, minus
 
 WORDS: Final = "Words such as lockstep, trial and self time: `dlprof help glossary`."
 _ITEMS: Final = 3
@@ -41,14 +41,15 @@ def sentences(found: Comparison) -> list[str]:
     why = _why_words(found, known)
     if not why.endswith(":"):
         return [*out, why]
-    shares: Sequence[float | None] = known.share or [None] * len(known.largest)
-    named = [_cause(line.name, line.delta_ns, share) for line, share in zip(known.largest, shares, strict=True)]
+    shares: Sequence[float | None] = known.share or [None] * len(known.named)
+    words = in_one_unit([known.gap_ns])
+    named = [_cause(line.name, line.delta_ns, share, words) for line, share in zip(known.named, shares, strict=True)]
     left = None if known.share is None else 1 - sum(known.share)
-    return [*out, f"{why} {', '.join(named)}; {_cause(_others(known), known.others_ns, left)}."]
+    return [*out, f"{why} {', '.join(named)}; {_cause(_others(known, words), known.others_ns, left, words)}."]
 
 
-def _cause(name: str, ns: float, share: float | None) -> str:
-    return f"{name} {format_signed_ns(ns)}" + ("" if share is None else minus(f" ({100 * share:.0f} % of the gap)"))
+def _cause(name: str, ns: float, share: float | None, words: Callable[[float], str]) -> str:
+    return f"{name} {words(ns)}" + ("" if share is None else minus(f" ({100 * share:.0f} % of the gap)"))
 
 
 def _different(found: Comparison) -> list[str]:
@@ -84,8 +85,10 @@ def cause_words(found: Comparison) -> str:
     ledger = found.ledger
     assert ledger is not None
     what = "mean traced step" if ledger.basis == "step" else "whole trace"
+    # The verdict above may be of busy time, and point the other way.
+    wall = "" if ledger.basis == "step" else " by wall time, idle time included"
     way = "longer" if ledger.gap_ns >= 0 else "shorter"
-    return f"B's {what} is {format_signed_ns(abs(ledger.gap_ns))[1:]} {way} than A's"
+    return f"B's {what} is {in_one_unit([ledger.gap_ns])(abs(ledger.gap_ns))[1:]} {way} than A's{wall}"
 
 
 def _interval(found: Comparison) -> str:
@@ -106,11 +109,11 @@ def _why(found: Comparison, known: Causes) -> list[str]:
     out = paragraph(why, rest="  ")
     if not why.endswith(":"):
         return out
-    shares: Sequence[float | None] = known.share or [None] * len(known.largest)
+    shares: Sequence[float | None] = known.share or [None] * len(known.named)
     scale, unit = common_unit([known.gap_ns])
-    rows = [_row(line.name, line.delta_ns, share, scale) for line, share in zip(known.largest, shares, strict=True)]
+    rows = [_row(line.name, line.delta_ns, share, scale) for line, share in zip(known.named, shares, strict=True)]
     left = None if known.share is None else 1 - sum(known.share)
-    rows.append(_row(_others(known), known.others_ns, left, scale))
+    rows.append(_row(_others(known, in_one_unit([known.gap_ns])), known.others_ns, left, scale))
     columns = [Column("of gap", 8), Column(f"B−A {unit}", 9), Column("cause", 61, right=False, path=True)]
     return out + table(columns, rows)
 
@@ -125,10 +128,10 @@ def _why_words(found: Comparison, known: Causes) -> str:
     return f"Why: {cause_words(found)}{_share_of_timed(found)}. The largest causes:"
 
 
-def _others(known: Causes) -> str:
+def _others(known: Causes, words: Callable[[float], str]) -> str:
     rest = f"{known.others} other part{'' if known.others == 1 else 's'}"
     if known.against_ns:
-        rest += f" ({format_signed_ns(known.against_ns)} of it the other way)"
+        rest += f" ({words(known.against_ns)} of it the other way)"
     return rest
 
 

@@ -82,7 +82,7 @@ def kept(entries: Sequence[Entry], *, colour: bool = False) -> str:
 
 
 def _table(found: History, colour: bool) -> list[str]:
-    first = {step.revision for step in found.steps}
+    first = {step.at for step in found.steps}
     ends = _ends(found.points)
     columns = [
         Column("Revision", 14, right=False),
@@ -92,10 +92,7 @@ def _table(found: History, colour: bool) -> list[str]:
         Column("", _BAR, right=False),
     ]
     lines = table(columns, [_row(point, found.unit, ends) for point in found.points])
-    return [
-        paint(line, "warn", on=colour) if at >= 0 and found.points[at].revision in first else line
-        for at, line in enumerate(lines, start=-2)
-    ]
+    return [paint(line, "warn", on=colour) if at in first else line for at, line in enumerate(lines, start=-2)]
 
 
 def _row(point: Point, unit: str, ends: tuple[float, float]) -> tuple[str, ...]:

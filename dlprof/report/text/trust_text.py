@@ -52,8 +52,8 @@ def machine(measured: Sequence[Disturbance], *, stand_out: bool = False) -> str:
 
 def _measures(measured: Sequence[Disturbance], busy: Sequence[float], steal: Sequence[float]) -> Iterator[str]:
     """Each as the median over trials and the worst."""
-    yield f"other processes used {_usual(busy, '{:.1%}')} of all cores"
-    yield f"steal {_usual(steal, '{:.1%}')}"
+    yield f"other processes used {_usual([100 * one for one in busy], '{:.1f} %')} of all cores"
+    yield f"steal {_usual([100 * one for one in steal], '{:.1f} %')}"
     yield f"load {_usual([max(one.load_1m) for one in measured], '{:.1f}')}"
     yield f"{_usual([one.context_switches_per_s for one in measured], '{:.0f}')} context switches a second"
     clocks = [min(one.frequency_mhz) for one in measured if one.frequency_mhz]

@@ -41,7 +41,8 @@ def headline(comparison: Comparison) -> str:
         return f"No verdict on {comparison.b.label} against {comparison.a.label}: nothing was timed."
     summary = comparison.facts.summary
     sentence = (comparison.items[0].sentence if summary is None else summary).strip()
-    first = sentence[:1] if sentence.startswith("not comparable: ") else sentence[:1].upper()
+    as_it_is = ("not comparable: ", comparison.a.label, comparison.b.label)  # a command is written as it was typed
+    first = sentence[:1] if sentence.startswith(as_it_is) else sentence[:1].upper()
     return first + sentence[1:].rstrip(".") + "."
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from typing import Final
 
-from dlprof.analysis.model import View
+from dlprof.analysis.of_one_trace import View
+from dlprof.report.text import noticed_text
 from dlprof.report.text.layout import Column, cells, heading, paragraph, shortened_path, table, visible, width
 from dlprof.units import NS_PER_MS, format_ns
 
 _TIMES: Final = {
+    "step_ns": "Step ms",
     "total_ns": "Total ms",
     "self_ns": "Self ms",
     "wall_ns": "Wall ms",
@@ -21,6 +23,17 @@ _NUMBER: Final = 10
 _COUNT: Final = 8
 _CALLS: Final = 6
 _SHARE: Final = 6
+
+
+def view(found: View, *, colour: bool = False, rows: int | None = None) -> str:
+    """One table of `dlprof show` as text, with what the trace says of its completeness."""
+    out = lines(found, colour=colour, limit=rows)
+    out += ["", *paragraph(noticed_text.complete_words(found.completeness))]
+    for name, detail in found.completeness.details.items():
+        if detail in found.completeness.statement:
+            continue
+        out += paragraph(f"{name}: {detail}", first="  ")
+    return "\n".join(out + noticed_text.anomalies(found.anomalies, colour)) + "\n"
 
 
 def lines(found: View, *, colour: bool, limit: int | None) -> list[str]:
@@ -57,7 +70,7 @@ def remarks(found: View) -> list[str]:
     if not found.table.num_rows:
         return [_outside(found) or found.empty or "No executed work was recorded.", *_elsewhere(found)]
     told = [_outside(found)] if found.outside and found.outside.count else []
-    return [*told, *_elsewhere(found), *unknown_words(found)]
+    return [*told, *_workless(found), *_elsewhere(found), *unknown_words(found)]
 
 
 def unknown_words(found: View) -> list[str]:
@@ -66,8 +79,25 @@ def unknown_words(found: View) -> list[str]:
         return []
     unknown = found.table["known"].to_pylist().count(False)
     if unknown and unknown == found.table.num_rows:
-        return ["None of these names is an operator that dlprof knows; they stand as the trace has them."]
+        # A plain span may be called Conv and be anything: its name alone makes it none.
+        return [
+            "None of these is read as an operator: a name is one only where the trace's format tells operators from other spans "
+            "of host code, and dlprof's vocabulary has it. They stand as the trace has them."
+        ]
+    if unknown == 1:
+        return ["1 of the operators is not in the vocabulary and stands under its raw name."]
     return [f"{unknown} of the operators are not in the vocabulary and stand under their raw names."] if unknown else []
+
+
+def _workless(found: View) -> list[str]:
+    """Steps that have no row."""
+    if found.workless is None:
+        return []
+    one = found.workless.count == 1
+    return [
+        f"In {found.workless.count} marked step{'' if one else 's'} ({format_ns(found.workless.wall_ns)}) no work ran: "
+        f"{'it has' if one else 'they have'} no row and {'is' if one else 'are'} in no median."
+    ]
 
 
 def _outside(found: View) -> str:
@@ -145,7 +175,7 @@ def _cell(name: str, value: float | int | None) -> str:
 def _notes(found: View, columns: list[Column], keys: list[list[str]]) -> list[str]:
     walled = any(name == "wall_ns" for name, _ in _measures(found))
     notes = [_outside(found)] if found.outside and found.outside.count and (found.by == "step" or walled) else []
-    notes += _elsewhere(found)
+    notes += [*_workless(found), *_elsewhere(found)]
     if any(cells(visible(text)) > column.width for key in keys for text, column in zip(key, columns, strict=True)):
         notes.append("Names with … are cut here; --format json and csv hold them whole.")
     notes += unknown_words(found)

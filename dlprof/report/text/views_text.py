@@ -7,7 +7,7 @@ from typing import Any, Final
 
 import pyarrow as pa
 
-from dlprof.analysis.model import Detail
+from dlprof.analysis.of_one_trace import Detail
 from dlprof.report import csv as report_csv
 from dlprof.report import json as report_json
 from dlprof.report.text.layout import Column, cells, heading, paragraph, table, visible, width

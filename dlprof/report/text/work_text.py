@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping, Sequence
 from typing import Final
 
@@ -13,6 +14,9 @@ RECORDED: Final = ("step", "busy")
 """Items of a diff of two recordings (analysis.compare.diff), where no parity was checked."""
 _FOLD: Final = 4
 """Differing settings up to which each is told."""
+_SHORT_VALUE: Final = 24
+"""Letters of the longest fact that is told where both sides have the same."""
+
 _NAMED: Final = 3
 """Settings that are named where they are folded."""
 _LONGEST: Final = 40
@@ -94,6 +98,11 @@ def _short(text: str) -> str:
     return text if len(text) <= _LONGEST else f"{text[: _LONGEST - 1]}…"
 
 
+def _plain(value: str) -> str:
+    """`['relu']` → `relu`, `{}` → ``: lists and mappings without what Python puts around them."""
+    return re.sub(r"[\[\]{}']", "", value)
+
+
 def _agreement(found: Comparison) -> list[str]:
     """How closely the two sides' arrays agree, and which facts are the same."""
     agreement = found.facts.agreement
@@ -105,6 +114,7 @@ def _agreement(found: Comparison) -> list[str]:
         f"{len(distances)} arrays compared; largest difference {distances[worst]:.1g} of an array's scale ({worst}); "
         f"allowed for {agreement.dtype}: {agreement.tolerance.relative:g}"
     )
-    named = [f"{name} {value}" for name, value in agreement.same_facts.items() if len(value) <= 24]
+    short = {name: _plain(value) for name, value in agreement.same_facts.items() if len(value) <= _SHORT_VALUE}
+    named = [f"{name.replace('_', ' ')} {value}" for name, value in short.items() if value]
     same = paragraph(f"same on both sides: {', '.join(named)}", first="  ", rest="    ") if named else []
     return [*paragraph(text, first="  ", rest="    "), *same]

@@ -5,7 +5,7 @@ import time
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "dlprof" / "runner" / "adapters" / "mxnet"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "dlprof" / "frameworks" / "mxnet" / "adapter"))
 import mxnet_adapter
 import mxnet_network
 import planted_python

@@ -4,7 +4,7 @@ import sys
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "dlprof" / "runner" / "adapters" / "tf"))
+sys.path.insert(0, str(Path(__file__).resolve().parents[3] / "dlprof" / "frameworks" / "tensorflow" / "adapter"))
 import tf_adapter
 import tf_network
 

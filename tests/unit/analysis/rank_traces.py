@@ -81,6 +81,7 @@ def job(
     ranks: int = 4,
     steps: int = 12,
     transfer: float = 40.0,
+    wall: float = 1000.0,
     aheads: tuple[float, ...] = (),
     hosts: tuple[str | None, ...] = (),
 ) -> Path:
@@ -98,6 +99,7 @@ def job(
             world=ranks,
             steps=steps,
             ahead=aheads[rank] if aheads else 0.0,
+            wall=wall,
             host=hosts[rank] if hosts else None,
         )
         (folder / f"rank{rank}.json").write_text(json.dumps(found))

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 
 import pytest
 
 from dlprof.analysis import history
 from dlprof.analysis.history import Entry, Figures
+from dlprof.report import csv
+from dlprof.report.html import history_plot
 
 
 def entry(number: int, ratio: float = 1.0, *, base: str = "v1", machine: str = "quiet", item: str = "step") -> Entry:
@@ -103,3 +106,12 @@ def _with(one: Entry, figures: Figures) -> Entry:
         machine=one.machine,
         items={"step": figures},
     )
+
+
+def test_a_change_between_points_of_one_revision_stands_where_it_is() -> None:
+    measured = [dataclasses.replace(entry(at, 1.0 if at < 12 else 1.2), revision="nightly") for at in range(24)]
+    found = history.of("train", measured)
+    assert [step.at for step in found.steps] == [12]
+    rows = csv.history(found).splitlines()[1:]
+    assert [row.rsplit(",", 1)[1] for row in rows] == ["1" if at == 12 else "0" for at in range(24)]
+    assert history_plot.draw(found)

@@ -10,11 +10,14 @@ import pytest
 from kineto_files import event, launched, step, write
 from places import TRACES
 
+from dlprof.analysis.trace import steps
 from dlprof.api.load import opened, opened_pair
 from dlprof.api.render import page
 from dlprof.api.results import CaptureResult
 from dlprof.cli.main import main
+from dlprof.native import library
 
+READERS = ("python", "native") if library.found().functions is not None else ("python",)
 FAULTS = TRACES / "faults"
 needs_faults = pytest.mark.skipif(not FAULTS.is_dir(), reason="../shared/traces/faults is not here")
 
@@ -135,3 +138,24 @@ def test_the_steps_of_the_kept_fault_are_right() -> None:
     rows, outside = by_step(FAULTS / "steps_plus_tail.json")
     assert rows == [(0, 1, 300e3), (1, 1, 300e3), (2, 1, 300e3)]
     assert outside.self_ns == 6e6
+
+
+@pytest.mark.parametrize("reader", READERS)
+def test_steps_whose_numbers_begin_again_are_steps_of_their_own(
+    tmp_path: Path, reader: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(library.VARIABLE, reader)
+    rows = []
+    for place, number in enumerate((3, 4, 3, 4)):
+        at = 5000.0 * place
+        rows += [
+            step(number, at, 900),
+            launched("aten::mm", [("gemm", at + 100, 850)], at=at + 10, first=10 * place + 1),
+        ]
+    with opened(write(tmp_path / "t.json", *rows)) as capture:
+        result = CaptureResult(capture)
+        found = [(row["step"], row["self_ns"], row["wall_ns"]) for row in result.view("step").table.to_pylist()]
+        walls = steps.table(result.events)["wall_ns"].to_pylist()
+        assert result.view().anomalies["repeated_step_numbers"] == 2
+    assert found == [(number, 850e3, 850e3) for number in (3, 4, 5, 6)]
+    assert walls == [950e3] * 4

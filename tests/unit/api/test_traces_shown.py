@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import random
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +15,7 @@ from places import TRACES
 from dlprof.api.load import opened
 from dlprof.api.results import CaptureResult
 from dlprof.cli.main import main
+from dlprof.native import library
 
 FAULTS = TRACES / "faults"
 needs_faults = pytest.mark.skipif(not FAULTS.is_dir(), reason="../shared/traces/faults is not here")
@@ -140,6 +143,52 @@ def test_pytorchs_memory_is_shown_for_the_cpu_and_each_device_apart(tmp_path: Pa
     assert "[memory]" not in drawn
 
 
+def record(at: float, size: Any, kind: Any, device: Any, total: Any = None) -> dict[str, Any]:
+    args = {"Bytes": size, "Device Type": kind, "Device Id": device, "Total Allocated": total}
+    args = {name: value for name, value in args.items() if value is not None}
+    return {**event("cpu_instant_event", "[memory]", at, 0, **args), "ph": "i", "s": "t"}
+
+
+READERS = ("python", "native") if library.found().functions is not None else ("python",)
+
+
+@pytest.mark.parametrize("reader", READERS)
+@pytest.mark.parametrize("shuffled", [False, True])
+def test_totals_of_memory_that_are_not_written_follow_from_what_came_and_went(
+    tmp_path: Path, reader: str, shuffled: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from dlprof.analysis.trace import details, memory
+
+    monkeypatch.setenv(library.VARIABLE, reader)
+    records = [
+        record(1, 512, 1, 0),  # before the first total, which tells how much there was
+        record(2, 512, 1, 0, 2048),
+        record(3, "8192", "1", 0),
+        record(4, -512, 1, 0),
+        record(5, -8192, 1, 0, 1000.0),  # a total that is written counts, whatever was derived before
+        record(6, 100, 1, 0),
+        record(1, 10, 0, -1),  # the CPU's never has one
+        record(2, 20, 0, -1),
+        record(3, -30, 0, -1),
+        record(1, None, 1, 1, "7"),  # a total alone
+        record(9, 5, None, None),
+    ]
+    if shuffled:
+        random.Random(5).shuffle(records)
+    path = write(tmp_path / "t.json", launched("aten::mm", [("gemm", 20, 9)], at=0), *records)
+    with opened(path) as capture:
+        events = CaptureResult(capture).events
+    found = {one.name: one.bytes for one in memory.series(events)}
+    assert found == {
+        "gpu:0 allocated, 4 derived": (1536, 2048, 10240, 9728, 1000, 1100),
+        "cpu allocated since the start": (10, 30, 0),
+        "gpu:1 allocated": (7,),
+        "unknown device allocated since the start": (5,),
+    }
+    peaks = details.detail(events, "memory").tables["peaks"].to_pylist()
+    assert (peaks[0]["name"], peaks[0]["peak_bytes"], peaks[0]["peak_ns"]) == (next(iter(found)), 10240, 3000.0)
+
+
 def exhibits_of(result: CaptureResult) -> tuple[Any, ...]:
     from dlprof.analysis import exhibits
 
@@ -153,3 +202,36 @@ def test_the_memory_of_the_kept_fault_peaks_as_recorded() -> None:
     with opened(FAULTS / "mem.json") as capture:
         found = details.detail(CaptureResult(capture).events, "memory").tables["peaks"].to_pylist()
     assert {row["name"]: row["peak_bytes"] for row in found} == {"gpu:0 allocated": 3072, "gpu:0 reserved": 4096}
+
+
+def test_a_diff_says_of_each_side_what_of_its_folder_is_no_trace(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for side in ("one", "two"):
+        (tmp_path / side).mkdir()
+        write(tmp_path / side / "t.json", launched("aten::mm", [("gemm", 20, 9)], at=0))
+    (tmp_path / "two" / "b\x1b[31mred.png").write_bytes(b"\x89PNG")
+    assert main(["diff", str(tmp_path / "one"), str(tmp_path / "two")]) == 0
+    told = " ".join(capsys.readouterr().out.split())
+    assert r"! PyTorch [two]: 1 file is no trace: two/b\x1b[31mred.png (image)" in told
+    assert "PyTorch [one]: 1 file" not in told
+    assert "B: other_file × 1 (info:" in told
+
+
+def test_a_folder_with_pipes_and_links_is_imported_without_them(tmp_path: Path) -> None:
+    from dlprof.api.import_traces import import_files
+
+    folder = tmp_path / "in"
+    (folder / "sub").mkdir(parents=True)
+    write(folder / "t.json", launched("aten::mm", [("gemm", 20, 9)], at=0))
+    os.mkfifo(folder / "pipe")
+    (folder / "sub" / "loop").symlink_to("..")
+    (folder / "gone").symlink_to("nowhere")
+    capture = import_files([folder], tmp_path / "out", repair=False)
+    assert [path.name for path in (capture.path / "raw").rglob("*") if not path.is_dir()] == ["t.json"]
+    trace = capture.manifest.trace
+    assert trace is not None
+    assert trace.completeness["files that are no traces"] == (
+        "3 files are no traces: in/gone (link to nothing), in/pipe (no regular file), "
+        "in/sub/loop (link to a folder, not followed)"
+    )

@@ -70,6 +70,7 @@ def test_the_program_alone_shows_its_help(capsys: pytest.CaptureFixture[str]) ->
         (("show", "x", "--by", "layr"), "layer"),
         (("diff", "x", "y", "--format", "jsn"), "json"),
         (("diff", "x", "y", "--reapir"), "--repair"),
+        (("--verion",), "--version"),
     ],
 )
 def test_what_may_have_been_meant_is_suggested(
@@ -79,6 +80,39 @@ def test_what_may_have_been_meant_is_suggested(
         main(words)
     assert end.value.code == 2
     assert f"hint: did you mean {meant}? dlprof" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("words", "told", "hint"),
+    [
+        (
+            ("show", "x", "--brief"),
+            "unrecognized arguments: --brief",
+            "--brief is of compare, diff; dlprof show --help",
+        ),
+        (
+            ("diff", "x", "y", "--where=host"),
+            "unrecognized arguments: --where=host",
+            "--where is of show; dlprof diff --help",
+        ),
+        (("-x",), "unrecognized arguments: -x", "dlprof --help"),
+        (
+            ("completion", "tcsh"),
+            "argument shell: invalid choice: 'tcsh'",
+            "choose from bash, zsh, fish; dlprof completion",
+        ),
+        (("show", "x", "--rows", "many"), "argument --rows: not a whole number: 'many'", "dlprof show --help"),
+    ],
+)
+def test_an_option_of_another_verb_a_choice_and_a_number_are_told_in_plain_words(
+    words: tuple[str, ...], told: str, hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    error, meant = capsys.readouterr().err.splitlines()
+    assert error == f"error: {told}"
+    assert meant.startswith(f"hint: {hint}")
+    assert meant.endswith("--help shows what can be said")
 
 
 @pytest.mark.parametrize("words", [("show",), ("show", "x", "--by")])

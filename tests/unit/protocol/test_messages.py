@@ -11,7 +11,12 @@ from dlprof import protocol
 def test_a_command_is_named_by_its_cmd_and_carries_its_fields() -> None:
     asked = protocol.Run(item="train_block", iterations=3)
     assert asked.name == "run"
-    assert msgspec.json.decode(msgspec.json.encode(asked)) == {"cmd": "run", "item": "train_block", "iterations": 3}
+    assert msgspec.json.decode(msgspec.json.encode(asked)) == {
+        "cmd": "run",
+        "item": "train_block",
+        "iterations": 3,
+        "timed": False,
+    }
 
 
 @pytest.mark.parametrize(

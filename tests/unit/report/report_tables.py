@@ -34,7 +34,7 @@ MX = Side("mxnet", "1.9.1", "cpu:0", "hybrid", "3.11.7", "MXNet 1.9.1 (hybrid)",
 RATIO = Ratio(2.113, 2.021, 2.209, 0.95, 6, "t over trials of log ratios (Hodges-Lehmann per trial)")
 SENTENCE = (
     "MXNet 1.9.1 (hybrid) is slower than TensorFlow 2.21.0 (graph): +111.3 % [+102.1 %, +120.9 %] time for a training "
-    "step (6 trials, 95% confidence)"
+    "step (6 trials, 95 % confidence)"
 )
 
 
@@ -64,7 +64,7 @@ def ledger(**changes: Any) -> Ledger:
         "basis": "step", "a_steps": 10, "b_steps": 10, "replicates": 1, "a_wall_ns": 17_100_000, "b_wall_ns": 33_900_000,
         "gap_ns": 16_800_000, "untraced_gap_ns": 17_700_000, "profiling_ns": -900_000, "lines": lines,
         "unexplained_ns": 1_500_000, "statement": "B's step is 16.8 ms longer than A's: Conv backward conv2 +9 ms",
-        "notes": ("1 traced window(s) a side: no intervals below 6",),
+        "notes": ("traced windows a side: 1; intervals take 6",),
     }  # fmt: skip
     return Ledger(**(given | changes))
 

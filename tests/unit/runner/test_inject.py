@@ -195,6 +195,20 @@ def test_among_others_the_one_of_most_time_but_for_its_first_call(candidates: An
     assert candidates.others("step")["metric"] > 1
 
 
+def test_a_step_that_was_called_once_is_awaited_beside_short_calls_but_no_longer_than_that_call_took(
+    candidates: Any,
+) -> None:
+    def found(others: int, fits: bool) -> str | None:
+        candidates.seen.clear()
+        candidates.add("step", 10_000, fits=fits)
+        return next(filter(None, (candidates.add("sort", 100, fits=True) for _ in range(others))), None)
+
+    assert found(90, fits=True) is None
+    assert [candidates.add("step", 500, threaded=True, fits=True) for _ in range(5)] == [None] * 4 + ["step"]
+    assert found(90, fits=False) == "sort", "what makes the weights is called once"
+    assert found(110, fits=True) == "sort", "so is what changes them before the training"
+
+
 TOLD = """
 import dlprof_steps, time
 def other():

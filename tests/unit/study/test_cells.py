@@ -84,6 +84,14 @@ def test_frameworks_and_versions_are_paired_as_asked(more, pairs) -> None:
     assert [(cell.a, cell.b) for cell in cells(TABLES + more)] == pairs
 
 
+def test_more_than_two_sides_make_one_cell_that_compares_them_at_once() -> None:
+    written = cells('workloads = "matmul"\nsides = [["tf:graph", "mxnet", "torch"], ["tf", "jax"]]')
+    assert [(cell.a, cell.b, cell.more) for cell in written] == [("tf:graph", "mxnet", ["torch"]), ("tf", "jax", [])]
+    assert written[0].id == "e-matmul-tf-graph-vs-mxnet-vs-torch"
+    (together,) = cells(TABLES + 'pairing = "together"')
+    assert (together.a, together.b, together.more) == ("tf@2.1.0", "tf@2.21.0", ["mxnet@1.5.1", "mxnet@1.9.1"])
+
+
 def test_of_one_framework_alone_every_two_sides_are_compared() -> None:
     found = cells('workloads = "lenet"\nframeworks = "tf"\nmodes = { tf = ["graph", "eager", "xla"] }')
     assert [(c.a, c.b) for c in found] == [("tf:graph", "tf:eager"), ("tf:graph", "tf:xla"), ("tf:eager", "tf:xla")]
@@ -142,7 +150,8 @@ def test_a_long_id_is_cut_and_stays_unlike_others() -> None:
         ('workloads = "matmul"\nseeds = [1, 1]', "s.toml:4: experiments.e: two cells are the same: e-matmul"),
         ('workloads = "matmul"\nbudget = "soon"', "s.toml:7: experiments.e.budget: not a duration"),
         ('workloads = "matmul"\nbudget = "5m"\ntrials = 3', "s.toml:8: experiments.e.trials: fixes the number"),
-        ('workloads = "matmul"\nsides = [["tf"]]', "s.toml:7: experiments.e.sides: not a pair"),
+        ('workloads = "matmul"\nsides = [["tf"]]', "s.toml:7: experiments.e.sides: not two sides or more"),
+        (f'workloads = "matmul"\nsides = [{["tf"] * 9}]', "s.toml:7: experiments.e.sides: 9 sides: at most 8"),
         ('workloads = "matmul"\nframeworks = "tf"', "s.toml:7: experiments.e.frameworks: one side alone"),
         ('workloads = "matmul"\nmodes = { jax = "x" }', "s.toml:7: experiments.e.modes: jax is not among"),
         ('workloads = "matmul"\nmethod = "capture"\ntrials = 3', "s.toml:8: experiments.e.trials: has no meaning"),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import inspect
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import jsonschema
@@ -70,6 +72,28 @@ def test_a_folder_that_is_no_study_is_left_alone(tmp_path) -> None:
     with pytest.raises(StoreError, match="exists and is no study"):
         begin(tmp_path, planned(tmp_path))
     assert [path.name for path in (tmp_path / "out").iterdir()] == ["thesis.tex"]
+
+
+@pytest.mark.parametrize("left", [[], ["cells/"], [".lock", "cells/"], [".lock", "cells/", "{tmp}"]])
+def test_what_a_run_leaves_that_is_killed_at_its_beginning_is_taken_up(tmp_path, left) -> None:
+    code = "from dlprof import temporary; print(temporary.owner())"
+    owner = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.strip()
+    (tmp_path / "out").mkdir()
+    for name in left:
+        place = tmp_path / "out" / name.format(tmp=f".study.json.tmp-{owner}-0123456789abcdef")
+        place.mkdir() if name.endswith("/") else place.write_text("{")
+    begin(tmp_path, planned(tmp_path))
+    assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [".lock", "cells", "study.json", "study.toml"]
+
+
+@pytest.mark.parametrize("theirs", ["study.toml", "cells/notes.txt", "cells", ".study.json.tmp-me"])
+def test_a_folder_that_only_looks_like_one_just_begun_is_left_alone(tmp_path, theirs) -> None:
+    file = tmp_path / "out" / theirs
+    file.parent.mkdir(parents=True)
+    file.write_text("theirs")
+    with pytest.raises(StoreError, match="exists and is no study"):
+        begin(tmp_path, planned(tmp_path))
+    assert file.read_text() == "theirs"
 
 
 def test_a_done_cell_whose_directory_is_gone_is_to_be_run_again(tmp_path) -> None:

@@ -46,3 +46,13 @@ for (const table of document.querySelectorAll("table[data-sortable]")) {
   const place = table.closest(".wide") ?? table;
   place.before(label, told);
 }
+// Paper has no triangle to press: what is folded is printed unfolded, and folded again as it was.
+let unfolded = [];
+addEventListener("beforeprint", () => {
+  unfolded = [...document.querySelectorAll("details:not([open])")];
+  for (const one of unfolded) one.open = true;
+});
+addEventListener("afterprint", () => {
+  for (const one of unfolded) one.open = false;
+  unfolded = [];
+});

@@ -175,7 +175,7 @@ def test_below_three_replicates_there_is_no_interval_and_the_notes_say_so():
     rng = np.random.default_rng(3)
     found = ledger.build([replicate(rng, 800) for _ in range(2)], [replicate(rng, 900) for _ in range(6)]).ledger
     assert all((line.low_ns, line.high_ns) == (None, None) for line in found.lines)
-    assert any("no intervals below 3" in note for note in found.notes)
+    assert "traced windows a side: 2; intervals take 3" in found.notes
 
 
 def test_a_setting_that_acts_on_every_operator_is_named_on_operator_lines():

@@ -54,3 +54,10 @@ def test_a_side_that_compiles_nothing_and_one_that_tells_nothing() -> None:
     found = beginnings.of([{"a": Start(seconds=1.0)}], _timings(a=1.0, b=1.0))
     assert found["a"].statement == "No compilation was seen."
     assert "b" not in found
+
+
+def test_a_start_of_less_than_a_second_is_not_told_as_none() -> None:
+    quick = Start(seconds=2.0, first_step=0.0231, of=40)
+    later = Start(seconds=2.0, first_step=0.0443, of=40)
+    found = beginnings.of([{"a": quick}, {"a": later}], _timings(a=10.0))["a"]
+    assert found.statement.startswith("The first step was over 0.034 s after the start (0.023 to 0.044 s in 2 trials).")

@@ -61,10 +61,32 @@ def test_a_folder_without_one(tmp_path):
 def test_the_answer_names_the_commit_its_size_and_how_it_was_found():
     said = bisect_text.statement(FOUND)
     assert said == (
-        "ccccccc float64 sums made it slower: +9.8 % [+6.1 %, +13.6 %] (8 trials), by the trials with 99% probability. "
+        "ccccccc float64 sums made it slower: +9.8 % [+6.1 %, +13.6 %] (8 trials), by the trials with 99 % probability. "
         "Searched: 2 commits, 2 trials at 2 of them."
     )
     assert "What grew: Conv +1 ms." in bisect_text.text(FOUND)
+
+
+def test_of_one_change_it_is_said_how_small_a_second_one_was_not_looked_for():
+    bounded = replace(FOUND, least=0.0488, two=0.0004)
+    assert (
+        "A second change of 5.0 % or more has a probability of less than 0.1 %; a smaller one was not looked for."
+        in bisect_text.statement(bounded)
+    )
+    assert "a probability of 0.7 %" in bisect_text.statement(replace(bounded, two=0.0071))
+    without = [
+        replace(bounded, row=ROW[1:]),
+        replace(bounded, skipped={"b" * 40: "SyntaxError"}),
+        replace(bounded, culprits=2 * FOUND.culprits),
+        replace(bounded, state="in part"),
+    ]
+    assert not any("A second change" in bisect_text.statement(one) for one in without), "none can be, or there is one"
+
+
+def test_where_trials_ended_with_a_second_change_open_the_first_is_told():
+    said = bisect_text.statement(replace(FOUND, state="open", least=0.0488, two=0.23))
+    assert said.startswith("ccccccc float64 sums made it slower: +9.8 %")
+    assert "Whether there is a second change of 5.0 % or more is not known: its probability is 23.0 %" in said
 
 
 def test_a_neighbour_that_cannot_be_run_may_be_it_and_one_that_shows_nothing_is_said():
@@ -73,10 +95,10 @@ def test_a_neighbour_that_cannot_be_run_may_be_it_and_one_that_shows_nothing_is_
     neighbours = replace(FOUND.culprits[0].neighbours, verdict="inconclusive")
     open_ = replace(FOUND, state="not confirmed", culprits=(replace(FOUND.culprits[0], neighbours=neighbours),))
     assert "is the likeliest" in bisect_text.statement(open_)
-    assert "it shows no difference: inconclusive" in bisect_text.statement(open_)
+    assert "it has no verdict: inconclusive after " in bisect_text.statement(open_)
     assert bisect_text.statement(replace(FOUND, state="no difference")).startswith("Nothing to search for")
-    assert "more trials are needed. Left: ccccccc float64 sums (99%)" in bisect_text.statement(
-        replace(FOUND, state="open")
+    assert "more trials are needed. Left: ccccccc float64 sums (99 %)" in bisect_text.statement(
+        replace(FOUND, state="open", culprits=())
     )
 
 

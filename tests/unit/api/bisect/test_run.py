@@ -160,15 +160,39 @@ def test_two_changes_are_told_apart_though_one_was_taken_for_the_only_one(reposi
     assert (found.state, [one.revision for one in found.culprits]) == ("found", [repository[4], repository[6]])
 
 
-def test_what_explains_a_part_of_the_difference_is_not_all(repository, monkeypatch):
+def test_trials_that_end_with_a_second_change_open_tell_the_first_and_more_of_them_the_rest(repository, monkeypatch):
+    made = drawn(monkeypatch, {name: 0.3 * (at >= 7) for at, name in enumerate(repository)}, sd=0.12)
+    found, _ = bisect(asked(most=16), Quiet())
+    assert (found.state, [one.revision for one in found.culprits]) == ("open", [repository[7]])
+    assert found.two > 0.002
+    count = len(made.asked)
+    found, _ = bisect(asked(), Quiet(), resume=True)
+    assert (found.state, [one.revision for one in found.culprits]) == ("found", [repository[7]])
+    assert found.two <= 0.002
+    assert not any(one.traces is None for one in made.asked[count:]), "its neighbours were compared already"
+
+
+def test_a_second_change_that_is_too_small_to_be_of_interest_takes_no_trials(repository, monkeypatch):
+    heights = {name: 2 * (at >= 4) + 0.03 * (at >= 8) for at, name in enumerate(repository)}
+    drawn(monkeypatch, heights, sd=0.005)
+    found, _ = bisect(asked(), Quiet())
+    assert (found.state, [one.revision for one in found.culprits]) == ("found", [repository[4]])
+    assert len(found.probes) < 20
+    assert found.two < 0.002 < 0.03 < found.least < 0.1
+
+
+@pytest.mark.parametrize(("sd", "state"), [(0.05, "in part"), (0.005, "found")])
+def test_what_explains_a_part_of_the_difference_is_not_all_unless_the_trials_say_that_there_is_no_more(
+    repository, monkeypatch, sd, state
+):
     heights = {name: 0.1 * (at >= 7) for at, name in enumerate(repository)}
-    made = drawn(monkeypatch, heights)
+    made = drawn(monkeypatch, heights, sd=sd)
     monkeypatch.setattr(
         run, "_log_ratios", lambda path, *_: [one * (0.4 if "culprit" in path.name else 1) for one in made.values[path]]
     )
     progress = Quiet()
-    found, _ = bisect(asked(most=60), progress)
-    assert found.state == "in part"
+    found, _ = bisect(asked(most=24), progress)
+    assert found.state == state
     assert [one.revision for one in found.culprits] == [repository[7]]
     assert any("looking for another change" in line for line in progress.lines)
 

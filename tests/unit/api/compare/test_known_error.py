@@ -17,16 +17,17 @@ from dlprof.api.sides import parse_side
 from dlprof.errors import UsageError
 
 
-@pytest.fixture
-def calibrated(tmp_path, monkeypatch):
-    """Thirty trials of tf against itself with an SD of about .05, saved as `dlprof calibrate` saves them."""
-    monkeypatch.setenv("DLPROF_CACHE", str(tmp_path))
-    options, side = run_options(), parse_side("tf")
-    workload = options.resolve("tf")
-    kept = calibrate._Kept(calibrate.folder(workload, side, options))
-    for number, ratio in enumerate(0.05 * np.random.default_rng(5).normal(size=30)):
-        kept.add(trial(number, ratio))
-    return kept.result(workload, side, options)
+@pytest.fixture(scope="module")
+def calibrated(tmp_path_factory):
+    """Thirty trials of tf against itself with an SD of about .05, saved as `dlprof calibrate` saves them; read by all tests."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("DLPROF_CACHE", str(tmp_path_factory.mktemp("cache")))
+        options, side = run_options(), parse_side("tf")
+        workload = options.resolve("tf")
+        kept = calibrate._Kept(calibrate.folder(workload, side, options))
+        for number, ratio in enumerate(0.05 * np.random.default_rng(5).normal(size=30)):
+            kept.add(trial(number, ratio))
+        yield kept.result(workload, side, options)
 
 
 def asked(options: CompareOptions):
@@ -50,7 +51,7 @@ def test_a_verdict_knows_the_rate_and_the_smallest_effect_of_its_own_design(cali
     fixed, _ = asked(compare_options(run_options(), trials=8))
     assert (short.trials, fixed.trials) == (8, 8)
     assert short.smallest > fixed.smallest > trust.smallest
-    assert f"{trust.smallest:.1%}" in trust.statement
+    assert f"{100 * trust.smallest:.1f} %" in trust.statement
 
 
 @pytest.mark.parametrize(
@@ -68,7 +69,9 @@ def test_a_calibration_of_other_conditions_says_nothing(calibrated, other):
 def test_a_gate_tighter_than_what_can_be_seen_is_refused_with_the_figure(calibrated):
     options = compare_options(run_options(), gate=0.001)
     trust, workload = asked(options)
-    with pytest.raises(UsageError, match=rf"tighter than what can be seen here: .* is {trust.smallest:.1%}") as refused:
+    with pytest.raises(
+        UsageError, match=rf"tighter than what can be seen here: .* is {100 * trust.smallest:.1f} %"
+    ) as refused:
         known_error.check_gate(options, workload, trust)
     assert "--trials" in refused.value.hint
     wide = compare_options(run_options(), gate=trust.smallest + 0.001)

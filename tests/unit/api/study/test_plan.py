@@ -49,6 +49,15 @@ def test_a_key_that_cannot_be_run_is_told_with_its_line(tmp_path, experiment, to
     assert raised.value.message.startswith(f"{tmp_path}/s.toml:{told}"), raised.value.message
 
 
+def test_a_cell_of_more_than_two_sides_is_compared_as_the_command_line_compares_them(tmp_path) -> None:
+    four = planned(tmp_path, 'workloads = "mlp"\nsides = [["tf", "mxnet", "torch", "jax"]]').cells[0]
+    pair = planned(tmp_path, 'workloads = "mlp"\nsides = [["tf", "mxnet"]]').cells[0]
+    assert four.compare is not None
+    assert four.compare.sides == ("tf", "mxnet", "torch", "jax")
+    assert len(four.environments) == 4
+    assert four.record.estimate_s > pair.record.estimate_s
+
+
 def test_what_only_this_machine_lacks_hinders_its_cell_alone(tmp_path) -> None:
     if Path("/proc/driver/nvidia/version").exists():
         pytest.skip("this machine has an NVIDIA GPU")

@@ -47,7 +47,7 @@ def test_show_says_each_operators_time_and_what_it_did_not_know(
     code, out, err = run(capsys, "show", trace)
     assert (code, err) == (0, "")
     assert "Relu" in out
-    assert "1 of the operators are not in the vocabulary" in out
+    assert "1 of the operators is not in the vocabulary" in out
     assert "unknown_operator × 1" in out
 
 
@@ -65,10 +65,22 @@ def test_a_plain_chrome_traces_spans_are_not_called_operators(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     path = tmp_path / "plain.json"
-    path.write_text(json.dumps([{"ph": "X", "name": "load", "cat": "x", "pid": 1, "tid": 1, "ts": 0, "dur": 7}]))
+    path.write_text(json.dumps([{"ph": "X", "name": "Conv", "cat": "x", "pid": 1, "tid": 1, "ts": 0, "dur": 7}]))
     _, out, _ = run(capsys, "show", path)
-    assert "None of these names is an operator that dlprof knows" in " ".join(out.split())
+    assert "None of these is read as an operator" in " ".join(out.split())
     assert "of the operators" not in out
+    assert "that dlprof knows" not in out, "Conv is a name that it knows"
+
+
+def test_a_gap_of_whole_traces_is_said_to_be_of_wall_time_beside_a_verdict_of_busy_time(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name, times in (("a.json", (0, 30)), ("b.json", (0, 90))):
+        base = {"ph": "X", "cat": "cpu_op", "name": "aten::mm", "pid": 1, "tid": 1, "dur": 5}
+        events = [base | {"ts": ts, "args": {"External id": number}} for number, ts in enumerate(times)]
+        (tmp_path / name).write_text(json.dumps({"schemaVersion": 1, "traceEvents": events}))
+    _, out, _ = run(capsys, "diff", tmp_path / "a.json", tmp_path / "b.json")
+    assert "B's whole trace is 60 µs longer than A's by wall time, idle time included" in " ".join(out.split())
 
 
 def test_show_as_csv_is_a_table_of_nanoseconds(trace: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,7 +106,7 @@ def test_show_as_json_names_the_columns_that_its_rows_are_grouped_by(
     [
         (("--by", "nonsense"), "invalid choice: 'nonsense'"),
         (("--rows", "0"), "--rows"),
-        (("--rows", "x"), "invalid int"),
+        (("--rows", "x"), "not a whole number"),
     ],
 )
 def test_show_refuses_what_cannot_be_with_exit_code_2(

@@ -8,7 +8,13 @@ const lost = () => [...document.querySelectorAll(".wide, pre")].filter((e) => e.
 document.body.style.width = "320px";
 out.narrowPage = document.documentElement.scrollWidth <= Math.max(320, innerWidth);
 out.narrowLost = lost();
-for (const details of document.querySelectorAll("details")) details.open = true;
+const folded = () => document.querySelectorAll("details:not([open])").length;
+out.folded = [folded()];
+dispatchEvent(new Event("beforeprint"));
+out.folded.push(folded());
+dispatchEvent(new Event("afterprint"));
+out.folded.push(folded());
+dispatchEvent(new Event("beforeprint"));
 for (const sheet of document.styleSheets) for (const rule of sheet.cssRules)
   if (rule instanceof CSSMediaRule && rule.media.mediaText === "print") print.textContent += [...rule.cssRules].map((r) => r.cssText).join("\n");
 document.head.append(print);

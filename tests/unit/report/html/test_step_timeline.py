@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
+import subprocess
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,6 @@ from dlprof.report.html import document, step_timeline
 from dlprof.report.html.figure import page_style
 
 TITLES = {"a": "A: TensorFlow", "b": "B: MXNet"}
-needs_browser = pytest.mark.skipif(browser.chromium() is None, reason="no Chromium here: apt-get install chromium")
 
 
 def data(*sides: Timeline) -> dict[str, Any]:
@@ -73,24 +72,17 @@ def test_a_hostile_name_is_data_alone() -> None:
 DRIVE = Path(__file__).with_name("drive_timeline.js").read_text(encoding="utf-8")
 
 
-def results(dom: str, console: list[str]) -> dict[str, Any]:
-    match = re.search(r'<pre id="out">(.*?)</pre>', dom, re.DOTALL)
-    assert match, console
-    value: dict[str, Any] = json.loads(match[1].replace("&gt;", ">").replace("&lt;", "<").replace("&amp;", "&"))
-    return value
-
-
 def page(**changes: Any) -> str:
     found = comparison(ledger=ledger(), alignment=ALIGNED, **changes)
     return document.comparison(found, document.Extras(exhibits=exhibits()))
 
 
-@needs_browser
+@browser.needed
 def test_the_timeline_moves_zooms_tells_and_highlights_by_mouse_and_keys(tmp_path: Path) -> None:
     path = tmp_path / "report.html"
     path.write_text(page(), encoding="utf-8")
     seen = browser.opened(path, tmp_path / "profile", DRIVE)
-    out = results(seen.dom, seen.console)
+    out = browser.results(seen)
     assert [line for line in seen.console if "getImageData" not in line] == [], (
         "that one is about the test's own reading"
     )
@@ -144,16 +136,44 @@ def test_the_timeline_moves_zooms_tells_and_highlights_by_mouse_and_keys(tmp_pat
 NARROW = Path(__file__).with_name("narrow_and_print.js").read_text(encoding="utf-8")
 
 
-@needs_browser
+@browser.needed
 def test_nothing_is_cut_in_print_and_wide_tables_scroll_in_a_narrow_window(tmp_path: Path) -> None:
     words = "src:f32::blocked:abcd::f0_wei:f32::blocked:Acdb16a::f0_dst:f32:a:blocked:aBcd16b::f0_attr-scratchpad:user"
     rows = [*ROWS, ROWS[0].__class__(words * 2, "forward", words, 1e5, 2e5, 1e5, 10, 10, 10, 10)]
     path = tmp_path / "report.html"
     path.write_text(page(rows=rows), encoding="utf-8")
     seen = browser.opened(path, tmp_path / "profile", NARROW)
-    out = results(seen.dom, seen.console)
+    out = browser.results(seen)
     assert out["narrowPage"] is True, "the page itself never scrolls sideways"
     assert out["narrowLost"] == 0
     assert out["rules"] > 100
     assert out["cut"] == [], "no column leaves the sheet"
     assert out["printed"] == ["none", "block"], "paper gets the picture"
+    before, during, after = out["folded"]
+    assert (before > 0, during, after) == (True, 0, before), "paper gets what is folded, and the screen its folds back"
+
+
+@browser.needed
+@pytest.mark.parametrize("script", [True, False])
+def test_a_printed_page_holds_what_is_folded(tmp_path: Path, script: bool) -> None:
+    folded = page()
+    if not script:  # the style alone does it too
+        folded = re.sub(r"<script>.*?</script>", "", folded, flags=re.DOTALL)
+    inside = "".join(f"<p>Line {number}</p>" for number in range(300))
+    folded = folded.replace("</details>", f"{inside}</details>", 1)
+    closed = sheets(folded, tmp_path / "closed.html")
+    opened = sheets(folded.replace("<details>", "<details open>"), tmp_path / "open.html")
+    without = sheets(folded.replace(inside, ""), tmp_path / "without.html")
+    assert closed == opened > without
+
+
+def sheets(html: str, path: Path) -> int:
+    """Sheets of paper that a browser prints a page on."""
+    program = browser.chromium()
+    assert program is not None
+    path.write_text(html, encoding="utf-8")
+    printed = path.with_suffix(".pdf")
+    options = ("--headless", "--no-sandbox", "--disable-gpu", "--no-pdf-header-footer", f"--print-to-pdf={printed}")
+    profile = f"--user-data-dir={path.with_suffix('.profile')}"
+    subprocess.run([program, *options, profile, path.as_uri()], check=True, capture_output=True, timeout=250)
+    return len(re.findall(rb"/Type\s*/Page\b(?!s)", printed.read_bytes()))

@@ -28,9 +28,9 @@ LEDGER = Ledger("step", 40, 40, 6, 8_000_000, 13_600_000, 5_600_000, None, None,
 def test_timed_traced_profiling_and_share_come_first_then_the_way_between() -> None:
     assert bridge_text.sentences(LEDGER) == [
         "Timed without profiler, B's step is 6.39 ms longer [+5.9 ms, +6.9 ms] on average; traced in the same 6 trials, "
-        "5.6 ms longer [+5 ms, +6.2 ms]. Profiling adds +730 µs [+270 µs, +1.19 ms] to A and −270 µs [−1.8 ms, +1.26 ms] to B. "
-        "The parts below explain 92 % [−8 %, 99 %] of the timed gap.",
-        "From the timed to the traced gap: waiting at every step +210 µs [−100 µs, +520 µs]; profiling −1 ms.",
+        "5.6 ms longer [+5 ms, +6.2 ms]. Profiling adds +0.73 ms [+0.27 ms, +1.19 ms] to A and −0.27 ms "
+        "[−1.8 ms, +1.26 ms] to B. The parts below explain 92 % [−8 %, 99 %] of the timed gap.",
+        "From the timed to the traced gap: waiting at every step +0.21 ms [−0.1 ms, +0.52 ms]; profiling −1 ms.",
     ]
 
 

@@ -5,8 +5,11 @@ from __future__ import annotations
 import csv as csv_reader
 import dataclasses
 import io
+import re
+from html import unescape
 from html.parser import HTMLParser
 
+import browser
 import pytest
 
 from dlprof.analysis.facts import Facts
@@ -113,6 +116,23 @@ def test_the_page_has_the_ranking_the_pairs_and_a_section_for_each_pair_of_the_f
     read.feed(page)
     assert read.found[:4] == ["Ranking", "All pairs", "Why: c ÷ a", "Why: c ÷ b"]
     assert "Where the sides differ" in page
+
+
+def test_the_page_answers_first_who_is_fastest_how_sure_and_why(found):
+    text = ranking_html.ranking(found, ranking_html.Extras({}))
+    top = " ".join(unescape(re.sub("<[^>]*>", " ", text[text.index("<h1") : text.index("Ranking by time")])).split())
+    order = [top.index(found.statement.split(" (")[0]), top.index("How sure: All ")]
+    order += [
+        top.index(f"{found.labels[b]} (B) against {found.labels[a]} (A): How sure: ") for a, b in found.against_first
+    ]
+    assert order == sorted(order)
+    assert len(found.against_first) > 1
+
+
+@browser.needed
+def test_axe_finds_no_serious_fault_in_the_page(found, tmp_path):
+    text = ranking_html.ranking(found, ranking_html.Extras({"os": {"a": "x", "b": "x", "c": "y"}}, ("dlprof compare",)))
+    assert browser.serious_faults(text, tmp_path) == []
 
 
 def test_csv_has_a_line_a_pair(found):

@@ -10,9 +10,11 @@ import pytest
 from places import ROOT
 from report_tables import ROWS, comparison, ledger, view
 
+from dlprof.analysis.facts import Agreement, Tolerance
 from dlprof.analysis.model import Completeness, ItemResult, Ratio, Row, View
-from dlprof.report.text import comparison_text, ledger_text, work_text
+from dlprof.report.text import comparison_text, ledger_text, view_text, work_text
 from dlprof.report.text.layout import WIDEST_PROSE, at_width, cells, fit, shortened_path
+from dlprof.report.text.verdict import headline
 
 GOLDEN = ROOT / "tests" / "golden" / "report"
 
@@ -44,7 +46,7 @@ def test_a_diff_reads_as_its_golden_file() -> None:
 
 
 def test_a_view_reads_as_its_golden_file() -> None:
-    golden("view.txt", comparison_text.view(view()))
+    golden("view.txt", view_text.view(view()))
 
 
 LONG = [replace(row, op=row.op * 9, layer="a_very_long_layer_name" * 3) for row in ROWS]
@@ -55,12 +57,12 @@ LONG = [replace(row, op=row.op * 9, layer="a_very_long_layer_name" * 3) for row 
     [
         comparison_text.comparison(comparison()),
         comparison_text.comparison(comparison(rows=LONG, warnings=("word " * 60,))),
-        comparison_text.view(view()),
-        comparison_text.view(view("device", ("device", "stream"), [
+        view_text.view(view()),
+        view_text.view(view("device", ("device", "stream"), [
             {"device": "gpu:4", "stream": "Stream #134(Compute) " * 3, "count": 10**7, "calls": 1, "total_ns": 1e14,
              "self_ns": 1e14, "share": 1.0, "wall_ns": None, "busy_ns": 1e14, "span_ns": 1e14},
         ])),
-        comparison_text.view(view("kernel", ("kernel", "device"), [
+        view_text.view(view("kernel", ("kernel", "device"), [
             {"kernel": "void cudnn::detail::implicit_convolve_sgemm<float, float, 1024>" * 2, "device": "gpu:4",
              "count": 3, "calls": 3, "total_ns": 5.0, "self_ns": 5.0, "share": 1.0, "wall_ns": 5.0},
         ])),
@@ -115,9 +117,38 @@ def test_what_is_not_known_is_said() -> None:
     bare = comparison(items=(), rows=(), explained={}, profiling_overhead={}, parity=(), warnings=(), anomalies={})
     found = comparison_text.comparison(bare)
     assert found.startswith("No verdict on MXNet 1.9.1 (hybrid) against TensorFlow 2.21.0 (graph): nothing\nwas timed.")
-    assert "Neither trace holds an operator" in found
-    assert found.count("its share of the steps' time is unknown") == 2
-    assert found.count("profiling overhead unknown") == 2
+    assert "No trace was recorded, so nothing is known of where the time goes" in found
+    assert "What the traces explain" not in found
+    half = comparison_text.comparison(replace(bare, explained={"a": comparison().explained["a"]}))
+    assert "Neither trace holds an operator" in half
+    assert half.count("its share of the steps' time is unknown") == 1
+    assert half.count("profiling overhead unknown") == 2
+
+
+def test_a_command_at_the_head_of_the_verdict_stands_as_it_was_typed() -> None:
+    found = comparison()
+    item = replace(found.items[0], sentence="python3 train.py is slower than python3 old.py: +44 %")
+    sides = {
+        side: replace(getattr(found, side), label=label)
+        for side, label in (("a", "python3 old.py"), ("b", "python3 train.py"))
+    }
+    scripts = replace(found, items=(item,), **sides)
+    assert headline(scripts) == "python3 train.py is slower than python3 old.py: +44 %."
+    assert headline(replace(found, items=(replace(item, sentence="nothing to compare"),))) == "Nothing to compare."
+
+
+def test_facts_that_are_the_same_are_told_in_words_not_as_python_writes_them() -> None:
+    same = {
+        "workload": "['relu']",
+        "execution": "{'relu': 'plain'}",
+        "input_aliased": "{}",
+        "batch_size": "200",
+        "long": "x" * 25,
+    }
+    found = comparison()
+    agreement = Agreement("float32", Tolerance(), {"grad/relu": 1e-7}, same | {"long": "x" * 25})
+    shown = comparison_text.comparison(replace(found, facts=replace(found.facts, agreement=agreement)))
+    assert "  same on both sides: workload relu, execution relu: plain, batch size 200\n" in shown
 
 
 def test_a_blocking_parity_difference_is_marked() -> None:
@@ -128,11 +159,11 @@ def test_a_blocking_parity_difference_is_marked() -> None:
 def test_an_incomplete_trace_says_so_in_capitals() -> None:
     shown = view()
     broken = View(shown.by, shown.keys, shown.table, {}, Completeness(False, "12 steps lack operators"))
-    assert "INCOMPLETE: 12 steps lack operators" in comparison_text.view(broken)
+    assert "INCOMPLETE: 12 steps lack operators" in view_text.view(broken)
 
 
 def test_rows_beyond_the_limit_are_counted() -> None:
-    assert "1 more row" in comparison_text.view(view(), rows=1)
+    assert "1 more row" in view_text.view(view(), rows=1)
 
 
 def test_text_is_cut_to_cells_not_characters() -> None:
@@ -199,7 +230,7 @@ def test_a_long_line_of_the_program_keeps_its_end() -> None:
         {"source_line": line, "count": 3, "calls": 3, "total_ns": 5.0, "self_ns": 5.0, "share": 0.5, "wall_ns": 5.0}
         for line in (long, "train.py:7")
     ])  # fmt: skip
-    title, _, first, second = comparison_text.view(found).splitlines()[1:5]
+    title, _, first, second = view_text.view(found).splitlines()[1:5]
     assert title.startswith("Source line ")
     assert (first[0], first.split()[0][-20:]) == ("…", "modeling_bert.py:364")
     assert second.startswith("train.py:7 ")
@@ -233,6 +264,18 @@ def test_a_cause_whose_interval_includes_zero_is_none_and_traces_that_show_no_ga
     shown = comparison_text.comparison(comparison(ledger=ledger(lines=(unsure, *ledger().lines[1:]))))
     assert re.search(r" +51 % +\+8\.500 input pipeline\n", shown)
     assert not re.search(r" % +\+9\.000 Conv backward conv2\n", shown)
+
+
+def test_time_that_no_line_explains_is_no_other_part_where_it_is_much_of_the_gap() -> None:
+    *lines, unexplained = ledger().lines
+    assert unexplained.kind == "unexplained"
+    more = replace(unexplained, delta_ns=unexplained.delta_ns + 10_000_000)
+    shown = comparison_text.comparison(
+        comparison(ledger=ledger(lines=(*lines, more), gap_ns=ledger().gap_ns + 10_000_000))
+    )
+    causes = [line.split(maxsplit=3) for line in shown.splitlines() if re.match(r" +[−\d]+ % ", line)]
+    assert [line[3] for line in causes[3:]] == ["unexplained", "1 other part (−3 ms of it the other way)"]
+    assert sum(float(line[2].replace("−", "-")) for line in causes) == pytest.approx(26.8)
 
 
 def test_differing_settings_of_the_workloads_are_told_once_and_folded_unless_all_are_asked_for() -> None:
@@ -274,8 +317,8 @@ def test_medians_have_one_unit_and_means_are_called_so() -> None:
     short = ItemResult("copy", "faster", Ratio(0.9, 0.8, 0.95, 0.95, 6, "t"), 812.0, 731.0, "")
     long = ItemResult("conv", "slower", Ratio(1.1, 1.05, 1.2, 0.95, 6, "t"), 3_200_000.0, 3_520_000.0, "")
     shown = comparison_text.comparison(comparison(items=(short, long), ledger=ledger())).splitlines()
-    at = shown.index("Timings (profiler off, synchronised; medians of one)")
-    assert shown[at + 1].split() == ["One", "A", "µs", "B", "µs", "Change", "Verdict"]
+    at = shown.index("Timings (profiler off, synchronised; medians of one step or call)")
+    assert shown[at + 1].split() == ["What", "A", "µs", "B", "µs", "Change", "Verdict"]
     assert [line.split()[1:3] for line in shown[at + 3 : at + 5]] == [["0.8120", "0.7310"], ["3200", "3520"]]
     assert any(line.startswith("wall time (mean)") for line in shown)
 

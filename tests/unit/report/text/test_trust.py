@@ -42,16 +42,16 @@ KNOWN = KnownError(
 
 def test_a_quiet_machine_is_said_to_be_quiet():
     assert trust_text.machine([QUIET] * 3) == (
-        "The machine was quiet during the trials: other processes used 2.0% of all cores, steal 0.0%, load 0.4, "
+        "The machine was quiet during the trials: other processes used 2.0 % of all cores, steal 0.0 %, load 0.4, "
         "900 context switches a second, clock 2600 MHz."
     )
 
 
 def test_a_disturbed_machine_says_in_how_many_trials_and_by_how_much():
     said = trust_text.machine([QUIET, BUSY, QUIET])
-    assert said.startswith("The machine was disturbed in 1 of 3 trials: other processes used 2.0% (up to 45.0%)")
+    assert said.startswith("The machine was disturbed in 1 of 3 trials: other processes used 2.0 % (up to 45.0 %)")
     for part in (
-        "steal 0.0% (up to 3.1%)",
+        "steal 0.0 % (up to 3.1 %)",
         "load 0.4 (up to 3.8)",
         "clock 2600 MHz (down to 2400 MHz)",
         "CPU at 72 °C",

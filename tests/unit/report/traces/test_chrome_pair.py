@@ -140,7 +140,7 @@ def test_steps_of_other_numbers_are_joined_by_turn() -> None:
 
 
 def test_without_steps_it_says_which_side_lacks_them() -> None:
-    with pytest.raises(TraceError, match="B has no synchronised step"):
+    with pytest.raises(TraceError, match="B has no marked step"):
         exported(side({0: 10}), table(event(op="Conv", duration_ps=US)))
 
 

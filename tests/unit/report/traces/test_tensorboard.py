@@ -13,8 +13,10 @@ import numpy as np
 import places
 import pyarrow as pa
 import pytest
+from reading import read
 from report_tables import comparison, event, exhibits, table
 
+from dlprof import frameworks
 from dlprof.report.traces import event_file, protobuf_wire, tensorboard, xplane
 
 US = 1_000_000
@@ -143,6 +145,38 @@ def test_the_plugin_sees_nested_operators_self_times_and_the_steps_of_other_prod
     data, _ = convert.xspace_to_tool_data([str(file)], "overview_page", {})
     text = data.decode() if isinstance(data, bytes) else data
     assert text.count("duration: 0.90 ms") >= 2, "the plugin leaves out the first and the last of a window"
+
+
+def test_a_gpus_kernels_and_steps_are_read_back_as_they_were(tmp_path: Path) -> None:
+    """Four steps of PyTorch whose kernel ends after its step, and the device's own range of each."""
+    rows: list[dict[str, Any]] = []
+    for step in range(3, 7):
+        host = {"pid": 1, "tid": 1, "ph": "X"}
+        device = {"pid": 0, "tid": 7, "ph": "X", "ts": step * 1000 + 900, "dur": 500}
+        on = {"device": 0, "stream": 7}
+        mark, linked = f"ProfilerStep#{step}", {"External id": step}
+        called = {"correlation": step, **linked}
+        rows += [
+            host | {"name": mark, "cat": "user_annotation", "ts": step * 1000, "dur": 1000, "args": {}},
+            host | {"name": "aten::mm", "cat": "cpu_op", "ts": step * 1000 + 10, "dur": 900, "args": linked},
+            host
+            | {"name": "cudaLaunchKernel", "cat": "cuda_runtime", "ts": step * 1000 + 20, "dur": 2, "args": called},
+            device | {"name": "gemm", "cat": "kernel", "args": on | called},
+            device | {"name": mark, "cat": "gpu_user_annotation", "args": {}},
+        ]
+    (tmp_path / "t.pt.trace.json").write_text(json.dumps({"schemaVersion": 1, "traceEvents": rows}))
+    original, _ = read(tmp_path / "t.pt.trace.json", frameworks.vocabularies())
+    (file,) = tensorboard.write_profile(original, tmp_path / "run", "exact")
+    again, info = read(file, frameworks.vocabularies())
+    found = [
+        [(row["device"], row["stream"], row["name"], row["step"], row["duration_ps"] // US) for row in table.to_pylist()
+         if row["level"] == "kernel"]
+        for table in (original, again)
+    ]  # fmt: skip
+    assert found[0] == [("gpu:0", "stream 7", "gemm", step, 500) for step in range(3, 7)]
+    assert [(device, step, us) for device, _, _, step, us in found[1]] == [("gpu:0", step, 500) for step in range(3, 7)]
+    assert {stream for _, stream, _, _, _ in found[1]} == {"Stream #7(Compute)"}
+    assert not {"derived_line_events", "orphan_kernel", "overlapping_step_markers"} & info.anomalies.keys()
 
 
 def test_scalars_histograms_text_and_image_are_read_back_by_tensorboard(tmp_path: Path) -> None:
