@@ -16,6 +16,7 @@ from dlprof.errors import TraceError
 from dlprof.ingest import other_files
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.dialects.registry import kind_of
+from dlprof.ingest.parquet.folder import exports
 from dlprof.ingest.source import Source
 from dlprof.names import as_text
 
@@ -105,8 +106,10 @@ def traces_below(folder: Path) -> Found:
     """
     there = {path: other_files.no_file(path) for path in sorted(folder.rglob("*"))}
     files = [path for path, what in there.items() if what is None and path.is_file()]
-    named = {path: other_files.by_name(path.name) for path in files}
-    candidates = [path for path, what in named.items() if what is None]
+    reports = exports(files)
+    inside = {path for tables in reports.values() for path in tables}
+    named = {path: other_files.by_name(path.name) for path in files if path not in inside}
+    candidates = sorted([*reports, *(path for path, what in named.items() if what is None)])
     runs = {path.parent for path in candidates if _of_a_run(path)}
     profiles = sorted(runs, key=lambda run: (run.name, str(run)))
     older = set(profiles[:-1])
@@ -116,7 +119,11 @@ def traces_below(folder: Path) -> Found:
     planes = {path.name.removesuffix(".xplane.pb") for path in found if path.name.endswith(".xplane.pb")}
     made = {path: f"{name}.xplane.pb" for path in found if (name := path.name.split(".trace.json")[0]) in planes}
     kept = [path for path in found if path not in made or path.name.endswith(".xplane.pb")]
-    missed = {path: why for path, why in told.items() if why is not None and path.name.endswith(_CALLED_TRACES)}
+    missed = {
+        path: why
+        for path, why in told.items()
+        if why is not None and (path.name.endswith(_CALLED_TRACES) or path in reports)
+    }
     empty = [path for path, why in missed.items() if not why]
     refused = {path: why for path, why in missed.items() if why}
     if not kept:

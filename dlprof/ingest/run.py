@@ -108,12 +108,14 @@ def read(
 
 
 def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
-    """The trace files behind paths: a file is itself, a directory all traces below it. Notes what is passed over."""
+    """The trace files behind paths: a file is itself, a directory all traces below it, unless it is one trace. Notes what is
+    passed over."""
     from dlprof.ingest.directories import traces_below
+    from dlprof.ingest.parquet.folder import is_export
 
     found: list[Path] = []
     for path in map(Path, paths):
-        if not path.is_dir():
+        if not path.is_dir() or is_export(path):
             found.append(path)
             continue
         below = traces_below(path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -46,7 +47,7 @@ class Done:
 def read_part(order: Order) -> Done:
     """Read one file, unless its parts are there and it has not changed. A file that cannot be read is told, not raised."""
     try:
-        digest = sha256(order.file.path)
+        digest = _digest(order.file.path)
         data = RankSet(order.target)
         if order.known and all(_is_of(part, digest, order.file) and data.is_whole(part) for part in order.known):
             return Done(order.known, unchanged=True)
@@ -58,6 +59,19 @@ def read_part(order: Order) -> Done:
         if refused is not None and error.filename != str(order.file.path):
             raise refused from None  # a full disk ends the whole import
         return Done(failed=Failed(order.file.source, f"cannot be read: {error.strerror}"))
+
+
+def _files(path: Path) -> list[Path]:
+    """The file that a trace is, or those of a report that is a folder."""
+    return sorted(one for one in path.iterdir() if one.is_file()) if path.is_dir() else [path]
+
+
+def _digest(path: Path) -> str:
+    """Of a file; of a folder that of its files' names and digests."""
+    if not path.is_dir():
+        return sha256(path)
+    told = "".join(f"{sha256(file)}  {as_text(file.name)}\n" for file in _files(path))
+    return hashlib.sha256(told.encode()).hexdigest()
 
 
 def _is_of(part: Part, digest: str, file: Planned) -> bool:
@@ -101,7 +115,7 @@ def _finish(data: RankSet, order: Order, rank: int, file: Path, info: TraceInfo,
         rank=rank,
         told=told,
         source=order.file.source,
-        bytes=order.file.path.stat().st_size,
+        bytes=sum(file.stat().st_size for file in _files(order.file.path)),
         sha256=digest,
         kind=next(iter(info.kinds.values())),
         producer=info.producer,

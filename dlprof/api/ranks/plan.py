@@ -108,7 +108,8 @@ def _told(folder: Path, paths: Sequence[Path]) -> list[_Told]:
     found = []
     for path in paths:
         inside = path.relative_to(folder)
-        rank, how = rank_in_head(Source(path, as_text(path.name), Anomalies(), repair=True).head()), HEADER
+        head = b"" if path.is_dir() else Source(path, as_text(path.name), Anomalies(), repair=True).head()
+        rank, how = rank_in_head(head), HEADER
         if rank is None:
             rank, how = rank_in_name(as_text(path.name)), "file name"
         if rank is None and len(inside.parts) > 1:

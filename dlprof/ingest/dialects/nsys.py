@@ -1,4 +1,4 @@
-"""Nsight Systems' reports as SQLite (`nsys export --type sqlite`): kernels, copies, CUDA calls and NVTX ranges.
+"""Nsight Systems' reports as SQLite or Parquet (`nsys export`): kernels, copies, CUDA calls and NVTX ranges.
 
 Times are ns from the session's start. A kernel has the correlation id of the call that launched it, within its process; process
 and thread stand in one number (globalTid = … | process << 24 | thread). NVTX ranges of emit_nvtx are operators, others are
@@ -19,8 +19,9 @@ from dlprof.ingest.dialects import kineto_names
 from dlprof.ingest.json.common_columns import keyed, text_codes
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
-from dlprof.ingest.sqlite.database import Database, opened
+from dlprof.ingest.sqlite.database import opened
 from dlprof.ingest.sqlite.rows import arguments, batch, coded, timed
+from dlprof.ingest.tables import Tables
 from dlprof.plugin import Operator, Vocabulary
 
 KERNELS: Final = "CUPTI_ACTIVITY_KIND_KERNEL"
@@ -66,7 +67,7 @@ _LOW: Final = (1 << _THREAD_BITS) - 1
 class _Report:
     """One report being read."""
 
-    database: Database
+    database: Tables
     ctx: Context
     strings: dict[int, str] = field(default_factory=dict)
     threads: dict[int, str] = field(default_factory=dict)
@@ -264,13 +265,19 @@ def _launched(ids: Int64) -> Int64:
 
 
 class NsysReader:
-    """Reads Nsight Systems' SQLite."""
+    """Reads Nsight Systems' SQLite, and the same tables as a folder of Parquet files."""
 
     producer = "nsys"
 
     def read(self, source: Source, ctx: Context) -> Iterator[RawBatch]:
         """See `reader.Reader`."""
         ctx.nested = True
+        if source.path.is_dir():
+            # Late: Arrow's Parquet takes as long to load as a small trace to read.
+            from dlprof.ingest.parquet.tables import ParquetTables
+
+            yield from _Report(ParquetTables(source.path, ctx), ctx).read()
+            return
         with opened(source, ctx) as database:
             yield from _Report(database, ctx).read()
 

@@ -18,6 +18,7 @@ from dlprof.errors import PluginFailed, TraceError
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.dialects.guarded import GuardedReader
 from dlprof.ingest.json import sniff as json
+from dlprof.ingest.parquet import folder as parquet
 from dlprof.ingest.protobuf import sniff as protobuf
 from dlprof.ingest.reader import Format, Reader
 from dlprof.ingest.source import Source
@@ -36,6 +37,7 @@ def _from(place: str) -> Callable[[], Reader]:
 # In the order in which they are asked. What takes nearly any JSON or protobuf comes after the formats of other packages.
 CERTAIN: Final = (
     Format("nsys-sqlite", sqlite.is_nsys, _from("nsys:READER")),
+    Format("nsys-parquet", lambda _: False, _from("nsys:READER")),  # a folder, which no first bytes tell
     Format("rocpd", sqlite.is_rocpd, _from("rocpd:READER")),
     Format("dlprof-chrome", json.is_own, _from("own_chrome:READER")),
     Format("mxnet-profile", json.is_mxnet, _from("mxnet:READER")),
@@ -52,6 +54,9 @@ GENERAL: Final = (
 
 def kind_of(source: Source) -> str:
     """The kind of a trace file, from its content. Raises `TraceError` for any other file, saying what it looks like."""
+    if parquet.is_export(source.path):
+        parquet.check_whole(source.path, source.label)
+        return "nsys-parquet"
     head = source.head()
     if not head:
         if source.compression() != "none":
@@ -61,6 +66,7 @@ def kind_of(source: Source) -> str:
         raise TraceError(f"{source.label}: the file is empty", hint="record the trace again")
     if sqlite.is_database(head):
         head = source.head(sqlite.LOOKED_AT)
+    parquet.check_no_table(head, source.path, source.label)
     protobuf.check_no_result(source)
     json.check_no_table(source)
     kind = told(head)

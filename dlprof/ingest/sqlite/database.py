@@ -18,13 +18,14 @@ import numpy as np
 from dlprof.ingest.batch import NO_INT, TARGET_ROWS, Int64
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
+from dlprof.ingest.tables import Tables
 
 _COPIED: Final = 1 << 22
 _LEAST: Final = 5
 """Bytes of a row in a file at least: where it lies in its page, its length, its number and its columns' types."""
 
 
-class Database:
+class Database(Tables):
     """The tables of one file.
 
     tables: their columns, by name
@@ -43,8 +44,7 @@ class Database:
         }
 
     def numbers(self, table: str, columns: Sequence[str]) -> Iterator[dict[str, Int64]]:
-        """Integer columns of a table, TARGET_ROWS rows at a time, in the order they were written. NO_INT where a row has no
-        integer, or the table no such column."""
+        """See `Tables`."""
         there = self.tables.get(table, ())
         asked = [
             f"CASE typeof({_quoted(name)}) WHEN 'integer' THEN {_quoted(name)} ELSE ?1 END" if name in there else "?1"
@@ -55,20 +55,14 @@ class Database:
             yield {name: values[:, at].copy() for at, name in enumerate(columns)}
 
     def rows(self, table: str, columns: Sequence[str]) -> Iterator[tuple[Any, ...]]:
-        """Columns of a table as they are, None for one that it has not."""
+        """See `Tables`."""
         there = self.tables.get(table, ())
         asked = ", ".join(_quoted(name) if name in there else "NULL" for name in columns)
         for rows in self._pieces(f"SELECT {asked} FROM {_quoted(table)}") if there else ():
             yield from rows
 
-    def texts(self, table: str, key: str, value: str) -> dict[int, str]:
-        """The texts of a table by their ids."""
-        return {
-            at: text for at, text in self.rows(table, (key, value)) if isinstance(at, int) and isinstance(text, str)
-        }
-
     def count(self, table: str) -> int:
-        """Rows of a table."""
+        """See `Tables`."""
         counted = f"SELECT count(*) FROM (SELECT NULL FROM {_quoted(table)} LIMIT {self._most + 1})"
         return self._credible(int(self._link.execute(counted).fetchone()[0]))
 

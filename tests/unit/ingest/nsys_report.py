@@ -1,10 +1,13 @@
-"""Reports of Nsight Systems made by the documented schema of its SQLite export: what a test needs of them, with its columns."""
+"""Reports of Nsight Systems made by the documented schema of its SQLite export: what a test needs of them; and as Parquet."""
 
 from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
 from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 SCHEMA = """
 CREATE TABLE StringIds (id INTEGER NOT NULL PRIMARY KEY, value TEXT NOT NULL);
@@ -109,3 +112,17 @@ def plain(path: Path) -> Path:
     )
     report.nvtx("here", 47_000, None, HERE, MARK)
     return report.done()
+
+
+def as_parquet(database: Path, folder: Path, *, rows_in_group: int = 1 << 20) -> Path:
+    """The tables of a report as `nsys export --type parquetdir` writes them: a file each, with the same columns."""
+    types = {"INTEGER": pa.int64(), "INT": pa.int64(), "TEXT": pa.string()}
+    folder.mkdir(parents=True)
+    with sqlite3.connect(database) as link:
+        for (table,) in link.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall():
+            columns = [(row[1], types[row[2]]) for row in link.execute(f"PRAGMA table_info({table})")]
+            rows = link.execute(f"SELECT * FROM {table} ORDER BY rowid").fetchall()
+            arrays = [pa.array([row[at] for row in rows], kind) for at, (_, kind) in enumerate(columns)]
+            data = pa.Table.from_arrays(arrays, names=[name for name, _ in columns])
+            pq.write_table(data, folder / f"{table}.parquet", row_group_size=rows_in_group)
+    return folder
