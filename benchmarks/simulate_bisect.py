@@ -1,9 +1,12 @@
 """How often `dlprof bisect` names the right revision, and in how many trials: simulated searches, over 64 revisions unless said.
 
-    python3 benchmarks/simulate_bisect.py --searches 500 --kept searches.jsonl --into docs/bisect.md
+    python3 benchmarks/simulate_bisect.py collect --searches 500 --seed 1
+    python3 benchmarks/simulate_bisect.py collect --searches 500 --seed 2
+    python3 benchmarks/simulate_bisect.py report --into docs/bisect.md
 
-With `--kept` each search is written down as it ends, and what is there is not made again: it may be stopped at any time. Searches
-are made by turns of the worlds, so that each has as many.
+`collect` may be stopped at any time: a batch of searches that has ended is a line of benchmarks/data/bisect-simulated.jsonl, and
+is not made again. Batches are made by turns of the worlds, so that each has as many. A search is drawn from the seed, its world
+and its number alone. Thresholds of the search were chosen by searches of seed 1; seed 2 was drawn afterwards.
 
 The search is dlprof's own (api.bisect.search); a trial is drawn instead of run. Before it comes the comparison of the ends (is
 there a difference at all?), after it that of the neighbours (a wrong place is refused where the two do not differ), both by
@@ -15,25 +18,28 @@ need not be named, and may be.
 from __future__ import annotations
 
 import argparse
-import contextlib
-import json
 import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+import kept
+import marked
 import numpy as np
-from marked import put
 
 from dlprof import stats
 from dlprof.api.bisect.search import Search
-from dlprof.stats.design.bisection import ANOTHER, LEFT_OVER, least_change, left_over
+from dlprof.stats.design.adaptive import VERDICTS, stop_each
+from dlprof.stats.design.bisection import least_change
 from dlprof.stats.design.calibration import exact_rate
 
 LAST: Final = 64
 MARGIN: Final = 0.05
 """The command's default."""
+BATCH: Final = 25
+"""Searches that are kept together."""
+FILE: Final = kept.DATA / "bisect-simulated.jsonl"
 BEGIN, END = "<!-- simulated searches: begin -->", "<!-- simulated searches: end -->"
 Noise = Callable[[np.random.Generator], float]
 
@@ -102,15 +108,23 @@ class Told:
     wrong: bool
     trials: int
 
+    def __str__(self) -> str:
+        """As it is kept: r26 for right in 26 trials, w for wrong, n for not known."""
+        return f"{'r' if self.right else 'w' if self.wrong else 'n'}{self.trials}"
+
+    @classmethod
+    def read(cls, text: str) -> Told:
+        return cls(text[0] == "r", text[0] == "w", int(text[1:]))
+
 
 def adaptive(draw: Callable[[], float]) -> tuple[list[float], str]:
     """A comparison that goes on until it has a verdict."""
     values: list[float] = []
     for look in stats.look_schedule():
         values += [draw() for _ in range(look - len(values))]
-        decision = stats.decide(values)
-        if decision.stop:
-            return values, decision.result.verdict
+        code, _, _ = stop_each(np.array([values]), (look,), None, math.log1p(MARGIN))
+        if code[0]:
+            return values, VERDICTS[code[0]]
     return values, "inconclusive"
 
 
@@ -146,7 +160,7 @@ def search(world: World, g: np.random.Generator) -> Told:
                     break
             shown.append(compared[name])
         confirmed = bool(found) and len(shown) == len(found)
-        whole = confirmed and (made.two >= ANOTHER or left_over(ends, shown, least=made.least) >= LEFT_OVER)
+        whole = confirmed and made.makes_up(ends, shown)
         if whole:
             said = tuple(int(name) for name in found)
         if whole or not confirmed or len(found) > 1:
@@ -157,58 +171,66 @@ def search(world: World, g: np.random.Generator) -> Told:
     return Told(bool(said) and right, bool(said) and not right, trials)
 
 
-def made(searches: int, seed: int, kept: Path | None) -> dict[str, list[Told]]:
-    """World → its searches, those of the file first read and then added to."""
-    found: dict[tuple[str, int], Told] = {}
-    if kept is not None and kept.is_file():
-        for line in kept.read_text().splitlines():
-            with contextlib.suppress(ValueError):  # a line that a kill has cut
-                name, one, drawn, right, wrong, trials = json.loads(line)
-                if drawn == seed:
-                    found[name, one] = Told(right, wrong, trials)
-    for one in range(searches):
+def collect(searches: int, seed: int, worlds: Sequence[str]) -> None:
+    """Batches that are missing, until each world has so many searches of this seed."""
+    made = {(one["world"], one["first"]) for one in kept.read(FILE) if one["seed"] == seed}
+    for first in range(0, searches, BATCH):
         for at, world in enumerate(WORLDS):
-            if (world.name, one) in found:
+            if (world.name, first) in made or not any(part in world.name for part in worlds):
                 continue
-            told = found[world.name, one] = search(world, np.random.default_rng((seed, at, one)))
-            if kept is not None:
-                with kept.open("a") as file:
-                    file.write(json.dumps([world.name, one, seed, told.right, told.wrong, told.trials]) + "\n")
-    return {world.name: [found[world.name, one] for one in range(searches)] for world in WORLDS}
+            told = [search(world, np.random.default_rng((seed, at, one))) for one in range(first, first + BATCH)]
+            kept.add(FILE, {"world": world.name, "seed": seed, "first": first, "told": " ".join(map(str, told))})
+            print(f"{world.name}, seed {seed}: {first + BATCH} searches", flush=True)
 
 
-def rows(found: dict[str, list[Told]], searches: int) -> Iterator[Sequence[str]]:
-    for name, told in found.items():
-        right, wrong = (sum(getattr(one, what) for one in told) for what in ("right", "wrong"))
-        rate = exact_rate(wrong, searches, searches)
-        trials = sorted(one.trials for one in told)
-        yield (
-            name,
-            f"{right / searches:.1%}",
-            f"{wrong / searches:.1%} [{rate.low:.1%}, {rate.high:.1%}]",
-            f"{1 - (right + wrong) / searches:.1%}",
-            f"{np.mean(trials):.0f}",
-            f"{trials[int(0.9 * len(trials))]}",
-        )
+def found() -> dict[str, dict[int, list[Told]]]:
+    """World → seed → its searches."""
+    made: dict[str, dict[int, list[Told]]] = {world.name: {} for world in WORLDS}
+    for one in kept.read(FILE):
+        made[one["world"]].setdefault(one["seed"], []).extend(map(Told.read, one["told"].split()))
+    return {name: dict(sorted(seeds.items())) for name, seeds in made.items()}
+
+
+def rows() -> Iterator[Sequence[str]]:
+    for name, seeds in found().items():
+        for seed, told in seeds.items():
+            right, wrong = (sum(getattr(one, what) for one in told) for what in ("right", "wrong"))
+            rate = exact_rate(wrong, len(told), len(told))
+            trials = sorted(one.trials for one in told)
+            yield (
+                name,
+                f"{seed}",
+                f"{len(told)}",
+                f"{right / len(told):.1%}",
+                f"{wrong / len(told):.1%} [{rate.low:.1%}, {rate.high:.1%}]",
+                f"{1 - (right + wrong) / len(told):.1%}",
+                f"{np.mean(trials):.0f}",
+                f"{trials[int(0.9 * len(trials))]}",
+            )
+
+
+def table() -> str:
+    titles = ("world", "seed", "searches", "right", "wrong [95 %]", "not known", "trials", "90th percentile")
+    return marked.table(titles, rows())
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--searches", type=int, default=500)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--kept", type=Path, help="file in which each search is kept as it ends")
-    parser.add_argument("--into", type=Path, help="also put the table between the markers of this document")
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    collecting, reporting = verbs.add_parser("collect"), verbs.add_parser("report")
+    collecting.add_argument("--searches", type=int, default=500, help=f"of each world, by {BATCH}")
+    collecting.add_argument("--seed", type=int, default=1)
+    collecting.add_argument(
+        "--worlds", default="", help="only those with one of these parts in their names: 'twice,nothing'"
+    )
+    reporting.add_argument("--into", type=Path, help="also put the table between the markers of this document")
     arguments = parser.parse_args()
-    titles = ("world", "right", "wrong [95 %]", "not known", "trials", "90th percentile")
-    lines = [
-        titles,
-        ["---"] * len(titles),
-        *rows(made(arguments.searches, arguments.seed, arguments.kept), arguments.searches),
-    ]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    print(table)
+    if arguments.verb == "collect":
+        collect(arguments.searches, arguments.seed, arguments.worlds.split(","))
+        return
+    print(table())
     if arguments.into is not None:
-        put(arguments.into, BEGIN, END, table)
+        marked.put(arguments.into, BEGIN, END, table())
 
 
 if __name__ == "__main__":

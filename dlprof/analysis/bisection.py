@@ -82,6 +82,7 @@ class Bisection:
     suspects: revision → probability that a (first) change came with it, of those above one in a hundred
     two: probability of two changes of interest
     least: |log-ratio| from which a change is of interest; 0 where each is
+    left: what the culprits leave of the ends' difference: bad ÷ good, divided by the ratio of each; None where that is not known
     notes: what a reader must know
     """
 
@@ -96,6 +97,7 @@ class Bisection:
     two: float = 0.0
     least: float = 0.0
     culprits: tuple[Culprit, ...] = ()
+    left: Ratio | None = None
     notes: tuple[str, ...] = ()
     how: tuple[str, ...] = ()
 

@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from dlprof.analysis.bisection import Bisection, Compared, Culprit, Probe, State
+from dlprof.analysis.facts import Ratio
 from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.timing.verdicts import headline_of
@@ -32,7 +33,7 @@ from dlprof.errors import (
     UsageError,
 )
 from dlprof.report.text import gate_text
-from dlprof.stats.design.bisection import ANOTHER, LEFT_OVER, left_over
+from dlprof.stats.design.bisection import ANOTHER, rest
 from dlprof.store import Capture
 from dlprof.units import format_share
 
@@ -41,6 +42,9 @@ _SHOWN: Final = (*_ONE_WAY, "negligible")
 _EQUAL: Final = ("equivalent", "negligible")
 _LEAST: Final = 0.01
 """Probability from which a suspect is named."""
+
+_CONFIDENCE: Final = 0.95
+"""Of the interval of what is left of the ends' difference."""
 
 ENVIRONMENTS: Final = "environments"
 """Folder of the search in which the environments of its releases lie while it runs."""
@@ -168,10 +172,9 @@ def _narrow(work: _Work) -> None:
         state = _state(culprits)
         explained = [_log_ratios(work.folder / one.neighbours.folder) for one in culprits if one.neighbours]
         ends = [one.log_ratio for one in work.found.probes if work.found.ends and one.folder == work.found.ends.folder]
-        # Once the trials themselves have been asked for another change and say that there is none, there is none.
-        if state == "found" and search.two < ANOTHER and left_over(ends, explained, least=search.least) < LEFT_OVER:
+        if state == "found" and not search.makes_up(ends, explained):
             state = "in part"
-        work.keep(culprits=culprits, state=state)
+        work.keep(culprits=culprits, state=state, left=_left(ends, explained))
         if state != "in part" or len(found) > 1:
             return
         work.progress.say("that is too little for the difference of the ends: looking for another change")
@@ -185,7 +188,17 @@ def _open(work: _Work, search: Search) -> None:
         work.keep(state="open")
         return
     culprits = (_culprit(work, search, first),)
-    work.keep(culprits=culprits, state="open" if _confirmed(culprits) else "not confirmed")
+    work.keep(culprits=culprits, left=None, state="open" if _confirmed(culprits) else "not confirmed")
+
+
+def _left(ends: Sequence[float], explained: Sequence[Sequence[float]]) -> Ratio | None:
+    """What the changes leave of the ends' difference."""
+    left = rest(ends, explained)
+    if left is None:
+        return None
+    estimate, low, high = (float(np.exp(one)) for one in (left.gap, *left.interval(_CONFIDENCE)))
+    trials = sum(map(len, (ends, *explained)))
+    return Ratio(estimate, low, high, _CONFIDENCE, trials, "Welch's t, log scale")
 
 
 def _begun(work: _Work) -> Search:

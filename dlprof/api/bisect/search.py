@@ -9,7 +9,15 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from dlprof.stats.design.bisection import ANOTHER, TWO_CHANGES, Suspects, least_change, suspects
+from dlprof.stats.design.bisection import (
+    ANOTHER,
+    LEFT_OVER,
+    TWO_CHANGES,
+    Suspects,
+    least_change,
+    left_over,
+    suspects,
+)
 
 SURE: Final = 0.98
 """Probability from which a place counts as known."""
@@ -92,6 +100,16 @@ class Search:
     def look_for_another(self) -> None:
         """What was found does not explain the difference of the ends: there is a second change."""
         self.two, self._known = ANOTHER, None
+
+    def makes_up(self, ends: Sequence[float], explained: Sequence[Sequence[float]]) -> bool:
+        """Whether the changes that were found make up the ends' difference, by log-ratios as `left_over` takes them.
+
+        Once the trials themselves have been asked for a second change and say that there is none, there is none. A third one is
+        never searched for.
+        """
+        if self.two >= ANOTHER and len(explained) == 1:
+            return True
+        return left_over(ends, explained, least=self.least) >= LEFT_OVER
 
     def go(self, measure: Measure, on_trial: Callable[[str], None] = lambda _: None, most: int = MOST_TRIALS) -> None:
         """Trials until it is known, or `most` were made. on_trial: told the revision after each, and after one that was skipped.

@@ -30,7 +30,7 @@ def statement(found: Bisection) -> str:
         return f"Not known yet: {why}. Left: {left or 'all of them'}."
     said = " ".join(_culprit(found, one) for one in found.culprits)
     if found.state == "in part":
-        said += " That does not explain all of the difference between the ends: there is another change, which was not found."
+        said += _in_part(found)
     said += _another(found)
     made = Counter(probe.revision for probe in found.probes)
     return f"{said} Searched: {len(found.row) - 1} {kind}, {sum(made.values())} trials at {len(made)} of them."
@@ -75,6 +75,47 @@ def _another(found: Bisection) -> str:
     if not alone or not found.least:
         return ""
     return f" A second change of {size} or more has a probability of {odds}; a smaller one was not looked for."
+
+
+def _in_part(found: Bisection) -> str:
+    """What the changes that were found leave of the ends' difference, and what tells more of it."""
+    several, left = len(found.culprits) > 1, found.left
+    sizes = [one.neighbours.ratio.estimate for one in found.culprits if one.neighbours and one.neighbours.ratio]
+    said = f"{'These changes do' if several else 'That does'} not make up the difference between the ends"
+    if left is not None and left.low is not None and left.high is not None and found.ends and found.ends.ratio:
+        said += (
+            f": {percent(math.prod(sizes))}{' together' if several else ''} of {percent(found.ends.ratio.estimate)}, which "
+            f"leaves {percent(left.estimate)} [{percent(left.low)}, {percent(left.high)}] "
+            f"({format_share(left.confidence)} confidence)"
+        )
+    if not several:
+        tell = "A second one was looked for, and where it came is not known; more trials tell (--most, with --resume)"
+    elif parts := _parts(found):
+        tell = f"A third one is not searched for; a bisection of a part of the row does that: {' or '.join(parts)}"
+    else:
+        tell = (
+            "No revision is left that a third one can have come with: the comparisons disagree, and must be made again"
+        )
+    return f" {said}. {tell}."
+
+
+def _parts(found: Bisection) -> list[str]:
+    """The ends of what lies between two changes that were found, and of what lies before and behind them, where there is any."""
+    place = {one.name: at for at, one in enumerate(found.row)}
+    first, second = sorted(found.culprits, key=lambda one: place[one.revision])
+    parts = [
+        (first.revision, second.before),
+        (found.row[0].name, first.before),
+        (second.revision, found.row[-1].name),
+    ]
+    return [
+        f"--good {_typed(found, good)} --bad {_typed(found, bad)}" for good, bad in parts if place[good] < place[bad]
+    ]
+
+
+def _typed(found: Bisection, name: str) -> str:
+    """A revision as it is typed: a release, or the commit's short hash at the head of its label."""
+    return name if found.package else found.label(name).partition(" ")[0]
 
 
 def _culprit(found: Bisection, one: Culprit) -> str:

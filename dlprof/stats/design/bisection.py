@@ -232,22 +232,42 @@ def _places(size: Floats, i: Places, j: Places, one: Floats, both: Floats) -> tu
     return first, second
 
 
+@dataclass(frozen=True, slots=True)
+class Rest:
+    """What the changes that were found leave of the ends' difference: as a log-ratio, with its standard error and Welch's degrees
+    of freedom."""
+
+    gap: float
+    error: float
+    free: float
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """About `gap`."""
+        half = float(special.stdtrit(self.free, (1 + confidence) / 2)) * self.error
+        return self.gap - half, self.gap + half
+
+
+def rest(ends: Sequence[float], explained: Sequence[Sequence[float]]) -> Rest | None:
+    """What is left, of log-ratios as `left_over` takes them; None where a single one tells no spread."""
+    samples = [np.asarray(one, dtype=np.float64) for one in (ends, *explained)]
+    if any(one.size < 2 for one in samples):
+        return None
+    gap = float(samples[0].mean() - sum(one.mean() for one in samples[1:]))
+    errors = [max(float(one.var(ddof=1)), _LEAST_SD**2) / one.size for one in samples]
+    free = sum(errors) ** 2 / sum(error**2 / (one.size - 1) for error, one in zip(errors, samples, strict=True))
+    return Rest(gap, math.sqrt(sum(errors)), free)
+
+
 def left_over(ends: Sequence[float], explained: Sequence[Sequence[float]], *, least: float = 0.0) -> float:
     """p of no further change: whether the ends differ by what the changes that were found add up to (Welch's t test); 1 where
     what is left is within ±least with probability 1 − `LEFT_OVER`.
 
     ends: log-ratios of the bad end against the good one. explained: of each change, those of its revision against the one before.
     """
-    samples = [np.asarray(one, dtype=np.float64) for one in (ends, *explained)]
-    if any(one.size < 2 for one in samples):
+    left = rest(ends, explained)
+    if left is None or special.stdtr(left.free, (abs(left.gap) - least) / left.error) < LEFT_OVER:
         return 1.0
-    gap = float(samples[0].mean() - sum(one.mean() for one in samples[1:]))
-    errors = [max(float(one.var(ddof=1)), _LEAST_SD**2) / one.size for one in samples]
-    free = sum(errors) ** 2 / sum(error**2 / (one.size - 1) for error, one in zip(errors, samples, strict=True))
-    error = math.sqrt(sum(errors))
-    if special.stdtr(free, (abs(gap) - least) / error) < LEFT_OVER:
-        return 1.0
-    return float(2 * special.stdtr(free, -abs(gap) / error))
+    return float(2 * special.stdtr(left.free, -abs(left.gap) / left.error))
 
 
 def _explained(blocks: _Blocks, start: Places, end: Places | None) -> Floats:

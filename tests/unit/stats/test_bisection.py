@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import scipy.stats
 
 from dlprof.api.bisect.search import Search, Untestable
-from dlprof.stats.design.bisection import least_change, left_over, suspects
+from dlprof.stats.design.bisection import least_change, left_over, rest, suspects
 
 SLOWER = np.log(1.1)
 
@@ -145,6 +146,15 @@ def test_one_change_of_two_leaves_something_of_the_ends_difference_over():
     assert left_over(whole, [half, half]) > 0.5
     assert left_over(half, [half]) > 0.9
     assert left_over([0.2], [half]) == 1.0, "one value tells no spread"
+
+
+def test_what_is_left_has_the_interval_of_welchs_t():
+    whole, half = [0.19, 0.2, 0.21, 0.2], [0.1, 0.11, 0.09]
+    left, scipys = rest(whole, [half]), scipy.stats.ttest_ind(whole, half, equal_var=False)
+    assert left.gap == pytest.approx(0.1)
+    assert left.interval(0.95) == pytest.approx(tuple(scipys.confidence_interval(0.95)))
+    assert left_over(whole, [half]) == pytest.approx(scipys.pvalue)
+    assert rest([0.2], [half]) is None, "one value tells no spread"
 
 
 def test_what_is_left_over_of_a_large_difference_and_is_too_small_to_be_of_interest_is_nothing():

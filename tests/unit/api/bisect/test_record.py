@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -120,5 +121,58 @@ def test_ends_that_are_not_known_to_differ_are_not_said_to_be_alike():
     assert "a smaller --margin searches for it" in ends("negligible", "no difference")
 
 
-def test_an_answer_that_explains_a_part_says_so():
-    assert "there is another change, which was not found" in bisect_text.statement(replace(FOUND, state="in part"))
+LEFT = Ratio(1.09, 1.03, 1.16, 0.95, 20, "Welch's t, log scale")
+
+
+def test_one_change_that_explains_a_part_says_what_is_left_and_that_a_second_was_looked_for():
+    part = replace(FOUND, state="in part", left=LEFT, ends=replace(FOUND.ends, ratio=replace(RATIO, estimate=1.2)))
+    said = bisect_text.statement(part)
+    assert (
+        "That does not make up the difference between the ends: +9.8 % of +20.0 %, which leaves +9.0 % [+3.0 %, +16.0 %] "
+        "(95 % confidence). A second one was looked for, and where it came is not known; more trials tell (--most, with "
+        "--resume)." in said
+    )
+    assert "third" not in said
+    without = bisect_text.statement(replace(part, left=None))  # as an earlier dlprof wrote it
+    assert "That does not make up the difference between the ends. A second one was looked for" in without
+
+
+def two(first: str, before: str, second: str, last: str, **changes: object) -> Bisection:
+    """Two changes of 9.8 %, ends that differ by 33 %, commits named by letters."""
+    row = tuple(Place(letter * 40, f"{7 * letter} change {letter}") for letter in "abcdefg")
+    culprits = tuple(
+        replace(FOUND.culprits[0], revision=one * 40, before=other * 40)
+        for one, other in ((first, before), (second, last))
+    )
+    ends = replace(FOUND.ends, ratio=replace(RATIO, estimate=1.33))
+    return replace(FOUND, row=row, ends=ends, culprits=culprits, state="in part", left=LEFT, **changes)
+
+
+def test_two_changes_that_explain_a_part_say_what_is_left_that_no_third_is_searched_for_and_what_searches_for_it():
+    said = bisect_text.statement(two("c", "b", "f", "e"))
+    assert said.count("made it slower") == 2
+    assert (
+        "These changes do not make up the difference between the ends: +20.6 % together of +33.0 %, which leaves +9.0 % "
+        "[+3.0 %, +16.0 %] (95 % confidence). A third one is not searched for; a bisection of a part of the row does that: "
+        "--good ccccccc --bad eeeeeee or --good aaaaaaa --bad bbbbbbb or --good fffffff --bad ggggggg." in said
+    )
+    assert "another change" not in said, "it is not known to be one"
+    assert "does that: --good bbbbbbb --bad fffffff." in bisect_text.statement(two("b", "a", "g", "f"))
+    apart = bisect_text.statement(two("d", "a", "g", "d"))
+    assert "No revision is left that a third one can have come with: the comparisons disagree" in apart
+    releases = replace(two("c", "b", "f", "e"), package="jax")
+    assert f"--good {40 * 'c'} --bad {40 * 'e'} or" in bisect_text.statement(releases), "a release by its name"
+
+
+def test_what_is_left_is_kept_and_read_and_may_be_missing(tmp_path):
+    part = two("c", "b", "f", "e")
+    record.write(part, tmp_path)
+    assert record.read(tmp_path) == part
+    file = tmp_path / record.FILE
+    plain = json.loads(file.read_text())
+    assert plain["left"] == {
+        "estimate": 1.09, "low": 1.03, "high": 1.16, "confidence": 0.95, "trials": 20, "method": "Welch's t, log scale",
+    }  # fmt: skip
+    del plain["left"]
+    file.write_text(json.dumps(plain))
+    assert record.read(tmp_path) == replace(part, left=None)

@@ -15,6 +15,7 @@ from dlprof.analysis.bisection import Place
 from dlprof.analysis.model import Comparison, ItemResult, Ratio, Side
 from dlprof.api.bisect import run, subject
 from dlprof.api.bisect.run import Asked, bisect
+from dlprof.api.bisect.search import Search
 from dlprof.api.bisect.subject import Scripts, Workloads
 from dlprof.api.options import CompareOptions
 from dlprof.api.progress import Stages
@@ -24,6 +25,7 @@ from dlprof.capture.script.command import Command
 from dlprof.cli.main import main
 from dlprof.cli.verbs import compare as compare_verb
 from dlprof.errors import ChildFailed, Interrupted, UsageError
+from dlprof.report.text import bisect_text
 
 SIDE = Side("python", "3", "cpu:0", "", "3.11", "train")
 
@@ -195,6 +197,34 @@ def test_what_explains_a_part_of_the_difference_is_not_all_unless_the_trials_say
     assert found.state == state
     assert [one.revision for one in found.culprits] == [repository[7]]
     assert any("looking for another change" in line for line in progress.lines)
+
+
+@pytest.mark.parametrize(("first", "passes"), [(4, 1), (5, 2)], ids=["at once", "after it was looked for another"])
+def test_two_changes_that_leave_something_are_found_in_part_and_no_third_is_searched_for(
+    repository, monkeypatch, first, passes
+):
+    """Neighbours show .4 of each change, the ends all of it."""
+    heights = {name: 0.15 * (at >= first) + 0.15 * (at >= 9) for at, name in enumerate(repository)}
+    made = drawn(monkeypatch, heights, sd=0.02)
+    monkeypatch.setattr(
+        run, "_log_ratios", lambda path, *_: [one * (0.4 if "culprit" in path.name else 1) for one in made.values[path]]
+    )
+    if passes == 2:
+        monkeypatch.setattr(run, "_begun", lambda work, begun=run._begun: asked_for_another(begun(work)))
+    progress = Quiet()
+    found, folder = bisect(asked(), progress)
+    assert (found.state, [one.revision for one in found.culprits]) == ("in part", [repository[first], repository[9]])
+    ends = np.mean(made.values[folder / "ends"])
+    shown = sum(0.4 * np.mean(made.values[folder / one.neighbours.folder]) for one in found.culprits)
+    assert np.log(found.left.estimate) == pytest.approx(ends - shown)
+    assert 1 < found.left.low < found.left.estimate < found.left.high
+    assert not any("looking for another change" in line for line in progress.lines)
+    assert "A third one is not searched for" in bisect_text.statement(found)
+
+
+def asked_for_another(search: Search) -> Search:
+    search.look_for_another()
+    return search
 
 
 def test_commits_that_cannot_be_run_are_left_out_and_a_bad_end_that_cannot_is_an_error(repository, monkeypatch):
