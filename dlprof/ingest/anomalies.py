@@ -70,6 +70,12 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
         "warning",
         "events of a category that dlprof does not know: in no sum, unless the vocabulary knows their name as an operator",
     ),
+    "work_not_recorded": Anomaly(
+        "warning",
+        "calls that launch kernels, in files that hold no kernel and no copy: what ran on the device was not recorded (as where "
+        "the profiler had no access to it, or hardware counters were) or not run (a graph's capture); all work shown is the "
+        "host's",
+    ),
     "duplicate_event": Anomaly(
         "warning", "kernels, copies, operators and calls that the file holds twice; counted once"
     ),

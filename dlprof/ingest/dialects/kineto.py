@@ -1,7 +1,8 @@
 """Reads PyTorch profiler (Kineto) traces: the schema of 2020–21 (also as an array), the one since, of any accelerator;
 msprof's trace view of Ascend devices; the export of the legacy autograd profiler.
 
-Joins: a kernel's `correlation` is that of the runtime call that launched it, its `External id` the operator around the call.
+Joins: a kernel's `correlation` is that of the runtime call that launched it, its `External id` the operator around the call
+(PyTorch 2.0 and 2.1 repeat the correlation id there).
 What a category means is a table (`kineto_categories`); what a name means is `kineto_names`.
 """
 
@@ -27,7 +28,7 @@ from dlprof.ingest.dialects.kineto_categories import (
 )
 from dlprof.ingest.dialects.kineto_fields import BlockFields, EventFields, Fields
 from dlprof.ingest.dialects.kineto_head import facts, has_device_events, host_of, process_of, rank_of
-from dlprof.ingest.dialects.kineto_unknown import Unknown
+from dlprof.ingest.dialects.kineto_unknown import Unknown, Unrecorded
 from dlprof.ingest.json.blocks import Block
 from dlprof.ingest.json.common_columns import recoded, text_codes
 from dlprof.ingest.json.elements import Event
@@ -53,6 +54,7 @@ class KinetoDialect(Dialect):
 
     host: device of the CPU threads
     unknown: what was not understood
+    unrecorded: what was launched and is not in the file
     """
 
     reach_us: ClassVar[int] = 86_400 * 10**6
@@ -61,6 +63,7 @@ class KinetoDialect(Dialect):
     tracks: dict[tuple[Any, ...], int] = field(default_factory=dict)
     kinds: list[Category] = field(default_factory=list)
     unknown: Unknown = field(default_factory=Unknown)
+    unrecorded: Unrecorded = field(default_factory=Unrecorded)
     derived: int = 0
 
     def dropped(self, events: Sequence[Event], ph: Phases) -> Mask | None:
@@ -88,6 +91,8 @@ class KinetoDialect(Dialect):
         placed = self._placed(kind, rows)
         level = self._levels(rows.name, kind, placed, ph)
         self.unknown.add(rows.category, self._are(kind, lambda one: one is _NOT_KNOWN), duration)
+        work = np.isin(level, [LEVEL["kernel"], LEVEL["copy"]])
+        self.unrecorded.add(rows.name, level == LEVEL["api"], work, self.ctx.pool("name").values_list)
         lookup = self._lookups(rows, kind)
         track = self._tracks(rows, kind, placed)
         correlation = rows.numbers("correlation").copy()
@@ -319,6 +324,7 @@ class KinetoDialect(Dialect):
         """Facts of the file."""
         self.ctx.anomalies.count("derived_line_events", self.derived)
         self.unknown.report(self.ctx)
+        self.unrecorded.report(self.ctx)
         self.ctx.facts.update(facts(self.header))
         self.ctx.host = host_of(self.header, self.ctx.source)
         self.ctx.rank = rank_of(self.header, self.ctx.source)

@@ -1,8 +1,11 @@
-"""Categories of a Kineto file that no table knows: counted with their time, so that nothing is left out in silence."""
+"""What a Kineto file does not tell: categories that no table knows, with their time; kernels that were launched alone."""
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import Final
 
 import numpy as np
 
@@ -10,6 +13,8 @@ from dlprof.ingest.batch import Int32, Int64
 from dlprof.ingest.json.walk import Mask
 from dlprof.ingest.reader import Context
 from dlprof.units import PS_PER_NS, counted, format_ns
+
+_LAUNCH: Final = re.compile(r"(?:cuda|cu|hip)\w*?(?:LaunchKernel|LaunchCooperative|GraphLaunch|ModuleLaunch)")
 
 
 @dataclass(slots=True)
@@ -42,3 +47,29 @@ class Unknown:
             ctx.completeness["unknown_category"] = (
                 f"of categories that dlprof does not know, and counted as no work: {', '.join(parts)}"
             )
+
+
+@dataclass(slots=True)
+class Unrecorded:
+    """Calls that launch kernels, and whether any work of a device is in the file."""
+
+    calls: int = 0
+    worked: bool = False
+    known: dict[int, bool] = field(default_factory=dict)
+    """Name code → whether it is called so."""
+
+    def add(self, name: Int32, calls: Mask, work: Mask, names: Sequence[str]) -> None:
+        """Takes the rows of a chunk: which are calls of an accelerator's library, which are work of one."""
+        self.worked |= bool(work.any())
+        if self.worked or not calls.any():
+            return
+        codes, counts = np.unique(name[calls], return_counts=True)
+        for code, count in zip(codes.tolist(), counts.tolist(), strict=True):
+            if code not in self.known:
+                self.known[code] = _LAUNCH.match(names[code]) is not None
+            self.calls += count * self.known[code]
+
+    def report(self, ctx: Context) -> None:
+        """Counts what was launched where nothing that ran was recorded."""
+        if not self.worked:
+            ctx.anomalies.count("work_not_recorded", self.calls)

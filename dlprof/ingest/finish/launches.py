@@ -164,6 +164,8 @@ class Launches:
     gradients: Gradients = field(default_factory=Gradients)
     seen: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))
     """(root, op) of the calls whose first kernel was met, as one number."""
+    numbered: bool = False
+    """Whether calls bear an operator's id that is not their own correlation id: PyTorch 2.0 and 2.1 write that one twice."""
 
     def add(
         self,
@@ -180,6 +182,8 @@ class Launches:
         rows = np.flatnonzero((correlation != NO_INT) & (correlation != 0))
         if not len(rows):
             return
+        bearing = rows[(level[rows] == LEVEL["api"]) & (link[rows] != NO_INT)]
+        self.numbered |= bool((link[bearing] != correlation[bearing]).any())
         self.calls.add(correlation[rows], ids[rows])
         self.begun.add(correlation[rows], start[rows])
         above = operator[rows]
@@ -208,12 +212,19 @@ class Launches:
         return result
 
     def resolve(self, correlation: Int64, link: Int64) -> Int64:
-        """The launching event's id per device row: the op by link, else the op around the API call, else the call."""
-        launch = self.linked.find(link)
+        """The launching event's id per device row: the op by link, else the op around the API call, else the call.
+
+        A link that is the correlation id may be that and no operator's id: the op around the call comes first.
+        """
+        twice = (link == correlation) & bool(self.calls.keys)
+        launch = self.linked.find(np.where(twice, NO_INT, link))
         for index in (self.operators, self.calls):
             missing = launch == NO_EVENT
             if missing.any():
                 launch[missing] = index.find(correlation[missing])
+        missing = twice & (launch == NO_EVENT)
+        if self.numbered and missing.any():
+            launch[missing] = self.linked.find(link[missing])
         return launch
 
     def too_early(self, correlation: Int64, start: Int64) -> int:

@@ -107,6 +107,15 @@ def ends_of_events(text: bytes) -> list[int]:
     return ends
 
 
+def is_json(text: bytes) -> bool:
+    """Whether a whole text is JSON, whatever it holds."""
+    try:
+        msgspec.json.decode(text, type=msgspec.Raw)
+    except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+        return False
+    return True
+
+
 def _object(text: bytes) -> dict[str, Any] | None:
     try:
         values: dict[str, Any] = msgspec.json.decode(text, type=dict[str, Any])

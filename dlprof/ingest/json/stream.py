@@ -16,10 +16,11 @@ from typing import Any, Final
 
 import msgspec
 
+from dlprof.errors import TraceError
 from dlprof.ingest.background import Background
 from dlprof.ingest.json.blocks import Block, Scanner
 from dlprof.ingest.json.elements import TOO_DEEP, Event, EventDecoder
-from dlprof.ingest.json.envelope import ends_of_events, find_events, footer_values, header_values, time_base
+from dlprof.ingest.json.envelope import ends_of_events, find_events, footer_values, header_values, is_json, time_base
 from dlprof.ingest.json.mend import mend
 from dlprof.ingest.reader import Context, Damaged
 from dlprof.ingest.source import Source
@@ -159,6 +160,11 @@ class JsonStream:
         """Of a file whose beginning is damaged: under repair reading goes on where its list of events begins, if it shows."""
         expected = "a trace object with a traceEvents list, or a list of events"
         begun = _LIST.search(self._buffer)
+        if begun is None and self._eof and is_json(self._buffer):
+            raise TraceError(
+                f"{self.ctx.label}: not a trace: it is JSON without a list of events (traceEvents)",
+                hint="name the .trace.json(.gz) or .xplane.pb file that the profiler wrote",
+            )
         if not self.ctx.repair or begun is None:
             self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
         self.ctx.skip(self._offset(0), expected, lost=begun.start())

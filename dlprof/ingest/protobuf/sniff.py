@@ -99,6 +99,8 @@ def _looks_like(head: bytes) -> str:
         text = start.decode("utf-8", errors="strict" if len(head) < len(start) else "ignore")
     except UnicodeDecodeError:
         text = ""
+    if text.lstrip("\ufeff \t\r\n")[:1] in ("{", "["):
+        return f"JSON without trace events, which begins with {text.split(chr(10))[0].strip()[:40]!r}"
     if text and all(character.isprintable() or character.isspace() for character in text):
         return f"text that begins with {text.split(chr(10))[0].strip()[:40]!r}"
     return f"the bytes {head[:8].hex(' ')}"

@@ -61,6 +61,41 @@ def test_work_of_every_accelerator_is_on_its_device_and_belongs_to_its_operator(
     assert info.anomalies == {}
 
 
+def test_an_external_id_that_repeats_the_correlation_id_is_no_operators(tmp_path: Path) -> None:
+    # PyTorch 2.0 and 2.1: calls and kernels bear their correlation id twice, which may be the number of any operator.
+    events = [op("aten::empty", 0, 5, 11), op("aten::mm", 10, 20, 12), op("aten::relu", 40, 20, 13)]
+    events += [call(12, 13, External_id=13), call(45, 11, External_id=11)]
+    events += [kernel("gemm", 70, 30, 13, External_id=13), kernel("relu", 100, 5, 11, External_id=11)]
+    events += [kernel("before", 60, 5, 12, External_id=12)]
+    for seed in range(4):
+        random.Random(seed).shuffle(events)
+        found, info = read(tmp_path, events)
+        of = {row["id"]: row["name"] for row in found}
+        launched = {row["name"]: of.get(row["launch"]) for row in found if row["level"] == "kernel"}
+        assert launched == {"gemm": "aten::mm", "relu": "aten::relu", "before": None}
+        assert info.anomalies == {"orphan_kernel": 1}
+
+
+def test_an_external_id_that_is_an_operators_counts_also_where_the_correlation_id_is_the_same(tmp_path: Path) -> None:
+    events = [op("aten::mm", 0, 20, 1), op("aten::relu", 30, 20, 2)]
+    events += [call(5, 7, External_id=1), call(35, 8, External_id=2)]
+    events += [kernel("gemm", 60, 30, 1, External_id=1), kernel("relu", 100, 5, 8, External_id=2)]
+    found, info = read(tmp_path, events)
+    of = {row["id"]: row["name"] for row in found}
+    launched = {row["name"]: of.get(row["launch"]) for row in found if row["level"] == "kernel"}
+    assert launched == {"gemm": "aten::mm", "relu": "aten::relu"}
+    assert info.anomalies == {}
+
+
+def test_kernels_that_were_launched_and_are_not_in_the_file_are_told_of(tmp_path: Path) -> None:
+    events = [op("aten::mm", 0, 20, 1), call(5, 7), op("aten::relu", 30, 9, 2), call(33, 8)]
+    events += [span("cuda_runtime", "cudaMalloc", 50, 3, correlation=9), span("cuda_driver", "cuLaunchKernel", 55, 3)]
+    events += [span("cuda_profiler_range", "gemm", 60, 30, pid=0, tid=0)]
+    assert read(tmp_path, events)[1].anomalies == {"work_not_recorded": 3}
+    assert "work_not_recorded" not in read(tmp_path, [*events, kernel("gemm", 60, 30, 7)])[1].anomalies
+    assert "work_not_recorded" not in read(tmp_path, [op("aten::mm", 0, 20, 1)])[1].anomalies
+
+
 def test_a_category_that_no_table_has_is_counted_with_its_time(tmp_path: Path) -> None:
     found, info = read(tmp_path, [op("aten::mm", 0, 20, 1), span("new_engine", "run", 30, 500, device=0, pid=0)])
     assert work(found) == []

@@ -280,3 +280,17 @@ def test_repair_of_a_damaged_beginning_goes_on_where_the_list_of_events_begins(h
     found, info = rows_of(text, tmp_path, repair=True)
     assert [row["name"] for row in found] == ["a", "b"]
     assert (info.anomalies["damage_skipped"], info.anomalies["bytes_lost"]) == (1, head.index('"traceEvents"'))
+
+
+@pytest.mark.parametrize("repair", [False, True])
+def test_long_json_without_a_list_of_events_is_no_trace_and_not_damaged(repair: bool, tmp_path: Path) -> None:
+    text = json.dumps({"workload_graph": [{"Id": number, "Name": "aten::mm"} for number in range(4000)]})
+    with pytest.raises(TraceError, match="not a trace: it is JSON without a list of events") as raised:
+        rows_of(text, tmp_path, repair=repair)
+    assert "repair" not in (raised.value.hint or "")
+
+
+def test_long_json_that_is_cut_off_before_any_list_of_events_is_damaged(tmp_path: Path) -> None:
+    text = json.dumps({"workload_graph": [{"Id": number, "Name": "aten::mm"} for number in range(4000)]})
+    with pytest.raises(TraceError, match="damaged at byte 0"):
+        rows_of(text[:-9], tmp_path)
