@@ -3,8 +3,9 @@
     python3 benchmarks/script_rates.py collect --torch PYTHON --jax PYTHON --repeats 20 --planted 0,5,10
     python3 benchmarks/script_rates.py report --into docs/statistics.md
 
-Both sides are one script (toy_projects.py); B's step takes the planted share longer, by sorting. `collect` may be stopped at any
-time: a comparison that has ended is a line of benchmarks/data/script-rates.jsonl; those that are missing are made, by turns.
+Both sides are one script (toy_projects.py); B's step takes the planted share longer, by calls of one more operator.
+`collect` may be stopped at any time: a comparison that has ended is a line of benchmarks/data/script-rates.jsonl; those that are
+missing are made, by turns.
 """
 
 from __future__ import annotations
@@ -31,8 +32,8 @@ from dlprof.stats.design.calibration import exact_rate
 FILE: Final = kept.DATA / "script-rates.jsonl"
 BEGIN, END = "<!-- script rates: begin -->", "<!-- script rates: end -->"
 PLANTED: Final = "import sys\n\nPLANTED = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0\n"
-CAUSE: Final = ("sort", "topk")
-"""What the planted work is called: part of the name of its operator, in lower case."""
+CAUSE: Final = {"torch": "MatMul forward (B only)", "jax": "Sort"}
+"""Script → what its planted work is called: part of its line's name."""
 
 
 def collect(pythons: Mapping[str, str], repeats: int, planted: Sequence[str], budget: str) -> None:
@@ -112,9 +113,7 @@ def rows() -> Iterator[Sequence[str]]:
         ratios = np.log([one["ratio"]["estimate"] for one in runs])
         holds = sum((one["ratio"]["low"] or 0) <= 1 + share / 100 <= (one["ratio"]["high"] or np.inf) for one in runs)
         slower = [one for one in runs if one["verdict"] == "slower"]
-        first = sum(
-            bool(one["lines"]) and any(word in one["lines"][0]["name"].lower() for word in CAUSE) for one in slower
-        )
+        first = sum(bool(one["lines"]) and CAUSE[script] in one["lines"][0]["name"] for one in slower)
         yield (
             script,
             f"+{share:g} %",
