@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import pytest
-from planted_windows import HERE, rig
-
-from dlprof import stats
-from dlprof.analysis.explain import ledger
+from planted_windows import HERE, Planted, rig
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]
 
@@ -24,16 +21,12 @@ def windows(tmp_path_factory):
     """Six traced windows of the plain network and of each planted one, interleaved so that drift hits all alike."""
     # 64 filters in conv2 instead of 16, so that double precision there costs more than a busy machine's noise.
     made = rig(tmp_path_factory.mktemp("planted"), "mxnet", "hybrid", {"conv2": 64}, HERE / "planted_mxnet.py")
-    found = {plant: [] for plant in ("", *PLANTS)}
-    for number in range(stats.MIN_TRIALS):
-        for plant, tables in found.items():
-            tables.append(made.window(f"{plant or 'plain'}-{number}", options={"plant": plant})[0])
-    return found
+    return Planted(made, PLANTS)
 
 
 @pytest.mark.parametrize("plant", PLANTS)
 def test_the_first_line_names_the_planted_cause_with_an_interval_that_excludes_zero(windows, plant):
-    found = ledger.build(windows[""], windows[plant]).ledger
+    found = windows.ledger(plant)
     first = found.lines[0]
     assert PLANTS[plant] in first.name, found.statement
     assert first.low_ns is not None

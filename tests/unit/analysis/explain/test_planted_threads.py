@@ -6,7 +6,7 @@ import os
 
 import psutil
 import pytest
-from planted_windows import rig
+from planted_windows import rig, until_told
 
 from dlprof import stats
 from dlprof.analysis.compare import Evidence, diff
@@ -27,13 +27,22 @@ def test_the_first_line_names_the_threads_that_differ_with_an_interval_that_excl
     made = rig(tmp_path, "tf", "graph", {"conv1": 32, "conv2": 192})
     tables = {2: [], 1: []}
     said = {}
-    for number in range(stats.MIN_TRIALS):
+
+    def more():
         for threads, windows in tables.items():
-            events, said[threads] = made.window(f"{threads}-threads-{number}", threads=threads)
+            events, said[threads] = made.window(f"{threads}-threads-{len(windows)}", threads=threads)
             windows.append(events)
+
+    for _ in range(stats.MIN_TRIALS):
+        more()
     side = Side("tf", "", "cpu:0", "graph", "", "TensorFlow")
-    found = diff(*(Evidence(side, tables[threads], runtime=said[threads]) for threads in (2, 1))).ledger
-    assert found is not None
+
+    def build():
+        found = diff(*(Evidence(side, tables[threads], runtime=said[threads]) for threads in (2, 1))).ledger
+        assert found is not None
+        return found
+
+    found = until_told(build, more)
     first = found.lines[0]
     assert "[threads 2 → 1]" in first.name, found.statement
     # One thread runs nothing beside anything: what two overlapped may cost more than each convolution's own share of it.
