@@ -89,6 +89,9 @@ def _text(name: str) -> tuple[str, str]:
         except UnicodeDecodeError:
             raise UsageError(f"{name}: not a text file in UTF-8", hint="docs/adding-a-workload.md shows one") from None
     known = names()
+    if name.endswith(".py"):
+        hint = "named so: `dlprof capture -- python train.py`, or compare --a 'python train.py' --b 'python train.py --fused'"
+        raise UsageError(f"{name} is a script, no workload", hint=hint)
     if name not in known:
         raise UsageError(f"no workload {name!r}", hint=f"{choices_hint(name, known)}; or the path of a TOML file")
     file = importlib.resources.files("dlprof") / "workloads" / f"{name}.toml"

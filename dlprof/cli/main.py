@@ -83,8 +83,11 @@ class Parser(argparse.ArgumentParser):
 
     def refuse(self, unknown: Sequence[str]) -> NoReturn:
         """Words that nothing knows: an error, with the option that may have been meant."""
+        from dlprof.frameworks import registry
+
         elsewhere = {name: _options(build_parser(name).verb) for name in VERBS}
-        meant = suggest.of_options(unknown, _options(self), elsewhere)
+        meant = suggest.of_words(self.prog.rpartition(" ")[2], unknown, registry())
+        meant = meant or suggest.of_options(unknown, _options(self), elsewhere)
         told = f"unrecognized arguments: {' '.join(unknown)}"
         print_error(told, f"{meant or ''}{' ' if meant else ''}{self.prog} --help shows what can be said")
         raise SystemExit(2)

@@ -5,9 +5,16 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Final
 
 _CHOICE: Final = re.compile(r"(?P<told>.*invalid choice: '(?P<said>[^']*)') \(choose from (?P<choices>.*)\)")
+
+_MEANT: Final = {"perfetto": "chrome", "xprof": "tensorboard", "xplane": "tensorboard", "md": "markdown"}
+"""Choices by other names, where a name is nothing like the choice."""
+
+_COMMANDS: Final = ("capture", "gate", "bisect")
+"""Verbs after which a command of one's own may stand, behind `--`."""
 
 _NUMBER: Final = re.compile(r"invalid (int|float) value")
 _KINDS: Final = {"int": "not a whole number", "float": "not a number"}
@@ -34,7 +41,37 @@ def of_choice(message: str) -> tuple[str, str]:
     if match is None:
         return _NUMBER.sub(lambda found: _KINDS[found[1]], message), ""
     choices = re.findall(r"[^\s,']+", match["choices"])
-    return match["told"], suggestion(match["said"], choices) or f"choose from {', '.join(choices)};"
+    said = match["said"]
+    if is_program(said) and "capture" in choices:
+        return match["told"], "a program of your own is recorded by `dlprof capture -- python train.py`;"
+    if _MEANT.get(said) in choices:
+        return match["told"], f"did you mean {_MEANT[said]}?"
+    return match["told"], suggestion(said, choices) or f"choose from {', '.join(choices)};"
+
+
+def is_program(word: str) -> bool:
+    """Whether it is the beginning of a command, or a program in Python, where a verb or a workload was expected."""
+    name = word.rpartition("/")[2]
+    return name.endswith(".py") or re.fullmatch(r"python[0-9.]*|torchrun", name) is not None
+
+
+def of_words(verb: str, unknown: Sequence[str], frameworks: Iterable[str]) -> str | None:
+    """For words that are no options and have no place after this verb: how what they may be is said."""
+    words = [word for word in unknown if not word.startswith("-")]
+    if not words:
+        return None
+    programs = any(is_program(word) for word in words)
+    if verb in _COMMANDS and (programs or "-m" in unknown):
+        return f"a command of your own stands behind --: `dlprof {verb} … -- python train.py`;"
+    if verb != "compare":
+        return None
+    if words[0] in frameworks:
+        return "frameworks are named with a comma between: --frameworks tf,mxnet;"
+    if programs:
+        return "two scripts are compared by --a 'python train.py' --b 'python train.py --fused';"
+    if Path(words[0]).exists():
+        return "two recordings are put beside each other by `dlprof diff A B`;"
+    return None
 
 
 def of_options(unknown: Sequence[str], options: Iterable[str], elsewhere: Mapping[str, Iterable[str]]) -> str | None:

@@ -166,6 +166,11 @@ def compare_options(arguments: argparse.Namespace) -> CompareOptions:
     from dlprof.errors import UsageError
 
     if arguments.workload is None and arguments.resume is None:
+        if arguments.a or arguments.b:
+            raise UsageError(
+                "no workload was named, and --a and --b are not two commands",
+                hint="`dlprof compare lenet --a tf --b mxnet`, or --a 'python train.py' --b 'python train.py --fused'",
+            )
         raise UsageError("no workload was named", hint="`dlprof workloads` lists them; --resume DIR needs none")
     a, b, *more = _sides(arguments)
     design.check(arguments, kinds())

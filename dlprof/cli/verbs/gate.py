@@ -86,6 +86,7 @@ def comparison(arguments: argparse.Namespace) -> argparse.Namespace:
 
 def _sides(arguments: argparse.Namespace) -> Iterator[str]:
     """The base as A and the head as B. Raises `UsageError`."""
+    from dlprof.cli.suggest import is_program
     from dlprof.errors import UsageError
 
     base, head, command = arguments.base, arguments.head, arguments.command
@@ -100,6 +101,10 @@ def _sides(arguments: argparse.Namespace) -> Iterator[str]:
                 hint="of a workload `dlprof calibrate` keeps one, which is found by itself",
             )
         if arguments.base_python or arguments.base_with or not (base and head):
+            if is_program(arguments.workload):
+                raise UsageError(
+                    f"{arguments.workload} is no workload", hint="a script stands behind --, such as -- python train.py"
+                )
             raise UsageError(
                 "a workload needs --base SIDE and --head SIDE", hint="such as --base tf@2.20 --head tf@2.21"
             )

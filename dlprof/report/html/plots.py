@@ -5,6 +5,7 @@ Every figure says its unit, names operators in words beside their colour (palett
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
@@ -74,7 +75,7 @@ def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
     figure, parts = axes(WIDTH, 1.1 * len(found) + sum(heights), rows=len(found), share_x=True)
     length = max(side.wall_ns for side in found)
     for axis, side in zip(parts, found, strict=True):
-        for colour, boxes in _boxes(side, unit.ns):
+        for colour, boxes in _boxes(side, unit.ns, length / _HAIRS):
             axis.add_patch(PathPatch(boxes, facecolor=colour, linewidth=0))
         axis.set_xlim(-0.02 * length / unit.ns, 1.02 * length / unit.ns)
         for bar in side.bars:
@@ -97,20 +98,26 @@ def timeline(found: Sequence[Timeline], titles: Mapping[str, str]) -> Figure:
     return figure
 
 
-def _boxes(side: Timeline, scale: float) -> list[tuple[str, Path]]:
-    """The bars as few shapes, one a colour: a shape for each of 4000 would be megabytes. What lies inside others comes last."""
+def _boxes(side: Timeline, scale: float, least: float) -> list[tuple[str, Path]]:
+    """The bars as few shapes, one a colour: a shape for each of 4000 would be megabytes. What lies inside others comes last.
+
+    None is drawn narrower than `least` ns, or a lane in which little ran would look as if nothing had.
+    """
     ends: dict[int, float] = {}
     found: dict[tuple[bool, str], list[Path]] = {}
     for bar in side.bars:
         end = bar.start_ns + bar.duration_ns
         inside = end <= ends.get(bar.row, -1.0)
         ends[bar.row] = max(end, ends.get(bar.row, end))
-        low, high, left, right = bar.row - 0.4, bar.row + 0.4, bar.start_ns / scale, end / scale
+        seen = max(end, bar.start_ns + least)
+        low, high, left, right = bar.row - 0.4, bar.row + 0.4, bar.start_ns / scale, seen / scale
         corners = [(left, low), (right, low), (right, high), (left, high), (left, low)]
         found.setdefault((inside, palette.colour(bar.op, bar.phase)), []).append(Path(corners, closed=True))
     return [(colour, Path.make_compound_path(*found[inside, colour])) for inside, colour in sorted(found)]
 
 
+_HAIRS: Final = 1500
+"""How many of the narrowest bars the width of an axis has room for: each about a pixel."""
 _LETTERS: Final = 110
 """Letters of a bar's text for which the width of the whole axis has room."""
 
@@ -135,7 +142,7 @@ def step_times(found: Sequence[StepTimes], titles: Mapping[str, str]) -> Figure:
             )
         axis.set_title(f"{item_words(pairs[0][0].item) if title == 'profiler off' else 'Step'}, {title}")
         axis.set_xlabel(unit.name)
-        axis.yaxis.set_major_formatter(PercentFormatter(1.0))
+        axis.yaxis.set_major_formatter(PercentFormatter(1.0, symbol=" %"))
         axis.grid(visible=True)
         axis.legend(fontsize=7, loc="lower center", bbox_to_anchor=(0.5, 1.1))
     parts[0].set_ylabel("samples at or below")
@@ -147,7 +154,11 @@ def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
     shown, found = found, found[:_TRIALS]
     figure, (axis,) = axes(WIDTH, 1.6 + 0.5 * len(found))
     ratios = {item.item: item.ratio for item in comparison.items}
-    bands = [ratio for one in found if (ratio := ratios.get(one.item)) is not None and ratio.low is not None]
+    bands = {
+        row: ratio
+        for row, one in enumerate(found)
+        if (ratio := ratios.get(one.item)) is not None and ratio.low is not None
+    }
     for row, one in enumerate(found):
         axis.plot(one.ratios, [row] * len(one.ratios), "o", color=palette.SIDES["b"], alpha=0.7, markersize=5)
         ratio = ratios.get(one.item)
@@ -157,11 +168,11 @@ def trials(found: Sequence[Trials], comparison: Comparison) -> Figure:
             axis.barh(row, ratio.high - ratio.low, left=ratio.low, height=0.7, color="gray", alpha=0.3)
     axis.axvline(1.0, linestyle=":", color="gray")
     named_rows(axis, [item_words(one.item) for one in found])
-    _around(axis, [value for one in found for value in one.ratios], bands)
-    axis.set_xlabel("time of B ÷ time of A (below 1: B is faster)")
+    far = _around(axis, [value for one in found for value in one.ratios], bands)
+    axis.set_xlabel(f"time of B ÷ time of A (below 1: B is faster{'; logarithmic axis' if far else ''})")
     more = f"; {len(shown) - len(found)} more items not drawn" if len(found) < len(shown) else ""
     axis.set_title(f"Time of B ÷ time of A in each trial{more}")
-    figure.legend(handles=_told_of_trials(bands), fontsize=7, ncols=3, loc="outside lower center")
+    figure.legend(handles=_told_of_trials(list(bands.values())), fontsize=7, ncols=3, loc="outside lower center")
     return figure
 
 
@@ -171,11 +182,15 @@ def _told_of_trials(bands: Sequence[Ratio]) -> list[Any]:
         Line2D([], [], color="gray", linewidth=2, label="average over the trials"),
     ]
     if bands:
-        levels = sorted({ratio.confidence for ratio in bands})
-        level = " to ".join(f"{100 * one:.4g}" for one in dict.fromkeys((levels[0], levels[-1])))
-        words = f"{level} % interval of the average; single trials may lie outside"
+        words = f"{_level(bands)} interval of the average; single trials may lie outside"
         handles.append(Patch(facecolor="gray", alpha=0.3, label=words))
     return handles
+
+
+def _level(ratios: Sequence[Ratio]) -> str:
+    """The confidence of their intervals: 95 %, or 95 to 99 % where they differ."""
+    levels = sorted({ratio.confidence for ratio in ratios})
+    return " to ".join(f"{100 * one:.4g}" for one in dict.fromkeys((levels[0], levels[-1]))) + " %"
 
 
 def ranking(found: Ranking) -> Figure:
@@ -222,23 +237,29 @@ def _logarithmic(axis: Axes, values: Sequence[float]) -> bool:
     return True
 
 
-def _around(axis: Axes, values: Sequence[float], bands: Sequence[Ratio]) -> None:
-    """Dots and 1 in view, and the intervals unless they are so wide, as from two trials, that the dots would be one."""
-    known = [value for value in values if value == value] + [1.0]
-    low, high = min(known), max(known)
+def _around(axis: Axes, values: Sequence[float], bands: Mapping[int, Ratio]) -> bool:
+    """Dots and 1 in view, and each row's interval unless it is so wide, as from two trials, that the dots would be one.
+
+    Whether the axis was made logarithmic, for dots that lie far apart.
+    """
+    known = [value for value in values if value > 0] + [1.0]
+    far = max(known) >= _FAR * min(known)
+    onto, back = (math.log, math.exp) if far else (float, float)
+    low, high = onto(min(known)), onto(max(known))
     space = 0.25 * (high - low) or 0.1
-    ends = [end for ratio in bands for end in (ratio.low, ratio.high) if end is not None]
     most = max(1.0, _WIDEST * (high - low))
-    left, right = max(min([low, *ends]), low - most), min(max([high, *ends]), high + most)
-    axis.set_xlim(left - space, right + space)
-    for row, ratio in enumerate(bands):
-        if (
-            ratio.low is not None
-            and ratio.high is not None
-            and (ratio.low < left - space or ratio.high > right + space)
-        ):
+    ends = [onto(end) for ratio in bands.values() for end in (ratio.low, ratio.high) if end is not None and end > 0]
+    left, right = max(min([low, *ends]), low - most) - space, min(max([high, *ends]), high + most) + space
+    start, end = back(left) if far else max(0.0, left), back(right)
+    if far:
+        axis.set_xscale("log")
+        logarithmic(axis.xaxis, start, end)
+    axis.set_xlim(start, end)
+    for row, ratio in bands.items():
+        if ratio.low is not None and ratio.high is not None and (ratio.low < start or ratio.high > end):
             told = f"interval {ratio.low:.3g} to {ratio.high:.3g}, wider than the picture"
             axis.annotate(told, (0.99, row), xycoords=("axes fraction", "data"), ha="right", va="center", fontsize=7)
+    return far
 
 
 _WIDEST: Final = 4.0
@@ -296,7 +317,9 @@ def sweep(found: Sweep, titles: Mapping[str, str]) -> Figure:
     bands = [(size, r.low, r.high) for size, r in points if r.low is not None and r.high is not None]
     if bands:
         sizes, low, high = zip(*bands, strict=True)
-        ratio.fill_between(sizes, low, high, color="gray", alpha=0.3, label="interval")
+        ratio.fill_between(
+            sizes, low, high, color="gray", alpha=0.3, label=f"{_level([r for _, r in points])} interval"
+        )
     ratio.axhline(1.0, linestyle=":", color="gray")
     ratio.set(xscale="log", yscale="log", xlabel=found.key, ylabel="time of B ÷ time of A")
     ratio.xaxis.set_major_locator(FixedLocator(_readable(found.sizes)))

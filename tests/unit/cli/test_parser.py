@@ -115,6 +115,45 @@ def test_an_option_of_another_verb_a_choice_and_a_number_are_told_in_plain_words
     assert meant.endswith("--help shows what can be said")
 
 
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (("capture", "python", "train.py", "--lr", "1"), "`dlprof capture … -- python train.py`;"),
+        (("gate", "--base", "main", "python", "-m", "train"), "`dlprof gate … -- python train.py`;"),
+        (("python", "train.py"), "`dlprof capture -- python train.py`;"),
+        (("capture", "lenet", "--framework", "tf", "mxnet"), "hint: dlprof capture --help"),
+        (("compare", "lenet", "--frameworks", "tf", "mxnet"), "--frameworks tf,mxnet;"),
+        (("compare", "a.py", "b.py"), "--a 'python train.py' --b 'python train.py --fused';"),
+        (("compare", __file__, str(Path(__file__).parent)), "`dlprof diff A B`;"),
+        (("export", "x", "--to", "perfetto", "-o", "y"), "did you mean chrome?"),
+    ],
+)
+def test_a_word_with_no_place_is_told_where_it_would_stand(
+    words: tuple[str, ...], hint: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit):
+        main(words)
+    assert hint in capsys.readouterr().err.splitlines()[1]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("compare", "train.py"), "error: train.py is a script, no workload"),
+        (("capture", "train.py", "--framework", "torch"), "error: train.py is a script, no workload"),
+        (("gate", "train.py"), "error: train.py is no workload"),
+        (("compare", "--a", "python train.py"), "error: no workload was named, and --a and --b are not two commands"),
+    ],
+)
+def test_a_script_where_a_workload_belongs_is_told_how_scripts_are_named(
+    words: tuple[str, ...], told: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(words) == 2
+    error, hint = capsys.readouterr().err.splitlines()
+    assert error == told
+    assert "python train.py" in hint
+
+
 @pytest.mark.parametrize("words", [("show",), ("show", "x", "--by")])
 def test_words_that_cannot_be_parsed_are_an_error_a_hint_and_exit_code_2(
     words: tuple[str, ...], capsys: pytest.CaptureFixture[str]

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 from report_tables import MX, TF, comparison, exhibits, ledger
 
 from dlprof import frameworks
+from dlprof.analysis.exhibits import Trials
 from dlprof.analysis.model import LedgerLine, Ratio
 from dlprof.analysis.step_timeline import MOST_EVENTS, Bar, Lane, Timeline
 from dlprof.report import palette
@@ -247,3 +248,38 @@ def test_a_calibration_says_where_there_were_too_few_trials() -> None:
     assert {"adaptive, as they ran: too few", "6 trials, resampled", "tf:graph against itself"} <= set(
         texts("calibration")
     )
+
+
+def test_a_wide_interval_is_told_in_the_row_of_its_item() -> None:
+    unknown = Trials("an item without a ratio", (0, 1), (1.0, 1.1))
+    wide = Ratio(2.1, 0.01, 400.0, 0.99, 2, "t")
+    (text,) = plots.trials([unknown, *SHOWN.trials[:1]], comparison(ratio=wide)).axes[0].texts
+    assert text.xy[1] == 1
+
+
+def test_ratios_that_lie_far_apart_have_a_logarithmic_axis_and_none_below_zero_is_drawn() -> None:
+    far = Trials("small", (0, 1), (0.12, 0.14))
+    (axis,) = plots.trials([far, *SHOWN.trials[:1]], comparison()).axes
+    assert axis.get_xscale() == "log"
+    assert "logarithmic axis" in axis.get_xlabel()
+    assert 0 < axis.get_xlim()[0] < 0.12
+    (axis,) = plots.trials(SHOWN.trials[:1], comparison(ratio=Ratio(2.1, 0.01, 400.0, 0.99, 2, "t"))).axes
+    assert axis.get_xlim()[0] >= 0
+
+
+def test_what_is_too_short_to_be_seen_is_drawn_as_a_hair() -> None:
+    lanes = (Lane("cpu:0", "1"), Lane("cpu:0", "2"))
+    bars = (Bar("Conv", "Conv", None, None, 0.0, 1e6, 0, "Conv"), Bar("Wait", "Wait", None, None, 5e5, 1.0, 1, "Wait"))
+    (axis,) = plots.timeline([Timeline("a", 0, 1e6, lanes, bars, 0)], TITLES).axes
+    widths = [patch.get_path().get_extents().width for patch in axis.patches]
+    assert min(widths) == pytest.approx(1 / 1500)
+    assert max(widths) == pytest.approx(1.0)
+
+
+def test_the_band_of_a_sweep_says_its_confidence() -> None:
+    assert [text for text in texts("sweep") if "interval" in text] == ["95 % interval"]
+
+
+def test_percent_has_one_form() -> None:
+    assert "100 %" in texts("steps")
+    assert not [text for text in texts("steps") if text.endswith("0%")]
