@@ -12,7 +12,12 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 from places import ROOT, TRACES
+
+# On a busy machine an example may take a second, and to make one too: neither says anything about dlprof.
+settings.register_profile("dlprof", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("dlprof")
 
 # A shell that starts the tests in the background ignores SIGINT for them, nohup SIGHUP, and every dlprof that they start would
 # inherit that.

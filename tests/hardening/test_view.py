@@ -3,12 +3,18 @@
 import base64
 import hashlib
 import http.client
+import os
 import re
+import signal
 import socket
+import subprocess
+import sys
 import threading
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
+from places import ROOT
 
 from dlprof.cli.page_server import PageServer, new_token
 from dlprof.report.html import parts
@@ -137,3 +143,18 @@ def test_the_page_lets_its_own_script_run_and_no_other():
     assert len(scripts) == 1
     assert base64.b64encode(hashlib.sha256(scripts[0].encode()).digest()).decode() in policy
     assert not re.search(r"\son[a-z]+=", page)
+
+
+def test_where_there_is_no_browser_it_says_how_the_page_is_reached(tmp_path):
+    words = [sys.executable, "-m", "dlprof", "view", str(ROOT / "traces" / "matmul-tf-exact"), "--open"]
+    bare = {name: value for name, value in os.environ.items() if name not in ("BROWSER", "DISPLAY", "WAYLAND_DISPLAY")}
+    with subprocess.Popen(
+        words, env={**bare, "PATH": str(tmp_path)}, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        port = urlsplit(process.stdout.readline().split()[0]).port
+        told = process.stderr.readline()
+        process.send_signal(signal.SIGINT)
+        process.communicate()
+    assert told.startswith("no browser was found here")
+    assert f"ssh -L {port}:127.0.0.1:{port} HOST" in told
+    assert process.returncode == 0

@@ -54,8 +54,8 @@ def _serve(folder: Path, port: int, browse: bool) -> int:
     from dlprof.cli.page_server import PageServer
 
     with _listening(port, lambda: PageServer((folder / "index.html").read_bytes(), port)) as server:
-        _tell(server.address, browse)
         try:
+            _tell(server.address, browse)
             server.serve_forever()
         except KeyboardInterrupt:
             return 0
@@ -110,5 +110,13 @@ def _tell(address: str, browse: bool) -> None:
     line(f"{address}   (Ctrl-C ends it)")
     if browse:
         import webbrowser
+        from urllib.parse import urlsplit
 
-        webbrowser.open(address)
+        from dlprof.cli.terminal import say
+
+        if not webbrowser.open(address):
+            port = urlsplit(address).port
+            say(
+                "no browser was found here: open the address in one of this machine, or of yours after "
+                f"`ssh -L {port}:127.0.0.1:{port} HOST`"
+            )
