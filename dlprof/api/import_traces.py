@@ -56,8 +56,9 @@ def read_summed(
     check_regular(path, TraceError)
     found: list[Breakdown] = []
 
-    def begin(ahead: ingest.Ahead) -> None:
+    def begin(ahead: ingest.Ahead) -> Breakdown:
         found.append(breakdown.Breakdown(by, where, levels=ahead.levels, launched=ahead.launched))
+        return found[0]
 
     def take(batch: pa.RecordBatch) -> None:
         found[0].take(pa.Table.from_batches([batch]))
@@ -95,7 +96,7 @@ def _ingested(
     root: Path,
     repair: bool,
     columns: Collection[str] | None = None,
-    ahead: Callable[[ingest.Ahead], None] | None = None,
+    ahead: Callable[[ingest.Ahead], ingest.Sums | None] | None = None,
 ) -> TraceFacts:
     vocabularies = frameworks.vocabularies()
     info = ingest.read(

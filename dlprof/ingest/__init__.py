@@ -11,6 +11,7 @@ track by track, in bounded memory. Irregularities are counted by declared name (
 from dlprof.ingest.anomalies import ANOMALIES
 from dlprof.ingest.dialects.registry import detect
 from dlprof.ingest.finish.finisher import Ahead
+from dlprof.ingest.finish.passing import Sums
 from dlprof.ingest.run import TraceInfo, read
 
-__all__ = ["ANOMALIES", "Ahead", "TraceInfo", "detect", "read"]
+__all__ = ["ANOMALIES", "Ahead", "Sums", "TraceInfo", "detect", "read"]

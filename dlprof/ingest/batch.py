@@ -40,7 +40,8 @@ NULLABLE_INTS: Final = ("correlation", "link", "bytes", "flops", "step", "pair",
 
 def arrow(values: object, mask: npt.NDArray[np.bool_] | None = None) -> Arrow:
     """The Arrow array of a NumPy column, which it shares; rows where `mask` is true are null."""
-    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf" and values.flags.c_contiguous:
+    if isinstance(values, np.ndarray) and values.dtype.kind in "iuf":
+        values = np.ascontiguousarray(values)
         # pa.array does the same, but loads numpy.ma for it, which takes as long as reading 4 MB of trace.
         valid = None if mask is None else pa.py_buffer(np.packbits(~mask, bitorder="little").data)
         return pa.Array.from_buffers(_kind(values.dtype), len(values), [valid, pa.py_buffer(values.data)])

@@ -18,6 +18,7 @@ from dlprof.ingest.background import Background
 from dlprof.ingest.batch import Pools
 from dlprof.ingest.dialects.registry import kind_of, reader_for
 from dlprof.ingest.finish.finisher import Ahead, Finisher, Place
+from dlprof.ingest.finish.passing import Sums
 from dlprof.ingest.finish.ranks import natural
 from dlprof.ingest.heap import kept_warm
 from dlprof.ingest.reader import Context, Damaged, Reader
@@ -82,13 +83,14 @@ def read(
     sink: Callable[[pa.RecordBatch], None],
     repair: bool = False,
     columns: Collection[str] | None = None,
-    ahead: Callable[[Ahead], None] | None = None,
+    ahead: Callable[[Ahead], Sums | None] | None = None,
 ) -> TraceInfo:
     """Reads trace files, or directories of them (a TensorBoard logdir, a folder of ranks), as one run.
 
     root: sources are stored relative to it. vocabularies: producer → raw operator names. sink: gets schema.EVENTS batches,
     ordered by track and start; with `columns` those alone, in the order of the schema, and no time goes into the
-    others. ahead: told what is known of the events before the sink gets the first. Raises `TraceError` for what cannot be read;
+    others. ahead: told what is known of the events before the sink gets the first; who only sums them up answers with that
+    (finish.passing), and then the sink gets those alone that it has to see. Raises `TraceError` for what cannot be read;
     with repair keeps all before the damage.
     """
     root = Path(root)

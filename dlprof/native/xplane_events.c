@@ -37,9 +37,24 @@ struct window {
     uint8_t *stat_kind;
     uint64_t *stat_value;
     int64_t *stat_at;
-    /* result */
+    /* whether stats of each id below `ids` are noted: NULL for all; others are only read */
+    const uint8_t *wanted;
+    int64_t ids;
+    /* results */
     int64_t stats;
+    int64_t odd; /* 1: a text that was not noted has a byte beyond ASCII */
 };
+
+/* Whether one of `size` bytes is beyond ASCII. */
+static bool beyond_ascii(const uint8_t *p, uint64_t size) {
+    uint64_t word, found = 0;
+    for (; size >= 8; size -= 8, p += 8) {
+        memcpy(&word, p, 8);
+        found |= word;
+    }
+    for (; size; size--) found |= *p++;
+    return found & 0x8080808080808080ULL;
+}
 
 /* Notes the stat at [p, end) of an event; false where it is not plain, or finds no room. One without a value is left out. */
 static bool read_stat(struct window *window, const uint8_t *p, const uint8_t *end, int64_t event) {
@@ -80,6 +95,10 @@ static bool read_stat(struct window *window, const uint8_t *p, const uint8_t *en
         }
     }
     if (!kind) return true;
+    if (window->wanted && (id >= (uint64_t)window->ids || !window->wanted[id])) {
+        if (kind == KIND_STR && beyond_ascii(window->data + at, bits)) window->odd = 1;
+        return true;
+    }
     int64_t row = window->stats;
     if (row == window->capacity) return false;
     window->stat_event[row] = event;
@@ -129,7 +148,7 @@ static bool read_xevent(struct window *window, const uint8_t *p, const uint8_t *
 
 /* Reads the events of a window; 0, or NOT_PLAIN, and then what the arrays hold means nothing. */
 EXPORT int32_t dlprof_read_xevents(struct window *window) {
-    window->stats = 0;
+    window->stats = window->odd = 0;
     for (int64_t event = 0; event < window->count; event++) {
         int64_t start = window->starts[event], end = window->ends[event];
         if (start < 0 || start > end || end > window->size) return NOT_PLAIN;

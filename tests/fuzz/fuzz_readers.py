@@ -12,6 +12,7 @@ from __future__ import annotations
 import os
 import random
 import sys
+from collections.abc import Collection
 from dataclasses import fields
 from pathlib import Path
 from typing import Any
@@ -36,11 +37,13 @@ from dlprof.native import library  # noqa: E402
 CHUNKS = (64, 250, 1000)
 
 
-def told(source: Source, reader: str, repair: bool, kind: str = "kineto") -> dict[str, Any]:
-    """All that one of both readers (python, native) tells of a file of a kind."""
+def told(
+    source: Source, reader: str, repair: bool, kind: str = "kineto", wanted: Collection[str] | None = None
+) -> dict[str, Any]:
+    """All that one of both readers (python, native) tells of a file of a kind. wanted: columns that are asked for; None: all."""
     os.environ[library.VARIABLE] = reader
     of_kind = reader_for(kind)
-    context = Context("memory", "memory", Pools(), source.anomalies, repair, of_kind.producer)
+    context = Context("memory", "memory", Pools(), source.anomalies, repair, of_kind.producer, columns=wanted)
     said: dict[str, Any] = {"error": None}
     batches = []
     try:
@@ -73,10 +76,10 @@ def told(source: Source, reader: str, repair: bool, kind: str = "kineto") -> dic
     }
 
 
-def differences(data: bytes, repair: bool, kind: str = "kineto") -> list[str]:
-    """Where both readers differ on a file; as text."""
+def differences(data: bytes, repair: bool, kind: str = "kineto", wanted: Collection[str] | None = None) -> list[str]:
+    """Where both readers differ on a file; as text. wanted: as of `told`."""
     python, native = (
-        told(MemorySource(data, Anomalies(), repair), reader, repair, kind) for reader in ("python", "native")
+        told(MemorySource(data, Anomalies(), repair), reader, repair, kind, wanted) for reader in ("python", "native")
     )
     found = [
         f"{name}: {python[name]} / {native[name]}"

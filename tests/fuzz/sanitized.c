@@ -245,13 +245,23 @@ static bool run_planes(const uint8_t *text, int64_t size) {
         .stat_id = malloc(sizeof(int64_t) * (size_t)(capacity + 1)), .stat_kind = malloc((size_t)capacity + 1),
         .stat_value = malloc(sizeof(uint64_t) * (size_t)(capacity + 1)), .stat_at = malloc(sizeof(int64_t) * (size_t)(capacity + 1)),
     };
+    bool some = !below(3); /* stats of some ids are noted, as where sums alone are asked for */
+    uint8_t *wanted = NULL;
+    if (some) {
+        window.ids = (int64_t)below(12);
+        window.wanted = wanted = held(window.ids);
+        for (int64_t id = 0; id < window.ids; id++) wanted[id] = (uint8_t)below(2);
+    }
     bool plain = dlprof_read_xevents(&window) == 0;
     if (plain) {
+        must(window.odd == 0 || (window.odd == 1 && some), "a text beyond ASCII");
         must(window.stats >= 0 && window.stats <= capacity, "stats");
         for (int64_t stat = 0; stat < window.stats; stat++) {
             must(window.stat_event[stat] >= 0 && window.stat_event[stat] < count, "events of stats");
             must(!stat || window.stat_event[stat - 1] <= window.stat_event[stat], "stats in order");
             must(window.stat_kind[stat] >= 2 && window.stat_kind[stat] <= 7, "kinds");
+            uint64_t id = (uint64_t)window.stat_id[stat];
+            must(!some || (id < (uint64_t)window.ids && wanted[id]), "wanted stats");
             bool text_ = window.stat_kind[stat] == 5 || window.stat_kind[stat] == 6;
             must(window.stat_at[stat] >= 0 && window.stat_at[stat] <= size, "places of stats");
             must(!text_ || window.stat_value[stat] <= (uint64_t)(size - window.stat_at[stat]), "texts of stats");
@@ -260,7 +270,7 @@ static bool run_planes(const uint8_t *text, int64_t size) {
     }
     free(copy), free(starts), free(ends), free(window.metadata_id), free(window.offset_ps), free(window.duration_ps);
     free(window.occurrences), free(window.aggregated), free(window.stat_event), free(window.stat_id), free(window.stat_kind);
-    free(window.stat_value), free(window.stat_at);
+    free(window.stat_value), free(window.stat_at), free(wanted);
     return whole && plain;
 }
 

@@ -45,6 +45,7 @@ KEYS: Final[dict[str, tuple[str, ...]]] = {
 """Key columns of each view. A kernel is always shown with its device: the same kernel on two devices is two rows."""
 
 IDLE: Final = "idle"
+_EVERY_LEVEL: Final = columns.Text(np.arange(len(schema.LEVELS)), list(schema.LEVELS))
 
 
 _DEEPEST: Final = 1000
@@ -164,7 +165,7 @@ class Breakdown:
             return
         rows = Rows(batch, self._earlier)
         level, device = rows.text("level"), rows.text("device")
-        work, host = steps.work_of(level, device, self._levels), steps.host_side_of(level, device)
+        work, host = self._sides(level, device)
         mask, other = (host, work) if self.where == "host" else (work, host)
         self._counts.update(level.counts())
         place, step = rows.place(), rows.integers("step")
@@ -181,6 +182,26 @@ class Breakdown:
         if mask.any():
             self._add(rows, mask, place.codes)
         rows.handed_on(mask, KEYS[self.by])
+
+    def needs(self, device: str) -> Bools:
+        """Of each of schema.LEVELS, whether the rows of a thread on a device have to be taken: those of the view, markers, and
+        operators, which may hold rows of the view. Of others `pass_over` is told their sums."""
+        level = _EVERY_LEVEL
+        sides = self._sides(level, columns.Text(np.zeros_like(level.codes), [device]))
+        return sides[self.where == "host"] | ~level.where("api", "sync")
+
+    def pass_over(self, device: str, rows: Ints, occurrences: Ints, self_ps: Ints) -> None:
+        """Takes the sums of rows that `needs` leaves out, of each level: how many there are, executions, self time."""
+        level = _EVERY_LEVEL
+        sides = self._sides(level, columns.Text(np.zeros_like(level.codes), [device]))
+        self._counts.update(dict(zip(level.values, rows.tolist(), strict=True)))
+        other = sides[self.where != "host"]
+        count, own = self._elsewhere
+        self._elsewhere = count + int(occurrences[other].sum()), own + int(self_ps[other].sum())
+
+    def _sides(self, level: columns.Text, device: columns.Text) -> tuple[Bools, Bools]:
+        """Which rows are executed work, and which the host's side of the trace."""
+        return steps.work_of(level, device, self._levels), steps.host_side_of(level, device)
 
     def _add(self, rows: Rows, mask: Bools, place: Ints) -> None:
         """Takes the rows of the mask into their groups."""

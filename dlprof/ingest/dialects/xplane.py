@@ -9,12 +9,14 @@ from __future__ import annotations
 from collections.abc import Callable, Generator, Iterator
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Final
 
 import numpy as np
 
 from dlprof.ingest.background import Background
 from dlprof.ingest.batch import RawBatch
+from dlprof.ingest.protobuf.compiled import Flags
 from dlprof.ingest.protobuf.event_windows import EVENT_TAG, WINDOW_BYTES, Events, parse, windows
 from dlprof.ingest.protobuf.small_lines import Extent, Group, Line, groups, together
 from dlprof.ingest.protobuf.space import ByteFile, Plane, SkeletonReader, Space, Text
@@ -103,8 +105,10 @@ class _Together:
     events: Events | None
 
 
-def _together(file: ByteFile, extents: list[Extent], derived: Callable[[Line], str | None]) -> _Together:
-    """Lines that fit one window. Raises `Malformed` where a line has to be read by itself."""
+def _together(
+    file: ByteFile, extents: list[Extent], derived: Callable[[Line], str | None], wanted: Flags | None
+) -> _Together:
+    """Lines that fit one window. wanted: see `parse`. Raises `Malformed` where a line has to be read by itself."""
     group = together(file, extents)
     reasons = [derived(line) for line in group.lines]
     kept = np.array([reason is None for reason in reasons], dtype=bool)
@@ -112,7 +116,7 @@ def _together(file: ByteFile, extents: list[Extent], derived: Callable[[Line], s
     if not kept.all():
         left, rest = group.only(~kept), group.only(kept)
         parse(left.window, left.starts, left.ends)
-    events = parse(rest.window, rest.starts, rest.ends) if len(rest.lines) else None
+    events = parse(rest.window, rest.starts, rest.ends, wanted) if len(rest.lines) else None
     return _Together(group, reasons, rest, events)
 
 
@@ -168,7 +172,7 @@ class _SpaceReader:
                 return "derived_line_events"
             return "async_line_events" if is_async(line.text) else None
 
-        for extents, read in self._groups(plane, derived):
+        for extents, read in self._groups(plane, derived, rows.wanted):
             rows.new_line()
             if read is None:
                 yield from self._one_by_one(extents, derived, rows)
@@ -178,10 +182,11 @@ class _SpaceReader:
             for raw in read.group.names:
                 self._decode(raw)
             if read.events is not None:
-                yield rows.batch(read.kept.lines, read.kept.rows.tolist(), read.events, read.kept.begun())
+                begun = read.kept.begun() if rows.eager else None
+                yield rows.batch(read.kept.lines, read.kept.rows.tolist(), read.events, begun)
 
     def _groups(
-        self, plane: Plane, derived: Callable[[Line], str | None]
+        self, plane: Plane, derived: Callable[[Line], str | None], wanted: Flags | None
     ) -> Iterator[tuple[list[Extent], _Together | None]]:
         """The lines of a plane, as many as fit a window at a time: of many each window is read while the one before it is turned
         into rows. None where lines have to be read one by one."""
@@ -189,7 +194,7 @@ class _SpaceReader:
         def read() -> Iterator[tuple[list[Extent], _Together | None]]:
             for extents in groups(plane.lines):
                 try:
-                    found = _together(self._file, extents, derived)
+                    found = _together(self._file, extents, derived, wanted)
                 except Malformed:
                     found = None
                 yield extents, found
@@ -206,7 +211,7 @@ class _SpaceReader:
         for start, end in extents:
             rows.new_line()
             line = Line()
-            for events in self._kept(self._line(line, start, end)):
+            for events in self._kept(self._line(line, start, end, rows.wanted)):
                 count = len(events.metadata_id)
                 if (left_out := derived(line)) is not None:
                     self._leave_out(left_out, count)
@@ -217,12 +222,12 @@ class _SpaceReader:
         if anomaly:
             self._ctx.anomalies.count(anomaly, count)
 
-    def _line(self, line: Line, start: int, end: int) -> Generator[Events, None, None]:
-        at = start
+    def _line(self, line: Line, start: int, end: int, wanted: Flags | None) -> Generator[Events, None, None]:
+        at, read = start, partial(parse, wanted=wanted)
         try:
             while at < end:
                 if self._file.at(at, 1) == bytes([EVENT_TAG]):
-                    at = yield from _ahead(windows(self._file, at, end, parse), end - at)
+                    at = yield from _ahead(windows(self._file, at, end, read), end - at)
                     continue
                 part = next(self._file.walk(at, end))
                 if part.number == 1 and part.wire == VARINT:

@@ -27,10 +27,11 @@ from dlprof.ingest.finish.levels import Levels
 from dlprof.ingest.finish.markers import MarkerLog, Windows
 from dlprof.ingest.finish.meaning import Meaning, Meanings
 from dlprof.ingest.finish.output import Output, Where
+from dlprof.ingest.finish.passing import Passing, Sums
 from dlprof.ingest.finish.ranks import Ranks, natural
-from dlprof.ingest.finish.spill import DEFAULTS, WHOLE, Columns, Span, Spill
+from dlprof.ingest.finish.spill import DEFAULTS, WHOLE, Columns, Span, Spill, taken
 from dlprof.ingest.finish.streams import Overlaps, look, repeated
-from dlprof.ingest.finish.threads import int64
+from dlprof.ingest.finish.threads import Around, int64
 from dlprof.plugin import Operator
 
 _HANDED_OVER: Final = 4096
@@ -89,6 +90,7 @@ class Finisher:
         self._launches: dict[tuple[str, str], Launches] = {}
         self._windows: dict[tuple[str, str], Windows] = {}
         self._launch_phases: dict[str, Int32] = {}
+        self._passing = Passing(None, self._background.call, launched=True)
         self.statements: dict[str, dict[str, str]] = {}
         """By file: what is to be said of it, name → statement."""
         self._first: dict[str, int] = {}
@@ -119,18 +121,18 @@ class Finisher:
         shift_ps: Mapping[str, int],
         sink: Callable[[pa.RecordBatch], None],
         places: Mapping[str, Place] | None = None,
-        ahead: Callable[[Ahead], None] | None = None,
+        ahead: Callable[[Ahead], Sums | None] | None = None,
     ) -> int:
         """Writes all events; returns their number.
 
         shift_ps: added to the times of each file to reach the common origin. places: where each file was recorded.
-        ahead: told what is known of the events before the first of them
+        ahead: told what is known of the events before the first of them; who only sums them up answers, and need not see all
         """
         self._background.drain()
         meaning = Meaning(self._pools, resolve)
-        if ahead is not None:
-            devices = any(self._pools.tracks[code].on_device for code in self._spill.tracks())
-            ahead(Ahead(self._levels.found(meaning), devices))
+        devices = any(self._pools.tracks[code].on_device for code in self._spill.tracks())
+        sums = None if ahead is None else ahead(Ahead(self._levels.found(meaning), devices))
+        self._passing = Passing(sums, self._background.call, launched=devices)
         output = Output(
             self._pools, meaning, self._markers.items, lambda batch: self._background.call(sink, batch), self._columns
         )
@@ -197,30 +199,39 @@ class Finisher:
         done = 0
         for rows in self._rows(codes, nested):
             whole = len(rows["start_ps"])
-            meanings = meaning.of(rows)
-            kept = None
+            level, meanings, kept = meaning.level(rows), None, None
             if nested:
-                rows, meanings, kept = self._once(rows, meanings, meaning, _identified(rows, meanings))
+                rows, meanings, kept = self._once(rows, meaning.of(rows, level), meaning)
+                level = meanings.level
             count = len(rows["start_ps"])
-            self._anomalies.count("unknown_operator", meanings.unknown)
             ids = np.arange(output.events, output.events + count, dtype=np.int64)
-            found = threads.nest(rows, meanings, ids, carried, meaning, launches.gradients if nested else None)
-            self_ps, meanings, carried = found.self_ps, found.meanings, found.open
+            around = None if meanings is None else Around(meanings, meaning, launches.gradients)
+            found = threads.nest(rows, level, ids, carried, around)
+            self_ps, carried = found.self_ps, found.open
             self._anomalies.count("partial_overlap", found.overlapping)
-            correlation = int64(rows["correlation"])
-            launches.add(ids, meanings.level, correlation, int64(rows["link"]), int64(rows["start_ps"]), found.parent)
-            if meanings.around is not None:
-                launching = (meanings.level == LEVEL["op"]) | ((correlation != NO_INT) & (correlation != 0))
-                launches.place(ids, launching, meanings.around, meanings.layer, meanings.line, found.root)
+            launches.add(ids, level, rows["correlation"], rows["link"], int64(rows["start_ps"]), found.parent)
+            if found.meanings is not None and found.meanings.around is not None:
+                meanings, correlation = found.meanings, rows["correlation"]
+                launching = (level == LEVEL["op"]) | ((correlation != NO_INT) & (correlation != 0))
+                launches.place(ids, launching, found.meanings.around, meanings.layer, meanings.line, found.root)
             if late is not None:
                 first, behind = np.searchsorted(late[0], [done, done + whole])
                 at = late[0][first:behind] - done
                 np.subtract.at(self_ps, at if kept is None else np.cumsum(kept)[at] - 1, late[1][first:behind])
             done += whole
+            output.events += count
+            seen, parent = self._passing.seen(where, rows, level, self_ps), found.parent
+            if seen is not None:
+                at = np.flatnonzero(seen)
+                rows, ids, level = taken(rows, at, len(at)), ids[at], level[at]
+                self_ps, parent = self_ps[at], parent[at]
+                meanings = None if meanings is None else meanings.of_rows(at)
+            meanings = meaning.of(rows, level) if meanings is None else meanings
+            self._anomalies.count("unknown_operator", meanings.unknown)
             step, item = self._steps(track, rows)
             phase = self._phases(codes, rows, meanings)
-            none = np.full(count, NO_EVENT, dtype=np.int64)
-            output.write(where, ids, rows, meanings, self_ps, step, item, phase, none, found.parent)
+            none = np.full(len(ids), NO_EVENT, dtype=np.int64)
+            output.write(where, ids, rows, meanings, self_ps, step, item, phase, none, parent)
 
     def _finish_streams(self, codes: Sequence[int], where: Sequence[Where], meaning: Meaning, output: Output) -> None:
         """Writes a device's stream, or several small ones: each row with its launch, and what it has from there."""
@@ -230,7 +241,7 @@ class Finisher:
         for rows in self._rows(codes, nested):
             meanings = meaning.of(rows)
             if nested:
-                rows, meanings, _ = self._once(rows, meanings, meaning, _is_work(meanings))
+                rows, meanings, _ = self._once(rows, meanings, meaning, devices=True)
                 look(overlaps, rows, _is_work(meanings))
             count = len(rows["start_ps"])
             self._anomalies.count("unknown_operator", meanings.unknown)
@@ -240,7 +251,8 @@ class Finisher:
                 meanings = self._from_launch(track, meanings, launch)
             step, item = self._steps(track, rows)
             phase = self._phases(codes, rows, meanings)
-            self_ps, parent = inner.of(rows, meanings, ids, meaning)
+            self_ps, parent = inner.of(rows, meanings, ids)
+            output.events += count
             output.write(where, ids, rows, meanings, self_ps, step, item, phase, launch, parent)
         for at, found in overlaps.items():
             self._anomalies.count("stream_overlap", found.count)
@@ -249,14 +261,14 @@ class Finisher:
                 self.statements.setdefault(of.source, {})[f"overlap of {of.device} {of.stream}"] = said
 
     def _once(
-        self, rows: Columns, meanings: Meanings, meaning: Meaning, among: npt.NDArray[np.bool_]
+        self, rows: Columns, meanings: Meanings, meaning: Meaning, *, devices: bool = False
     ) -> tuple[Columns, Meanings, npt.NDArray[np.bool_] | None]:
-        """Without what the track holds twice, `among` the rows that may be compared; and which rows are left, None for all."""
-        twice = repeated(rows, among)
+        """Without what the track holds twice, of the rows that may be compared; and which rows are left, None for all."""
+        twice = repeated(rows, _is_work(meanings) if devices else _identified(rows, meanings))
         if not twice.any():
             return rows, meanings, None
         self._anomalies.count("duplicate_event", int(twice.sum()))
-        kept: Columns = {name: values[~twice] for name, values in rows.items() if name != "args"}
+        kept = taken(rows, ~twice, int(np.count_nonzero(~twice)))
         if "args" in rows:
             args: Arrow = rows["args"]
             kept["args"] = args.filter(pa.array(~twice))
@@ -288,8 +300,8 @@ class Finisher:
         start = times(rows)
         end = start + rows["duration_ps"]
         order = nesting.order(start, end, _outer_first(rows) if nested else None)
-        if not (np.diff(order) == 1).all():
-            rows = {name: values[order] for name, values in rows.items()}
+        if order is not None:
+            rows = taken(rows, order, len(order))
             rows["order"] = order
         args = self._spill.read_args(pieces, rows.get("order"))
         if args is not None:
@@ -390,12 +402,12 @@ class _Inner:
         self._open: threads.Open = {}
         self._done = 0
 
-    def of(self, rows: Columns, meanings: Meanings, ids: Int64, meaning: Meaning) -> tuple[Int64, Int64]:
+    def of(self, rows: Columns, meanings: Meanings, ids: Int64) -> tuple[Int64, Int64]:
         """(self_ps, id of the operator around or NO_EVENT) of each row."""
         count = len(ids)
         if not self._nests:
             return int64(rows["duration_ps"]), np.full(count, NO_EVENT, dtype=np.int64)
-        found = threads.nest(rows, meanings, ids, self._open, meaning, None)
+        found = threads.nest(rows, meanings.level, ids, self._open, None)
         self._open, self_ps = found.open, found.self_ps
         if self._late is not None:
             first, behind = np.searchsorted(self._late[0], [self._done, self._done + count])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
 import numpy as np
@@ -13,13 +13,16 @@ from dlprof import schema
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, Pool, Pools
 from dlprof.ingest.finish.layer_parts import FURTHER, Scopes, refine, special
 from dlprof.ingest.finish.paths import place
-from dlprof.ingest.finish.spill import Columns
+from dlprof.ingest.finish.spill import Columns, the_same
 from dlprof.names import Marker
 from dlprof.plugin import Operator
 
 _NONE: Final = np.int32(NO_TEXT)
 _PHASE: Final = {phase: code for code, phase in enumerate(schema.PHASES)}
 _WORK: Final = np.array([level in ("op", "kernel", "copy", "sync") for level in schema.LEVELS])
+
+_HINTS: Final = np.arange(NO_TEXT, len(schema.LEVELS))
+"""What a row may say of its level: nothing, or one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +56,12 @@ class Meanings:
     def replaced(self, **columns: Any) -> Meanings:
         """The same with other columns."""
         return replace(self, **columns)
+
+    def of_rows(self, at: Int64) -> Meanings:
+        """Those of some rows; `unknown` stays that of all."""
+        values = ((each.name, getattr(self, each.name)) for each in fields(self))
+        chosen: dict[str, Any] = {name: column[at] for name, column in values if isinstance(column, np.ndarray)}
+        return replace(self, **chosen)
 
 
 _ATTRIBUTES: Final = ("known", "named", "op", "fuses", "phase", "level", "calls", "scope", "special")
@@ -113,6 +122,7 @@ class Meaning:
             attribute: np.concatenate([getattr(names, attribute), getattr(self._lookups, attribute)])
             for attribute in _ATTRIBUTES
         }
+        self._levels = self._of_hints()
         markers = [Marker.parse(text) is not None for text in pools.text["name"].values_list]
         self._markers = np.array([*markers, False], dtype=bool)
         self._refined: dict[tuple[int, int], tuple[int, int, int]] = {}
@@ -127,18 +137,30 @@ class Meaning:
             self._path_phase[code] = _PHASE[where.phase] if where.phase else NO_TEXT
             self._path_layer[code] = self.layers[where.layer] if where.layer else NO_TEXT
 
-    def of(self, rows: Columns) -> Meanings:
-        """The meanings of rows; columns name, lookup, op_path, layer, source_line and level are read."""
-        name, lookup, path, hint = rows["name"], rows["lookup"], rows["op_path"], rows["level"]
-        at = np.where(lookup != NO_TEXT, lookup + np.int64(self._first_lookup), name)
+    def level(self, rows: Columns) -> npt.NDArray[np.int8]:
+        """The levels of rows; columns name, lookup and level are read."""
+        at = self._asked(rows) * np.int32(len(_HINTS))
+        at += rows["level"]
+        at += 1
+        told = self._levels.take(at)
+        return np.where(self._markers[rows["name"]], LEVEL["marker"], told)
+
+    def _asked(self, rows: Columns) -> Int32:
+        """Where in the tables each row's name stands, or what is looked up in its place."""
+        name, lookup = rows["name"], rows["lookup"]
+        if the_same(lookup) == NO_TEXT:
+            return name
+        return np.where(lookup != NO_TEXT, lookup + np.int32(self._first_lookup), name)
+
+    def of(self, rows: Columns, level: npt.NDArray[np.int8] | None = None) -> Meanings:
+        """The meanings of rows; columns name, lookup, op_path, layer, source_line and level are read. level: where known."""
+        name, lookup, path = rows["name"], rows["lookup"], rows["op_path"]
+        at = self._asked(rows)
 
         def pick(attribute: str) -> npt.NDArray[Any]:
             return self._tables[attribute].take(at)
 
-        known = pick("known")
-        level = np.where(known & ((hint == NO_TEXT) | (hint == LEVEL["op"])), pick("level"), hint)
-        level = np.where(level == NO_TEXT, LEVEL["api"], level).astype(np.int8)
-        level[self._markers[name]] = LEVEL["marker"]
+        level = self.level(rows) if level is None else level
         work = _WORK[level]
         op = np.where(work, pick("op"), _NONE)
         fuses = np.where(work, pick("fuses"), _NONE)
@@ -153,6 +175,13 @@ class Meaning:
         mark = np.where(self._markers[name], _NONE, told_phase)
         line, scope = rows["source_line"], pick("scope")
         return Meanings(level, op, fuses, phase, layer, line, calls, mark, scope, unknown)
+
+    def _of_hints(self) -> npt.NDArray[np.int8]:
+        """The level of each name by the level that a row says (_HINTS), name by name."""
+        asked = (_HINTS == NO_TEXT) | np.isin(_HINTS, LEVEL["op"])
+        known, level = self._tables["known"][:, None], self._tables["level"][:, None]
+        told = np.where(known & asked, level, _HINTS)
+        return np.where(told == NO_TEXT, LEVEL["api"], told).astype(np.int8).ravel()
 
     def levels(self, codes: Int64, hint: int, column: str) -> npt.NDArray[np.int8]:
         """The levels of names, or of what is looked up in their place (`column`), of rows with a hint that these decide."""

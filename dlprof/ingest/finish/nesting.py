@@ -11,8 +11,8 @@ from dlprof.ingest.batch import Int64
 from dlprof.native import nesting as native
 
 
-def order(start: Int64, end: Int64, ties: Sequence[Int64] | None = None) -> Int64:
-    """Sorts intervals by start, longest first: an event then precedes all that lie inside it.
+def order(start: Int64, end: Int64, ties: Sequence[Int64] | None = None) -> Int64 | None:
+    """Sorts intervals by start, longest first: an event then precedes all that lie inside it. None where they lie so already.
 
     ties: what decides between intervals that begin and end together, first key first; None: the order given.
     """
@@ -20,8 +20,9 @@ def order(start: Int64, end: Int64, ties: Sequence[Int64] | None = None) -> Int6
     alike = (step == 0) & (end[:-1] == end[1:])
     sorted_already = bool(((step > 0) | ((step == 0) & (end[:-1] >= end[1:]))).all())
     if sorted_already and (ties is None or not alike.any()):
-        return np.arange(len(start), dtype=np.int64)
-    return np.lexsort((*(reversed(ties) if ties else ()), -end, start)).astype(np.int64)
+        return None
+    found = np.lexsort((*(reversed(ties) if ties else ()), -end, start)).astype(np.int64)
+    return None if (np.diff(found) == 1).all() else found
 
 
 def parents(start: Int64, end: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:

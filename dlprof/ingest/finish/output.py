@@ -15,7 +15,7 @@ from dlprof import schema
 from dlprof.ingest.batch import NO_INT, NO_TEXT, TARGET_ROWS, Arrow, Int32, Int64, Pool, Pools, Track, arrow
 from dlprof.ingest.finish.launches import NO_EVENT
 from dlprof.ingest.finish.meaning import Meaning, Meanings
-from dlprof.ingest.finish.spill import Columns
+from dlprof.ingest.finish.spill import Columns, the_same
 
 _LARGE_POOL: Final = 16_384
 _LARGE_ROWS: Final = 32_768
@@ -87,9 +87,10 @@ def _zeros_of(size: int) -> pa.Buffer:
 
 def _nullable(values: npt.NDArray[Any], none: int) -> Arrow:
     """A column whose values up to `none` are nulls. Most columns have no other values, or none such, and need no bit a row."""
-    if not len(values) or values.min() > none:
+    alike = the_same(values)
+    if not len(values) or (values.min() if alike is None else alike) > none:
         return arrow(values)
-    if values.max() <= none:
+    if (values.max() if alike is None else alike) <= none:
         return _nulls(len(values), arrow(values[:0]).type)
     return arrow(values, mask=values <= none)
 
@@ -139,7 +140,7 @@ def _optional(values: Int64) -> Arrow:
 
 
 class Output:
-    """Builds batches column by column and hands them to the sink. `events`: rows written so far.
+    """Builds batches column by column and hands them to the sink. `events`: rows so far, those that nobody has to see too.
 
     columns: those of schema.EVENTS that are written, None for all
     """
@@ -184,7 +185,6 @@ class Output:
         the call, no layer.
         """
         count = len(ids)
-        self.events += count
         if not count:
             return
         layer = meanings.layer

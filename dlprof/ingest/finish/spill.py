@@ -185,7 +185,14 @@ class Spill:
     def read(self, pieces: Sequence[_Piece], columns: Sequence[str]) -> Columns:
         """The columns of picked rows, one piece behind the other."""
         total = sum(behind - first for _, first, behind in pieces)
-        result: Columns = {name: np.empty(total, DEFAULTS[name][0]) for name in columns}
+        result: Columns = {}
+        for name in columns:
+            alike = {_same(part, name) for part, _, _ in pieces}
+            value = alike.pop() if len(alike) == 1 else None
+            result[name] = (
+                np.empty(total, DEFAULTS[name][0]) if value is None else _all(value, DEFAULTS[name][0], total)
+            )
+        columns = [name for name in columns if the_same(result[name]) is None]
         wanted: list[tuple[int, npt.NDArray[Any]]] = []
         narrow: list[tuple[npt.NDArray[Any], npt.NDArray[Any], int]] = []
         at = 0
@@ -274,6 +281,34 @@ class Spill:
                 run.append(target.data.cast("B"))
                 end += target.nbytes
         _filled(self._file.fileno(), run, begin)
+
+
+def the_same(values: npt.NDArray[Any]) -> Any:
+    """What a column holds in every row where that is seen at once, else None. Such a column is no longer than one value."""
+    return values[0].item() if len(values) and values.strides == (0,) else None
+
+
+def taken(rows: Columns, at: npt.NDArray[Any], count: int) -> Columns:
+    """The rows at these places, or of this mask, which are `count`; but for arguments."""
+    found: Columns = {}
+    for name, values in rows.items():
+        if name != "args":
+            found[name] = values[at] if values.strides != (0,) else _all(values[0], values.dtype, count)
+    return found
+
+
+def _all(value: object, kind: npt.DTypeLike, count: int) -> npt.NDArray[Any]:
+    """A column that holds one value in every row: it is as large as that."""
+    return np.broadcast_to(np.array(value, dtype=kind), count)
+
+
+def _same(part: _Slice, name: str) -> object:
+    """What a column of a slice holds in every row; None where it may differ."""
+    there = _offsets(part.columns)
+    if name not in there:
+        return DEFAULTS[name][1]
+    place, kind, _ = there[name]
+    return part.lows[place] if kind == _CONSTANT else None
 
 
 def _order(track: npt.NDArray[np.int32], start: Int64) -> Int64 | None:

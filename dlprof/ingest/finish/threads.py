@@ -30,7 +30,7 @@ class Nested:
     self_ps: duration without the children of this span
     parent: id of the operator around, or NO_EVENT
     root: of an operator the id of the outermost one of the same call; of others their own id
-    meanings: with phase, layer, source line and calls as nesting has them
+    meanings: with phase, layer, source line and calls as nesting has them; None where that was not asked
     open: what may still enclose later rows
     overlapping: number of events that begin inside an earlier one and end after it
     """
@@ -38,33 +38,42 @@ class Nested:
     self_ps: Int64
     parent: Int64
     root: Int64
-    meanings: Meanings
+    meanings: Meanings | None
     open: Open
     overlapping: int
 
 
-def nest(
-    rows: Columns, meanings: Meanings, ids: Int64, carried: Open, meaning: Meaning, gradients: Gradients | None
-) -> Nested:
+@dataclass(frozen=True, slots=True)
+class Around:
+    """What rows have from the events around them, of a file whose operators call operators.
+
+    meanings: of the rows by themselves. gradients: layers and source lines by autograd's sequence number
+    """
+
+    meanings: Meanings
+    meaning: Meaning
+    gradients: Gradients
+
+
+def nest(rows: Columns, level: npt.NDArray[np.int8], ids: Int64, carried: Open, around: Around | None) -> Nested:
     """Nests the rows of a span, sorted by nesting.order, in each other and in what is open.
 
-    gradients: layers and source lines by autograd's sequence number, of a file whose operators call operators; None for any
-    other file, in which phases, layers, lines and calls stay as names, paths and the events themselves have them.
+    around: None for a file in which phases, layers, lines and calls stay as names, paths and the events themselves have them.
     """
     start, duration = times(rows), int64(rows["duration_ps"])
-    here: Open = {"start": start, "end": start + duration, "id": ids, "is_op": meanings.level == LEVEL["op"]}
-    every = joined(carried, here if gradients is None else here | _taken(rows, meanings))
+    here: Open = {"start": start, "end": start + duration, "id": ids, "is_op": level == LEVEL["op"]}
+    every = joined(carried, here if around is None else here | _taken(rows, around.meanings))
     head = len(every["id"]) - len(ids)
     parent, across = nesting.parents(every["start"], every["end"])
     lengths = np.concatenate([np.zeros(head, dtype=np.int64), duration])
     self_ps = duration - nesting.child_time(parent, lengths)[head:]
     above = enclosing.nearest(parent, every["is_op"])[head:]
     operator = np.where(above >= 0, every["id"][above], NO_EVENT)
-    root = ids
-    if gradients is not None:
+    root, meanings = ids, None
+    if around is not None:
         top = every["id"][enclosing.outermost(parent, every["is_op"], every["op"])]
         root = top[head:]
-        meanings = _from_around(every, parent, head, rows, meanings, root == ids, meaning, gradients)
+        meanings = _from_around(every, parent, head, rows, root == ids, around)
     overlapping = int(np.count_nonzero(across[head:]))
     return Nested(self_ps, operator, root, meanings, still_open(every, start), overlapping)
 
@@ -86,12 +95,11 @@ def _from_around(
     parent: Int64,
     head: int,
     rows: Columns,
-    meanings: Meanings,
     outermost: npt.NDArray[np.bool_],
-    meaning: Meaning,
-    gradients: Gradients,
+    around: Around,
 ) -> Meanings:
     """Phase, layer, source line and calls of the rows from what is around them."""
+    meanings, meaning, gradients = around.meanings, around.meaning, around.gradients
     own = np.concatenate([np.full(head, NO_TEXT, dtype=np.int32), meanings.phase])
     phase = enclosing.phases(parent, every["level"], own, every["mark"])[head:]
     told = enclosing.layers(parent, every["scope"], meaning.scopes, meaning.layers)[head:]
@@ -130,7 +138,8 @@ def late_children(spans: Sequence[Any], read: Callable[[Any], Columns]) -> tuple
         rows = read(span)
         start, duration = (int64(rows[name]) for name in TIMES)
         order = nesting.order(start, start + duration)
-        start, duration = start[order], duration[order]
+        if order is not None:
+            start, duration = start[order], duration[order]
         ids = np.arange(done, done + len(start), dtype=np.int64)
         every = joined(carried, {"start": start, "end": start + duration, "id": ids})
         if head := len(every["id"]) - len(ids):

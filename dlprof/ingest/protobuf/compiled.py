@@ -49,15 +49,21 @@ class _Call(ctypes.Structure):
         ("stat_kind", ctypes.c_void_p),
         ("stat_value", ctypes.c_void_p),
         ("stat_at", ctypes.c_void_p),
+        ("wanted", ctypes.c_void_p),
+        ("ids", ctypes.c_int64),
         ("stats", ctypes.c_int64),
+        ("odd", ctypes.c_int64),
     )
 
 
 def events(
-    library: ctypes.CDLL, window: Window, start: Int64, end: Int64
+    library: ctypes.CDLL, window: Window, start: Int64, end: Int64, wanted: Flags | None = None
 ) -> tuple[tuple[Int64, Int64, Int64, Int64, Flags], tuple[Int64, Int64, Kinds, Uint64, Int64]] | None:
     """Of the events with bodies [start, end): (metadata id, offset, duration, occurrences, aggregated), and (event, id, kind,
-    value, place) of their stats; None where a field is not plain."""
+    value, place) of their stats; None where a field is not plain.
+
+    wanted: of each id whether its stats are noted, None for all; those of others are where one has a text beyond ASCII
+    """
     start, end = np.ascontiguousarray(start, dtype=np.int64), np.ascontiguousarray(end, dtype=np.int64)
     count = len(start)
     room = min(int((end - start).sum()), _LARGEST) // _SMALLEST_STAT + 1
@@ -82,9 +88,13 @@ def events(
         stat_at=address(at),
         stat_kind=address(kinds),
         stat_value=address(values),
+        wanted=None if wanted is None else address(wanted),
+        ids=0 if wanted is None else len(wanted),
     )
     if library.dlprof_read_xevents(ctypes.addressof(call)):
         return None
+    if call.odd:
+        return events(library, window, start, end)
     _cut(int(call.stats), event, stat, kinds, values, at)
     return (numbers[0], numbers[1], numbers[2], numbers[3], aggregated), (event, stat, kinds, values, at)
 

@@ -80,10 +80,14 @@ class Frame:
         self.rows, self.at, self.end = self.rows[left], after[left], self.end[left]
 
 
-def parse(window: Window, start: Int64, end: Int64) -> Events:
-    """The events with bodies [start, end) in the window. Raises `Malformed` with an offset in the window."""
+def parse(window: Window, start: Int64, end: Int64, wanted: compiled.Flags | None = None) -> Events:
+    """The events with bodies [start, end) in the window. Raises `Malformed` with an offset in the window.
+
+    wanted: of each stat's id whether it is asked for, None for all; the others may be left out, unless a text of theirs is not
+    ASCII
+    """
     functions = library.functions()
-    found = None if functions is None else compiled.events(functions, window, start, end)
+    found = None if functions is None else compiled.events(functions, window, start, end, wanted)
     if found is None:
         return parse_in_python(window, start, end)
     columns, stats = found

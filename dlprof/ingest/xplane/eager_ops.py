@@ -36,6 +36,7 @@ class EagerKernels:
             self._dispatch[position] = match is not None
             if match and not _FUNCTION.fullmatch(match[1]):
                 self._type[position] = lookups[match[1]]
+        self._either = self._run | self._dispatch
         self.any = bool(self._run.any() and self._dispatch.any())
         self._last = NO_TEXT
 
@@ -43,14 +44,17 @@ class EagerKernels:
         """Forgets the dispatch of the line before."""
         self._last = NO_TEXT
 
-    def types(self, at: Int64, begun: Int64 | None = None) -> Int32:
-        """Code of the operator type that each event executed, NO_TEXT for all that is no execution. at: positions of the
-        events' names, in order of start; windows of a line follow each other. begun: the first row of each one's line,
-        where there are several."""
-        dispatched = self._dispatch[at]
-        latest = np.maximum.accumulate(np.where(dispatched, np.arange(len(at)), -1))
-        told = latest >= (0 if begun is None else begun)
+    def types(self, at: Int64, begun: Int64 | None = None) -> tuple[Int64, Int32]:
+        """The events that executed an operator whose type is known, and its code. at: positions of the events' names, in order
+        of start; windows of a line follow each other. begun: the first row of each one's line, where there are several."""
+        if not len(at):
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int32)
+        # The last event is asked too: what it would execute, the first ones of the next window do.
+        rows = np.append(np.flatnonzero(self._either[at]), len(at) - 1)
+        name = at[rows]
+        latest = np.maximum.accumulate(np.where(self._dispatch[name], rows, -1))
+        told = latest >= (0 if begun is None else begun[rows])
         current = np.where(told, self._type[at[latest]], self._last).astype(np.int32)
-        if len(current):
-            self._last = int(current[-1])
-        return np.where(self._run[at], current, NO_TEXT).astype(np.int32)
+        self._last = int(current[-1])
+        run = np.flatnonzero(self._run[name[:-1]] & (current[:-1] != NO_TEXT))
+        return rows[run], current[run]

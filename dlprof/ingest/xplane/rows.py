@@ -87,10 +87,17 @@ class PlaneRows:
         self._ctx = shared.ctx
         self._names = EventNames.of(plane, shared.ctx, shared.hlo, on_device=self._device is not None)
         self._columns = StatColumns(plane, shared.ctx, shared.hlo, on_device=self._device is not None)
+        self.wanted = None if shared.ctx.wants("args") else self._columns.wanted()
+        """Of each stat's id whether it is read (event_windows.parse); None for all."""
         self._objects = Objects(plane.stat_names, shared.text, self._columns.roles)
         self._tracks: dict[tuple[bytes, int], int] = {}
         self._device_steps = device_steps
         self._one_works = one_works
+
+    @property
+    def eager(self) -> bool:
+        """Whether it matters where each line begins (`batch`)."""
+        return self._names.eager.any
 
     def new_line(self) -> None:
         """What comes next is of another line than what came before."""
@@ -229,9 +236,9 @@ class PlaneRows:
         level = names.level[at]
         op_path, lookup, category, line = names.op_path[at], names.lookup[at], None, None
         if names.eager.any:
-            executed = names.eager.types(at, begun)
-            level[executed != NO_TEXT] = LEVEL["op"]
-            lookup = np.where(executed == NO_TEXT, lookup, executed)
+            rows, executed = names.eager.types(at, begun)
+            level[rows] = LEVEL["op"]
+            lookup[rows] = executed
         kernel = self._shared.host_kernels(lookup)
         # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
         if found.hlo is not None and not self._shared.accelerated:

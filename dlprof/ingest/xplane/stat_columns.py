@@ -29,6 +29,14 @@ _TAKEN_ON_DEVICE: Final = ("correlation_id", "shape", "bytes_accessed", "flops",
 _KEPT_TOO: Final = ("hlo_op", "tf_op", "name", "annotation", "level 0")
 """Read into a column in part only, so they stay in args as well."""
 
+_READ: Final = frozenset(
+    {"correlation_id", "shape", "bytes_accessed", "flops", "memcpy_details", "memset_details", "device_duration_ps"}
+    | {"step_num", "run_id", "program_id", "group_id", "hlo_op", "hlo_module", "source", *_PATHS}
+)
+"""All stats that are read here."""
+_HIGHEST: Final = 1 << 16
+"""Ids below which a table of all of them is made: profilers count from one."""
+
 
 @dataclass(frozen=True, slots=True)
 class Found:
@@ -84,7 +92,8 @@ class StatColumns:
         self._on_device = on_device
         self._ids: dict[str, list[int]] = {}
         for id_, name in plane.stat_names.items():
-            self._ids.setdefault(name, []).append(id_)
+            if name in _READ:
+                self._ids.setdefault(name, []).append(id_)
         taken = _TAKEN_ON_DEVICE if on_device else _TAKEN_ON_HOST
         self.roles = frozenset(id_ for name in taken if name not in _KEPT_TOO for id_ in self._ids.get(name, ()))
         self.runs = not on_device and all(name in self._ids for name in ("step_num", "run_id"))
@@ -95,6 +104,15 @@ class StatColumns:
         self._type_codes: list[int] = []
         self._sizes: list[int] = []
         self._memory: dict[tuple[str, int | bytes], int] = {}
+
+    def wanted(self) -> npt.NDArray[np.bool_] | None:
+        """Of each id whether its stats are read here; None where ids are too large for a table."""
+        ids = [id_ for of_name in self._ids.values() for id_ in of_name]
+        if not all(0 <= id_ < _HIGHEST for id_ in ids):
+            return None
+        table = np.zeros(max(ids, default=0) + 1, dtype=np.bool_)
+        table[ids] = True
+        return table
 
     def read(self, stats: Stats, data: bytes, count: int) -> Found:
         """The columns of a window with `count` events; data: the window's bytes."""
@@ -194,12 +212,14 @@ class StatColumns:
 
     def _operators(self, stats: Stats, data: bytes, count: int) -> tuple[Int32, Int32]:
         """Operator path and type of each event, from the best stat that names one."""
-        best = np.full(count, NO_TEXT, dtype=np.int32)
+        best = np.broadcast_to(np.int32(NO_TEXT), count)
         if self._on_device or "hlo_op" in self._ids:
             for name in _PATHS:
                 codes = self._texts(stats, data, count, name, self._annotated)
                 if codes is not None:
                     best = np.where(best == NO_TEXT, codes, best)
+        if not best.strides[0]:
+            return best, best
         return (
             np.array([*self._path_codes, NO_TEXT], dtype=np.int32)[best],
             np.array([*self._type_codes, NO_TEXT], dtype=np.int32)[best],
@@ -215,13 +235,13 @@ class StatColumns:
 
     def _copies(self, stats: Stats, data: bytes, count: int) -> tuple[npt.NDArray[np.bool_], Int64 | None]:
         """Which events are copies by their details, and how many bytes those say."""
-        copied = np.zeros(count, dtype=bool)
+        copied: npt.NDArray[np.bool_] = np.broadcast_to(np.False_, count)
         sizes: Int64 | None = None
         for name in ("memcpy_details", "memset_details"):
             codes = self._texts(stats, data, count, name, self._size)
             if codes is None:
                 continue
-            copied |= codes != NO_TEXT
+            copied = copied | (codes != NO_TEXT)
             here = np.array([*self._sizes, NO_INT], dtype=np.int64)[codes]
             sizes = here if sizes is None else np.where(sizes == NO_INT, here, sizes)
         return copied, sizes

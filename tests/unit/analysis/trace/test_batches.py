@@ -13,6 +13,9 @@ from dlprof import frameworks, ingest, schema
 from dlprof.analysis import columns
 from dlprof.analysis.model import Workless
 from dlprof.analysis.trace import breakdown, pieces
+from dlprof.api.import_traces import read_summed
+from dlprof.ingest.finish import spill
+from dlprof.native import library
 
 TRACES = ROOT / "traces"
 DATA = ROOT / "tests" / "unit" / "ingest" / "data"
@@ -75,6 +78,51 @@ GPU = events(
 def test_one_event_a_batch(table, by):
     for where in ("work", "host"):
         assert everything(in_batches(table, 1, by, where)) == everything(breakdown.of(table, by, where))
+
+
+@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}-{path.name[:12]}")
+@pytest.mark.parametrize("reader", library.CHOICES)
+def test_rows_of_which_only_sums_are_told_change_no_digit(path, reader, monkeypatch):
+    monkeypatch.setenv(library.VARIABLE, reader)
+    batches: list[pa.RecordBatch] = []
+    known = frameworks.vocabularies()
+    info = ingest.read([path], root=path.parent, vocabularies=known, sink=batches.append)
+    table = pa.Table.from_batches(batches).combine_chunks()
+    monkeypatch.setattr(spill, "RANGE_ROWS", 400)  # several ranges, of which rows reach into the next
+    monkeypatch.setattr(spill, "_SAMPLE", 16)
+    for by, where in (("op", "work"), ("op", "host"), ("step", "work"), ("phase", "work"), ("stream", "host")):
+        manifest, found = read_summed(path, by, where, repair=False)
+        assert everything(found) == everything(breakdown.of(table, by, where)), (by, where)
+        facts = manifest.trace
+        assert facts is not None
+        assert (facts.anomalies, facts.completeness) == (info.anomalies, info.completeness)
+        assert (facts.events, facts.facts) == (info.events, info.facts)
+
+
+def test_few_rows_of_a_cpu_are_seen_one_by_one():
+    seen: list[int] = []
+
+    class Counting(breakdown.Breakdown):
+        def take(self, batch: pa.Table) -> None:
+            seen.append(batch.num_rows)
+            super().take(batch)
+
+    found: list[Counting] = []
+
+    def begin(ahead: ingest.Ahead) -> Counting:
+        found.append(Counting("op", levels=ahead.levels, launched=ahead.launched))
+        return found[0]
+
+    info = ingest.read(
+        [RECORDED[0]],
+        root=TRACES,
+        vocabularies=frameworks.vocabularies(),
+        sink=lambda batch: found[0].take(pa.Table.from_batches([batch])),
+        ahead=begin,
+    )
+    counts = found[0].elsewhere().count + found[0].outside().count
+    assert sum(seen) < info.events / 4
+    assert counts > info.events / 2
 
 
 def test_concurrent_work_is_divided_exactly():

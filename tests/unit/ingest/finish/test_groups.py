@@ -37,7 +37,7 @@ def test_tracks_are_finished_together_as_they_are_one_by_one(tmp_path, monkeypat
     file.write_text(json.dumps({"schemaVersion": 1, "traceEvents": events(place, 300)}))
     calls = []
     of = Meaning.of
-    monkeypatch.setattr(Meaning, "of", lambda self, rows: calls.append(len(rows)) or of(self, rows))
+    monkeypatch.setattr(Meaning, "of", lambda self, rows, level=None: calls.append(len(rows)) or of(self, rows, level))
     together = read(file)
     assert len(calls) <= 3
     monkeypatch.setattr(finisher, "groups", lambda tracks, spill: ([code] for code, _ in tracks))

@@ -15,7 +15,7 @@ def arrays(pairs: list[tuple[int, int]]) -> tuple[np.ndarray, np.ndarray]:
     start = np.array([s for s, _ in pairs], dtype=np.int64)
     end = start + np.array([d for _, d in pairs], dtype=np.int64)
     order = nesting.order(start, end)
-    return start[order], end[order]
+    return (start, end) if order is None else (start[order], end[order])
 
 
 def naive_parents(start: np.ndarray, end: np.ndarray) -> list[int]:
