@@ -221,12 +221,12 @@ def main() -> None:
     collecting.add_argument("--searches", type=int, default=500, help=f"of each world, by {BATCH}")
     collecting.add_argument("--seed", type=int, default=1)
     collecting.add_argument(
-        "--worlds", default="", help="only those with one of these parts in their names: 'twice,nothing'"
+        "--worlds", nargs="+", default=[""], help="only those with one of these in their names: 'twice'"
     )
     reporting.add_argument("--into", type=Path, help="also put the table between the markers of this document")
     arguments = parser.parse_args()
     if arguments.verb == "collect":
-        collect(arguments.searches, arguments.seed, arguments.worlds.split(","))
+        collect(arguments.searches, arguments.seed, arguments.worlds)
         return
     print(table())
     if arguments.into is not None:

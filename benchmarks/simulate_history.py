@@ -1,6 +1,10 @@
 """How often `dlprof history` tells a change of level that is none, and how soon it tells one that is: simulated histories.
 
-    python3 benchmarks/simulate_history.py --histories 400 --into docs/history.md
+    python3 benchmarks/simulate_history.py collect --histories 200
+    python3 benchmarks/simulate_history.py report --into docs/history.md
+
+`collect` may be stopped at any time: a batch of histories that has ended is a line of benchmarks/data/history-simulated.jsonl,
+and is not made again. A history is drawn from the seed, its world and its number alone.
 
 A history of 100 revisions is read after each of them from the sixth on, as people do. The test is dlprof's own
 (stats.level_changes); the values are drawn instead of measured.
@@ -10,14 +14,14 @@ from __future__ import annotations
 
 import argparse
 import math
-import sys
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass
 from pathlib import Path
 from typing import Final
 
+import kept
+import marked
 import numpy as np
-from marked import put
 from numpy.typing import NDArray
 
 from dlprof import stats
@@ -25,6 +29,9 @@ from dlprof.stats.design.calibration import exact_rate
 
 REVISIONS: Final = 100
 FIRST: Final = 6
+BATCH: Final = 10
+"""Histories that are kept together."""
+FILE: Final = kept.DATA / "history-simulated.jsonl"
 BEGIN, END = "<!-- simulated histories: begin -->", "<!-- simulated histories: end -->"
 Floats = NDArray[np.float64]
 Draw = Callable[[np.random.Generator], Floats]
@@ -87,48 +94,74 @@ WORLDS: Final = (
 )
 
 
-def row(world: World, histories: int, seed: Sequence[int]) -> tuple[str, ...]:
-    false, single, delays, off = 0, 0, list[int](), list[int]()
-    for one in range(histories):
-        values = world.draw(np.random.default_rng((*seed, one)))
-        values[world.at :] += math.log1p(world.change)
-        told_falsely, found = False, False
-        for length in range(FIRST, REVISIONS + 1):
-            changes = stats.level_changes(values[:length])
-            true_ones = [change for change in changes if world.change and abs(change.at - world.at) <= 3]
-            told_falsely |= len(changes) > len(true_ones)
-            if true_ones and not found:
-                found = True
-                delays.append(length - world.at)
-                off.append(abs(true_ones[0].at - world.at))
-        false += told_falsely
-        single += len(changes) > len(true_ones)
-    whole, last = exact_rate(false, histories, histories), exact_rate(single, histories, histories)
-    shown = f"{len(delays) / histories:.1%}" if world.change else ""
-    after = f"{np.median(delays):.0f} (90 %: {np.quantile(delays, 0.9):.0f})" if delays else ""
+@dataclass(frozen=True)
+class Told:
+    """What the readings of one history told.
+
+    ever, last: whether one of them, and the last one, told a change that is none
+    after: revisions from the change until it was told; -1 where it was not
+    off: revisions between its place and the one that was told first
+    """
+
+    ever: bool
+    last: bool
+    after: int = -1
+    off: int = 0
+
+
+def history(world: World, g: np.random.Generator) -> Told:
+    """One history, read again after each revision."""
+    values = world.draw(g)
+    values[world.at :] += math.log1p(world.change)
+    ever, last, after, off = False, False, -1, 0
+    for length in range(FIRST, REVISIONS + 1):
+        changes = stats.level_changes(values[:length])
+        true_ones = [change for change in changes if world.change and abs(change.at - world.at) <= 3]
+        last = len(changes) > len(true_ones)
+        ever |= last
+        if true_ones and after < 0:
+            after, off = length - world.at, abs(true_ones[0].at - world.at)
+    return Told(ever, last, after, off)
+
+
+def collect(histories: int, seed: int, worlds: Sequence[str]) -> None:
+    """Batches that are missing, until each world has so many histories of this seed."""
+    made = {(one["world"], one["first"]) for one in kept.read(FILE) if one["seed"] == seed}
+    for first in range(0, histories, BATCH):
+        for at, world in enumerate(WORLDS):
+            if (world.name, first) in made or not any(part in world.name for part in worlds):
+                continue
+            told = [history(world, np.random.default_rng((seed, at, one))) for one in range(first, first + BATCH)]
+            values = [[int(value) for value in astuple(one)] for one in told]
+            kept.add(FILE, {"world": world.name, "seed": seed, "first": first, "told": values})
+            print(f"{world.name}: {first + BATCH} histories", flush=True)
+
+
+def rows(seed: int) -> Iterator[tuple[str, ...]]:
+    """Of the worlds of which there are histories."""
+    for world in WORLDS:
+        made = [one for one in kept.read(FILE) if one["seed"] == seed and one["world"] == world.name]
+        if told := [Told(*one) for batch in made for one in batch["told"]]:
+            yield _row(world, told)
+
+
+def _row(world: World, told: Sequence[Told]) -> tuple[str, ...]:
+    whole, last = (
+        exact_rate(sum(getattr(one, what) for one in told), len(told), len(told)) for what in ("ever", "last")
+    )
+    found = [one for one in told if one.after >= 0]
+    delays = [one.after for one in found]
     return (
         world.name,
         f"{last.rate:.1%} [{last.low:.1%}, {last.high:.1%}]",
         f"{whole.rate:.1%} [{whole.low:.1%}, {whole.high:.1%}]",
-        shown,
-        after,
-        f"{np.mean(np.array(off) == 0):.0%}" if off else "",
+        f"{len(found) / len(told):.1%}" if world.change else "",
+        f"{np.median(delays):.0f} (90 %: {np.quantile(delays, 0.9):.0f})" if found else "",
+        f"{np.mean([one.off == 0 for one in found]):.0%}" if found else "",
     )
 
 
-def rows(histories: int, seed: int) -> Iterator[tuple[str, ...]]:
-    for at, world in enumerate(WORLDS):
-        found = row(world, histories, (seed, at))
-        print(*found, sep=" | ", file=sys.stderr, flush=True)
-        yield found
-
-
-def main() -> None:
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--histories", type=int, default=400)
-    parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--into", type=Path, help="also put the table between the markers of this document")
-    arguments = parser.parse_args()
+def table(seed: int) -> str:
     titles = (
         "world",
         "false at the last reading [95 %]",
@@ -137,11 +170,36 @@ def main() -> None:
         "revisions until then, median",
         "right revision",
     )
-    lines = [titles, ("---",) * len(titles), *rows(arguments.histories, arguments.seed)]
-    table = "\n".join(f"| {' | '.join(line)} |" for line in lines)
-    print(table)
+    return marked.table(titles, rows(seed))
+
+
+def put(document: Path, made: str) -> None:
+    """The table into the document; rows of worlds of which no history is kept stay as they are there."""
+    before = document.read_text(encoding="utf-8").partition(BEGIN)[2].partition(END)[0].strip().splitlines()
+    rows = {line.split(" | ")[0]: line for line in [*before, *marked.percents(made).splitlines()]}
+    names = [f"| {world.name}" for world in WORLDS]
+    heads = [line for first, line in rows.items() if first not in names]
+    marked.put(document, BEGIN, END, "\n".join([*heads, *(rows[name] for name in names if name in rows)]))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    collecting, reporting = verbs.add_parser("collect"), verbs.add_parser("report")
+    for verb in (collecting, reporting):
+        verb.add_argument("--seed", type=int, default=1)
+    collecting.add_argument("--histories", type=int, default=200, help=f"of each world, by {BATCH}")
+    collecting.add_argument(
+        "--worlds", nargs="+", default=[""], help="only those with one of these in their names: 'heavy tails'"
+    )
+    reporting.add_argument("--into", type=Path, help="also put the table between the markers of this document")
+    arguments = parser.parse_args()
+    if arguments.verb == "collect":
+        collect(arguments.histories, arguments.seed, arguments.worlds)
+        return
+    print(table(arguments.seed))
     if arguments.into is not None:
-        put(arguments.into, BEGIN, END, table)
+        put(arguments.into, table(arguments.seed))
 
 
 if __name__ == "__main__":

@@ -62,6 +62,7 @@ def label_of(producer: str) -> str:
     return _NO_FRAMEWORKS.get(producer, producer)
 
 
+@cache
 def thread_variables() -> tuple[ThreadVariables, ...]:
     """What every known framework reads, for runs of which it is not known which framework they are of."""
     found = list(LIBRARIES)

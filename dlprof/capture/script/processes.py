@@ -20,6 +20,9 @@ STOPPED_S: Final = 5.0
 _LOOK_S: Final = 1.0
 """Processes outside of the family are looked for so often: it takes a look at every process of the machine."""
 
+_SETTLED: Final = float("-inf")
+"""In place of the time of the first look: it is known to be none of the script's."""
+
 _PROC: Final = Path("/proc")
 _STILL: Final = "TtZX"
 """States of a process that uses no CPU whatever happens: stopped, ended."""
@@ -37,6 +40,7 @@ class Processes:
     _strays: set[int] = field(default_factory=set)
     _looked: float = float("-inf")
     _groups: set[int] = field(default_factory=set)
+    _others: dict[tuple[str, int], float] = field(default_factory=dict)
     _stopped: bool = False
 
     def __post_init__(self) -> None:
@@ -47,7 +51,7 @@ class Processes:
     def alive(self, *, look: bool = False) -> list[int]:
         """Their pids. look: look for strays now, however short ago that was done."""
         if look or time.monotonic() - self._looked > _LOOK_S:
-            self._strays = set(_marked(f"{self.mark}\0".encode()))
+            self._strays = set(self._marked())
             self._looked = time.monotonic()
         found = family(self.pid)
         for stray in self._strays.difference(found):
@@ -72,7 +76,7 @@ class Processes:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(group, signal.SIGKILL)
         paused.forget(self._groups)
-        for pid in _marked(f"{self.mark}\0".encode()):
+        for pid in self._marked(again=True):
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.kill(pid, signal.SIGKILL)
 
@@ -100,6 +104,29 @@ class Processes:
         """Memory that they have, what several of them share counted once."""
         return sum(map(_memory, self.alive()))
 
+    def _marked(self, *, again: bool = False) -> Iterator[int]:
+        """Processes with the mark in their environment, as far as one may look at it.
+
+        A process that was still without it a second after the first look at it is not looked at again: a machine has hundreds of
+        them, and a script is looked after many times a trial. A second, since what another process starts for the script is
+        without until it has become its program. The entry's inode tells a process from a later one of the same number. again:
+        look at all of them.
+        """
+        mark, known, now = f"{self.mark}\0".encode(), {} if again else self._others, time.monotonic()
+        self._others = {}
+        with os.scandir(_PROC) as entries:
+            for entry in entries:
+                if not entry.name.isdigit():
+                    continue
+                one = (entry.name, entry.inode())
+                since = known.get(one, now)
+                if since != _SETTLED:
+                    if _has(entry.name, mark):
+                        yield int(entry.name)
+                        continue
+                    since = since if now - since < _LOOK_S else _SETTLED
+                self._others[one] = since
+
     def _all_groups(self, *, look: bool) -> set[int]:
         """Their process groups: launchers such as torchrun start their ranks in groups of their own."""
         groups = set()
@@ -126,13 +153,12 @@ def is_alive(pid: int) -> bool:
     return _state(pid) not in "ZX"
 
 
-def _marked(mark: bytes) -> Iterator[int]:
-    """Processes with these bytes in their environment, as far as one may look at it."""
-    for entry in os.scandir(_PROC):
-        if entry.name.isdigit():
-            with contextlib.suppress(OSError):
-                if mark in (_PROC / entry.name / "environ").read_bytes():
-                    yield int(entry.name)
+def _has(pid: str, mark: bytes) -> bool:
+    """Whether a process has these bytes in its environment, as far as one may look at it."""
+    try:
+        return mark in (_PROC / pid / "environ").read_bytes()
+    except OSError:
+        return False
 
 
 def _state(pid: int) -> str:

@@ -45,6 +45,9 @@ every `protocol.*.allow`, and every git knows it; the second is of git 2.45."""
 _NOT_FETCHED: Final = ("promisor remote", "' not allowed", "lazy fetching disabled")
 """What git says of an object that it would have fetched."""
 
+_UNFILTERED: Final = ("rev-parse", "read-tree", "ls-tree")
+"""Commands that open no file of a working tree, so that no filter can run: they need not be asked for."""
+
 _FILTERS: Final = r"^filter\..*\.(clean|smudge|process|required)$"
 
 
@@ -225,7 +228,7 @@ def git(
     folder_of = {"GIT_DIR": git(folder, "rev-parse", "--absolute-git-dir", wrong=wrong)} if more else {}
     environment = {**kept, **folder_of, **(more or {}), "GIT_OPTIONAL_LOCKS": "0"}
     options = list(READ_ONLY)
-    if not filters:
+    if not filters and words[0] not in _UNFILTERED:
         off, settings = _without_filters(program, folder, environment)
         options += off
         environment |= settings

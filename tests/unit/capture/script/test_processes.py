@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from dlprof.capture.script import processes as module
 from dlprof.capture.script.processes import Processes
 
 FAMILY = """
@@ -59,6 +60,37 @@ def test_all_of_them_are_stopped_and_go_on(processes: Processes) -> None:
     time.sleep(0.05)
     assert processes.busy(0.2) > 0.1
     assert processes.memory_bytes() > 1_000_000
+
+
+def test_processes_that_are_not_the_scripts_are_looked_at_for_a_second_and_no_longer(
+    processes: Processes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked, now = list[str](), [1000.0]
+    has = module._has
+    monkeypatch.setattr(module, "_has", lambda pid, mark: looked.append(pid) or has(pid, mark))
+    monkeypatch.setattr(module.time, "monotonic", lambda: now[0])
+    own = {str(pid) for pid in processes.alive(look=True)}
+    assert len(own) == 3
+    assert set(looked) > own, "this process, among others"
+    for passed in (0.5, 0.6):  # looks in quick succession may both fall into the start of one
+        looked.clear()
+        now[0] += passed
+        assert {str(pid) for pid in processes.alive(look=True)} == own
+        assert str(os.getpid()) in looked
+    looked.clear()
+    with subprocess.Popen(
+        [sys.executable, "-c", "import time; time.sleep(60)"],
+        env=dict([processes.mark.split("=", 1)]),
+        start_new_session=True,
+    ) as later:
+        now[0] += 0.1
+        assert later.pid in processes.alive(look=True), "one that came later is found"
+        assert str(os.getpid()) not in looked
+        later.kill()
+    looked.clear()
+    processes.stop(look=True)
+    processes.kill()
+    assert str(os.getpid()) in looked, "at the end every one is looked at again"
 
 
 def test_one_that_is_left_running_is_named(processes: Processes, monkeypatch: pytest.MonkeyPatch) -> None:

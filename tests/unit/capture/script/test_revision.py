@@ -8,10 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dlprof.capture.script import revision
 from dlprof.capture.script.revision import checked_out, uncommitted
 from dlprof.capture.script.scratch import copied
 from dlprof.errors import UsageError
 
+VERBS = ("checkout-index", "config", "diff", "ls-files", "ls-tree", "read-tree", "rev-parse")
 POINTER = "version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 5\n"
 
 
@@ -53,6 +55,23 @@ def test_the_files_are_those_of_the_revision_and_the_repository_is_left_as_it_wa
     assert found.commit == _git(repository, "rev-parse", "main~1").strip()
     assert _state(repository) == before
     assert _git(repository, "worktree", "list").count("\n") == 1
+
+
+def test_git_is_asked_of_filters_only_before_what_opens_files(
+    repository: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, run = list[str](), subprocess.run
+
+    def noted(words: list[str], **how: object) -> object:
+        asked.append(words[len(revision.READ_ONLY) + 1 :])
+        return run(words, **how)
+
+    monkeypatch.setattr(revision.subprocess, "run", noted)
+    checked_out("main~1", repository / "project", tmp_path / "made")
+    verbs = [next(word for word in words if word in VERBS) for words in asked]
+    assert verbs.count("diff") == 1
+    assert [verbs[at + 1] for at, verb in enumerate(verbs) if verb == "config"] == ["diff", "ls-files", "ls-files"]
+    assert len(verbs) <= 13, verbs
 
 
 def test_what_a_clone_would_have_and_a_revision_has_not_is_said(repository: Path, tmp_path: Path) -> None:
