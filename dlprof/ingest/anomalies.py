@@ -139,6 +139,9 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "json_empty_element": Anomaly("info", "empty objects in the list of events"),
     "json_too_deep": Anomaly("warning", "events nested more deeply than can be read; left out"),
     "json_footer_skipped": Anomaly("info", "files with more than 32 MiB of other data behind their events; not read"),
+    "json_second_list": Anomaly(
+        "warning", "events of a second list (traceEvents) in one file, behind the first; left out"
+    ),
     "json_bad_metadata": Anomaly("warning", "process or thread names that could not be read"),
     "no_time": Anomaly("warning", "events without a time that can be read; left out"),
     "no_phase": Anomaly(

@@ -14,8 +14,9 @@ from dlprof.api.import_traces import now
 from dlprof.api.ranks import executors
 from dlprof.api.ranks.executors import Make
 from dlprof.api.ranks.part import Done, Order, read_part
-from dlprof.api.ranks.plan import Plan, plan
+from dlprof.api.ranks.plan import HEADER, Plan, plan
 from dlprof.errors import TraceError
+from dlprof.ingest.dialects.kineto_head import rank_in_name
 from dlprof.names import as_text
 from dlprof.store.rank_set import Failed, Index, Part, RankSet
 from dlprof.version import __version__
@@ -143,6 +144,7 @@ def _notes(parts: Sequence[Part]) -> list[str]:
             notes.append(
                 f"Run {run}: nothing tells the rank of {len(guessed)} files; they are numbered in the order of their names."
             )
+        notes += _named_otherwise(run, members)
         untimed = [part.rank for part in members if part.origin_ns is None]
         if untimed and len(untimed) < len(members):
             notes.append(
@@ -152,6 +154,18 @@ def _notes(parts: Sequence[Part]) -> list[str]:
         if len({part.producer for part in members}) > 1:
             notes.append(f"Run {run} mixes traces of {', '.join(sorted({part.producer for part in members}))}.")
     return notes
+
+
+def _named_otherwise(run: str, members: Sequence[Part]) -> list[str]:
+    """Files whose names say another rank than what stands in them."""
+    named = [(part, rank_in_name(Path(part.source).name)) for part in members if part.told == HEADER]
+    other = [f"{as_text(part.source)} is of rank {part.rank}" for part, rank in named if rank not in (None, part.rank)]
+    if not other:
+        return []
+    more = f" and {len(other) - _ALIKE} more" if len(other) > _ALIKE else ""
+    return [
+        f"Run {run}: names say other ranks than the traces themselves, which count: {', '.join(other[:_ALIKE])}{more}."
+    ]
 
 
 def _read_so(run: str, members: Sequence[Part]) -> list[str]:

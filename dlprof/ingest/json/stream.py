@@ -191,6 +191,9 @@ class JsonStream:
             self.ctx.damage(self._offset(0), "the rest of the trace object behind its events", lost=len(self._buffer))
         if not found.closed and self._object:
             self.ctx.anomalies.count("json_unclosed")
+        again = found.values.pop("traceEvents", None)
+        if isinstance(again, list):
+            self.ctx.anomalies.count("json_second_list", len(again))
         self._learn(found.values)
 
     def _last(self) -> bytes:

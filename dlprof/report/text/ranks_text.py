@@ -47,21 +47,28 @@ def title(found: Ranks) -> str:
     ranks = f"{visible(found.run)}: {counted(len(found.ranks), 'rank')}{of}"
     if not found.marked:
         return f"{ranks}, no step is marked: a recording of {format_ns(found.critical.wall)} as a whole"
-    return f"{ranks}, {counted(found.steps, 'step')} of {format_ns(found.critical.wall)} (mean)"
+    # The mean is of the steps on the path, which some rank may not have recorded.
+    return f"{ranks}, {counted(len(found.by_step) or found.steps, 'step')} of {format_ns(found.critical.wall)} (mean)"
 
 
 def sentences(found: Ranks) -> list[str]:
     """Who holds up whom, a sentence or two each."""
     said = [straggler(one, marked=found.marked) for one in found.stragglers]
-    if not said:
+    if len(found.ranks) == 1:
+        said = ["One rank alone was recorded: whom it held up, or waited for, is not known."]
+    elif not said:
         said = ["No rank takes longer than the others for good."]
     if found.rotating:
         said.append("Steps are held up by one rank now and by another then: no single rank is the cause.")
     most = max(found.by_collective, key=lambda one: one.share, default=None)
     if most is not None and most.share >= 0.1:
+        last, whose = "its last rank", "that is no rank's delay, but the collective's own."
+        if found.missing:
+            last = "the last recorded rank"
+            whose = "that is no recorded rank's delay, but the collective's own, or that of a rank that is missing."
         said.append(
-            f"{kind(most)} takes {format_ns(most.transfer)} after its last rank has arrived, and {100 * most.share:.0f} % of "
-            "the critical path: that is no rank's delay, but the collective's own."
+            f"{kind(most)} takes {format_ns(most.transfer)} after {last} has arrived, and {100 * most.share:.0f} % of "
+            f"the critical path: {whose}"
         )
     return said
 
@@ -253,7 +260,9 @@ def rests_on(found: Ranks) -> list[str]:
     """What the figures rest on, a sentence or two each."""
     said = list(found.notes)
     if found.missing:
-        said.append(f"Missing: rank {_first([str(one) for one in found.missing])}.")
+        said.append(
+            f"Missing: rank {_first([str(one) for one in found.missing])}. What others waited for them counts as transfer."
+        )
     away = [one for one in found.clocks if one.offset]
     if away:
         listed = _first([f"{one.name} {format_signed_ns(one.offset)}" for one in away])

@@ -141,6 +141,18 @@ def test_a_rank_that_two_files_tell_is_the_first_and_said(tmp_path: Path) -> Non
     ]
 
 
+def test_names_that_contradict_what_is_in_the_files_are_said(tmp_path: Path) -> None:
+    folder = small(tmp_path / "job")
+    (folder / "rank0.json").rename(folder / "aside")
+    (folder / "rank2.json").rename(folder / "rank0.json")
+    (folder / "aside").rename(folder / "rank2.json")
+    notes = made(folder, tmp_path / "set").index.notes
+    said = [note for note in notes if "names say other ranks" in note]
+    assert len(said) == 1
+    assert said[0].endswith("which count: rank0.json is of rank 2, rank2.json is of rank 0.")
+    assert not [note for note in made(small(tmp_path / "plain"), tmp_path / "other").index.notes if "names say" in note]
+
+
 def test_jobs_of_different_sizes_in_one_folder_are_said(tmp_path: Path) -> None:
     folder = small(tmp_path / "job")
     other = json.loads((folder / "rank2.json").read_text())

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from rank_traces import job, trace
+from rank_traces import EPOCH, job, trace
 
 from dlprof.analysis.ranks.model import Ranks
 from dlprof.api.ranks.build import build
@@ -184,6 +184,36 @@ def test_equal_ranks_have_no_straggler_and_a_slow_collective_is_the_collectives_
     assert (kind.op, kind.bytes, kind.calls, kind.waiting, kind.transfer) == ("AllReduce", 4000, 12, 0.0, 500 * US)
     assert kind.bandwidth == pytest.approx(4000 * 2 * 3 / 4 / 500e-6)
     assert kind.share == pytest.approx(0.5)
+
+
+def test_a_rank_that_is_missing_may_have_come_last(tmp_path: Path) -> None:
+    folder = job(tmp_path / "job", lambda rank, step: 500.0 * (rank == 2))
+    whole = found(folder, tmp_path)
+    assert [one.rank for one in whole.stragglers] == [2]
+    (folder / "rank2.json").unlink()
+    build(folder, tmp_path / "without", jobs=1)
+    ranks = analyse(tmp_path / "without")
+    assert (ranks.missing, ranks.stragglers) == ((2,), ())
+    said = " ".join(ranks_text.sentences(ranks))
+    assert "after the last recorded rank has arrived" in said
+    assert "that is no recorded rank's delay, but the collective's own, or that of a rank that is missing." in said
+    assert any("Missing: rank 2. What others waited for" in one for one in ranks_text.rests_on(ranks))
+    for rank in (1, 3):
+        (folder / f"rank{rank}.json").unlink()
+    build(folder, tmp_path / "one", jobs=1)
+    assert ranks_text.sentences(analyse(tmp_path / "one"))[0].startswith("One rank alone was recorded")
+    slow = found(job(tmp_path / "slow", lambda rank, step: 0.0, transfer=500.0), tmp_path / "whole")
+    assert "that is no rank's delay, but the collective's own." in " ".join(ranks_text.sentences(slow))
+
+
+def test_the_steps_of_the_title_are_those_of_the_mean_beside_them(tmp_path: Path) -> None:
+    folder = job(tmp_path / "job", lambda rank, step: 0.0)
+    cut = json.loads((folder / "rank3.json").read_text())
+    cut["traceEvents"] = [one for one in cut["traceEvents"] if one["ts"] < EPOCH + 5000]
+    (folder / "rank3.json").write_text(json.dumps(cut))
+    ranks = found(folder, tmp_path)
+    assert (ranks.steps, len(ranks.by_step)) == (5, 12)
+    assert ranks_text.title(ranks).startswith("job: 4 ranks, 12 steps of ")
 
 
 def test_with_few_steps_there_is_no_interval_and_of_one_step_no_habit(tmp_path: Path) -> None:

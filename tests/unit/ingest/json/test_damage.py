@@ -35,6 +35,7 @@ def _trace(*events: str, head: str = '{"traceEvents": [', tail: str = "]}") -> s
         (_trace(SPAN % ("a", 1), tail="]"), {"json_unclosed": 1}),
         (_trace(SPAN % ("a", 1), tail=",]}"), {"json_trailing_comma": 1}),
         (_trace(SPAN % ("a", 1), "{}"), {"json_empty_element": 1}),
+        (_trace(SPAN % ("a", 1), tail='], "traceEvents": [{"ph": "X"}, {"ph": "X"}]}'), {"json_second_list": 2}),
         (_trace(SPAN % ("a", 1), '{"note": 1}', '{"args": {"x": 1}}', "{ }", '{"ts": 4.25}', '{"name": "b"}'),
          {"json_empty_element": 1, "no_phase": 4}),
         (_trace(SPAN % ("a", 1), "{}", '{"ts": 1700000000000000.125}', '{"b": 0}', "{}"),
