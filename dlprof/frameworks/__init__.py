@@ -24,6 +24,7 @@ _NO_FRAMEWORKS: Final = {
     "xla": "XLA",
     "xplane": "XPlane trace",
     "chrome": "Chrome trace",
+    "perfetto": "Perfetto trace",
     "nsys": "Nsight Systems",
     "rocprofv3": "rocprofv3",
 }

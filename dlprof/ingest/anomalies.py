@@ -55,7 +55,7 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
         "warning", "files of a folder that are called as traces are and hold none that can be read; passed over"
     ),
     "other_file": Anomaly("info", "files of a folder that are no traces, by their names or content; passed over"),
-    "derived_file": Anomaly("info", "traces made of an XPlane that is read: it has everything that they have"),
+    "derived_file": Anomaly("info", "traces made of another one that is read: it has everything that they have"),
     "copied_file": Anomaly("info", "links to, or copies of, a trace that is read already; passed over"),
     "identical_file": Anomaly(
         "warning",
@@ -120,6 +120,16 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
         "warning", "compiled modules that cannot be read; what they say of their instructions is missing"
     ),
     "unknown_field": Anomaly("info", "protobuf fields that this version of dlprof does not know; skipped"),
+    # Perfetto's protobuf traces
+    "missing_text": Anomaly("warning", "names and texts by an id that their sequence never told; shown as `name #3`"),
+    "lost_state": Anomaly(
+        "error", "events whose sequence had lost what they refer to, as where a ring buffer wrapped around; left out"
+    ),
+    "dropped_packets": Anomaly("error", "places where a sequence says that packets before it were dropped"),
+    "unknown_clock": Anomaly("error", "events on a clock that no snapshot relates to the trace's; left out"),
+    "unknown_track": Anomaly("info", "tracks that no descriptor tells of; called by their numbers"),
+    "track_cycle": Anomaly("warning", "tracks that are their own ancestors; the process they belong to is not known"),
+    "large_packet": Anomaly("warning", "packets of over 64 MiB; not read"),
     # chrome trace-event JSON, any dialect
     "json_unclosed": Anomaly(
         "info", "files whose list or object of events is not closed, as in one read while it is written"
@@ -149,7 +159,7 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
         "objects in the list of events that hold something but no phase (`ph`), so they are no events; left out",
     ),
     "unread_phase": Anomaly(
-        "info", "chrome events of a phase that carries no time of its own, such as flows and object snapshots"
+        "info", "events of a phase that carries no time of its own, such as flows and object snapshots"
     ),
     "unmatched_begin": Anomaly("warning", "spans that were opened and never closed; left out"),
     "unmatched_end": Anomaly("warning", "closings of spans that were never opened; left out"),

@@ -24,6 +24,7 @@ _TRACE_NAMES: Final = (".xplane.pb", ".trace.json.gz", ".trace.json")
 """What the profilers of TensorFlow and JAX call a host's trace, behind its name."""
 _CALLED_TRACES: Final = (*_TRACE_NAMES, ".trace.json.zst")
 """Endings of names of files that are meant to be traces: PyTorch's `….pt.trace.json.gz` too."""
+_FOR_PERFETTO: Final = ("perfetto_trace.json.gz", "perfetto_trace.json")
 _DATED: Final = re.compile(r"\d{4}_\d\d_\d\d_\d\d_\d\d_\d\d")
 """What the same profilers call the folder of a run, by default."""
 _RANK: Final = re.compile(r"rank[_-]?\d+", re.IGNORECASE)
@@ -118,6 +119,7 @@ def traces_below(folder: Path) -> Found:
     found = [path for path, why in told.items() if why is None and path not in set(beside)]
     planes = {path.name.removesuffix(".xplane.pb") for path in found if path.name.endswith(".xplane.pb")}
     made = {path: f"{name}.xplane.pb" for path in found if (name := path.name.split(".trace.json")[0]) in planes}
+    made |= _of_jax(found)
     kept = [path for path in found if path not in made or path.name.endswith(".xplane.pb")]
     missed = {
         path: why
@@ -134,6 +136,12 @@ def traces_below(folder: Path) -> Found:
     }
     made = {path: what for path, what in made.items() if path not in kept}
     return Found(folder, kept, profiles[:-1], empty, beside, refused, dict(sorted(others.items())), made)
+
+
+def _of_jax(found: Sequence[Path]) -> dict[Path, str]:
+    """Traces that JAX makes of a host's for Perfetto's viewer (`create_perfetto_trace`) → the one that each is made of."""
+    beside = {path.parent: path.name for path in sorted(found, reverse=True) if path.name.endswith(_TRACE_NAMES)}
+    return {path: beside[path.parent] for path in found if path.name in _FOR_PERFETTO and path.parent in beside}
 
 
 def _of_a_run(path: Path) -> bool:

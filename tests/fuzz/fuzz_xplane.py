@@ -1,4 +1,4 @@
-"""Fuzzes the protobuf readers (XPlane, local.trace) and the finishing pass: any bytes must be read or refused with a TraceError.
+"""Fuzzes the readers of protobuf (XPlane, local.trace, Perfetto) and the finishing pass: any bytes are read or a TraceError.
 
     python tests/fuzz/fuzz_xplane.py --atheris --runs 500000   coverage-guided
     python tests/fuzz/fuzz_xplane.py --runs 500000             the same mutations without guidance or dependency
@@ -33,7 +33,7 @@ with instrument:
     from dlprof.errors import TraceError
     from dlprof.ingest.anomalies import Anomalies
     from dlprof.ingest.batch import NULLABLE_INTS, POOLED, Pools, RawBatch
-    from dlprof.ingest.dialects import local_trace, xplane  # noqa: F401  loaded here to be instrumented
+    from dlprof.ingest.dialects import local_trace, perfetto, xplane  # noqa: F401  loaded here to be instrumented
     from dlprof.ingest.dialects.registry import reader_for, told
     from dlprof.ingest.finish.finisher import Finisher, Place
     from dlprof.ingest.reader import Context, Damaged
@@ -41,10 +41,11 @@ with instrument:
     from dlprof.plugin import Operator
 
 from hlo_bytes import Hlo, metadata_plane, module  # noqa: E402  path set above
+from perfetto_trace import BEGIN, COUNTER, INSTANT, Writer, event, note, packet, rocprof, snapshot, track  # noqa: E402
 from xspace_bytes import PlaneBytes, block, number, space, varint  # noqa: E402  path set above
 
 VOCABULARY = {name: Operator(name.title()) for name in ("dot", "add", "mul", "fusion", "dot_general")}
-KINDS = ("xplane", "tf-local-trace")
+KINDS = ("xplane", "tf-local-trace", "perfetto")
 TOKENS = [
     b"\x0a", b"\x12", b"\x1a", b"\x22", b"\x2a", b"\x08\x01", b"\x10\x05", b"\x18\xff\x01",
     b"\x22\x80\x01", b"\xff" * 9 + b"\x01",
@@ -52,6 +53,7 @@ TOKENS = [
     b"\x20" + b"\xff" * 9 + b"\x01", b"\x28\x07", b"\x82\x01\x00", b"\xc3\x28", b"\xef\xbf\xbd", b"\0", b"/device:GPU:0",
     b"Stream #1", b"Steps", b"XLA Ops", b"Async XLA Ops", b"/device:TPU:0 SparseCore 0", b"/device:CUSTOM:Megascale Trace",
     b"jit(f)/transpose(jvp(M))/a/dot_general", b"...qhd,...khd->...hqk", b"mul|add!{a:b,c", b"step_num", b"Hlo Proto",
+    b"\x58\x01", b"\x50\x01", b"\x48\x01", b"\x68\x01", b"\x68\x02", b"\xd0\x03\x40", b"\xf9\x02" + bytes(8), b"kernel_dispatch",
     b"dlprof:step=1", b"dlprof:item=a#1", b"a/MatMul:MatMul", b"#id=1#",
 ]  # fmt: skip
 
@@ -115,7 +117,7 @@ def one_input(data: bytes) -> None:
         if kind not in KINDS:
             return
     else:
-        kind = KINDS[choice & 1]
+        kind = KINDS[2 if choice & 32 else choice & 1]
     if read_one(body, kind, repair=False, finish=choice & 30 == 14):
         read_one(body, kind, repair=True, finish=choice & 30 == 14)
 
@@ -136,6 +138,7 @@ def written() -> list[bytes]:
             for choice in choices
         ),
         *(bytes([choice]) + local for choice in (0x01, 0x0F, 0x8E)),
+        *(bytes([choice]) + data for data in (rocprof(), _tracks(), _older_events()) for choice in (0x20, 0x2E, 0x8E)),
     ]
 
 
@@ -194,6 +197,35 @@ def _tpu() -> bytes:
     network = PlaneBytes("/device:CUSTOM:Megascale Trace")
     network.line("r", [network.event("Receive", 0, 9)])
     return space(tpu, network)
+
+
+def _tracks() -> bytes:
+    """Clocks of the machine, tracks of tracks, counters, flows, arguments that nest, a sequence that begins anew."""
+    writer = Writer(default_track=2)
+    writer.start(1000, 5_000_000)
+    writer.describe(1, process=(7, "p"))
+    writer.describe(2, parent=1, thread=(7, 8, "main"))
+    writer.describe(3, "mem", parent=2, counter=number(4, 8) + number(5, 1))
+    writer.event(COUNTER, 1010, "", "", number(30, 7), track=3)
+    writer.span("a/MatMul", 1020, 1090, "c", note("m", {"k": [1, 2.5, "x"]}), flow=9)
+    writer.event(INSTANT, 1100, "dlprof:step=1", "c", note("b", True))
+    writer.start(2000)
+    writer.event(BEGIN, 2010, "open", "d", track=99)
+    plain = packet(snapshot({6: 5, 3: 9}, primary=3), number(10, 2)) + packet(track(5, "q", parent=5), number(10, 2))
+    plain += packet(event(number(9, 3), block(23, "n"), block(22, "c")), number(8, 50), number(58, 6), number(10, 2))
+    return writer.data() + plain
+
+
+def _older_events() -> bytes:
+    """Chrome's phases, times in us that count on, what nobody reads, packets that were dropped."""
+    names = block(12, block(2, number(1, 1) + block(2, "x")) + block(1, number(1, 1) + block(2, "c")))
+    data = packet(snapshot({6: 9000, 3: 9000}), number(10, 3), number(13, 1))
+    data += packet(block(44, number(1, 7) + number(2, 8) + block(5, "t") + number(6, 10)), names, number(10, 3))
+    for phase in "XBEbenSFIOs":
+        legacy = number(1, 1) + number(2, ord(phase)) + number(3, 4) + number(6, 11)
+        data += packet(event(number(1, 5), number(3, 1), block(6, legacy)), number(10, 3), number(13, 2))
+    data += packet(block(1, b""), number(8, 1), number(42, 1), number(10, 3))
+    return data + packet(block(35, block(1, number(3, 1))), block(50, b"x"), number(10, 4))
 
 
 def seeds() -> list[bytes]:

@@ -19,6 +19,7 @@ from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.dialects.guarded import GuardedReader
 from dlprof.ingest.json import sniff as json
 from dlprof.ingest.parquet import folder as parquet
+from dlprof.ingest.perfetto.packet_names import is_perfetto
 from dlprof.ingest.protobuf import sniff as protobuf
 from dlprof.ingest.reader import Format, Reader
 from dlprof.ingest.source import Source
@@ -44,6 +45,7 @@ CERTAIN: Final = (
     Format("kineto", json.is_kineto, _from("kineto:READER")),
     Format("tf1-timeline", json.is_timeline, _from("tf_json:TIMELINE_READER")),
     Format("tf-trace-json", json.is_tf_json, _from("tf_json:READER")),
+    Format("perfetto", is_perfetto, _from("perfetto:READER")),
 )
 GENERAL: Final = (
     Format("chrome-trace", json.is_chrome, _from("chrome:READER")),

@@ -16,6 +16,7 @@ import numpy as np
 from dlprof.errors import TraceError
 from dlprof.ingest.batch import LEVEL, NO_INT, Int32, Int64, RawBatch
 from dlprof.ingest.dialects import kineto_names
+from dlprof.ingest.dialects.rocm_names import copy_name
 from dlprof.ingest.json.common_columns import keyed, text_codes
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
@@ -32,14 +33,9 @@ _DETAILS: Final = (
     *("workgroup_size_x", "workgroup_size_y", "workgroup_size_z", "group_segment_size", "private_segment_size"),
 )
 """Columns that are arguments."""
+_NS_PER_DAY: Final = 86_400 * 10**9
 _MARKERS: Final = "MARKER"
 """What the category of a ROCTX range begins with."""
-_DIRECTIONS: Final = {
-    "HOST_TO_DEVICE": "HtoD",
-    "DEVICE_TO_HOST": "DtoH",
-    "DEVICE_TO_DEVICE": "DtoD",
-    "HOST_TO_HOST": "HtoH",
-}
 
 
 class _Said(msgspec.Struct):
@@ -53,6 +49,7 @@ class _Run:
     """One run of a file.
 
     suffix: of the names of its tables
+    base: ns that are taken from all times
     events, stacks, categories: ids of events, sorted; the stack and category of each
     gpus: number of each agent that is a GPU
     """
@@ -60,6 +57,7 @@ class _Run:
     database: Database
     ctx: Context
     suffix: str
+    base: int = 0
     strings: dict[int, str] = field(default_factory=dict)
     kernels: dict[int, str] = field(default_factory=dict)
     gpus: dict[int, int] = field(default_factory=dict)
@@ -99,6 +97,11 @@ class _Run:
             order = np.argsort(columns[0], kind="stable")
             self.events, self.stacks, self.categories = (column[order] for column in columns)
 
+    def _timed(self, rows: dict[str, Int64]) -> dict[str, Int64]:
+        """Rows with a start and an end, from the base on."""
+        kept = timed(self.ctx, rows)
+        return {**kept, "start": kept["start"] - self.base, "end": kept["end"] - self.base}
+
     def _table(self, name: str) -> str:
         return name + self.suffix
 
@@ -108,7 +111,7 @@ class _Run:
         columns = ("start", "end", "pid", "tid", "name_id", "event_id")
         messages = self._messages()
         for rows in self.database.numbers(self._table(_REGIONS), columns):
-            kept = timed(self.ctx, rows)
+            kept = self._timed(rows)
             if not len(kept["start"]):
                 continue
             stack, category = self._of_events(kept["event_id"])
@@ -157,7 +160,7 @@ class _Run:
     def _dispatches(self) -> Iterator[RawBatch]:
         columns = ("start", "end", "pid", "agent_id", "kernel_id", "stream_id", "event_id", *_DETAILS)
         for rows in self.database.numbers(self._table(_DISPATCHES), columns):
-            kept = timed(self.ctx, rows)
+            kept = self._timed(rows)
             if len(kept["start"]):
                 yield batch(
                     self.ctx,
@@ -173,7 +176,7 @@ class _Run:
     def _copies(self) -> Iterator[RawBatch]:
         columns = ("start", "end", "pid", "name_id", "dst_agent_id", "src_agent_id", "size", "stream_id", "event_id")
         for rows in self.database.numbers(self._table(_COPIES), columns):
-            kept = timed(self.ctx, rows)
+            kept = self._timed(rows)
             if len(kept["start"]):
                 to_gpu = np.isin(kept["dst_agent_id"], list(self.gpus))
                 yield batch(
@@ -214,8 +217,17 @@ class _Run:
         return self.kernels.get(at, f"kernel #{at}" if at != NO_INT else "unnamed")
 
     def _copy(self, at: int) -> str:
-        name = self._string(at)
-        return next((f"Memcpy {short}" for word, short in _DIRECTIONS.items() if word in name), name)
+        return copy_name(self._string(at))
+
+
+def _base(database: Database) -> int:
+    """The whole days that the machine was up when recording began: its clock may be months old, and picoseconds hold 106 days."""
+    first = []
+    for table in database.tables:
+        if table.startswith((_REGIONS, _DISPATCHES, _COPIES)):
+            starts = next(database.numbers(table, ("start",)), {"start": np.zeros(0, dtype=np.int64)})["start"]
+            first.extend(starts[starts > 0][:1].tolist())
+    return min(first, default=0) // _NS_PER_DAY * _NS_PER_DAY
 
 
 class RocpdReader:
@@ -227,6 +239,7 @@ class RocpdReader:
         """See `reader.Reader`."""
         ctx.nested = True
         with opened(source, ctx) as database:
+            base = _base(database)
             suffixes = [name.removeprefix(_REGIONS) for name in database.tables if name.startswith(_REGIONS)]
             for suffix in suffixes:
                 if "start" not in database.tables[_REGIONS + suffix]:
@@ -234,7 +247,7 @@ class RocpdReader:
                         f"{ctx.label}: a rocpd database of a schema that dlprof does not read: its regions have no start",
                         hint="convert it with rocpd's own tools (rocpd convert -f pftrace), or record with rocprofv3 of ROCm 7",
                     )
-                yield from _Run(database, ctx, suffix).read()
+                yield from _Run(database, ctx, suffix, base).read()
             unread = {
                 name: count for name in database.tables if name.startswith(_UNREAD) and (count := database.count(name))
             }

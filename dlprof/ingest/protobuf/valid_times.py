@@ -7,6 +7,7 @@ from dataclasses import fields, replace
 from typing import Any, Final
 
 import numpy as np
+import pyarrow as pa
 
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.batch import Int64, RawBatch, arrow
@@ -41,6 +42,8 @@ def in_range(batch: RawBatch, anomalies: Anomalies) -> RawBatch:
             kept[column.name] = values[rows]
         elif isinstance(values, list):
             kept[column.name] = [values[row] for row in rows.tolist()]
+        elif isinstance(values, pa.Array):
+            kept[column.name] = values.take(arrow(rows))
         elif isinstance(values, Packed):
             kept[column.name] = values.array().take(arrow(rows))
     return replace(batch, **kept)

@@ -148,6 +148,24 @@ def test_a_trace_made_of_an_xplane_beside_it_is_said_and_not_read(tmp_path: Path
     assert info.anomalies["derived_file"] == 1
 
 
+@pytest.mark.parametrize("source", ["h.xplane.pb", "h.trace.json.gz"])
+def test_what_jax_makes_for_perfettos_viewer_is_read_alone_and_not_twice(tmp_path: Path, source: str) -> None:
+    run = tmp_path / "plugins" / "profile" / "2026_01_31_10_20_30"
+    run.mkdir(parents=True)
+    host = PlaneBytes("/host:CPU")
+    host.line("python", [host.event("x", 0, 5)])
+    events = b'{"displayTimeUnit":"ns","metadata":{"highres-ticks":true},"traceEvents":['
+    events += b'{"args":{"name":"/host:CPU"},"name":"process_name","ph":"M","pid":1},'
+    events += b'{"ph":"X","pid":1,"tid":2,"ts":1.5,"dur":2.5,"name":"x"},{}]}'
+    (run / source).write_bytes(space(host) if source.endswith(".pb") else gzip.compress(events))
+    made = run / "perfetto_trace.json.gz"
+    made.write_bytes(gzip.compress(events + b" "))
+    table, info = read(tmp_path)
+    assert (table.num_rows, info.anomalies["derived_file"]) == (1, 1)
+    assert f"perfetto_trace.json.gz was made of {source}, which is read" in info.completeness["made of others"]
+    assert read(made)[0].num_rows == 1
+
+
 def test_what_two_folders_hold_besides_traces_is_said_of_both(tmp_path: Path) -> None:
     rows: list[pa.RecordBatch] = []
     for name, at in (("one", b"5"), ("two", b"6")):

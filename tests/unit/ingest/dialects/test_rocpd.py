@@ -90,6 +90,18 @@ def test_a_kernel_belongs_to_the_call_of_its_stack_id_and_the_range_around_that(
     assert info.completeness["tables"] == "not read, and in no sum: rocpd_memory_allocate_0000a1 (1 rows)"
 
 
+def test_a_machine_that_is_up_for_months_has_the_same_events(tmp_path: Path) -> None:
+    path = run(tmp_path / "r.db")
+    young = read(path)[0]
+    with sqlite3.connect(path) as link:
+        for table in ("region", "kernel_dispatch", "memory_copy"):
+            link.execute(f"UPDATE rocpd_{table}_0000a1 SET start = start + {200 * 86_400 * 10**9}")
+            link.execute(f"UPDATE rocpd_{table}_0000a1 SET end = end + {200 * 86_400 * 10**9}")
+    table, info = read(path)
+    assert table.equals(young)
+    assert info.anomalies == {}
+
+
 def test_runs_of_two_processes_in_one_file_are_two_ranks(tmp_path: Path) -> None:
     run(tmp_path / "r.db", gpu=0)
     rows = {row["id"]: row for row in read(run(tmp_path / "r.db", "_0000a2", pid=5555))[0].to_pylist()}

