@@ -9,6 +9,7 @@ from __future__ import annotations
 import hmac
 import http.server
 import secrets
+import sys
 from http import HTTPStatus
 from typing import Any, Final
 
@@ -38,6 +39,11 @@ class PageServer(http.server.ThreadingHTTPServer):
     def hosts(self) -> tuple[str, ...]:
         """What a Host header may say."""
         return tuple(f"{name}:{self.server_port}" for name in (HOST, "localhost"))
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A browser that went away before it had the whole page is no fault of the server, and nothing to say."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
 
 class _Handler(http.server.BaseHTTPRequestHandler):

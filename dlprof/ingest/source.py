@@ -19,6 +19,8 @@ from dlprof.ingest.anomalies import Anomalies
 
 GZIP_MAGIC: Final = b"\x1f\x8b"
 ZSTD_MAGIC: Final = b"\x28\xb5\x2f\xfd"
+_WINDOW: Final = 128 << 20
+"""Of a zstd frame: what zstd itself takes unless it is told otherwise (`--long`)."""
 CHUNK: Final = 1 << 20
 _SALVAGE: Final = 4096
 _SKIPPABLE: Final = b"\x2a\x4d\x18"
@@ -236,6 +238,22 @@ class Source:
         if kind == "gzip":
             return _Guarded(_gzip(file), file, self)
         if kind == "zstd":
+            self._check_window(file)
             return _Guarded(cast(BinaryIO, _Zstd(file)), file, self)
         file.close()
         return self.path.open("rb", buffering=0)
+
+    def _check_window(self, file: BinaryIO) -> None:
+        """Raises `TraceError` for a zstd file that asks for more memory than the library gives, which is no damage."""
+        try:
+            asked = zstandard.get_frame_parameters(file.read(18)).window_size
+        except zstandard.ZstdError:
+            return
+        finally:
+            file.seek(0)
+        if asked > _WINDOW:
+            file.close()
+            raise TraceError(
+                f"{self.label}: zstd with a window of {asked >> 20} MiB; {_WINDOW >> 20} MiB is the most that is read",
+                hint=f"decompress it: zstd -d --long=31 {self.path.name}",
+            )

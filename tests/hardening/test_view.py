@@ -7,6 +7,7 @@ import os
 import re
 import signal
 import socket
+import struct
 import subprocess
 import sys
 import threading
@@ -97,6 +98,22 @@ def test_it_can_only_be_read(server, attacked, verb):
     status, content = ask(server, f"/{server.token}/", verb=verb)
     assert status == 501
     assert b"secret" not in content
+
+
+def test_a_browser_that_goes_away_is_nothing_to_speak_of(capfd):
+    with PageServer(b"x" * (64 << 20), 0) as served:
+        threading.Thread(target=served.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        for _ in range(3):
+            with socket.create_connection(("127.0.0.1", served.server_port), timeout=10) as gone:
+                gone.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                head = f"GET /{served.token}/ HTTP/1.1\r\nHost: 127.0.0.1:{served.server_port}\r\n\r\n"
+                gone.sendall(head.encode())
+                assert gone.recv(12) == b"HTTP/1.0 200"
+        served.shutdown()
+    for thread in threading.enumerate():
+        if thread.name.startswith("Thread-") and "process_request" in thread.name:
+            thread.join(10)
+    assert capfd.readouterr().err == ""
 
 
 def test_the_token_is_another_at_each_start():

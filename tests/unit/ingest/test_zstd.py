@@ -74,3 +74,19 @@ def test_a_file_of_which_nothing_can_be_read_is_not_called_empty(whole: Path) ->
     whole.write_bytes(whole.read_bytes()[:20])
     with pytest.raises(TraceError, match="damaged compression: nothing of it can be read"):
         kind_of(Source(whole, "t.json.zst", Anomalies()))
+
+
+def _with_window(path: Path, log: int) -> Path:
+    """TEXT as a frame that asks for a window of 2**log bytes, as `zstd --long` writes it."""
+    parameters = zstandard.ZstdCompressionParameters.from_level(3, window_log=log)
+    stream = zstandard.ZstdCompressor(compression_params=parameters).compressobj()
+    path.write_bytes(stream.compress(TEXT) + stream.flush())
+    return path
+
+
+def test_a_window_that_is_too_large_is_said_and_no_damage(tmp_path: Path) -> None:
+    path = _with_window(tmp_path / "t.json.zst", 28)
+    with pytest.raises(TraceError, match="zstd with a window of 256 MiB; 128 MiB is the most that is read") as raised:
+        rows(path)
+    assert raised.value.hint == "decompress it: zstd -d --long=31 t.json.zst"
+    assert read(_with_window(path, 27))[0] == TEXT
