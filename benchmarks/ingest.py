@@ -4,7 +4,8 @@
 
 speed: MB/s (of the decompressed file, from opening it to the stored table, file warm, libraries loaded) on one core and on two,
 readers taking turns; each up to three times, as many as fit in six seconds; the median is shown. memory: dlprof's peak on inputs
-of growing size. show: `dlprof show` of a capture of a million events, the whole command. commands: `dlprof show RAW`, which
+of growing size. show: `dlprof show` of stored captures of one and of seven million events, the whole command. commands:
+`dlprof show RAW`, which
 stores nothing, and `dlprof import RAW`, both from start to end. prepare: makes the inputs of the sections named beside it and
 the environments of the peers, so that a run behind it measures only. readers: dlprof's native reader beside the one in Python,
 and beside what pyarrow takes to write the same columns. Inputs are made first, from the recorded traces of ../shared/traces, and
@@ -23,7 +24,6 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from pathlib import Path
 from typing import Any
 
@@ -119,34 +119,42 @@ def memory(inputs: Path) -> list[dict[str, Any]]:
     return rows
 
 
-def show(inputs: Path) -> dict[str, Any]:
-    """Seconds that `dlprof show` takes on an ingested capture of a million events."""
-    path = made(inputs, "kineto-2021", SHOW_MB)
-    command = [sys.executable, "-m", "dlprof"]
+def show(inputs: Path, sizes: dict[str, float]) -> list[dict[str, Any]]:
+    """What `dlprof show` of an ingested capture takes, on one core: medians of three."""
+    rows = []
+    for name, size in sizes.items():
+        path = made(inputs, name, size)
+        with tempfile.TemporaryDirectory(dir=inputs) as folder:
+            capture = f"{folder}/capture"
+            _whole(1, ["import", str(path), "-o", capture])
+            runs = [_whole(1, ["show", capture]) for _ in range(3)]
+            events = json.loads((Path(capture) / "manifest.json").read_bytes())["trace"]["events"]
+            table_mb = (Path(capture) / "events.parquet").stat().st_size / 1e6
+        rows.append(
+            {"input": name, "events": events, "mb": table_mb, "cores": 1, **_middle(runs), "load": os.getloadavg()[0]}
+        )
+        print(rows[-1], flush=True)
+    return rows
+
+
+def _whole(cores: int, words: list[str]) -> dict[str, float]:
+    """What a command of dlprof takes, start and end of Python included."""
     environ = {**os.environ, "PYTHONPATH": str(ROOT)}
     # Compiled modules are kept, as they are where dlprof is installed.
     environ.pop("PYTHONDONTWRITEBYTECODE", None)
-    with tempfile.TemporaryDirectory(dir=inputs) as folder:
-        capture = f"{folder}/capture"
-        subprocess.run(
-            [*command, "import", str(path), "-o", capture], check=True, env=environ, stdout=subprocess.DEVNULL
-        )
-        seconds = []
-        for _ in range(6):
-            begin = time.perf_counter()
-            subprocess.run([*command, "show", capture], check=True, env=environ, stdout=subprocess.DEVNULL)
-            seconds.append(time.perf_counter() - begin)
-        events = json.loads((Path(capture) / "manifest.json").read_bytes())["trace"]["events"]
-    found = {"events": events, "seconds": statistics.median(seconds[1:]), "load": os.getloadavg()[0]}
-    print(found, flush=True)
+    asked = [sys.executable, "-c", WHOLE, str(cores), sys.executable, "-m", "dlprof", *words]
+    done = subprocess.run(asked, check=True, env=environ, capture_output=True, text=True)
+    found: dict[str, float] = json.loads(done.stdout.splitlines()[-1])
     return found
+
+
+def _middle(runs: list[dict[str, float]]) -> dict[str, float]:
+    return {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 def commands(inputs: Path, mb: float) -> list[dict[str, Any]]:
     """`dlprof show RAW` and `dlprof import RAW`, start and end of Python included, taking turns; medians of three."""
     rows = []
-    environ = {**os.environ, "PYTHONPATH": str(ROOT)}
-    environ.pop("PYTHONDONTWRITEBYTECODE", None)
     for name in COMMANDS:
         path = made(inputs, name, mb)
         size = made(inputs, name.partition(".")[0], mb).stat().st_size / 1e6
@@ -156,22 +164,9 @@ def commands(inputs: Path, mb: float) -> list[dict[str, Any]]:
                 for verb, found in runs.items():
                     with tempfile.TemporaryDirectory(dir=inputs) as folder:
                         more = ["-o", f"{folder}/capture"] if verb == "import" else []
-                        words = [
-                            sys.executable,
-                            "-c",
-                            WHOLE,
-                            str(cores),
-                            sys.executable,
-                            "-m",
-                            "dlprof",
-                            verb,
-                            str(path),
-                        ]
-                        done = subprocess.run([*words, *more], check=True, env=environ, capture_output=True, text=True)
-                        found.append(json.loads(done.stdout.splitlines()[-1]))
+                        found.append(_whole(cores, [verb, str(path), *more]))
             for verb, found in runs.items():
-                middle = {key: statistics.median(run[key] for run in found) for key in found[0]}
-                rows.append({"input": name, "mb": size, "cores": cores, "command": f"dlprof {verb}", **middle,
+                rows.append({"input": name, "mb": size, "cores": cores, "command": f"dlprof {verb}", **_middle(found),
                              "load": os.getloadavg()[0]})  # fmt: skip
             print(commands_table(rows[-2:]), flush=True)
     return rows
@@ -198,7 +193,7 @@ def prepare(inputs: Path, mb: float, wanted: list[str]) -> None:
     if "readers" in wanted:
         names += [(name, mb) for name in NATIVE]
     names += MEMORY if "memory" in wanted else ()
-    names += [("kineto-2021", SHOW_MB)] if "show" in wanted else []
+    names += [("kineto-2021", SHOW_MB), ("xplane", mb)] if "show" in wanted else []
     for name, size in dict.fromkeys(names):
         print(made(inputs, name, size), flush=True)
     for reader in READERS if "speed" in wanted else ():
@@ -246,6 +241,17 @@ def commands_table(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def show_table(rows: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = ["| capture of | events | table MB | cores | s | CPU s | peak MB | load |", "| - " * 8 + "|"]
+    lines += [
+        f"| {row['input']} | {row['events']} | {row['mb']:.0f} | {row['cores']} | {row['wall_s']:.2f} | {row['cpu_s']:.2f} "
+        f"| {row['peak_mb']:.0f} | {row['load']:.1f} |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
 def readers_table(rows: list[dict[str, Any]]) -> str:
     """Markdown."""
     lines = [
@@ -272,11 +278,7 @@ def readers_table(rows: list[dict[str, Any]]) -> str:
 def document(found: dict[str, Any]) -> None:
     """Puts the tables between the markers of docs/formats.md."""
     parts = [table(found.get("speed", []), found.get("memory", []))]
-    if "show" in found:
-        show = found["show"]
-        parts.append(f"`dlprof show` of a capture of {show['events']} events, the whole command: {show['seconds']:.2f} s "
-                     f"(load {show['load']:.1f}).")  # fmt: skip
-    for name, write in (("readers", readers_table), ("commands", commands_table)):
+    for name, write in (("readers", readers_table), ("commands", commands_table), ("show", show_table)):
         if name in found:
             text, marker = DOCUMENT.read_text(), f"<!-- begin: benchmarks/ingest.py {name} -->\n"
             before, _, rest = text.partition(marker)
@@ -297,7 +299,7 @@ def main() -> int:
         "sections", nargs="*", metavar="section", help="speed, memory, show, commands, readers (default: all); prepare"
     )
     parser.add_argument("--mb", type=float, default=200)
-    parser.add_argument("--input", action="append", choices=[*JSON, "xplane"], help="speed: only this input")
+    parser.add_argument("--input", action="append", choices=[*JSON, "xplane"], help="speed, show: only this input")
     parser.add_argument("--inputs", type=Path, default=Path(tempfile.gettempdir()) / "dlprof-benchmark-inputs")
     parser.add_argument("--keep", type=Path, default=ROOT / "docs" / "example" / "ingest.json")
     parser.add_argument("--peers-on-one", action="store_true", help="speed: peers on one core only")
@@ -320,7 +322,10 @@ def main() -> int:
     if "memory" in wanted:
         found["memory"] = memory(options.inputs)
     if "show" in wanted:
-        found["show"] = show(options.inputs)
+        sizes = {"kineto-2021": SHOW_MB, "xplane": options.mb}
+        asked = {name: size for name, size in sizes.items() if name in (options.input or sizes)}
+        rows = [row for row in found.get("show", []) if row["input"] not in asked] + show(options.inputs, asked)
+        found["show"] = sorted(rows, key=lambda row: list(sizes).index(row["input"]))
     if "readers" in wanted:
         found["readers"] = readers(options.inputs, options.mb)
     if "commands" in wanted:
@@ -331,6 +336,8 @@ def main() -> int:
     print(table(found.get("speed", []), found.get("memory", [])))
     if "readers" in found:
         print(readers_table(found["readers"]))
+    if "show" in found:
+        print(show_table(found["show"]))
     if "commands" in found:
         print(commands_table(found["commands"]))
     return 0

@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any, Final, TypeVar
+from typing import TYPE_CHECKING, Any, Final, TypeVar
 
 import msgspec
 import pyarrow as pa
@@ -18,6 +19,9 @@ import pyarrow as pa
 from dlprof.errors import StoreError
 from dlprof.files import check_regular
 from dlprof.names import SIDES
+
+if TYPE_CHECKING:
+    import pyarrow.parquet as pq
 
 DAMAGED: Final = "the directory is damaged, changed by hand or of another program; make it again"
 DEEPEST: Final = 100
@@ -113,6 +117,31 @@ def read_table(
     hold. Raises `StoreError` where the file is none,
     is foreign or holds what cannot be; `FileNotFoundError` is the caller's.
     """
+    with _opened(file, declared, columns, older=older) as (parquet, wanted, there):
+        table = parquet.read(columns=there)
+        metadata = parquet.schema_arrow.metadata or {}
+    arrays = [_column(table, field, table.num_rows, file, sides) for field in wanted]
+    told: dict[bytes | str, bytes | str] = {name: _number(metadata.get(name.encode()), name, file) for name in facts}
+    return pa.Table.from_arrays(arrays, schema=pa.schema(wanted, metadata=told or None))
+
+
+def read_batches(
+    file: Path, declared: pa.Schema, columns: Sequence[str], *, rows: int, older: bool = False
+) -> Iterator[pa.Table]:
+    """As `read_table` the named columns, a row group or `rows` rows of one at a time: one after another they are the table."""
+    with _opened(file, declared, columns, older=older) as (parquet, wanted, there):
+        size, named = parquet.metadata.num_rows, pa.schema(wanted)
+        for group in range(parquet.num_row_groups):
+            for batch in parquet.iter_batches(rows, [group], columns=there, use_threads=False):
+                table = pa.Table.from_batches([batch])
+                yield pa.Table.from_arrays([_column(table, one, size, file, SIDES) for one in wanted], schema=named)
+
+
+@contextmanager
+def _opened(
+    file: Path, declared: pa.Schema, columns: Sequence[str] | None, *, older: bool
+) -> Iterator[tuple[pq.ParquetFile, list[pa.Field[Any]], list[str]]]:
+    """A Parquet file, the fields wanted of it, and the names of those that are there. What reading raises is a `StoreError`."""
     check_regular(file, StoreError)
     wanted = [field for field in declared if columns is None or field.name in columns]
     import pyarrow.parquet as pq  # late: a raw trace is shown without
@@ -125,17 +154,12 @@ def read_table(
                 if there[field.name] > 1 or not (there[field.name] or (older and field.nullable)):
                     what = "is there more than once" if there[field.name] else "is missing"
                     raise StoreError(f"{file}: column {field.name} {what}", hint=DAMAGED)
-            table = parquet.read(columns=[field.name for field in wanted if there[field.name]])
-            metadata = parquet.schema_arrow.metadata or {}
+            yield parquet, wanted, [field.name for field in wanted if there[field.name]]
     except (FileNotFoundError, NotADirectoryError):
         raise
     except (pa.ArrowException, OSError, ValueError, OverflowError) as error:
         first = (str(error).splitlines() or [type(error).__name__])[0]
         raise StoreError(f"{file}: cannot be read: {first}", hint="import the files below raw/ again") from None
-    rows = table.num_rows
-    arrays = [_column(table, field, rows, file, sides) for field in wanted]
-    told: dict[bytes | str, bytes | str] = {name: _number(metadata.get(name.encode()), name, file) for name in facts}
-    return pa.Table.from_arrays(arrays, schema=pa.schema(wanted, metadata=told or None))
 
 
 def _number(text: bytes | None, name: str, file: Path) -> bytes:
@@ -150,16 +174,18 @@ def _number(text: bytes | None, name: str, file: Path) -> bytes:
 def _column(
     table: pa.Table, field: pa.Field[Any], rows: int, file: Path, sides: Collection[str]
 ) -> pa.ChunkedArray[Any]:
-    """One column, in its declared type."""
+    """One column of all or some rows of a file, in its declared type. rows: of the whole file."""
     if field.name not in table.column_names:
-        return pa.chunked_array([pa.nulls(rows, field.type)])
+        return pa.chunked_array([pa.nulls(table.num_rows, field.type)])
     array = table.column(field.name)
     if array.type != field.type:
         if not (_is_text(array.type) and _is_text(field.type)):
             raise StoreError(f"{file}: column {field.name}: holds {array.type}, not {field.type}", hint=DAMAGED)
         array = array.cast(field.type)
     if array.null_count and not field.nullable:
-        raise StoreError(f"{file}: column {field.name}: {array.null_count} of {rows} values are null", hint=DAMAGED)
+        raise StoreError(
+            f"{file}: column {field.name}: {array.null_count} of {len(array)} values are null", hint=DAMAGED
+        )
     if field.name in _RANGES or field.name in _POSITIONS:
         _check_range(array, _RANGES.get(field.name, (0, rows - 1)), field.name, file)
     if field.name == "side":

@@ -63,7 +63,7 @@ def read_summed(
     def take(batch: pa.RecordBatch) -> None:
         found[0].take(pa.Table.from_batches([batch]))
 
-    columns = {*breakdown.columns_of(by), "correlation"}  # which calls may have launched something
+    columns = {*breakdown.added_up(by), "correlation"}  # which calls may have launched something
     facts = _ingested([path], take, root=_root([path]), repair=repair, columns=columns, ahead=begin)
     return _manifest([path], facts, repair=repair), found[0]
 

@@ -8,8 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Final, Literal
 
 from dlprof import schema, temporary
-from dlprof.analysis.trace import breakdown
-from dlprof.api.findings.evidence import placed_events, view_of, view_unstored
+from dlprof.api.findings.evidence import view_stored, view_unstored
 from dlprof.api.import_traces import import_files, read_summed, read_unstored
 from dlprof.errors import StoreError, TraceError, UsageError
 from dlprof.files import check_regular
@@ -72,12 +71,15 @@ def opened(path: Path, *, repair: bool = False, columns: Collection[str] | None 
 
 
 def viewed(path: Path, by: str, where: Literal["work", "host"] = "work", *, repair: bool = False) -> View:
-    """A breakdown of the capture at `path`, or of a raw trace file or folder, of which nothing is stored, nor kept in memory but
-    what the breakdown needs. Raises `UsageError` for an unknown `by`."""
+    """A breakdown of the capture at `path`, or of a raw trace file or folder, of which nothing is stored. Of either no more is
+    kept in memory than the breakdown needs (view_stored says of which captures more is).
+
+    Raises `UsageError` for an unknown `by`.
+    """
     capture = _stored(path)
     if capture is None:
         return view_unstored(*read_summed(path, by, where, repair=repair))
-    return view_of(capture, *placed_events(capture, breakdown.columns_of(by)), by, where)
+    return view_stored(capture, by, where)
 
 
 def _stored(path: Path) -> Capture | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -15,7 +15,7 @@ from dlprof import schema, temporary
 from dlprof.errors import StoreError
 from dlprof.manifest import MANIFEST_VERSION, Described, Manifest, Options, options_of, without_empty
 from dlprof.names import SIDES
-from dlprof.stored_files import read_json, read_table, typed
+from dlprof.stored_files import read_batches, read_json, read_table, typed
 
 EVENTS_FILE: Final = "events.parquet"
 TIMINGS_FILE: Final = "timings.parquet"
@@ -25,6 +25,8 @@ RANKING_FILE: Final = "ranking.json"
 _FOREIGN: Final = "this is no result that dlprof wrote"
 _TOLD: Final = 80
 """Characters of a name that an error tells."""
+_ROWS: Final = 65_536
+"""Events that are read at once, at most: more take more memory and no less time."""
 
 
 class _Head(msgspec.Struct, frozen=True):
@@ -88,6 +90,14 @@ class Capture:
         table = self._table(EVENTS_FILE, schema.EVENTS, columns)
         return self._with_origin(table)
 
+    def batches(self, columns: Sequence[str]) -> Iterator[pa.Table]:
+        """The event table as `events` gives it, some rows at a time."""
+        older = self.manifest.schema_version < schema.SCHEMA_VERSION
+        try:
+            yield from read_batches(self.path / EVENTS_FILE, schema.EVENTS, columns, rows=_ROWS, older=older)
+        except (FileNotFoundError, NotADirectoryError):
+            raise self._without(EVENTS_FILE) from None
+
     def timings(self) -> pa.Table:
         """The timing table (schema.TIMINGS). Raises `StoreError` where the directory has none."""
         return self._table(TIMINGS_FILE, schema.TIMINGS, None)
@@ -128,9 +138,10 @@ class Capture:
         try:
             return read_table(self.path / name, declared, columns, older=older, sides=sides)
         except (FileNotFoundError, NotADirectoryError):
-            raise StoreError(
-                f"{self.path}: has no {name}", hint="was the run interrupted before it was written?"
-            ) from None
+            raise self._without(name) from None
+
+    def _without(self, name: str) -> StoreError:
+        return StoreError(f"{self.path}: has no {name}", hint="was the run interrupted before it was written?")
 
 
 class Unstored(Capture):

@@ -82,6 +82,24 @@ def columns_of(by: str) -> tuple[str, ...]:
     return (*COLUMNS, *(name for name in KEYS[by] if name in schema.EVENTS.names and name not in COLUMNS))
 
 
+_ADDED: Final = {
+    "id", "host", "rank", "device", "track", "level", "name", "category",
+    "start_ps", "duration_ps", "self_ps", "step", "parent", "occurrences", "calls",
+}  # fmt: skip
+"""What every breakdown reads."""
+_BEHIND: Final = {"op": {"op", "kernel", "launch"}, "kernel": {"kernel"}, "process": {"stream"}}
+"""What else a key is told from; one that a row has from its launch takes that column."""
+
+
+def added_up(by: str) -> tuple[str, ...]:
+    """What `Breakdown.take` reads of schema.EVENTS; to find layers in a table first takes columns_of."""
+    keys = KEYS[by]
+    wanted = _ADDED.union(*(_BEHIND.get(name, {name}) for name in keys))
+    if FOLLOWED.intersection(keys):
+        wanted.add("launch")
+    return tuple(name for name in schema.EVENTS.names if name in wanted)
+
+
 _RAW: Final = KEYS | {
     "step": ("place", "step"),
     "kernel": ("kernel", "place", "device"),
@@ -140,17 +158,25 @@ class Breakdown:
 
     by: a key of KEYS. where: `host` groups what the host's threads did (steps.host_side) instead of executed work; in a trace of
     kernels that is no part of it. levels: those that occur in the trace. launched: whether rows may name one of an earlier batch
-    that launched them. Batches (schema.EVENTS, columns_of(by)) are those of a capture: tracks one after another, each in
-    order of start, longest first, with ids that grow; a single batch may be in any order. Raises `UsageError` for an unknown
-    `by`.
+    that launched them; launchers: the ids of those, in order, where they are known. Batches (schema.EVENTS, added_up(by)) are
+    those of a capture: tracks one after another, each in order of start, longest first, with ids that grow; a single batch may be
+    in any order. Raises `UsageError` for an unknown `by`.
     """
 
-    def __init__(self, by: str, where: Where = "work", *, levels: Collection[str], launched: bool = True) -> None:
+    def __init__(
+        self,
+        by: str,
+        where: Where = "work",
+        *,
+        levels: Collection[str],
+        launched: bool = True,
+        launchers: Ints | None = None,
+    ) -> None:
         if by not in KEYS:
             raise UsageError(f"no such view: {by!r}", hint=f"group by one of {', '.join(get_args(By))}")
         self.by, self.where = by, where
         self._levels = levels
-        self._earlier = Earlier(launched=launched)
+        self._earlier = Earlier(launched=launched, launchers=launchers)
         self._groups, self._outermost, self._marks = Groups(), Outermost(), StepMarks()
         self._pieces, self._stepless = Pieces(), Pieces()
         self._places: list[str] = [""]

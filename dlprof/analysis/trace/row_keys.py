@@ -42,11 +42,13 @@ def known(events: pa.Table) -> Bools:
 class Earlier:
     """What the rows of a batch have from the batches before it.
 
-    launched: whether any row names the row that launched it; then those that may be meant are kept
+    launched: whether any row names the row that launched it; then those that may be meant are kept. launchers: the ids of those
+    that are meant, in order, where they are known
     """
 
-    def __init__(self, *, launched: bool = True) -> None:
+    def __init__(self, *, launched: bool = True, launchers: Ints | None = None) -> None:
         self.launched = launched
+        self.launchers = launchers
         self.pools: dict[str, columns.Pool] = {}
         self.joined: dict[str, _Joined] = {}
         self.wanted: dict[Callable[[str], bool], list[bool]] = {}
@@ -61,11 +63,7 @@ class Earlier:
 
     def find(self, wanted: Ints) -> Ints:
         """The place of each id among the rows kept, NULL for none."""
-        ids = _one(self._ids)
-        if not len(ids) or not len(wanted):
-            return np.full(len(wanted), NULL, dtype=np.int64)
-        at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
-        return np.where(ids[at] == wanted, at, NULL)
+        return places_of(_one(self._ids), wanted)
 
     def codes(self, name: str) -> Ints:
         """The codes of the rows kept, and NULL behind them."""
@@ -149,15 +147,23 @@ class Rows:
         """Keeps what later rows may take from these. names: the keys that are asked for."""
         if not self._earlier.launched or not self.events.num_rows:
             return
-        level = self.text("level")
-        may = level.where("op", "api")
-        if "correlation" in self.events.column_names:  # else it is not known which calls launched anything
-            may &= level.where("op") | (self.integers("correlation") != NULL)
+        may = self._launching()
         codes = {name: self.followed(name)[may] for name in names if name in FOLLOWED}
         if "op" in codes:
             codes[_LAUNCHER] = self.launcher(mask)[may]
         if codes:
             self._earlier.keep(self.integers("id")[may], codes)
+
+    def _launching(self) -> Bools:
+        """Rows that may launch later ones."""
+        if self._earlier.launchers is not None:
+            known: Bools = places_of(self._earlier.launchers, self.integers("id")) != NULL
+            return known
+        level = self.text("level")
+        may: Bools = level.where("op", "api")
+        if "correlation" in self.events.column_names:  # else it is not known which calls launched anything
+            may &= level.where("op") | (self.integers("correlation") != NULL)
+        return may
 
     def _joined(self, name: str) -> _Joined:
         return self._earlier.joined.setdefault(name, _Joined())
@@ -234,6 +240,14 @@ def positions(ids: Ints, wanted: Ints) -> Ints:
         return np.where((at >= 0) & (at < len(ids)), at, NULL)
     order = np.argsort(ids, kind="stable")
     at = order[np.minimum(np.searchsorted(ids[order], wanted), len(ids) - 1)]
+    return np.where(ids[at] == wanted, at, NULL)
+
+
+def places_of(ids: Ints, wanted: Ints) -> Ints:
+    """Where each wanted id stands among ids in order; NULL for none."""
+    if not len(ids) or not len(wanted):
+        return np.full(len(wanted), NULL, dtype=np.int64)
+    at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
     return np.where(ids[at] == wanted, at, NULL)
 
 

@@ -115,6 +115,18 @@ def view_of(
     return view_from(capture.manifest, breakdown.of(events, by, where), counted, completeness_of(capture, events))
 
 
+def view_stored(capture: Capture, by: str, where: Literal["work", "host"] = "work") -> View:
+    """A breakdown of what lies in a capture's directory, of which no more is kept in memory than it needs: but the whole table
+    where a workload's layers are to be found in it, or what a window should hold. Raises `UsageError` for an unknown `by`."""
+    if capture.manifest.window is None and not workload_layers(capture):
+        from dlprof.api.findings.streamed import broken_down
+
+        found = broken_down(capture, by, where)
+        if found is not None:
+            return view_unstored(capture.manifest, found)
+    return view_of(capture, *placed_events(capture, breakdown.columns_of(by)), by, where)
+
+
 def view_from(
     manifest: Manifest[Any], found: breakdown.Breakdown, counted: Mapping[str, int], complete: Completeness
 ) -> View:
@@ -134,9 +146,9 @@ def view_from(
     )
 
 
-def view_unstored(manifest: Manifest[ImportOptions], found: breakdown.Breakdown) -> View:
-    """The view of a breakdown that has taken all events of a trace of which nothing is stored; such a trace has neither a window
-    nor a workload of ours that would say what it should hold."""
+def view_unstored(manifest: Manifest[Any], found: breakdown.Breakdown) -> View:
+    """The view of a breakdown that has taken all events of a trace that has neither a window nor a workload of ours, which would
+    say what it should hold."""
     trace = manifest.trace
     told = completeness.check(None, anomalies=trace.anomalies, reader=trace.completeness) if trace else None
     return view_from(manifest, found, {}, told or completeness.check(None))
