@@ -64,10 +64,11 @@ def _uv() -> Iterator[Finding]:
 
 def _machine() -> Iterator[Finding]:
     from dlprof.capture.machine import provenance
+    from dlprof.units import counted
 
     facts = provenance.machine()
     load = facts.load[0] if facts.load else 0.0
-    yield "ok", f"{facts.cpu or 'unknown CPU'}, {facts.cores_usable or facts.cores_logical} cores", ""
+    yield "ok", f"{facts.cpu or 'unknown CPU'}, {counted(facts.cores_usable or facts.cores_logical, 'core')}", ""
     busy = load > 0.5 * (facts.cores_usable or 1)
     yield (
         "warn" if busy else "ok",

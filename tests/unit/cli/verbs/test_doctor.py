@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 from collections.abc import Iterator, Sequence
 from types import SimpleNamespace
 
@@ -79,3 +80,14 @@ def test_a_gpu_that_is_not_there_is_absent_and_one_that_is_used_a_warning() -> N
     assert all(found.absent for found in gpu_check.driver(load=refuse) if found.good is False)
     restricted = gpu_check.Finding(False, "its clock is held down")
     assert not restricted.absent
+
+
+def test_one_core_is_told_as_one() -> None:
+    given = os.sched_getaffinity(0)
+    os.sched_setaffinity(0, {min(given)})
+    try:
+        word, said, _ = next(iter(doctor._machine()))
+    finally:
+        os.sched_setaffinity(0, given)
+    assert word == "ok"
+    assert said.endswith(", 1 core")
