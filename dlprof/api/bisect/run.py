@@ -19,6 +19,7 @@ from dlprof.analysis.model import Comparison
 from dlprof.analysis.timing import lockstep
 from dlprof.analysis.timing.verdicts import headline_of
 from dlprof.api.bisect import record
+from dlprof.api.bisect.said_once import SaidOnce
 from dlprof.api.bisect.search import MOST_TRIALS, Search, Untestable
 from dlprof.api.bisect.subject import Subject
 from dlprof.api.progress import Progress
@@ -112,7 +113,7 @@ def bisect(asked: Asked, progress: Progress, *, resume: bool = False) -> tuple[B
         folder.mkdir(parents=True, exist_ok=True)
         gaps = subject.left_out(places)
         found = replace(found, notes=(gaps,) if gaps else ())
-    work = _Work(asked, progress, folder, found)
+    work = _Work(asked, SaidOnce(progress), folder, found)
     work.keep()
     progress.say(f"{len(places) - 1} {'releases' if subject.package else 'commits'} after {places[0].label}")
     without_environments(work.overlays)
@@ -214,6 +215,7 @@ def _begun(work: _Work) -> Search:
 def _search(work: _Work, search: Search) -> None:
     """Trials until it is known, each kept."""
     good, probes = work.found.row[0].name, list(work.found.probes)
+    before = len(probes)
 
     def measure(name: str) -> float:
         work.progress.say(f"trial {len(probes) + 1}: {work.found.label(name)}")
@@ -233,7 +235,8 @@ def _search(work: _Work, search: Search) -> None:
         search.go(measure, told, work.asked.most)
     except Untestable as error:
         raise ChildFailed(f"{work.found.row[-1].label}: {error}", hint="name a bad revision that can be run") from None
-    _tell(work, search, probes)
+    if len(probes) == before:  # else the last trial has told it
+        _tell(work, search, probes)
 
 
 def _culprit(work: _Work, search: Search, name: str) -> Culprit:

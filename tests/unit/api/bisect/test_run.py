@@ -145,6 +145,25 @@ def test_an_interrupted_search_keeps_its_trials_and_compares_the_ends_once(repos
     assert len(made.asked) == count, "a search that has ended measures nothing again"
 
 
+def test_what_every_comparison_says_of_the_sides_is_said_once_and_what_is_known_once_a_trial(repository, monkeypatch):
+    made = drawn(monkeypatch, {name: 0.1 * (at >= 7) for at, name in enumerate(repository)})
+
+    def compare(options: ScriptCompare, progress: Stages) -> tuple[Comparison, int]:
+        for line in ("warning: threads sleep", "  A: each call of train_step", "putting it together"):
+            progress.say(line)
+        return made(options, progress)
+
+    monkeypatch.setattr(subject, "compare_scripts", compare)
+    progress = Quiet()
+    found, _ = bisect(asked(), progress)
+    said = [line.partition("] ")[2] for line in progress.lines]
+    assert said.count("warning: threads sleep") == said.count("  A: each call of train_step") == 1
+    assert said.count("putting it together") == len(made.asked) > 5
+    trials = [at for at, line in enumerate(said) if line.startswith("trial ")]
+    assert len(trials) == len(found.probes) - 8, "beside those of the ends"
+    assert sum(line.startswith("  likeliest ") for line in said) == len(trials)
+
+
 def test_another_step_is_another_search(repository, monkeypatch):
     drawn(monkeypatch, {name: 0.1 * (at >= 7) for at, name in enumerate(repository)})
     bisect(asked(), Quiet())
