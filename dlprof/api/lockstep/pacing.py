@@ -235,7 +235,7 @@ class Pacing:
     def _holds_next(self, n: int, trial: Trial) -> bool:
         """Whether the budget reaches the next look; says so where it does not."""
         left = self.deadline - time.monotonic()
-        if n == 1 and not self._holds_looks(trial.wall_s, left):
+        if n == 1 and not self._holds_looks(trial, left):
             return False
         # A look is planned at even numbers: stop between looks only when the budget cannot reach the next.
         to_next = next((look for look in stats.look_schedule() if look > n), n + 1) - n
@@ -246,8 +246,9 @@ class Pacing:
             return self._end(f"too small for {stats.MIN_TRIALS} trials")
         return True
 
-    def _holds_looks(self, trial_s: float, left_s: float) -> bool:
+    def _holds_looks(self, trial: Trial, left_s: float) -> bool:
         """After the first trial, whose cost is known: whether the budget holds the first look, saying what six trials take."""
+        trial_s = trial.wall_s
         fit = 1 + max(int(left_s / trial_s), 0)
         if fit >= stats.MIN_TRIALS:
             return True
@@ -257,7 +258,8 @@ class Pacing:
             self.warn(f"the budget holds {fit} trials, which show a difference of 25 % or more only: {needed}")
             return True
         self.too_small = True
-        return self._end(f"too small for a verdict: {needed}; nothing is traced")
+        untraced = "" if trial.windows else "; nothing is traced"
+        return self._end(f"too small for a verdict: {needed}{untraced}")
 
     def _say_trial(self, n: int, trial: Trial, ratios: Ratios) -> None:
         if len(ratios) > 1 and self.family:

@@ -18,6 +18,7 @@ _PINS: Final = re.compile(
     r"(requirements.*|constraints.*)\.(txt|in)|(uv|poetry|pdm|pylock.*|conda-lock)\.(lock|toml|yml)|Pipfile(\.lock)?"
     r"|environment\.ya?ml|pyproject\.toml|setup\.(cfg|py)"
 )
+_OF_TOOLS: Final = ("__pycache__", "node_modules", "dlprof-out", "dlprof-history")
 _TOLD: Final = 5
 """Names that a sentence lists."""
 
@@ -199,8 +200,8 @@ def _is_pointer(path: Path) -> bool:
 
 
 def _is_of_tools(path: Path) -> bool:
-    """Environments and caches, which no script reads as data."""
-    return path.name in ("__pycache__", "node_modules") or path.name.startswith(".") or (path / "pyvenv.cfg").is_file()
+    """Environments, caches and what dlprof itself wrote, which no script reads as data."""
+    return path.name in _OF_TOOLS or path.name.startswith(".") or (path / "pyvenv.cfg").is_file()
 
 
 def _some(names: Sequence[str]) -> str:

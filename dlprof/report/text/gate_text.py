@@ -71,7 +71,7 @@ def item(one: GatedItem) -> str:
     if ratio is None:
         return f"{name} without a ratio"
     if ratio.low is None or ratio.high is None:
-        return f"{name} {percent(ratio.estimate)}, no interval"
+        return f"{name} {percent(ratio.estimate)} (no interval)"
     return f"{name} {percent(ratio.estimate)} [{percent(ratio.low)}, {percent(ratio.high)}]"
 
 

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from pathlib import Path
+
 import pytest
 from paced_runs import compare_options, run_options, trial
 
@@ -9,6 +12,8 @@ from dlprof import stats
 from dlprof.analysis.timing import lockstep
 from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.lockstep.rounds import Rounds, rounds_in
+from dlprof.capture.workers.window import TracedSide
+from dlprof.protocol import TracedSteps, TracedWindow
 
 
 def pacing(budget_s: float, monkeypatch: pytest.MonkeyPatch, **options):
@@ -37,7 +42,18 @@ def test_a_budget_that_holds_no_look_ends_after_the_first_trial_with_what_it_wou
     assert not go(made, clock, [0.3])
     assert made.too_small
     assert made.ended.startswith("the budget of 40 s is too small for a verdict")
-    assert "so 6 take --budget 120s" in made.ended
+    assert made.ended.endswith("so 6 take --budget 120s; nothing is traced")
+
+
+def test_a_first_trial_that_had_its_traced_window_is_not_said_to_be_without_a_trace(monkeypatch):
+    made, _, clock = pacing(40.0, monkeypatch)
+    clock[0] += 20.0
+    done = trial(0, 0.3)
+    steps = TracedSteps(steps=8, synchronised=True)
+    traced = TracedSide(Path("trial-1-a"), TracedWindow(artefacts=[], window=steps), steps.timed(9, []))
+    done = replace(done, windows={"a": traced})
+    assert not made.go_on(done, {"train_block": {("a", "b"): measured([done])}})
+    assert made.ended.endswith("so 6 take --budget 120s")
 
 
 def test_a_budget_for_four_trials_goes_on_to_the_first_look_and_says_what_that_can_show(monkeypatch):

@@ -48,6 +48,16 @@ def test_a_pass_and_an_undecided_gate():
     assert left.endswith("shown neither above 5 % nor at or below it; about 7 more trials would decide.")
 
 
+def test_one_trial_has_no_interval_and_the_sentence_can_still_be_read():
+    found = gated("undecided", item("train_block", 1.801, "undecided", 5))
+    alone = replace(found.gate.items[0], ratio=replace(found.gate.items[0].ratio, low=None, high=None, trials=1))
+    said = gate_text.words(replace(found, gate=replace(found.gate, items=(alone,))))
+    assert said == (
+        "GATE UNDECIDED: training step +80.1 % (no interval) is shown neither above 5 % nor at or below it; "
+        "about 5 more trials would decide."
+    )
+
+
 def test_work_that_was_let_through_by_name_stays_in_the_answer():
     difference = {
         "what": "batch",
