@@ -31,6 +31,8 @@ def statement(found: Bisection) -> str:
     said = " ".join(_culprit(found, one) for one in found.culprits)
     if found.state == "in part":
         said += _in_part(found)
+    if any(one.neighbours is not None and one.neighbours.verdict == "inconclusive" for one in found.culprits):
+        said += " More time may tell (--budget, with --resume)."
     said += _another(found)
     made = Counter(probe.revision for probe in found.probes)
     return f"{said} Searched: {len(found.row) - 1} {kind}, {sum(made.values())} trials at {len(made)} of them."

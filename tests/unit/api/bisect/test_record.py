@@ -97,6 +97,9 @@ def test_a_neighbour_that_cannot_be_run_may_be_it_and_one_that_shows_nothing_is_
     open_ = replace(FOUND, state="not confirmed", culprits=(replace(FOUND.culprits[0], neighbours=neighbours),))
     assert "is the likeliest" in bisect_text.statement(open_)
     assert "it has no verdict: inconclusive after " in bisect_text.statement(open_)
+    assert "More time may tell (--budget, with --resume)." in bisect_text.statement(open_)
+    equal = replace(open_.culprits[0], neighbours=replace(neighbours, verdict="equivalent"))
+    assert "More time" not in bisect_text.statement(replace(open_, culprits=(equal,))), "that is an answer"
     assert bisect_text.statement(replace(FOUND, state="no difference")).startswith("Nothing to search for")
     assert "more trials are needed. Left: ccccccc float64 sums (99 %)" in bisect_text.statement(
         replace(FOUND, state="open", culprits=())
