@@ -68,7 +68,9 @@ def _machine() -> Iterator[Finding]:
 
     facts = provenance.machine()
     load = facts.load[0] if facts.load else 0.0
-    yield "ok", f"{facts.cpu or 'unknown CPU'}, {counted(facts.cores_usable or facts.cores_logical, 'core')}", ""
+    cores = facts.cores_usable or facts.cores_logical
+    number = counted(cores, "core") if cores else "an unknown number of cores"
+    yield "ok", f"{facts.cpu or 'unknown CPU'}, {number}", ""
     busy = load > 0.5 * (facts.cores_usable or 1)
     yield (
         "warn" if busy else "ok",

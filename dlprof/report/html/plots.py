@@ -385,14 +385,14 @@ def calibration(found: Calibration, title: str) -> Figure:
     for row, (_, rate) in enumerate(named):
         if rate is not None:
             rates.plot([rate.low * 100, rate.high * 100], [row, row], color="gray", linewidth=4, alpha=0.4)
-            rates.plot(rate.rate * 100, row, "o", color=palette.SIDES["a"])
+            rates.plot(rate.rate * 100, row, "o", color=palette.SIDES["a"], clip_on=False)
     named_rows(rates, [name if rate else f"{name}: too few" for name, rate in named])
     rates.axvline(5.0, linestyle=":", color="gray")
     rates.set(xlabel="% called different (dotted: 5 %)", title=f"{title} against itself")
     rates.set_xlim(left=0)
     known = [(minutes, effect * 100) for minutes, effect in found.detectable if effect is not None]
     if known:
-        power.plot(*zip(*known, strict=True), color=palette.SIDES["a"], marker="o")
+        power.plot(*zip(*known, strict=True), color=palette.SIDES["a"], marker="o", clip_on=False)
     power.set(xlabel="minutes", ylabel="smallest slow-down found, %", title="Found with 80 % power")
     power.set_ylim(bottom=0)
     power.grid(visible=True)

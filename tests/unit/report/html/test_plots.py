@@ -283,3 +283,10 @@ def test_the_band_of_a_sweep_says_its_confidence() -> None:
 def test_percent_has_one_form() -> None:
     assert "100 %" in texts("steps")
     assert not [text for text in texts("steps") if text.endswith("0%")]
+
+
+def test_no_dot_of_a_calibration_is_cut_at_the_edge() -> None:
+    for axis in KINDS["calibration"]().axes:
+        dots = [drawn_line for drawn_line in axis.lines if drawn_line.get_marker() == "o"]
+        assert dots
+        assert not any(dot.get_clip_on() for dot in dots)
