@@ -29,7 +29,19 @@ from engine import keep
 
 HERE = Path(__file__).resolve().parent
 LOG = HERE / "log.json"
-HARNESSES = ("json", "kineto", "xplane", "manifest", "comparison", "study", "workload", "calls", "readers", "planes")
+HARNESSES = (
+    "json",
+    "kineto",
+    "xplane",
+    "manifest",
+    "comparison",
+    "study",
+    "workload",
+    "calls",
+    "readers",
+    "planes",
+    "tables",
+)
 RUNS = {"json": 150_000, "xplane": 30_000}
 """Inputs of a guided process, after which another takes over: the tables of libFuzzer itself grow by 2 and 12 kB an input."""
 _STATUS = re.compile(r"^#(\d+)\s.*?cov: (\d+) ft: (\d+) corp: (\d+)/", re.MULTILINE)

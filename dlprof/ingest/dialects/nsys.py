@@ -170,7 +170,8 @@ class _Report:
         columns = ("start", "end", "eventType", "globalTid", "textId")
         texts = self.database.rows(RANGES, ("text",))
         for rows in self.database.numbers(RANGES, columns):
-            own = [next(texts)[0] for _ in range(len(rows["start"]))]
+            # Of a damaged column under --repair there may be fewer texts than rows.
+            own = [next(texts, (None,))[0] for _ in range(len(rows["start"]))]
             said = [
                 text if isinstance(text, str) else self.strings.get(at, "")
                 for text, at in zip(own, rows["textId"].tolist(), strict=True)

@@ -69,6 +69,15 @@ def _walk(data: bytes, base: int, ctx: Context) -> tuple[list[tuple[int, int]], 
     extents: list[tuple[int, int]] = []
     at, end = 0, len(data)
     while at < end:
+        # Nearly all: a packet of less than 16 KiB that is there as a whole.
+        if data[at] == _PACKET and at + 3 < end:
+            size, body = data[at + 1], at + 2
+            if size >= 0x80 and data[body] < 0x80:
+                size, body = size & 0x7F | data[body] << 7, body + 1
+            if size < 0x4000 and data[body - 1] < 0x80 and body + size <= end:
+                extents.append((body, body + size))
+                at = body + size
+                continue
         try:
             tag, body = varint(data, at, end)
             size, body = varint(data, body, end)

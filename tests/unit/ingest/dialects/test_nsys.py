@@ -129,3 +129,11 @@ def test_a_report_is_shown_and_compared_like_any_trace(tmp_path: Path, capsys: p
     assert main(["show", str(path)]) == 0
     assert "Gemm" in capsys.readouterr().out
     assert main(["diff", str(path), str(path)]) == 0
+
+
+def test_arguments_stay_where_another_row_is_left_out(tmp_path: Path) -> None:
+    report = Report(tmp_path / "r.sqlite")
+    report.kernel("good(int)", 10, 20, PROCESS, 1)
+    report.kernel("far(int)", 2**62, 2**62, PROCESS, 2)
+    (row,) = read(report.done())[0].to_pylist()
+    assert (row["name"], row["args"]) == ("good(int)", '{"contextId":1,"gridX":80,"gridY":1,"gridZ":1}')
