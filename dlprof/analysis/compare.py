@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis import columns
-from dlprof.analysis.explain import bridge, kernels, ledger, rows, tax
+from dlprof.analysis.explain import bridge, digests, kernels, ledger, rows, tax
 from dlprof.analysis.facts import NOTHING, Facts, ProfilingCost
 from dlprof.analysis.model import Comparison, Explained, Gate, ItemResult, Ratio, Recording, Side
 from dlprof.analysis.same_work import after, parity, traced_work
 from dlprof.analysis.timing import design, gates, verdicts
 from dlprof.analysis.timing.beside import Beside
-from dlprof.analysis.trace import layers, periodicity, places, steps
+from dlprof.analysis.trace import periodicity, steps
 from dlprof.names import RUNTIME_THREADS, SIDES, STEPS_FOUND
 from dlprof.units import format_ns
 from dlprof.workload_shape import Layer
@@ -31,7 +31,8 @@ SINGLE_RUN: Final = (
 class Evidence:
     """One side's traces.
 
-    exact: event tables (schema.EVENTS), one per traced window of fidelity exact, or whatever trace a diff was given
+    exact: event tables (schema.EVENTS), one per traced window of fidelity exact, or whatever trace a diff was given; gone through
+        one after another
     layers: the workload's `model.layers`
     anomalies: counters of ingest, summed over the windows
     runtime: what the child said of itself (threads)
@@ -51,6 +52,17 @@ class Evidence:
     workload: Mapping[str, Any] = field(default_factory=dict)
     stated: Recording = field(default_factory=Recording)
     trials: Sequence[int | None] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Taken(Evidence):
+    """With what was taken of each window.
+
+    first: the events of its first window, layers and phases filled in, hosts and ranks apart; none without a window
+    """
+
+    first: Sequence[pa.Table] = ()
+    windows: Sequence[digests.Digest] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -89,35 +101,35 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
     that names an `item` concerns that item alone; it comes after those that were compared.
     profiling_overhead per side = traced step ÷ untraced step − 1, medians; facts.profiling says of what.
     """
-    a, b = _on_one_basis(_placed(a), _placed(b))
-    explained = _explained(a, b)
+    left, right = _on_one_basis(_taken(a), _taken(b))
+    explained = _explained(left, right)
     timings = measured.timings
     items = verdicts.items(
-        timings, a.side, b.side, margin=measured.margin, adaptive=measured.adaptive, sides=measured.sides
+        timings, left.side, right.side, margin=measured.margin, adaptive=measured.adaptive, sides=measured.sides
     )
-    items = _judged(items, parity.blocking(measured.parity), a.side, b.side)
+    items = _judged(items, parity.blocking(measured.parity), left.side, right.side)
     items = _with_allowed(items, [one for one in measured.parity if one.get("allowed") == "yes"])
     profiling: dict[str, ProfilingCost] = {
-        side: _profiling(evidence, timings, side) for side, evidence in zip(SIDES, (a, b), strict=True)
+        side: _profiling(evidence, timings, side) for side, evidence in zip(SIDES, (left, right), strict=True)
     }
-    notes = [*measured.warnings, *a.warnings, *b.warnings, *_trace_warnings(a, b)]
-    notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(a, b))]
-    explanation = _explanation(a, b, _untraced_steps(a, b, timings))
-    crossing = bridge.build(timings, _windows(a, b, explanation)) if explanation else None
+    notes = [*measured.warnings, *left.warnings, *right.warnings, *_trace_warnings(left, right)]
+    notes += [parity.statement(finding) for finding in (*design.check(timings), *_same_work(left, right))]
+    explanation = _explanation(left, right, _untraced_steps(left, right, timings))
+    crossing = bridge.build(timings, _windows(left, right, explanation)) if explanation else None
     if explanation and crossing is None:
         notes += tax.limits(explanation.ledger, {side: value.cost_ns for side, value in profiling.items()})
     return Comparison(
         workload=measured.workload,
-        a=a.side,
-        b=b.side,
+        a=left.side,
+        b=right.side,
         items=items,
-        rows=rows.build(a.exact, b.exact, _units(explained)),
-        kernels=kernels.build(a.exact, b.exact, _units(explained)),
+        rows=rows.build(*_each(left, right, "cells"), _units(explained)),
+        kernels=kernels.build(*_each(left, right, "kernels"), _units(explained)),
         explained=explained,
         profiling_overhead={side: value.overhead for side, value in profiling.items()},
         parity=tuple(measured.parity),
         warnings=tuple(dict.fromkeys(notes)),
-        anomalies=_anomalies(a, b),
+        anomalies=_anomalies(left, right),
         facts=replace(measured.facts, profiling=profiling),
         ledger=bridge.spread(explanation.ledger, crossing) if explanation else None,
         alignment=explanation.alignment if explanation else None,
@@ -147,31 +159,31 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
     `sentence` says which. Recordings of different workloads are not comparable: each side's operators are still counted up, but
     nothing of one is set against anything of the other.
     """
-    a, b = _on_one_basis(_placed(a), _placed(b))
-    explained = _explained(a, b)
-    item = _single(a, b, explained)
-    differences = traced_work.workloads(a.workload, b.workload)
-    other = traced_work.other_workload(a.workload, b.workload)
+    left, right = _on_one_basis(_taken(a), _taken(b))
+    explained = _explained(left, right)
+    item = _single(left, right, explained)
+    differences = traced_work.workloads(left.workload, right.workload)
+    other = traced_work.other_workload(left.workload, right.workload)
     if other is not None:
         item = _unlike(item, other)
     else:
-        differences = (*_same_work(a, b), *differences)
-    explanation = None if other else _explanation(a, b, None)
+        differences = (*_same_work(left, right), *differences)
+    explanation = None if other else _explanation(left, right, None)
     found = [parity.statement(difference) for difference in differences]
-    warned = [*a.warnings, *b.warnings, *_workless(a, b), *_trace_warnings(a, b)]
+    warned = [*left.warnings, *right.warnings, *_workless(left, right), *_trace_warnings(left, right)]
     notes = [*([] if other else [SINGLE_RUN]), *warned, *found]
     return Comparison(
         workload=workload,
-        a=a.side,
-        b=b.side,
+        a=left.side,
+        b=right.side,
         items=(item,),
-        rows=rows.build(a.exact, b.exact, _units(explained)),
-        kernels=() if other else kernels.build(a.exact, b.exact, _units(explained)),
+        rows=rows.build(*_each(left, right, "cells"), _units(explained)),
+        kernels=() if other else kernels.build(*_each(left, right, "kernels"), _units(explained)),
         explained=explained,
         profiling_overhead=dict.fromkeys(SIDES),
         parity=differences,
         warnings=tuple(dict.fromkeys(notes)),
-        anomalies=_anomalies(a, b),
+        anomalies=_anomalies(left, right),
         ledger=explanation.ledger if explanation else None,
         alignment=explanation.alignment if explanation else None,
     )
@@ -179,52 +191,73 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
 
 def explain(a: Evidence, b: Evidence) -> ledger.Explanation | None:
     """The ledger of the traces alone with its windows; None where a side has no trace with work in it."""
-    return _explanation(*_on_one_basis(_placed(a), _placed(b)), None)
+    return _explanation(*_on_one_basis(_taken(a), _taken(b)), None)
 
 
-def _placed(evidence: Evidence) -> Evidence:
-    """The evidence with layers and phases filled in, hosts and ranks apart."""
-    done = [layers.assign(places.apart(table), evidence.layers) for table in evidence.exact]
+def _taken(evidence: Evidence) -> _Taken:
+    """The evidence with what is taken of each of its windows."""
+    found = digests.of(evidence.exact, evidence.layers)
+    told = {one.name: getattr(evidence, one.name) for one in fields(evidence)}
     anomalies = dict(evidence.anomalies)
-    for assigned in done:
-        for name, count in assigned.anomalies.items():
+    for window in found.windows:
+        for name, count in window.anomalies.items():
             anomalies[name] = anomalies.get(name, 0) + count
-    return replace(evidence, exact=[d.events for d in done], anomalies=anomalies)
+    return _Taken(**{**told, "anomalies": anomalies}, first=found.first, windows=found.windows)
 
 
-def _on_one_basis(a: Evidence, b: Evidence) -> tuple[Evidence, Evidence]:
+def _again(taken: _Taken, **how: bool) -> _Taken:
+    """The same, its windows gone through once more."""
+    found = digests.of(taken.exact, taken.layers, **how)
+    return replace(taken, first=found.first, windows=found.windows)
+
+
+def _on_one_basis(a: _Taken, b: _Taken) -> tuple[_Taken, _Taken]:
     """Both sides per step, or both as whole traces: where one side marks no steps, the other's are taken for unmarked.
 
     A step of one side beside the whole trace of the other (or work per step beside work of all steps) is no comparison.
     """
     counts = [_marked(a), _marked(b)]
-    if not (a.exact and b.exact) or bool(counts[0]) == bool(counts[1]):
+    if a.windows and b.windows and bool(counts[0]) != bool(counts[1]):
+        marks, name, other = (a, "A", "B") if counts[0] else (b, "B", "A")
+        marked = f"{max(counts)} step{'' if max(counts) == 1 else 's'}"
+        said = (
+            f"{name} marks {marked} and {other} none: the whole traces are set against each other, however much work "
+            "each of them holds"
+        )
+        plain = replace(_again(marks, unmarked=True), warnings=(*marks.warnings, said))
+        a, b = (plain, b) if counts[0] else (a, plain)
+    if all(window.steps for side in (a, b) for window in side.windows):
         return a, b
-    marks, name, other = (a, "A", "B") if counts[0] else (b, "B", "A")
-    marked = f"{max(counts)} step{'' if max(counts) == 1 else 's'}"
-    said = (
-        f"{name} marks {marked} and {other} none: the whole traces are set against each other, however much work "
-        "each of them holds"
-    )
-    plain = replace(marks, exact=[steps.unmarked(table) for table in marks.exact], warnings=(*marks.warnings, said))
-    return (plain, b) if counts[0] else (a, plain)
+    # Of a side that marks steps in some of its windows only, all are split as wholes.
+    return _as_wholes(a), _as_wholes(b)
 
 
-def _marked(evidence: Evidence) -> int:
+def _as_wholes(taken: _Taken) -> _Taken:
+    return _again(taken, whole=True) if any(window.steps for window in taken.windows) else taken
+
+
+def _marked(taken: _Taken) -> int:
     """Steps of a side's first traced window; 0 where any of its windows marks none."""
-    counts = [steps.table(table).num_rows for table in evidence.exact]
+    counts = [window.steps for window in taken.windows]
     return counts[0] if counts and all(counts) else 0
 
 
-def _explanation(a: Evidence, b: Evidence, untraced_ns: tuple[float, float] | None) -> ledger.Explanation | None:
+def _each(a: _Taken, b: _Taken, what: str) -> tuple[list[Any], list[Any]]:
+    """Something of each window of both sides."""
+    return [getattr(one, what) for one in a.windows], [getattr(one, what) for one in b.windows]
+
+
+def _explanation(a: _Taken, b: _Taken, untraced_ns: tuple[float, float] | None) -> ledger.Explanation | None:
     """The ledger, where both sides have a trace with work in it."""
-    if not all(e.exact and all(steps.span(table).length for table in e.exact) for e in (a, b)):
+    of_a, of_b = ([one.split for one in side.windows if one.split is not None] for side in (a, b))
+    if not of_a or not of_b or len(of_a) + len(of_b) < len(a.windows) + len(b.windows):
         return None
+    by_step = all(one.steps for side in (a, b) for one in side.windows)
     threads = [_threads(e.runtime) for e in (a, b)]
     contrasts = {}
     if threads[0] and threads[1] and threads[0] != threads[1]:
         contrasts["threads"] = (threads[0], threads[1])
-    return ledger.build(a.exact, b.exact, untraced_ns=untraced_ns, contrasts=contrasts)
+    return ledger.of_windows(of_a, of_b, by_step, untraced_ns=untraced_ns, contrasts=contrasts)
 
 
 def _windows(a: Evidence, b: Evidence, found: ledger.Explanation) -> dict[int, bridge.Window]:
@@ -241,14 +274,14 @@ def _windows(a: Evidence, b: Evidence, found: ledger.Explanation) -> dict[int, b
     return windows
 
 
-def _same_work(a: Evidence, b: Evidence) -> tuple[traced_work.Finding, ...]:
+def _same_work(a: _Taken, b: _Taken) -> tuple[traced_work.Finding, ...]:
     """What the first traced window of each side shows of differences in the work, and what the sides say of their runs.
 
     A window without waits is named once: by its events, which say how much work lies outside the steps, where they do.
     """
-    if not (a.exact and b.exact):
+    if not (a.first and b.first):
         return ()
-    shown = traced_work.traces(a.exact[0], b.exact[0])
+    shown = traced_work.traces(a.first[0], b.first[0])
     seen = {(finding["what"], finding["where"]) for finding in shown}
     said = traced_work.sides(a.side, b.side, a.stated, b.stated)
     return (*shown, *(finding for finding in said if (finding["what"], finding["where"]) not in seen))
@@ -275,11 +308,11 @@ def _untraced_steps(a: Evidence, b: Evidence, timings: pa.Table) -> tuple[float,
     return None
 
 
-def _workless(a: Evidence, b: Evidence) -> list[str]:
+def _workless(a: _Taken, b: _Taken) -> list[str]:
     """What is said of marked steps that the median step leaves out."""
     told = []
     for side in (a, b):
-        marked, none = (sum(count(one).num_rows for one in side.exact[:1]) for count in (steps.table, steps.workless))
+        marked, none = (sum(count(one).num_rows for one in side.first) for count in (steps.table, steps.workless))
         if 0 < none < marked:
             told.append(
                 f"{side.side.label}: no work ran in {none} of {marked} marked steps; the median step leaves them out"
@@ -287,8 +320,8 @@ def _workless(a: Evidence, b: Evidence) -> list[str]:
     return told
 
 
-def _single(a: Evidence, b: Evidence, explained: Mapping[str, Explained]) -> ItemResult:
-    medians = [steps.step_median_ns(e.exact[0]) if e.exact else None for e in (a, b)]
+def _single(a: _Taken, b: _Taken, explained: Mapping[str, Explained]) -> ItemResult:
+    medians = [steps.step_median_ns(e.first[0]) if e.first else None for e in (a, b)]
     basis, item = "median traced step", "step"
     if None in medians:
         basis, item = "busy time of the whole trace (not both sides mark steps)", "busy"
@@ -362,11 +395,11 @@ def _units(explained: Mapping[str, Explained]) -> tuple[int, int]:
     return (a, b) if a and b else (1, 1)
 
 
-def _explained(a: Evidence, b: Evidence) -> dict[str, Explained]:
-    return {side: steps.explained(e.exact[0]) for side, e in zip(SIDES, (a, b), strict=True) if e.exact}
+def _explained(a: _Taken, b: _Taken) -> dict[str, Explained]:
+    return {side: steps.explained(e.first[0]) for side, e in zip(SIDES, (a, b), strict=True) if e.first}
 
 
-def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> ProfilingCost:
+def _profiling(evidence: _Taken, timings: pa.Table, side: str) -> ProfilingCost:
     """What tracing cost a step, and against what: untraced steps of the same process beside the window, else the
     trials.
 
@@ -374,7 +407,7 @@ def _profiling(evidence: Evidence, timings: pa.Table, side: str) -> ProfilingCos
     train_step_sync is the like of a traced step, for the exact fidelity waits after each. Steps in which no work ran count on
     both sides, for the untraced ones cannot be told apart.
     """
-    traced = [median for table in evidence.exact if (median := steps.step_median_ns(table, every=True)) is not None]
+    traced = [window.median_ns for window in evidence.windows if window.median_ns is not None]
     beside = [float(np.median(times)) for times in evidence.untraced if len(times)]
     if traced and len(beside) == len(traced):
         cost = float(np.median(np.array(traced) / np.array(beside))) - 1
@@ -399,18 +432,18 @@ def _untraced(timings: pa.Table, item: str, side: str, average: Callable[..., An
     return float(average(unit_ns))
 
 
-def _trace_warnings(a: Evidence, b: Evidence) -> list[str]:
+def _trace_warnings(a: _Taken, b: _Taken) -> list[str]:
     found = []
-    counts = [e.exact and steps.table(e.exact[0]).num_rows for e in (a, b)]
-    if a.exact and b.exact and counts[0] != counts[1]:
+    counts = [e.windows[0].steps if e.windows else 0 for e in (a, b)]
+    if a.windows and b.windows and counts[0] != counts[1]:
         found.append(f"the traces hold {counts[0]} steps (A) and {counts[1]} (B): compare times per step, not totals")
     for name, evidence in (("A", a), ("B", b)):
-        differing = rows.differing_counts(evidence.exact)
+        differing = rows.differing_counts([window.cells for window in evidence.windows])
         if differing:
             more = f" and {len(differing) - 3} more" if len(differing) > 3 else ""
             found.append(f"{name}'s traced windows disagree in counts: {'; '.join(differing[:3])}{more}")
-        if STEPS_FOUND in evidence.runtime and evidence.exact:
-            checked = periodicity.of(evidence.exact[0])
+        if STEPS_FOUND in evidence.runtime and evidence.first:
+            checked = periodicity.of(evidence.first[0])
             found += [f"{name}: {checked.statement}"] if checked and checked.statement else []
     return found
 

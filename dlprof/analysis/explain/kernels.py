@@ -12,12 +12,13 @@ from dlprof.analysis.model import KernelChange, KernelRow
 from dlprof.analysis.trace import row_keys, steps
 from dlprof.units import PS_PER_NS
 
-_Found = Mapping[str, tuple[float, float, tuple[str, ...]]]
+Found = Mapping[str, tuple[float, float, tuple[str, ...]]]
 """Kernel → time (ns) and executions of one unit, and the operators it ran for."""
 
 
-def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] = (1, 1)) -> tuple[KernelRow, ...]:
-    """Kernels and copies of devices by name, largest difference of time first; empty where neither side has any.
+def build(a: Sequence[Found], b: Sequence[Found], units: tuple[int, int] = (1, 1)) -> tuple[KernelRow, ...]:
+    """Kernels and copies of devices by name (`of_window` of each traced window), largest difference of time first; empty where
+    neither side has any.
 
     Of the steps where both sides have some, else of the whole traces; units: steps of a window, or 1. Times and counts are
     those of one unit, means over a side's windows. A name is compared as recorded: another template argument is another
@@ -42,17 +43,18 @@ def _change(a_count: float, b_count: float) -> KernelChange:
     return "more" if b_count > a_count else "less" if b_count < a_count else "same"
 
 
-def _side(windows: Sequence[pa.Table], units: int) -> _Found:
+def _side(windows: Sequence[Found], units: int) -> Found:
     total: dict[str, tuple[float, float, tuple[str, ...]]] = {}
-    for events in windows:
-        for name, (ns, count, ops) in _window(events).items():
+    for found in windows:
+        for name, (ns, count, ops) in found.items():
             before = total.get(name, (0.0, 0.0, ()))
             total[name] = (before[0] + ns, before[1] + count, tuple(dict.fromkeys((*before[2], *ops))))
     share = max(len(windows), 1) * units
     return {name: (ns / share, count / share, ops) for name, (ns, count, ops) in total.items()}
 
 
-def _window(events: pa.Table) -> _Found:
+def of_window(events: pa.Table) -> Found:
+    """The kernels of one traced window; empty where it has none."""
     level = columns.text(events, "level")
     if not level.where("kernel").any():
         return {}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -21,13 +21,19 @@ Key = tuple[str, str | None, str | None]
 
 
 @dataclass(frozen=True, slots=True)
-class _Cell:
+class Cell:
+    """Work of one operator, phase and layer: self time, calls, recorded events."""
+
     ns: float
     calls: int
     events: int
 
 
-def side_cells(events: pa.Table) -> dict[Key, _Cell]:
+Cells = Mapping[Key, Cell]
+"""The work of one traced window."""
+
+
+def side_cells(events: pa.Table) -> Cells:
     """One side's work by (op, phase, layer): self time (ns), calls and recorded events.
 
     Over the synchronised steps where the trace has any (so validation or warm-up in the window is left out), else
@@ -42,11 +48,12 @@ def side_cells(events: pa.Table) -> dict[Key, _Cell]:
     calls, count = (groups.sum(columns.integers(work, name)) for name in ("calls", "occurrences"))
     keys = zip(*(text.decode(text.codes[groups.first]) for text in (op, phase, layer)), strict=True)
     cells = zip(own.tolist(), calls.tolist(), count.tolist(), strict=True)
-    return {(key[0] or "unknown", key[1], key[2]): _Cell(*cell) for key, cell in zip(keys, cells, strict=True)}
+    return {(key[0] or "unknown", key[1], key[2]): Cell(*cell) for key, cell in zip(keys, cells, strict=True)}
 
 
-def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] = (1, 1)) -> tuple[Row, ...]:
-    """Rows of A's and B's traced windows (replicates of the same work), largest absolute difference of a unit first.
+def build(cells_a: Sequence[Cells], cells_b: Sequence[Cells], units: tuple[int, int] = (1, 1)) -> tuple[Row, ...]:
+    """Rows of A's and B's traced windows (replicates of the same work; `side_cells` of each), largest absolute difference of a
+    unit first.
 
     units: what the sums of each side are divided by, its steps or 1 for the whole trace.
 
@@ -55,10 +62,9 @@ def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] =
     steps, low_ns and high_ns are the 95 % interval of delta_ns over pairs of windows, and q its Benjamini-Hochberg p over all
     rows.
     """
-    cells_a, cells_b = [side_cells(t) for t in a], [side_cells(t) for t in b]
     keys = list(dict.fromkeys(key for cells in (*cells_a, *cells_b) for key in cells))
     rows = [_row(key, cells_a, cells_b, units) for key in keys]
-    pairs = min(len(a), len(b))
+    pairs = min(len(cells_a), len(cells_b))
     if pairs >= bridge.FEWEST and units[0] == units[1]:
         rows = _with_intervals(rows, keys, cells_a[:pairs], cells_b[:pairs])
     # Of as many units on both sides the sums order the rows: a division would part ties by its rounding.
@@ -66,10 +72,10 @@ def build(a: Sequence[pa.Table], b: Sequence[pa.Table], units: tuple[int, int] =
     return tuple(sorted(rows, key=lambda row: -abs(getattr(row, by) or 0.0)))
 
 
-def _row(key: Key, a: Sequence[dict[Key, _Cell]], b: Sequence[dict[Key, _Cell]], units: tuple[int, int]) -> Row:
+def _row(key: Key, a: Sequence[Cells], b: Sequence[Cells], units: tuple[int, int]) -> Row:
     a_ns, b_ns = _mean(key, a), _mean(key, b)
     alike = units[0] == units[1] or a_ns is None or b_ns is None
-    first = [cells[0].get(key, _Cell(0.0, 0, 0)) if cells else _Cell(0.0, 0, 0) for cells in (a, b)]
+    first = [cells[0].get(key, Cell(0.0, 0, 0)) if cells else Cell(0.0, 0, 0) for cells in (a, b)]
     op, phase, layer = key
     return Row(
         op=op,
@@ -86,16 +92,14 @@ def _row(key: Key, a: Sequence[dict[Key, _Cell]], b: Sequence[dict[Key, _Cell]],
     )
 
 
-def _mean(key: Key, windows: Sequence[dict[Key, _Cell]]) -> float | None:
+def _mean(key: Key, windows: Sequence[Cells]) -> float | None:
     if not any(key in cells for cells in windows):
         return None
     return math.fsum(cells[key].ns for cells in windows if key in cells) / len(windows)
 
 
-def _with_intervals(
-    rows: Sequence[Row], keys: Sequence[Key], a: Sequence[dict[Key, _Cell]], b: Sequence[dict[Key, _Cell]]
-) -> list[Row]:
-    none = _Cell(0.0, 0, 0)
+def _with_intervals(rows: Sequence[Row], keys: Sequence[Key], a: Sequence[Cells], b: Sequence[Cells]) -> list[Row]:
+    none = Cell(0.0, 0, 0)
     p, finished = [], []
     for key, row in zip(keys, rows, strict=True):
         deltas = np.array([y.get(key, none).ns - x.get(key, none).ns for x, y in zip(a, b, strict=True)])
@@ -107,10 +111,9 @@ def _with_intervals(
     return [replace(row, q=None if math.isnan(value) else value) for row, value in zip(finished, q, strict=True)]
 
 
-def differing_counts(windows: Sequence[pa.Table]) -> list[str]:
+def differing_counts(cells: Sequence[Cells]) -> list[str]:
     """Operators whose calls differ between windows of one side, in words; exact traces of the same work must agree. What a
     framework does for its own bookkeeping (waits of the engine, reads of variables) comes as it comes."""
-    cells = [side_cells(table) for table in windows]
     found = []
     for key in dict.fromkeys(key for one in cells for key in one if key[1] != "bookkeeping"):
         counts = [one[key].calls if key in one else 0 for one in cells]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -17,7 +17,7 @@ from dlprof.units import PS_PER_NS, format_ns, format_signed_ns
 
 
 def build(
-    off_ns: Sequence[float], light: pa.Table | None, full: Sequence[pa.Table], *, difference_ns: float | None = None
+    off_ns: Sequence[float], light: pa.Table | None, full: Iterable[pa.Table], *, difference_ns: float | None = None
 ) -> Tax:
     """The tax of one side.
 
@@ -29,12 +29,12 @@ def build(
     off = float(np.mean(off_ns)) if len(off_ns) else None
     levels = [Level("off", len(off_ns), off, None, {})] if off is not None else []
     for name, windows in (("light", [light] if light is not None else []), ("full", full)):
-        steps_ns = [(events, found) for events in windows if (found := step_ns(events)) is not None]
+        steps_ns = [(found, _times(events)) for events in windows if (found := step_ns(events)) is not None]
         if steps_ns:
-            count = sum(found[0] for _, found in steps_ns)
-            mean = float(np.mean([found[1] for _, found in steps_ns]))
+            count = sum(found[0] for found, _ in steps_ns)
+            mean = float(np.mean([found[1] for found, _ in steps_ns]))
             cost = None if off is None else mean - off
-            levels.append(Level(name, count, mean, cost, _classes([events for events, _ in steps_ns], count)))
+            levels.append(Level(name, count, mean, cost, _classes([times for _, times in steps_ns], count)))
     costs = [level.cost_ns for level in levels if level.name == "full" and level.cost_ns is not None]
     explains = abs(costs[0]) <= abs(difference_ns) if costs and difference_ns is not None else None
     return Tax(tuple(levels), difference_ns, explains, _statement(levels, difference_ns, explains))
@@ -104,12 +104,19 @@ def _is_unsynchronised_step(name: str) -> bool:
     return marker is not None and marker.kind == "step" and not marker.synchronised
 
 
-def _classes(windows: Sequence[pa.Table], count: int) -> dict[str, float]:
+def _times(events: pa.Table) -> list[tuple[str, float]]:
+    """Class of operators and ns of each cell of a window."""
+    return [
+        ("copies" if cell.copy else cell.phase or ("bulks" if cell.op in cells.OPAQUE else "unknown"), cell.ns)
+        for cell in cells.gather(events).cells
+    ]
+
+
+def _classes(windows: Sequence[Sequence[tuple[str, float]]], count: int) -> dict[str, float]:
     """Class of operators → ns a step, over `count` steps of all windows."""
     found: dict[str, float] = {}
-    for cell in (cell for events in windows for cell in cells.gather(events).cells):
-        name = "copies" if cell.copy else cell.phase or ("bulks" if cell.op in cells.OPAQUE else "unknown")
-        found[name] = found.get(name, 0.0) + cell.ns / count
+    for name, ns in (one for times in windows for one in times):
+        found[name] = found.get(name, 0.0) + ns / count
     return dict(sorted(found.items(), key=lambda item: -item[1]))
 
 

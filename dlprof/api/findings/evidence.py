@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal, overload
 
 import pyarrow as pa
 
@@ -68,7 +69,7 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
             warnings += [f"{side.label}: {text}" for text in told]
     return Evidence(
         side=side,
-        exact=[capture.events() for capture in captures],
+        exact=_Events(captures),
         layers=workload_layers(captures[0]) if captures else (),
         anomalies=anomalies,
         warnings=warnings,
@@ -78,6 +79,23 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
         untraced=[untraced_step_ns(capture) for capture in captures],
         trials=[trial_of(capture) for capture in captures],
     )
+
+
+@dataclass(frozen=True, slots=True)
+class _Events(Sequence[pa.Table]):
+    """The event tables of captures, read where one is asked for and kept by none: those of many trials would fill the memory."""
+
+    captures: Sequence[Capture]
+
+    def __len__(self) -> int:
+        return len(self.captures)
+
+    @overload
+    def __getitem__(self, at: int) -> pa.Table: ...
+    @overload
+    def __getitem__(self, at: slice) -> Sequence[pa.Table]: ...
+    def __getitem__(self, at: int | slice) -> pa.Table | Sequence[pa.Table]:
+        return _Events(self.captures[at]) if isinstance(at, slice) else self.captures[at].events()
 
 
 def _stated(capture: Capture | None) -> Recording:

@@ -23,7 +23,7 @@ def of(captures: Mapping[str, Capture], difference_ns: float | None) -> dict[str
         light = captures.get(CaptureName.first(side, NATIVE))
         if full:
             off = [ns for capture in full for ns in untraced_step_ns(capture)]
-            events = [placed_events(capture)[0] for capture in full]
+            events = (placed_events(capture)[0] for capture in full)  # one at a time: many would fill the memory
             built = tax.build(
                 off, None if light is None else placed_events(light)[0], events, difference_ns=difference_ns
             )

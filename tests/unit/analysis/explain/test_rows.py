@@ -8,13 +8,13 @@ from dlprof.analysis.explain import rows
 
 
 def side(**durations):
-    """A trace of operators one after another, each as long as it says (ns)."""
+    """The work of a trace of operators one after another, each as long as it says (ns)."""
     at = 0
     found = []
     for name, ns in durations.items():
         found.append(op(name, at, at + ns))
         at += ns
-    return [events(*found)]
+    return [rows.side_cells(events(*found))]
 
 
 def test_rows_of_equal_differences_keep_the_order_of_the_trace_whatever_the_units():
