@@ -37,7 +37,8 @@ class Ground:
     def notes(self) -> Iterator[str]:
         """What a reader must know of it."""
         if self.revision is not None:
-            yield f"revision {self.revision.name} is commit {self.revision.commit}"
+            if self.revision.name != self.revision.commit:
+                yield f"revision {self.revision.name} is commit {self.revision.commit}"
             yield from (f"revision {self.revision.name}: {text}" for text in self.revision.missing)
 
 

@@ -45,3 +45,9 @@ def test_sides_that_differ_are_not():
 def test_a_head_with_changes_in_no_commit_is_said(monkeypatch: pytest.MonkeyPatch):
     monkeypatch.setattr(ground.revision, "uncommitted", lambda _: "changes: train.py")
     assert list(told_of_both(of("main", "a"), Ground(COMMAND, Path()))) == ["B: changes: train.py"]
+
+
+@pytest.mark.parametrize(("name", "said"), [("main", ["revision main is commit " + 40 * "a"]), (40 * "a", [])])
+def test_which_commit_a_revision_is_is_said_where_its_name_does_not(tmp_path: Path, name: str, said: list[str]) -> None:
+    found = Revision(name, 40 * "a", tmp_path, tmp_path, ())
+    assert list(Ground(Command(("python", "train.py"), revision=name), tmp_path, found).notes) == said
