@@ -240,7 +240,7 @@ class Reading:
             except Malformed:
                 legacy = Legacy()
             kind = {"B": BEGIN, "E": END, "X": BEGIN, "I": INSTANT, "i": INSTANT, "R": INSTANT, "b": BEGIN, "e": END,
-                    "n": INSTANT, "S": BEGIN, "F": END}.get(legacy.phase, 0)  # fmt: skip
+                    "n": INSTANT, "S": BEGIN, "F": END, "T": INSTANT, "p": INSTANT}.get(legacy.phase, 0)  # fmt: skip
         if kind not in (BEGIN, END, INSTANT):
             self.ctx.anomalies.count("unread_phase")
             return None
@@ -330,7 +330,7 @@ class Reading:
         """What tells an event's track from others: a uuid, process and thread, or process, category and id of a span by id."""
         if legacy is not None:
             whose = legacy.process or (sequence.thread[0] if sequence.thread else sequence.process)
-            if legacy.id and legacy.phase in "bneSF":
+            if legacy.id and legacy.phase in "bneSFTp":
                 return whose if legacy.local else 0, category, legacy.id
             if legacy.thread is not None:
                 return whose, legacy.thread

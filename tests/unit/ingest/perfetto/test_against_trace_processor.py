@@ -127,6 +127,9 @@ def older() -> bytes:
     add("b", 3, number(6, 0xABC), delta=5)
     add("E", 2, delta=5)
     add("e", 3, number(6, 0xABC), delta=9)
+    add("S", 3, number(6, 0xDEF), delta=3)
+    add("T", 3, number(6, 0xDEF), delta=4)
+    add("F", 3, number(6, 0xDEF), delta=5)
     return b"".join(parts)
 
 
