@@ -14,6 +14,7 @@
 #include "native.h"
 
 #define NO_INT INT64_MIN
+#define ODD (INT64_MIN + 1) /* what blocks.ODD says */
 #define NO_ID (-1)
 #define DEEPEST 60
 #define PROBES 64
@@ -22,7 +23,8 @@
 #define DOUBLE_SAFE_US 2147483648ULL /* elements.DOUBLE_SAFE_US */
 
 /* Columns of numbers, and of ids of distinct texts: the order is that of dlprof/ingest/json/blocks.py. */
-enum number { START, DURATION, CORRELATION, EXTERNAL, BYTES, FLOPS, SEQUENCE, FORWARD, ARGS_AT, ARGS_SIZE, NUMBERS };
+enum number { START, DURATION, CORRELATION, EXTERNAL, BYTES, FLOPS, SEQUENCE, FORWARD, ARGS_AT, ARGS_SIZE, MEMORY_KIND, MEMORY_PLACE,
+              NUMBERS };
 enum text { NAME, CATEGORY, PROCESS, THREAD, DEVICE, STREAM, DIMS, TYPES, MODULES, STACK, TEXTS };
 
 /* What the caller gives, and what it gets back. */
@@ -32,6 +34,8 @@ struct block {
     int64_t size;
     int64_t origin_us;
     int64_t arguments;
+    /* a bit for each column of texts that nobody asks for: its ids are those of no text */
+    int64_t unasked;
     /* arrays: `capacity` events; `slots` a power of two; `distinct` texts */
     int64_t capacity;
     int64_t *numbers;    /* NUMBERS × capacity */
@@ -69,7 +73,8 @@ struct reader {
 
 /* What the arguments of one event say that has a column. */
 struct arguments {
-    int64_t correlation, external, external_old, bytes, size, flops, sequence, forward;
+    int64_t correlation, external, external_old, bytes, size, flops, sequence, forward, memory_kind, memory_place;
+    bool odd; /* what belongs to a record of memory is not a plain number */
     struct range device, stream, dims, dims_old, types, modules, stack;
 };
 
@@ -329,6 +334,16 @@ static const uint8_t *raw_value(const uint8_t *p, const uint8_t *end, struct ran
     return behind;
 }
 
+/* Behind the value at p of a record of memory, noted where it is an integer and else called odd. */
+static const uint8_t *of_memory(const uint8_t *p, const uint8_t *end, int64_t *value, struct arguments *of) {
+    const uint8_t *behind = integer(p, end, value), *next = value_end(p, end);
+    if (behind != next) {
+        *value = NO_INT;
+        of->odd = true;
+    }
+    return next;
+}
+
 /* Behind the value at p of an argument; those of kineto_args.Args are noted. NULL where it is not what belongs there. */
 static const uint8_t *argument(const uint8_t *p, const uint8_t *end, struct range key, struct arguments *of) {
     const uint8_t *k = key.at;
@@ -344,6 +359,9 @@ static const uint8_t *argument(const uint8_t *p, const uint8_t *end, struct rang
         if (is(k, "device", 6)) return integer_or_string(p, end, &of->device);
         if (is(k, "stream", 6)) return integer_or_string(p, end, &of->stream);
         break;
+    case 9:
+        if (is(k, "Device Id", 9)) return of_memory(p, end, &of->memory_place, of);
+        break;
     case 10:
         if (is(k, "Input Dims", 10)) return raw_value(p, end, &of->dims);
         if (is(k, "Input dims", 10)) return raw_value(p, end, &of->dims_old);
@@ -354,12 +372,14 @@ static const uint8_t *argument(const uint8_t *p, const uint8_t *end, struct rang
         if (is(k, "correlation", 11)) return integer(p, end, &of->correlation);
         if (is(k, "External id", 11)) return integer(p, end, &of->external);
         if (is(k, "external id", 11)) return integer(p, end, &of->external_old);
+        if (is(k, "Device Type", 11)) return of_memory(p, end, &of->memory_kind, of);
         break;
     case 13:
         if (is(k, "Fwd thread id", 13)) return integer(p, end, &of->forward);
         break;
     case 15:
         if (is(k, "Sequence number", 15)) return integer(p, end, &of->sequence);
+        if (is(k, "Total Allocated", 15) && p < end && strchr("{[tf", *p)) of->odd = true;
         break;
     case 16:
         if (is(k, "Module Hierarchy", 16)) return string(p, end, &of->modules);
@@ -373,7 +393,8 @@ static const uint8_t *argument(const uint8_t *p, const uint8_t *end, struct rang
 /* Behind the object at p, its arguments in `of`; NULL where it is none. Of a key that stands twice the last value counts. */
 static const uint8_t *read_arguments(const uint8_t *p, const uint8_t *end, struct arguments *of) {
     *of = (struct arguments){.correlation = NO_INT, .external = NO_INT, .external_old = NO_INT, .bytes = NO_INT,
-                             .size = NO_INT, .flops = NO_INT, .sequence = NO_INT, .forward = 0};
+                             .size = NO_INT, .flops = NO_INT, .sequence = NO_INT, .forward = 0, .memory_kind = NO_INT,
+                             .memory_place = NO_INT};
     if (p >= end || *p != '{') return NULL;
     p = skip_space(p + 1, end);
     if (p < end && *p == '}') return p + 1;
@@ -527,6 +548,8 @@ static bool write_row(struct reader *reader, struct event *event) {
         [FORWARD] = of->forward,
         [ARGS_AT] = event->args.at ? event->args.at - block->text : 0,
         [ARGS_SIZE] = event->args.at ? event->args.size : -1,
+        [MEMORY_KIND] = of->odd ? ODD : of->memory_kind,
+        [MEMORY_PLACE] = of->memory_place,
     };
     struct range texts[TEXTS] = {
         [NAME] = event->name,
@@ -541,8 +564,11 @@ static bool write_row(struct reader *reader, struct event *event) {
         [STACK] = of->stack,
     };
     for (int column = 0; column < NUMBERS; column++) block->numbers[column * capacity + row] = numbers[column];
-    for (int column = 0; column < TEXTS; column++)
-        if (!intern(reader, column, texts[column], &block->ids[column * capacity + row])) return false;
+    for (int column = 0; column < TEXTS; column++) {
+        int32_t *id = &block->ids[column * capacity + row];
+        *id = NO_ID;
+        if (!(block->unasked >> column & 1) && !intern(reader, column, texts[column], id)) return false;
+    }
     block->rows++;
     return true;
 }

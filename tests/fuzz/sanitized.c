@@ -83,7 +83,7 @@ static bool run(const uint8_t *text, int64_t size) {
     uint8_t *copy = malloc((size_t)size ? (size_t)size : 1);
     memcpy(copy, text, (size_t)size);
     struct block block = {
-        .text = copy, .size = size, .origin_us = origins[below(4)], .arguments = (int64_t)below(2),
+        .text = copy, .size = size, .origin_us = origins[below(4)], .arguments = (int64_t)below(2), .unasked = below(3) ? 0 : (int64_t)below(1 << TEXTS),
         .capacity = capacity, .slots = slots, .distinct = distinct, .stamp = 7,
         .numbers = malloc(sizeof(int64_t) * NUMBERS * (size_t)capacity), .ids = malloc(sizeof(int32_t) * TEXTS * (size_t)capacity),
         .phases = malloc((size_t)capacity), .others = malloc(sizeof(int64_t) * 2 * (size_t)capacity),

@@ -17,7 +17,7 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch
 from dlprof.ingest.dialects import kineto_ascend, kineto_frames, kineto_names
-from dlprof.ingest.dialects.kineto_args import Memory, Task, all_decoded, number, numbers
+from dlprof.ingest.dialects.kineto_args import Memory, Task, all_decoded, number, numbers, of_memory
 from dlprof.ingest.dialects.kineto_categories import (
     ANNOTATION,
     CATEGORIES,
@@ -260,18 +260,15 @@ class KinetoDialect(Dialect):
         counters = np.flatnonzero(told)
         if not len(counters):
             return value
-        memories = all_decoded(Memory, rows.args(counters.tolist()))
-        totals = [memory.allocated for memory in memories]
-        whole = numbers(totals)
-        value[counters] = np.where(whole == NO_INT, np.nan, whole)
-        if float in set(map(type, totals)):
-            fractions = [(row, total) for row, total in zip(counters, totals, strict=True) if isinstance(total, float)]
-            value[[row for row, _ in fractions]] = [total for _, total in fractions]
+        if self.ctx.wants("value"):
+            memories = all_decoded(Memory, rows.args(counters.tolist()))
+            _allocated(value, counters, [memory.allocated for memory in memories])
+            kinds, places = of_memory(memories)
+        else:
+            kinds, places = rows.memory(counters)
         allocation = rows.name[counters] == self.ctx.pool("name").get(MEMORY, -2)
-        kinds = numbers([memory.kind for memory in memories])
         self.ctx.anomalies.count("json_odd_type", int((allocation & (kinds < 0)).sum()))
         allocation &= kinds >= 0
-        places = numbers([memory.device for memory in memories])
         told_kinds, kind_at = np.unique(kinds, return_inverse=True)
         told_places, place_at = np.unique(places, return_inverse=True)
         memory_at = np.zeros(len(rows), dtype=np.int32)
@@ -329,6 +326,15 @@ class KinetoDialect(Dialect):
         self.ctx.host = host_of(self.header, self.ctx.source)
         self.ctx.rank = rank_of(self.header, self.ctx.source)
         self.ctx.process = process_of(self.ctx.source)
+
+
+def _allocated(value: npt.NDArray[np.float64], counters: Int64, totals: list[Any]) -> None:
+    """Writes the allocated bytes of rows."""
+    whole = numbers(totals)
+    value[counters] = np.where(whole == NO_INT, np.nan, whole)
+    if float in set(map(type, totals)):
+        fractions = [(row, total) for row, total in zip(counters, totals, strict=True) if isinstance(total, float)]
+        value[[row for row, _ in fractions]] = [total for _, total in fractions]
 
 
 def _pairs(rows: Fields) -> Int64 | None:

@@ -119,6 +119,11 @@ def all_decoded(kind: type[T], raws: Sequence[msgspec.Raw | bytes]) -> list[T]:
         return [decoded(kind, raw) for raw in raws]
 
 
+def of_memory(memories: Sequence[Memory]) -> tuple[Int64, Int64]:
+    """Kind and index of each record's device, NO_INT where it tells none."""
+    return numbers([memory.kind for memory in memories]), numbers([memory.device for memory in memories])
+
+
 def numbers(values: list[Any]) -> Int64:
     """int64 with NO_INT where there is none (or one that does not fit)."""
     try:

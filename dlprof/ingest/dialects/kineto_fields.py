@@ -15,8 +15,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64
-from dlprof.ingest.dialects.kineto_args import NONE, decode_args, numbers, text
-from dlprof.ingest.json.blocks import Block
+from dlprof.ingest.dialects.kineto_args import NONE, Memory, all_decoded, decode_args, numbers, of_memory, text
+from dlprof.ingest.json.blocks import ODD, Block
 from dlprof.ingest.json.common_columns import (
     argument_texts,
     category_codes,
@@ -73,6 +73,10 @@ class Fields(Protocol):
 
     def args(self, rows: Sequence[int]) -> list[bytes]:
         """The arguments of single rows as recorded."""
+        ...
+
+    def memory(self, rows: Int64) -> tuple[Int64, Int64]:
+        """Of single rows kind and index of the device whose memory they are of, NO_INT where that is not told."""
         ...
 
     def recorded(self) -> Texts | None:
@@ -138,6 +142,9 @@ class EventFields:
     def args(self, rows: Sequence[int]) -> list[bytes]:
         return [bytes(self._rows[row].args) for row in rows]
 
+    def memory(self, rows: Int64) -> tuple[Int64, Int64]:
+        return of_memory(all_decoded(Memory, self.args(rows.tolist())))
+
     def recorded(self) -> Texts:
         return argument_texts(self._rows)
 
@@ -189,6 +196,12 @@ class BlockFields:
     def args(self, rows: Sequence[int]) -> list[bytes]:
         return self._block.args(rows)
 
+    def memory(self, rows: Int64) -> tuple[Int64, Int64]:
+        kinds, places = (self._block.numbers[name][rows] for name in ("memory_kind", "memory_place"))
+        if (kinds == ODD).any():
+            return of_memory(all_decoded(Memory, self.args(rows.tolist())))
+        return kinds, places
+
     def recorded(self) -> Texts | None:
         return self._block.recorded_args() if self._ctx.wants("args") else None
 
@@ -213,8 +226,24 @@ def _distinct(columns: Sequence[Int32]) -> tuple[npt.NDArray[np.intp], npt.NDArr
             keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
             width = (int(keys.max(initial=0)) + 1) * size
         keys = keys * size + (column + 1)
-    _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+    first, inverse = _firsts(keys, width)
     order = np.argsort(first)
     place = np.empty(len(order), dtype=np.intp)
     place[order] = np.arange(len(order))
     return first[order], place[inverse]
+
+
+def _firsts(keys: Int64, width: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """As np.unique: first row of each distinct key in [0, width), in order of keys, and the place of each row's among them. By
+    table where that is not much larger than there are rows."""
+    if width > 4 * len(keys) + 1024:
+        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        return first, inverse
+    first = np.full(width, -1, dtype=np.intp)
+    first[keys[::-1]] = np.arange(
+        len(keys) - 1, -1, -1
+    )  # of several rows the last that is written is the first of the file
+    there = np.flatnonzero(first >= 0)
+    place = np.empty(width, dtype=np.intp)
+    place[there] = np.arange(len(there))
+    return first[there], place[keys]

@@ -194,7 +194,7 @@ class Finisher:
         track, launches = where[0].track, self._launches_of(where[0].track)
         nested = self._place(track).nested
         spans = self._spill.spans(codes[0])
-        late = threads.late_children(spans, partial(self._times, codes[0])) if len(spans) > 1 else None
+        late = self._late_children(codes[0], spans)
         carried: threads.Open = {}
         done = 0
         for rows in self._rows(codes, nested):
@@ -237,7 +237,7 @@ class Finisher:
         """Writes a device's stream, or several small ones: each row with its launch, and what it has from there."""
         track, nested = where[0].track, self._place(where[0].track).nested
         overlaps: dict[int, Overlaps] = {}
-        inner = _Inner(track, self._spill.spans(codes[0]), partial(self._times, codes[0]))
+        inner = _Inner(track, self._late_children(codes[0], self._spill.spans(codes[0])) if track.nests else None)
         for rows in self._rows(codes, nested):
             meanings = meaning.of(rows)
             if nested:
@@ -286,6 +286,12 @@ class Finisher:
             line=np.where(meanings.line == NO_TEXT, line, meanings.line).astype(np.int32),
             calls=calls,
         )
+
+    def _late_children(self, code: int, spans: Sequence[Span]) -> tuple[Int64, Int64] | None:
+        """Events with children in later spans (threads.late_children); None where no event reaches over the end of its own."""
+        if len(spans) < 2 or not self._spill.crossed(code, spans):
+            return None
+        return threads.late_children(spans, partial(self._times, code))
 
     def _times(self, code: int, span: Span) -> Columns:
         return self._spill.read(self._spill.pick(code, span), threads.TIMES)
@@ -396,9 +402,8 @@ class Finisher:
 class _Inner:
     """Self time and parents of an accelerator's track, span by span: of one whose events nest, else there are none."""
 
-    def __init__(self, track: Track, spans: Sequence[Span], read: Callable[[Span], Columns]) -> None:
-        self._nests = track.nests
-        self._late = threads.late_children(spans, read) if track.nests and len(spans) > 1 else None
+    def __init__(self, track: Track, late: tuple[Int64, Int64] | None) -> None:
+        self._nests, self._late = track.nests, late
         self._open: threads.Open = {}
         self._done = 0
 

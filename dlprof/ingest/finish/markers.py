@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from itertools import repeat
 from typing import Final
 
 import numpy as np
@@ -92,32 +93,34 @@ class MarkerLog:
             self.parsed.append(Marker.parse(text))
         if len(self.marks) < len(self.parsed):
             self.marks = np.array([marker is not None for marker in self.parsed], dtype=np.bool_)
-        for marker, start, end, code in self._marked(batch, np.flatnonzero(self.marks[batch.name])):
-            self._note(marker, start, end, code, source)
+        marked = np.flatnonzero(self.marks[batch.name])
+        for rows in _alike(marked, batch.name[marked], batch.track[marked]):
+            start = batch.start_ps[rows]
+            end = start + batch.duration_ps[rows]
+            marker, code = self.parsed[batch.name[rows[0]]], int(batch.track[rows[0]])
+            self._note(marker, start.tolist(), end.tolist(), code, source)
         if batch.step is not None and batch.level is not None:
             rows = np.flatnonzero((batch.step != NO_INT) & (batch.level == LEVEL["marker"]))
-            for number, (_, start, end, code) in zip(batch.step[rows].tolist(), self._marked(batch, rows), strict=True):
+            start = batch.start_ps[rows]
+            told = (batch.step[rows], start, start + batch.duration_ps[rows], batch.track[rows])
+            for number, begin, end, code in zip(*(column.tolist() for column in told), strict=True):
                 track = self.tracks[code]
                 if track.on_device:
-                    self.on_devices.setdefault((source, track.device), []).append((start, end, number))
+                    self.on_devices.setdefault((source, track.device), []).append((begin, end, number))
                 else:
-                    self.unawaited.setdefault((source, track.process), []).append((start, end, number, -1, code))
+                    self.unawaited.setdefault((source, track.process), []).append((begin, end, number, -1, code))
 
-    def _marked(self, batch: RawBatch, rows: Int64) -> Iterator[tuple[Marker | None, int, int, int]]:
-        """Of some rows the marker that each one's name is, start, end and track."""
-        start = batch.start_ps[rows]
-        end = start + batch.duration_ps[rows]
-        markers = map(self.parsed.__getitem__, batch.name[rows].tolist())
-        return zip(markers, start.tolist(), end.tolist(), batch.track[rows].tolist(), strict=True)
-
-    def _note(self, marker: Marker | None, start: int, end: int, code: int, source: str) -> None:
+    def _note(self, marker: Marker | None, start: list[int], end: list[int], code: int, source: str) -> None:
+        """Notes the rows of a track whose name is that of a marker. They are put in order when they are asked for."""
         if marker is None:
             return
         if marker.kind == "phase":
-            self.phases.setdefault(code, []).append((start, end, schema.PHASES.index(marker.text)))
+            phase = repeat(schema.PHASES.index(marker.text))
+            self.phases.setdefault(code, []).extend(zip(start, end, phase, strict=False))
         track = self.tracks[code]
         if marker.kind == "profiler_step" and not track.on_device:
-            self.unawaited.setdefault((source, track.process), []).append((start, end, marker.number, -1, code))
+            these = zip(start, end, repeat(marker.number), repeat(-1), repeat(code), strict=False)
+            self.unawaited.setdefault((source, track.process), []).extend(these)
         if marker.kind not in ("step", "item") or not marker.synchronised:
             return
         item = -1
@@ -125,7 +128,8 @@ class MarkerLog:
             if marker.text not in self.items:
                 self.items.append(marker.text)
             item = self.items.index(marker.text)
-        self.steps.setdefault((source, track.process), []).append((start, end, marker.number, item, code))
+        these = zip(start, end, repeat(marker.number), repeat(item), repeat(code), strict=False)
+        self.steps.setdefault((source, track.process), []).extend(these)
 
     def phase_at(self, track: int, start: Int64, end: Int64) -> Int32:
         """Code into schema.PHASES of the phase marker of a track that holds all of each [start, end], NO_TEXT for none."""
@@ -179,6 +183,16 @@ class MarkerLog:
         return np.where(inside, number[index], told)
 
 
+def _alike(rows: Int64, name: Int32, track: Int32) -> Iterator[Int64]:
+    """Rows that share name and track, in the order of the first ones."""
+    if not len(rows):
+        return
+    key = name.astype(np.int64) << 32 | track
+    order = np.argsort(key, kind="stable")
+    edges = np.flatnonzero(np.diff(key[order])) + 1
+    yield from sorted(np.split(rows[order], edges), key=lambda these: int(these[0]))
+
+
 def last_not_after(known: Int64, at: Int64) -> Int64:
     """Index of the last of `known`, which are in order, that is not after each of `at`; -1 for none. Shape (n,).
 
@@ -198,7 +212,7 @@ def counted_on(written: Int64, track: Int64) -> Int64:
     track: where each was marked; a step that two threads mark one after the other is one.
     """
     found = written.copy()
-    if len(np.unique(written)) == len(written):
+    if (np.diff(np.sort(written)) != 0).all():  # np.unique would load numpy.ma, as long as reading 4 MB of trace
         return found
     used: set[int] = set()
     shift = most = 0

@@ -26,6 +26,8 @@ RANGE_ROWS: Final = 131_072
 RANGE_BYTES: Final = 8 << 20
 """Bytes of arguments that are finished at a time."""
 _SAMPLE: Final = 512
+_NEAR: Final = 64
+"""Samples behind a full range among which a place to cut is looked for where no row is open."""
 _VIEWS: Final = 1024
 """Buffers that one system call takes (IOV_MAX on Linux)."""
 
@@ -66,7 +68,7 @@ class _Slice:
     """Rows of one track, sorted by start.
 
     sample: every _SAMPLE-th start
-    end: the latest end
+    reach: the latest end of the rows up to the next of these
     at: first byte of the columns, which lie one behind the other; behind them, unless `text` is NULL, an int32 length
         a row and `text` bytes
     columns: name of each and type as it lies there
@@ -75,8 +77,8 @@ class _Slice:
 
     rows: int
     last: int
-    end: int
     sample: Int64
+    reach: Int64
     at: int
     columns: _Layout
     lows: tuple[int, ...]
@@ -147,7 +149,7 @@ class Spill:
 
     def length(self, track: int) -> int:
         """ps from the earliest start on a track to the latest end."""
-        return max(part.end for part in self._slices[track]) - self.begun(track)
+        return max(int(part.reach[-1]) for part in self._slices[track]) - self.begun(track)
 
     def cost(self, track: int) -> float:
         """How much of a range (RANGE_ROWS, RANGE_BYTES) a track takes up."""
@@ -156,7 +158,8 @@ class Spill:
     def spans(self, track: int) -> list[Span]:
         """Time ranges that cover the track in order, each small enough to be held in memory.
 
-        About RANGE_ROWS rows or RANGE_BYTES of arguments, whichever is less, unless many rows share one start.
+        About RANGE_ROWS rows or RANGE_BYTES of arguments, whichever is less, unless many rows share one start. Cut where no
+        row is open, if there is such a place near.
         """
         slices = self._slices[track]
         starts = np.concatenate([part.sample for part in slices])
@@ -164,9 +167,17 @@ class Spill:
         if cost.sum() <= 2:
             return [WHOLE]
         order = np.argsort(starts, kind="stable")
-        filled = np.floor(np.cumsum(cost[order]))
-        cuts = np.unique(starts[order][np.flatnonzero(np.diff(filled)) + 1]).tolist()
+        filled, starts = np.floor(np.cumsum(cost[order])), starts[order]
+        full = np.flatnonzero(np.diff(filled)) + 1
+        clear = np.append(np.flatnonzero(_reached(slices, starts) <= starts), len(starts))
+        near = clear[np.searchsorted(clear, full)]
+        cuts = np.unique(starts[np.where(near < np.minimum(full + _NEAR, len(starts)), near, full)]).tolist()
         return [Span(low, high) for low, high in pairwise([-(2**63), *cuts, 2**63 - 1])]
+
+    def crossed(self, track: int, spans: Sequence[Span]) -> bool:
+        """Whether a row may reach over the end of its span."""
+        cuts = np.array([span.low for span in spans[1:]], dtype=np.int64)
+        return bool((_reached(self._slices[track], cuts) > cuts).any())
 
     def pick(self, track: int, span: Span) -> list[_Piece]:
         """The rows of a span, in the order they came, for `read` and `read_args`."""
@@ -249,10 +260,19 @@ class Spill:
         if lengths is not None:
             views += [lengths.data.cast("B"), text]
             size = len(text)
-        end = int((starts + columns["duration_ps"]).max())
+        ends = np.maximum.reduceat(starts + columns["duration_ps"], np.arange(0, len(starts), _SAMPLE))
         layout = tuple((name, _CONSTANT if kept is None else kept.dtype.str[1:]) for name, (kept, _) in written.items())
         lows = tuple(low for _, low in written.values())
-        part = _Slice(len(starts), int(starts[-1]), end, starts[::_SAMPLE].copy(), self._end, layout, lows, size)
+        part = _Slice(
+            len(starts),
+            int(starts[-1]),
+            starts[::_SAMPLE].copy(),
+            np.maximum.accumulate(ends),
+            self._end,
+            layout,
+            lows,
+            size,
+        )
         self._slices.setdefault(track, []).append(part)
         for view in _written(self._file.fileno(), views, self._end):
             self._end += view
@@ -322,6 +342,15 @@ def _order(track: npt.NDArray[np.int32], start: Int64) -> Int64 | None:
     if ((np.diff(starts) < 0) & (np.diff(grouped) == 0)).any():
         return np.lexsort((start, track))
     return order
+
+
+def _reached(slices: Sequence[_Slice], at: Int64) -> Int64:
+    """How far rows that begin before each of these times reach, or further: of the samples around it all rows are asked."""
+    found = np.full(len(at), -(2**63), dtype=np.int64)
+    for part in slices:
+        before = np.searchsorted(part.sample, at)
+        np.maximum(found, np.append(part.reach, -(2**63))[before - 1], out=found)
+    return found
 
 
 def _costs(part: _Slice) -> npt.NDArray[np.float64]:

@@ -7,7 +7,7 @@ is read here is what that reader would have read; a block can also give its even
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Final
@@ -16,7 +16,7 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from dlprof.ingest.batch import NO_TEXT, TARGET_ROWS, Int32, Int64
+from dlprof.ingest.batch import NO_STEP, NO_TEXT, TARGET_ROWS, Int32, Int64
 from dlprof.ingest.json.elements import Event, EventDecoder
 from dlprof.ingest.texts import Places
 
@@ -31,11 +31,15 @@ NUMBERS: Final = (
     "forward",
     "args_at",
     "args_size",
+    "memory_kind",
+    "memory_place",
 )
 TEXTS: Final = ("name", "category", "pid", "tid", "device", "stream", "dims", "types", "modules", "stack")
 """Columns in the order of json_events.c: int64 numbers, and ids of distinct texts."""
 _TOKENS: Final = frozenset({"pid", "tid", "device", "stream"})
 """Columns whose texts are JSON values; those of others stand between quotes, but for lists, which are kept as they are."""
+ODD: Final = NO_STEP
+"""`memory_kind` of a row whose arguments are no plain record of memory: they tell by themselves."""
 _LISTS: Final = frozenset({"dims", "types"})
 _SLOTS: Final = 1 << 17
 _DISTINCT: Final = 1 << 16
@@ -53,6 +57,7 @@ class _Call(ctypes.Structure):
         ("size", ctypes.c_int64),
         ("origin_us", ctypes.c_int64),
         ("arguments", ctypes.c_int64),
+        ("unasked", ctypes.c_int64),
         ("capacity", ctypes.c_int64),
         ("numbers", ctypes.c_void_p),
         ("ids", ctypes.c_void_p),
@@ -146,10 +151,13 @@ class Block:
 class Scanner:
     """Reads blocks of one file; its arrays serve for all of them.
 
-    origin_us: what times are relative to. arguments: whether those of Kineto are read
+    origin_us: what times are relative to. arguments: whether those of Kineto are read. unasked: columns of texts that nobody asks
+    for, which no row then has
     """
 
-    def __init__(self, library: ctypes.CDLL, origin_us: int, *, arguments: bool) -> None:
+    def __init__(
+        self, library: ctypes.CDLL, origin_us: int, *, arguments: bool, unasked: Collection[str] = frozenset()
+    ) -> None:
         self._library = library
         self._numbers = np.empty((len(NUMBERS), TARGET_ROWS), dtype=np.int64)
         self._ids = np.empty((len(TEXTS), TARGET_ROWS), dtype=np.int32)
@@ -161,6 +169,7 @@ class Scanner:
         self._call = _Call(
             origin_us=origin_us,
             arguments=int(arguments),
+            unasked=sum(1 << at for at, name in enumerate(TEXTS) if name in unasked),
             capacity=TARGET_ROWS,
             numbers=_at(self._numbers),
             ids=_at(self._ids),

@@ -37,6 +37,9 @@ _SAMPLE: Final = 256
 """Events whose median time decides on origin and unit."""
 _LIMIT_US: Final = (2**63 - 1) // PS_PER_US
 
+_TEXTS_OF: Final = {"dims": "shape", "types": "dtype", "stack": "source_line"}
+"""Texts of blocks (blocks.TEXTS) that one column alone is made of."""
+
 _X, _M, _NONE = ord("X"), ord("M"), 0
 _OPEN_CLOSE: Final = np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
 INSTANT: Final = np.isin(np.arange(256), np.frombuffer(b"iInR", dtype=np.uint8))
@@ -125,7 +128,10 @@ class ChromeFile:
         if arguments is None or self.origin_us is None or self.per_us != 1 or not self.dialect.takes_blocks():
             return None
         functions = library.functions()
-        return None if functions is None else Scanner(functions, self.origin_us, arguments=arguments)
+        if functions is None:
+            return None
+        unasked = {text for text, column in _TEXTS_OF.items() if not self.dialect.ctx.wants(column)}
+        return Scanner(functions, self.origin_us, arguments=arguments, unasked=unasked)
 
     def _batch(self, events: list[Event], pairer: Pairer) -> RawBatch:
         ph = phases(events)

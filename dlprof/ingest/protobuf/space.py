@@ -17,6 +17,8 @@ from dlprof.ingest.protobuf.wire import BYTES, FIXED32, FIXED64, VARINT, Field, 
 
 _HEADER: Final = 1 << 13
 """Bytes that are read where a field lies: lines are passed over, and what follows a small one is mostly small."""
+_LONGEST: Final = 20
+"""Bytes of a field's tag and length, or number, at the most."""
 _SMALL: Final = 1 << 10
 _BLOCK: Final = 1 << 14
 LARGEST: Final = 16 << 20
@@ -66,29 +68,31 @@ class ByteFile:
         can be kept; then `Malformed` is raised.
         """
         at = start
-        data, base = b"", start
+        data, base, size = b"", start, _HEADER
         while at < end:
-            if at + 20 > base + len(data):
-                data, base = self.at(at, min(_HEADER, end - at)), at
+            if at + _LONGEST > base + len(data):
+                # Where fields are larger than what was read with the one before, little is read with each.
+                size = _LONGEST if at > base + size and base > start else _HEADER
+                data, base = self._read(at, min(size, end - at)), at
             local, stop = at - base, len(data)
             try:
                 tag, next_ = varint(data, local, stop)
                 number, wire = tag >> 3, tag & 7
-                value, size = 0, {FIXED64: 8, FIXED32: 4}.get(wire, 0)
+                value, length = 0, {FIXED64: 8, FIXED32: 4}.get(wire, 0)
                 if wire in (VARINT, BYTES):
                     value, after_value = varint(data, next_, stop)
-                    size, next_ = (value, after_value) if wire == BYTES else (after_value - next_, next_)
+                    length, next_ = (value, after_value) if wire == BYTES else (after_value - next_, next_)
             except Malformed as error:
                 raise Malformed(base + error.offset, error.expected) from None
             if number == 0 or wire not in (VARINT, BYTES, FIXED64, FIXED32):
                 raise Malformed(at, f"a protobuf field, found field {number} of wire type {wire}")
             content = base + next_
-            if content + size > end:
+            if content + length > end:
                 if wire == BYTES:
                     yield Field(number, wire, value, content, end, at)
-                raise Malformed(at, f"a field of {size} bytes, but only {end - content} are left")
-            yield Field(number, wire, value, content, content + size, at)
-            at = content + size
+                raise Malformed(at, f"a field of {length} bytes, but only {end - content} are left")
+            yield Field(number, wire, value, content, content + length, at)
+            at = content + length
 
 
 @dataclass(frozen=True, slots=True)

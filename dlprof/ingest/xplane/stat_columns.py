@@ -13,6 +13,7 @@ import numpy.typing as npt
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64, Pool
 from dlprof.ingest.protobuf.event_windows import DOUBLE, REF, STR, Stats
 from dlprof.ingest.protobuf.space import Plane
+from dlprof.ingest.protobuf.wire import Uint64
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source_lines import source_line
 from dlprof.ingest.xplane.hlo_columns import HloColumns
@@ -179,6 +180,10 @@ class StatColumns:
         rows = self._rows(stats, name)
         if not len(rows):
             return None
+        column = np.full(count, NO_TEXT, dtype=np.int32)
+        if (stats.kind[rows] == REF).all():
+            column[stats.event[rows]] = self._referred(name, stats.value[rows], code)
+            return column
         memory = self._memory
         codes = []
         kinds, values, places = (column[rows].tolist() for column in (stats.kind, stats.value, stats.at))
@@ -195,9 +200,20 @@ class StatColumns:
                 )
                 known = memory[key] = code(text)
             codes.append(known)
-        column = np.full(count, NO_TEXT, dtype=np.int32)
         column[stats.event[rows]] = codes
         return column
+
+    def _referred(self, name: str, values: Uint64, code: Callable[[str], int]) -> Int32:
+        """Codes of texts that are names of stats, in the order of their first rows."""
+        distinct, first, inverse = np.unique(values, return_index=True, return_inverse=True)
+        codes = np.empty(len(distinct), dtype=np.int32)
+        for at in np.argsort(first).tolist():
+            value = int(distinct[at])
+            key: tuple[str, int | bytes] = (name, value)
+            if key not in self._memory:
+                self._memory[key] = code(self._stat_names.get(value, ""))
+            codes[at] = self._memory[key]
+        return codes[inverse]
 
     def _shape(self, text: str) -> int:
         if not text:

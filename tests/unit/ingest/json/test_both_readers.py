@@ -171,3 +171,31 @@ def test_memory_of_many_devices_and_processes_is_the_same_by_both_readers(blocks
         ("gpu:1", "1"), ("cpu:0", "2"), ("cpu:0", "1"), ("gpu:1", "1"), ("cpu:0", "1"),
         ("privateuse1:3", "2"), ("gpu:0", "1"), ("gpu:1", "1"),
     ]  # fmt: skip
+
+
+ODD_MEMORY = (
+    "{}",
+    '{"Device Type":1,"Device Id":0,"Total Allocated":5}',
+    '{"Device Type":"1","Device Id":0}',
+    '{"Device Type":1.0,"Device Id":2}',
+    '{"Device Type":1,"Device Id":null}',
+    '{"Device Type":1,"Device Id":0,"Total Allocated":{"a":1}}',
+    '{"Total Allocated":true,"Device Type":1,"Device Id":0}',
+    '{"Device Type":99999999999999999999,"Device Id":0}',
+    '{"Device Type":[1],"Device Id":0}',
+    '{"Device Type":0,"Device Id":-1,"Device Type":1}',
+)
+
+
+@built
+@pytest.mark.parametrize("odd", ODD_MEMORY)
+def test_of_whose_memory_a_record_is_both_say_where_sums_are_asked_for(odd, monkeypatch):
+    monkeypatch.setattr(stream, "CHUNK", 300)
+    records = [odd, '{"Device Type":1,"Device Id":3,"Total Allocated":7}'] * 20
+    events = ",".join(
+        f'{{"ph":"i","s":"t","name":"[memory]","pid":1,"tid":1,"ts":{at},"args":{args}}}'
+        for at, args in enumerate(records)
+    )
+    data = f'{{"schemaVersion":1,"traceEvents":[{events}]}}'.encode()
+    for wanted in (None, fuzz_readers.SUMS):
+        assert fuzz_readers.differences(data, False, wanted=wanted) == []
