@@ -140,7 +140,7 @@ def traces_below(folder: Path) -> Found:
 
 def _of_jax(found: Sequence[Path]) -> dict[Path, str]:
     """Traces that JAX makes of a host's for Perfetto's viewer (`create_perfetto_trace`) → the one that each is made of."""
-    beside = {path.parent: path.name for path in sorted(found, reverse=True) if path.name.endswith(_TRACE_NAMES)}
+    beside = {path.parent: path.name for path in sorted(found) if path.name.endswith(_TRACE_NAMES)}
     return {path: beside[path.parent] for path in found if path.name in _FOR_PERFETTO and path.parent in beside}
 
 
