@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Literal
+from typing import TYPE_CHECKING, Literal
 
-from dlprof import schema, temporary
+from dlprof import temporary
 from dlprof.api.findings.evidence import view_stored, view_unstored
 from dlprof.api.import_traces import import_files, read_summed, read_unstored
 from dlprof.errors import StoreError, TraceError, UsageError
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from dlprof.api.rankings import RankingResult
     from dlprof.api.results import CaptureResult, ComparisonResult
     from dlprof.api.study.results import StudyResult
-
-UNANNOTATED: Final = tuple(name for name in schema.EVENTS.names if name != "args")
-"""Every column but the recorded arguments, which no comparison of two traces reads."""
 
 
 def load(path: str | Path) -> ComparisonResult | CaptureResult | RankingResult | StudyResult:
@@ -111,7 +108,7 @@ def _stored(path: Path) -> Capture | None:
 def opened_pair(
     a: Path, b: Path, *, repair: bool = False, columns: Collection[str] | None = None
 ) -> Iterator[ComparisonResult]:
-    """Two captures or raw traces side by side. columns: as of `opened`."""
+    """Two captures or raw traces side by side. columns: as of `opened`; of a stored one those of a comparison are read."""
     from dlprof.api import results  # late: comparing takes SciPy, opening does not
 
     with opened(a, repair=repair, columns=columns) as left, opened(b, repair=repair, columns=columns) as right:

@@ -13,7 +13,7 @@ import pyarrow.compute as pc
 from dlprof.analysis import columns
 from dlprof.analysis.timing.recorded import RecordedRun, RecordedRuns, compare
 from dlprof.analysis.trace import steps
-from dlprof.api.load import UNANNOTATED, opened
+from dlprof.api.load import opened
 from dlprof.api.ranks import read as ranks
 from dlprof.errors import TraceError, UsageError
 from dlprof.names import as_text
@@ -22,6 +22,8 @@ from dlprof.store.rank_set import RankSet, is_rank_set
 from dlprof.units import PS_PER_NS
 
 _SIDES: Final = ("A", "B")
+_TIMED: Final = ("host", "rank", "device", "level", "name", "category", "start_ps", "duration_ps", "step")
+"""What the times of a run's steps are read from."""
 
 
 def diff(a: Sequence[Path], b: Sequence[Path], *, margin: float, repair: bool = False) -> RecordedRuns:
@@ -72,8 +74,8 @@ def _runs(path: Path, repair: bool, told: set[int]) -> list[RecordedRun]:
     if is_rank_set(path):
         names = sorted({part.run for part in RankSet.open(path).index().parts})
         return [_job(path, name) for name in names]
-    with opened(path, repair=repair, columns=UNANNOTATED) as capture:
-        events = capture.events(UNANNOTATED)
+    with opened(path, repair=repair, columns=_TIMED) as capture:
+        events = capture.events(_TIMED)
         trace = capture.manifest.trace
         ranks_here = [one for one in pc.unique(events["rank"]).to_pylist() if one is not None]
         if len(ranks_here) == 1:

@@ -15,7 +15,7 @@ from dlprof.analysis.model import Comparison, Completeness, ItemResult, Ratio, S
 from dlprof.analysis.timing import beside
 from dlprof.api import frames, published
 from dlprof.api.findings import of_several, of_two, pairs, stored
-from dlprof.api.findings.evidence import completeness_of, evidence_of, placed_events, side_of, view_of
+from dlprof.api.findings.evidence import COMPARED, completeness_of, evidence_of, placed_events, side_of, view_of
 from dlprof.manifest import ImportedOptions, LockstepOptions, PublishedOptions
 from dlprof.names import SIDES, CaptureName, Pair
 from dlprof.protocol import Epoch
@@ -278,7 +278,9 @@ def diff(a: Capture, b: Capture, *, kept: Sequence[bool] = (True, True)) -> Comp
     sides = [side_of(one, path=str(one.path) if keep else None) for one, keep in zip((a, b), kept, strict=True)]
     names = {one.manifest.described.name for one in (a, b)}
     found = compare.diff(
-        evidence_of([a], sides[0]), evidence_of([b], sides[1]), workload=names.pop() if len(names) == 1 else ""
+        evidence_of([a], sides[0], COMPARED),
+        evidence_of([b], sides[1], COMPARED),
+        workload=names.pop() if len(names) == 1 else "",
     )
     return ComparisonResult(None, found, {"a": a, "b": b}, None)
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal, overload
+from typing import TYPE_CHECKING, Any, Final, Literal, overload
 
 import pyarrow as pa
 
-from dlprof import frameworks
+from dlprof import frameworks, schema
 from dlprof.analysis.of_one_trace import Completeness, View
 from dlprof.analysis.trace import breakdown, completeness, layers
 from dlprof.manifest import CaptureOptions, ImportOptions, Manifest
@@ -47,19 +47,31 @@ def workload_layers(capture: Capture) -> Sequence[Layer]:
     return capture.manifest.described.model.layers
 
 
-def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
-    """The evidence of one side from its captures of fidelity exact (or the one trace that a diff was given)."""
+COMPARED: Final = tuple(
+    name
+    for name in schema.EVENTS.names
+    if name not in ("source", "op_path", "source_line", "correlation", "bytes", "value", "args")
+)
+"""What a diff reads of schema.EVENTS."""
+
+
+def evidence_of(captures: Sequence[Capture], side: Side, columns: Sequence[str] | None = None) -> Evidence:
+    """The evidence of one side from its captures of fidelity exact (or the one trace that a diff was given).
+
+    columns: of the events; None for all
+    """
     from dlprof.analysis.compare import (
         Evidence,
     )  # with it comes SciPy, half a second that a breakdown need not wait for
 
     anomalies: dict[str, int] = {}
     warnings: list[str] = []
-    for capture in captures:
+    tables = _Events(captures, columns)
+    for capture, events in zip(captures, tables, strict=True):
         trace = capture.manifest.trace
         for name, count in (trace.anomalies if trace else {}).items():
             anomalies[name] = anomalies.get(name, 0) + count
-        found = completeness_of(capture, capture.events())
+        found = completeness_of(capture, events)
         if found.complete is False:
             warnings.append(f"{side.label}: the trace is {found.statement}")
         if trace and isinstance(
@@ -69,7 +81,7 @@ def evidence_of(captures: Sequence[Capture], side: Side) -> Evidence:
             warnings += [f"{side.label}: {text}" for text in told]
     return Evidence(
         side=side,
-        exact=_Events(captures),
+        exact=tables,
         layers=workload_layers(captures[0]) if captures else (),
         anomalies=anomalies,
         warnings=warnings,
@@ -86,6 +98,7 @@ class _Events(Sequence[pa.Table]):
     """The event tables of captures, read where one is asked for and kept by none: those of many trials would fill the memory."""
 
     captures: Sequence[Capture]
+    columns: Sequence[str] | None = None
 
     def __len__(self) -> int:
         return len(self.captures)
@@ -95,7 +108,9 @@ class _Events(Sequence[pa.Table]):
     @overload
     def __getitem__(self, at: slice) -> Sequence[pa.Table]: ...
     def __getitem__(self, at: int | slice) -> pa.Table | Sequence[pa.Table]:
-        return _Events(self.captures[at]) if isinstance(at, slice) else self.captures[at].events()
+        if isinstance(at, slice):
+            return _Events(self.captures[at], self.columns)
+        return self.captures[at].events(self.columns)
 
 
 def _stated(capture: Capture | None) -> Recording:

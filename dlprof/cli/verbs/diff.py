@@ -48,7 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(arguments: argparse.Namespace) -> int:
-    from dlprof.api.load import UNANNOTATED, opened_pair
+    from dlprof.api.findings.evidence import COMPARED
+    from dlprof.api.load import opened_pair
     from dlprof.cli.output import check_target, deliver, show
     from dlprof.cli.verbs.show import colour
     from dlprof.errors import UsageError
@@ -69,7 +70,7 @@ def run(arguments: argparse.Namespace) -> int:
     if is_rank_set(arguments.a) and is_rank_set(arguments.b):
         _jobs(arguments)
         return 0
-    with opened_pair(arguments.a, arguments.b, repair=arguments.repair, columns=UNANNOTATED) as result:
+    with opened_pair(arguments.a, arguments.b, repair=arguments.repair, columns=COMPARED) as result:
         found = result.found
     if arguments.format != "text":
         text = formats.comparison(found, arguments.format, brief=arguments.brief)

@@ -15,7 +15,7 @@ from dlprof import schema, temporary
 from dlprof.analysis.model import View
 from dlprof.analysis.trace import breakdown
 from dlprof.api import load
-from dlprof.api.findings.evidence import placed_events, view_of
+from dlprof.api.findings.evidence import COMPARED, placed_events, view_of
 from dlprof.cli.main import main
 from dlprof.store import Capture, Unstored
 
@@ -75,9 +75,7 @@ def test_a_breakdown_keeps_no_table_of_the_events(tmp_path: Path, monkeypatch: p
     assert load.viewed(path, "op").table["op"].to_pylist() == ["MatMul"]
 
 
-@pytest.mark.parametrize(
-    "columns", [("id", "name"), ("start_ps", "args"), load.UNANNOTATED, tuple(schema.EVENTS.names)]
-)
+@pytest.mark.parametrize("columns", [("id", "name"), ("start_ps", "args"), COMPARED, tuple(schema.EVENTS.names)])
 def test_columns_asked_for_are_those_of_the_whole_table(tmp_path: Path, columns: tuple[str, ...]) -> None:
     path = write(
         tmp_path / "t.json",
