@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -49,6 +51,44 @@ def test_the_jitted_function_that_is_fed_its_own_results_is_the_step(dlprof, jax
     assert "programs were compiled in" in done.stderr
     steps = json.loads(dlprof("show", tmp_path / "made", "--by", "step", "--format", "json").stdout)
     assert len([row for row in steps["rows"] if row["step"] is not None]) == 20
+
+
+ALL_ELSE = """
+import inspect
+import jax
+import jax.numpy as jnp
+
+def plain(w, x):
+    'One step.'
+    return w - 0.01 * jax.grad(lambda w: jnp.mean((x @ w) ** 2))(w)
+
+class Trainer:
+    step = jax.jit(plain)
+
+train_step = Trainer.step
+w, x = jnp.ones((64, 10)), jnp.ones((32, 64))
+for n in range(200):
+    w = train_step(w, x)
+print(repr(train_step), train_step.__name__, train_step.__doc__, inspect.signature(train_step), callable(train_step))
+print(train_step.lower(w, x).compile()(w, x).shape, jax.jit(lambda w: train_step(w, x))(w).shape)
+print(jax.make_jaxpr(train_step)(w, x).out_avals, jax.vmap(train_step, (None, 0))(w, jnp.ones((3, 32, 64))).shape)
+print(hasattr(train_step, "nothing of the kind"), train_step._cache_size() > 0, train_step.clear_cache())
+try:
+    train_step(w)
+except TypeError as error:
+    print("TypeError", str(error)[:40])
+print(train_step(w, x=x).shape, float(train_step(w, x).sum()))
+"""
+
+
+def test_a_function_whose_calls_are_steps_is_itself_in_all_else(dlprof, jax_python: Path, tmp_path: Path) -> None:
+    (tmp_path / "train.py").write_text(ALL_ELSE)
+    done = dlprof("capture", "-o", tmp_path / "made", "--", jax_python, "train.py", cwd=tmp_path)
+    plain = subprocess.run([jax_python, "train.py"], cwd=tmp_path, capture_output=True, text=True, check=True)
+    address = re.compile(" at 0x[0-9a-f]+")
+    assert address.sub("", done.stdout) == address.sub("", plain.stdout)
+    assert done.returncode == 0
+    assert "jitted function __main__.plain" in done.stderr
 
 
 SEARCH = """

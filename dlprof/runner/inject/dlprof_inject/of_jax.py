@@ -162,7 +162,7 @@ class Jitted(_Jax):
         for other in candidates.seen:
             other.kept = None
         self.chosen.choose(call, candidates.most(call) / candidates.calls(call))
-        call.is_step = True
+        call.tells_steps()
         self.arguments = (args, kept)
         self.found = "each call of the jitted function {}".format(call.name)
         others = candidates.others(call)
@@ -186,7 +186,7 @@ class Jitted(_Jax):
         if not self.chosen.is_over():
             return False
         if last is not None:
-            last.is_step = False
+            last.tells_no_more()
         return True
 
     def _told(self, args, result):
@@ -222,19 +222,11 @@ class Call(object):
     def __init__(self, function, stepper):
         self.__dict__["_function"] = function
         self.__dict__["_stepper"] = stepper
-        self.__dict__["is_step"] = False
         functools.update_wrapper(self, function, updated=())
         self.__dict__["__wrapped__"] = getattr(function, "__wrapped__", function)
 
     def __call__(self, *args, **kwargs):
         stepper = self._stepper
-        if self.is_step:  # what it calls itself while it is traced is not clean
-            clean = stepper.clean()
-            result = self._function(*args, **kwargs)
-            if clean:
-                stepper.chosen.missed = 0
-                stepper.session.tick(result)
-            return result
         outside = stepper.session.address is not None and not getattr(_DEPTH, "now", 0) and stepper.clean()
         if not outside or not stepper.is_open():
             return self._function(*args, **kwargs)
@@ -247,6 +239,15 @@ class Call(object):
             _DEPTH.now = 0
         stepper.ended(self, took, (args, kwargs), result)
         return result
+
+    def tells_steps(self):
+        """Its calls are steps from now on."""
+        stepper = self._stepper
+        self.__dict__["_needs"] = self._function, stepper.clean, stepper.chosen, stepper.session
+        self.__class__ = Step
+
+    def tells_no_more(self):
+        self.__class__ = Call
 
     def __getattr__(self, name):
         return getattr(self.__dict__["_function"], name)
@@ -263,6 +264,23 @@ class Call(object):
 
     def __str__(self):
         return self.name
+
+
+class Step(Call):
+    """One whose calls are steps.
+
+    A script's own work has driven all of this out of the processor's caches by its next step: each attribute that is looked up
+    then costs a tenth of a microsecond, and on this object, which has a `__getattr__`, several times that. So it is one.
+    """
+
+    def __call__(self, *args, **kwargs):
+        function, clean, chosen, session = self._needs
+        if not clean():  # what it calls itself while it is traced
+            return function(*args, **kwargs)
+        result = function(*args, **kwargs)
+        chosen.missed = 0
+        session.tick(result)
+        return result
 
 
 def _clean(jax):
