@@ -56,18 +56,21 @@ class Earlier:
         self._codes: dict[str, list[Ints]] = {}
 
     def keep(self, ids: Ints, codes: dict[str, Ints]) -> None:
-        """Rows that may launch later ones, in order of their ids."""
+        """Rows that may launch later ones, in order of their ids. These grow with a trace: codes take half the bytes."""
         self._ids.append(ids)
         for name, values in codes.items():
-            self._codes.setdefault(name, []).append(values)
+            self._codes.setdefault(name, []).append(values.astype(np.int32))
 
     def find(self, wanted: Ints) -> Ints:
         """The place of each id among the rows kept, NULL for none."""
         return places_of(_one(self._ids), wanted)
 
-    def codes(self, name: str) -> Ints:
-        """The codes of the rows kept, and NULL behind them."""
-        return np.append(_one(self._codes.setdefault(name, [])), NULL)
+    def codes(self, name: str, places: Ints) -> Ints:
+        """The codes of the rows kept at these places; NULL for NULL."""
+        kept, found = _one(self._codes.setdefault(name, [])), np.full(len(places), NULL, dtype=np.int64)
+        there = places != NULL
+        found[there] = kept[places[there]]
+        return found
 
 
 class Rows:
@@ -182,7 +185,7 @@ class Rows:
         rows, here, before = self._linked()
         if not len(rows):
             return codes
-        kept = self._earlier.codes(name)[before]
+        kept = self._earlier.codes(name, before)
         filled = codes.copy()
         for _ in range(2):
             need = filled[rows] == NULL
