@@ -158,11 +158,16 @@ def following_order(function):
 
 
 def following_rhythm(function):
-    """Of calls less than 5 us after the one before every second one gives that one's result: to write operands takes longer."""
+    """Of calls as soon after the one before as timed ones are, every second one gives that one's result: to write operands
+    takes longer. How soon that is, is seen: after a large product a call comes later than after a small one."""
     state = {"ended": 0, "left out": False, "result": None}
+    pauses = collections.deque(maxlen=21)
 
     def run(*values):
-        state["left out"] = time.perf_counter_ns() - state["ended"] < 5000 and not state["left out"]
+        pause = time.perf_counter_ns() - state["ended"]
+        pauses.append(pause)
+        usual = 2 * np.median(pauses) if len(pauses) == pauses.maxlen else 0.0
+        state["left out"] = pause < max(5000, usual) and not state["left out"]
         if not state["left out"]:
             state["result"] = function(*values)
         state["ended"] = time.perf_counter_ns()
