@@ -1,31 +1,49 @@
 """What dlprof's hook costs a script's step outside of the recorded window: hook on and off in alternating bursts in one process.
 
-    python3 benchmarks/script_overhead.py torch=TORCH_PYTHON jax=JAX_PYTHON
+    python3 benchmarks/script_overhead.py collect torch=TORCH_PYTHON jax=JAX_PYTHON jax-mnist=JAX_PYTHON
+    python3 benchmarks/script_overhead.py report --into docs/guides/own-script.md
 
-Each named Python trains a small network while dlprof streams its steps, as `dlprof capture` does before its window. Bursts with
-the hook and without it alternate in random order. Printed are the mean difference of a step with its 95 % interval over pairs of
-bursts, and the upper limit as a share of the step: by the clock, and by the CPU time of the process, which other programs of a
-busy machine hardly disturb (of a framework whose threads spin or share a step it is more than the time by the clock).
+Each named script trains a small network while dlprof streams its steps, as `dlprof capture` does before its window. Bursts with
+the hook and without it alternate in random order. A run is a line of benchmarks/data/script-overhead.jsonl; the table has the
+last one of each script: the mean difference of a step with its 95 % interval over pairs of bursts, and the upper limit as a
+share of the step: by the clock, and by the CPU time of the process, which other programs of a busy machine disturb less (of a
+framework whose threads spin or share a step it is more than the time by the clock).
 """
 
 from __future__ import annotations
 
+import argparse
 import json
 import math
 import os
 import statistics
 import subprocess
-import sys
 import tempfile
 import threading
 import time
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any, Final
+
+import kept
+import marked
 
 from dlprof.capture.script.command import INJECTED
 from dlprof.capture.script.link import Listener, ScriptEnded
 from dlprof.stats.sample.location import t_quantile
 
-BURSTS, STEPS = int(os.environ.get("BURSTS", "200")), 20
+FILE: Final = kept.DATA / "script-overhead.jsonl"
+BEGIN, END = "<!-- overhead: benchmarks/script_overhead.py writes from here -->", "<!-- overhead: to here -->"
+TITLES: Final = (
+    "script",
+    "time",
+    "step, µs",
+    "hook adds a step, µs",
+    "upper limit, share of a step",
+    "runnable programs",
+)
+TIMES: Final = (("clock", "on", "off"), ("CPU", "cpu on", "cpu off"))
+BURSTS, STEPS = 200, 20
 
 TIMED = """
 import json, random, sys, time
@@ -90,6 +108,38 @@ def off(): state["call"] = train_step._function
 timed(on, off, step)
 """
 
+MNIST = """
+import jax, jax.numpy as jnp, numpy as np
+from jax.example_libraries import optimizers, stax
+from jax.example_libraries.stax import Dense, LogSoftmax, Relu
+init, predict = stax.serial(Dense(1024), Relu, Dense(1024), Relu, Dense(10), LogSoftmax)
+opt_init, opt_update, get_params = optimizers.momentum(0.001, mass=0.9)
+def loss(params, batch):
+    return -jnp.mean(jnp.sum(predict(params, batch[0]) * batch[1], axis=1))
+@jax.jit
+def update(i, opt_state, batch):
+    return opt_update(i, jax.grad(loss)(get_params(opt_state), batch), opt_state)
+noise = np.random.default_rng(0)
+batch = noise.random((128, 784), np.float32), np.eye(10, dtype=np.float32)[noise.integers(0, 10, 128)]
+state = {"p": opt_init(init(jax.random.PRNGKey(0), (-1, 784))[1]), "call": update, "i": 0}
+def step():
+    state["p"] = state["call"](state["i"], state["p"], batch)
+    state["i"] += 1
+    jax.block_until_ready(state["p"])
+for _ in range(10):
+    step()
+def on(): state["call"] = update
+def off(): state["call"] = update._function
+timed(on, off, step)
+"""
+
+SCRIPTS: Final = {"torch": TORCH, "jax": JAX, "jax-mnist": MNIST}
+CALLED: Final = {
+    "torch": "PyTorch {}: a convolution and two layers, 32 images of 28 × 28",
+    "jax": "JAX {}: two layers (784, 512, 10), 32 images of 28 × 28",
+    "jax-mnist": "JAX {}: as JAX' own `examples/mnist_classifier.py` (784, 1024, 1024, 10; momentum), 128 images of noise",
+}
+
 
 def measured(python: str, script: str) -> dict[str, list[float]]:
     """Times (ns) of a step in bursts with the hook and without."""
@@ -117,25 +167,58 @@ def _drained(link) -> None:
         pass
 
 
-def main() -> None:
-    print("| framework | time | step, µs | hook adds a step, µs [95 %] | upper limit, share of a step |")
-    print("| --- | --- | ---: | ---: | ---: |")
-    for word in sys.argv[1:]:
-        name, _, python = word.partition("=")
-        found = measured(python, {"torch": TORCH, "jax": JAX}[name])
-        for time_of, on, off in (("clock", "on", "off"), ("CPU", "cpu on", "cpu off")):
-            print(f"| {name} | {time_of} | {added(found[on], found[off])} |")
+def collect(script: str, python: str) -> dict[str, Any]:
+    """What is kept of a run."""
+    asked = [python, "-c", f"import {script.partition('-')[0]} as module; print(module.__version__)"]
+    version = subprocess.run(asked, capture_output=True, text=True, check=True).stdout.strip()
+    found = measured(python, SCRIPTS[script])
+    running = os.getloadavg()[0]
+    times = {name: added(found[on], found[off]) for name, on, off in TIMES}
+    return {"script": script, "version": version, "bursts": BURSTS, "steps": STEPS, "times": times, "running": running}
 
 
-def added(on: list[float], off: list[float]) -> str:
-    """What the hook adds, as the last three cells of a row."""
+def added(on: list[float], off: list[float]) -> dict[str, float]:
+    """The step without the hook, and what the hook adds with its interval, µs."""
     differences = [(a - b) / 1e3 for a, b in zip(on, off, strict=True)]
     # A burst that another program interrupted says nothing of the hook: a tenth at either end is left out.
-    kept = sorted(differences)[len(differences) // 10 : -(len(differences) // 10)]
-    mean = statistics.fmean(kept)
-    half = t_quantile(0.975, len(kept) - 1) * statistics.stdev(kept) / math.sqrt(len(kept))
-    one = statistics.median(off) / 1e3
-    return f"{one:.0f} | {mean:.1f} [{mean - half:.1f}, {mean + half:.1f}] | {(mean + half) / one:.2%}"
+    within = sorted(differences)[len(differences) // 10 : -(len(differences) // 10)]
+    mean = statistics.fmean(within)
+    half = t_quantile(0.975, len(within) - 1) * statistics.stdev(within) / math.sqrt(len(within))
+    return {"step": statistics.median(off) / 1e3, "mean": mean, "low": mean - half, "high": mean + half}
+
+
+def rows(records: Sequence[dict[str, Any]]) -> Iterator[Sequence[str]]:
+    """Of the last run of each script."""
+    last = {one["script"]: one for one in records}
+    for script, one in sorted(last.items(), key=lambda item: list(SCRIPTS).index(item[0])):
+        for name, cost in one["times"].items():
+            yield (
+                CALLED[script].format(one["version"]),
+                name,
+                f"{cost['step']:.0f}",
+                f"{cost['mean']:.1f} [{cost['low']:.1f}, {cost['high']:.1f}]".replace("-", "−"),
+                f"{cost['high'] / cost['step']:.2%}",
+                f"{one['running']:.1f}",
+            )
+
+
+def table() -> str:
+    return marked.table(TITLES, rows(kept.read(FILE)))
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    collecting, reporting = verbs.add_parser("collect"), verbs.add_parser("report")
+    collecting.add_argument("scripts", nargs="+", metavar="SCRIPT=PYTHON", help=f"one of {', '.join(SCRIPTS)}")
+    reporting.add_argument("--into", type=Path, help="also put the table between the markers of this document")
+    asked = parser.parse_args()
+    for word in asked.scripts if asked.verb == "collect" else ():
+        script, _, python = word.partition("=")
+        kept.add(FILE, collect(script, python))
+    print(table())
+    if asked.verb == "report" and asked.into is not None:
+        marked.put(asked.into, BEGIN, END, table())
 
 
 if __name__ == "__main__":

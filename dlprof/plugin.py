@@ -67,12 +67,14 @@ class ThreadVariables:
     caps: each sets the size of one pool of threads, and so does `--threads`
     others: further ones
     kept: beginnings of names; a variable that begins so and is neither of caps nor of others reaches no child, which is said
+    foreign: beginnings of names that begin so too and are another program's: of these nothing is said
     """
 
     reader: str
     caps: tuple[str, ...] = ()
     others: tuple[str, ...] = ()
     kept: tuple[str, ...] = ()
+    foreign: tuple[str, ...] = ()
 
     @property
     def names(self) -> tuple[str, ...]:

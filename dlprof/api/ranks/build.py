@@ -138,7 +138,8 @@ def _notes(parts: Sequence[Part]) -> list[str]:
             )
         missing = sorted(set(range(max(worlds, default=0))) - {part.rank for part in members})
         if missing:
-            notes.append(f"Run {run}: {len(missing)} of {max(worlds)} ranks are missing: {_listed(missing)}.")
+            verb = "is" if len(missing) == 1 else "are"
+            notes.append(f"Run {run}: {len(missing)} of {max(worlds)} ranks {verb} missing: {_listed(missing)}.")
         guessed = [part.rank for part in members if part.told in ("order", "host name")]
         if guessed:
             notes.append(
@@ -193,8 +194,7 @@ def _gone(stale: Sequence[Part]) -> list[str]:
     if not stale:
         return []
     return [
-        f"{len(stale)} parts are of files that are not in the folder any more or cannot be read now ({names}); "
-        "they are in no summary."
+        f"Left out of all summaries: {len(stale)} whose files are not in the folder any more or cannot be read now ({names})."
     ]
 
 

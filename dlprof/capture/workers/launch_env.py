@@ -108,4 +108,9 @@ def changing(environ: Mapping[str, str], variables: Iterable[ThreadVariables]) -
 def _changing(environ: Mapping[str, str], variables: tuple[ThreadVariables, ...]) -> Iterable[str]:
     known = {name for one in variables for name in one.names}
     beginnings = tuple(start for one in variables for start in one.kept)
-    return (name for name in environ if name in known or _NEVER.fullmatch(name) or name.startswith(beginnings))
+    foreign = tuple(start for one in variables for start in one.foreign)
+    return (
+        name
+        for name in environ
+        if name in known or _NEVER.fullmatch(name) or (name.startswith(beginnings) and not name.startswith(foreign))
+    )

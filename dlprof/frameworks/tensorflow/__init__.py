@@ -33,6 +33,18 @@ RELEASES = Releases(
             caps=("TF_NUM_INTRAOP_THREADS",),
             others=("TF_NUM_INTEROP_THREADS", "TF_ENABLE_ONEDNN_OPTS", "TF_XLA_FLAGS"),
             kept=("TF_",),
+            foreign=(  # Terraform's, and Azure Pipelines' TF_BUILD
+                *(
+                    "TF_BUILD",
+                    "TF_CLI_",
+                    "TF_DATA_DIR",
+                    "TF_IN_AUTOMATION",
+                    "TF_INPUT",
+                    "TF_PLUGIN_CACHE_DIR",
+                    "TF_REGISTRY_",
+                ),
+                *("TF_TOKEN_", "TF_VAR_", "TF_WORKSPACE"),
+            ),
         ),
         XLA,
         KERAS,

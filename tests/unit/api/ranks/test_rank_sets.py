@@ -78,7 +78,7 @@ def test_a_file_that_fails_is_listed_and_the_rest_goes_on(tmp_path: Path, capsys
     said = capsys.readouterr().err
     assert "left out: rank1.json: " in said
     assert "damaged at byte" in said
-    assert "1 of 3 ranks are missing: 1." in said
+    assert "1 of 3 ranks is missing: 1." in said
     found = analyse(tmp_path / "set")
     assert (found.ranks, found.missing) == ((0, 2), (1,))
 

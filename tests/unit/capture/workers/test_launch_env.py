@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlprof import frameworks
-from dlprof.capture.workers.launch_env import child_environ, disclosures
+from dlprof.capture.workers.launch_env import changing, child_environ, disclosures
 from dlprof.plugin import LIBRARIES
 
 ALL = frameworks.thread_variables()
@@ -47,6 +47,15 @@ def test_what_is_not_listed_reaches_no_child(name: str, monkeypatch: pytest.Monk
     monkeypatch.setenv(name, "x")
     assert name not in child_environ(variables=ALL)
     assert not disclosures({"a": ALL})
+
+
+@pytest.mark.parametrize("name", ["TF_CLI_CONFIG_FILE", "TF_VAR_region", "TF_BUILD"])
+def test_a_variable_that_begins_as_a_frameworks_and_is_anothers_is_not_told_of(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv(name, "1")
+    assert not disclosures({"a": ALL, "b": ALL})
+    assert changing({name: "1", "TF_DETERMINISTIC_OPS": "1"}, ALL) == {"TF_DETERMINISTIC_OPS": "1"}
 
 
 def test_without_such_variables_nothing_is_said() -> None:
