@@ -26,8 +26,8 @@ RANGE_ROWS: Final = 131_072
 RANGE_BYTES: Final = 8 << 20
 """Bytes of arguments that are finished at a time."""
 _SAMPLE: Final = 512
-_NEAR: Final = 64
-"""Samples behind a full range among which a place to cut is looked for where no row is open."""
+_NEAR: Final = 0.25
+"""How much of a further range may be behind a full one, where a place to cut is looked for at which no row is open."""
 _VIEWS: Final = 1024
 """Buffers that one system call takes (IOV_MAX on Linux)."""
 
@@ -167,11 +167,12 @@ class Spill:
         if cost.sum() <= 2:
             return [WHOLE]
         order = np.argsort(starts, kind="stable")
-        filled, starts = np.floor(np.cumsum(cost[order])), starts[order]
-        full = np.flatnonzero(np.diff(filled)) + 1
+        filled, starts = np.cumsum(cost[order]), starts[order]
+        full = np.flatnonzero(np.diff(np.floor(filled))) + 1
         clear = np.append(np.flatnonzero(_reached(slices, starts) <= starts), len(starts))
         near = clear[np.searchsorted(clear, full)]
-        cuts = np.unique(starts[np.where(near < np.minimum(full + _NEAR, len(starts)), near, full)]).tolist()
+        more = np.append(filled, np.inf)[near] - filled[full]
+        cuts = np.unique(starts[np.where(more < _NEAR, near, full)]).tolist()
         return [Span(low, high) for low, high in pairwise([-(2**63), *cuts, 2**63 - 1])]
 
     def crossed(self, track: int, spans: Sequence[Span]) -> bool:

@@ -29,6 +29,7 @@ _DENSEST: Final = 64
 _LARGEST: Final = 1000
 """Bytes that a byte of a file may be unpacked, beyond which it is not read."""
 _LAST: Final = 2**63 - 1
+_NUMBERS: Final = (pa.types.is_integer, pa.types.is_floating, pa.types.is_boolean)
 
 
 class ParquetTables(Tables):
@@ -98,12 +99,14 @@ class ParquetTables(Tables):
         return pq.ParquetFile(self._files[table], read_dictionary=list(texts), buffer_size=_BUFFER, pre_buffer=False)
 
     def _values(self, column: Arrow) -> Sequence[Any]:
-        """A column as Python's values, texts with U+FFFD for what is no UTF-8."""
+        """A column as Python's values, texts with U+FFFD for what is no UTF-8; None for what is neither text nor number."""
         if pa.types.is_dictionary(column.type):
             texts = self._values(column.dictionary)
             return [None if at is None else texts[at] for at in column.indices.to_pylist()]
         if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
             return [None if raw is None else self._text(raw) for raw in column.cast(pa.large_binary()).to_pylist()]
+        if not any(told(column.type) for told in _NUMBERS):
+            return [None] * len(column)  # as dates, of which Python does not have all
         values: list[Any] = column.to_pylist()
         return values
 

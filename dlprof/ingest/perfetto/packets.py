@@ -52,9 +52,11 @@ def _framed(source: Source, ctx: Context) -> Iterator[tuple[bytes, int, list[tup
         rest, base = b"", 0
         while chunk := stream.read(_CHUNK):
             data = rest + chunk
-            extents, at, needed = _walk(data, base, ctx)
+            extents, at, needed, wrong = _walk(data, ctx)
             if extents:
                 yield data, base, extents
+            if wrong:
+                ctx.damage(base + at, wrong, lost=len(data) - at)
             rest, base = data[at:], base + at
             if needed > _LARGEST:
                 base, rest = _passed(stream, len(rest), needed, base, ctx), b""
@@ -64,8 +66,9 @@ def _framed(source: Source, ctx: Context) -> Iterator[tuple[bytes, int, list[tup
             ctx.damage(base, f"a whole packet, but the file ends after {len(rest)} bytes of it", lost=len(rest))
 
 
-def _walk(data: bytes, base: int, ctx: Context) -> tuple[list[tuple[int, int]], int, int]:
-    """Extents of the whole packets, where what is left begins, and how many bytes a packet that is cut there needs."""
+def _walk(data: bytes, ctx: Context) -> tuple[list[tuple[int, int]], int, int, str]:
+    """Extents of the whole packets, where what is left begins, how many bytes a packet that is cut there needs, and what was
+    expected there in place of damage, "" for none."""
     extents: list[tuple[int, int]] = []
     at, end = 0, len(data)
     while at < end:
@@ -84,17 +87,17 @@ def _walk(data: bytes, base: int, ctx: Context) -> tuple[list[tuple[int, int]], 
         except Malformed as error:
             if end - at < 20:
                 break
-            ctx.damage(base + at, error.expected, lost=end - at)
-        if tag != _PACKET:
-            if tag & 7 != BYTES:
-                ctx.damage(base + at, f"a packet, found the tag {tag}", lost=end - at)
-            ctx.anomalies.count("unknown_field")
+            return extents, at, 0, error.expected
+        if tag & 7 != BYTES:
+            return extents, at, 0, f"a packet, found the tag {tag}"
         if body + size > end:
-            return extents, at, body + size - at
+            return extents, at, body + size - at, ""
         if tag == _PACKET:
             extents.append((body, body + size))
+        else:
+            ctx.anomalies.count("unknown_field")
         at = body + size
-    return extents, at, 0
+    return extents, at, 0, ""
 
 
 def _passed(stream: BinaryIO, there: int, needed: int, base: int, ctx: Context) -> int:
@@ -146,13 +149,9 @@ def _unpacked(found: Packets, ctx: Context) -> Iterator[Packets]:
         offset = found.window.base + start
         data = _inflated(found.window.data[start:end], number, offset, ctx)
         if data:
-            try:
-                extents, at, _ = _walk(data, 0, ctx)
-            except Malformed as error:
-                ctx.skip(offset, error.expected, lost=end - start)
-                continue
+            extents, at, _, wrong = _walk(data, ctx)
             if at < len(data):
-                ctx.skip(offset, "whole packets in a compressed one", lost=len(data) - at)
+                ctx.skip(offset, f"{wrong or 'whole packets'}, in a compressed packet", lost=len(data) - at)
             yield _whole(Window(data, offset), np.array(extents, dtype=np.int64).reshape(-1, 2), ctx)
     yield _between(found, done, len(found))
 
@@ -165,15 +164,19 @@ def _between(found: Packets, low: int, high: int) -> Packets:
 
 def _inflated(data: bytes, number: int, offset: int, ctx: Context) -> bytes:
     """What a compressed packet holds."""
-    wrong = "ends too early"
+    wrong, large = "ends too early", "is larger than 64 MiB"
     try:
         if number == _ZSTD:
-            return zstandard.ZstdDecompressor().decompress(data, max_output_size=_UNPACKED)
-        inflating = zlib.decompressobj()
-        unpacked = inflating.decompress(data, _UNPACKED)
-        if inflating.eof:
-            return unpacked
-        wrong = "is larger than 64 MiB" if len(unpacked) == _UNPACKED else wrong
+            # The size that a frame claims is made room for at once, whatever the most is.
+            if zstandard.frame_content_size(data) <= _UNPACKED:
+                return zstandard.ZstdDecompressor().decompress(data, max_output_size=_UNPACKED)
+            wrong = large
+        else:
+            inflating = zlib.decompressobj()
+            unpacked = inflating.decompress(data, _UNPACKED)
+            if inflating.eof:
+                return unpacked
+            wrong = large if len(unpacked) == _UNPACKED else wrong
     except (zlib.error, zstandard.ZstdError) as error:
         wrong = str(error)
     ctx.skip(offset, f"a compressed packet, but it {wrong}", lost=len(data))

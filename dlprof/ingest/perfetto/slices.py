@@ -68,9 +68,9 @@ class Slices:
 
     def take(self, track: object, writer: int, item: Event | End) -> Event | None:
         """A begin or an end; the span that an end closes, unless the track is of several writers."""
-        if self._writers.setdefault(track, writer) != writer:
+        if self._writers.setdefault(track, writer) != writer and track not in self.shared:
             # What of the first writer is still unpaired goes in with the rest.
-            self.shared.setdefault(track, [*self.open.pop(track, ()), *self.early.pop(track, ())])
+            self.shared[track] = [*self.open.pop(track, ()), *self.early.pop(track, ())]
         waiting = self.shared.get(track)
         if waiting is None:
             if isinstance(item, Event):

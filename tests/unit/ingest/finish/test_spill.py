@@ -69,6 +69,24 @@ def test_arguments_lie_behind_columns_of_any_width() -> None:
         assert str(read["value"].tolist()) == str(value[2000:2003].tolist())
 
 
+def test_a_range_is_cut_where_no_row_is_open_only_if_that_is_near(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples, size = 80, spill._SAMPLE * 10
+    monkeypatch.setattr(spill, "RANGE_BYTES", 8 * size)
+    rows = samples * spill._SAMPLE
+    start = np.arange(rows, dtype=np.int64) * 1000
+    start[40 * spill._SAMPLE :] += 100_000  # all that began before has ended there, and nowhere else
+    none = np.zeros(rows, np.int32)
+    args = Packed(np.full(rows, 10, dtype=np.int32), memoryview(bytes(rows * 10)))
+    with closing(Spill()) as kept:
+        kept.add(RawBatch(none, none, start, np.full(rows, 50_000), args=args))
+        spans = kept.spans(0)
+        held = [sum(behind - first for _, first, behind in kept.pick(0, span)) for span in spans]
+    places = [int(np.searchsorted(start, span.low)) // spill._SAMPLE for span in spans]
+    assert places == [0, 7, 15, 23, 31, 40, 47, 55, 63, 71, 79]
+    assert sum(held) == rows
+    assert max(held) * 10 <= 1.25 * spill.RANGE_BYTES
+
+
 def test_arguments_come_back_in_any_order(monkeypatch: pytest.MonkeyPatch) -> None:
     texts = ["{}", None, "", '{"é":1}', None, "x" * 300]
     lengths = np.array([-1 if text is None else len(text.encode()) for text in texts], dtype=np.int32)

@@ -146,6 +146,18 @@ def test_more_rows_than_a_file_has_room_for_are_damage(tmp_path: Path) -> None:
         read(folder)
 
 
+@pytest.mark.parametrize(
+    ("kind", "value"), [(pa.timestamp("us"), 2**62), (pa.timestamp("ns"), 1), (pa.duration("ns"), 3)]
+)
+def test_dates_where_texts_belong_are_no_texts(tmp_path: Path, kind: pa.DataType, value: int) -> None:
+    folder = as_parquet(plain(tmp_path / "r.sqlite"), tmp_path / "r_pqtdir")
+    texts = pq.read_table(folder / "StringIds.parquet")
+    dates = pa.array([value] * texts.num_rows, pa.int64()).view(kind)
+    pq.write_table(pa.table({"id": texts["id"], "value": dates}), folder / "StringIds.parquet")
+    table, _ = read(folder)
+    assert "kernel" in table["level"].to_pylist()
+
+
 def test_a_long_text_in_many_rows_is_in_memory_once(tmp_path: Path) -> None:
     rows = 100_000
     text = pa.DictionaryArray.from_arrays(pa.array(np.zeros(rows, dtype=np.int32)), pa.array(["n" * 1_000_000]))

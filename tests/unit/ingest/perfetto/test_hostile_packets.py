@@ -210,6 +210,48 @@ def test_a_compressed_packet_that_unpacks_without_end(tmp_path: Path, repair: bo
     assert ([row["name"] for row in rows], info.anomalies["damage_skipped"]) == (["a", "b"], 1)
 
 
+@pytest.mark.parametrize("repair", [False, True])
+def test_a_compressed_packet_that_claims_more_than_there_is_memory(tmp_path: Path, repair: bool) -> None:
+    frame = zstandard.FRAME_HEADER + b"\xe0" + struct.pack("<Q", 2**60) + b"\x01\x00\x00"
+    data = span("a", 10, 20) + packet(block(133, frame)) + span("b", 30, 40)
+    if not repair:
+        with pytest.raises(TraceError, match="a compressed packet, but it is larger than 64 MiB"):
+            read_bytes(data, tmp_path, NAME)
+        return
+    rows, info = read_bytes(data, tmp_path, NAME, repair=True)
+    assert ([row["name"] for row in rows], info.anomalies["damage_skipped"]) == (["a", "b"], 1)
+
+
+def test_repair_keeps_what_stands_before_damage_and_behind_a_damaged_compressed_packet(tmp_path: Path) -> None:
+    garbage = number(1, 1) * 20
+    rows, info = read_bytes(span("a", 10, 20) + span("b", 30, 40) + garbage, tmp_path, NAME, repair=True)
+    assert ([row["name"] for row in rows], info.anomalies["bytes_lost"]) == (["a", "b"], len(garbage))
+    packed = zlib.compress(span("in", 12, 13) + garbage)
+    data = span("a", 10, 20) + packet(block(50, packed)) + span("b", 30, 40)
+    with pytest.raises(TraceError, match=f"damaged at byte {data.index(packed)}: .*, in a compressed packet"):
+        read_bytes(data, tmp_path, NAME)
+    rows, info = read_bytes(data, tmp_path, NAME, repair=True)
+    assert ([row["name"] for row in rows], info.anomalies["bytes_lost"]) == (["a", "in", "b"], len(garbage))
+
+
+def test_spans_of_several_writers_that_are_open_when_room_is_made_are_closed_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(slices_module, "_MOST", 4)
+    begun = b"".join(
+        written(at, BEGIN, block(23, f"s{at}"), number(11, 5), sequence=7 + at % 2) for at in range(10, 14)
+    )
+    ends = b"".join(written(at, END, number(11, 5), sequence=7 + at % 2) for at in range(20, 24))
+    packed = packet(
+        block(50, zlib.compress(begun))
+    )  # what was compressed is a piece by itself, behind which room is made
+    rows, info = read_bytes(packed + ends, tmp_path, NAME)
+    assert [(row["name"], row["duration_ps"]) for row in rows] == [
+        ("s10", 13_000), ("s11", 11_000), ("s12", 9_000), ("s13", 7_000),
+    ]  # fmt: skip
+    assert not {"unmatched_begin", "unmatched_end"} & set(info.anomalies)
+
+
 def test_spans_open_at_once_are_bounded(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(slices_module, "_MOST", 5)
     data = b"".join(written(at, BEGIN, block(23, "x")) for at in range(10, 20)) + written(30, END) * 2
