@@ -3,66 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import numpy as np
 import pyarrow as pa
 
 from dlprof.analysis import columns
-from dlprof.analysis.explain import bridge, digests, kernels, ledger, rows, tax
+from dlprof.analysis.evidence import Evidence, Taken, each, on_one_basis, taken
+from dlprof.analysis.explain import bridge, kernels, ledger, rows, tax
 from dlprof.analysis.facts import NOTHING, Facts, ProfilingCost
-from dlprof.analysis.model import Comparison, Explained, Gate, ItemResult, Ratio, Recording, Side
+from dlprof.analysis.model import Comparison, Explained, Gate, ItemResult, Ratio, Side
 from dlprof.analysis.same_work import after, parity, traced_work
 from dlprof.analysis.timing import design, gates, verdicts
 from dlprof.analysis.timing.beside import Beside
 from dlprof.analysis.trace import periodicity, steps
 from dlprof.names import RUNTIME_THREADS, SIDES, STEPS_FOUND
 from dlprof.units import format_ns
-from dlprof.workload_shape import Layer
 
 SINGLE_RUN: Final = (
     "one run against one run decides nothing: identical configurations differ between runs by 20–30 %; "
     "`dlprof compare` runs enough trials for an interval"
 )
-
-
-@dataclass(frozen=True, slots=True)
-class Evidence:
-    """One side's traces.
-
-    exact: event tables (schema.EVENTS), one per traced window of fidelity exact, or whatever trace a diff was given; gone through
-        one after another
-    layers: the workload's `model.layers`
-    anomalies: counters of ingest, summed over the windows
-    runtime: what the child said of itself (threads)
-    untraced: per window, wall times (ns) of synchronised steps without the profiler, just before and after it in its process
-    workload: the resolved description, empty for a trace from elsewhere
-    stated: how it was recorded, as far as that is known
-    trials: per window, the trial that it belongs to; None for a run of its own
-    """
-
-    side: Side
-    exact: Sequence[pa.Table] = ()
-    layers: Sequence[Layer] = ()
-    anomalies: Mapping[str, int] = field(default_factory=dict)
-    warnings: Sequence[str] = ()
-    runtime: Mapping[str, object] = field(default_factory=dict)
-    untraced: Sequence[Sequence[int]] = ()
-    workload: Mapping[str, Any] = field(default_factory=dict)
-    stated: Recording = field(default_factory=Recording)
-    trials: Sequence[int | None] = ()
-
-
-@dataclass(frozen=True, slots=True)
-class _Taken(Evidence):
-    """With what was taken of each window.
-
-    first: the events of its first window, layers and phases filled in, hosts and ranks apart; none without a window
-    """
-
-    first: Sequence[pa.Table] = ()
-    windows: Sequence[digests.Digest] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -101,7 +63,7 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
     that names an `item` concerns that item alone; it comes after those that were compared.
     profiling_overhead per side = traced step ÷ untraced step − 1, medians; facts.profiling says of what.
     """
-    left, right = _on_one_basis(_taken(a), _taken(b))
+    left, right = on_one_basis(taken(a), taken(b))
     explained = _explained(left, right)
     timings = measured.timings
     items = verdicts.items(
@@ -123,8 +85,8 @@ def build(a: Evidence, b: Evidence, measured: Measured) -> Comparison:
         a=left.side,
         b=right.side,
         items=items,
-        rows=rows.build(*_each(left, right, "cells"), _units(explained)),
-        kernels=kernels.build(*_each(left, right, "kernels"), _units(explained)),
+        rows=rows.build(*each(left, right, "cells"), _units(explained)),
+        kernels=kernels.build(*each(left, right, "kernels"), _units(explained)),
         explained=explained,
         profiling_overhead={side: value.overhead for side, value in profiling.items()},
         parity=tuple(measured.parity),
@@ -159,7 +121,7 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
     `sentence` says which. Recordings of different workloads are not comparable: each side's operators are still counted up, but
     nothing of one is set against anything of the other.
     """
-    left, right = _on_one_basis(_taken(a), _taken(b))
+    left, right = on_one_basis(taken(a), taken(b))
     explained = _explained(left, right)
     item = _single(left, right, explained)
     differences = traced_work.workloads(left.workload, right.workload)
@@ -177,8 +139,8 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
         a=left.side,
         b=right.side,
         items=(item,),
-        rows=rows.build(*_each(left, right, "cells"), _units(explained)),
-        kernels=() if other else kernels.build(*_each(left, right, "kernels"), _units(explained)),
+        rows=rows.build(*each(left, right, "cells"), _units(explained)),
+        kernels=() if other else kernels.build(*each(left, right, "kernels"), _units(explained)),
         explained=explained,
         profiling_overhead=dict.fromkeys(SIDES),
         parity=differences,
@@ -191,63 +153,10 @@ def diff(a: Evidence, b: Evidence, *, workload: str = "") -> Comparison:
 
 def explain(a: Evidence, b: Evidence) -> ledger.Explanation | None:
     """The ledger of the traces alone with its windows; None where a side has no trace with work in it."""
-    return _explanation(*_on_one_basis(_taken(a), _taken(b)), None)
+    return _explanation(*on_one_basis(taken(a), taken(b)), None)
 
 
-def _taken(evidence: Evidence) -> _Taken:
-    """The evidence with what is taken of each of its windows."""
-    found = digests.of(evidence.exact, evidence.layers)
-    told = {one.name: getattr(evidence, one.name) for one in fields(evidence)}
-    anomalies = dict(evidence.anomalies)
-    for window in found.windows:
-        for name, count in window.anomalies.items():
-            anomalies[name] = anomalies.get(name, 0) + count
-    return _Taken(**{**told, "anomalies": anomalies}, first=found.first, windows=found.windows)
-
-
-def _again(taken: _Taken, **how: bool) -> _Taken:
-    """The same, its windows gone through once more."""
-    found = digests.of(taken.exact, taken.layers, **how)
-    return replace(taken, first=found.first, windows=found.windows)
-
-
-def _on_one_basis(a: _Taken, b: _Taken) -> tuple[_Taken, _Taken]:
-    """Both sides per step, or both as whole traces: where one side marks no steps, the other's are taken for unmarked.
-
-    A step of one side beside the whole trace of the other (or work per step beside work of all steps) is no comparison.
-    """
-    counts = [_marked(a), _marked(b)]
-    if a.windows and b.windows and bool(counts[0]) != bool(counts[1]):
-        marks, name, other = (a, "A", "B") if counts[0] else (b, "B", "A")
-        marked = f"{max(counts)} step{'' if max(counts) == 1 else 's'}"
-        said = (
-            f"{name} marks {marked} and {other} none: the whole traces are set against each other, however much work "
-            "each of them holds"
-        )
-        plain = replace(_again(marks, unmarked=True), warnings=(*marks.warnings, said))
-        a, b = (plain, b) if counts[0] else (a, plain)
-    if all(window.steps for side in (a, b) for window in side.windows):
-        return a, b
-    # Of a side that marks steps in some of its windows only, all are split as wholes.
-    return _as_wholes(a), _as_wholes(b)
-
-
-def _as_wholes(taken: _Taken) -> _Taken:
-    return _again(taken, whole=True) if any(window.steps for window in taken.windows) else taken
-
-
-def _marked(taken: _Taken) -> int:
-    """Steps of a side's first traced window; 0 where any of its windows marks none."""
-    counts = [window.steps for window in taken.windows]
-    return counts[0] if counts and all(counts) else 0
-
-
-def _each(a: _Taken, b: _Taken, what: str) -> tuple[list[Any], list[Any]]:
-    """Something of each window of both sides."""
-    return [getattr(one, what) for one in a.windows], [getattr(one, what) for one in b.windows]
-
-
-def _explanation(a: _Taken, b: _Taken, untraced_ns: tuple[float, float] | None) -> ledger.Explanation | None:
+def _explanation(a: Taken, b: Taken, untraced_ns: tuple[float, float] | None) -> ledger.Explanation | None:
     """The ledger, where both sides have a trace with work in it."""
     of_a, of_b = ([one.split for one in side.windows if one.split is not None] for side in (a, b))
     if not of_a or not of_b or len(of_a) + len(of_b) < len(a.windows) + len(b.windows):
@@ -274,7 +183,7 @@ def _windows(a: Evidence, b: Evidence, found: ledger.Explanation) -> dict[int, b
     return windows
 
 
-def _same_work(a: _Taken, b: _Taken) -> tuple[traced_work.Finding, ...]:
+def _same_work(a: Taken, b: Taken) -> tuple[traced_work.Finding, ...]:
     """What the first traced window of each side shows of differences in the work, and what the sides say of their runs.
 
     A window without waits is named once: by its events, which say how much work lies outside the steps, where they do.
@@ -308,7 +217,7 @@ def _untraced_steps(a: Evidence, b: Evidence, timings: pa.Table) -> tuple[float,
     return None
 
 
-def _workless(a: _Taken, b: _Taken) -> list[str]:
+def _workless(a: Taken, b: Taken) -> list[str]:
     """What is said of marked steps that the median step leaves out."""
     told = []
     for side in (a, b):
@@ -320,7 +229,7 @@ def _workless(a: _Taken, b: _Taken) -> list[str]:
     return told
 
 
-def _single(a: _Taken, b: _Taken, explained: Mapping[str, Explained]) -> ItemResult:
+def _single(a: Taken, b: Taken, explained: Mapping[str, Explained]) -> ItemResult:
     medians = [steps.step_median_ns(e.first[0]) if e.first else None for e in (a, b)]
     basis, item = "median traced step", "step"
     if None in medians:
@@ -390,16 +299,16 @@ def _nothing_timed(a: Side, b: Side, blocks: Sequence[Mapping[str, str]]) -> Ite
 
 
 def _units(explained: Mapping[str, Explained]) -> tuple[int, int]:
-    """What each side's sums are divided by: its steps where both mark some (_on_one_basis), else 1."""
+    """What each side's sums are divided by: its steps where both mark some (on_one_basis), else 1."""
     a, b = (part.steps if (part := explained.get(side)) else 0 for side in SIDES)
     return (a, b) if a and b else (1, 1)
 
 
-def _explained(a: _Taken, b: _Taken) -> dict[str, Explained]:
+def _explained(a: Taken, b: Taken) -> dict[str, Explained]:
     return {side: steps.explained(e.first[0]) for side, e in zip(SIDES, (a, b), strict=True) if e.first}
 
 
-def _profiling(evidence: _Taken, timings: pa.Table, side: str) -> ProfilingCost:
+def _profiling(evidence: Taken, timings: pa.Table, side: str) -> ProfilingCost:
     """What tracing cost a step, and against what: untraced steps of the same process beside the window, else the
     trials.
 
@@ -432,7 +341,7 @@ def _untraced(timings: pa.Table, item: str, side: str, average: Callable[..., An
     return float(average(unit_ns))
 
 
-def _trace_warnings(a: _Taken, b: _Taken) -> list[str]:
+def _trace_warnings(a: Taken, b: Taken) -> list[str]:
     found = []
     counts = [e.windows[0].steps if e.windows else 0 for e in (a, b)]
     if a.windows and b.windows and counts[0] != counts[1]:

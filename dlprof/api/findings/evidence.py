@@ -16,7 +16,7 @@ from dlprof.store import Capture
 from dlprof.workload_shape import Layer
 
 if TYPE_CHECKING:
-    from dlprof.analysis.compare import Evidence
+    from dlprof.analysis.evidence import Evidence
     from dlprof.analysis.model import Recording, Side
 
 
@@ -60,7 +60,7 @@ def evidence_of(captures: Sequence[Capture], side: Side, columns: Sequence[str] 
 
     columns: of the events; None for all
     """
-    from dlprof.analysis.compare import (
+    from dlprof.analysis.evidence import (
         Evidence,
     )  # with it comes SciPy, half a second that a breakdown need not wait for
 

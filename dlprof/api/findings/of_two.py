@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from dlprof.analysis import compare
+from dlprof.analysis.evidence import Evidence
 from dlprof.analysis.explain import speeds_traced
 from dlprof.analysis.facts import TwoSpeeds
 from dlprof.analysis.model import Comparison, ItemResult, Side
@@ -61,7 +62,7 @@ def build(parts: Parts) -> Comparison:
     return _with(found, speeds=_with_traces(in_two, evidence) or None)
 
 
-def _with_traces(in_two: Sequence[TwoSpeeds], evidence: Mapping[SideLetter, compare.Evidence]) -> tuple[TwoSpeeds, ...]:
+def _with_traces(in_two: Sequence[TwoSpeeds], evidence: Mapping[SideLetter, Evidence]) -> tuple[TwoSpeeds, ...]:
     """With what the traced windows tell of the speeds, where there are two."""
     explanation = compare.explain(evidence["a"], evidence["b"]) if in_two else None
     if explanation is None:

@@ -20,8 +20,8 @@ from dlprof.ingest.json.common_columns import keyed, text_codes
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
 from dlprof.ingest.sqlite.database import opened
-from dlprof.ingest.sqlite.rows import arguments, batch, coded, timed
-from dlprof.ingest.tables import Tables
+from dlprof.ingest.tables.report import Tables
+from dlprof.ingest.tables.rows import arguments, batch, coded, timed
 from dlprof.plugin import Operator, Vocabulary
 
 KERNELS: Final = "CUPTI_ACTIVITY_KIND_KERNEL"

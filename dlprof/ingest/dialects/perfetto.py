@@ -20,7 +20,7 @@ from dlprof.ingest.perfetto.packet_names import packet_name
 from dlprof.ingest.perfetto.slices import Event
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
-from dlprof.ingest.sqlite.rows import batch
+from dlprof.ingest.tables.rows import batch
 from dlprof.names import is_marker
 from dlprof.plugin import Operator, Vocabulary
 

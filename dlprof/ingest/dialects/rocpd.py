@@ -21,7 +21,7 @@ from dlprof.ingest.json.common_columns import keyed, text_codes
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
 from dlprof.ingest.sqlite.database import Database, opened
-from dlprof.ingest.sqlite.rows import arguments, batch, coded, timed
+from dlprof.ingest.tables.rows import arguments, batch, coded, timed
 from dlprof.plugin import Operator, Vocabulary
 
 _DISPATCHES: Final = "rocpd_kernel_dispatch"

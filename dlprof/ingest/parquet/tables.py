@@ -20,7 +20,7 @@ from dlprof.ingest import other_files
 from dlprof.ingest.batch import NO_INT, TARGET_ROWS, Arrow, Int64
 from dlprof.ingest.parquet.folder import table_files
 from dlprof.ingest.reader import Context
-from dlprof.ingest.tables import Tables
+from dlprof.ingest.tables.report import Tables
 from dlprof.names import as_text
 
 _BUFFER: Final = 1 << 20

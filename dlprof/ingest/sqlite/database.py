@@ -18,7 +18,7 @@ import numpy as np
 from dlprof.ingest.batch import NO_INT, TARGET_ROWS, Int64
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
-from dlprof.ingest.tables import Tables
+from dlprof.ingest.tables.report import Tables
 
 _COPIED: Final = 1 << 22
 _LEAST: Final = 5

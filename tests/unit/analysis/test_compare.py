@@ -9,6 +9,7 @@ from analysis_tables import events, op, step
 
 from dlprof import schema
 from dlprof.analysis import compare
+from dlprof.analysis.evidence import Evidence
 from dlprof.analysis.model import Side
 from dlprof.analysis.same_work import parity
 
@@ -59,7 +60,7 @@ def trace(conv_ns, steps=2, splits=False):
 
 
 def build(times, **more):
-    return compare.build(compare.Evidence(A), compare.Evidence(B), measured(times, **more))
+    return compare.build(Evidence(A), Evidence(B), measured(times, **more))
 
 
 def measured(times, **more):
@@ -109,7 +110,7 @@ def test_one_of_many_items_that_is_barely_significant_is_not_called_a_difference
 
 
 def test_rows_count_calls_once_where_a_framework_splits_one_and_keep_the_events_beside():
-    found = compare.diff(compare.Evidence(A, [trace(100, splits=True)]), compare.Evidence(B, [trace(160)]))
+    found = compare.diff(Evidence(A, [trace(100, splits=True)]), Evidence(B, [trace(160)]))
     rows = {(row.op, row.phase, row.layer): row for row in found.rows}
     forward, backward = rows["Conv", "forward", "conv1"], rows["Conv", "backward", "conv1"]
     assert (forward.a_ns, forward.b_ns, forward.delta_ns) == (200.0, 320.0, 120.0)
@@ -119,21 +120,19 @@ def test_rows_count_calls_once_where_a_framework_splits_one_and_keep_the_events_
 def test_work_outside_the_steps_is_no_part_of_the_rows():
     tail = op("Conv", 5000, 9000, phase="forward", layer="conv1")
     table = pa.concat_tables([trace(100), events(tail)])
-    (row, *_) = [
-        r for r in compare.diff(compare.Evidence(A, [table]), compare.Evidence(B, [table])).rows if r.phase == "forward"
-    ]
+    (row, *_) = [r for r in compare.diff(Evidence(A, [table]), Evidence(B, [table])).rows if r.phase == "forward"]
     assert (row.a_ns, row.a_count) == (200.0, 2)
 
 
 def test_a_row_that_one_side_lacks_has_no_time_there_and_counts_as_zero_in_the_difference():
     other = events(step(0, 0, 900), op("Relu", 0, 50, phase="forward", step=0))
-    found = compare.diff(compare.Evidence(A, [trace(100)]), compare.Evidence(B, [other]))
+    found = compare.diff(Evidence(A, [trace(100)]), Evidence(B, [other]))
     relu = next(row for row in found.rows if row.op == "Relu")
     assert (relu.a_ns, relu.b_ns, relu.delta_ns, relu.a_count) == (None, 50.0, 50.0, 0)
 
 
 def test_a_diff_gives_an_estimate_by_steps_but_no_verdict_and_no_interval():
-    found = compare.diff(compare.Evidence(A, [trace(100)]), compare.Evidence(B, [trace(160)]))
+    found = compare.diff(Evidence(A, [trace(100)]), Evidence(B, [trace(160)]))
     (item,) = found.items
     assert (item.verdict, item.ratio.estimate, item.ratio.low, item.ratio.high) == ("inconclusive", 1.0, None, None)
     assert "median traced step" in item.ratio.method
@@ -142,19 +141,19 @@ def test_a_diff_gives_an_estimate_by_steps_but_no_verdict_and_no_interval():
 
 def test_without_steps_a_diff_goes_by_busy_time_and_says_so():
     a, b = events(op("Conv", 0, 100)), events(op("Conv", 0, 300))
-    item = compare.diff(compare.Evidence(A, [a]), compare.Evidence(B, [b])).items[0]
+    item = compare.diff(Evidence(A, [a]), Evidence(B, [b])).items[0]
     assert item.ratio.estimate == 3.0
     assert "busy time" in item.sentence
 
 
 def test_traces_of_other_length_are_warned_about():
-    found = compare.diff(compare.Evidence(A, [trace(100, steps=2)]), compare.Evidence(B, [trace(100, steps=3)]))
+    found = compare.diff(Evidence(A, [trace(100, steps=2)]), Evidence(B, [trace(100, steps=3)]))
     assert any("2 steps (A) and 3 (B)" in text for text in found.warnings)
 
 
 def test_profiling_overhead_is_traced_step_over_the_untraced_synchronised_step():
     times = pa.concat_tables([timings(SLOWER, "train_step_sync", a_ns=600, units=1), timings(SLOWER, a_ns=500)])
-    found = compare.build(compare.Evidence(A, [trace(100)]), compare.Evidence(B, []), measured(times))
+    found = compare.build(Evidence(A, [trace(100)]), Evidence(B, []), measured(times))
     assert found.profiling_overhead["a"] == pytest.approx(900 / 600 - 1, abs=0.02)
     assert found.profiling_overhead["b"] is None
     assert found.facts.profiling["a"].against == "train_step_sync"
@@ -162,27 +161,25 @@ def test_profiling_overhead_is_traced_step_over_the_untraced_synchronised_step()
 
 def test_traced_windows_give_rows_an_interval_from_three_a_side_on():
     ten = [trace(100 + 3 * i) for i in range(6)], [trace(160 - 2 * i) for i in range(6)]
-    row = next(
-        r for r in compare.diff(compare.Evidence(A, ten[0]), compare.Evidence(B, ten[1])).rows if r.phase == "forward"
-    )
+    row = next(r for r in compare.diff(Evidence(A, ten[0]), Evidence(B, ten[1])).rows if r.phase == "forward")
     assert row.delta_ns == pytest.approx(2 * (155 - 107.5))
     assert row.low_ns < row.delta_ns < row.high_ns
     assert row.q < 0.05
-    few = compare.diff(compare.Evidence(A, ten[0][:2]), compare.Evidence(B, ten[1][:2])).rows
+    few = compare.diff(Evidence(A, ten[0][:2]), Evidence(B, ten[1][:2])).rows
     assert all((r.low_ns, r.high_ns, r.q) == (None, None, None) for r in few)
 
 
 def test_windows_of_one_side_that_disagree_in_counts_are_named():
     odd = events(step(0, 0, 900), op("Conv", 0, 10, phase="forward", layer="conv1", step=0))
-    found = compare.diff(compare.Evidence(A, [trace(100), odd]), compare.Evidence(B, [trace(100)]))
+    found = compare.diff(Evidence(A, [trace(100), odd]), Evidence(B, [trace(100)]))
     assert any("A's traced windows disagree in counts: Conv forward conv1: 2, 1" in text for text in found.warnings)
 
 
 def test_the_ledger_stands_beside_the_verdict_reconciled_with_untraced_synchronised_steps():
     times = timings([1.5] * 6, "train_step_sync", a_ns=600, units=1)
     found = compare.build(
-        compare.Evidence(A, [trace(100)], runtime={"intra_op_threads": 2}),
-        compare.Evidence(B, [trace(160)], runtime={"openmp_threads": 1}),
+        Evidence(A, [trace(100)], runtime={"intra_op_threads": 2}),
+        Evidence(B, [trace(160)], runtime={"openmp_threads": 1}),
         measured(times),
     )
     assert found.ledger is not None
@@ -195,7 +192,7 @@ def test_the_ledger_stands_beside_the_verdict_reconciled_with_untraced_synchroni
 
 def test_the_untraced_gap_is_that_of_the_trials_and_not_of_a_few_steps_of_one_process():
     times = timings([1.5] * 6, "train_step_sync", a_ns=600, units=1)
-    both = [compare.Evidence(side, [trace(100)], untraced=[[500, 500]]) for side in (A, B)]
+    both = [Evidence(side, [trace(100)], untraced=[[500, 500]]) for side in (A, B)]
     found = compare.build(*both, measured(times))
     assert found.ledger.untraced_gap_ns == pytest.approx(300, abs=15)  # the steps beside the windows say 0
     beside = compare.build(*both, measured(timings(SLOWER)))

@@ -12,6 +12,7 @@ import pytest
 from analysis_tables import events, op, step
 
 from dlprof.analysis import compare
+from dlprof.analysis.evidence import Evidence
 from dlprof.analysis.explain import digests, ledger
 from dlprof.analysis.model import Comparison, Side
 
@@ -46,7 +47,7 @@ class Read(Sequence[Any]):
 
 
 def differing(a: Sequence[pa.Table], b: Sequence[pa.Table]) -> Comparison:
-    return compare.diff(compare.Evidence(A, a), compare.Evidence(B, b))
+    return compare.diff(Evidence(A, a), Evidence(B, b))
 
 
 def test_of_many_windows_no_more_tables_are_held_than_the_first_of_each_side_and_one() -> None:

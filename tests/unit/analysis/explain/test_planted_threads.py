@@ -9,7 +9,8 @@ import pytest
 from planted_windows import rig, until_told
 
 from dlprof import stats
-from dlprof.analysis.compare import Evidence, diff
+from dlprof.analysis.compare import diff
+from dlprof.analysis.evidence import Evidence
 from dlprof.analysis.model import Side
 
 pytestmark = [pytest.mark.slow, pytest.mark.frameworks, pytest.mark.timeout(1800)]

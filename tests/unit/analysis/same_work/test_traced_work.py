@@ -10,6 +10,7 @@ from analysis_tables import events, marker, op, step
 
 from dlprof import schema
 from dlprof.analysis import compare
+from dlprof.analysis.evidence import Evidence
 from dlprof.analysis.model import Recording, Side
 from dlprof.analysis.same_work import traced_work
 from dlprof.analysis.timing import design
@@ -157,7 +158,7 @@ def test_bulks_are_said_to_hide_their_operators_instead_of_listing_all_as_missin
 
 
 def test_a_diff_of_two_traces_carries_what_they_show():
-    found = compare.diff(compare.Evidence(A, [training("MaxPool")]), compare.Evidence(B, [training()]))
+    found = compare.diff(Evidence(A, [training("MaxPool")]), Evidence(B, [training()]))
     assert any("A runs MaxPool, B runs AveragePool" in text for text in found.warnings)
     assert named(found.parity)["operator"]["blocks"] == "yes"
 

@@ -16,7 +16,7 @@ from places import TRACES
 
 from dlprof import frameworks, ingest, schema
 from dlprof.analysis import compare
-from dlprof.analysis.compare import Evidence
+from dlprof.analysis.evidence import Evidence
 from dlprof.analysis.model import Side
 from dlprof.analysis.trace import breakdown, details, gaps, launches, occupancy, steps
 from dlprof.errors import UsageError

@@ -1,4 +1,4 @@
-"""Rows of a profiler's tables as batches: what has no time is counted, names are numbered, the rest becomes arguments."""
+"""Rows with a start and an end in ns as batches: what has no time is counted, names are numbered, the rest becomes arguments."""
 
 from __future__ import annotations
 
