@@ -1,8 +1,8 @@
 """What each thread or stream is busy with, piece by piece of time, of a trace that is seen batch by batch and never as a whole.
 
 A piece is a stretch of time in which the innermost event of a track is of one group; touching pieces of a group are one. They are
-kept, from a million on in a temporary file, until all tracks were seen, and then go by in ranges of time. What is found does not
-depend on where batches end: ranges are cut where a piece begins, and sums are of integers.
+kept, from a few megabytes on in a temporary file, until all tracks were seen, and then go by in ranges of time. What is found
+does not depend on where batches end: ranges are cut where a piece begins, and sums are of integers.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from dlprof.analysis.columns import Ints
 
 RANGE: Final = 131_072
 """Pieces that are looked at together, about."""
-_IN_MEMORY: Final = 32 << 20
+_IN_MEMORY: Final = 4 << 20
 _SAMPLE: Final = 512
 _FIRST: Final = -(2**63)
 _LAST: Final = 2**63 - 1

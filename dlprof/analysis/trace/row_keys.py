@@ -7,7 +7,7 @@ from one of an earlier batch is kept.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import pyarrow as pa
@@ -15,6 +15,7 @@ import pyarrow as pa
 from dlprof.analysis import columns
 from dlprof.analysis.columns import NULL, Bools, Ints, Text
 from dlprof.analysis.trace import places
+from dlprof.keyed import Keyed
 
 FOLLOWED: Final = frozenset({"op", "phase", "layer", "source_line"})
 """Keys that a row without one has from its launch."""
@@ -52,25 +53,16 @@ class Earlier:
         self.pools: dict[str, columns.Pool] = {}
         self.joined: dict[str, _Joined] = {}
         self.wanted: dict[Callable[[str], bool], list[bool]] = {}
-        self._ids: list[Ints] = []
-        self._codes: dict[str, list[Ints]] = {}
+        self._kept = Keyed()
 
     def keep(self, ids: Ints, codes: dict[str, Ints]) -> None:
-        """Rows that may launch later ones, in order of their ids. These grow with a trace: codes take half the bytes."""
-        self._ids.append(ids)
-        for name, values in codes.items():
-            self._codes.setdefault(name, []).append(values.astype(np.int32))
+        """Rows that may launch later ones, in order of their ids."""
+        self._kept.add(ids, {name: values.astype(np.int32) for name, values in codes.items()})
 
-    def find(self, wanted: Ints) -> Ints:
-        """The place of each id among the rows kept, NULL for none."""
-        return places_of(_one(self._ids), wanted)
-
-    def codes(self, name: str, places: Ints) -> Ints:
-        """The codes of the rows kept at these places; NULL for NULL."""
-        kept, found = _one(self._codes.setdefault(name, [])), np.full(len(places), NULL, dtype=np.int64)
-        there = places != NULL
-        found[there] = kept[places[there]]
-        return found
+    def find(self, wanted: Ints) -> dict[str, Ints]:
+        """What was kept of the row with each id; NULL for none."""
+        there, found = self._kept.find(wanted)
+        return {name: np.where(there, values, NULL).astype(np.int64) for name, values in found.items()}
 
 
 class Rows:
@@ -81,7 +73,7 @@ class Rows:
         self._earlier = earlier or Earlier()
         self._texts: dict[str, Text] = {}
         self._followed: dict[str, Ints] = {}
-        self._links: tuple[Ints, Ints, Ints] | None = None
+        self._links: tuple[Ints, Ints, dict[str, Ints]] | None = None
 
     def text(self, name: str) -> Text:
         """A text column; codes of one column mean the same in all batches."""
@@ -171,13 +163,13 @@ class Rows:
     def _joined(self, name: str) -> _Joined:
         return self._earlier.joined.setdefault(name, _Joined())
 
-    def _linked(self) -> tuple[Ints, Ints, Ints]:
-        """Rows with a launch, and its place: in this batch, and among the rows kept; NULL for none."""
+    def _linked(self) -> tuple[Ints, Ints, dict[str, Ints]]:
+        """Rows with a launch, the place of that in this batch, NULL for none, and what was kept of it before."""
         if self._links is None:
             launch = self.integers("launch")
             rows = np.flatnonzero(launch != NULL)
             here = positions(self.integers("id"), launch[rows]) if len(rows) else rows
-            self._links = rows, here, np.where(here == NULL, self._earlier.find(launch[rows]), NULL)
+            self._links = rows, here, self._earlier.find(np.where(here == NULL, launch[rows], NULL))
         return self._links
 
     def _follow(self, name: str, codes: Ints) -> Ints:
@@ -185,7 +177,7 @@ class Rows:
         rows, here, before = self._linked()
         if not len(rows):
             return codes
-        kept = self._earlier.codes(name, before)
+        kept = before.get(name, np.full(len(rows), NULL, dtype=np.int64))
         filled = codes.copy()
         for _ in range(2):
             need = filled[rows] == NULL
@@ -252,12 +244,3 @@ def places_of(ids: Ints, wanted: Ints) -> Ints:
         return np.full(len(wanted), NULL, dtype=np.int64)
     at = np.minimum(np.searchsorted(ids, wanted), len(ids) - 1)
     return np.where(ids[at] == wanted, at, NULL)
-
-
-def _one(parts: list[Any]) -> Any:
-    """Pieces of an array joined, which then are one."""
-    if not parts:
-        return np.zeros(0, dtype=np.int64)
-    if len(parts) > 1:
-        parts[:] = [np.concatenate(parts)]
-    return parts[0]

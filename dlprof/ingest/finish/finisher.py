@@ -32,6 +32,7 @@ from dlprof.ingest.finish.ranks import Ranks, natural
 from dlprof.ingest.finish.spill import DEFAULTS, WHOLE, Columns, Span, Spill, taken
 from dlprof.ingest.finish.streams import Overlaps, look, repeated
 from dlprof.ingest.finish.threads import Around, int64
+from dlprof.keyed import Scratch
 from dlprof.plugin import Operator
 
 _HANDED_OVER: Final = 4096
@@ -88,6 +89,7 @@ class Finisher:
         self._places: Mapping[str, Place] = {}
         self._ranks = Ranks()
         self._launches: dict[tuple[str, str], Launches] = {}
+        self._scratch = Scratch()
         self._windows: dict[tuple[str, str], Windows] = {}
         self._launch_phases: dict[str, Int32] = {}
         self._passing = Passing(None, self._background.call, launched=True)
@@ -182,7 +184,7 @@ class Finisher:
         return (track.on_device, self._first[track.source], begun, natural(track.device), natural(track.stream), code)
 
     def _launches_of(self, track: Track) -> Launches:
-        return self._launches.setdefault((track.source, self._ranks.of(track)), Launches())
+        return self._launches.setdefault((track.source, self._ranks.of(track)), Launches(self._scratch))
 
     def _rows(self, codes: Sequence[int], nested: bool) -> Iterator[Columns]:
         """The rows of a track span by span, or of several at once."""
@@ -277,7 +279,7 @@ class Finisher:
     def _from_launch(self, track: Track, meanings: Meanings, launch: Int64) -> Meanings:
         """Phase, layer and line of device rows where their launch was made; one row of a call counts as its call."""
         launches = self._launches_of(track)
-        phase, layer, line, root = launches.host.found(launch)
+        phase, layer, line, root = launches.placed(launch)
         linked, calls = launch != NO_EVENT, meanings.calls.copy()
         calls[linked] = np.where(launches.first_of_call(root[linked], meanings.op[linked]), 1, 0)
         return meanings.replaced(

@@ -9,47 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64
+from dlprof.keyed import Columns, Keyed, Scratch
 
 NO_EVENT: Final = -1
 _OPS: Final = 2**20
 """More than there are canonical operators."""
-
-
-@dataclass(slots=True)
-class _Index:
-    """Key → event id, collected in pieces and sorted once."""
-
-    keys: list[Int64] = field(default_factory=list)
-    ids: list[Int64] = field(default_factory=list)
-    table: tuple[Int64, Int64] | None = None
-
-    def add(self, keys: Int64, ids: Int64) -> None:
-        if len(keys):
-            self.keys.append(keys)
-            self.ids.append(ids)
-            self.table = None
-
-    def find(self, keys: Int64) -> Int64:
-        """The first event id of each key, NO_EVENT where there is none."""
-        if not self.keys:
-            return np.full(len(keys), NO_EVENT, dtype=np.int64)
-        if self.table is None:
-            self.table = self._sorted()
-        known, ids = self.table
-        at = np.minimum(np.searchsorted(known, keys), len(known) - 1)
-        return np.where((known[at] == keys) & (keys != NO_INT), ids[at], NO_EVENT)
-
-    def _sorted(self) -> tuple[Int64, Int64]:
-        """Distinct keys in order with the first id of each. Copies are let go one by one: there may be millions."""
-        self.keys, self.ids = [np.concatenate(self.keys)], [np.concatenate(self.ids)]
-        if not (np.diff(self.keys[0]) > 0).all():
-            order = np.argsort(self.keys[0], kind="stable")
-            self.keys[0] = self.keys[0][order]
-            self.ids[0] = self.ids[0][order]
-            del order
-            first = np.diff(self.keys[0], prepend=self.keys[0][0] - 1) != 0
-            self.keys[0], self.ids[0] = self.keys[0][first], self.ids[0][first]
-        return self.keys[0], self.ids[0]
+_CODES: Final = ("phase", "layer", "line")
 
 
 @dataclass(slots=True)
@@ -121,51 +86,27 @@ class Gradients:
     lines: ByNumber = field(default_factory=ByNumber)
 
 
-@dataclass(slots=True)
-class _Host:
-    """What a launch has from where it was made, by id: codes of phase, layer and source line, id of the outermost operator of
-    the call."""
-
-    ids: list[Int64] = field(default_factory=list)
-    phase: list[Int32] = field(default_factory=list)
-    layer: list[Int32] = field(default_factory=list)
-    line: list[Int32] = field(default_factory=list)
-    root: list[Int64] = field(default_factory=list)
-
-    def found(self, launch: Int64) -> tuple[Int32, Int32, Int32, Int64]:
-        """Phase, layer, line and root of each launch; NO_TEXT and the launch itself where nothing is known."""
-        none = np.full(len(launch), NO_TEXT, dtype=np.int32)
-        if not self.ids:
-            return none, none, none, launch
-        if len(self.ids) > 1:
-            # Ids grow with time of writing, so that pieces lie in order.
-            self.ids, self.phase = [np.concatenate(self.ids)], [np.concatenate(self.phase)]
-            self.layer, self.line = [np.concatenate(self.layer)], [np.concatenate(self.line)]
-            self.root = [np.concatenate(self.root)]
-        ids = self.ids[0]
-        at = np.minimum(np.searchsorted(ids, launch), len(ids) - 1)
-        hit = ids[at] == launch
-        phase, layer, line = (
-            np.where(hit, values[0][at], NO_TEXT).astype(np.int32) for values in (self.phase, self.layer, self.line)
-        )
-        return phase, layer, line, np.where(hit, self.root[0][at], launch)
-
-
-@dataclass(slots=True)
 class Launches:
-    """The launch table of one process. Host rows are added first, then device rows are resolved."""
+    """The launch table of one process. Host rows are added first, then device rows are resolved.
 
-    calls: _Index = field(default_factory=_Index)
-    operators: _Index = field(default_factory=_Index)
-    linked: _Index = field(default_factory=_Index)
-    begun: _Index = field(default_factory=_Index)
-    """When each call began, ps, in the place of its id."""
-    host: _Host = field(default_factory=_Host)
-    gradients: Gradients = field(default_factory=Gradients)
-    seen: Int64 = field(default_factory=lambda: np.empty(0, dtype=np.int64))
-    """(root, op) of the calls whose first kernel was met, as one number."""
-    numbered: bool = False
-    """Whether calls bear an operator's id that is not their own correlation id: PyTorch 2.0 and 2.1 write that one twice."""
+    scratch: where the rows lie, for they grow with a trace
+    """
+
+    def __init__(self, scratch: Scratch | None = None) -> None:
+        scratch = scratch or Scratch()
+        self._calls = Keyed(scratch)
+        """By correlation id: a call's id, and when it began, ps."""
+        self._operators = Keyed(scratch)
+        """By correlation id: the operator around the call."""
+        self._linked = Keyed(scratch)
+        """By the producer's own id: an operator's."""
+        self._host = Keyed(scratch)
+        """By the id of what may launch: codes of phase, layer and source line, id of the outermost operator of the call."""
+        self._seen = Keyed(scratch)
+        """(root, op) of the calls whose first kernel was met, as one number."""
+        self._numbered = False
+        """Whether calls bear an operator's id that is not their own correlation id: PyTorch 2.0 and 2.1 write that one twice."""
+        self.gradients = Gradients()
 
     def add(
         self,
@@ -178,35 +119,40 @@ class Launches:
     ) -> None:
         """Host rows. ids: event ids. start: ps. operator: id of the innermost op around each row, or NO_EVENT."""
         own = (level == LEVEL["op"]) & (link != NO_INT)
-        self.linked.add(link[own], ids[own])
+        self._linked.add(link[own], {"id": ids[own]})
         rows = np.flatnonzero((correlation != NO_INT) & (correlation != 0))
         if not len(rows):
             return
         bearing = rows[(level[rows] == LEVEL["api"]) & (link[rows] != NO_INT)]
-        self.numbered |= bool((link[bearing] != correlation[bearing]).any())
-        self.calls.add(correlation[rows], ids[rows])
-        self.begun.add(correlation[rows], start[rows])
+        self._numbered |= bool((link[bearing] != correlation[bearing]).any())
+        self._calls.add(correlation[rows], {"id": ids[rows], "begun": start[rows]})
         above = operator[rows]
         found = above != NO_EVENT
-        self.operators.add(correlation[rows][found], above[found])
+        self._operators.add(correlation[rows][found], {"id": above[found]})
 
     def place(
         self, ids: Int64, rows: npt.NDArray[np.bool_], phase: Int32, layer: Int32, line: Int32, root: Int64
     ) -> None:
         """Where launching rows stand: for what they launch."""
-        if rows.any():
-            self.host.ids.append(ids[rows])
-            self.host.phase.append(phase[rows])
-            self.host.layer.append(layer[rows])
-            self.host.line.append(line[rows])
-            self.host.root.append(root[rows])
+        columns: Columns = {"phase": phase, "layer": layer, "line": line, "root": root}
+        self._host.add(ids[rows], {name: values[rows] for name, values in columns.items()})
+
+    def placed(self, launch: Int64) -> tuple[Int32, Int32, Int32, Int64]:
+        """What each launch has from where it was made: phase, layer, line and root; NO_TEXT and the launch itself where nothing
+        is known."""
+        there, found = self._host.find(launch)
+        if not there.any():
+            none = np.full(len(launch), NO_TEXT, dtype=np.int32)
+            return none, none, none, launch
+        phase, layer, line = (np.where(there, found[name], NO_TEXT).astype(np.int32) for name in _CODES)
+        return phase, layer, line, np.where(there, found["root"], launch)
 
     def first_of_call(self, root: Int64, op: Int32) -> npt.NDArray[np.bool_]:
         """Device rows that stand for their call: of what one call launched, the first for each operator."""
         key = root * _OPS + (op.astype(np.int64) + 1)
         distinct, first = np.unique(key, return_index=True)
-        new = ~np.isin(distinct, self.seen, assume_unique=True)
-        self.seen = np.union1d(self.seen, distinct[new])
+        new = ~self._seen.find(distinct)[0]
+        self._seen.add(distinct[new])
         result = np.zeros(len(root), dtype=bool)
         result[first[new]] = True
         return result
@@ -216,21 +162,21 @@ class Launches:
 
         A link that is the correlation id may be that and no operator's id: the op around the call comes first.
         """
-        twice = (link == correlation) & bool(self.calls.keys)
-        launch = self.linked.find(np.where(twice, NO_INT, link))
-        for index in (self.operators, self.calls):
+        twice = (link == correlation) & bool(self._calls)
+        launch = _ids(self._linked, np.where(twice, NO_INT, link))
+        for index in (self._operators, self._calls):
             missing = launch == NO_EVENT
             if missing.any():
-                launch[missing] = index.find(correlation[missing])
+                launch[missing] = _ids(index, correlation[missing])
         missing = twice & (launch == NO_EVENT)
-        if self.numbered and missing.any():
-            launch[missing] = self.linked.find(link[missing])
+        if self._numbered and missing.any():
+            launch[missing] = _ids(self._linked, link[missing])
         return launch
 
     def too_early(self, correlation: Int64, start: Int64) -> int:
         """Device rows that begin before the call that launched them (none does where the two clocks agree)."""
-        begun = self.begun.find(correlation)
-        return int(np.count_nonzero((begun != NO_EVENT) & (start < begun)))
+        there, found = self._calls.find(correlation)
+        return int(np.count_nonzero(there & (start < found["begun"]))) if there.any() else 0
 
     def called(self, correlation: Int64, start: Int64, end: Int64) -> tuple[Int64, Int64]:
         """Time that tells which unawaited step device rows belong to: that of the call that launched them, twice.
@@ -238,8 +184,14 @@ class Launches:
         Before every step where the call was not recorded (it was made before the window); the rows' own start and end where
         the file records no call at all.
         """
-        if not self.begun.keys:
+        if not self._calls:
             return start, end
-        begun = self.begun.find(correlation)
-        begun = np.where(begun == NO_EVENT, np.iinfo(np.int64).min, begun)
+        there, found = self._calls.find(correlation)
+        begun = np.where(there, found["begun"], np.iinfo(np.int64).min)
         return begun, begun
+
+
+def _ids(index: Keyed, keys: Int64) -> Int64:
+    """The first event id of each key, NO_EVENT where there is none."""
+    there, found = index.find(keys)
+    return np.where(there, found["id"], NO_EVENT) if there.any() else np.full(len(keys), NO_EVENT, dtype=np.int64)

@@ -9,7 +9,7 @@ import pytest
 from analysis_tables import events, marker, op, step
 from places import ROOT
 
-from dlprof import frameworks, ingest, schema
+from dlprof import frameworks, ingest, keyed, schema
 from dlprof.analysis import columns
 from dlprof.analysis.model import Workless
 from dlprof.analysis.trace import breakdown, pieces
@@ -50,6 +50,8 @@ def test_where_batches_end_changes_no_digit(path, monkeypatch):
             with monkeypatch.context() as smaller:
                 smaller.setattr(pieces, "RANGE", 600)
                 smaller.setattr(pieces, "_IN_MEMORY", 4096)
+                smaller.setattr(keyed, "IN_MEMORY", 4096)
+                smaller.setattr(keyed, "RUN", 300)
                 found = everything(in_batches(table, table.num_rows // 9 + 1, by, where))
             assert found == everything(breakdown.of(table, by, where)), (by, where)
 

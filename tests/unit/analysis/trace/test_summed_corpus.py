@@ -10,7 +10,7 @@ import pyarrow as pa
 import pytest
 from places import TRACES
 
-from dlprof import frameworks, ingest, schema
+from dlprof import frameworks, ingest, keyed, schema
 from dlprof.analysis.trace import breakdown
 from dlprof.api.import_traces import read_summed
 from dlprof.errors import TraceError
@@ -52,6 +52,8 @@ def test_sums_are_those_of_the_whole_table(path: Path, monkeypatch: pytest.Monke
         expected: Any = whole(path, ("op", "step"))
     except TraceError as error:
         expected = error.message
+    monkeypatch.setattr(keyed, "RUN", 300)  # several runs, in a file
+    monkeypatch.setattr(keyed, "IN_MEMORY", 4096)
     monkeypatch.setattr(spill, "RANGE_ROWS", 500)  # several ranges, of which rows reach into the next
     for reader in READERS:
         monkeypatch.setenv(library.VARIABLE, reader)

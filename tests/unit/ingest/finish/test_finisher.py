@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 import pytest
 
-from dlprof import schema
+from dlprof import keyed, schema
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.batch import LEVEL, NO_INT, Pools, RawBatch, Track, arrow
 from dlprof.ingest.finish import spill
@@ -183,6 +183,8 @@ def test_a_track_larger_than_a_span_is_finished_as_if_it_were_one(seed: int, mon
     whole, counts = run()
     monkeypatch.setattr(spill, "RANGE_ROWS", 50)
     monkeypatch.setattr(spill, "_SAMPLE", 5)
+    monkeypatch.setattr(keyed, "RUN", 40)
+    monkeypatch.setattr(keyed, "IN_MEMORY", 1000)
     parts, part_counts = run()
     # Ties keep the order of arrival in both, so every column must agree, ids and launches included.
     assert parts == whole
