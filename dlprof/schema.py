@@ -17,6 +17,9 @@ SCHEMA_VERSION: Final = 3
 """2 added host, rank and parent, and the phase communication; 3 added source_line. A table of an older version reads with null in
 what it lacks."""
 
+FURTHEST_PS: Final = 2**62
+"""53 days: the latest start and the longest duration of a table, so that the sum of both fits."""
+
 LEVELS: Final = ("api", "op", "kernel", "copy", "sync", "marker", "counter")
 PHASES: Final = (
     "input",

@@ -19,6 +19,7 @@ import pyarrow as pa
 from dlprof.errors import StoreError
 from dlprof.files import check_regular
 from dlprof.names import SIDES
+from dlprof.schema import FURTHEST_PS
 
 if TYPE_CHECKING:
     import pyarrow.parquet as pq
@@ -30,7 +31,7 @@ DEEPEST: Final = 100
 _INTEGERS: Final = (-(2**63), 2**64 - 1)
 """What an integer may be: whatever Arrow has a type for."""
 
-_TIME: Final = 2**62
+_TIME: Final = FURTHEST_PS
 _RANGES: Final[dict[str, tuple[int, int]]] = {
     "start_ps": (-_TIME, _TIME),
     "duration_ps": (0, _TIME),

@@ -32,8 +32,7 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
     "negative_duration": Anomaly("error", "events that end before they start; their duration was set to 0"),
     "time_out_of_range": Anomaly(
         "error",
-        "events whose clock is far from that of all others: 106 days, which is what int64 picoseconds hold, or a day in a "
-        "trace of PyTorch; left out",
+        "events whose clock is far from that of all others: 26 days, or a day in a trace of PyTorch; left out",
     ),
     "nanosecond_times": Anomaly("warning", "files whose times are nanoseconds where their format has microseconds"),
     "unknown_operator": Anomaly("info", "operator events whose name the vocabulary does not know; op is empty"),

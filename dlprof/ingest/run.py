@@ -25,10 +25,9 @@ from dlprof.ingest.reader import Context, Damaged, Reader
 from dlprof.ingest.source import Source
 from dlprof.names import as_text
 from dlprof.plugin import Operator, Vocabulary
+from dlprof.schema import FURTHEST_PS
 from dlprof.units import PS_PER_NS
 
-LAST_PS: Final = 2**63 - 1
-"""106 days: the latest time that int64 picoseconds hold."""
 _OF_XLA: Final = ("xplane", "tf-trace-json")
 """Kinds of trace that may hold XLA's operators."""
 NS_PER_DAY: Final = 86_400 * 10**9
@@ -232,11 +231,11 @@ def _origins(
             shifts[name] = -min(first_start.get(name, 0), 0) if len(reads) == 1 else -first_start.get(name, 0)
         else:
             shifts[name] = (read.context.origin_ns - origin) * PS_PER_NS
-            if shifts[name] + last_start.get(name, 0) > LAST_PS:
+            if shifts[name] + last_start.get(name, 0) > FURTHEST_PS:
                 days = (read.context.origin_ns - origin) // NS_PER_DAY
                 raise TraceError(
                     f"{read.context.label}: recorded {days} days after another file of the same run",
-                    hint="files read together are one run, at most 106 days long: import them one by one",
+                    hint="files read together are one run, at most 53 days long: import them one by one",
                 )
     return origin, shifts
 

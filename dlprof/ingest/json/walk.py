@@ -22,6 +22,7 @@ from dlprof.ingest.json.stream import JsonStream
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
 from dlprof.native import library
+from dlprof.schema import FURTHEST_PS
 
 EPOCH_US: Final = 10**14
 """A time above this (1973) is counted from the Unix epoch."""
@@ -35,7 +36,8 @@ NANOSECONDS: Final = range(10**18, 4 * 10**18)
 _DAY_US: Final = 86_400 * 10**6
 _SAMPLE: Final = 256
 """Events whose median time decides on origin and unit."""
-_LIMIT_US: Final = (2**63 - 1) // PS_PER_US
+_LIMIT_US: Final = FURTHEST_PS // 2 // PS_PER_US
+"""26 days: what lies so far before and behind a median is in a table, whose times count from the first."""
 
 _TEXTS_OF: Final = {"dims": "shape", "types": "dtype", "stack": "source_line"}
 """Texts of blocks (blocks.TEXTS) that one column alone is made of."""

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from json_reading import VOCABULARIES, Row, recorded, rows, rows_of, table
 
+from dlprof import schema
 from dlprof.errors import TraceError
 from dlprof.ingest.dialects import kineto_names
 from dlprof.ingest.dialects.mxnet_names import device_of
@@ -369,4 +370,17 @@ def test_files_of_one_run_that_lie_years_apart_are_refused(tmp_path: Path) -> No
         text = f'{{"schemaVersion": 1, "traceEvents": [{{"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": {ts}, "dur": 5}}]}}'
         (tmp_path / name).write_text(text)
     with pytest.raises(TraceError, match=r"new\.json: recorded 1157 days after another file of the same run"):
+        table(tmp_path)
+
+
+@pytest.mark.parametrize(("days", "read"), [(53, True), (54, False)])
+def test_files_of_one_run_lie_no_further_apart_than_a_table_can_hold(tmp_path: Path, days: int, read: bool) -> None:
+    for name, day in (("old.json", 0), ("new.json", days)):
+        ts = 1_500_000_000_000_000 + day * 86_400 * 10**6
+        text = f'{{"schemaVersion": 1, "traceEvents": [{{"ph": "X", "name": "a", "pid": 1, "tid": 1, "ts": {ts}, "dur": 5}}]}}'
+        (tmp_path / name).write_text(text)
+    if read:
+        assert max(table(tmp_path)[0]["start_ps"].to_pylist()) <= schema.FURTHEST_PS
+        return
+    with pytest.raises(TraceError, match=rf"new\.json: recorded {days} days after another file of the same run"):
         table(tmp_path)

@@ -15,7 +15,9 @@ from hypothesis import strategies as st
 from json_reading import Row, recorded, rows, rows_of
 from places import TRACES
 
+from dlprof.cli.main import main
 from dlprof.errors import TraceError
+from dlprof.store import Capture
 
 SPAN = '{"ph": "X", "name": "%s", "pid": 1, "tid": 2, "ts": %d, "dur": 5}'
 
@@ -136,6 +138,17 @@ def test_times_beyond_int64_picoseconds_are_left_out_and_counted(tmp_path: Path)
     assert [row["name"] for row in events] == ["a"]
     assert info.anomalies == {"time_out_of_range": 1}
     assert "'far', is written 115740741 days after them" in info.completeness["outlier"]
+
+
+@pytest.mark.parametrize(("days", "kept"), [(-26, True), (26, True), (27, False), (60, False), (-100, False)])
+def test_what_is_imported_can_be_read_however_far_times_lie_apart(tmp_path: Path, days: int, kept: bool) -> None:
+    usual = [SPAN % ("a", 30 * 86_400 * 10**6 + at) for at in range(20)]
+    file = tmp_path / "t.json"
+    file.write_text(_trace(SPAN % ("far", (30 + days) * 86_400 * 10**6), *usual))
+    assert main(["import", str(file), "-o", str(tmp_path / "made")]) == 0
+    capture = Capture.open(tmp_path / "made")
+    assert capture.events(["name"])["name"].to_pylist().count("far") == kept
+    assert (capture.manifest.trace.anomalies.get("time_out_of_range", 0) == 0) is kept
 
 
 def test_a_span_that_ends_before_it_starts_has_no_duration(tmp_path: Path) -> None:
