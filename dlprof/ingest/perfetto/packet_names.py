@@ -59,7 +59,7 @@ def is_perfetto(head: bytes) -> bool:
             return False
         if tag != 0x0A:
             return False
-        told = _told(head, body, min(body + size, end))
+        told = _told(head, body, min(body + size, end), cut=body + size > end)
         if told is not None:
             return told
         at = body + size
@@ -68,8 +68,12 @@ def is_perfetto(head: bytes) -> bool:
     return False
 
 
-def _told(head: bytes, at: int, end: int) -> bool | None:
-    """Whether a message is a packet: True where a field says so, False where it cannot be one, None where nothing tells."""
+def _told(head: bytes, at: int, end: int, cut: bool) -> bool | None:
+    """Whether a message is a packet: True where a field says so, False where it cannot be one, None where nothing tells.
+
+    All of its fields are looked at, for the first letters of a text are fields too. cut: the message goes on behind `end`
+    """
+    told: bool | None = None
     while at < end:
         try:
             tag, body = varint(head, at, end)
@@ -82,12 +86,12 @@ def _told(head: bytes, at: int, end: int) -> bool | None:
             else:
                 return False  # no field of a packet is of fixed size
         except Malformed:
-            return None
+            return told if cut else None
         if number == 1 and wire == VARINT:
             return False  # the id of a plane
         if number in _PLACES and wire == VARINT:
-            return True
+            told = True
         if not number or number > 1000:
             return False
         at = body
-    return None
+    return told if cut or at == end else None
