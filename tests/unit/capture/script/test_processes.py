@@ -84,6 +84,10 @@ def test_processes_that_are_not_the_scripts_are_looked_at_for_a_second_and_no_lo
         start_new_session=True,
     ) as later:
         now[0] += 0.1
+        for _ in range(500):  # until it has become its program its environment is not there yet
+            if later.pid in processes.alive(look=True):
+                break
+            time.sleep(0.01)
         assert later.pid in processes.alive(look=True), "one that came later is found"
         assert str(os.getpid()) not in looked
         later.kill()
