@@ -54,6 +54,19 @@ _MAGIC: Final[tuple[tuple[bytes, str], ...]] = (
     (b"\x93NUMPY", "NumPy array"),
     (b"\x7fELF", "program"),
 )
+_REPORTS: Final[tuple[tuple[tuple[str, ...], bytes, str, str], ...]] = (
+    ((".nsys-rep", ".qdrep"), b"", "a report of Nsight Systems", "export it: nsys export --type sqlite {name}"),
+    (
+        (".ncu-rep",),
+        b"",
+        "a report of Nsight Compute",
+        "it counts in single kernels and times no run: record with nsys",
+    ),
+    ((".json",), b'"rocprofiler-sdk-tool"', "rocprofv3's own JSON", "record with --output-format rocpd, or pftrace"),
+    (("",), b"PERFILE2", "a recording of Linux perf", "record with the framework's own profiler"),
+)
+"""Recordings of other profilers that are not read as they are: endings of names, what the beginning holds, what it is, what to do
+instead."""
 _JSON: Final = re.compile(rb'\s*(\{\s*["}]|\[\s*([\[{"\]\d-]|true|false|null))')
 _LONGEST: Final = 120
 """Characters of a name that a statement repeats: its end."""
@@ -85,6 +98,14 @@ def by_content(path: Path) -> str:
     # A character may be cut at the end of what was read.
     text = head.decode("utf-8", "ignore")
     return "unknown bytes" if "\0" in text or len(text.encode()) < len(head) - 3 else "text"
+
+
+def check_no_report(source: Source, head: bytes) -> None:
+    """Raises `TraceError` for another profiler's recording that is not read as it is, with what to do instead."""
+    for endings, inside, what, instead in _REPORTS:
+        if source.path.name.endswith(endings) and inside in head:
+            hint = instead.format(name=plain(source.path.name))
+            raise TraceError(f"{source.label}: {what}, which is not read as it is", hint=hint)
 
 
 def no_file(path: Path) -> str | None:

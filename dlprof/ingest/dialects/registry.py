@@ -18,6 +18,7 @@ from dlprof.errors import PluginFailed, TraceError
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.dialects.guarded import GuardedReader
 from dlprof.ingest.json import sniff as json
+from dlprof.ingest.other_files import check_no_report
 from dlprof.ingest.parquet import folder as parquet
 from dlprof.ingest.perfetto.packet_names import is_perfetto
 from dlprof.ingest.protobuf import sniff as protobuf
@@ -73,6 +74,7 @@ def kind_of(source: Source) -> str:
     json.check_no_table(source)
     kind = told(head)
     if kind is None:
+        check_no_report(source, head)
         raise protobuf.unknown(head, source)
     return kind
 

@@ -8,7 +8,10 @@ from pathlib import Path
 import pytest
 from installed import installed
 
-from dlprof.ingest.dialects.registry import CERTAIN, GENERAL, reader_for, told
+from dlprof.errors import TraceError
+from dlprof.ingest.anomalies import Anomalies
+from dlprof.ingest.dialects.registry import CERTAIN, GENERAL, kind_of, reader_for, told
+from dlprof.ingest.source import Source
 
 CALLS = "numpy calls 1\ndlprof:step=0\t1000\t500\nnp.clip\t1100\t300\nnp.odd\t1450\t50\n"
 
@@ -22,6 +25,26 @@ def test_every_kind_has_a_reader_of_its_own_name() -> None:
 @pytest.mark.parametrize("head", [b"hello", b"\0" * 64, b"numpy calls 1\n", b"%PDF-1.7"])
 def test_a_file_that_nobody_knows_is_no_trace(head: bytes) -> None:
     assert told(head) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "head", "says", "instead"),
+    [
+        ("run.nsys-rep", b"\x0b\0\0\0QuadD", "a report of Nsight Systems", "nsys export --type sqlite run.nsys-rep"),
+        ("run.ncu-rep", b"NVR\0", "a report of Nsight Compute", "record with nsys"),
+        ("1_results.json", b'{"rocprofiler-sdk-tool": [{"metadata": {"pid": 7}}]}', "rocprofv3's own JSON", "rocpd"),
+        ("perf.data", b"PERFILE2h\0", "a recording of Linux perf", "the framework's own profiler"),
+    ],
+)
+def test_another_profilers_recording_is_refused_with_what_to_do_instead(
+    name: str, head: bytes, says: str, instead: str, tmp_path: Path
+) -> None:
+    file = tmp_path / name
+    file.write_bytes(head)
+    with pytest.raises(TraceError) as refused:
+        kind_of(Source(file, name, Anomalies()))
+    assert says in str(refused.value)
+    assert instead in str(refused.value.hint)
 
 
 def test_a_format_of_another_package_is_read_where_it_is_installed(dlprof, tmp_path: Path) -> None:
