@@ -25,6 +25,11 @@ for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHU
     if signal.getsignal(number) is signal.SIG_IGN:
         signal.signal(number, usual)
 
+# A shell may tell Python to keep no compiled code (PYTHONDONTWRITEBYTECODE): the tests start hundreds of processes, each of which
+# would compile all of dlprof anew, and pytest its tests, which takes a third of their time.
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False
+
 Dlprof = Callable[..., subprocess.CompletedProcess[str]]
 
 
