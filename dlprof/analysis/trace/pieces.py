@@ -177,7 +177,7 @@ class Pieces:
         """All pieces of a place by time; one range at least."""
         blocks = self._blocks.get(place, [])
         starts = np.sort(np.concatenate([block.start for block in blocks])) if blocks else np.zeros(0, dtype=np.int64)
-        cuts = np.unique(starts[RANGE // _SAMPLE :: RANGE // _SAMPLE]).tolist()
+        cuts = sorted(set(starts[RANGE // _SAMPLE :: RANGE // _SAMPLE].tolist()))
         for low, high in pairwise([_FIRST, *cuts, _LAST]):
             parts = [self._read(block, low, high) for block in blocks]
             start, end, group = np.concatenate([np.zeros((3, 0), dtype=np.int64), *parts], axis=1)

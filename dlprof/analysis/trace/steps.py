@@ -135,8 +135,8 @@ def marked(events: pa.Table, ends: Callable[[], tuple[Ints, Ints]]) -> pa.Table:
     start, end = start[order], end[order]
     if groups.size and not own:
         start, end = _with_launched(*ends(), numbers, start, end)
-    columns_ = [numbers, start, end]
-    return pa.table([*map(pa.array, columns_), pa.array((end - start) / PS_PER_NS)], schema=TABLE)
+    shown = [numbers, start, end, (end - start) / PS_PER_NS]
+    return pa.table([columns.numbers(values) for values in shown], schema=TABLE)
 
 
 def _longest(events: pa.Table, times: Times, rows: Ints) -> pa.Table:

@@ -172,7 +172,7 @@ class Spill:
         clear = np.append(np.flatnonzero(_reached(slices, starts) <= starts), len(starts))
         near = clear[np.searchsorted(clear, full)]
         more = np.append(filled, np.inf)[near] - filled[full]
-        cuts = np.unique(starts[np.where(more < _NEAR, near, full)]).tolist()
+        cuts = sorted(set(starts[np.where(more < _NEAR, near, full)].tolist()))
         return [Span(low, high) for low, high in pairwise([-(2**63), *cuts, 2**63 - 1])]
 
     def crossed(self, track: int, spans: Sequence[Span]) -> bool:

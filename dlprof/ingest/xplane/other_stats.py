@@ -9,7 +9,6 @@ from typing import Final
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
-import pyarrow.compute as pc
 
 from dlprof.ingest.batch import Arrow, Int64, arrow
 from dlprof.ingest.protobuf import compiled
@@ -236,7 +235,11 @@ def _reals(bits: Uint64) -> Arrow:
     numbers = bits.view(np.float64)
     texts = arrow(numbers).cast(pa.string())
     finite = np.isfinite(numbers)
-    return texts if finite.all() else pc.if_else(arrow(finite), texts, _quoted(texts))
+    if finite.all():
+        return texts
+    import pyarrow.compute as pc  # late: a breakdown starts without
+
+    return pc.if_else(arrow(finite), texts, _quoted(texts))
 
 
 def _quoted(texts: Arrow) -> Arrow:
@@ -245,4 +248,6 @@ def _quoted(texts: Arrow) -> Arrow:
 
 def _join(*pieces: Arrow) -> Arrow:
     """Row by row, the texts one behind the other."""
+    import pyarrow.compute as pc  # late: see _reals
+
     return pc.binary_join_element_wise(*pieces, "")

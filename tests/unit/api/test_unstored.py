@@ -17,6 +17,7 @@ from dlprof.analysis.trace import breakdown
 from dlprof.api import load
 from dlprof.api.findings.evidence import COMPARED, placed_events, view_of
 from dlprof.cli.main import main
+from dlprof.native import library
 from dlprof.store import Capture, Unstored
 
 WHERE: Final[tuple[Literal["work", "host"], ...]] = ("work", "host")
@@ -106,12 +107,24 @@ def test_nothing_is_stored_to_show_or_compare_raw_traces(
     assert "MatMul" in capsys.readouterr().out
 
 
-def test_a_breakdown_loads_neither_scipy_nor_the_reports_of_comparisons(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "kind",
+    [
+        "kineto",
+        pytest.param(
+            "xplane", marks=pytest.mark.skipif(library.found().functions is None, reason="stats become JSON by Arrow")
+        ),
+    ],
+)
+def test_a_breakdown_loads_neither_scipy_nor_the_reports_of_comparisons(tmp_path: Path, kind: str) -> None:
     path = write(tmp_path / "t.json", launched("aten::mm", [("gemm", 20, 9)], at=0, length=10))
+    if kind == "xplane":
+        path = RECORDED[0]
     unneeded = (
         "scipy",
         "filelock",
         "psutil",
+        "numpy.ma",
         "pyarrow.parquet",
         "pyarrow.compute",
         "dlprof.analysis.model",
@@ -121,9 +134,10 @@ def test_a_breakdown_loads_neither_scipy_nor_the_reports_of_comparisons(tmp_path
     code = f"""
 import sys
 from dlprof.cli.main import main
+from dlprof.native import library
 assert main(["show", {str(path)!r}]) == 0
 print([name for name in {unneeded!r} if name in sys.modules], file=sys.stderr)
 """
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "MatMul" in done.stdout
+    assert ("MatMul" if kind == "kineto" else "Conv") in done.stdout
     assert done.stderr == "[]\n"
