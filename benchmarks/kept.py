@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +28,25 @@ def add(file: Path, record: dict[str, Any]) -> None:
         lines.write(json.dumps(told) + "\n")
         lines.flush()
         os.fsync(lines.fileno())
+
+
+def batches(
+    file: Path,
+    worlds: Sequence[str],
+    of: Sequence[str],
+    number: int,
+    seed: int,
+    batch: int,
+    told: Callable[[int, int], Any],
+) -> None:
+    """Simulations that are missing, `batch` at a time by turns, until each world of `worlds` that has one of `of` in its name has
+    `number` of this seed; told: (place of the world, number of the first) → what is kept of a batch."""
+    made = {(one["world"], one["first"]) for one in read(file) if one["seed"] == seed}
+    for first in range(0, number, batch):
+        for at, world in enumerate(worlds):
+            if (world, first) not in made and any(part in world for part in of):
+                add(file, {"world": world, "seed": seed, "first": first, "told": told(at, first)})
+                print(f"{world}, seed {seed}: {first + batch}", flush=True)
 
 
 def _commit() -> str:

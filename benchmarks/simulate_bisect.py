@@ -173,14 +173,12 @@ def search(world: World, g: np.random.Generator) -> Told:
 
 def collect(searches: int, seed: int, worlds: Sequence[str]) -> None:
     """Batches that are missing, until each world has so many searches of this seed."""
-    made = {(one["world"], one["first"]) for one in kept.read(FILE) if one["seed"] == seed}
-    for first in range(0, searches, BATCH):
-        for at, world in enumerate(WORLDS):
-            if (world.name, first) in made or not any(part in world.name for part in worlds):
-                continue
-            told = [search(world, np.random.default_rng((seed, at, one))) for one in range(first, first + BATCH)]
-            kept.add(FILE, {"world": world.name, "seed": seed, "first": first, "told": " ".join(map(str, told))})
-            print(f"{world.name}, seed {seed}: {first + BATCH} searches", flush=True)
+
+    def told(at: int, first: int) -> str:
+        made = [search(WORLDS[at], np.random.default_rng((seed, at, one))) for one in range(first, first + BATCH)]
+        return " ".join(map(str, made))
+
+    kept.batches(FILE, [world.name for world in WORLDS], worlds, searches, seed, BATCH, told)
 
 
 def found() -> dict[str, dict[int, list[Told]]]:

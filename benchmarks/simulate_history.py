@@ -126,15 +126,12 @@ def history(world: World, g: np.random.Generator) -> Told:
 
 def collect(histories: int, seed: int, worlds: Sequence[str]) -> None:
     """Batches that are missing, until each world has so many histories of this seed."""
-    made = {(one["world"], one["first"]) for one in kept.read(FILE) if one["seed"] == seed}
-    for first in range(0, histories, BATCH):
-        for at, world in enumerate(WORLDS):
-            if (world.name, first) in made or not any(part in world.name for part in worlds):
-                continue
-            told = [history(world, np.random.default_rng((seed, at, one))) for one in range(first, first + BATCH)]
-            values = [[int(value) for value in astuple(one)] for one in told]
-            kept.add(FILE, {"world": world.name, "seed": seed, "first": first, "told": values})
-            print(f"{world.name}: {first + BATCH} histories", flush=True)
+
+    def told(at: int, first: int) -> list[list[int]]:
+        made = [history(WORLDS[at], np.random.default_rng((seed, at, one))) for one in range(first, first + BATCH)]
+        return [[int(value) for value in astuple(one)] for one in made]
+
+    kept.batches(FILE, [world.name for world in WORLDS], worlds, histories, seed, BATCH, told)
 
 
 def rows(seed: int) -> Iterator[tuple[str, ...]]:

@@ -30,7 +30,8 @@ MARGIN, NO_MARGIN = 0.05, 1e-4
 WITHIN = (0.05, 0.2, 0.5)
 USUAL = 0.2
 EFFECTS = (0.05, 0.10, 0.30)
-TARGET_S = 12.0
+NULL_TITLES = ("world", "false differences", "95 % limit", "covered", "covered, +10 %", "as before: false", "95 % limit",
+               "covered")  # fmt: skip
 Outcome = Callable[[int, np.ndarray], tuple[np.ndarray, np.ndarray]]
 """(trial, rounds of each comparison) → log-ratio, and variance of one round as it is measured."""
 
@@ -38,12 +39,20 @@ Outcome = Callable[[int, np.ndarray], tuple[np.ndarray, np.ndarray]]
 @dataclass(frozen=True)
 class Costs:
     """Seconds: start and warm-up of a trial, a round of both sides, a traced window in the trial, and, where traces have
-    processes of their own, a pair of them."""
+    processes of their own, a pair of them; rounds of a trial at least, and by the rule before."""
 
     start_s: float = 6.1
     round_s: float = 0.45
     window_s: float = 2.0
     traced_pair_s: float = 6.9
+    least_s: float = 0.0
+    target_s: float = 12.0
+
+    @property
+    def least(self) -> int:
+        """Rounds of every trial at least: those that fill `least_s`."""
+        filling = math.ceil(self.least_s / self.round_s)
+        return max(filling + filling % 2, stats.FEWEST_ROUNDS)
 
     @property
     def beside_s(self) -> float:
@@ -52,8 +61,8 @@ class Costs:
 
     @property
     def before(self) -> int:
-        """Rounds of every trial by the rule before: twelve seconds, 10 at least."""
-        wanted = int(TARGET_S / self.round_s)
+        """Rounds of every trial by the rule before: `target_s`, 10 at least."""
+        wanted = int(self.target_s / self.round_s)
         return max(wanted + wanted % 2, 10)
 
 
@@ -72,12 +81,13 @@ class Paced:
 def paced(outcome: Outcome, comparisons: int, costs: Costs, most: int = stats.MOST_ROUNDS) -> Paced:
     """By dlprof's rule: the number is fixed before the first trial and at each look, by what the trials so far vary."""
     draws, own, rounds = (np.zeros((comparisons, LAST)) for _ in range(3))
-    first = stats.best_rounds(stats.PRIOR, trial_s=costs.beside_s, round_s=costs.round_s, most=most)
+    least = min(costs.least, most)
+    first = stats.best_rounds(stats.PRIOR, trial_s=costs.beside_s, round_s=costs.round_s, least=least, most=most)
     now, looks = np.full(comparisons, float(first)), stats.look_schedule()
     for at in range(LAST):
         if at in looks:
             noise_of = pooled(draws[:, :at], own[:, :at], rounds[:, :at])
-            now = best_of_each(*noise_of, costs.beside_s, costs.round_s, MARGIN, stats.FEWEST_ROUNDS, most)
+            now = best_of_each(*noise_of, costs.beside_s, costs.round_s, MARGIN, least, most)
         rounds[:, at] = now
         draws[:, at], own[:, at] = outcome(at, now)
     return Paced(draws, rounds, np.cumsum(costs.beside_s + costs.round_s * rounds, axis=1))
@@ -138,27 +148,27 @@ def both(outcome: Outcome, comparisons: int, costs: Costs, before: int, most: in
     return paced(outcome, comparisons, costs, most), unpaced(outcome, comparisons, costs, before)
 
 
-def nulls(comparisons: int) -> Iterator[tuple[str, ...]]:
+def nulls(comparisons: int, costs: Costs = LENET) -> Iterator[tuple[str, ...]]:
     """Rows: world; false differences, their limit and coverage, also with a difference, by the rule; the same as before."""
     for world in (w for w in WORLDS if not w.beyond):
-        yield world.name, *_worst(world, comparisons)
+        yield world.name, *_worst(world, comparisons, costs)
 
 
-def _worst(world: World, comparisons: int) -> tuple[str, ...]:
+def _worst(world: World, comparisons: int, costs: Costs) -> tuple[str, ...]:
     """Over the scales between trials and three between rounds, of which as before one; margins as in simulate.py."""
     now, old, shifted = list[Cell](), list[Cell](), list[Cell]()
     shift = math.log1p(0.10)
     for scale in world.scales:
         processes, truth = noise(world, scale, comparisons), truth_of(world, scale)
         for within in WITHIN:
-            made = paced(simulated(processes, within, 0), comparisons, LENET)
-            now.append(ended(made, truth, NO_MARGIN, LENET).cell)
+            made = paced(simulated(processes, within, 0), comparisons, costs)
+            now.append(ended(made, truth, NO_MARGIN, costs).cell)
             if within == USUAL:
-                now.append(ended(made, truth, MARGIN, LENET).cell)
+                now.append(ended(made, truth, MARGIN, costs).cell)
         few = simulated(processes[: comparisons // 4] + shift, USUAL, 0)
-        shifted.append(ended(paced(few, comparisons // 4, LENET), truth + shift, MARGIN, LENET).cell)
-        flat = unpaced(simulated(processes, USUAL, 0), comparisons, LENET, LENET.before)
-        old.append(ended(flat, truth, NO_MARGIN, LENET).cell)
+        shifted.append(ended(paced(few, comparisons // 4, costs), truth + shift, MARGIN, costs).cell)
+        flat = unpaced(simulated(processes, USUAL, 0), comparisons, costs, costs.before)
+        old.append(ended(flat, truth, NO_MARGIN, costs).cell)
     wrong, before = (max(cells, key=lambda c: c.wrong) for cells in (now, old))
     least = [min(c.covered for c in cells) for cells in (now, shifted, old)]
     return (f"{wrong.wrong:.1%}", f"{wrong.limit:.1%}", f"{least[0]:.1%}", f"{least[1]:.1%}", f"{before.wrong:.1%}",
@@ -257,16 +267,7 @@ def tables(comparisons: int) -> Iterator[tuple[str, tuple[str, ...], Iterator[tu
     yield (
         f"Rounds by the rule and {LENET.before} in each trial, as before; nothing differs: the worst over scales of both "
         f"noises and margins (as before: rounds of SD {USUAL:.2f} only), {comparisons // 2} comparisons a cell",
-        (
-            "world",
-            "false differences",
-            "95 % limit",
-            "covered",
-            "covered, +10 %",
-            "as before: false",
-            "95 % limit",
-            "covered",
-        ),
+        NULL_TITLES,
         nulls(comparisons // 2),
     )
     side = ("found", "trials", "rounds", "seconds", "seconds ÷ found", "found in 5 min")

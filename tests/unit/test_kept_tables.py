@@ -11,6 +11,7 @@ from places import ROOT
 TABLES = (
     ("script_overhead", "docs/guides/own-script.md"),
     ("script_rates", "docs/statistics.md"),
+    ("script_rounds", "docs/statistics.md"),
     ("gate_rates", "docs/statistics.md"),
     ("bisect_toys", "docs/bisect.md"),
 )

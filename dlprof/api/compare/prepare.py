@@ -9,7 +9,7 @@ from typing import Final
 
 from dlprof.api import leftovers
 from dlprof.api.compare import known_error, memory, resume
-from dlprof.api.lockstep import going_on, items
+from dlprof.api.lockstep import gate_power, going_on, items
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing
 from dlprof.api.lockstep.plan import fitted
@@ -70,6 +70,7 @@ def prepare(options: CompareOptions, bench: Bench) -> tuple[Prepared, Measured]:
     for text in (*launch_env.disclosures(reaching), *_left_out(asked["a"], workloads["a"], named, options.budget_s)):
         bench.warn(text)
     pacing = Pacing(options, workloads["a"], bench.progress.say, bench.warn)
+    gate_power.check(options, pacing.most)
     measured.calibration = known_error.of(options, sides, workloads, pacing)
     if note := known_error.check_gate(options, workloads["a"], measured.calibration):
         bench.progress.say(f"note: {note}")

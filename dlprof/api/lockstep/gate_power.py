@@ -4,9 +4,39 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Final
 
 from dlprof import stats
+from dlprof.api.options import Design
+from dlprof.errors import UsageError
+from dlprof.names import ENERGY, FIRST_STEP
 from dlprof.units import format_change, format_minutes
+
+_NO_SPREAD: Final = 1e-9
+"""Standard deviation of trials that hardly vary: what is left is the least half-width of an interval (docs/statistics.md)."""
+
+_VARYING: Final = (FIRST_STEP, ENERGY)
+"""What is judged beside the steps and never the same in every trial, which memory and compilation may be."""
+
+
+def check(asked: Design, most: int) -> None:
+    """Raises `UsageError`, before anything runs, where a limit is tighter than `most` trials could show on any machine, however
+    little they vary. A number of trials that is fixed and too small for any verdict is no matter of the limit."""
+    trials = asked.trials or most
+    if asked.gate is None or trials < stats.MIN_TRIALS:
+        return
+    tightest = stats.detectable_effect(trials, _NO_SPREAD, whole=stats.FIXED_ALPHA) or math.inf
+    limits = {"a gate": asked.gate} | {
+        f"a limit on {one}": asked.limits[one] for one in _VARYING if one in asked.limits
+    }
+    for what, allowed in limits.items():
+        if allowed < tightest:
+            needed = stats.needed_trials(_NO_SPREAD, allowed, whole=stats.FIXED_ALPHA)
+            raise UsageError(
+                f"{what} of {100 * allowed:g} % is tighter than {trials} trials can show on any machine, however little they "
+                f"vary: they decide {100 * tightest:.2g} % at best",
+                hint=f"a limit of {math.ceil(1000 * tightest) / 10:g}% or wider, or --trials {needed} at least",
+            )
 
 
 def words(allowed: float, sd: float, trial_s: float, alpha: float = stats.LOOK_ALPHA) -> str:

@@ -99,12 +99,15 @@ class Pacing:
             return min(max(fit, stats.MIN_TRIALS), FAMILY_TRIALS)
         return max((look for look in stats.look_schedule() if look <= fit), default=fit)
 
+    @property
+    def most(self) -> int:
+        """Trials at most."""
+        few = self.family and not self.options.precision
+        return self.options.trials or (FAMILY_TRIALS if few else stats.look_schedule()[-1])
+
     def plan(self) -> Plan:
         """The schedule's plan."""
-        trials = self.options.trials or (
-            FAMILY_TRIALS if self.family and not self.options.precision else stats.look_schedule()[-1]
-        )
-        return plan_of(self.workload, trials=trials, seed=self.options.random_seed, budget_s=self.options.budget_s)
+        return plan_of(self.workload, trials=self.most, seed=self.options.random_seed, budget_s=self.options.budget_s)
 
     def start(self) -> None:
         """The budget begins to run: environments and data are there."""

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Final
 
-from dlprof import frameworks, temporary
+from dlprof import frameworks, stats, temporary
 from dlprof.analysis.model import Comparison
 from dlprof.api import leftovers
-from dlprof.api.lockstep import earlier_spread
+from dlprof.api.lockstep import earlier_spread, gate_power
 from dlprof.api.lockstep.going_on import source as find_source
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing
@@ -93,6 +93,7 @@ def _walked(kind: ScriptTrials, warnings: Warnings, writer: CaptureWriter) -> tu
 
 def _tell_power(asked: ScriptCompare, progress: Progress) -> None:
     """What the gate can show, where an earlier comparison says it. Raises `UsageError` where that is not enough."""
+    gate_power.check(asked, stats.look_schedule()[-1])
     if asked.calibration is None:
         if asked.gate is not None and asked.resume is None:
             progress.say(

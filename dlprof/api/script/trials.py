@@ -48,9 +48,9 @@ PLAIN: Final = "python"
 STEPS: Final = 40
 """Marked steps of a window a side at most."""
 
-TIMED_S: Final = 5.0
-"""Seconds of a trial's rounds at least, both sides together, where the budget holds them: starting two scripts takes as long, and
-the rounds of short steps alone would be over in less than one."""
+LEAST_S: Final = 3.0
+"""Seconds of a trial's rounds at least, both sides together, where the budget holds them. Up to about so long a trial's log-ratio
+gains by more than its rounds show, and comparisons of scripts end soonest (docs/statistics.md, benchmarks/script_rounds.py)."""
 
 
 SideFacts = Mapping[str, str | None]
@@ -154,12 +154,12 @@ class ScriptTrials(Kind):
         return worker
 
     def rounds(self, pacing: RoundsOf | None) -> RoundsOf | None:
-        """As the pacing says, and no fewer than fill `TIMED_S`."""
+        """As the pacing says, and no fewer than fill `LEAST_S`."""
         assert pacing is not None
         share_s = self.asked.budget_s / stats.MIN_TRIALS
 
         def rounds(number: int, spent_s: float, round_s: float) -> int:
-            filling = math.ceil(min(TIMED_S, max(share_s - spent_s, 0.0)) / max(round_s, 1e-6))
+            filling = math.ceil(min(LEAST_S, max(share_s - spent_s, 0.0)) / max(round_s, 1e-6))
             return max(pacing(number, spent_s, round_s), min(filling + filling % 2, stats.MOST_ROUNDS))
 
         return rounds

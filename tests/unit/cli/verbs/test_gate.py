@@ -124,3 +124,12 @@ def test_limits_of_three_sides_are_refused(capsys):
     ]
     assert main(words) == 2
     assert "for two sides" in capsys.readouterr().err
+
+
+def test_a_gate_that_no_machine_could_decide_is_refused_before_anything_runs(capsys):
+    """No process of it is started: there is no such program."""
+    words = ["gate", "--base-python", sys.executable, "--max-slowdown", "0.1%", "--", "no-such-program", "train.py"]
+    assert main(words) == 2
+    said = capsys.readouterr().err
+    assert "a gate of 0.1 % is tighter than 30 trials can show on any machine" in said
+    assert "--trials 306" in said
