@@ -14,6 +14,7 @@ import numpy as np
 
 from dlprof.analysis.columns import NULL, Floats, Ints
 from dlprof.native import nesting as native
+from dlprof.native import sums
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +74,12 @@ def union(start: Ints, end: Ints) -> Union:
 
 def clip(start: Ints, end: Ints, windows: Union) -> tuple[Ints, Ints, Ints]:
     """Cut intervals to the windows: (index of the interval, start, end) of each piece, empty pieces left out."""
+    compiled = sums.clip(start, end, windows.start, windows.end)
+    return _clip(start, end, windows) if compiled is None else compiled
+
+
+def _clip(start: Ints, end: Ints, windows: Union) -> tuple[Ints, Ints, Ints]:
+    """`clip` without the compiled part."""
     if not len(windows.start):
         empty = np.zeros(0, dtype=np.int64)
         return empty, empty, empty

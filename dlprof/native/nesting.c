@@ -37,6 +37,36 @@ EXPORT void dlprof_nearest(int64_t n, const int64_t *parent, const uint8_t *want
 }
 
 /*
+ * What a thread's intervals have from each other, in one loop: `parent` and `across` as dlprof_parents finds them; of those from `head`
+ * on, which begin here, their own time (`own`) and the id of the innermost interval around that is wanted (`around`, -1 for none);
+ * which of all end at `last` or later (`open`). parent, up, open: of n; own, around: of n - head. counts: how many from `head` on
+ * begin inside an earlier one and end after it, and how many are open.
+ */
+EXPORT void dlprof_nest(int64_t n, int64_t head, const int64_t *start, const int64_t *end, const uint8_t *wanted, const int64_t *id,
+                        int64_t last, int64_t *parent, int64_t *up, int64_t *own, int64_t *around, int64_t *open, int64_t *counts) {
+    int64_t overlapping = 0, left = 0;
+    for (int64_t i = 0; i < n; i++) {
+        int64_t at = i - 1;
+        bool across = false;
+        while (at >= 0 && end[at] < end[i]) {
+            across |= end[at] > start[i];
+            at = parent[at];
+        }
+        parent[i] = at;
+        up[i] = at < 0 ? -1 : wanted[at] ? at : up[at];
+        if (end[i] >= last) open[left++] = i;
+        if (i < head) continue;
+        uint64_t length = (uint64_t)end[i] - (uint64_t)start[i];
+        own[i - head] = (int64_t)length;
+        if (at >= head) own[at - head] = (int64_t)((uint64_t)own[at - head] - length);
+        around[i - head] = up[i] < 0 ? -1 : id[up[i]];
+        overlapping += across;
+    }
+    counts[0] = overlapping;
+    counts[1] = left;
+}
+
+/*
  * Pieces in which one interval is the latest that began of its track: which, and from when to when. Returns how many.
  *
  * track, start, end, stack: of n, by track, then start, then longest first. owner, low, high: of 2 n. An interval of no length has

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -50,6 +51,38 @@ def nearest(parent: Ints, wanted: Bools) -> Ints | None:
     up = np.empty(len(parent), dtype=np.int64)
     library.dlprof_nearest(len(parent), *map(_address, (parent, wanted, up)))
     return up
+
+
+@dataclass(frozen=True, slots=True)
+class Nested:
+    """What intervals have from each other.
+
+    parent: of all, the innermost that holds each one, -1 for none
+    own: of those from the head on, the time without that of their children
+    around: of those, the id of the innermost wanted one around, -1 for none
+    open: places of those that end at the last start or later
+    overlapping: how many from the head on begin inside an earlier one and end after it
+    """
+
+    parent: Ints
+    own: Ints
+    around: Ints
+    open: Ints
+    overlapping: int
+
+
+def nest(start: Ints, end: Ints, wanted: Bools, ids: Ints, head: int) -> Nested | None:
+    """Of intervals in order of start, longest first, of which those before `head` began earlier: what each has from the rest."""
+    library, count = _library(), len(start)
+    if library is None or count == head:
+        return None
+    start, end, ids, wanted = _plain(start), _plain(end), _plain(ids), np.ascontiguousarray(wanted, dtype=np.bool_)
+    parent, up, still = np.empty((3, count), dtype=np.int64)
+    own, around = np.empty((2, count - head), dtype=np.int64)
+    counts = np.zeros(2, dtype=np.int64)
+    given = map(_address, (start, end, wanted, ids))
+    library.dlprof_nest(count, head, *given, int(start[-1]), *map(_address, (parent, up, own, around, still, counts)))
+    return Nested(parent, own, around, still[: counts[1]], int(counts[0]))
 
 
 def leaves(track: Ints, start: Ints, end: Ints) -> tuple[Ints, Ints, Ints] | None:

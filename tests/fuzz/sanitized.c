@@ -3,7 +3,7 @@
 
    sanitized SECONDS SEED FILE…: the files are seeds. Text and arrays lie in blocks of exactly their size, so that a byte read or
    written outside of them ends the program with a report. What the reader answers is checked: counts within the arrays, places
-   within the text, ids below their number. Beside each text some intervals are drawn and nested. Prints how many texts were tried
+   within the text, ids below their number. Beside each text some intervals are drawn, nested and added up. Prints how many texts were tried
    and how many were read. */
 
 #include "../../dlprof/native/json_events.c"
@@ -11,6 +11,7 @@
 #include "../../dlprof/native/xplane_lines.c"
 #include "../../dlprof/native/xplane_args.c"
 #include "../../dlprof/native/nesting.c"
+#include "../../dlprof/native/sums.c"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -292,9 +293,80 @@ static void run_nesting(void) {
     for (int64_t row = 0; row < count; row++) must(up[row] >= -1 && up[row] < row && (up[row] < 0 || across[up[row]]), "what is around");
     int64_t pieces = dlprof_leaves(count, track, start, end, stack, owner, low, high);
     must(pieces >= 0 && pieces <= 2 * count, "pieces");
+    int64_t head = (int64_t)below((uint64_t)count + 1), counts[2], *own = held(bytes - 8 * head), *around = held(bytes - 8 * head);
+    dlprof_nest(count, head, start, end, across, track, at, parent, up, own, around, stack, counts);
+    must(counts[0] >= 0 && counts[0] <= count - head && counts[1] >= 0 && counts[1] <= count, "what overlaps, what is open");
+    for (int64_t one = 0; one < counts[1]; one++) must(stack[one] >= 0 && stack[one] < count && end[stack[one]] >= at, "an open one");
+    free(own), free(around);
     for (int64_t one = 0; one < pieces; one++) must(owner[one] >= 0 && owner[one] < count && low[one] < high[one], "a piece");
     free(track), free(start), free(end), free(parent), free(total), free(up), free(stack), free(owner), free(low), free(high);
     free(across);
+}
+
+/* A code below `limit`, or now and then one that lies outside. */
+static int64_t code_below(int64_t limit) { return below(40) ? (int64_t)below((uint64_t)limit) : (int64_t)below((uint64_t)limit + 4) - 2; }
+
+/* Draws rows and finds their levels, and passes some of them over. */
+static void run_rows(void) {
+    int64_t count = (int64_t)below(24), names = 1 + (int64_t)below(6), lookups = 1 + (int64_t)below(4), levels = 7, seen;
+    int32_t *name = held(4 * count), *lookup = below(2) ? held(4 * count) : NULL;
+    int8_t *hint = held(count), *table = held((names + lookups) * 8), *level = held(count);
+    uint8_t *markers = held(names), *told = held(8), *of_names = held(2 * names), *of_lookups = held(2 * lookups), *needed = held(levels);
+    int64_t *self = held(8 * count), *at = held(8 * count), *rows = held(8 * levels), *times = held(8 * levels), *own = held(8 * levels);
+    for (int64_t one = 0; one < (names + lookups) * 8; one++) table[one] = (int8_t)below((uint64_t)levels);
+    for (int64_t one = 0; one < names; one++) markers[one] = (uint8_t)!below(4);
+    for (int64_t one = 0; one < levels; one++) needed[one] = (uint8_t)below(2);
+    for (int64_t row = 0; row < count; row++) {
+        name[row] = (int32_t)code_below(names), hint[row] = (int8_t)(code_below(8) - 1);
+        self[row] = (int64_t)(below(1ULL << 63) * 2 + below(2));
+        if (lookup) lookup[row] = (int32_t)code_below(lookups + 1) - 1;
+    }
+    memset(told, 0, 8), memset(of_names, 0, (size_t)(2 * names)), memset(of_lookups, 0, (size_t)(2 * lookups));
+    dlprof_note_levels(count, name, lookup, hint, markers, names, names, lookups, 5, 1, 8, told, of_names, of_lookups);
+    if (!dlprof_levels(count, name, lookup, names, hint, table, names + lookups, 8, markers, names, 5, level)) {
+        if (count && !below(8)) level[below((uint64_t)count)] = (int8_t)code_below(levels);
+        seen = dlprof_pass_over(count, level, levels, needed, below(2) ? NULL : memset(hint, 1, (size_t)count), self, below(2) ? NULL : self,
+                                at, rows, times, own);
+        must(seen == NOT_PLAIN || (seen >= !!count && seen <= count), "rows seen");
+        for (int64_t one = 0; one < levels && seen >= 0; one++) must(rows[one] >= 0 && rows[one] <= count - seen, "rows passed over");
+    }
+    free(name), free(lookup), free(hint), free(table), free(level), free(markers), free(told), free(of_names), free(of_lookups);
+    free(needed), free(self), free(at), free(rows), free(times), free(own);
+}
+
+/* Draws intervals, cuts them to windows, and shares time among them. */
+static void run_shares(void) {
+    int64_t count = (int64_t)below(16), windows = (int64_t)below(8), edge = -20, groups = 1 + (int64_t)below(4);
+    int64_t capacity = (int64_t)below(40), *start = held(8 * count), *end = held(8 * count), *from = held(8 * windows), *to = held(8 * windows);
+    int64_t *index = held(8 * capacity), *low = held(8 * capacity), *high = held(8 * capacity);
+    for (int64_t row = 0; row < count; row++) {
+        start[row] = below(16) ? (int64_t)below(60) - 30 : (int64_t)below(1ULL << 63) - (1LL << 62);
+        end[row] = below(16) ? (start[row] < 1000 ? start[row] + (int64_t)below(40) : start[row]) : INT64_MAX;
+    }
+    for (int64_t window = 0; window < windows; window++) {
+        from[window] = edge += (int64_t)below(8);
+        to[window] = edge += 1 + (int64_t)below(8);
+    }
+    int64_t pieces = dlprof_clip(count, start, end, windows, from, to, capacity, index, low, high);
+    must(pieces >= 0 && pieces <= count * windows, "pieces in windows");
+    if (pieces > capacity) pieces = capacity;
+    int64_t *order = held(16 * pieces), *group = held(8 * pieces), *whole = held(8 * groups), *part = held(8 * groups);
+    for (int64_t piece = 0; piece < pieces; piece++) {
+        must(index[piece] >= 0 && index[piece] < count && low[piece] < high[piece], "a piece in a window");
+        group[piece] = code_below(groups);
+    }
+    for (int64_t place = 0; place < 2 * pieces; place++) order[place] = place;
+    for (int64_t done = 1; below(8) && done < 2 * pieces; done++)
+        for (int64_t place = done; place; place--) {
+            int64_t one = order[place - 1], two = order[place];
+            if ((one < pieces ? low[one] : high[one - pieces]) <= (two < pieces ? low[two] : high[two - pieces])) break;
+            order[place - 1] = two, order[place] = one;
+        }
+    if (pieces && !below(8)) order[below((uint64_t)(2 * pieces))] = code_below(2 * pieces);
+    memset(whole, 0, (size_t)(8 * groups)), memset(part, 0, (size_t)(8 * groups));
+    int32_t answer = dlprof_shares(pieces, order, low, high, group, groups, (int64_t)below(34), whole, part);
+    must(answer == 0 || answer == NOT_PLAIN, "an answer of shares");
+    free(start), free(end), free(from), free(to), free(index), free(low), free(high), free(order), free(group), free(whole), free(part);
 }
 
 int main(int count, char **words) {
@@ -321,6 +393,8 @@ int main(int count, char **words) {
         planes += run_planes(text, size);
         lines += run_lines(text, size);
         run_nesting();
+        run_rows();
+        run_shares();
         tried++;
     }
     printf("done: %lld inputs, %lld of them plain, %lld plain runs of events, %lld plain lines, %lld with objects\n", tried, plain, planes,

@@ -19,6 +19,7 @@ import numpy as np
 
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import Ints
+from dlprof.native import sums as native
 
 RANGE: Final = 131_072
 """Pieces that are looked at together, about."""
@@ -207,10 +208,11 @@ class Shares:
         index, low, high = intervals.clip(found.start, found.end, frame)
         if not len(index):
             return
-        group = found.group[index]
-        whole, part = _shared(low, high)
-        self._whole += columns.exact_sums(group, whole, len(self._whole))
-        self._part += columns.exact_sums(group, part, len(self._part))
+        group, size = found.group[index], len(self._whole)
+        compiled = native.shares(low, high, group, size, _FRACTION)
+        whole, part = _shares(low, high, group, size) if compiled is None else compiled
+        self._whole += whole
+        self._part += part
         self._whole += self._part >> _FRACTION
         self._part &= (1 << _FRACTION) - 1
 
@@ -218,6 +220,12 @@ class Shares:
         """Of rows of groups. row: of each group; size: number of rows."""
         whole, part = (columns.exact_sums(row, values, size) for values in (self._whole, self._part))
         return np.asarray(whole + part / (1 << _FRACTION), dtype=np.float64)
+
+
+def _shares(start: Ints, end: Ints, group: Ints, size: int) -> tuple[Ints, Ints]:
+    """`_shared`, added up by group, without the compiled part."""
+    whole, part = _shared(start, end)
+    return columns.exact_sums(group, whole, size), columns.exact_sums(group, part, size)
 
 
 def _shared(start: Ints, end: Ints) -> tuple[Ints, Ints]:

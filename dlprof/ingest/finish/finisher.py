@@ -222,9 +222,8 @@ class Finisher:
                 np.subtract.at(self_ps, at if kept is None else np.cumsum(kept)[at] - 1, late[1][first:behind])
             done += whole
             output.events += count
-            seen, parent = self._passing.seen(where, rows, level, self_ps), found.parent
-            if seen is not None:
-                at = np.flatnonzero(seen)
+            at, parent = self._passing.seen(where, rows, level, self_ps), found.parent
+            if at is not None:
                 rows, ids, level = taken(rows, at, len(at)), ids[at], level[at]
                 self_ps, parent = self_ps[at], parent[at]
                 meanings = None if meanings is None else meanings.of_rows(at)

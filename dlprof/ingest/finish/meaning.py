@@ -15,6 +15,7 @@ from dlprof.ingest.finish.layer_parts import FURTHER, Scopes, refine, special
 from dlprof.ingest.finish.paths import place
 from dlprof.ingest.finish.spill import Columns, the_same
 from dlprof.names import Marker
+from dlprof.native import sums as native
 from dlprof.plugin import Operator
 
 _NONE: Final = np.int32(NO_TEXT)
@@ -139,6 +140,14 @@ class Meaning:
 
     def level(self, rows: Columns) -> npt.NDArray[np.int8]:
         """The levels of rows; columns name, lookup and level are read."""
+        name, lookup = rows["name"], rows["lookup"]
+        asked = None if the_same(lookup) == NO_TEXT else lookup
+        table = self._levels.reshape(-1, len(_HINTS))
+        compiled = native.levels(name, asked, self._first_lookup, rows["level"], table, self._markers, LEVEL["marker"])
+        return self._level(rows) if compiled is None else compiled
+
+    def _level(self, rows: Columns) -> npt.NDArray[np.int8]:
+        """`level` without the compiled part."""
         at = self._asked(rows) * np.int32(len(_HINTS))
         at += rows["level"]
         at += 1

@@ -15,6 +15,7 @@ from dlprof.ingest.finish.groups import times
 from dlprof.ingest.finish.launches import NO_EVENT, Gradients
 from dlprof.ingest.finish.meaning import Meaning, Meanings
 from dlprof.ingest.finish.spill import Columns
+from dlprof.native import nesting as native
 
 TIMES: Final = ("start_ps", "duration_ps")
 
@@ -64,18 +65,27 @@ def nest(rows: Columns, level: npt.NDArray[np.int8], ids: Int64, carried: Open, 
     here: Open = {"start": start, "end": start + duration, "id": ids, "is_op": level == LEVEL["op"]}
     every = joined(carried, here if around is None else here | _taken(rows, around.meanings))
     head = len(every["id"]) - len(ids)
+    compiled = native.nest(every["start"], every["end"], every["is_op"], every["id"], head)
+    if compiled is not None:
+        root, meanings = (ids, None) if around is None else _calls(every, compiled.parent, head, rows, ids, around)
+        kept = {name: values[compiled.open] for name, values in every.items()}
+        return Nested(compiled.own, compiled.around, root, meanings, kept, compiled.overlapping)
     parent, across = nesting.parents(every["start"], every["end"])
     lengths = np.concatenate([np.zeros(head, dtype=np.int64), duration])
     self_ps = duration - nesting.child_time(parent, lengths)[head:]
     above = enclosing.nearest(parent, every["is_op"])[head:]
     operator = np.where(above >= 0, every["id"][above], NO_EVENT)
-    root, meanings = ids, None
-    if around is not None:
-        top = every["id"][enclosing.outermost(parent, every["is_op"], every["op"])]
-        root = top[head:]
-        meanings = _from_around(every, parent, head, rows, root == ids, around)
+    root, meanings = (ids, None) if around is None else _calls(every, parent, head, rows, ids, around)
     overlapping = int(np.count_nonzero(across[head:]))
     return Nested(self_ps, operator, root, meanings, still_open(every, start), overlapping)
+
+
+def _calls(
+    every: Open, parent: Int64, head: int, rows: Columns, ids: Int64, around: Around
+) -> tuple[Int64, Meanings | None]:
+    """Of each row the outermost operator of its call, and what it means there."""
+    root = every["id"][enclosing.outermost(parent, every["is_op"], every["op"])][head:]
+    return root, _from_around(every, parent, head, rows, root == ids, around)
 
 
 def _taken(rows: Columns, meanings: Meanings) -> Open:
