@@ -60,8 +60,8 @@ def note_levels(
     lookup = None if lookup is None else np.ascontiguousarray(lookup, dtype=np.int32)
     level = None if level is None else np.ascontiguousarray(level, dtype=np.int8)
     refused = library.dlprof_note_levels(
-        len(name), _at(name), _at(lookup), _at(level), _at(markers), len(markers), of_names.shape[1], of_lookups.shape[1], marker, op,
-        len(told), _at(told), _at(of_names), _at(of_lookups),
+        len(name), _at(name), _at(lookup), _at(level), _at(markers), len(markers), of_names.shape[1], of_lookups.shape[1],
+        marker, op, len(told), _at(told), _at(of_names), _at(of_lookups),
     )  # fmt: skip
     return not refused
 

@@ -222,11 +222,11 @@ class Finisher:
                 np.subtract.at(self_ps, at if kept is None else np.cumsum(kept)[at] - 1, late[1][first:behind])
             done += whole
             output.events += count
-            at, parent = self._passing.seen(where, rows, level, self_ps), found.parent
-            if at is not None:
-                rows, ids, level = taken(rows, at, len(at)), ids[at], level[at]
-                self_ps, parent = self_ps[at], parent[at]
-                meanings = None if meanings is None else meanings.of_rows(at)
+            seen, parent = self._passing.seen(where, rows, level, self_ps), found.parent
+            if seen is not None:
+                rows, ids, level = taken(rows, seen, len(seen)), ids[seen], level[seen]
+                self_ps, parent = self_ps[seen], parent[seen]
+                meanings = None if meanings is None else meanings.of_rows(seen)
             meanings = meaning.of(rows, level) if meanings is None else meanings
             self._anomalies.count("unknown_operator", meanings.unknown)
             step, item = self._steps(track, rows)
