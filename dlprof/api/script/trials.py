@@ -49,8 +49,9 @@ STEPS: Final = 40
 """Marked steps of a window a side at most."""
 
 LEAST_S: Final = 3.0
-"""Seconds of a trial's rounds at least, both sides together, where the budget holds them. Up to about so long a trial's log-ratio
-gains by more than its rounds show, and comparisons of scripts end soonest (docs/statistics.md, benchmarks/script_rounds.py)."""
+"""Seconds of a trial's rounds at least, both sides together, where the budget holds them. Comparisons of scripts end soonest with
+about so many: the prior of the rule for their number expects processes to differ by more than those of one script do
+(docs/statistics.md, benchmarks/script_rounds.py)."""
 
 
 SideFacts = Mapping[str, str | None]
