@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, fields
 from pathlib import Path
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Final, Literal
 
 import msgspec
 import pyarrow as pa
@@ -25,6 +26,9 @@ from dlprof.store import Capture
 if TYPE_CHECKING:
     import pandas as pd
     import polars as pl
+
+_KNOWN: Final[dict[Path, ComparisonResult]] = {}
+"""Directory → its findings, where `known` says that they are computed already."""
 
 
 class ViewResult(View):
@@ -210,8 +214,20 @@ def epochs_of(captures: Mapping[str, Capture], side: str) -> Sequence[Epoch]:
 
 def load_run(path: Path) -> ComparisonResult | CaptureResult:
     """One comparison or capture. Raises `StoreError`."""
+    if path in _KNOWN:
+        return _KNOWN[path]
     capture = Capture.open(path)
     return load_comparison(capture) if capture.manifest.kind == "compare" else CaptureResult(capture)
+
+
+@contextmanager
+def known(computed: Mapping[Path, ComparisonResult]) -> Iterator[None]:
+    """Within the block `load_run` gives what was computed of these directories before, for a reader who changes nothing there."""
+    _KNOWN.update(computed)
+    try:
+        yield
+    finally:
+        _KNOWN.clear()
 
 
 def load_comparison(capture: Capture) -> ComparisonResult:

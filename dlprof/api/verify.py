@@ -56,6 +56,8 @@ _MANIFEST: Final = (
 )
 """What version 1 of a manifest states, always: one that lacks a key was changed."""
 
+_Computed = dict[Path, results.ComparisonResult]
+"""Comparison directory → its findings, computed from its tables."""
 _OPTIONAL: Final = ("raw/", "logs/")
 """Files that no finding is computed from: a copy of a result may leave them out."""
 
@@ -106,15 +108,15 @@ def verify(path: Path, *, render: bool = False, on_run: Callable[[str], None] = 
         yield from _directory(Capture.open(path), "")
 
 
-def _directory(capture: Capture, prefix: str) -> Iterator[Check]:
-    """A comparison with its captures, or one capture."""
+def _directory(capture: Capture, prefix: str, computed: _Computed | None = None) -> Iterator[Check]:
+    """A comparison with its captures, or one capture. computed: takes up the findings."""
     yield from _files(capture, prefix)
     if not capture.manifest.of_sides:
         return
     for name, inner in capture.captures().items():
         yield from _files(inner, f"{prefix}{name}/")
     yield from _stated_trials(capture, prefix)
-    yield from _findings(capture, prefix)
+    yield from _findings(capture, prefix, {} if computed is None else computed)
 
 
 def _files(capture: Capture, prefix: str) -> Iterator[Check]:
@@ -166,7 +168,7 @@ def _sides_of(capture: Capture) -> Sequence[str]:
     return sorted({*SIDES, *map(str, capture.timings()["side"].unique().to_pylist())})
 
 
-def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
+def _findings(capture: Capture, prefix: str, computed: _Computed) -> Iterator[Check]:
     """comparison.json (of more than two sides, ranking.json) against the findings computed anew from the tables.
 
     What an older dlprof stated by rules that have changed since cannot be compared with what today's rules say: it is told
@@ -181,7 +183,8 @@ def _findings(capture: Capture, prefix: str) -> Iterator[Check]:
             stated, anew = older_ledger.alike_in_all(stated, anew)
         else:
             stated = capture.comparison()
-            anew = json.comparison_value(results.load_comparison(capture).found)
+            computed[capture.path] = results.load_comparison(capture)
+            anew = json.comparison_value(computed[capture.path].found)
             stated, anew = older_ledger.alike(stated, anew)
     except DlprofError as error:
         yield Check(where, "differs", f"cannot be computed anew: {error.message}")
@@ -218,8 +221,8 @@ def _method_of(stated: object) -> object:
     return ratio.get("method") if isinstance(ratio, Mapping) else None
 
 
-def _study(path: Path, prefix: str = "") -> Iterator[Check]:
-    """The specification, and every cell that left a result; the others are named."""
+def _study(path: Path, prefix: str = "", computed: _Computed | None = None) -> Iterator[Check]:
+    """The specification, and every cell that left a result; the others are named. computed: takes up the findings."""
     study = result_directory.read(path)
     spec = path / SPEC_FILE
     if spec.is_file():
@@ -232,7 +235,7 @@ def _study(path: Path, prefix: str = "") -> Iterator[Check]:
     for cell in study.cells:
         folder = inside(path, cell.path)
         if (folder / MANIFEST_FILE).is_file():
-            yield from _directory(Capture.open(folder), f"{prefix}{cell.path}/")
+            yield from _directory(Capture.open(folder), f"{prefix}{cell.path}/", computed)
             yield _told(cell, folder, prefix)
         elif cell.status in FINISHED:
             yield Check(f"{prefix}{cell.path}", "differs", f"stated as {cell.status}, and not there")
@@ -255,7 +258,8 @@ def _told(cell: CellRecord, folder: Path, prefix: str) -> Check:
 def _rendered(path: Path, on_run: Callable[[str], None] | None) -> Iterator[Check]:
     """An analysis folder: its data, the digests of its tables and charts, and (with `on_run`) the same drawn anew."""
     stated = read_as(path / RENDERED_FILE, Rendered)
-    yield from _study(inside(path, stated.study), f"{stated.study}/")
+    computed: _Computed = {}
+    yield from _study(inside(path, stated.study).resolve(), f"{stated.study}/", computed)
     for name, digest in stated.artefacts.items():
         same = inside(path, name).is_file() and sha256(path / name) == digest
         detail = "has the sha256 stated" if same else "missing or changed since it was rendered"
@@ -267,7 +271,8 @@ def _rendered(path: Path, on_run: Callable[[str], None] | None) -> Iterator[Chec
     script = _trusted_script(path, stated)
     on_run(f"running {script} (sha256 {stated.script_sha256}), as --render asks")
     with temporary.folder("verify") as folder:
-        _run(script, path / stated.study, folder)
+        with results.known(computed):  # by the absolute paths at which the script finds them
+            _run(script, path.resolve() / stated.study, folder)
         yield from _compared(stated, path, folder)
 
 
