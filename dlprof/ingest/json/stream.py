@@ -43,6 +43,8 @@ _RESUME: Final = re.compile(
 _NEXT: Final = re.compile(rb',\s{0,64}(?=\{[^{}]{0,300}"ph"\s{0,64}:)')
 """Or before the next event, where the damaged one has no end of its own: it was cut off, or is no event at all."""
 _RESUME_SIZE: Final = 512
+BEGINNING: Final = 512 << 10
+"""Bytes that are decoded at once where a file begins: they tell the origin of its times, and are read in Python for that."""
 FIRST_WINDOW: Final = 64 << 10
 """Bytes that are decoded at once behind damage: more of it may be near, and each costs what was decoded in vain."""
 _REPLACEMENT: Final = "\ufffd".encode()
@@ -83,7 +85,7 @@ class JsonStream:
     _stuck: bool = False
     _closed: bool = False
     _object: bool = False
-    _window: int = CHUNK
+    _window: int = field(default_factory=lambda: BEGINNING)
 
     def chunks(self) -> Iterator[list[Event] | Block]:
         """Lists of events, or blocks of their columns, in file order. Raises `TraceError` on damage; under repair ends there."""
@@ -214,7 +216,7 @@ class JsonStream:
     def _elements(self) -> Iterator[list[Event] | Block]:
         decoder = EventDecoder(self.ctx)
         while not self._closed:
-            if not self._eof:
+            if not self._eof and (self._stuck or len(self._buffer) < CHUNK):
                 self._fill(len(self._buffer) if self._stuck else 1)
             self._skip_lead()
             if self._eof and not self._buffer and not self._closed:
@@ -252,6 +254,9 @@ class JsonStream:
             return
         if self._eof:
             yield from self._damaged(decoder, len(self._buffer), _Malformed(None, reason))
+            return
+        if self._window < min(CHUNK, len(self._buffer)):  # an event that is larger
+            self._window = min(self._window * 2, CHUNK)
             return
         self._stuck = True
         if len(self._buffer) > MAX_ELEMENT:

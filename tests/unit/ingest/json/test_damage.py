@@ -180,6 +180,29 @@ def test_a_chunk_boundary_changes_nothing(tmp_path: Path, monkeypatch: pytest.Mo
         assert rows_of(text, tmp_path)[0] == whole
 
 
+def test_what_is_decoded_at_once_where_a_file_begins_changes_nothing(tmp_path: Path, monkeypatch) -> None:
+    large = '{"ph": "X", "name": "large", "pid": 1, "tid": 1, "ts": 5, "dur": 1, "args": {"l": [%s 0]}}' % ("7," * 900)
+    small = [f'{{"ph": "X", "name": "n{n}", "pid": 1, "tid": 1, "ts": {10 * n}, "dur": 1}}' for n in range(200)]
+    text = _trace(large, *small[:90], large, *small[90:])
+    whole, _ = rows_of(text, tmp_path)
+    assert len(whole) == 202
+    for beginning, chunk in ((64, 1 << 20), (64, 700), (1500, 5000), (2500, 1 << 20)):
+        monkeypatch.setattr("dlprof.ingest.json.stream.BEGINNING", beginning)
+        monkeypatch.setattr("dlprof.ingest.json.stream.CHUNK", chunk)
+        assert rows_of(text, tmp_path)[0] == whole
+
+
+def test_a_large_event_behind_damage_is_read(tmp_path: Path, monkeypatch) -> None:
+    large = '{"ph": "X", "name": "large", "pid": 1, "tid": 1, "ts": 5, "dur": 1, "args": {"l": [%s 0]}}' % ("7," * 900)
+    small = [f'{{"ph": "X", "name": "n{n}", "pid": 1, "tid": 1, "ts": {10 * n}, "dur": 1}}' for n in range(200)]
+    text = _trace(small[0], '{"ph": "X", "name": tru}', small[1], large, *small[2:])
+    monkeypatch.setattr("dlprof.ingest.json.stream.FIRST_WINDOW", 256)
+    monkeypatch.setattr("dlprof.ingest.json.stream.CHUNK", 4000)
+    events, info = rows_of(text, tmp_path, repair=True)
+    assert len(events) == 201
+    assert info.anomalies["damage_skipped"] == 1
+
+
 RECORDED = [
     "mxnet/recorded-1.9.1-cpu/s_objs.json",
     "mxnet/recorded-1.9.1-cpu/unescaped_quotes.json",
