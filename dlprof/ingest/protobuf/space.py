@@ -7,6 +7,7 @@ afterwards. Field numbers: tsl/profiler/protobuf/xplane.proto.
 from __future__ import annotations
 
 import io
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from struct import pack, unpack
@@ -21,6 +22,7 @@ _LONGEST: Final = 20
 """Bytes of a field's tag and length, or number, at the most."""
 _SMALL: Final = 1 << 10
 _BLOCK: Final = 1 << 14
+_LINE_TAG: Final = 3 << 3 | BYTES
 LARGEST: Final = 16 << 20
 """Bytes of a name, a stat or an entry of metadata that are read at once. More is no name, but a length that lies."""
 
@@ -32,6 +34,7 @@ class ByteFile:
         self._file = file
         self._lock = Lock()
         self._near = (0, b"")
+        self._descriptor = file.fileno() if isinstance(file, io.FileIO) and hasattr(os, "pread") else None
         self.size = file.seek(0, io.SEEK_END)
 
     def at(self, offset: int, size: int) -> bytes:
@@ -53,6 +56,24 @@ class ByteFile:
                 pieces.append(piece)
                 size -= len(piece)
         return pieces[0] if len(pieces) == 1 else b"".join(pieces)
+
+    def alike(self, at: int, end: int, tag: int) -> list[tuple[int, int]]:
+        """Extents of the length-delimited fields of that tag, of one byte, that lie side by side from `at` on and end by `end`:
+        what `walk` would hand out one by one."""
+        found = []
+        while at < end:
+            head = self._read(at, _LONGEST) if self._descriptor is None else os.pread(self._descriptor, _LONGEST, at)
+            if not head or head[0] != tag:
+                break
+            try:
+                size, behind = varint(head, 1, min(len(head), end - at))
+            except Malformed:
+                break
+            if at + behind + size > end:
+                break
+            found.append((at + behind, at + behind + size))
+            at += behind + size
+        return found
 
     def content(self, part: Field) -> bytes:
         """The content of a length-delimited field. Raises `Malformed` where it is larger than any that is written."""
@@ -210,9 +231,17 @@ class SkeletonReader:
         return self.space
 
     def _plane(self, plane: Plane, start: int, end: int) -> None:
+        while start < end:
+            start = self._fields(plane, start, end)
+
+    def _fields(self, plane: Plane, start: int, end: int) -> int:
+        """Reads fields of a plane up to the end, or that of lines that lie side by side; where that was."""
         for part in self._file.walk(start, end):
             if part.number == 3 and part.wire == BYTES:
                 plane.lines.append((part.start, part.end))
+                if lines := self._file.alike(part.end, end, _LINE_TAG):
+                    plane.lines += lines
+                    return lines[-1][1]
             elif part.number == 1 and part.wire == VARINT:
                 plane.id = signed(part.value)
             elif part.number == 4 and part.wire == BYTES and part.end - part.start > LARGEST:
@@ -225,6 +254,7 @@ class SkeletonReader:
                     raise Malformed(part.start + error.offset, error.expected) from None
             else:
                 self.space.unknown_fields += part.number > 6
+        return end
 
     def _plane_field(self, plane: Plane, number: int, data: bytes, base: int) -> None:
         if number == 2:
