@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -59,6 +60,31 @@ def test_a_gate_that_one_trial_cannot_decide_is_undecided_everywhere(dlprof, pro
     page = dlprof("report", tmp_path / "made", "-o", tmp_path / "page.html")
     assert page.returncode == 0, page.stderr
     assert "GATE UNDECIDED" in (tmp_path / "page.html").read_text()
+
+
+def test_a_package_that_is_installed_is_not_taken_for_that_of_a_side(dlprof, tmp_path: Path) -> None:
+    """Both sides would run the same code, and every gate would pass."""
+    project, installed = tmp_path / "project", tmp_path / "site-packages"
+    package = project / "src" / "toy"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "pace.py").write_text("PAUSE = 0.004\n")
+    (project / "program.py").write_text(PROGRAM.replace("from pace", "from toy.pace"))
+    shutil.copytree(package, installed / "toy")
+    for words in (("init", "-q", "-b", "main"), ("add", "-A"), ("commit", "-qm", "fast")):
+        subprocess.run([*GIT, *words], cwd=project, check=True)
+    words = ("gate", "--base", "main", "--trials", 1, "--traces", 0, *STEP, "-o", tmp_path / "made", *SCRIPT)
+    (package / "pace.py").write_text("PAUSE = 0.006\n")
+    head = dlprof(*words, cwd=project, env={"PYTHONPATH": str(installed)})
+    assert head.returncode == 2, head.stdout + head.stderr
+    assert "side B is to run the working folder, and yet toy.pace came from the environment" in head.stderr
+    (installed / "toy" / "pace.py").write_text("PAUSE = 0.006\n")
+    base = dlprof(*words, cwd=project, env={"PYTHONPATH": str(installed)})
+    assert base.returncode == 2, base.stdout + base.stderr
+    assert "side A is to run revision main, and yet toy.pace came from the environment" in base.stderr
+    own = dlprof(*words, cwd=project, env={"PYTHONPATH": os.pathsep.join(["src", str(installed)])})
+    assert own.returncode == 4, own.stdout + own.stderr
+    assert own.stdout.startswith("GATE UNDECIDED: training step +")
 
 
 @pytest.mark.slow

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,8 @@ SMALL: Final = 0.02
 """Part of the longer wall below which the gap is too small for shares of it to mean anything."""
 TOLD: Final = 0.1
 """Part of the gap from which on unexplained time is told beside the causes."""
+LEAST: Final = 0.02
+"""Part of the largest cause from which on another is named beside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +46,7 @@ class Causes:
 def of(ledger: Ledger, most: int = MOST) -> Causes:
     """What the ledger names first. A line whose interval includes zero is no cause, where lines have intervals."""
     gap = ledger.gap_ns
-    chosen = [line for line in ledger.lines if _widens(line, gap)][:most]
+    chosen = telling([line for line in ledger.lines if _widens(line, gap)])[:most]
     unexplained = [
         line for line in ledger.lines if line.kind == "unexplained" and abs(line.delta_ns) >= TOLD * abs(gap)
     ]
@@ -59,6 +62,12 @@ def of(ledger: Ledger, most: int = MOST) -> Causes:
         others_ns=gap - sum(line.delta_ns for line in named),
         against_ns=sum(line.delta_ns for line in left if line.delta_ns * gap < 0),
     )
+
+
+def telling(lines: Sequence[LedgerLine]) -> list[LedgerLine]:
+    """Those of a size that says something beside the largest: an operator that surely takes 128 ns more is no cause of 15 ms."""
+    largest = max((abs(line.delta_ns) for line in lines), default=0)
+    return [line for line in lines if abs(line.delta_ns) >= LEAST * largest]
 
 
 def _widens(line: LedgerLine, gap_ns: int) -> bool:

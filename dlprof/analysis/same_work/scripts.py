@@ -36,7 +36,7 @@ LOSS: Final = "loss"
 _LOSS_GAP: Final = 0.05
 _LOSS_SPREAD: Final = 0.001
 
-_UNTOLD: Final = ("versions", "losses", "start", "strays", "untold")
+_UNTOLD: Final = ("versions", "losses", "start", "strays", "installed", "untold")
 
 
 def kinds() -> tuple[str, ...]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -22,13 +23,15 @@ class Rounds:
     the next one (docs/statistics.md: it depends on how finished trials vary and on what they cost, never on their mean).
 
     share_s: what a trial may take. effect: the difference that is to be found, as a share. looks: trial counts at which the
-    number may change; none where the number of trials is fixed, and all then have as many as the first.
+    number may change; none where the number of trials is fixed, and all then have as many as the first. least_s: seconds of
+    rounds at least, where the share holds them.
     """
 
     share_s: float
     effect: float
     looks: Sequence[int] = ()
     after_s: float = AFTER_S
+    least_s: float = 0.0
     now: int = 0
 
     def __call__(self, _: int, spent_s: float, round_s: float) -> int:
@@ -51,7 +54,9 @@ class Rounds:
         round_s = max(round_s, 1e-6)
         fit = int((self.share_s - beside_s) / round_s)
         most = min(max(fit, stats.FEWEST_ROUNDS), stats.MOST_ROUNDS)
-        return stats.best_rounds(noise, trial_s=max(beside_s, 1e-3), round_s=round_s, effect=self.effect, most=most)
+        least = min(max(math.ceil(self.least_s / round_s), stats.FEWEST_ROUNDS), most)
+        costs = {"trial_s": max(beside_s, 1e-3), "round_s": round_s}
+        return stats.best_rounds(noise, **costs, effect=self.effect, least=least, most=most)
 
 
 def _rounds_s(trial: Trial) -> float:

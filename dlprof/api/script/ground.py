@@ -33,6 +33,14 @@ class Ground:
         """Of the revision."""
         return self.revision.commit if self.revision else None
 
+    def sources(self, other: Ground) -> tuple[Path, ...]:
+        """Where its own code lies, where it or the other side is a revision; else both run what is installed, on purpose."""
+        of = self.revision or other.revision
+        if of is None:
+            return ()
+        folders = dict.fromkeys([self.folder, self.revision.top if self.revision else of.root])
+        return tuple(place for folder in folders for place in (folder, folder / "src") if place.is_dir())
+
     @property
     def notes(self) -> Iterator[str]:
         """What a reader must know of it."""

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 import msgspec
 
-from dlprof import frameworks, stats
+from dlprof import frameworks
 from dlprof.analysis.same_work import parity, scripts
 from dlprof.api.import_traces import ingest_into, now
 from dlprof.api.lockstep import going_on
@@ -29,7 +29,6 @@ from dlprof.capture.script.link import Hello
 from dlprof.capture.script.scratch import copied
 from dlprof.capture.script.together import BUSY, Room
 from dlprof.capture.script.worker import ITERATION_NS, MOST_UNITS, Launch, ScriptWorker
-from dlprof.capture.workers.schedule import RoundsOf
 from dlprof.capture.workers.trial import NotTogether, Plan, Trial
 from dlprof.capture.workers.window import TracedSide, WindowPlan
 from dlprof.errors import NotComparable, UsageError
@@ -87,6 +86,8 @@ class ScriptTrials(Kind):
 
     def __post_init__(self) -> None:
         self.first = len(self.measured.trials)
+        if self.pacing.rounds is not None:
+            self.pacing.rounds.least_s = LEAST_S
 
     @property
     def sides(self) -> Sequence[str]:
@@ -144,6 +145,7 @@ class ScriptTrials(Kind):
                 self.asked.step,
                 self.asked.timeout_s,
                 origin,
+                ground.sources(self.grounds["b" if side == "a" else "a"]),
                 self.asked.run_out,
                 alone=bool(self.apart),
                 room=Room(self._workers).check,
@@ -153,17 +155,6 @@ class ScriptTrials(Kind):
         )
         self._workers[side] = worker
         return worker
-
-    def rounds(self, pacing: RoundsOf | None) -> RoundsOf | None:
-        """As the pacing says, and no fewer than fill `LEAST_S`."""
-        assert pacing is not None
-        share_s = self.asked.budget_s / stats.MIN_TRIALS
-
-        def rounds(number: int, spent_s: float, round_s: float) -> int:
-            filling = math.ceil(min(LEAST_S, max(share_s - spent_s, 0.0)) / max(round_s, 1e-6))
-            return max(pacing(number, spent_s, round_s), min(filling + filling % 2, stats.MOST_ROUNDS))
-
-        return rounds
 
     def ready(self, number: int, workers: Mapping[str, Any]) -> tuple[()]:
         """The sides that are alive took their first steps: are both the same work, and how many steps is an iteration?"""
@@ -193,7 +184,8 @@ class ScriptTrials(Kind):
 
     def _as_asked(self, side: str, worker: ScriptWorker) -> None:
         """Raises `UsageError` where the side does not run what it was to run, or not what it ran in an earlier sitting."""
-        hello, command, strays = worker.hello, self.grounds[side].command, worker.facts.get("strays")
+        hello, command = worker.hello, self.grounds[side].command
+        strays, installed = (worker.facts.get(told) for told in ("strays", "installed"))
         if command.python is not None and not same_environment(hello.executable, command.python):
             raise UsageError(
                 f"side {side.upper()} runs in {hello.executable}, not in {command.python}: its program names a Python itself",
@@ -204,6 +196,14 @@ class ScriptTrials(Kind):
                 f"side {side.upper()} is to run revision {command.revision}, and yet {', '.join(strays[:4])} came from the "
                 "working folder",
                 hint="is the project installed there as editable? use an environment without it, with PYTHONPATH=src",
+            )
+        if installed:
+            own = f"revision {command.revision}" if command.revision else "the working folder"
+            raise UsageError(
+                f"side {side.upper()} is to run {own}, and yet {', '.join(installed[:4])} came from the environment, where the "
+                "project is installed as it was at another time",
+                hint="use an environment without it, with PYTHONPATH=src; or name one in which that revision is installed with "
+                "--a-python or --b-python (of a gate --base-python)",
             )
         told = {"framework": hello.framework, "version": hello.version, "python": hello.python}
         self._as_before(side, told if command.packages else {**told, "executable": hello.executable})

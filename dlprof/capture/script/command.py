@@ -142,12 +142,19 @@ class Command:
 
 
 def variables(
-    command: Command, socket: Path, *, step: str | None = None, trial: int | None = None, origin: Path | None = None
+    command: Command,
+    socket: Path,
+    *,
+    step: str | None = None,
+    trial: int | None = None,
+    origin: Path | None = None,
+    sources: Sequence[Path] = (),
 ) -> dict[str, str]:
     """All that the script's process gets: the user's variables, those of the command, and dlprof's own.
 
     socket: in a folder of dlprof's own, into which `python` is put where another is to take its place
     origin: the repository of whose revision the files are: what is imported from there instead is told
+    sources: folders of the script's own code: what is imported as it was installed, and is otherwise there, is told
     """
     found = command.environment()
     if command.python is not None:
@@ -161,6 +168,8 @@ def variables(
         found[TRIAL] = str(trial)
     if origin is not None:
         found["DLPROF_ORIGIN"] = str(origin)
+    if sources:
+        found["DLPROF_SOURCES"] = os.pathsep.join(map(str, sources))
     return found
 
 

@@ -59,7 +59,8 @@ class Revision:
     name: as the user gave it
     commit: its full hash
     root: the repository's working tree, of which it is a revision
-    folder: what corresponds to the user's working folder
+    top: where its files lie
+    folder: what of it corresponds to the user's working folder
     missing: sentences on what a clone would have and this has not
     unchanged: whether what git tracks is in the working folder as it is in this revision
     """
@@ -67,6 +68,7 @@ class Revision:
     name: str
     commit: str
     root: Path
+    top: Path
     folder: Path
     missing: tuple[str, ...]
     unchanged: bool = False
@@ -101,7 +103,7 @@ def checked_out(name: str, here: Path, target: Path) -> Revision:
             f"revision {name} has no folder {inside}", hint="run dlprof from a folder that both revisions have"
         )
     unchanged = not _changed(root, commit)
-    return Revision(name, commit, root, folder, tuple(_missing(root, commit, here, target)), unchanged)
+    return Revision(name, commit, root, target, folder, tuple(_missing(root, commit, here, target)), unchanged)
 
 
 def commit_of(name: str, here: Path, *, wrong: str) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Final
 
+from dlprof.analysis.explain import causes
 from dlprof.analysis.model import Comparison, Gate, GatedItem, GateState, Ledger
 from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing.ranking import Ranking
@@ -139,4 +140,4 @@ def grown(ledger: Ledger) -> list[str]:
         for line in ledger.lines
         if line.delta_ns > 0 and line.kind != "unexplained" and (line.low_ns is None or line.low_ns > 0)
     ]
-    return [f"{line.name} {format_signed_ns(line.delta_ns)}" for line in shown[:_MOST]]
+    return [f"{line.name} {format_signed_ns(line.delta_ns)}" for line in causes.telling(shown)[:_MOST]]

@@ -471,6 +471,7 @@ class _Facts(object):
             facts.update(self.answered(ask, untold))
         facts["untold"] = untold
         facts["strays"] = packages.strays()
+        facts["installed"] = packages.installed()
         facts["start"] = self.started
         self.session.pause({"ok": True, "facts": facts, "step": self.session.step})
 

@@ -16,7 +16,7 @@ COMMAND = Command(("python", "train.py"))
 
 
 def of(name: str, commit: str, *, unchanged: bool = False) -> Ground:
-    revision = Revision(name, commit, Path(), Path(), (), unchanged)
+    revision = Revision(name, commit, Path(), Path(), Path(), (), unchanged)
     return Ground(replace(COMMAND, revision=name), Path(), revision)
 
 
@@ -49,5 +49,5 @@ def test_a_head_with_changes_in_no_commit_is_said(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize(("name", "said"), [("main", ["revision main is commit " + 40 * "a"]), (40 * "a", [])])
 def test_which_commit_a_revision_is_is_said_where_its_name_does_not(tmp_path: Path, name: str, said: list[str]) -> None:
-    found = Revision(name, 40 * "a", tmp_path, tmp_path, ())
+    found = Revision(name, 40 * "a", tmp_path, tmp_path, tmp_path, ())
     assert list(Ground(Command(("python", "train.py"), revision=name), tmp_path, found).notes) == said

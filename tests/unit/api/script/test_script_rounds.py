@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
+import pyarrow.compute as pc
 from paced_runs import trial
 
 from dlprof import stats
 from dlprof.analysis.timing import lockstep
 from dlprof.api.lockstep.measured import Measured
 from dlprof.api.lockstep.pacing import Pacing
+from dlprof.api.lockstep.rounds import Rounds
 from dlprof.api.script.options import ScriptCompare, workload_of
 from dlprof.api.script.trials import LEAST_S, ScriptTrials
 from dlprof.capture.script.command import Command
+from dlprof.capture.workers.trial import Trial
 from dlprof.cli.terminal import Progress
 
 ROUND_S = 0.125
@@ -28,50 +32,53 @@ def trials_of(budget_s: float = 300.0, trials: int | None = None) -> ScriptTrial
     return ScriptTrials(asked, pacing, Measured(), Path("scratch"), Progress(), lambda _: None)
 
 
-def test_a_trial_is_timed_for_the_least_time_or_for_longer_where_the_rule_says_so() -> None:
-    kind = trials_of()
-    rounds = kind.rounds(kind.pacing.rounds)
-    assert rounds is not None
+def rounds_of(kind: ScriptTrials) -> Rounds:
+    assert kind.rounds(kind.pacing.rounds) is kind.pacing.rounds
     assert kind.pacing.rounds is not None
-    assert rounds(0, 2.4, ROUND_S) == LEAST_S / ROUND_S
-    assert kind.pacing.rounds.now == stats.best_rounds(stats.PRIOR, trial_s=2.4 + 2.0, round_s=ROUND_S) == 14
-    kind.pacing.rounds.now = 40
-    assert rounds(1, 2.4, ROUND_S) == 40
+    return kind.pacing.rounds
 
 
-def test_the_least_time_is_filled_where_the_budget_holds_it() -> None:
-    kind = trials_of()
-    rounds = kind.rounds(kind.pacing.rounds)
-    assert rounds is not None
-    assert kind.pacing.rounds is not None
-    kind.pacing.rounds.now = 8
-    assert rounds(1, 2.4, 0.02) == LEAST_S / 0.02
-    assert rounds(1, 2.4, 1e-5) == stats.MOST_ROUNDS
-    assert rounds(1, 2.4, 2.0) == 8, "never fewer than the rule says"
-    assert rounds(1, 50.0, ROUND_S) == 8, "a sixth of the budget is spent"
+def longer(made: Trial) -> Trial:
+    """The same with rounds of `ROUND_S`, 6 ms as they are made."""
+    at = made.timings.column_names.index("wall_ns")
+    walls = pc.multiply(made.timings["wall_ns"], round(ROUND_S / 0.006))
+    return replace(made, timings=made.timings.set_column(at, made.timings.schema.field(at), walls))
 
 
-def test_noisy_rounds_are_timed_for_longer_from_the_first_look_on() -> None:
+def learned(kind: ScriptTrials, noise: float, count: int = 4) -> bool:
+    """Whether trials of ten rounds of `ROUND_S` with this noise change the number."""
+    done = [longer(trial(n, 0.0, noise=noise)) for n in range(count)]
+    measured = [next(iter(lockstep.by_item(one.timings)["train_block"].values())) for one in done]
+    rounds = rounds_of(kind)
+    kind.pacing.learn(done, {"train_block": {("a", "b"): measured}})
+    return rounds.now != done[-1].rounds
+
+
+def test_a_trial_of_short_steps_is_timed_for_the_least_time_and_that_of_long_ones_by_the_rule() -> None:
+    assert stats.best_rounds(stats.PRIOR, trial_s=2.4 + 2.0, round_s=ROUND_S) == 14
+    rounds = rounds_of(trials_of())
+    assert rounds(0, 2.4, ROUND_S) == rounds(1, 9.0, 2.0) == LEAST_S / ROUND_S, "fixed by the first trial"
+    assert rounds_of(trials_of())(0, 2.4, 2.0) == stats.FEWEST_ROUNDS
+    assert rounds_of(trials_of())(0, 2.4, 1e-5) == stats.MOST_ROUNDS
+
+
+def test_no_trial_is_timed_for_more_than_a_sixth_of_the_budget() -> None:
+    assert rounds_of(trials_of(budget_s=36.0))(0, 2.4, ROUND_S) == 12
+    assert rounds_of(trials_of(budget_s=12.0))(0, 2.4, ROUND_S) == stats.FEWEST_ROUNDS
+
+
+def test_noisy_rounds_are_timed_for_longer_from_the_first_look_on_and_quiet_ones_no_shorter() -> None:
     found = []
     for noise in (0.005, 0.8):
         kind = trials_of()
-        rounds = kind.rounds(kind.pacing.rounds)
-        assert rounds is not None
-        assert rounds(0, 2.4, ROUND_S) == 24
-        done = [trial(n, 0.0, noise=noise) for n in range(4)]
-        measured = [next(iter(lockstep.by_item(one.timings)["train_block"].values())) for one in done]
-        kind.pacing.learn(done, {"train_block": {("a", "b"): measured}})
-        found.append(rounds(4, 2.4, ROUND_S))
-    assert found[0] == 24 < found[1]
+        assert not learned(kind, noise, count=3)
+        assert learned(kind, noise)
+        found.append(rounds_of(kind).now)
+    assert LEAST_S - 0.01 <= found[0] * ROUND_S < LEAST_S + 3 * ROUND_S
+    assert found[1] > found[0]
 
 
 def test_a_fixed_number_of_trials_keeps_the_rounds_that_the_finished_ones_have() -> None:
     kind = trials_of(trials=8)
-    rounds = kind.rounds(kind.pacing.rounds)
-    assert rounds is not None
-    assert rounds(0, 2.4, ROUND_S) == 24
-    done = [trial(n, 0.0, noise=0.4) for n in range(4)]
-    measured = [next(iter(lockstep.by_item(one.timings)["train_block"].values())) for one in done]
-    kind.pacing.learn(done, {"train_block": {("a", "b"): measured}})
-    assert kind.pacing.rounds is not None
-    assert kind.pacing.rounds(4, 2.4, ROUND_S) == done[-1].rounds
+    assert rounds_of(kind)(0, 2.4, ROUND_S) == LEAST_S / ROUND_S
+    assert not learned(kind, 0.8)

@@ -10,6 +10,7 @@ import jsonschema
 import pytest
 from report_tables import comparison, ledger
 
+from dlprof.analysis.explain import causes
 from dlprof.analysis.model import Amount, Bridge, Gate, GatedItem, GateState, Ratio
 from dlprof.report import json
 from dlprof.report.html import document
@@ -30,6 +31,17 @@ def test_a_failure_names_the_slow_item_and_what_grew():
         "GATE FAILED: training step +94.3 % [+84.3 %, +104.3 %] > 5 %, because Conv backward conv2 +9 ms, "
         "input pipeline +8.5 ms, Gemm forward dense1 +2 ms."
     )
+
+
+def test_what_is_a_fiftieth_of_the_largest_cause_is_not_named_as_one():
+    whole = ledger()
+    few = replace(
+        whole,
+        lines=(*whole.lines[:1], replace(whole.lines[0], name="resize_ conv1", delta_ns=128, low_ns=90, high_ns=160)),
+    )
+    assert few.lines[0].delta_ns > 50 * 128
+    assert gate_text.grown(few) == gate_text.grown(replace(whole, lines=whole.lines[:1]))
+    assert [line.name for line in causes.of(few).largest] == [whole.lines[0].name]
 
 
 def test_of_many_items_the_slowest_that_failed_are_named():
