@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import os
 import shutil
 import signal
@@ -75,6 +77,34 @@ def dlprof() -> Dlprof:
         return subprocess.run(
             command, capture_output=True, text=True, env=environ, cwd=cwd, timeout=timeout, check=False
         )
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def here() -> Dlprof:
+    """The same in this process, for command lines that start nothing: a second sooner each. That both answer alike, in whatever
+    verb, is tested (test_in_process.py)."""
+
+    def run(
+        *words: object, env: dict[str, str] | None = None, cwd: Path | None = None
+    ) -> subprocess.CompletedProcess[str]:
+        from dlprof.cli.main import main
+
+        said, told = (io.TextIOWrapper(io.BytesIO(), encoding="utf-8", write_through=True) for _ in range(2))
+        with contextlib.ExitStack() as stack:
+            patch = stack.enter_context(pytest.MonkeyPatch.context())
+            for name, value in (env or {}).items():
+                patch.setenv(name, value)
+            stack.enter_context(contextlib.chdir(cwd or Path.cwd()))
+            stack.enter_context(contextlib.redirect_stdout(said))
+            stack.enter_context(contextlib.redirect_stderr(told))
+            try:
+                code = main([str(word) for word in words])
+            except SystemExit as ended:  # of the parser
+                code = int(ended.code or 0)
+        texts = [one.buffer.getvalue().decode() for one in (said, told)]
+        return subprocess.CompletedProcess(words, code, *texts)
 
     return run
 

@@ -32,9 +32,9 @@ PAIRS = {
 
 
 @pytest.mark.parametrize("pair", PAIRS)
-def test_a_diff_of_recordings_aligns_them_and_says_how_much_it_could_not(dlprof, recorded, pair):
+def test_a_diff_of_recordings_aligns_them_and_says_how_much_it_could_not(here, recorded, pair):
     a, b, most, common = PAIRS[pair]
-    done = dlprof("diff", recorded / a, recorded / b, "--format", "json")
+    done = here("diff", recorded / a, recorded / b, "--format", "json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     shares = [100 * found["alignment"][f"{side}_unmatched"] for side in "ab"]
@@ -48,9 +48,9 @@ def test_a_diff_of_recordings_aligns_them_and_says_how_much_it_could_not(dlprof,
     assert line["b_ns"] > 0
 
 
-def test_the_text_of_a_diff_states_the_unmatched_share(dlprof, recorded):
+def test_the_text_of_a_diff_states_the_unmatched_share(here, recorded):
     a, b, most, _ = PAIRS["a model on an H100 and an MI300X"]
-    done = dlprof("diff", recorded / a, recorded / b)
+    done = here("diff", recorded / a, recorded / b)
     assert done.returncode == 0, done.stderr
     said = re.search(r"Without a counterpart on the other side: ([\d.]+) % of A's operator time, ([\d.]+) % of B's",
                      " ".join(done.stdout.split()))  # fmt: skip

@@ -41,7 +41,9 @@ def project(tmp_path: Path) -> Path:
     return made
 
 
-def test_a_gate_that_one_trial_cannot_decide_is_undecided_everywhere(dlprof, project: Path, tmp_path: Path) -> None:
+def test_a_gate_that_one_trial_cannot_decide_is_undecided_everywhere(
+    dlprof, here, project: Path, tmp_path: Path
+) -> None:
     summary = tmp_path / "summary.md"
     done = dlprof(
         "gate", "--base", "HEAD~8", "--trials", 1, "--traces", 0, *STEP, "--junit", tmp_path / "gate.xml",
@@ -55,9 +57,9 @@ def test_a_gate_that_one_trial_cannot_decide_is_undecided_everywhere(dlprof, pro
     assert ElementTree.parse(tmp_path / "gate.xml").find("testsuite/testcase/error") is not None
     found = json.loads((tmp_path / "made" / "comparison.json").read_text())
     assert (found["gate"]["state"], found["gate"]["allowed"]) == ("undecided", 0.05)
-    verified = dlprof("verify", tmp_path / "made")
+    verified = here("verify", tmp_path / "made")
     assert verified.returncode == 0, verified.stdout
-    page = dlprof("report", tmp_path / "made", "-o", tmp_path / "page.html")
+    page = here("report", tmp_path / "made", "-o", tmp_path / "page.html")
     assert page.returncode == 0, page.stderr
     assert "GATE UNDECIDED" in (tmp_path / "page.html").read_text()
 

@@ -15,12 +15,12 @@ SHORT = ("--trials", 1, "--traces", 0, "--no-reasons", "--format", "json")
 
 
 @pytest.mark.slow
-def test_a_release_whose_profiler_takes_no_options_is_recorded(dlprof, tmp_path):
+def test_a_release_whose_profiler_takes_no_options_is_recorded(dlprof, here, tmp_path):
     done = dlprof(
         "capture", "relu", "--framework", "jax@0.4.31", "--set", "size=500", "-o", tmp_path / "out", timeout=1400
     )
     assert done.returncode == 0, done.stderr
-    shown = json.loads(dlprof("show", tmp_path / "out", "--format", "json").stdout)
+    shown = json.loads(here("show", tmp_path / "out", "--format", "json").stdout)
     names = {row["op"] for row in shown["rows"]}
     assert "TfrtCpuExecutable::ExecuteHelper" in names
     assert not [name for name in names if name.startswith("$")], "functions of Python"

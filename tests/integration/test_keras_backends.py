@@ -9,14 +9,14 @@ import pytest
 pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(1200)]
 
 
-def test_the_three_backends_do_the_same_work_and_their_traces_name_its_layers(dlprof, tmp_path):
+def test_the_three_backends_do_the_same_work_and_their_traces_name_its_layers(dlprof, here, tmp_path):
     out = tmp_path / "three"
     sides = [word for mode in ("tensorflow", "jax", "torch") for word in ("--side", f"keras:{mode}")]
     done = dlprof("compare", "lenet", *sides, "--trials", 1, "--no-reasons", "-o", out, timeout=1000)
     assert done.returncode == 0, done.stderr
     assert "69 of 69 arrays agree over 3 pairs of sides" in done.stderr
     for letter in "abc":
-        shown = json.loads(dlprof("show", out / f"{letter}-exact-1", "--by", "layer", "--format", "json").stdout)
+        shown = json.loads(here("show", out / f"{letter}-exact-1", "--by", "layer", "--format", "json").stdout)
         rows = {(row["layer"], row["phase"]) for row in shown["rows"]}
         parts = [(name, phase) for name in ("conv1", "conv2", "dense1") for phase in ("forward", "backward")]
         assert set(parts) <= rows, letter

@@ -11,44 +11,44 @@ from short_runs import STEPS
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(900)]
 
 
-def rows(dlprof, capture: Path, by: str) -> list[dict]:
-    done = dlprof("show", capture, "--by", by, "--format", "json")
+def rows(here, capture: Path, by: str) -> list[dict]:
+    done = here("show", capture, "--by", by, "--format", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout)["rows"]
 
 
-def calls(dlprof, capture: Path, op: str, phase: str) -> int:
-    return sum(row["calls"] for row in rows(dlprof, capture, "op") if row["op"] == op and row["phase"] == phase)
+def calls(here, capture: Path, op: str, phase: str) -> int:
+    return sum(row["calls"] for row in rows(here, capture, "op") if row["op"] == op and row["phase"] == phase)
 
 
 @pytest.mark.parametrize("framework", ["tf", "mxnet"])
 @pytest.mark.parametrize("phase", ["forward", "backward"])
-def test_two_convolutions_a_step_are_counted_exactly(dlprof, captures, framework, phase):
-    assert calls(dlprof, captures[framework], "Conv", phase) == 2 * STEPS
+def test_two_convolutions_a_step_are_counted_exactly(here, captures, framework, phase):
+    assert calls(here, captures[framework], "Conv", phase) == 2 * STEPS
 
 
 @pytest.mark.parametrize("framework", ["tf", "mxnet"])
-def test_an_exact_capture_states_that_it_is_complete(dlprof, captures, framework):
-    done = dlprof("show", captures[framework], "--format", "json")
+def test_an_exact_capture_states_that_it_is_complete(here, captures, framework):
+    done = here("show", captures[framework], "--format", "json")
     statement = json.loads(done.stdout)["completeness"]
     assert statement["complete"] is True, statement
     assert f"{STEPS} steps" in statement["statement"]
 
 
 @pytest.mark.parametrize("framework", ["tf", "mxnet"])
-def test_every_op_of_an_exact_trace_is_known_and_has_a_phase(dlprof, captures, framework):
-    found = rows(dlprof, captures[framework], "op")
+def test_every_op_of_an_exact_trace_is_known_and_has_a_phase(here, captures, framework):
+    found = rows(here, captures[framework], "op")
     assert [row["op"] for row in found if not row["known"]] == []
 
 
 @pytest.mark.parametrize("framework", ["tf", "mxnet"])
-def test_both_sides_show_the_same_layers(dlprof, captures, framework):
-    layers = {row["layer"] for row in rows(dlprof, captures[framework], "layer")}
+def test_both_sides_show_the_same_layers(here, captures, framework):
+    layers = {row["layer"] for row in rows(here, captures[framework], "layer")}
     assert {"conv1", "pool1", "conv2", "pool2", "dense1", "dense2", "logits"} <= layers
 
 
-def test_a_native_trace_of_mxnet_leaves_unsynchronised_steps_unassigned(dlprof, captures):
-    shown = json.loads(dlprof("show", captures["native"], "--by", "step", "--format", "json").stdout)
+def test_a_native_trace_of_mxnet_leaves_unsynchronised_steps_unassigned(here, captures):
+    shown = json.loads(here("show", captures["native"], "--by", "step", "--format", "json").stdout)
     assert shown["rows"] == []
     assert shown["outside"]["count"] > 0
 
@@ -81,9 +81,9 @@ def test_raw_files_of_two_frameworks_are_compared_without_a_framework_and_decide
     assert not (tmp_path / "empty").exists()
 
 
-def test_a_chrome_export_is_valid_json_with_small_ids(dlprof, captures, tmp_path):
+def test_a_chrome_export_is_valid_json_with_small_ids(here, captures, tmp_path):
     target = tmp_path / "trace.json"
-    done = dlprof("export", captures["mxnet"], "--to", "chrome", "-o", target)
+    done = here("export", captures["mxnet"], "--to", "chrome", "-o", target)
     assert done.returncode == 0, done.stderr
     events = json.loads(target.read_text())["traceEvents"]
     assert max(event["tid"] for event in events) < 2**53

@@ -38,8 +38,8 @@ def assert_told(done: subprocess.CompletedProcess[str], code: int, *words: str) 
         (["frobnicate"], 2, "frobnicate"),
     ],
 )
-def test_a_wrong_command_line_is_answered_in_one_line_with_a_hint(dlprof, words, code, told, tmp_path):
-    done = dlprof(*words, cwd=tmp_path)
+def test_a_wrong_command_line_is_answered_in_one_line_with_a_hint(here, words, code, told, tmp_path):
+    done = here(*words, cwd=tmp_path)
     assert_told(done, code, told)
     assert list(tmp_path.iterdir()) == []
 

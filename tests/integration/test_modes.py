@@ -9,8 +9,8 @@ import pytest
 
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]
 
-SHORT = ("--trials", 1, "--traces", 0, "--format", "json")
-FEW = ("--set", "train=2000", "--set", "validation=200")
+SHORT = ("--trials", 1, "--traces", 0, "--no-reasons", "--format", "json")
+FEW = ("--set", "train=500", "--set", "validation=200", "--set", "batch_size=50")
 
 
 def compared(dlprof, folder: Path, *words: object) -> dict:
@@ -27,7 +27,7 @@ def facts(found: dict) -> dict[str, tuple[str, str]]:
     ("a", "b"),
     [
         pytest.param("tf:xla", "mxnet:hybrid", marks=pytest.mark.slow),
-        ("jax:jit", "tf:graph"),
+        pytest.param("jax:jit", "tf:graph", marks=pytest.mark.slow),
         pytest.param("jax:jit", "jax:op-by-op", marks=pytest.mark.slow),
         pytest.param("tf:keras", "mxnet:symbolic", marks=pytest.mark.slow),
         pytest.param("tf:eager", "mxnet:imperative", marks=pytest.mark.slow),

@@ -13,7 +13,7 @@ pytestmark = [pytest.mark.frameworks, pytest.mark.slow, pytest.mark.timeout(1800
 ITEM = "matmul[call=study,size=550]"
 
 
-def test_as_published_says_that_mxnet_is_many_times_faster_and_that_this_is_unsound(dlprof, tmp_path):
+def test_as_published_says_that_mxnet_is_many_times_faster_and_that_this_is_unsound(dlprof, here, tmp_path):
     target = tmp_path / "published"
     done = dlprof("compare", "matmul", "--set", "size=550", "--method", "as-published", "-o", target, timeout=1500)
     assert done.returncode == 0, done.stderr
@@ -25,7 +25,7 @@ def test_as_published_says_that_mxnet_is_many_times_faster_and_that_this_is_unso
     assert 1 / item["ratio"]["estimate"] > 10, "TensorFlow seems many times slower"
     assert (item["ratio"]["low"], item["verdict"]) == (None, "inconclusive")
     assert found["warnings"][0].startswith("UNSOUND")
-    shown = dlprof("show", target, "--format", "csv")
+    shown = here("show", target, "--format", "csv")
     (line,) = csv.DictReader(io.StringIO(shown.stdout))
     assert 1 / float(line["ratio"]) > 10
     assert "UNSOUND" in line["method"]

@@ -27,9 +27,9 @@ import pytest
         (["capture", "matmul", "--framework", "tf", "--set", "size=1000000"], 1, "of memory are free"),
     ],
 )
-def test_a_bad_value_is_refused_before_anything_starts(dlprof, words, code, told, tmp_path):
+def test_a_bad_value_is_refused_before_anything_starts(here, words, code, told, tmp_path):
     cache = tmp_path / "cache"
-    done = dlprof(*words, cwd=tmp_path, env={"DLPROF_CACHE": str(cache)})
+    done = here(*words, cwd=tmp_path, env={"DLPROF_CACHE": str(cache)})
     assert done.returncode == code, done.stderr
     assert told in done.stderr
     assert "Traceback" not in done.stderr

@@ -43,13 +43,15 @@ def _compared(dlprof, folder: Path, a: str, b: str, *more: object):
                   "-o", folder.parent / "made", *more, cwd=folder)  # fmt: skip
 
 
-def test_a_slower_step_is_seen_by_about_its_size_and_the_working_folder_is_untouched(dlprof, folder: Path) -> None:
+def test_a_slower_step_is_seen_by_about_its_size_and_the_working_folder_is_untouched(
+    dlprof, here, folder: Path
+) -> None:
     done = _compared(dlprof, folder, _words(4), _words(6), "--trials", 1)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert 1.3 < found["ratio"]["estimate"] < 1.7
     assert (folder / "checkpoint").read_text() == "precious"
-    verified = dlprof("verify", folder.parent / "made")
+    verified = here("verify", folder.parent / "made")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 

@@ -39,7 +39,7 @@ def _sides(*more: str) -> tuple[str, ...]:
 
 
 def test_two_programs_that_want_the_same_port_are_compared_as_pairs_and_the_report_says_what_that_costs(
-    dlprof, folder: Path
+    dlprof, here, folder: Path
 ) -> None:
     words = (*_sides(PORT), *WORDS, "--trials", 2, "--format", "json", "-o", folder.parent / "made")
     done = dlprof("compare", *words, cwd=folder)
@@ -53,7 +53,7 @@ def test_two_programs_that_want_the_same_port_are_compared_as_pairs_and_the_repo
     manifest = json.loads((folder.parent / "made" / "manifest.json").read_text())
     assert manifest["options"]["method"] == "interleaved"
     assert "Address already in use" in manifest["options"]["apart"]
-    verified = dlprof("verify", folder.parent / "made")
+    verified = here("verify", folder.parent / "made")
     assert verified.returncode == 0, verified.stdout + verified.stderr
 
 

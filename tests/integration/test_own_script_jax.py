@@ -37,7 +37,9 @@ for n in range(600):
 """
 
 
-def test_the_jitted_function_that_is_fed_its_own_results_is_the_step(dlprof, jax_python: Path, tmp_path: Path) -> None:
+def test_the_jitted_function_that_is_fed_its_own_results_is_the_step(
+    dlprof, here, jax_python: Path, tmp_path: Path
+) -> None:
     (tmp_path / "train.py").write_text(TRAIN)
     done = dlprof("capture", "-o", tmp_path / "made", "--", jax_python, "train.py", cwd=tmp_path)
     assert done.returncode == 0, done.stderr
@@ -49,7 +51,7 @@ def test_the_jitted_function_that_is_fed_its_own_results_is_the_step(dlprof, jax
     assert child["runtime"]["parameters"] == 640
     assert child["runtime"]["start"]["compiled"] >= 2
     assert "programs were compiled in" in done.stderr
-    steps = json.loads(dlprof("show", tmp_path / "made", "--by", "step", "--format", "json").stdout)
+    steps = json.loads(here("show", tmp_path / "made", "--by", "step", "--format", "json").stdout)
     assert len([row for row in steps["rows"] if row["step"] is not None]) == 20
 
 

@@ -105,7 +105,9 @@ def tried(request: pytest.FixtureRequest) -> tuple[Path, str]:
     return environment(request, name, install, of), wanted.script
 
 
-def test_a_script_of_that_python_is_captured_and_compared(dlprof, tried: tuple[Path, str], tmp_path: Path) -> None:
+def test_a_script_of_that_python_is_captured_and_compared(
+    dlprof, here, tried: tuple[Path, str], tmp_path: Path
+) -> None:
     python, script = tried
     (tmp_path / "project").mkdir()
     for name, forever in (("train", 0), ("long", 1)):
@@ -118,9 +120,9 @@ def test_a_script_of_that_python_is_captured_and_compared(dlprof, tried: tuple[P
     assert made["child"]["window"]["steps"] == 20
     assert made["child"]["runtime"]["untold"] == []
     assert "numpy" in made["environment"]["packages"]
-    steps = json.loads(dlprof("show", tmp_path / "made", "--by", "step", "--format", "json").stdout)
+    steps = json.loads(here("show", tmp_path / "made", "--by", "step", "--format", "json").stdout)
     assert len([row for row in steps["rows"] if row["step"] is not None]) == 20
-    shown = json.loads(dlprof("show", tmp_path / "made", "--format", "json").stdout)
+    shown = json.loads(here("show", tmp_path / "made", "--format", "json").stdout)
     assert not [row["op"] for row in shown["rows"] if row["op"].startswith("$")], (
         "functions of Python, dlprof's hook among them"
     )

@@ -126,7 +126,7 @@ def _manifest(folder: Path) -> dict:
 
 
 def test_a_captured_script_prints_and_ends_as_without_dlprof_and_its_steps_have_layers(
-    dlprof, torch: Path, project: Path
+    dlprof, here, torch: Path, project: Path
 ) -> None:
     command = (torch, "train.py", "--exit", 3)
     plain, done = _plain(project, *command), _captured(dlprof, project, *command)
@@ -136,11 +136,11 @@ def test_a_captured_script_prints_and_ends_as_without_dlprof_and_its_steps_have_
     assert "optimizer torch.optim.SGD" in made["child"]["runtime"]["steps found by"]
     assert made["child"]["runtime"]["batch"] == ["float32[32, 64]"]
     assert made["child"]["runtime"]["parameters"] == 64 * 64 + 64 + 640 + 10
-    shown = json.loads(dlprof("show", project / "made", "--by", "layer", "--format", "json").stdout)
+    shown = json.loads(here("show", project / "made", "--by", "layer", "--format", "json").stdout)
     layers = {row["layer"] for row in shown["rows"]}
     assert {"0", "2"} <= layers
     assert not any("dlprof" in (layer or "") for layer in layers)
-    steps = json.loads(dlprof("show", project / "made", "--by", "step", "--format", "json").stdout)
+    steps = json.loads(here("show", project / "made", "--by", "step", "--format", "json").stdout)
     assert len([row for row in steps["rows"] if row["step"] is not None]) == 20
     assert "recording cost" in done.stderr
 
@@ -247,7 +247,7 @@ def _compared(dlprof, project: Path, a: str, b: str, *more: object):
     return dlprof("compare", "--a", a, "--b", b, "--format", "json", "-o", target, *more, cwd=project, env=ENV)
 
 
-def test_a_planted_slow_down_is_found_and_stands_first_in_the_ledger(dlprof, torch: Path, project: Path) -> None:
+def test_a_planted_slow_down_is_found_and_stands_first_in_the_ledger(dlprof, here, torch: Path, project: Path) -> None:
     train = f"{torch} train.py --steps 1000000"
     done = _compared(dlprof, project, f"{train} --slow 0.002", f"{train} --slow 0.004", "--trials", 6)
     assert done.returncode == 0, done.stderr
@@ -259,7 +259,7 @@ def test_a_planted_slow_down_is_found_and_stands_first_in_the_ledger(dlprof, tor
     # The planted wait is no operator: it is time of the step that nothing explains.
     widest = max(lines, key=lambda line: abs(line["b_ns"] - line["a_ns"]))
     assert re.search("unexplained|idle|outside", widest["name"]), lines
-    verified = dlprof("verify", project.parent / f"{project.name}-made")
+    verified = here("verify", project.parent / f"{project.name}-made")
     assert verified.returncode == 0, verified.stdout
 
 
@@ -281,14 +281,14 @@ def test_other_work_is_refused_with_its_name(dlprof, torch: Path, project: Path,
     assert json.loads(done.stdout)["verdict"] == "not_comparable"
 
 
-def test_work_that_is_allowed_by_name_stands_in_the_verdict(dlprof, torch: Path, project: Path) -> None:
+def test_work_that_is_allowed_by_name_stands_in_the_verdict(dlprof, here, torch: Path, project: Path) -> None:
     train = f"{torch} train.py --steps 1000000"
     done = _compared(
         dlprof, project, train, f"{train} --batch-size 64", "--trials", 1, "--traces", 0, "--allow", "batch"
     )
     assert done.returncode == 0, done.stderr
     assert "batch differs: A float32[32, 64], B float32[64, 64]" in json.loads(done.stdout)["items"][0]["sentence"]
-    assert dlprof("verify", project.parent / f"{project.name}-made").returncode == 0
+    assert here("verify", project.parent / f"{project.name}-made").returncode == 0
 
 
 def test_another_seed_is_stated_and_compared(dlprof, torch: Path, project: Path) -> None:

@@ -57,9 +57,9 @@ def test_the_public_names_are_those_in_all():
         dlprof.compute  # noqa: B018
 
 
-def test_the_report_is_one_page_under_two_megabytes(dlprof, comparison, tmp_path):
+def test_the_report_is_one_page_under_two_megabytes(here, comparison, tmp_path):
     page = tmp_path / "report.html"
-    done = dlprof("report", comparison.path, "-o", page)
+    done = here("report", comparison.path, "-o", page)
     assert done.returncode == 0, done.stderr
     text = page.read_text()
     assert len(text) < 2_000_000
@@ -69,15 +69,15 @@ def test_the_report_is_one_page_under_two_megabytes(dlprof, comparison, tmp_path
 
 
 @pytest.mark.parametrize("kind", ["waterfall", "breakdown", "timeline", "steps", "trials", "epochs"])
-def test_every_figure_of_a_comparison_is_drawn(dlprof, comparison, tmp_path, kind):
+def test_every_figure_of_a_comparison_is_drawn(here, comparison, tmp_path, kind):
     picture = tmp_path / f"{kind}.svg"
-    done = dlprof("plot", comparison.path, "--kind", kind, "-o", picture)
+    done = here("plot", comparison.path, "--kind", kind, "-o", picture)
     assert done.returncode == 0, done.stderr
     assert picture.read_text().lstrip().startswith("<?xml")
 
 
-def test_a_figure_without_data_is_refused_with_the_reason(dlprof, comparison, tmp_path):
-    done = dlprof("plot", comparison.path, "--kind", "sweep", "-o", tmp_path / "sweep.svg")
+def test_a_figure_without_data_is_refused_with_the_reason(here, comparison, tmp_path):
+    done = here("plot", comparison.path, "--kind", "sweep", "-o", tmp_path / "sweep.svg")
     assert done.returncode == 2
     assert "several sizes" in done.stderr
     assert not (tmp_path / "sweep.svg").exists()

@@ -83,9 +83,9 @@ def medians(torch: Path, xplane: Path) -> tuple[float, float]:
     return statistics.median(marked), statistics.median(trained)
 
 
-def test_json_states_the_ratio_of_two_steps(dlprof, traces: tuple[Path, Path]) -> None:
+def test_json_states_the_ratio_of_two_steps(here, traces: tuple[Path, Path]) -> None:
     a, b = medians(*traces)
-    done = dlprof("diff", *traces, "--format", "json")
+    done = here("diff", *traces, "--format", "json")
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert found["basis"] == "step"
@@ -94,10 +94,10 @@ def test_json_states_the_ratio_of_two_steps(dlprof, traces: tuple[Path, Path]) -
 
 
 @pytest.mark.parametrize("form", ["text", "page"])
-def test_text_and_page_say_the_same(dlprof, traces: tuple[Path, Path], tmp_path: Path, form: str) -> None:
+def test_text_and_page_say_the_same(here, traces: tuple[Path, Path], tmp_path: Path, form: str) -> None:
     a, b = medians(*traces)
     page = tmp_path / "page.html"
-    done = dlprof("diff", *traces) if form == "text" else dlprof("report", *traces, "-o", page)
+    done = here("diff", *traces) if form == "text" else here("report", *traces, "-o", page)
     assert done.returncode == 0, done.stderr
     said = re.sub(r"\s+", " ", done.stdout if form == "text" else page.read_text())
     ratio, of_b, of_a = re.search(

@@ -121,15 +121,14 @@ def test_two_honest_sides_do_the_same_work(mlp):
 @pytest.mark.parametrize(
     ("cheat", "shown"),
     [
-        ("skips updates", "run/moved"),
-        ("skips updates", "replay/moved/dense1/w"),
-        ("first batch", "replay/losses"),
+        ("skips updates", {"run/moved", "replay/moved/dense1/w"}),
+        ("first batch", {"replay/losses"}),
     ],
 )
 def test_what_begins_after_parity_is_found_after_the_timing(mlp, cheat, shown):
     before, later = found_by(*mlp, cheat)
     assert not before, "it is honest while it is looked at"
-    assert shown in later
+    assert shown <= later
 
 
 @pytest.mark.parametrize(

@@ -18,18 +18,18 @@ def copy(comparison, tmp_path):
     return shutil.copytree(comparison.path, tmp_path / "copy")
 
 
-def test_an_untouched_comparison_agrees_wherever_it_lies(dlprof, copy):
-    done = dlprof("verify", copy, "--format", "json")
+def test_an_untouched_comparison_agrees_wherever_it_lies(here, copy):
+    done = here("verify", copy, "--format", "json")
     assert done.returncode == 0, done.stdout
     told = json.loads(done.stdout)
     assert told["outcome"] == "agrees"
     assert {check["where"] for check in told["checks"]} >= {"comparison.json", "a-exact-1/manifest.json"}
 
 
-def test_without_the_raw_files_the_findings_are_verified_and_the_gap_is_said(dlprof, copy):
+def test_without_the_raw_files_the_findings_are_verified_and_the_gap_is_said(here, copy):
     for raw in copy.glob("*/raw"):
         shutil.rmtree(raw)
-    done = dlprof("verify", copy)
+    done = here("verify", copy)
     assert done.returncode == 0, done.stdout
     assert "raw files and 0 logs are not here" in done.stdout
 
@@ -45,46 +45,46 @@ def test_without_the_raw_files_the_findings_are_verified_and_the_gap_is_said(dlp
         (lambda stated: stated["warnings"].append("no worry"), "warnings"),
     ],
 )
-def test_a_changed_statement_is_found_and_named(dlprof, copy, change, named):
+def test_a_changed_statement_is_found_and_named(here, copy, change, named):
     file = copy / "comparison.json"
     stated = json.loads(file.read_text())
     change(stated)
     file.write_text(json.dumps(stated))
-    done = dlprof("verify", copy)
+    done = here("verify", copy)
     assert done.returncode == 1
     assert named in done.stdout
 
 
-def test_changed_timings_change_what_is_stated(dlprof, copy):
+def test_changed_timings_change_what_is_stated(here, copy):
     file = copy / "timings.parquet"
     table = pq.read_table(file)
     slower = [wall * (2 if side == "b" else 1) for wall, side in zip(table["wall_ns"].to_pylist(),
                                                                      table["side"].to_pylist(), strict=True)]  # fmt: skip
     at = table.schema.get_field_index("wall_ns")
     pq.write_table(table.set_column(at, table.schema.field(at), pa.array(slower, pa.int64())), file)
-    done = dlprof("verify", copy)
+    done = here("verify", copy)
     assert done.returncode == 1
     assert "timings.parquet: sha256" in done.stdout
     assert "ratio.estimate: stated" in done.stdout
 
 
-def test_a_raw_file_that_was_touched_is_found(dlprof, copy):
+def test_a_raw_file_that_was_touched_is_found(here, copy):
     raw = next(file for file in (copy / "b-exact-1" / "raw").rglob("*") if file.is_file())
     raw.write_bytes(raw.read_bytes() + b" ")
-    done = dlprof("verify", copy)
+    done = here("verify", copy)
     assert done.returncode == 1
     assert f"b-exact-1/raw/{raw.name}: sha256" in done.stdout
 
 
-def test_a_missing_event_table_is_a_difference_not_a_crash(dlprof, copy):
+def test_a_missing_event_table_is_a_difference_not_a_crash(here, copy):
     (copy / "a-exact-1" / "events.parquet").unlink()
-    done = dlprof("verify", copy)
+    done = here("verify", copy)
     assert done.returncode == 1
     assert "a-exact-1/events.parquet" in done.stdout
     assert "cannot be computed anew" in done.stdout
 
 
-def test_a_folder_that_is_no_result_is_refused(dlprof, tmp_path):
-    done = dlprof("verify", tmp_path)
+def test_a_folder_that_is_no_result_is_refused(here, tmp_path):
+    done = here("verify", tmp_path)
     assert done.returncode == 1
     assert "not a capture directory" in done.stderr

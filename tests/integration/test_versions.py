@@ -15,11 +15,11 @@ MXNET = ("1.9.1", "1.8.0.post0", "1.7.0.post2", "1.6.0", "1.5.1", "1.4.1")
 RELEASES = [*(f"tf@{version}" for version in TENSORFLOW), *(f"mxnet@{version}" for version in MXNET)]
 
 
-def captured(dlprof, target: Path, *words: object) -> dict:
+def captured(dlprof, here, target: Path, *words: object) -> dict:
     """The manifest of a capture, and its `show` by op under `rows`."""
     done = dlprof("capture", *words, "--max-steps", STEPS, "-o", target, timeout=1200)
     assert done.returncode == 0, done.stderr
-    shown = dlprof("show", target, "--format", "json")
+    shown = here("show", target, "--format", "json")
     assert shown.returncode == 0, shown.stderr
     return {**json.loads((target / "manifest.json").read_text()), "rows": json.loads(shown.stdout)["rows"]}
 
@@ -29,8 +29,8 @@ def calls(capture: dict, op: str, phase: str | None = None) -> int:
 
 
 @pytest.mark.parametrize("release", [*RELEASES, "tf@1.12.2:eager", "tf@2.1.0:eager"])
-def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, tmp_path, release):
-    capture = captured(dlprof, tmp_path / "lenet", "lenet", "--framework", release, "--epochs", 1)
+def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, here, tmp_path, release):
+    capture = captured(dlprof, here, tmp_path / "lenet", "lenet", "--framework", release, "--epochs", 1)
     assert f"{capture['framework']}@{capture['version']}" == release.partition(":")[0].partition(".post")[0]
     assert calls(capture, "Conv", "backward") == calls(capture, "Conv", "forward") == 2 * STEPS
     assert capture["child"]["epochs"][0]["steps"] == STEPS
@@ -38,11 +38,11 @@ def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, tmp_path, re
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_an_op_is_captured_with_one_call_in_each_marker(dlprof, tmp_path, release):
-    capture = captured(dlprof, tmp_path / "op", "matmul", "--set", "size=50", "--framework", release)
+def test_an_op_is_captured_with_one_call_in_each_marker(dlprof, here, tmp_path, release):
+    capture = captured(dlprof, here, tmp_path / "op", "matmul", "--set", "size=50", "--framework", release)
     assert calls(capture, "MatMul") == STEPS
     assert capture["child"]["window"]["steps"] == STEPS
-    by_layer = json.loads(dlprof("show", tmp_path / "op", "--by", "layer", "--format", "json").stdout)["rows"]
+    by_layer = json.loads(here("show", tmp_path / "op", "--by", "layer", "--format", "json").stdout)["rows"]
     assert "matmul[size=50]" in {row["layer"] for row in by_layer}
 
 
@@ -71,10 +71,10 @@ def test_a_release_outside_the_table_is_resolved_on_the_fly_with_a_warning(dlpro
 
 
 @pytest.mark.parametrize("release", ["tf@2.0.0", "tf@2.1.0"])
-def test_fit_of_early_tensorflow_2_trains_with_one_thread(dlprof, tmp_path, release):
+def test_fit_of_early_tensorflow_2_trains_with_one_thread(dlprof, here, tmp_path, release):
     """Its input generator, waiting, once held the only thread that the step needed."""
     capture = captured(
-        dlprof, tmp_path / "fit", "mlp", "--framework", f"{release}:keras", "--threads", 1, "--epochs", 1
+        dlprof, here, tmp_path / "fit", "mlp", "--framework", f"{release}:keras", "--threads", 1, "--epochs", 1
     )
     assert capture["child"]["epochs"][0]["steps"] == STEPS
 

@@ -39,9 +39,9 @@ def test_each_view_matches_and_each_of_its_columns_is_described(events, view: st
 
 
 @pytest.mark.parametrize("view", details.VIEWS)
-def test_a_gpu_trace_matches(view: str, dlprof, recorded: Path):
+def test_a_gpu_trace_matches(view: str, here, recorded: Path):
     trace = recorded / "kineto" / "h100" / "gaunernst_bert-small-uncased__1016001.json.gz"
-    shown = dlprof("show", trace, "--view", view, "--format", "json")
+    shown = here("show", trace, "--view", view, "--format", "json")
     assert shown.returncode == 0, shown.stderr
     jsonschema.Draft202012Validator(SCHEMA).validate(json.loads(shown.stdout))
 

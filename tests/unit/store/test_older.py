@@ -76,23 +76,23 @@ def test_a_changed_figure_of_an_older_result_differs(changed: str, tmp_path: Pat
 @pytest.mark.parametrize(
     "words", [("show", "capture"), ("show", "capture", "--view", "kernels"), ("verify", "comparison")]
 )
-def test_a_directory_of_schema_1_is_reported_by_the_command_line(dlprof, words: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
+def test_a_directory_of_schema_1_is_reported_by_the_command_line(here, words: tuple[str, ...]) -> None:  # type: ignore[no-untyped-def]
     verb, name, *options = words
-    done = dlprof(verb, OLDER / "schema-1" / name, *options)
+    done = here(verb, OLDER / "schema-1" / name, *options)
     assert done.returncode == 0, done.stderr
     assert ("0 differ" if verb == "verify" else "matmul") in done.stdout.lower()
 
 
-def test_a_comparison_of_schema_1_becomes_a_page(dlprof, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
+def test_a_comparison_of_schema_1_becomes_a_page(here, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
     page = tmp_path / "page.html"
-    done = dlprof("report", OLDER / "schema-1" / "comparison", "-o", page)
+    done = here("report", OLDER / "schema-1" / "comparison", "-o", page)
     assert done.returncode == 0, done.stderr
     assert "matmul" in page.read_text().lower()
 
 
-def test_a_diff_of_captures_of_schema_1_works(dlprof) -> None:  # type: ignore[no-untyped-def]
+def test_a_diff_of_captures_of_schema_1_works(here) -> None:  # type: ignore[no-untyped-def]
     folder = OLDER / "schema-1" / "comparison"
-    done = dlprof("diff", folder / "a-exact-1", folder / "b-exact-1")
+    done = here("diff", folder / "a-exact-1", folder / "b-exact-1")
     assert done.returncode == 0, done.stderr
     assert "MatMul" in done.stdout
 
