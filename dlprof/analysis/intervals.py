@@ -114,6 +114,12 @@ def leaves(track: Ints, start: Ints, end: Ints) -> Leaves:
 
 def ordered(track: Ints, start: Ints, end: Ints | None = None) -> bool:
     """Whether rows are in order of track and start, longest first where `end` is given."""
+    compiled = native.in_order(track, start, end)
+    return _ordered(track, start, end) if compiled is None else compiled[0]
+
+
+def _ordered(track: Ints, start: Ints, end: Ints | None) -> bool:
+    """`ordered` without the compiled part."""
     change, step = np.diff(track), np.diff(start)
     tied = step >= 0 if end is None else (step > 0) | ((step == 0) & (end[:-1] >= end[1:]))
     return bool(((change > 0) | ((change == 0) & tied)).all())

@@ -7,6 +7,31 @@
 
 #include "native.h"
 
+/*
+ * Whether intervals are in order: of track (NULL: all are of one), start, and longest first (end: NULL where that does not count).
+ * 0 where they are not, 1 where they are, 2 where besides two that follow each other are the same.
+ */
+EXPORT int32_t dlprof_in_order(int64_t n, const int64_t *track, const int64_t *start, const int64_t *end) {
+    int32_t answer = 1;
+    for (int64_t i = 1; i < n; i++) {
+        if (track && track[i] != track[i - 1]) {
+            if (track[i] < track[i - 1]) return 0;
+            continue;
+        }
+        if (start[i] > start[i - 1]) continue;
+        if (start[i] < start[i - 1] || (end && end[i] > end[i - 1])) return 0;
+        if (!end || end[i] == end[i - 1]) answer = 2;
+    }
+    return answer;
+}
+
+/* Whether rows are in order of track and start, as 1, else 0. */
+EXPORT int32_t dlprof_rows_in_order(int64_t n, const int32_t *track, const int64_t *start) {
+    for (int64_t i = 1; i < n; i++)
+        if (track[i] < track[i - 1] || (track[i] == track[i - 1] && start[i] < start[i - 1])) return 0;
+    return 1;
+}
+
 /* The innermost interval that holds each one, -1 for none, and which begin inside an earlier one and end after it. All of n. */
 EXPORT void dlprof_parents(int64_t n, const int64_t *start, const int64_t *end, int64_t *parent, uint8_t *across) {
     for (int64_t i = 0; i < n; i++) {

@@ -19,6 +19,28 @@ Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
 
 
+def in_order(track: Ints | None, start: Ints, end: Ints | None) -> tuple[bool, bool] | None:
+    """Whether intervals are in order of track, start, and longest first, and whether then two that follow each other are the
+    same; None for a track or an end that does not count."""
+    library = _library()
+    if library is None:
+        return None
+    start = _plain(start)
+    track, end = None if track is None else _plain(track), None if end is None else _plain(end)
+    given = [None if values is None else _address(values) for values in (track, start, end)]
+    answer = library.dlprof_in_order(len(start), *given)
+    return answer > 0, answer > 1
+
+
+def rows_in_order(track: npt.NDArray[np.int32], start: Ints) -> bool:
+    """Whether rows are seen to be in order of track and start."""
+    library = _library()
+    if library is None:
+        return False
+    track, start = np.ascontiguousarray(track, dtype=np.int32), _plain(start)
+    return bool(library.dlprof_rows_in_order(len(start), _address(track), _address(start)))
+
+
 def parents(start: Ints, end: Ints) -> tuple[Ints, Bools] | None:
     """Of intervals in order of start, longest first: the innermost that holds each one, -1 for none; and which begin inside an
     earlier one and end after it."""

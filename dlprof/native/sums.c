@@ -58,6 +58,16 @@ EXPORT int32_t dlprof_note_levels(int64_t n, const int32_t *name, const int32_t 
     return 0;
 }
 
+/* Which of n rows have a marker's name (MarkerLog.look); at: of n. Returns how many, or NOT_PLAIN. */
+EXPORT int64_t dlprof_marked(int64_t n, const int32_t *name, const uint8_t *markers, int64_t names, int64_t *at) {
+    int64_t found = 0;
+    for (int64_t i = 0; i < n; i++) {
+        if (name[i] < 0 || name[i] >= names) return NOT_PLAIN;
+        if (markers[name[i]]) at[found++] = i;
+    }
+    return found;
+}
+
 /*
  * Where the rows are that have to be seen (Passing.seen): those of a level that is needed, those kept for another reason (`keep`, NULL for
  * none), and the first; and of the others, by level, how many there are, their executions (occurrences: NULL, and then none are added

@@ -66,6 +66,16 @@ def note_levels(
     return not refused
 
 
+def marked(name: Codes, markers: Bools) -> Ints | None:
+    """Places of the rows whose name is a marker's."""
+    library = _library()
+    if library is None:
+        return None
+    name, at = np.ascontiguousarray(name, dtype=np.int32), np.empty(len(name), dtype=np.int64)
+    count = library.dlprof_marked(len(name), _at(name), _at(markers), len(markers), _at(at))
+    return None if count < 0 else at[:count]
+
+
 def pass_over(
     level: Levels, needed: Bools, keep: Bools | None, self_ps: Ints, occurrences: Ints | None
 ) -> tuple[Ints, Ints, Ints, Ints] | None:

@@ -286,6 +286,7 @@ static void run_nesting(void) {
         start[row] = at = wide == 8 ? at + (int64_t)below(4) : (int64_t)below((uint64_t)wide) - (int64_t)below((uint64_t)wide);
         end[row] = wide == 8 ? at + (int64_t)below(12) : (int64_t)below((uint64_t)wide);
     }
+    must(dlprof_in_order(count, below(2) ? track : NULL, start, below(2) ? end : NULL) < 3, "whether they are in order");
     dlprof_parents(count, start, end, parent, across);
     for (int64_t row = 0; row < count; row++) must(parent[row] >= -1 && parent[row] < row && across[row] < 2, "a parent");
     dlprof_child_time(count, parent, end, total);
@@ -321,6 +322,7 @@ static void run_rows(void) {
         self[row] = (int64_t)(below(1ULL << 63) * 2 + below(2));
         if (lookup) lookup[row] = (int32_t)code_below(lookups + 1) - 1;
     }
+    must(dlprof_marked(count, name, markers, names, at) <= count && dlprof_rows_in_order(count, name, self) < 2, "marked rows");
     memset(told, 0, 8), memset(of_names, 0, (size_t)(2 * names)), memset(of_lookups, 0, (size_t)(2 * lookups));
     dlprof_note_levels(count, name, lookup, hint, markers, names, names, lookups, 5, 1, 8, told, of_names, of_lookups);
     if (!dlprof_levels(count, name, lookup, names, hint, table, names + lookups, 8, markers, names, 5, level)) {

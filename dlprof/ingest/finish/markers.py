@@ -18,6 +18,7 @@ import numpy.typing as npt
 from dlprof import schema
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64, RawBatch, Track
 from dlprof.names import Marker
+from dlprof.native import sums as native
 
 _MANY: Final = 1024
 """Rows from which on it pays to ask whether they are in order."""
@@ -93,7 +94,9 @@ class MarkerLog:
             self.parsed.append(Marker.parse(text))
         if len(self.marks) < len(self.parsed):
             self.marks = np.array([marker is not None for marker in self.parsed], dtype=np.bool_)
-        marked = np.flatnonzero(self.marks[batch.name])
+        marked = native.marked(batch.name, self.marks)
+        if marked is None:
+            marked = np.flatnonzero(self.marks[batch.name])
         for rows in _alike(marked, batch.name[marked], batch.track[marked]):
             start = batch.start_ps[rows]
             end = start + batch.duration_ps[rows]

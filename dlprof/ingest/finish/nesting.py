@@ -16,13 +16,19 @@ def order(start: Int64, end: Int64, ties: Sequence[Int64] | None = None) -> Int6
 
     ties: what decides between intervals that begin and end together, first key first; None: the order given.
     """
-    step = np.diff(start)
-    alike = (step == 0) & (end[:-1] == end[1:])
-    sorted_already = bool(((step > 0) | ((step == 0) & (end[:-1] >= end[1:]))).all())
-    if sorted_already and (ties is None or not alike.any()):
+    compiled = native.in_order(None, start, end)
+    in_order, alike = _in_order(start, end) if compiled is None else compiled
+    if in_order and (ties is None or not alike):
         return None
     found = np.lexsort((*(reversed(ties) if ties else ()), -end, start)).astype(np.int64)
     return None if (np.diff(found) == 1).all() else found
+
+
+def _in_order(start: Int64, end: Int64) -> tuple[bool, bool]:
+    """Whether intervals are in order, longest first, and whether two that follow each other are the same."""
+    step = np.diff(start)
+    alike = (step == 0) & (end[:-1] == end[1:])
+    return bool(((step > 0) | ((step == 0) & (end[:-1] >= end[1:]))).all()), bool(alike.any())
 
 
 def parents(start: Int64, end: Int64) -> tuple[Int64, npt.NDArray[np.bool_]]:

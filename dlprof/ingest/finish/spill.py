@@ -20,6 +20,7 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, POOLED, Arrow, Int64, RawBatch
 from dlprof.ingest.texts import NULL, Lengths, Packed, gathered, one_behind_other
+from dlprof.native import nesting as native
 
 RANGE_ROWS: Final = 131_072
 """Rows of one track that are finished at a time."""
@@ -334,6 +335,8 @@ def _same(part: _Slice, name: str) -> object:
 
 def _order(track: npt.NDArray[np.int32], start: Int64) -> Int64 | None:
     """Sorts rows by track and start, ties in the order given; None where they are so already."""
+    if native.rows_in_order(track, start):
+        return None
     step = np.diff(track)
     if not step.any():
         return None if (np.diff(start) >= 0).all() else np.argsort(start, kind="stable")

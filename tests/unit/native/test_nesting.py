@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dlprof.analysis import intervals
-from dlprof.ingest.finish import enclosing, nesting
+from dlprof.ingest.finish import enclosing, nesting, spill
 from dlprof.native import library
 from dlprof.native import nesting as native
 
@@ -54,3 +54,33 @@ def test_the_innermost_at_each_instant_is_that_of_numpy(monkeypatch):
         assert intervals.ordered(track[found.owner], found.start)
     monkeypatch.setenv(library.VARIABLE, "python")
     assert native.leaves(track, start, end) is None
+
+
+def test_whether_intervals_are_in_order_is_what_numpy_says():
+    in_order = 0
+    for seed in range(INPUTS):
+        track, start, end = drawn(seed)
+        if seed % 3 == 0 and len(start):
+            at = np.random.default_rng(seed).integers(0, len(start))
+            start[at] -= 3
+        assert intervals.ordered(track, start, end) == intervals._ordered(track, start, end)
+        assert intervals.ordered(track, start) == intervals._ordered(track, start, None)
+        assert native.in_order(None, start, end) in (nesting._in_order(start, end), (False, False))
+        assert native.in_order(None, start, end)[0] == nesting._in_order(start, end)[0]
+        rows = native.rows_in_order(track.astype(np.int32), start)
+        assert rows == intervals._ordered(track, start, None)
+        in_order += rows
+    assert INPUTS / 3 < in_order < INPUTS
+
+
+def test_rows_are_put_in_order_as_without_the_compiled_part(monkeypatch):
+    for seed in range(INPUTS):
+        track, start, _ = drawn(seed)
+        mixed = np.random.default_rng(seed).permutation(len(start)) if seed % 2 else np.arange(len(start))
+        track, start = track[mixed].astype(np.int32), start[mixed]
+        orders = []
+        for choice in library.CHOICES:
+            monkeypatch.setenv(library.VARIABLE, choice)
+            order = spill._order(track, start) if len(start) else None
+            orders.append(list(range(len(start))) if order is None else order.tolist())
+        assert orders[0] == orders[1]

@@ -82,6 +82,13 @@ def test_the_levels_that_occur_are_those_of_numpy():
         assert compiled._told.tolist() == plain._told.tolist()
 
 
+def test_marked_rows_are_those_of_numpy():
+    for seed in range(INPUTS):
+        draws = np.random.default_rng(seed)
+        marks, name = draws.random(6) < 0.3, draws.integers(0, 6, int(draws.integers(0, 40))).astype(np.int32)
+        assert sums.marked(name, marks).tolist() == np.flatnonzero(marks[name]).tolist()
+
+
 def test_a_code_outside_of_its_table_is_left_to_numpy():
     table, markers = np.zeros((2, LEVELS + 1), dtype=np.int8), np.zeros(2, dtype=np.bool_)
     name, level = np.array([0, 2], dtype=np.int32), np.zeros(2, dtype=np.int8)
@@ -90,6 +97,7 @@ def test_a_code_outside_of_its_table_is_left_to_numpy():
     told, seen = np.zeros(LEVELS + 1, dtype=np.bool_), np.zeros((2, 2), dtype=np.bool_)
     assert not sums.note_levels(name, None, level, markers, 5, 1, told, seen, seen)
     assert not sums.note_levels(name[:1], name[1:], None, markers, 5, 1, told, seen, seen)
+    assert sums.marked(name, markers) is None
     assert sums.pass_over(np.array([9], dtype=np.int8), markers, None, np.zeros(1, dtype=np.int64), None) is None
     one = np.zeros(1, dtype=np.int64)
     assert sums.shares(one, one + 1, one + 5, 2, 32) is None
@@ -174,5 +182,6 @@ def test_without_the_compiled_part_nothing_is_answered(monkeypatch):
     assert not sums.note_levels(code, None, level[0], flag[0], 0, 0, flag[0], flag, flag)
     assert sums.pass_over(level[0], flag[0], None, one, None) is None
     assert sums.clip(one, one, one, one) is None
+    assert sums.marked(code, flag[0]) is None
     assert sums.shares(one, one, one, 1, 32) is None
     assert NO_INT not in one
