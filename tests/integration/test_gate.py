@@ -64,6 +64,35 @@ def test_a_gate_that_one_trial_cannot_decide_is_undecided_everywhere(
     assert "GATE UNDECIDED" in (tmp_path / "page.html").read_text()
 
 
+def test_a_script_that_the_base_does_not_have_is_linked_there_and_runs_the_code_of_the_base(
+    dlprof, project: Path, tmp_path: Path
+) -> None:
+    """One that is linked as it is would import what lies beside it in the working folder."""
+    (project / "bench.py").write_text(PROGRAM)
+    words = (
+        "gate",
+        "--base",
+        "HEAD~8",
+        "--trials",
+        1,
+        "--traces",
+        0,
+        *STEP,
+        "--format",
+        "json",
+        "-o",
+        tmp_path / "made",
+    )
+    script = ("--", sys.executable, "bench.py")
+    without = dlprof(*words, *script, cwd=project)
+    assert without.returncode == 2, without.stdout
+    assert "revision HEAD~8 has no bench.py" in without.stderr
+    assert "--link bench.py" in without.stderr
+    done = dlprof(*words, "--link", "bench.py", *script, cwd=project)
+    assert done.returncode == 4, done.stderr
+    assert json.loads(done.stdout)["ratio"]["estimate"] > 1.2
+
+
 def test_a_package_that_is_installed_is_not_taken_for_that_of_a_side(dlprof, tmp_path: Path) -> None:
     """Both sides would run the same code, and every gate would pass."""
     project, installed = tmp_path / "project", tmp_path / "site-packages"

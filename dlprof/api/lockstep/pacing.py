@@ -255,8 +255,9 @@ class Pacing:
         fit = 1 + max(int(left_s / trial_s), 0)
         if fit >= stats.MIN_TRIALS:
             return True
-        six = math.ceil(stats.MIN_TRIALS * trial_s)
-        needed = f"a trial takes {trial_s:.0f} s with the fewest rounds, so {stats.MIN_TRIALS} take --budget {six}s"
+        six = math.ceil(self._time_s - left_s + (stats.MIN_TRIALS - 1) * trial_s)
+        fewest = " with the fewest rounds" if trial.rounds <= stats.FEWEST_ROUNDS else ""
+        needed = f"a trial takes {trial_s:.0f} s{fewest}, so {stats.MIN_TRIALS} take --budget {six}s"
         if fit >= stats.FIRST_LOOK:
             self.warn(f"the budget holds {fit} trials, which show a difference of 25 % or more only: {needed}")
             return True

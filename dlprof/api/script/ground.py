@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import hashlib
+import os
 import re
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dlprof.api.progress import Progress
 from dlprof.capture.script import overlay, revision
 from dlprof.capture.script.command import Command
 from dlprof.capture.script.revision import Revision
+from dlprof.errors import UsageError
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,16 +72,37 @@ def _same_files(a: Ground, b: Ground) -> str:
     return ""
 
 
-def made(side: str, command: Command, scratch: Path, progress: Progress, overlays: Path | None = None) -> Ground:
+def made(
+    side: str,
+    command: Command,
+    scratch: Path,
+    progress: Progress,
+    overlays: Path | None = None,
+    links: Sequence[Path] = (),
+) -> Ground:
     """Check out and install what the command asks for, into `scratch`; environments into `overlays` where one is named, and from
-    there where they are there. Raises `UsageError`, `EnvironmentFailed`."""
+    there where they are there. links: what each trial's folder has of the working folder. Raises `UsageError`,
+    `EnvironmentFailed`."""
     found, folder = None, Path.cwd()
     if command.revision is not None:
         found = revision.checked_out(command.revision, folder, scratch / f"revision-{side}")
         folder = found.folder
+        _check_script(command, found, links)
     if command.packages:
         command = replace(command, python=_with_packages(side, command, scratch, progress, overlays))
     return Ground(command, folder, found)
+
+
+def _check_script(command: Command, found: Revision, links: Sequence[Path]) -> None:
+    """Raises `UsageError` where the script is a file of the working folder that the revision does not have."""
+    script = next((word for word in command.words[1:] if word.endswith(".py")), "")
+    own = {Path(os.path.abspath(link)) for link in links}  # noqa: PTH100  links stay
+    if not script or Path(script).is_absolute() or not Path(script).is_file() or (found.folder / script).exists():
+        return
+    if not own.intersection([Path(script).absolute(), *Path(script).absolute().parents]):
+        raise UsageError(
+            f"revision {found.name} has no {script}", hint=f"--link {script} runs that of the working folder on it, too"
+        )
 
 
 def _with_packages(side: str, command: Command, scratch: Path, progress: Progress, overlays: Path | None) -> Path:

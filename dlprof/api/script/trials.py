@@ -97,7 +97,9 @@ class ScriptTrials(Kind):
         """Revisions and environments. Raises `UsageError` where a revision is no longer the commit that it was, or a variable
         that can change a side has another value."""
         for side, command in self.asked.commands.items():
-            ground = self.grounds[side] = made(side, command, self.scratch, self.progress, self.asked.overlays)
+            ground = self.grounds[side] = made(
+                side, command, self.scratch, self.progress, self.asked.overlays, self.asked.links
+            )
             for text in ground.notes:
                 self.warn(f"{side.upper()}: {text}")
             self._as_before(side, {"commit": ground.commit})
@@ -146,6 +148,7 @@ class ScriptTrials(Kind):
                 self.asked.timeout_s,
                 origin,
                 ground.sources(self.grounds["b" if side == "a" else "a"]),
+                self.asked.links,
                 self.asked.run_out,
                 alone=bool(self.apart),
                 room=Room(self._workers).check,

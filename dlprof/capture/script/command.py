@@ -149,11 +149,12 @@ def variables(
     trial: int | None = None,
     origin: Path | None = None,
     sources: Sequence[Path] = (),
+    linked: Sequence[Path] = (),
 ) -> dict[str, str]:
     """All that the script's process gets: the user's variables, those of the command, and dlprof's own.
 
     socket: in a folder of dlprof's own, into which `python` is put where another is to take its place
-    origin: the repository of whose revision the files are: what is imported from there instead is told
+    origin: the repository of whose revision the files are: what is imported from there instead, and is not linked, is told
     sources: folders of the script's own code: what is imported as it was installed, and is otherwise there, is told
     """
     found = command.environment()
@@ -168,6 +169,7 @@ def variables(
         found[TRIAL] = str(trial)
     if origin is not None:
         found["DLPROF_ORIGIN"] = str(origin)
+        found["DLPROF_LINKED"] = os.pathsep.join(os.path.abspath(one) for one in linked)  # noqa: PTH100  links stay
     if sources:
         found["DLPROF_SOURCES"] = os.pathsep.join(map(str, sources))
     return found

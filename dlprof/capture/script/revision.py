@@ -18,6 +18,9 @@ _PINS: Final = re.compile(
     r"(requirements.*|constraints.*)\.(txt|in)|(uv|poetry|pdm|pylock.*|conda-lock)\.(lock|toml|yml)|Pipfile(\.lock)?"
     r"|environment\.ya?ml|pyproject\.toml|setup\.(cfg|py)"
 )
+_MODULE: Final = "160000"
+"""Mode of a submodule."""
+
 _OF_TOOLS: Final = ("__pycache__", "node_modules", "dlprof-out", "dlprof-history")
 _TOLD: Final = 5
 """Names that a sentence lists."""
@@ -62,7 +65,7 @@ class Revision:
     top: where its files lie
     folder: what of it corresponds to the user's working folder
     missing: sentences on what a clone would have and this has not
-    unchanged: whether what git tracks is in the working folder as it is in this revision
+    unchanged: whether what git tracks is in the working folder as it is in this revision, and no submodule among it
     """
 
     name: str
@@ -102,8 +105,9 @@ def checked_out(name: str, here: Path, target: Path) -> Revision:
         raise UsageError(
             f"revision {name} has no folder {inside}", hint="run dlprof from a folder that both revisions have"
         )
-    unchanged = not _changed(root, commit)
-    return Revision(name, commit, root, target, folder, tuple(_missing(root, commit, here, target)), unchanged)
+    tree = _tree(root, commit)
+    unchanged = not _changed(root, commit) and not _modules(tree)
+    return Revision(name, commit, root, target, folder, tuple(_missing(root, tree, commit, here, target)), unchanged)
 
 
 def commit_of(name: str, here: Path, *, wrong: str) -> str:
@@ -152,7 +156,7 @@ def _changed(root: Path, commit: str) -> list[str]:
     changed = [name for name in git(root, *words, wrong=wrong).split("\0") if name]
     for entry in git(root, "ls-files", "--stage", "-z", wrong=wrong).split("\0"):
         name = entry.partition("\t")[2]
-        if entry.startswith("160000 ") and name not in changed and _is_repository(root / name):
+        if entry.startswith(f"{_MODULE} ") and name not in changed and _is_repository(root / name):
             changed += [f"{name}/{one}" for one in _changed(root / name, "HEAD")]
     return changed
 
@@ -161,13 +165,15 @@ def _is_repository(folder: Path) -> bool:
     return not folder.is_symlink() and os.path.lexists(folder / ".git")
 
 
-def _missing(root: Path, commit: str, here: Path, target: Path) -> Iterator[str]:
+def _missing(root: Path, tree: Sequence[tuple[str, str]], commit: str, here: Path, target: Path) -> Iterator[str]:
     """What the folder lacks that the user's working folder may have."""
-    tree = git(root, "ls-tree", "-r", "-z", commit, wrong="the revision cannot be listed").split("\0")
-    modules = [line.partition("\t")[2] for line in tree if line.startswith("160000 ")]
-    if modules:
-        yield f"submodules are empty folders there: {_some(modules)}"
-    names = (line.partition("\t")[2] for line in tree if line and not line.startswith("160000 "))
+    if modules := _modules(tree):
+        links = [
+            f"--link {name}" for one in modules if not (name := os.path.relpath(root / one, here)).startswith("..")
+        ]
+        taken = f"; {' '.join(links[:_TOLD])} takes those of the working folder" if links else ""
+        yield f"submodules are empty folders there: {_some(modules)}{taken}"
+    names = (name for mode, name in tree if mode != _MODULE)
     pointers = [name for name in names if _is_pointer(target / name)]
     if pointers:
         yield f"files of Git LFS are pointers there, not their contents: {_some(pointers)} (git lfs fetch {commit[:12]})"
@@ -182,6 +188,17 @@ def _missing(root: Path, commit: str, here: Path, target: Path) -> Iterator[str]
     kept = [name for name in others if name and not _is_of_tools(here / name)]
     if kept:
         yield f"what git does not track is not there: {_some(kept)}; name what the script reads with --link"
+
+
+def _tree(root: Path, commit: str) -> list[tuple[str, str]]:
+    """Mode and name of each file."""
+    lines = git(root, "ls-tree", "-r", "-z", commit, wrong="the revision cannot be listed").split("\0")
+    return [(line.partition(" ")[0], line.partition("\t")[2]) for line in lines if line]
+
+
+def _modules(tree: Sequence[tuple[str, str]]) -> list[str]:
+    """Submodules."""
+    return [name for mode, name in tree if mode == _MODULE]
 
 
 def _pins_that_differ(root: Path, target: Path) -> Iterator[str]:

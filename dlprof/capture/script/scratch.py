@@ -78,10 +78,15 @@ def _entries(top: Path, wanted: Collection[Path], own: Collection[Path]) -> Iter
                 if entry.name in _LEFT_OUT or path in own or temporary.is_temporary(entry.name):
                     continue
                 is_folder = entry.is_dir(follow_symlinks=False)
-                is_linked = path in wanted or (is_folder and _is_for_reading(path))
+                is_linked = (path in wanted and not _is_code(path)) or (is_folder and _is_for_reading(path))
                 yield entry, is_linked
                 if is_folder and not is_linked:
                     left.append(path)
+
+
+def _is_code(path: Path) -> bool:
+    """Python looks for what a script imports in the folder to which a link to it leads: a file of code is copied instead."""
+    return path.suffix == ".py" and path.is_file()
 
 
 def _is_for_reading(path: Path) -> bool:
@@ -135,4 +140,7 @@ def _link(link: Path, target: Path, inside: Path) -> None:
             )
     place.unlink(missing_ok=True)
     place.parent.mkdir(parents=True, exist_ok=True)
-    place.symlink_to(link)
+    if _is_code(link):
+        shutil.copy2(link, place)
+    else:
+        place.symlink_to(link)

@@ -47,7 +47,8 @@ class Launch:
     """How the side's processes are started.
 
     folder: where they run. control: of dlprof's own files. trial: its number, told to the script
-    origin: the repository of whose revision `folder` is a copy. sources: where the side's own code lies
+    origin: the repository of whose revision `folder` is a copy; linked: what is that of the working folder on purpose
+    sources: where the side's own code lies
     run_out: at its end a trial lets the script run on to its own end, instead of ending it at a step
     more: variables that both sides get beside their own
     alone: no other side is alive meanwhile; else what comes of the other raises `NotTogether`
@@ -63,6 +64,7 @@ class Launch:
     timeout_s: float = 1800.0
     origin: Path | None = None
     sources: tuple[Path, ...] = ()
+    linked: tuple[Path, ...] = ()
     run_out: bool = False
     more: Mapping[str, str] = field(default_factory=dict)
     alone: bool = True
@@ -109,6 +111,7 @@ class ScriptWorker:
             trial=launch.trial,
             origin=launch.origin,
             sources=launch.sources,
+            linked=launch.linked,
         )
         environment |= launch.more
         argv = self.launch.command.program(environment, self.launch.folder)

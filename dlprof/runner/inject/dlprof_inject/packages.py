@@ -38,14 +38,18 @@ def _by_records():
 
 
 def strays():
-    """Modules of a script that runs at another revision, and yet come from the working folder itself."""
+    """Modules of a script that runs at another revision, and yet come from the working folder, of which they are not linked."""
     origin = os.environ.get("DLPROF_ORIGIN")
+    linked = [os.path.realpath(one) for one in os.environ.get("DLPROF_LINKED", "").split(os.pathsep) if one]
     found = []
     for name, module in list(sys.modules.items()) if origin else ():
         path = getattr(module, "__file__", None)
         if not isinstance(path, str) or _is_installed(path):
             continue
-        if os.path.realpath(path).startswith(os.path.realpath(origin) + os.sep):
+        place = os.path.realpath(path)
+        if any(place == one or place.startswith(one + os.sep) for one in linked):
+            continue
+        if place.startswith(os.path.realpath(origin) + os.sep):
             found.append(name)
     return sorted(found)
 

@@ -63,6 +63,16 @@ def test_a_budget_for_four_trials_goes_on_to_the_first_look_and_says_what_that_c
     assert not made.too_small
 
 
+def test_what_went_by_beside_the_first_trial_counts_too(monkeypatch):
+    """It said that the budget of 121 s holds five trials, and that six take 120 s."""
+    made, said, clock = pacing(121.0, monkeypatch)
+    clock[0] += 3.0
+    assert go(made, clock, [0.41])
+    assert any(
+        "holds 5 trials" in text and text.endswith("a trial takes 20 s, so 6 take --budget 123s") for text in said
+    )
+
+
 def test_four_trials_are_enough_for_twice_the_time_and_not_for_a_tenth_more(monkeypatch):
     made, said, clock = pacing(600.0, monkeypatch)
     assert not go(made, clock, [0.69, 0.71, 0.68, 0.70])

@@ -84,9 +84,10 @@ def test_what_a_clone_would_have_and_a_revision_has_not_is_said(repository: Path
         (repository / "project" / own / "entry.json").write_text("{}")
     _git(repository, "submodule", "add", "-q", str(other), "project/module")
     _git(repository, "commit", "-qm", "with a submodule")
-    missing = checked_out("HEAD", repository / "project", tmp_path / "made").missing
-    said = "\n".join(missing)
-    assert "submodules are empty folders there: project/module" in said
+    made = checked_out("HEAD", repository / "project", tmp_path / "made")
+    assert not made.unchanged, "its folder lacks what the submodule has"
+    said = "\n".join(made.missing)
+    assert "submodules are empty folders there: project/module; --link module takes those of the working folder" in said
     assert "pointers there, not their contents: project/weights.bin" in said
     assert "not there: data.npz; name" in said, "and neither an environment nor what dlprof wrote"
     assert "venv" not in said

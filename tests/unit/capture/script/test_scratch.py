@@ -41,6 +41,18 @@ def test_environments_and_what_the_user_names_are_linked(folder: Path, tmp_path:
     assert (copy / "data" / "train.bin").read_bytes() == b"x" * 1000
 
 
+def test_a_file_of_code_that_is_named_is_copied_for_python_would_look_beside_what_a_link_leads_to(
+    folder: Path, tmp_path: Path
+) -> None:
+    revision = tmp_path / "revision"
+    revision.mkdir()
+    for of in (folder, revision):
+        copy = copied(of, tmp_path / f"copy-of-{of.name}", [folder / "train.py", folder / "data"], origin=folder)
+        assert not (copy / "train.py").is_symlink()
+        assert (copy / "train.py").read_text() == "print(1)\n"
+        assert (copy / "data").is_symlink()
+
+
 def test_a_folder_too_large_to_copy_is_refused_unless_its_data_are_named(
     folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
