@@ -83,8 +83,8 @@ def dlprof() -> Dlprof:
 
 @pytest.fixture(scope="session")
 def here() -> Dlprof:
-    """The same in this process, for command lines that start nothing: a second sooner each. That both answer alike, in whatever
-    verb, is tested (test_in_process.py)."""
+    """The same in this process, a second sooner each, for tests of what a command says or leaves and not of its process. That
+    both do alike is tested verb by verb (test_in_process.py)."""
 
     def run(
         *words: object, env: dict[str, str] | None = None, cwd: Path | None = None

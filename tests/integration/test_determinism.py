@@ -11,7 +11,7 @@ from short_runs import STEPS
 
 @pytest.mark.frameworks
 @pytest.mark.parametrize("framework", ["tf", "mxnet"])
-def test_the_losses_of_a_seed_are_the_same_in_every_process(dlprof, captures, tmp_path, framework):
+def test_the_losses_of_a_seed_are_the_same_in_every_process(here, captures, tmp_path, framework):
     def losses(capture: Path, seed: int) -> list[float]:
         child = json.loads((capture / "manifest.json").read_text())["child"]
         assert child["runtime"]["seeds"] == {"python": seed, "numpy": seed, "framework": seed}
@@ -19,7 +19,7 @@ def test_the_losses_of_a_seed_are_the_same_in_every_process(dlprof, captures, tm
 
     def captured(seed: int, name: str) -> list[float]:
         words = ("capture", "lenet", "--framework", framework, "--seed", seed, "--epochs", 1, "--max-steps", STEPS)
-        done = dlprof(*words, "-o", tmp_path / name, timeout=300)
+        done = here(*words, "-o", tmp_path / name)
         assert done.returncode == 0, done.stderr
         return losses(tmp_path / name, seed)
 

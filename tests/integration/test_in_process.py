@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from places import ROOT
 
+from dlprof.store import Capture
+
 KEPT = ROOT / "tests" / "older" / "schema-1" / "comparison"
 CSV = "task,tensorflow,mxnet\nmatmul,0.0206,0.0010\nmatmul,0.0212,0.0011\n"
 
@@ -40,3 +42,16 @@ def test_both_answer_alike(dlprof, here, tmp_path: Path, line: str) -> None:
         said = [re.sub(r"\d+(\.\d+)? s\]", "", text) for text in (done.stdout, done.stderr)]
         answers.append((done.returncode, said, sorted(one.name for one in folder.iterdir())))
     assert answers[0] == answers[1]
+
+
+@pytest.mark.frameworks
+def test_both_leave_the_same_of_a_capture(dlprof, here, tmp_path: Path) -> None:
+    left = []
+    for name, run in (("one", dlprof), ("other", here)):
+        made = tmp_path / name
+        done = run("capture", "matmul", "--set", "size=50", "--framework", "mxnet", "--max-steps", 3, "-o", made)
+        assert (done.returncode, done.stdout.strip()) == (0, str(made)), done.stderr
+        manifest = Capture.open(made).manifest
+        told = (manifest.sides, manifest.environment, manifest.options, manifest.child.window.steps, manifest.warnings)
+        left.append((sorted(path.name for path in made.iterdir()), told))
+    assert left[0] == left[1]

@@ -15,10 +15,8 @@ SHORT = ("--trials", 1, "--traces", 0, "--no-reasons", "--format", "json")
 
 
 @pytest.mark.slow
-def test_a_release_whose_profiler_takes_no_options_is_recorded(dlprof, here, tmp_path):
-    done = dlprof(
-        "capture", "relu", "--framework", "jax@0.4.31", "--set", "size=500", "-o", tmp_path / "out", timeout=1400
-    )
+def test_a_release_whose_profiler_takes_no_options_is_recorded(here, tmp_path):
+    done = here("capture", "relu", "--framework", "jax@0.4.31", "--set", "size=500", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr
     shown = json.loads(here("show", tmp_path / "out", "--format", "json").stdout)
     names = {row["op"] for row in shown["rows"]}
@@ -29,29 +27,29 @@ def test_a_release_whose_profiler_takes_no_options_is_recorded(dlprof, here, tmp
 @pytest.mark.slow
 @pytest.mark.parametrize("workload", ["ops", "layers", "losses", "autodiff"])
 @pytest.mark.parametrize("mode", ["jit", "op-by-op"])
-def test_calls_that_follow_from_the_operator_compute_what_tensorflows_compute(dlprof, tmp_path, workload, mode):
+def test_calls_that_follow_from_the_operator_compute_what_tensorflows_compute(here, tmp_path, workload, mode):
     few = ("--set", "sizes=50") if workload == "ops" else ()
-    done = dlprof("compare", workload, "--a", "tf", "--b", f"jax:{mode}", "--set", "count=3", *few, *SHORT,
-                  "-o", tmp_path / "out", timeout=1400)  # fmt: skip
+    done = here("compare", workload, "--a", "tf", "--b", f"jax:{mode}", "--set", "count=3", *few, *SHORT,
+                  "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
     assert len(found["items"]) >= 12
 
 
-def test_double_precision_is_double(dlprof, tmp_path):
-    done = dlprof("compare", "matmul", "--a", "tf", "--b", "jax", "--set", "size=50", "--set", "count=3",
-                  "--set", "dtype=float64", *SHORT, "-o", tmp_path / "out", timeout=600)  # fmt: skip
+def test_double_precision_is_double(here, tmp_path):
+    done = here("compare", "matmul", "--a", "tf", "--b", "jax", "--set", "size=50", "--set", "count=3",
+                  "--set", "dtype=float64", *SHORT, "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert [d for d in json.loads(done.stdout)["parity"] if d["blocks"] == "yes"] == [], "within 1e-9"
 
 
 @pytest.fixture(scope="module")
-def lenet(dlprof, tmp_path_factory):
+def lenet(here, tmp_path_factory):
     """A capture of twelve steps of LeNet on one thread."""
     target = tmp_path_factory.mktemp("jax") / "lenet"
-    done = dlprof("capture", "lenet", "--framework", "jax", "--set", "train=2400", "--set", "validation=200", "--threads", 1,
-                  "--epochs", 2, "-o", target, timeout=900)  # fmt: skip
+    done = here("capture", "lenet", "--framework", "jax", "--set", "train=2400", "--set", "validation=200", "--threads", 1,
+                  "--epochs", 2, "-o", target)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return target
 

@@ -22,10 +22,10 @@ TASKS = {"create_numpy", "create_rowlist", "create_list", "dot", "matmul", "sigm
 
 
 @pytest.fixture(scope="module")
-def all_tasks(dlprof, tmp_path_factory):
+def all_tasks(here, tmp_path_factory):
     """`compare ops` with one small size a task and one trial; the finished process and its directory."""
     target = tmp_path_factory.mktemp("ops") / "out"
-    done = dlprof("compare", "ops", "--set", "sizes=64", "--set", "count=5", "--trials", 1, "-o", target, timeout=1200)
+    done = here("compare", "ops", "--set", "sizes=64", "--set", "count=5", "--trials", 1, "-o", target)
     assert done.returncode == 0, done.stderr
     return done, target
 
@@ -68,9 +68,9 @@ def test_how_closely_each_task_agrees_is_stated(all_tasks):
 
 
 @pytest.mark.slow
-def test_a_sweep_gives_a_row_a_size_and_says_where_the_faster_side_changes(dlprof, tmp_path):
-    done = dlprof("compare", "matmul", "--set", "sizes=20..420/200", "--trials", 6, "--traces", 0, "--format", "csv",
-                  "-o", tmp_path / "out", timeout=1400)  # fmt: skip
+def test_a_sweep_gives_a_row_a_size_and_says_where_the_faster_side_changes(here, tmp_path):
+    done = here("compare", "matmul", "--set", "sizes=20..420/200", "--trials", 6, "--traces", 0, "--format", "csv",
+                  "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     rows = list(csv.DictReader(io.StringIO(done.stdout)))
     assert [row["item"] for row in rows] == [f"matmul[size={size}]" for size in (20, 220, 420)]
@@ -88,9 +88,9 @@ def test_a_sweep_gives_a_row_a_size_and_says_where_the_faster_side_changes(dlpro
         assert crossing["why"] in sweep["sentence"] or "is faster wherever" in sweep["sentence"]
 
 
-def test_a_variant_of_the_call_stands_beside_the_idiomatic_one(dlprof, tmp_path):
-    done = dlprof("compare", "matmul", "--set", "size=50", "--set", "variant=all", "--trials", 1, "--traces", 0,
-                  "--format", "json", "-o", tmp_path / "out", timeout=900)  # fmt: skip
+def test_a_variant_of_the_call_stands_beside_the_idiomatic_one(here, tmp_path):
+    done = here("compare", "matmul", "--set", "size=50", "--set", "variant=all", "--trials", 1, "--traces", 0,
+                  "--format", "json", "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     items = [item["item"] for item in json.loads(done.stdout)["items"]]
     assert items == ["matmul[size=50]", "matmul[call=study,size=50]", "matmul[call=np,size=50]"]
@@ -109,9 +109,9 @@ LAYERS = {"conv2d", "conv2d_gradient", "conv2d_resnet", "max_pool", "average_poo
         pytest.param("tf@2.1.0", "mxnet@1.5.1:hybrid-static", marks=pytest.mark.slow),
     ],
 )
-def test_layers_and_updates_give_the_same_values_and_gradients_in_every_mode(dlprof, tmp_path, a, b):
-    done = dlprof("compare", "layers", "--a", a, "--b", b, "--set", "sizes=2", "--set", "count=2", "--trials", 1, "--traces", 0,
-                  "--format", "json", "-o", tmp_path / "out", timeout=900)  # fmt: skip
+def test_layers_and_updates_give_the_same_values_and_gradients_in_every_mode(here, tmp_path, a, b):
+    done = here("compare", "layers", "--a", a, "--b", b, "--set", "sizes=2", "--set", "count=2", "--trials", 1, "--traces", 0,
+                  "--format", "json", "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [d for d in found["parity"] if d["blocks"] == "yes"] == []

@@ -12,9 +12,9 @@ import dlprof as package
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]
 
 
-def test_the_mlp_is_the_same_work_in_tensorflow_and_pytorch_and_its_ledger_names_layers(dlprof, tmp_path: Path) -> None:
-    done = dlprof("compare", "mlp", "--frameworks", "tf,torch", "--trials", 1, "--no-reasons", "--format", "json",
-                  "-o", tmp_path / "out", timeout=1400)  # fmt: skip
+def test_the_mlp_is_the_same_work_in_tensorflow_and_pytorch_and_its_ledger_names_layers(here, tmp_path: Path) -> None:
+    done = here("compare", "mlp", "--frameworks", "tf,torch", "--trials", 1, "--no-reasons", "--format", "json",
+                  "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [found[side]["framework"] for side in "ab"] == ["tf", "torch"]
@@ -36,9 +36,9 @@ def test_the_mlp_is_the_same_work_in_tensorflow_and_pytorch_and_its_ledger_names
 @pytest.mark.parametrize(
     ("a", "b"), [("torch:eager", "torch:compile"), ("mxnet:hybrid", "torch:eager"), ("tf:graph", "torch:eager")]
 )
-def test_lenet_is_the_same_work_in_both_modes_and_in_other_frameworks(dlprof, tmp_path: Path, a: str, b: str) -> None:
-    done = dlprof("compare", "lenet", "--a", a, "--b", b, "--trials", 1, "--no-reasons", "--format", "json", "--set",
-                  "train=2000", "--set", "validation=200", "-o", tmp_path / "out", timeout=1400)  # fmt: skip
+def test_lenet_is_the_same_work_in_both_modes_and_in_other_frameworks(here, tmp_path: Path, a: str, b: str) -> None:
+    done = here("compare", "lenet", "--a", a, "--b", b, "--trials", 1, "--no-reasons", "--format", "json", "--set",
+                  "train=500", "--set", "validation=200", "--set", "batch_size=50", "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
@@ -46,9 +46,9 @@ def test_lenet_is_the_same_work_in_both_modes_and_in_other_frameworks(dlprof, tm
 
 
 @pytest.mark.slow
-def test_a_capture_of_epochs_has_accuracies_and_a_trace_for_tensorboard(dlprof, tmp_path: Path) -> None:
-    done = dlprof("capture", "lenet", "--framework", "torch", "--epochs", 1, "--max-steps", 20, "--set", "train=4000",
-                  "--set", "validation=400", "-o", tmp_path / "out", timeout=1400)  # fmt: skip
+def test_a_capture_of_epochs_has_accuracies_and_a_trace_for_tensorboard(here, tmp_path: Path) -> None:
+    done = here("capture", "lenet", "--framework", "torch", "--epochs", 1, "--max-steps", 20, "--set", "train=4000",
+                  "--set", "validation=400", "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     manifest = json.loads((tmp_path / "out" / "manifest.json").read_text())
     assert manifest["child"]["epochs"][-1]["test_accuracy"] > 0.5

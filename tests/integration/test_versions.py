@@ -15,9 +15,9 @@ MXNET = ("1.9.1", "1.8.0.post0", "1.7.0.post2", "1.6.0", "1.5.1", "1.4.1")
 RELEASES = [*(f"tf@{version}" for version in TENSORFLOW), *(f"mxnet@{version}" for version in MXNET)]
 
 
-def captured(dlprof, here, target: Path, *words: object) -> dict:
+def captured(here, target: Path, *words: object) -> dict:
     """The manifest of a capture, and its `show` by op under `rows`."""
-    done = dlprof("capture", *words, "--max-steps", STEPS, "-o", target, timeout=1200)
+    done = here("capture", *words, "--max-steps", STEPS, "-o", target)
     assert done.returncode == 0, done.stderr
     shown = here("show", target, "--format", "json")
     assert shown.returncode == 0, shown.stderr
@@ -29,8 +29,8 @@ def calls(capture: dict, op: str, phase: str | None = None) -> int:
 
 
 @pytest.mark.parametrize("release", [*RELEASES, "tf@1.12.2:eager", "tf@2.1.0:eager"])
-def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, here, tmp_path, release):
-    capture = captured(dlprof, here, tmp_path / "lenet", "lenet", "--framework", release, "--epochs", 1)
+def test_lenet_is_captured_and_its_convolutions_are_counted(here, tmp_path, release):
+    capture = captured(here, tmp_path / "lenet", "lenet", "--framework", release, "--epochs", 1)
     assert f"{capture['framework']}@{capture['version']}" == release.partition(":")[0].partition(".post")[0]
     assert calls(capture, "Conv", "backward") == calls(capture, "Conv", "forward") == 2 * STEPS
     assert capture["child"]["epochs"][0]["steps"] == STEPS
@@ -38,18 +38,18 @@ def test_lenet_is_captured_and_its_convolutions_are_counted(dlprof, here, tmp_pa
 
 
 @pytest.mark.parametrize("release", RELEASES)
-def test_an_op_is_captured_with_one_call_in_each_marker(dlprof, here, tmp_path, release):
-    capture = captured(dlprof, here, tmp_path / "op", "matmul", "--set", "size=50", "--framework", release)
+def test_an_op_is_captured_with_one_call_in_each_marker(here, tmp_path, release):
+    capture = captured(here, tmp_path / "op", "matmul", "--set", "size=50", "--framework", release)
     assert calls(capture, "MatMul") == STEPS
     assert capture["child"]["window"]["steps"] == STEPS
     by_layer = json.loads(here("show", tmp_path / "op", "--by", "layer", "--format", "json").stdout)["rows"]
     assert "matmul[size=50]" in {row["layer"] for row in by_layer}
 
 
-def test_sessions_of_tensorflow_1_do_the_same_work_as_the_mxnet_of_their_time(dlprof, tmp_path):
-    done = dlprof("compare", "lenet", "--a", "tf@1.12.2", "--b", "mxnet@1.4.1", "--trials", 1, "--epochs", 1,
+def test_sessions_of_tensorflow_1_do_the_same_work_as_the_mxnet_of_their_time(here, tmp_path):
+    done = here("compare", "lenet", "--a", "tf@1.12.2", "--b", "mxnet@1.4.1", "--trials", 1, "--epochs", 1,
                   "--max-steps", STEPS, "--set", "train=2000", "--set", "validation=200", "--format", "json",
-                  "-o", tmp_path / "out", timeout=1200)  # fmt: skip
+                  "-o", tmp_path / "out")  # fmt: skip
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
     assert [d for d in found["parity"] if d["blocks"] == "yes"] == []
@@ -60,9 +60,9 @@ def test_sessions_of_tensorflow_1_do_the_same_work_as_the_mxnet_of_their_time(dl
     assert all(rows["Conv", layer]["a_ns"] > 0 and rows["Conv", layer]["b_ns"] > 0 for layer in ("conv1", "conv2"))
 
 
-def test_a_release_outside_the_table_is_resolved_on_the_fly_with_a_warning(dlprof, tmp_path):
-    done = dlprof("capture", "matmul", "--set", "size=50", "--framework", "tf@2.16.2", "--max-steps", STEPS,
-                  "-o", tmp_path / "op", timeout=1200)  # fmt: skip
+def test_a_release_outside_the_table_is_resolved_on_the_fly_with_a_warning(here, tmp_path):
+    done = here("capture", "matmul", "--set", "size=50", "--framework", "tf@2.16.2", "--max-steps", STEPS,
+                  "-o", tmp_path / "op")  # fmt: skip
     assert done.returncode == 0, done.stderr
     assert "no lock file here" in done.stderr
     manifest = json.loads((tmp_path / "op" / "manifest.json").read_text())
@@ -71,19 +71,16 @@ def test_a_release_outside_the_table_is_resolved_on_the_fly_with_a_warning(dlpro
 
 
 @pytest.mark.parametrize("release", ["tf@2.0.0", "tf@2.1.0"])
-def test_fit_of_early_tensorflow_2_trains_with_one_thread(dlprof, here, tmp_path, release):
+def test_fit_of_early_tensorflow_2_trains_with_one_thread(here, tmp_path, release):
     """Its input generator, waiting, once held the only thread that the step needed."""
-    capture = captured(
-        dlprof, here, tmp_path / "fit", "mlp", "--framework", f"{release}:keras", "--threads", 1, "--epochs", 1
-    )
+    capture = captured(here, tmp_path / "fit", "mlp", "--framework", f"{release}:keras", "--threads", 1, "--epochs", 1)
     assert capture["child"]["epochs"][0]["steps"] == STEPS
 
 
-def test_calls_in_sessions_of_tensorflow_1_are_timed_and_checked_after_their_timing(dlprof, tmp_path):
-    done = dlprof(
+def test_calls_in_sessions_of_tensorflow_1_are_timed_and_checked_after_their_timing(here, tmp_path):
+    done = here(
         *("compare", "matmul", "--a", "tf@1.12.2:graph", "--b", "tf@1.12.2:eager", "--trials", 1, "--no-reasons"),
         *("--traces", 0, "--set", "sizes=50", "--set", "count=3", "--format", "json", "-o", tmp_path / "out"),
-        timeout=1200,
     )
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout)
