@@ -56,8 +56,9 @@ def test_the_jitted_function_that_is_fed_its_own_results_is_the_step(
 
 
 ALL_ELSE = """
-import inspect
+import copy, inspect, pickle
 import jax
+from jax import export
 import jax.numpy as jnp
 
 def plain(w, x):
@@ -80,6 +81,13 @@ try:
 except TypeError as error:
     print("TypeError", str(error)[:40])
 print(train_step(w, x=x).shape, float(train_step(w, x).sum()))
+print(isinstance(train_step, jax.stages.Wrapped), "main" in export.export(train_step)(w, x).mlir_module())
+for one in (copy.copy(train_step), copy.deepcopy(Trainer.__dict__["step"])):
+    print(one is train_step, one(w, x).shape, jax.eval_shape(one, w, x))
+try:
+    pickle.dumps(train_step)
+except Exception as error:
+    print(repr(error))
 """
 
 

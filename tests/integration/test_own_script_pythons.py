@@ -21,6 +21,7 @@ def train_step(w, x):
 w, x = jnp.ones((64, 10)), jnp.ones((32, 64))
 for n in range(10**6 if FOREVER else 400):
     w = train_step(w, x)
+assert isinstance(train_step, jax.stages.Wrapped)
 print("sum", float(w.sum()))
 """
 
@@ -56,6 +57,28 @@ for n in range(10**6 if FOREVER else 400):
 print("loss", float(loss))
 """
 
+SAVED = """
+import tensorflow as tf
+tf.random.set_seed(0)
+class Net(tf.Module):
+    w = None
+    @tf.function(input_signature=[tf.TensorSpec((None, 8))])
+    def step(self, x):
+        if self.w is None:
+            self.w = tf.Variable(tf.ones((8, 4)))
+        with tf.GradientTape() as tape:
+            loss = tf.reduce_mean((x @ self.w) ** 2)
+        self.w.assign_sub(0.1 * tape.gradient(loss, self.w))
+        return {"loss": loss}
+for fold in range(2):
+    net = Net()
+    for n in range(10**6 if FOREVER else 200):
+        told = net.step(tf.ones((4, 8)))
+assert isinstance(net.step, tf.types.experimental.Callable)
+tf.saved_model.save(net, "saved", signatures=net.step)
+print("loss", float(told["loss"]), list(tf.saved_model.load("saved").signatures))
+"""
+
 FIT = """
 import numpy as np, tensorflow as tf
 tf.random.set_seed(0)
@@ -80,6 +103,7 @@ TRIED = (
     Tried("3.7", ("mxnet==1.9.1", "numpy==1.21.6"), GLUON),
     Tried("3.8", ("mxnet==1.8.0.post0", "numpy==1.19.5"), GLUON),
     Tried("3.8", ("tensorflow-cpu==2.10.1", "numpy==1.24.4", "protobuf==3.19.6"), FUNCTION),
+    Tried("3.8", ("tensorflow-cpu==2.10.1", "numpy==1.24.4", "protobuf==3.19.6"), SAVED),
     Tried("3.9", ("jax[cpu]==0.4.30",), JAX),
     Tried("3.10", ("tensorflow-cpu==2.15.1", "numpy==1.26.4"), FIT),
     Tried("3.12", ("jax==0.10.2",), JAX),

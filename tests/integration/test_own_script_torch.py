@@ -100,9 +100,26 @@ print("best", best, "loss", train(best, 500))
 """
 
 
+PROFILED = """
+import sys
+import torch
+from torch.profiler import ProfilerActivity, profile, schedule
+torch.manual_seed(0)
+model = torch.nn.Linear(64, 10)
+optimizer = torch.optim.SGD(model.parameters(), 0.01)
+when = schedule(wait=int(sys.argv[1]), warmup=int(sys.argv[2]), active=3, repeat=1)
+with profile(activities=[ProfilerActivity.CPU], schedule=when) as own:
+    for _ in range(200):
+        loss = model(torch.randn(32, 64)).pow(2).mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+        own.step()
+print("operators", len(own.key_averages()) > 5, "loss", loss.item())
+"""
+
+
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
-    scripts = {"train": TRAIN, "gan": GAN, "infer": INFER, "compiled": COMPILED, "search": SEARCH}
+    scripts = {"train": TRAIN, "gan": GAN, "infer": INFER, "compiled": COMPILED, "search": SEARCH, "profiled": PROFILED}
     for name, text in scripts.items():
         (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "run.sh").write_text('exec "$PYTHON" train.py "$@"\n')
@@ -296,3 +313,22 @@ def test_another_seed_is_stated_and_compared(dlprof, torch: Path, project: Path)
     done = _compared(dlprof, project, train, f"{train} --seed 1", "--trials", 1, "--traces", 0)
     assert done.returncode == 0, done.stderr
     assert [one["where"] for one in json.loads(done.stdout)["parity"]] == ["seed"]
+
+
+@pytest.mark.parametrize(
+    ("own", "code", "said"),
+    [
+        (("40", "1"), 0, "warning: the script started its own profiler after"),
+        (("20", "100"), 1, "the script's own torch.profiler runs at this step (--steps names others)"),
+    ],
+)
+def test_a_script_with_a_profiler_of_its_own_keeps_it(
+    dlprof, torch: Path, project: Path, own: tuple[str, str], code: int, said: str
+) -> None:
+    plain = _plain(project, torch, "profiled.py", *own)
+    assert plain.stdout.startswith("operators True")
+    done = _captured(dlprof, project, torch, "profiled.py", *own, options=("--steps", "30..60"))
+    assert done.stdout == plain.stdout
+    assert done.returncode == code, done.stderr
+    assert said in done.stderr
+    assert "Traceback" not in done.stderr

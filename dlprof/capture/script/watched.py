@@ -235,9 +235,17 @@ class _Recording:
             found.artefacts += answer.artefacts or []
         found.wall_ns = time.perf_counter_ns() - began
         if ended:
-            found.why = f"the script ended after {len(found.traced)} of the {steps} steps that were to be recorded"
+            how = answers[0].message or "the script ended"
+            found.why = f"{how} after {len(found.traced)} of the {steps} steps that were to be recorded"
+            found.artefacts = found.artefacts if found.traced else []
             raise ScriptEnded
-        self._times(job, "unprofiled", BESIDE, found.beside)
+        try:
+            self._times(job, "unprofiled", BESIDE, found.beside)
+        except ScriptEnded:
+            found.why = (
+                "the script ended soon after the recorded steps, so that what recording cost is told from those before"
+            )
+            raise
 
     def _times(self, job: Job, what: str, steps: int, into: list[int]) -> None:
         into += job.ask({"cmd": what, "iterations": steps}, 3600)[0].wall_ns

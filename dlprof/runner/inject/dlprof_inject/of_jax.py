@@ -4,6 +4,7 @@
 are eager loops and ahead-of-time compiled functions seen.
 """
 
+import copy
 import functools
 import sys
 import threading
@@ -15,6 +16,9 @@ from dlprof_inject.chosen import Chosen
 from dlprof_inject.session import now
 
 _DEPTH = threading.local()
+
+_KIND = vars(object)["__class__"]
+"""What a thing is an object of, whatever it says of itself."""
 
 _COMPILED = [0, 0.0]
 """Programs that XLA has compiled so far, and the seconds that it took."""
@@ -225,6 +229,21 @@ class Call(object):
         functools.update_wrapper(self, function, updated=())
         self.__dict__["__wrapped__"] = getattr(function, "__wrapped__", function)
 
+    @property
+    def __class__(self):
+        """The function's: `jax.export` takes what is an instance of it, or of the protocol that it fulfils, and nothing else."""
+        return type(self.__dict__["_function"])
+
+    def __copy__(self):
+        return Call(copy.copy(self._function), self._stepper)
+
+    def __deepcopy__(self, known):
+        return Call(copy.deepcopy(self._function, known), self._stepper)
+
+    def __reduce_ex__(self, protocol):
+        """Pickled it is the function alone, whoever reads it."""
+        return self._function.__reduce_ex__(protocol)
+
     def __call__(self, *args, **kwargs):
         stepper = self._stepper
         outside = stepper.session.address is not None and not getattr(_DEPTH, "now", 0) and stepper.clean()
@@ -244,10 +263,10 @@ class Call(object):
         """Its calls are steps from now on."""
         stepper = self._stepper
         self.__dict__["_needs"] = self._function, stepper.clean, stepper.chosen, stepper.session
-        self.__class__ = Step
+        _KIND.__set__(self, Step)
 
     def tells_no_more(self):
-        self.__class__ = Call
+        _KIND.__set__(self, Call)
 
     def __getattr__(self, name):
         return getattr(self.__dict__["_function"], name)

@@ -3,7 +3,6 @@
 import functools
 import sys
 import threading
-import types
 import weakref
 
 from dlprof_inject import packages, profilers, shapes
@@ -11,6 +10,9 @@ from dlprof_inject.candidates import Candidates
 from dlprof_inject.session import now
 
 _DEPTH = threading.local()
+
+_METHODS = weakref.WeakKeyDictionary()
+"""Of a tf.function that belongs to one object: the one in its class that it was made of."""
 _OWN = ("tensorflow.", "keras.", "tf_keras.", "tensorflow_")
 
 
@@ -64,11 +66,34 @@ class TensorFlow(object):
 
 
 def functions(module, session):
-    """tensorflow was imported."""
+    """tensorflow was imported. The class of what `tf.function` makes is told of its calls: what stood in the place of such a
+    function would be none to `tf.saved_model.save`, and would share what each object has of its own for a method."""
     if not hasattr(module, "function"):
         return
+    kind = type(module.function(_nothing))
     stepper = Functions(session, module)
-    module.function = stepper.replacing(module.function)
+    call, get = kind.__call__, kind.__get__
+
+    @functools.wraps(call)
+    def called(self, *args, **kwargs):
+        inside = getattr(_DEPTH, "now", 0) or not module.executing_eagerly()
+        key = None if inside or not session.may_begin() else stepper.key(self)
+        if key is None or key.is_of_library:
+            return call(self, *args, **kwargs)
+        return stepper.called(key, lambda: call(self, *args, **kwargs), [args, kwargs])
+
+    @functools.wraps(get)
+    def got(self, instance, owner=None):
+        found = get(self, instance, owner)
+        if found is not self and isinstance(found, kind) and found not in _METHODS:
+            _METHODS[found] = self
+        return found
+
+    kind.__call__, kind.__get__ = called, got
+
+
+def _nothing():
+    pass
 
 
 def sessions(module, session):
@@ -105,6 +130,18 @@ class _Fetches(object):
         return "Session.run of {}".format(self.key if len(self.key) < 120 else self.key[:117] + "...")
 
 
+class _Function(object):
+    """A tf.function, as a key: a method's is one for all objects of its class, though each has a function of its own."""
+
+    def __init__(self, function):
+        python = getattr(function, "python_function", function)
+        self.name = str(getattr(python, "__qualname__", repr(python)))
+        self.is_of_library = (str(getattr(python, "__module__", "")) + ".").startswith(_OWN)
+
+    def __str__(self):
+        return "the tf.function " + self.name
+
+
 class Functions(TensorFlow):
     """The outermost call that takes most time."""
 
@@ -113,34 +150,23 @@ class Functions(TensorFlow):
         self.candidates = Candidates()
         self.chosen = None
         self.batch = []
-        self.made = weakref.WeakSet()
+        self.keys = weakref.WeakKeyDictionary()
 
     def facts(self):
         return dict(TensorFlow.facts(self), batch=self.batch)
 
-    def replacing(self, function):
-        """`tf.function`, whose functions tell of their calls; those of libraries are left alone."""
-
-        @functools.wraps(function)
-        def replaced(func=None, *args, **kwargs):
-            if func is None:
-                made = function(None, *args, **kwargs)
-                return lambda func: self._watched(func, made(func))
-            return self._watched(func, function(func, *args, **kwargs))
-
-        return replaced
-
-    def _watched(self, func, made):
-        where = str(getattr(func, "__module__", "")) + "."
-        if where.startswith(_OWN):
-            return made
-        call = Call(made, self)
-        self.made.add(call)
-        return call
+    def key(self, function):
+        """What stands for a tf.function of the script."""
+        key = self.keys.get(function)
+        if key is None:
+            method = _METHODS.get(function)
+            key = self.keys[function] = _Function(function) if method is None else self.key(method)
+        return key
 
     def compiled(self):
-        counts = [traced(call) for call in self.made]
-        return sum(count or 0 for count in counts), None, again(traced(self.chosen))
+        counts = [(key, traced(one) or 0) for one, key in list(self.keys.items()) if not key.is_of_library]
+        own = [count for key, count in counts if key is self.chosen]
+        return sum(count for _, count in counts), None, sum(again(count) for count in own) if any(own) else None
 
     def called(self, key, run, given):
         """Run an outermost call and tell of it. given: its arguments, or what a session is fed."""
@@ -177,27 +203,3 @@ def traced(function):
 def again(count):
     """Of so many traces those after the first."""
     return None if count is None else max(count - 1, 0)
-
-
-class Call(object):
-    """A tf.function, which tells of its outermost calls and is the function itself in all else."""
-
-    def __init__(self, function, stepper):
-        self.__dict__.update(_function=function, _stepper=stepper)
-
-    def __call__(self, *args, **kwargs):
-        stepper = self._stepper
-        inside = getattr(_DEPTH, "now", 0) or not stepper.tensorflow.executing_eagerly()
-        if inside or not stepper.session.may_begin():
-            return self._function(*args, **kwargs)
-        return stepper.called(self, lambda: self._function(*args, **kwargs), [args, kwargs])
-
-    def __getattr__(self, name):
-        return getattr(self.__dict__["_function"], name)
-
-    def __get__(self, instance, owner=None):
-        return self if instance is None else types.MethodType(self, instance)
-
-    def __str__(self):
-        function = getattr(self._function, "python_function", self._function)
-        return "the tf.function {}".format(getattr(function, "__qualname__", repr(function)))

@@ -4,7 +4,9 @@ A profiler has start(), mark(number) → a function that ends the mark, and stop
 number is the step before those that count.
 """
 
+import gc
 import os
+import sys
 
 
 def name_of(number):
@@ -15,6 +17,38 @@ def name_of(number):
 def _found(folder, ending):
     """Files below a folder whose names end so."""
     return sorted(os.path.join(at, name) for at, _, names in os.walk(folder) for name in names if name.endswith(ending))
+
+
+class Alone(object):
+    """While a profiler of ours runs: a framework has only one, and a second one of the script's would fail there, or crash the
+    process. So before the script starts its own, ours is given up.
+
+    places: owner and name of each function that starts one
+    """
+
+    def __init__(self, places):
+        self.places = places
+        self.kept = []
+
+    def guard(self, give_up):
+        for owner, name in self.places:
+            start = getattr(owner, name, None)
+            if start is not None:
+                self.kept.append((owner, name, start))
+                setattr(owner, name, _after(give_up, start))
+
+    def release(self):
+        kept, self.kept = self.kept, []
+        for owner, name, start in kept:
+            setattr(owner, name, start)
+
+
+def _after(give_up, start):
+    def started(*args, **kwargs):
+        give_up()
+        return start(*args, **kwargs)
+
+    return started
 
 
 class Torch(object):
@@ -28,11 +62,21 @@ class Torch(object):
             activities.append(torch.profiler.ProfilerActivity.CUDA)
         self.profile = torch.profiler.profile(activities=activities, record_shapes=full)
         self.ranges = ModuleRanges(torch) if full else None
+        kind = torch.autograd.profiler.profile
+        self.alone = Alone([(kind, "_prepare_trace"), (kind, "_start_trace")])
 
     def start(self):
+        if self._is_in_use():
+            raise RuntimeError("the script's own torch.profiler runs at this step (--steps names others)")
         self.profile.start()
         if self.ranges is not None:
             self.ranges.start()
+
+    def _is_in_use(self):
+        """Whether the script has one that runs, or is prepared (`schedule`'s warmup), which PyTorch itself does not tell."""
+        kind = self.torch.autograd.profiler.profile
+        made = [one for one in gc.get_objects() if issubclass(type(one), kind)]
+        return any(one.entered and getattr(one, "kineto_results", None) is None for one in made)
 
     def mark(self, number):
         around = self.torch.autograd.profiler.record_function(name_of(number))
@@ -98,6 +142,7 @@ class Jax(object):
         self.jax = jax
         self.folder = folder
         self.session = None
+        self.alone = Alone([(jax.profiler, "start_trace"), (sys.modules.get("jax._src.profiler"), "start_trace")])
 
     def start(self):
         profiler = self.jax.profiler
@@ -137,15 +182,17 @@ class Jax(object):
 
 
 class TensorFlow(object):
-    """tf.profiler.experimental, of TensorFlow 2."""
+    """tf.profiler.experimental, of TensorFlow 2.2 and newer."""
 
     def __init__(self, tensorflow, folder, full):
-        self.profiler = getattr(tensorflow.profiler, "experimental", None)
+        self.profiler = getattr(getattr(tensorflow, "profiler", None), "experimental", None)
         if self.profiler is None:
             raise RuntimeError(
-                "TensorFlow 1 has no profiler that can be started between two steps (compare: --traces 0)"
+                "TensorFlow before 2.2 has no profiler that can be started between two steps (compare: --traces 0)"
             )
         self.folder = folder
+        inside = sys.modules.get("tensorflow.python.profiler.profiler_v2")
+        self.alone = Alone([(self.profiler, "start"), (inside, "start")])
 
     def start(self):
         try:
@@ -171,6 +218,7 @@ class MXNet(object):
         self.mxnet = mxnet
         self.path = os.path.join(folder, "mxnet.json")
         self.domain = mxnet.profiler.Domain("dlprof")
+        self.alone = Alone([])
 
     def start(self):
         profiler = self.mxnet.profiler

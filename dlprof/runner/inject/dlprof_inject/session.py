@@ -131,16 +131,33 @@ class Session(object):
 
     def _script_ends(self):
         """The script ends: a profiler that runs is stopped (PyTorch's would crash the process), and what it has is told."""
-        profiler, self.profiler = self.profiler, None
+        self._window_ends()
+
+    def _gives_up(self):
+        """The script is about to start a profiler of its own."""
+        if self.pid == os.getpid():
+            self._window_ends("the script started its own profiler")
+            self.forget()
+
+    def _window_ends(self, why=""):
+        """Before all that was asked for is recorded."""
+        profiler = self._closing()
         if profiler is None or self.pid != os.getpid():
             return
-        told = {"artefacts": profiler.stop(), "step": self.step}
+        told = {"artefacts": profiler.stop(), "step": self.step, "message": why}
         told.update(self.work.answer() if isinstance(self.work, _Timed) else {"wall_ns": []})
         if self.socket is not None:
             try:
                 self._send(told)
             except OSError:
                 pass
+
+    def _closing(self):
+        """The profiler that runs, which is to be stopped now; None where none does."""
+        profiler, self.profiler = self.profiler, None
+        if profiler is not None:
+            profiler.alone.release()
+        return profiler
 
     def started(self):
         """What came before the steps that are timed.
@@ -257,13 +274,14 @@ class Session(object):
         elif name == "facts":
             self.work = _Facts(self)
         elif name == "open_window":
-            self.profiler = self.stepper.profiler(command["folder"], command.get("full", True))
-            self.profiler.start()
+            profiler = self.stepper.profiler(command["folder"], command.get("full", True))
+            profiler.start()
+            profiler.alone.guard(self._gives_up)
+            self.profiler = profiler
             self._send({"ok": True})
             return False
         elif name == "close_window":
-            profiler, self.profiler = self.profiler, None
-            self._send({"ok": True, "artefacts": profiler.stop()})
+            self._send({"ok": True, "artefacts": self._closing().stop()})
             return False
         elif name == "end":
             self.tick = self._leave

@@ -36,6 +36,8 @@ def test_the_guide_holds_the_rows_that_were_kept(programs: tuple[ModuleType, Mod
         (b"loss 0.5\n", b"loss 0.5\n", "identical"),
         (b"loss 0.5 in 3 ms\n", b"loss 0.75 in 12 s\n", "identical, numbers masked"),
         (b"1/9 0s\r9/9 1s\n", b"9/9 2s\n", "identical as a terminal shows it, numbers masked"),
+        (b"", b"", "identical (empty)"),
+        (b"", b"3\n", None),
         (b"done\n", b"failed\n", None),
     ],
 )
