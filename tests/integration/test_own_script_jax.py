@@ -83,7 +83,7 @@ except TypeError as error:
 print(train_step(w, x=x).shape, float(train_step(w, x).sum()))
 print(isinstance(train_step, jax.stages.Wrapped), "main" in export.export(train_step)(w, x).mlir_module())
 for one in (copy.copy(train_step), copy.deepcopy(Trainer.__dict__["step"])):
-    print(one is train_step, one(w, x).shape, jax.eval_shape(one, w, x))
+    print(one is train_step, one(w, x).shape, jax.eval_shape(train_step, w, x))
 try:
     pickle.dumps(train_step)
 except Exception as error:
