@@ -6,12 +6,13 @@ Verbs are imported when chosen: `dlprof --help` must not pay for pyarrow or scip
 from __future__ import annotations
 
 import argparse
+import functools
 import gc
 import importlib
 import os
 import sys
 from collections.abc import Sequence
-from typing import Final, NoReturn
+from typing import Any, Final, NoReturn, cast
 
 from dlprof.cli import defaults, help_layout, suggest
 from dlprof.cli.signals import as_interrupts
@@ -155,7 +156,8 @@ def build_parser(verb: str | None = None) -> Parser:
     )
     parser.add_argument("--version", action=_Version, nargs=0, help="show the version and which trace reader is active")
     parser.verb = parser
-    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=Parser)
+    made = cast("type[Parser]", functools.partial(_parser_of, verb, Parser(prog="dlprof", add_help=False)))
+    verbs = parser.add_subparsers(metavar="VERB", required=True, parser_class=made)
     for name, (module, summary) in VERBS.items():
         sub = verbs.add_parser(
             name,
@@ -171,6 +173,12 @@ def build_parser(verb: str | None = None) -> Parser:
             sub.set_defaults(run=loaded.run)
             parser.verb = sub
     return parser
+
+
+def _parser_of(verb: str | None, other: Parser, **options: Any) -> Parser:
+    """A parser for the verb that is asked for; argparse gets the same idle one for all others, of which it needs the names alone:
+    each that is made looks for translations on the disk."""
+    return Parser(**options) if options["prog"].split()[-1] == verb else other
 
 
 def _add_manner(parser: argparse.ArgumentParser) -> None:

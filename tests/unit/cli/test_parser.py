@@ -10,7 +10,7 @@ import pytest
 
 from dlprof.api.options import RunOptions
 from dlprof.cli import options
-from dlprof.cli.main import VERBS, build_parser, main
+from dlprof.cli.main import VERBS, Parser, build_parser, main
 from dlprof.errors import UsageError
 from dlprof.version import __version__
 
@@ -35,6 +35,19 @@ def test_help_of_the_program_lists_all_verbs_and_loads_none(capsys: pytest.Captu
     shown = capsys.readouterr().out
     assert {line.split()[0] for line in shown.splitlines() if line.startswith("    ")} >= set(VERBS)
     build_parser().parse_args(["show"])  # without its verb's arguments: none is required
+
+
+def test_of_the_verbs_one_alone_has_a_parser_made(monkeypatch: pytest.MonkeyPatch) -> None:
+    made: list[str] = []
+    plain = Parser.__init__
+
+    def counted(self: Parser, **options: Any) -> None:
+        made.append(options["prog"])
+        plain(self, **options)
+
+    monkeypatch.setattr(Parser, "__init__", counted)
+    assert build_parser("show").parse_args(["show", "t.json"]).run.__module__ == "dlprof.cli.verbs.show"
+    assert made == ["dlprof", "dlprof", "dlprof show"], "the program's, the one that stands for all others, the verb's"
 
 
 def test_the_version_is_that_of_the_package_and_the_trace_reader_is_named(
