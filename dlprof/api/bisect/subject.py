@@ -24,6 +24,7 @@ from dlprof.api.script.compare import compare_scripts
 from dlprof.api.script.ground import kept_overlay
 from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import name_of
+from dlprof.capture.script import revision
 from dlprof.capture.script.command import Command
 from dlprof.errors import StoreError, UsageError
 from dlprof.store import Capture, taken_up
@@ -106,7 +107,10 @@ class Scripts(Subject):
         return row.commits(good, bad, Path.cwd())
 
     def left_out(self, places: tuple[Place, ...]) -> str:
-        return row.left_out(self.package, places) if self.package else ""
+        if self.package:
+            return row.left_out(self.package, places)
+        changed = revision.uncommitted(Path.cwd())
+        return f"{changed}; no revision that is tried has them" if changed else ""
 
     def how(self) -> Iterator[str]:
         script = self.options

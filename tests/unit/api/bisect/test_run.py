@@ -49,6 +49,7 @@ class Drawn:
         self.values: dict[Path, list[float]] = {}
         self.asked: list[ScriptCompare] = []
         self.broken: set[str] = set()
+        self.once_broken: list[str] = []
         self.interrupt_at = 0
         self.verdict = ""
 
@@ -57,6 +58,9 @@ class Drawn:
         if len(self.asked) == self.interrupt_at:
             raise KeyboardInterrupt
         a, b = (one.revision or one.packages[-1] for one in (asked.a, asked.b))
+        if asked.trials == 1 and b in self.once_broken and any(one.b == asked.b for one in self.asked[:-1]):
+            self.once_broken.remove(b)
+            raise ChildFailed("killed by signal 9")
         if b in self.broken:
             raise ChildFailed("SyntaxError: invalid syntax")
         true = self.heights[b] - self.heights[a]
@@ -113,6 +117,28 @@ def test_the_commit_is_found_and_compared_with_the_one_before(repository, monkey
         "what is told at the end is traced"
     )
     assert json.loads((folder / "bisect.json").read_text())["state"] == "found"
+
+
+def test_a_revision_that_ran_before_and_is_killed_once_is_tried_again_and_stays_in_the_row(repository, monkeypatch):
+    """Memory that was short for a moment would take the guilty one out of the row, or end the search where it is the bad end."""
+    made = drawn(monkeypatch, {name: 0.06 * (at >= 7) for at, name in enumerate(repository)}, sd=0.04)
+    made.once_broken = list(repository)
+    progress = Quiet()
+    found, _ = bisect(asked(), progress)
+    assert [one.revision for one in found.culprits] == [repository[7]]
+    assert not found.skipped
+    assert any("killed by signal 9; it did run before, and is tried once more" in line for line in progress.lines)
+
+
+def test_changes_that_are_in_no_commit_are_said_to_be_in_no_revision(repository, monkeypatch):
+    made = drawn(monkeypatch, {name: 0.1 * (at >= 7) for at, name in enumerate(repository)})
+    Path("train.py").write_text("")
+    subprocess.run(["git", "add", "train.py"], check=True)
+    found, _ = bisect(asked(), Quiet())
+    assert made.asked
+    assert found.notes == (
+        "the working folder has changes that are in no commit: train.py; no revision that is tried has them",
+    )
 
 
 @pytest.mark.parametrize(
