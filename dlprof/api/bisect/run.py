@@ -147,7 +147,10 @@ def _ends(work: _Work) -> bool:
     if told is None or told.verdict == "inconclusive":
         work.progress.say(f"the ends: {work.found.label(bad)} against {work.found.label(good)}")
         work.asked.subject.prepare(good, work.overlays, work.progress)
-        found = work.compare(good, bad, "ends", work.asked.subject.design.trials, 0)
+        try:
+            found = work.compare(good, bad, "ends", work.asked.subject.design.trials, 0)
+        except ChildFailed as error:
+            raise ChildFailed(error.message, hint=error.hint or "name ends that can both be run") from None
         told = _compared(found, work.folder)
         probes = tuple(Probe(bad, value, told.folder) for value in _log_ratios(work.folder / told.folder, found))
     differ = told.verdict in _ONE_WAY

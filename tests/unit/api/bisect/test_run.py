@@ -130,6 +130,14 @@ def test_a_revision_that_ran_before_and_is_killed_once_is_tried_again_and_stays_
     assert any("killed by signal 9; it did run before, and is tried once more" in line for line in progress.lines)
 
 
+def test_an_end_that_cannot_be_run_ends_it_with_what_to_do(repository, monkeypatch):
+    made = drawn(monkeypatch, dict.fromkeys(repository, 0.0))
+    made.broken = {repository[-1]}
+    with pytest.raises(ChildFailed, match="SyntaxError") as failed:
+        bisect(asked(), Quiet())
+    assert failed.value.hint == "name ends that can both be run"
+
+
 def test_changes_that_are_in_no_commit_are_said_to_be_in_no_revision(repository, monkeypatch):
     made = drawn(monkeypatch, {name: 0.1 * (at >= 7) for at, name in enumerate(repository)})
     Path("train.py").write_text("")
