@@ -14,6 +14,12 @@ pytestmark = pytest.mark.skipif(library.found().functions is None, reason="no C 
 INPUTS = 500
 
 
+@pytest.fixture(autouse=True)
+def compiled_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever reader the tests are run with."""
+    monkeypatch.setenv(library.VARIABLE, "native")
+
+
 def drawn(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Tracks of intervals that touch, overlap, hold each other, are of no length or the same; sorted, longest first."""
     draws = np.random.default_rng(seed)

@@ -17,6 +17,14 @@ from dlprof.plugin import Operator
 
 pytestmark = pytest.mark.skipif(library.found().functions is None, reason="no C compiler when dlprof was installed")
 INPUTS = 300
+
+
+@pytest.fixture(autouse=True)
+def compiled_part(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever reader the tests are run with."""
+    monkeypatch.setenv(library.VARIABLE, "native")
+
+
 NAMES = ["conv", "relu", "cudaLaunchKernel", "ProfilerStep#3", "dlprof step 1 of 2", "gemm"]
 OPERATORS = {
     "conv": Operator("Conv"),
