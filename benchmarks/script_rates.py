@@ -26,8 +26,11 @@ import kept
 import marked
 import numpy as np
 import toy_projects
+from scipy import special
 
+from dlprof import stats
 from dlprof.stats.design.calibration import exact_rate
+from dlprof.units import parse_duration
 
 FILE: Final = kept.DATA / "script-rates.jsonl"
 BEGIN, END = "<!-- script rates: begin -->", "<!-- script rates: end -->"
@@ -122,6 +125,7 @@ def rows() -> Iterator[Sequence[str]]:
             str(count["slower"]),
             f"{100 * np.expm1(ratios.mean()):+.1f} % (SD {100 * ratios.std(ddof=min(n - 1, 1)):.1f} %)",
             f"{holds} of {n}",
+            _stated(told.get((script, 0.0), ()), share / 100) if share else "",
             f"{first} of {len(slower)}" if share else "",
             f"{np.mean([one['ratio']['trials'] for one in runs]):.1f}",
             f"{np.mean([one['seconds'] for one in runs]):.0f} s",
@@ -129,9 +133,26 @@ def rows() -> Iterator[Sequence[str]]:
         )
 
 
+def _stated(equal: Sequence[Mapping[str, Any]], share: float) -> str:
+    """The power that dlprof states (`stats.power`) for as many trials as the budget holds at the last look, from the script's
+    comparisons with itself: their trials' SD by the width of the intervals, which is more than it is where that is the least one,
+    and the seconds that a trial took."""
+    if not equal:
+        return ""
+    deviations, seconds = [], []
+    for one in equal:
+        ratio, n = one["ratio"], one["ratio"]["trials"]
+        half = (np.log(ratio["high"]) - np.log(ratio["low"])) / 2
+        deviations.append(half * np.sqrt(n) / special.stdtrit(n - 1, (1 + ratio["confidence"]) / 2))
+        seconds.append(one["seconds"] / n)
+    sd, fit = float(np.sqrt(np.mean(np.square(deviations)))), parse_duration(equal[0]["budget"]) / np.mean(seconds)
+    n = max((look for look in stats.look_schedule() if look <= fit), default=stats.MIN_TRIALS)
+    return f"{stats.power(n, sd, share, stats.LOOK_ALPHA):.0%} in {n} (SD {sd:.3f})"
+
+
 def table() -> str:
     titles = ("script", "planted", "comparisons", "called different [95 %]", "slower", "ratio seen", "interval holds it",
-              "cause first", "trials", "time", "CPU of others")  # fmt: skip
+              "power stated", "cause first", "trials", "time", "CPU of others")  # fmt: skip
     return marked.table(titles, rows())
 
 
