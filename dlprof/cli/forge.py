@@ -22,7 +22,10 @@ def check_junit(file: Path) -> None:
     from dlprof.cli.output import check_target
     from dlprof.errors import StoreError
 
-    check_target(file)
+    try:
+        check_target(file)
+    except StoreError as error:
+        raise StoreError(error.message, hint=(error.hint or "").replace("-o", "--junit") or None) from None
     if file.is_file() and (head := file.read_bytes()[:5]) and head != b"<?xml":
         raise StoreError(f"{file}: exists, and is no XML", hint="choose another --junit")
 

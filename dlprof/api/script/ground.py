@@ -96,10 +96,11 @@ def made(
 def _check_script(command: Command, found: Revision, links: Sequence[Path]) -> None:
     """Raises `UsageError` where the script is a file of the working folder that the revision does not have."""
     script = next((word for word in command.words[1:] if word.endswith(".py")), "")
-    own = {Path(os.path.abspath(link)) for link in links}  # noqa: PTH100  links stay
-    if not script or Path(script).is_absolute() or not Path(script).is_file() or (found.folder / script).exists():
+    place = Path(os.path.abspath(script))  # noqa: PTH100  links stay
+    if not place.is_file() or not place.is_relative_to(Path.cwd()) or (found.folder / script).exists():
         return
-    if not own.intersection([Path(script).absolute(), *Path(script).absolute().parents]):
+    own = {Path(os.path.abspath(link)) for link in links}  # noqa: PTH100
+    if not own.intersection([place, *place.parents]):
         raise UsageError(
             f"revision {found.name} has no {script}", hint=f"--link {script} runs that of the working folder on it, too"
         )

@@ -26,6 +26,11 @@ folders = list(site.getsitepackages()) + ([site.getusersitepackages()] if site.E
 print(json.dumps({"prefix": sys.prefix, "folders": [one for one in folders if one in sys.path]}))
 """
 
+_NO_VERSION: Final = (
+    "this version cannot be had for this machine and Python, or pip's settings rule it out (`pip config list`: constraint, "
+    "no-index); `pip index versions PACKAGE` lists those that can"
+)
+
 
 def made(python: Path, wishes: Sequence[str], folder: Path, say: Callable[[str], None]) -> Path:
     """The interpreter of an overlay of `python`'s environment with `wishes` (`jax==0.9.0`) installed, made in `folder`, which
@@ -38,7 +43,11 @@ def made(python: Path, wishes: Sequence[str], folder: Path, say: Callable[[str],
     doing = f"try {' '.join(wishes)} beside the environment of {python}"
 
     def uv(*words: str) -> None:
-        uv_tool.run(words, doing=doing, log=log, cwd=folder.parent, on_progress=say, variables=settings)
+        try:
+            uv_tool.run(words, doing=doing, log=log, cwd=folder.parent, on_progress=say, variables=settings)
+        except uv_tool.UvFailed as error:  # the log goes with its folder, before anybody could read it
+            hint = _NO_VERSION if error.hint == uv_tool.NO_VERSION else error.hint
+            raise EnvironmentFailed(error.message.partition("\n  log: ")[0], hint=hint) from None
 
     uv("venv", "--no-project", "--python", str(python), str(folder))
     mine = folder / "bin" / "python"

@@ -68,5 +68,6 @@ def test_a_file_that_is_no_junit_file_is_refused_before_anything_is_measured(tmp
     (tmp_path / "train.py").write_text("import torch")
     with pytest.raises(StoreError, match="is no XML"):
         forge.check_junit(tmp_path / "train.py")
-    with pytest.raises(StoreError, match="does not exist"):
+    with pytest.raises(StoreError, match="does not exist") as refused:
         forge.check_junit(tmp_path / "nowhere" / "gate.xml")
+    assert str(refused.value.hint).endswith("choose another --junit")

@@ -11,6 +11,7 @@ from dlprof.api.script import ground
 from dlprof.api.script.ground import Ground, told_of_both
 from dlprof.capture.script.command import Command
 from dlprof.capture.script.revision import Revision
+from dlprof.errors import UsageError
 
 COMMAND = Command(("python", "train.py"))
 
@@ -51,3 +52,26 @@ def test_a_head_with_changes_in_no_commit_is_said(monkeypatch: pytest.MonkeyPatc
 def test_which_commit_a_revision_is_is_said_where_its_name_does_not(tmp_path: Path, name: str, said: list[str]) -> None:
     found = Revision(name, 40 * "a", tmp_path, tmp_path, tmp_path, ())
     assert list(Ground(Command(("python", "train.py"), revision=name), tmp_path, found).notes) == said
+
+
+def test_a_script_that_the_revision_lacks_is_told_unless_it_is_linked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder, then = tmp_path / "project", tmp_path / "then"
+    for place in (folder / "bench", then):
+        place.mkdir(parents=True)
+    (folder / "bench" / "new.py").touch()
+    (tmp_path / "outside.py").touch()
+    monkeypatch.chdir(folder)
+    found = Revision("main", 40 * "a", folder, then, then, ())
+    command = Command(("python", "-u", "bench/new.py"))
+    with pytest.raises(UsageError, match=r"revision main has no bench/new\.py") as refused:
+        ground._check_script(command, found, ())
+    assert "--link bench/new.py" in str(refused.value.hint)
+    for links in ((Path("bench"),), (folder / "bench" / "new.py",)):
+        ground._check_script(command, found, links)
+    for other in (
+        ("python", "-m", "package"),
+        ("python", "nowhere.py"),
+        ("python", "../outside.py"),
+        ("python", "/a.py"),
+    ):
+        ground._check_script(Command(other), found, ())

@@ -62,6 +62,18 @@ def test_a_wish_is_seen_in_the_overlay_alone_with_all_other_packages_of_the_envi
 
 
 def test_a_wish_that_cannot_be_had_is_told_with_what_it_was_for(environment: Path, tmp_path: Path) -> None:
-    with pytest.raises(EnvironmentFailed, match="cannot try nothing @"):
+    with pytest.raises(EnvironmentFailed, match="cannot try nothing @") as failed:
         overlay.made(environment / "bin" / "python", ["nothing @ file:///nowhere-1-py3-none-any.whl"], tmp_path / "over",
                      lambda _: None)  # fmt: skip
+    assert "log:" not in failed.value.message, "it lies in a folder that is gone when this is read"
+
+
+def test_a_release_that_is_not_offered_says_how_to_ask_for_those_that_are(
+    environment: Path, tmp_path: Path, monkeypatch
+) -> None:
+    """What lists the frameworks' releases lists none of another package."""
+    monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path))
+    with pytest.raises(EnvironmentFailed, match="cannot try fast==9") as failed:
+        overlay.made(environment / "bin" / "python", ["fast==9"], tmp_path / "over", lambda _: None)
+    assert "`pip index versions PACKAGE`" in str(failed.value.hint)
