@@ -100,6 +100,31 @@ print("best", best, "loss", train(best, 500))
 """
 
 
+SPAWNED = """
+import sys
+import torch
+import torch.distributed as dist
+import torch.multiprocessing as mp
+
+def main(rank, how, path, barrier):
+    torch.manual_seed(rank)
+    model = torch.nn.Linear(64, 10)
+    if how == "gloo":
+        dist.init_process_group("gloo", init_method="file://" + path, rank=rank, world_size=2)
+        model = torch.nn.parallel.DistributedDataParallel(model)
+    optimizer = torch.optim.SGD(model.parameters(), 0.01)
+    for _ in range(300):
+        barrier.wait()
+        loss = model(torch.randn(32, 64)).pow(2).mean()
+        optimizer.zero_grad(); loss.backward(); optimizer.step()
+    if rank == 0:
+        print("loss", loss.item(), flush=True)
+
+if __name__ == "__main__":
+    barrier = mp.get_context("spawn").Barrier(2)
+    mp.spawn(main, (sys.argv[1], sys.argv[2], barrier), nprocs=2)
+"""
+
 PROFILED = """
 import sys
 import torch
@@ -120,6 +145,7 @@ print("operators", len(own.key_averages()) > 5, "loss", loss.item())
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     scripts = {"train": TRAIN, "gan": GAN, "infer": INFER, "compiled": COMPILED, "search": SEARCH, "profiled": PROFILED}
+    scripts["spawned"] = SPAWNED
     for name, text in scripts.items():
         (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "run.sh").write_text('exec "$PYTHON" train.py "$@"\n')
@@ -332,3 +358,16 @@ def test_a_script_with_a_profiler_of_its_own_keeps_it(
     assert done.returncode == code, done.stderr
     assert said in done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize(("how", "ranks"), [("gloo", 2), ("alone", 1)])
+def test_processes_that_the_script_spawns_and_that_wait_for_each_other_are_ranks_or_run_on(
+    dlprof, torch: Path, project: Path, how: str, ranks: int
+) -> None:
+    command = (torch, "spawned.py", how)
+    plain = _plain(project, *command, project / "store-plain")
+    done = _captured(dlprof, project, *command, project / "store")
+    assert (done.returncode, done.stdout) == (0, plain.stdout), done.stderr
+    assert _manifest(project / "made")["child"]["window"]["steps"] == 20 * ranks
+    assert ("of 2 ranks" in done.stderr) == (ranks == 2)
+    assert ("took steps too and was not recorded" in done.stderr) == (ranks == 1)

@@ -24,9 +24,9 @@ from dlprof.api.script.options import ScriptCompare
 from dlprof.api.script.record import environment_of
 from dlprof.capture.machine import command_words, provenance
 from dlprof.capture.script import shell, spin
-from dlprof.capture.script.command import same_environment
+from dlprof.capture.script.command import Command, same_environment
 from dlprof.capture.script.link import Hello
-from dlprof.capture.script.scratch import copied
+from dlprof.capture.script.scratch import copied, leads_out
 from dlprof.capture.script.together import BUSY, Room
 from dlprof.capture.script.worker import ITERATION_NS, MOST_UNITS, Launch, ScriptWorker
 from dlprof.capture.workers.trial import NotTogether, Plan, Trial
@@ -97,6 +97,7 @@ class ScriptTrials(Kind):
         """Revisions and environments. Raises `UsageError` where a revision is no longer the commit that it was, or a variable
         that can change a side has another value."""
         for side, command in self.asked.commands.items():
+            self._check_paths(command)
             ground = self.grounds[side] = made(
                 side, command, self.scratch, self.progress, self.asked.overlays, self.asked.links
             )
@@ -108,6 +109,16 @@ class ScriptTrials(Kind):
                 self._as_before(side, {"variables": stated})
         for text in told_of_both(self.grounds["a"], self.grounds["b"]):
             self.warn(text)
+
+    def _check_paths(self, command: Command) -> None:
+        """Raises `UsageError` where an argument would not be found from the copy of the working folder."""
+        copies = command.revision is not None or not self.asked.in_place
+        if copies and (word := leads_out(command.words[1:], Path.cwd())) is not None:
+            raise UsageError(
+                f"{word} leads out of the working folder, of which each trial runs in a copy",
+                hint="name it by its absolute path, or start dlprof in the folder that holds all of it (bash -c 'cd …; python …' "
+                "changes into another), or say --in-place",
+            )
 
     def plan(self) -> Plan:
         """All items that the scripts have: one, their step."""

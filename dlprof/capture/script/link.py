@@ -160,10 +160,12 @@ class Job:
         for link in self.links:
             link.send(command)
 
-    def ask(self, command: Mapping[str, Any], timeout_s: float) -> list[Answer]:
-        """Every rank's answer, in their order. Raises `ChildFailed`, `ScriptEnded`."""
+    def ask(
+        self, command: Mapping[str, Any], timeout_s: float, watch: Callable[[], None] = lambda: None
+    ) -> list[Answer]:
+        """Every rank's answer, in their order. watch: as of `answer`. Raises `ChildFailed`, `ScriptEnded`."""
         self.send(command)
-        return [self.answer(link, str(command["cmd"]), timeout_s) for link in self.links]
+        return [self.answer(link, str(command["cmd"]), timeout_s, watch) for link in self.links]
 
     def answer(self, link: Link, asked: str, timeout_s: float, watch: Callable[[], None] = lambda: None) -> Answer:
         """The answer of one rank to what it was sent. watch: called while it is waited for. Raises `ChildFailed`, `ScriptEnded`

@@ -6,6 +6,7 @@ import errno
 import os
 import shutil
 from collections.abc import Collection, Iterator, Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Final
 
@@ -53,6 +54,17 @@ def copied(folder: Path, target: Path, links: Sequence[Path] = (), origin: Path 
             hint="name it with --link if the script only reads it, or say --in-place: trials then run in the folder itself",
         ) from None
     return target
+
+
+def leads_out(words: Sequence[str], folder: Path) -> str | None:
+    """The first argument that names, by `..`, something outside of the folder, which is not there beside its copy."""
+    for word in words:
+        path = word.partition("=")[2] if word.startswith("-") else word
+        parts = () if Path(path).is_absolute() else Path(path).parts
+        depths = accumulate(-1 if part == os.pardir else 1 for part in parts)
+        if any(depth < 0 for depth in depths) and os.path.lexists(folder / path):
+            return word
+    return None
 
 
 def _checked(links: Sequence[Path], origin: Path) -> list[Path]:

@@ -16,7 +16,7 @@ from types import FrameType
 from typing import Any, Final
 
 from dlprof.capture.script.command import Command, variables
-from dlprof.capture.script.link import Hello, Job, Listener, NoStep, ScriptEnded
+from dlprof.capture.script.link import Answer, Hello, Job, Listener, NoStep, ScriptEnded
 from dlprof.errors import ChildFailed
 from dlprof.protocol import Artefact
 from dlprof.stats import warm_up
@@ -175,6 +175,7 @@ class _Recording:
         end, step = time.monotonic() + left_s, job.hello.step
         job.send({"cmd": "stream"})
         while time.monotonic() < end:
+            self.listener.release_late()
             if (message := job.links[0].read(min(time.monotonic() + 0.5, end))) is not None:
                 self.found.walls += message.wall_ns
                 step = message.step
@@ -199,6 +200,7 @@ class _Recording:
             while True:
                 message = link.read(time.monotonic() + 0.5)
                 if message is None:
+                    self.listener.release_late()  # the step may wait for a process that is held at its own
                     continue
                 if not number:
                     self.found.walls += message.wall_ns
@@ -207,7 +209,7 @@ class _Recording:
 
     def _window(self, job: Job) -> None:
         found, wish = self.found, self.wish
-        found.facts = job.ask({"cmd": "facts"}, 3600)[0].facts
+        found.facts = self._ask(job, {"cmd": "facts"})[0].facts
         self._times(job, "unprofiled", BESIDE, found.beside)
         one = statistics.median(found.beside)
         steps = wish.steps
@@ -222,12 +224,12 @@ class _Recording:
             link.send({"cmd": "open_window", "folder": str(folder), "full": wish.full})
         for link in job.links:
             job.answer(link, "open_window", 600)
-        answers = job.ask({"cmd": "traced", "iterations": steps, "first": 0}, 3600)
+        answers = self._ask(job, {"cmd": "traced", "iterations": steps, "first": 0})
         found.traced = answers[0].wall_ns
         found.compiled = answers[0].compiled
         found.first = answers[0].step - len(found.traced) + 1
         if all(answer.artefacts is None for answer in answers):
-            answers = job.ask({"cmd": "close_window"}, 3600)
+            answers = self._ask(job, {"cmd": "close_window"})
             ended = False
         else:  # the script ended inside the window, which then holds the steps until there
             ended = True
@@ -248,7 +250,10 @@ class _Recording:
             raise
 
     def _times(self, job: Job, what: str, steps: int, into: list[int]) -> None:
-        into += job.ask({"cmd": what, "iterations": steps}, 3600)[0].wall_ns
+        into += self._ask(job, {"cmd": what, "iterations": steps})[0].wall_ns
+
+    def _ask(self, job: Job, command: Mapping[str, Any]) -> list[Answer]:
+        return job.ask(command, 3600, self.listener.release_late)
 
 
 @contextlib.contextmanager

@@ -161,6 +161,8 @@ class ScriptWorker:
         if self._job is None:
             if self._process.poll() is None:
                 raise self._failed(f"took no step that was seen within {timeout_s:g} s")
+            if self._process.poll():  # it failed, which tells more than what was looked for
+                raise self._failed("ended before any training step was seen")
             told = no_step.words(self._listener.without, self.launch.step)
             raise self._failed(f"ended, and no training step was seen{told}")
         self._facts = self._ask({"cmd": "facts"})[0].facts
@@ -207,6 +209,11 @@ class ScriptWorker:
         busy = self.processes.busy(0.1)
         if busy > BUSY:
             raise NotTogether(f"`{self.launch.command}` uses {format_share(busy)} of a core while it waits")
+
+    def _watch(self) -> None:
+        """While it is waited for: a step may wait for a process that begins to take its own only now."""
+        self._listener.release_late()
+        self._check_blocked()
 
     def _check_blocked(self) -> None:
         """Raises `NotTogether` where the script does nothing, while another side is alive."""
@@ -323,7 +330,7 @@ class ScriptWorker:
             self.processes.go_on()
             self._blocked = None
             answers = [
-                self._job.answer(link, str(command["cmd"]), self.launch.timeout_s, self._check_blocked)
+                self._job.answer(link, str(command["cmd"]), self.launch.timeout_s, self._watch)
                 for link in self._job.links
             ]
         except NotTogether:

@@ -198,11 +198,12 @@ class Session(object):
 
     def _hello(self):
         stepper = self.stepper
+        rank, world = _ranks()
         return {
             "event": "hello",
             "pid": self.pid,
-            "rank": _number("RANK", "OMPI_COMM_WORLD_RANK", 0),
-            "world": _number("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", 1),
+            "rank": rank,
+            "world": world,
             "argv": list(getattr(sys, "orig_argv", sys.argv)),
             "python": "{}.{}.{}".format(*sys.version_info[:3]),
             "executable": sys.executable,
@@ -502,6 +503,15 @@ class _Facts(object):
             of = "{} {}".format(stepper.framework, stepper.version())
             untold.append("what {} knows of the work could not be asked: {!r}".format(of, error))
             return {}
+
+
+def _ranks():
+    """Which of how many processes of a job this is: as PyTorch knows it (`mp.spawn` sets no variable), else by the launcher's
+    variables."""
+    distributed = getattr(sys.modules.get("torch"), "distributed", None)
+    if distributed is not None and distributed.is_available() and distributed.is_initialized():
+        return distributed.get_rank(), distributed.get_world_size()
+    return _number("RANK", "OMPI_COMM_WORLD_RANK", 0), _number("WORLD_SIZE", "OMPI_COMM_WORLD_SIZE", 1)
 
 
 def _number(name, other, usual):

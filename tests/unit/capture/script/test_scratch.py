@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from dlprof.capture.script import scratch
-from dlprof.capture.script.scratch import copied
+from dlprof.capture.script.scratch import copied, leads_out
 from dlprof.errors import UsageError
 
 
@@ -66,3 +66,21 @@ def test_a_folder_too_large_to_copy_is_refused_unless_its_data_are_named(
 def test_a_link_outside_of_the_working_folder_is_refused(folder: Path, tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="not in the working folder"):
         copied(folder, tmp_path / "copy", [tmp_path])
+
+
+@pytest.mark.parametrize(
+    ("word", "leads"),
+    [
+        ("../shared.txt", True),
+        ("../project/train.py", True),
+        ("--data=../shared.txt", True),
+        ("data/../../shared.txt", True),
+        ("data/../train.py", False),
+        ("../nothing of the kind", False),
+        ("--lr=0.1", False),
+        ("-", False),
+    ],
+)
+def test_an_argument_that_would_not_be_found_beside_the_copy_is_known(folder: Path, word: str, leads: bool) -> None:
+    (folder.parent / "shared.txt").write_text("")
+    assert leads_out(["train.py", word, str(folder / ".." / "shared.txt")], folder) == (word if leads else None)
