@@ -81,6 +81,15 @@ def dlprof() -> Dlprof:
     return run
 
 
+def _forget_packages() -> None:
+    """What dlprof keeps of the packages that supply frameworks and readers."""
+    from dlprof import frameworks
+    from dlprof.ingest.dialects import registry
+
+    for kept in (frameworks.registry, frameworks.thread_variables, registry.others):
+        kept.cache_clear()
+
+
 @pytest.fixture(scope="session")
 def here() -> Dlprof:
     """The same in this process, a second sooner each, for tests of what a command says or leaves and not of its process. That
@@ -96,6 +105,10 @@ def here() -> Dlprof:
             patch = stack.enter_context(pytest.MonkeyPatch.context())
             for name, value in (env or {}).items():
                 patch.setenv(name, value)
+            if env and "PYTHONPATH" in env:  # a package of frameworks and readers is installed there
+                patch.setattr(sys, "path", [*env["PYTHONPATH"].split(os.pathsep), *sys.path])
+                _forget_packages()
+                stack.callback(_forget_packages)
             stack.enter_context(contextlib.chdir(cwd or Path.cwd()))
             stack.enter_context(contextlib.redirect_stdout(said))
             stack.enter_context(contextlib.redirect_stderr(told))

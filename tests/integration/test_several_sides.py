@@ -47,11 +47,11 @@ def clip(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def three(dlprof, clip, env, tmp_path_factory) -> tuple[Path, str]:
+def three(here, clip, env, tmp_path_factory) -> tuple[Path, str]:
     """The directory of two trials of three sides, the third three times as slow; what the command printed as JSON."""
     target = tmp_path_factory.mktemp("three") / "out"
-    done = dlprof("compare", clip, "--side", "np:plain", "--side", "np:plain", "--side", "np:thrice", "--trials", 2,
-                  "-o", target, "--format", "json", env=env, timeout=600)  # fmt: skip
+    done = here("compare", clip, "--side", "np:plain", "--side", "np:plain", "--side", "np:thrice", "--trials", 2,
+                  "-o", target, "--format", "json", env=env)  # fmt: skip
     assert done.returncode == 0, done.stderr
     return target, done.stdout
 
@@ -73,62 +73,62 @@ def test_all_pairs_come_from_the_same_trials_and_the_json_is_as_described(three)
     assert {path.name for path in target.glob("?-exact-*")} == {f"{side}-exact-{n}" for side in "abc" for n in (1, 2)}
 
 
-def test_the_directory_agrees_with_itself_until_a_figure_is_changed(dlprof, three, env, tmp_path):
+def test_the_directory_agrees_with_itself_until_a_figure_is_changed(here, three, env, tmp_path):
     target, _ = three
-    done = dlprof("verify", target, env=env)
+    done = here("verify", target, env=env)
     assert done.returncode == 0, done.stdout
     file = target / "ranking.json"
     kept = file.read_text()
     changed = json.loads(kept)
     changed["sides"][2]["worst"] = 2
     file.write_text(json.dumps(changed))
-    done = dlprof("verify", target, env=env)
+    done = here("verify", target, env=env)
     file.write_text(kept)
     assert done.returncode == 1
     assert "sides[2].worst: stated 2" in done.stdout
 
 
-def test_a_page_of_all_and_one_of_two_of_them(dlprof, three, env, tmp_path):
+def test_a_page_of_all_and_one_of_two_of_them(here, three, env, tmp_path):
     target, _ = three
     for words, said in (((), "All pairs"), (("--pair", "a,c"), "From A to B")):
         page = tmp_path / f"{len(words)}.html"
-        done = dlprof("report", target, *words, "-o", page, env=env)
+        done = here("report", target, *words, "-o", page, env=env)
         assert done.returncode == 0, done.stderr
         assert said in page.read_text(encoding="utf-8")
     drawn = tmp_path / "ranking.svg"
-    assert dlprof("plot", target, "--kind", "ranking", "-o", drawn, env=env).returncode == 0
+    assert here("plot", target, "--kind", "ranking", "-o", drawn, env=env).returncode == 0
     assert drawn.read_text().startswith("<?xml")
-    two = dlprof("plot", target, "--pair", "a,c", "--kind", "ranking", "-o", tmp_path / "x.svg", env=env)
+    two = here("plot", target, "--pair", "a,c", "--kind", "ranking", "-o", tmp_path / "x.svg", env=env)
     assert "needs a comparison of more than two sides" in two.stderr
-    refused = dlprof("plot", target, "--kind", "trials", "-o", tmp_path / "x.svg", env=env)
+    refused = here("plot", target, "--kind", "trials", "-o", tmp_path / "x.svg", env=env)
     assert refused.returncode == 2
     assert "--pair a,b" in refused.stderr
-    assert "not two sides" in dlprof("report", target, "--pair", "a,d", "-o", tmp_path / "y.html", env=env).stderr
+    assert "not two sides" in here("report", target, "--pair", "a,d", "-o", tmp_path / "y.html", env=env).stderr
 
 
-def test_it_is_gone_on_with_by_the_sides_that_it_was_made_with(dlprof, three, env):
+def test_it_is_gone_on_with_by_the_sides_that_it_was_made_with(here, three, env):
     target, _ = three
-    other = dlprof("compare", "--resume", target, "--side", "np", "--side", "np", "--side", "np:plain", env=env)
+    other = here("compare", "--resume", target, "--side", "np", "--side", "np", "--side", "np:plain", env=env)
     assert other.returncode == 2
-    done = dlprof("compare", "--resume", target, "--format", "json", env=env, timeout=600)
+    done = here("compare", "--resume", target, "--format", "json", env=env)
     assert done.returncode == 0, done.stderr
     assert len(json.loads(done.stdout)["sides"]) == 3, "its two trials are there already"
 
 
-def test_a_side_that_does_not_do_the_work_is_found_by_each_of_its_pairs(dlprof, clip, env, tmp_path):
-    done = dlprof("compare", clip, "--side", "np", "--side", "cheat", "--side", "np:thrice", "--trials", 1, "--traces", 0,
-                  "-o", tmp_path / "out", env=env, timeout=600)  # fmt: skip
+def test_a_side_that_does_not_do_the_work_is_found_by_each_of_its_pairs(here, clip, env, tmp_path):
+    done = here("compare", clip, "--side", "np", "--side", "cheat", "--side", "np:thrice", "--trials", 1, "--traces", 0,
+                  "-o", tmp_path / "out", env=env)  # fmt: skip
     assert done.returncode == 5, done.stdout
     assert "No order of 3 sides: some of them did different work" in done.stdout
 
 
-def test_a_study_has_cells_of_several_sides_and_tells_each_pair(dlprof, clip, env, tmp_path):
+def test_a_study_has_cells_of_several_sides_and_tells_each_pair(here, clip, env, tmp_path):
     file = clip.with_name("study.toml")
     file.write_text(
         'name = "s"\ntitle = "S"\n[[experiments]]\nname = "e"\nworkloads = "clip.toml"\ntrials = 1\ntraces = 0\n'
         'sides = [["np:plain", "np:thrice", "np:plain"]]\n'
     )
-    done = dlprof("run", file, "-o", tmp_path / "out", env=env, timeout=600)
+    done = here("run", file, "-o", tmp_path / "out", env=env)
     assert done.returncode == 0, done.stderr
     study = package.load(tmp_path / "out")
     (cell,) = study.cells
@@ -139,4 +139,4 @@ def test_a_study_has_cells_of_several_sides_and_tells_each_pair(dlprof, clip, en
     ]
     assert cell.record.sentence == cell.load().sentence
     assert cell.record.sentence in " ".join(done.stdout.split())
-    assert dlprof("verify", tmp_path / "out", env=env).returncode == 0
+    assert here("verify", tmp_path / "out", env=env).returncode == 0

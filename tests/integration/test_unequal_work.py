@@ -396,11 +396,11 @@ def cheating(tmp_path) -> dict[str, str]:
     )
 
 
-def test_a_side_that_remembers_its_results_is_not_comparable_to_the_user(dlprof, cheating, tmp_path):
+def test_a_side_that_remembers_its_results_is_not_comparable_to_the_user(here, cheating, tmp_path):
     workload = tmp_path / "calls.toml"
     workload.write_text(CALLS)
-    done = dlprof("compare", workload, "--a", "np", "--b", "cheat", "--trials", 2, "--traces", 0, "--format", "json",
-                  "-o", tmp_path / "out", env=cheating, timeout=600)  # fmt: skip
+    done = here("compare", workload, "--a", "np", "--b", "cheat", "--trials", 2, "--traces", 0, "--format", "json",
+                  "-o", tmp_path / "out", env=cheating)  # fmt: skip
     assert done.returncode == 5, done.stderr
     assert "not the same work: timed/product[size=400]@0 differs" in done.stderr
     items = {one["item"]: one["verdict"] for one in json.loads(done.stdout)["items"]}
@@ -429,9 +429,9 @@ def test_a_side_that_remembers_its_results_is_not_comparable_to_the_user(dlprof,
         pytest.param("knows the feed", "known steps on the timed feed's batches", marks=pytest.mark.slow),
     ],
 )
-def test_training_that_differs_by_little_is_not_comparable_to_the_user(dlprof, cheating, tmp_path, cheat, said):
-    done = dlprof("compare", "mlp", "--a", "np", "--b", "cheat:" + cheat.replace(" ", "-"), "--trials", 2, "--traces", 0,
-                  "-o", tmp_path / "out", env=cheating, timeout=600)  # fmt: skip
+def test_training_that_differs_by_little_is_not_comparable_to_the_user(here, cheating, tmp_path, cheat, said):
+    done = here("compare", "mlp", "--a", "np", "--b", "cheat:" + cheat.replace(" ", "-"), "--trials", 2, "--traces", 0,
+                  "-o", tmp_path / "out", env=cheating)  # fmt: skip
     assert done.returncode == 5, done.stderr
     assert said in done.stderr
 
@@ -445,17 +445,17 @@ def test_training_that_differs_by_little_is_not_comparable_to_the_user(dlprof, c
     ],
 )
 def test_passes_that_differ_where_they_come_as_timed_ones_do_are_not_comparable_to_the_user(
-    dlprof, cheating, tmp_path, cheat, said
+    here, cheating, tmp_path, cheat, said
 ):
-    done = dlprof("compare", "mlp", "--set", "task=infer", "--a", "np", "--b", "cheat:" + cheat, "--trials", 2, "--traces", 0,
-                  "-o", tmp_path / "out", env=cheating, timeout=600)  # fmt: skip
+    done = here("compare", "mlp", "--set", "task=infer", "--a", "np", "--b", "cheat:" + cheat, "--trials", 2, "--traces", 0,
+                  "-o", tmp_path / "out", env=cheating)  # fmt: skip
     assert done.returncode == 5, done.stderr
     assert said in done.stderr
 
 
-def test_a_network_of_which_updates_are_left_out_is_not_comparable_to_the_user(dlprof, cheating, tmp_path):
-    done = dlprof("compare", "mlp", "--a", "np", "--b", "cheat", "--trials", 2, "--traces", 0, "--format", "json",
-                  "-o", tmp_path / "out", env=cheating, timeout=600)  # fmt: skip
+def test_a_network_of_which_updates_are_left_out_is_not_comparable_to_the_user(here, cheating, tmp_path):
+    done = here("compare", "mlp", "--a", "np", "--b", "cheat", "--trials", 2, "--traces", 0, "--format", "json",
+                  "-o", tmp_path / "out", env=cheating)  # fmt: skip
     assert done.returncode == 5, done.stderr
     assert "not the same work: after timing: train_block: B was asked for" in done.stderr
     items = {one["item"]: one["verdict"] for one in json.loads(done.stdout)["items"]}
