@@ -210,6 +210,17 @@ def test_commands_of_other_kinds_are_watched_too(dlprof, torch: Path, project: P
     assert _manifest(project / "made")["child"]["window"]["steps"] == 20
 
 
+def test_a_script_that_fails_before_its_first_step_says_why_and_not_what_was_looked_for(
+    dlprof, torch: Path, project: Path
+) -> None:
+    words = f"{torch} -c 'import torch; torch.zeros(2) @ torch.zeros(3)'"
+    done = dlprof("compare", "--a", words, "--b", words, "--trials", 1, cwd=project, env=ENV)
+    assert done.returncode == 1
+    assert "failed before any training step was seen (exit code 1)" in done.stderr
+    assert "inconsistent tensor size" in done.stderr
+    assert "looked for" not in done.stderr
+
+
 def test_a_script_that_crashes_after_its_window_leaves_it_and_its_traceback(dlprof, torch: Path, project: Path) -> None:
     command = (torch, "train.py", "--crash", 5900)
     plain, done = _plain(project, *command), _captured(dlprof, project, *command)

@@ -161,10 +161,10 @@ class ScriptWorker:
         if self._job is None:
             if self._process.poll() is None:
                 raise self._failed(f"took no step that was seen within {timeout_s:g} s")
-            if self._process.poll():  # it failed, which tells more than what was looked for
-                raise self._failed("ended before any training step was seen")
-            told = no_step.words(self._listener.without, self.launch.step)
-            raise self._failed(f"ended, and no training step was seen{told}")
+            without = self._listener.without
+            if self._process.poll() and any(one.frameworks for one in without):
+                raise self._failed("failed before any training step was seen")  # why, its last words say
+            raise self._failed(f"ended, and no training step was seen{no_step.words(without, self.launch.step)}")
         self._facts = self._ask({"cmd": "facts"})[0].facts
         hello = self._job.hello
         self.processes.stop(look=True)
