@@ -36,6 +36,7 @@ def plugged(tmp_path: Path) -> dict[str, str]:
     return installed(tmp_path / "site")
 
 
+@pytest.mark.slow
 def test_the_op_workload_of_the_guide_is_compared_in_both_frameworks(here, clip, tmp_path):
     done = here("compare", clip, "--trials", 1, "--set", "sizes=1000,5000", "--format", "json", "-o", tmp_path / "out")
     assert done.returncode == 0, done.stderr

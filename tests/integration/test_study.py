@@ -194,6 +194,7 @@ def test_the_example_of_the_documentation_is_a_study(dlprof, tmp_path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["lenet.toml"], "a dry run writes nothing"
 
 
+@pytest.mark.slow
 def test_the_blueprint_of_the_documentation_runs(dlprof, tmp_path) -> None:
     (tmp_path / "blueprint.toml").write_text(documented()[1])
     done = dlprof("run", "blueprint.toml", "--quick", "-o", "out", cwd=tmp_path)

@@ -12,6 +12,7 @@ import dlprof as package
 pytestmark = [pytest.mark.frameworks, pytest.mark.timeout(1500)]
 
 
+@pytest.mark.slow
 def test_the_mlp_is_the_same_work_in_tensorflow_and_pytorch_and_its_ledger_names_layers(here, tmp_path: Path) -> None:
     done = here("compare", "mlp", "--frameworks", "tf,torch", "--trials", 1, "--no-reasons", "--format", "json",
                   "-o", tmp_path / "out")  # fmt: skip
