@@ -220,6 +220,10 @@ class Jitted(_Jax):
         return facts
 
 
+def _of_function(name):
+    return property(lambda self: getattr(self.__dict__["_function"], name))
+
+
 class Call(object):
     """A jitted function, which tells of its outermost calls and is the function itself in all else."""
 
@@ -233,6 +237,10 @@ class Call(object):
     def __class__(self):
         """The function's: `jax.export` takes what is an instance of it, or of the protocol that it fulfils, and nothing else."""
         return type(self.__dict__["_function"])
+
+    # What the protocol asks for: from Python 3.12 on it is looked for without `__getattr__`, and JAX 0.4's functions have it each
+    # for itself, not in their class.
+    eval_shape, lower, trace = map(_of_function, ("eval_shape", "lower", "trace"))
 
     def __copy__(self):
         return Call(copy.copy(self._function), self._stepper)
