@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from typing import Any
 
 import pytest
-
-from dlprof.capture.script.command import INJECTED
 
 
 class Optimizer:
@@ -17,11 +13,8 @@ class Optimizer:
 
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.syspath_prepend(str(INJECTED))
-    yield importlib.import_module("dlprof_inject.chosen")
-    for name in [name for name in sys.modules if name.split(".")[0] == "dlprof_inject"]:
-        del sys.modules[name]
+def module(inject: Callable[[str], Any]) -> Any:
+    return inject("chosen")
 
 
 @pytest.fixture

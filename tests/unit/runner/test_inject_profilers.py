@@ -2,23 +2,16 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
-from collections.abc import Iterator
+from collections.abc import Callable
 from types import SimpleNamespace
 from typing import Any
 
 import pytest
 
-from dlprof.capture.script.command import INJECTED
-
 
 @pytest.fixture
-def module(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    monkeypatch.syspath_prepend(str(INJECTED))
-    yield importlib.import_module("dlprof_inject.profilers")
-    for name in [name for name in sys.modules if name.split(".")[0] == "dlprof_inject"]:
-        del sys.modules[name]
+def module(inject: Callable[[str], Any]) -> Any:
+    return inject("profilers")
 
 
 def test_before_the_script_starts_its_own_profiler_ours_is_given_up_and_afterwards_nothing_is_changed(

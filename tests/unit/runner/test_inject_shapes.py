@@ -2,26 +2,12 @@
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections import UserDict
-from collections.abc import Iterator
 from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-
-from dlprof.capture.script.command import INJECTED
-
-
-@pytest.fixture
-def inject(monkeypatch: pytest.MonkeyPatch) -> Iterator[Any]:
-    """Imports a module of what is put into scripts, which is not importable otherwise."""
-    monkeypatch.syspath_prepend(str(INJECTED))
-    yield lambda name: importlib.import_module(f"dlprof_inject.{name}")
-    for name in [name for name in sys.modules if name.split(".")[0] == "dlprof_inject"]:
-        del sys.modules[name]
 
 
 class Nested:

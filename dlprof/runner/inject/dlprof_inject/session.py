@@ -126,12 +126,8 @@ class Session(object):
         except OSError:
             self.forget()
             return
-        atexit.register(self._script_ends)
+        atexit.register(self._window_ends)
         self._gate()
-
-    def _script_ends(self):
-        """The script ends: a profiler that runs is stopped (PyTorch's would crash the process), and what it has is told."""
-        self._window_ends()
 
     def _gives_up(self):
         """The script is about to start a profiler of its own."""
@@ -140,7 +136,8 @@ class Session(object):
             self.forget()
 
     def _window_ends(self, why=""):
-        """Before all that was asked for is recorded."""
+        """Before all that was asked for is recorded, as where the script ends: a profiler that runs is stopped (PyTorch's would
+        crash the process), and what it has is told."""
         profiler = self._closing()
         if profiler is None or self.pid != os.getpid():
             return
