@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -28,6 +28,17 @@ def add(file: Path, record: dict[str, Any]) -> None:
         lines.write(json.dumps(told) + "\n")
         lines.flush()
         os.fsync(lines.fileno())
+
+
+def missing(
+    file: Path, pythons: Mapping[str, str], planted: Sequence[str], repeats: int
+) -> Iterator[tuple[int, str, str, str]]:
+    """Number, script, Python and planted share of the runs that are missing, by turns; of each `repeats` are wanted."""
+    for at in range(repeats):
+        for script, python in pythons.items():
+            for share in planted:
+                if sum((one["script"], one["planted"]) == (script, share) for one in read(file)) <= at:
+                    yield at + 1, script, python, share
 
 
 def batches(

@@ -12,10 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
-import shlex
-import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -34,54 +30,22 @@ from dlprof.units import parse_duration
 
 FILE: Final = kept.DATA / "script-rates.jsonl"
 BEGIN, END = "<!-- script rates: begin -->", "<!-- script rates: end -->"
-PLANTED: Final = "import sys\n\nPLANTED = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0\n"
 CAUSE: Final = {"torch": "MatMul forward (B only)", "jax": "Sort"}
 """Script → what its planted work is called: part of its line's name."""
 
 
 def collect(pythons: Mapping[str, str], repeats: int, planted: Sequence[str], budget: str) -> None:
     """Comparisons that are missing, until each script and share has `repeats` of them."""
-    for at in range(repeats):
-        for script, python in pythons.items():
-            for share in planted:
-                there = [one for one in kept.read(FILE) if (one["script"], one["planted"]) == (script, share)]
-                if len(there) <= at:
-                    kept.add(FILE, {"script": script, "planted": share, **_compared(script, python, share, budget)})
-                    print(f"{script} +{share} %, {at + 1}: {kept.read(FILE)[-1]['sentence']}", flush=True)
+    for number, script, python, share in kept.missing(FILE, pythons, planted, repeats):
+        record = {"script": script, "planted": share, **_compared(script, python, share, budget)}
+        kept.add(FILE, record)
+        print(f"{script} +{share} %, {number}: {record['sentence']}", flush=True)
 
 
 def _compared(script: str, python: str, share: str, budget: str) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
-        project = Path(scratch, "project")
-        project.mkdir()
-        (project / "train.py").write_text(toy_projects.SCRIPTS[script])
-        (project / "planted.py").write_text(PLANTED)
-        sides = [shlex.join(["python", "train.py", *more]) for more in ([], [str(float(share) / 100)])]
-        environ = {
-            **os.environ,
-            "PATH": os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)]),
-        }
-        words = [
-            "--a",
-            sides[0],
-            "--b",
-            sides[1],
-            "--budget",
-            budget,
-            "--format",
-            "json",
-            "-o",
-            str(Path(scratch, "made")),
-        ]
         began = time.monotonic()
-        done = subprocess.run(
-            [sys.executable, "-m", "dlprof", "compare", *words],
-            cwd=project,
-            env=environ,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
+        done = toy_projects.compared(Path(scratch), script, python, share, "--budget", budget, "--format", "json")
         seconds = time.monotonic() - began
         if done.returncode not in (0, 4):
             raise SystemExit(f"{script} +{share} %: exit code {done.returncode}\n{done.stderr}")

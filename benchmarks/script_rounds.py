@@ -18,9 +18,6 @@ import argparse
 import functools
 import json
 import math
-import os
-import shlex
-import subprocess
 import sys
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -36,7 +33,6 @@ import pyarrow.parquet as pq
 import simulate_paced
 import toy_projects
 from scipy import stats as scipy_stats
-from script_rates import PLANTED
 
 from dlprof import stats
 from dlprof.analysis import columns
@@ -63,43 +59,18 @@ sys.exit(main())
 
 def collect(pythons: Mapping[str, str], comparisons: int, planted: Sequence[str], trials: int) -> None:
     """Comparisons that are missing, until each script and share has so many."""
-    for at in range(comparisons):
-        for script, python in pythons.items():
-            for share in planted:
-                there = [one for one in kept.read(FILE) if (one["script"], one["planted"]) == (script, share)]
-                if len(there) <= at:
-                    record = {"script": script, "planted": share, **_compared(script, python, share, trials)}
-                    kept.add(FILE, record)
-                    print(f"{script} +{share} %, {at + 1}: {len(record['trials'])} trials", flush=True)
+    for number, script, python, share in kept.missing(FILE, pythons, planted, comparisons):
+        record = {"script": script, "planted": share, **_compared(script, python, share, trials)}
+        kept.add(FILE, record)
+        print(f"{script} +{share} %, {number}: {len(record['trials'])} trials", flush=True)
 
 
 def _compared(script: str, python: str, share: str, trials: int) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as scratch:
-        project, made = Path(scratch, "project"), Path(scratch, "made")
-        project.mkdir()
-        (project / "train.py").write_text(toy_projects.SCRIPTS[script])
-        (project / "planted.py").write_text(PLANTED)
-        sides = [shlex.join(["python", "train.py", more]) for more in ("0", str(float(share) / 100))]
-        path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
-        words = [
-            "--a",
-            sides[0],
-            "--b",
-            sides[1],
-            "--trials",
-            str(trials),
-            "--traces",
-            "0",
-            *toy_projects.STEPS[script],
-        ]
-        subprocess.run(
-            [sys.executable, "-c", TIMED_SO_LONG, "compare", *words, "-o", str(made)],
-            cwd=project,
-            env={**os.environ, "PATH": path},
-            capture_output=True,
-            check=True,
-        )
-        return _told(made)
+        words = ["--trials", str(trials), "--traces", "0", *toy_projects.STEPS[script]]
+        program = ("-c", TIMED_SO_LONG)
+        toy_projects.compared(Path(scratch), script, python, share, *words, program=program).check_returncode()
+        return _told(Path(scratch, "made"))
 
 
 def _told(made: Path) -> dict[str, Any]:

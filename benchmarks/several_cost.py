@@ -106,8 +106,8 @@ def rows() -> Iterator[Sequence[str]]:
         apart = [Trials.of(one) for one in told if len(one["sides"]) == 2]
         if whole is None or len(apart) < math.comb(len(sides), 2):
             continue  # not all of them have ended
-        mean, widest = _ratios(whole, apart, None)
-        drawn = [_ratios(whole, apart, np.random.default_rng(seed))[0] for seed in range(DRAWS)]
+        mean, widest = _ratios(len(sides), whole, apart)
+        drawn = [_ratios(len(sides), whole, apart, np.random.default_rng(seed))[0] for seed in range(DRAWS)]
         low, high = np.quantile(drawn, (0.025, 0.975))
         seconds = float(whole.seconds.mean()), float(sum(one.seconds.mean() for one in apart))
         yield (
@@ -125,9 +125,11 @@ def rows() -> Iterator[Sequence[str]]:
         )
 
 
-def _ratios(whole: Trials, apart: Sequence[Trials], generator: np.random.Generator | None) -> tuple[float, float]:
-    """Seconds of all at once over those of the pairs, by the mean and by the widest pair; generator: trials are drawn again."""
-    sidak, bonferroni = stats.pair_alpha(stats.FIXED_ALPHA, _sides(apart)), stats.FIXED_ALPHA / len(apart)
+def _ratios(
+    k: int, whole: Trials, apart: Sequence[Trials], generator: np.random.Generator | None = None
+) -> tuple[float, float]:
+    """Seconds of all k at once over those of the pairs, by the mean and by the widest pair; generator: trials are drawn again."""
+    sidak, bonferroni = stats.pair_alpha(stats.FIXED_ALPHA, k), stats.FIXED_ALPHA / len(apart)
 
     def again(trials: Trials) -> np.ndarray | None:
         n = trials.seconds.size
@@ -136,10 +138,6 @@ def _ratios(whole: Trials, apart: Sequence[Trials], generator: np.random.Generat
     together = whole.cost(sidak, again(whole))
     alone = sum(float(one.cost(bonferroni, again(one))[0]) for one in apart)
     return float(together.mean()) / alone, float(together.max()) / alone
-
-
-def _sides(apart: Sequence[Trials]) -> int:
-    return next(k for k in range(2, 99) if math.comb(k, 2) == len(apart))
 
 
 def table() -> str:

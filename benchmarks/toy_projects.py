@@ -9,7 +9,10 @@ what is timed here: so the time is the median of the last 21, in which waiting d
 
 from __future__ import annotations
 
+import os
+import shlex
 import subprocess
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
@@ -134,6 +137,8 @@ SCRIPTS: Final = {"numpy": NUMPY, "torch": TORCH, "jax": JAX}
 STEPS: Final[dict[str, tuple[str, ...]]] = {"numpy": ("--step", "__main__:train_step"), "torch": (), "jax": ()}
 """Further words of the command line: how the step is found."""
 
+_PLANTED_BY_ARGUMENT: Final = "import sys\n\nPLANTED = float(sys.argv[1]) if len(sys.argv) > 1 else 0.0\n"
+
 _WHO: Final = ("-c", "user.name=toy", "-c", "user.email=toy@example.org", "-c", "commit.gpgsign=false")
 
 
@@ -151,3 +156,29 @@ def made(folder: Path, script: str, planted: Sequence[float]) -> Path:
         git(folder, "add", "-A")
         git(folder, "commit", "-qm", f"change {at}")
     return folder
+
+
+def compared(
+    scratch: Path,
+    script: str,
+    python: str,
+    share: str,
+    *words: str,
+    program: Sequence[str] = ("-m", "dlprof"),
+) -> subprocess.CompletedProcess[str]:
+    """`dlprof compare` of a script with itself, B's step `share` percent slower, into `made` in `scratch`. python: in whose
+    environment the script runs; words: more of the command line; program: what Python is to run as dlprof."""
+    project = scratch / "project"
+    project.mkdir()
+    (project / "train.py").write_text(SCRIPTS[script])
+    (project / "planted.py").write_text(_PLANTED_BY_ARGUMENT)
+    a, b = (shlex.join(["python", "train.py", *more]) for more in ([], [str(float(share) / 100)]))
+    path = os.pathsep.join([str(Path(python).parent), os.environ.get("PATH", os.defpath)])
+    return subprocess.run(
+        [sys.executable, *program, "compare", "--a", a, "--b", b, *words, "-o", str(scratch / "made")],
+        cwd=project,
+        env={**os.environ, "PATH": path},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
