@@ -167,15 +167,17 @@ def mutated(pool: list[bytes], chance: random.Random) -> bytes:
     """Plain documents with a change or none, and what the other harnesses make."""
     what = chance.random()
     first = bytes([chance.randrange(256)])
-    if what < 0.5:
-        return first + fuzz_json.mutated([b"\x00" + plain(chance, chance.choice((4, 12, 30)))], chance)[1:]
-    if what < 0.6:
-        return first + plain(chance, chance.choice((1, 12, 30)))
-    if what < 0.85:
+    if what < 0.82:
+        return first + fuzz_json.mutated([b"\x00" + plain(chance, chance.choice(COUNTS))], chance)[1:]
+    if what < 0.87:
+        return first + plain(chance, chance.choice(COUNTS))
+    if what < 0.9:
         return first + fuzz_kineto.mutated(_KINETO, chance)
     return first + fuzz_json.mutated(pool, chance)[1:]
 
 
+COUNTS = (1, 1, 2, 2, 3, 4, 6, 12, 30)
+"""Events of a document: mostly few, of which many more are tried in the same time."""
 LARGEST = 8_000
 _KINETO = fuzz_kineto.seeds()
 HARNESS = Harness(HERE / "corpus_readers", LARGEST, one_input, seeds, mutated)
