@@ -43,7 +43,8 @@ TITLES: Final = (
     "runnable programs",
 )
 TIMES: Final = (("clock", "on", "off"), ("CPU", "cpu on", "cpu off"))
-BURSTS, STEPS = 200, 20
+BURSTS, STEPS = 1000, 8
+"""Short bursts: what else happens on the machine meanwhile is in both. The first step of a burst is not timed."""
 
 TIMED = """
 import json, random, sys, time

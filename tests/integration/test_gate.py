@@ -11,6 +11,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import pytest
+from installed import installed
 from processes import start, wait_for
 
 PROGRAM = """
@@ -127,6 +128,35 @@ def test_a_gate_fails_where_it_should_and_passes_where_it_should(dlprof, project
     passed = dlprof("gate", "--base", "HEAD~3", "--max-slowdown", "20%", "--traces", 0, *STEP, *SCRIPT, cwd=project)
     assert passed.returncode == 0, passed.stdout + passed.stderr
     assert passed.stdout.startswith("GATE PASSED: training step ")
+
+
+FUNCTIONS = (
+    *("tanh", "exp", "sin", "cos", "sqrt", "abs", "negative", "floor", "ceil", "trunc"),
+    *("sinh", "cosh", "exp2", "expm1", "log1p", "cbrt", "arctan", "arcsinh", "square", "reciprocal"),
+)
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_of_twenty_items_of_an_op_workload_the_one_that_became_slower_fails_the_gate(dlprof, tmp_path: Path) -> None:
+    tasks = [
+        f'[[tasks]]\nname = "{name}"\nop = "{name.capitalize()}"\n'
+        'operands = [{ name = "x", shape = ["n"], range = [0.5, 1.5] }]\n'
+        f'[tasks.calls.idiomatic]\nnp = "np.{name}(x)"\n'
+        for name in FUNCTIONS
+    ]
+    file = tmp_path / "twenty.toml"
+    run = 'name = "twenty"\nkind = "op"\ntitle = "Twenty functions"\n[run]\nsizes = [20000]\ncount = 10\ndtype = "float32"\n'
+    file.write_text(run + "".join(tasks), encoding="utf-8")
+    env = installed(tmp_path / "site")
+    done = dlprof("gate", file, "--base", "np", "--head", "np:slow-tanh", "--max-slowdown", "30%", "--traces", 0,
+                  "--format", "json", "-o", tmp_path / "made", env=env, timeout=1200)  # fmt: skip
+    assert done.returncode == 3, done.stdout + done.stderr
+    gate = json.loads(done.stdout)["gate"]
+    states = {one["item"]: one["state"] for one in gate["items"]}
+    assert len(states) == 20
+    assert [name for name, state in states.items() if state == "failed"] == ["tanh[size=20000]"]
+    assert gate["sentence"].startswith("GATE FAILED: tanh")
 
 
 @pytest.mark.slow

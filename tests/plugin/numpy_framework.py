@@ -24,19 +24,20 @@ _RELEASES = Releases(
     locks=HERE / "locks",
     # Read when NumPy is imported, and decides which of its loops run.
     variables=(ThreadVariables("NumPy", others=("NPY_DISABLE_CPU_FEATURES",), kept=("NPY_",)),),
-    call_modes=("thrice",),
+    call_modes=("thrice", "slow-tanh"),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class NumpyFramework(Wiring):
-    """Framework `np` (plugin.Framework). Mode `thrice` makes each call three times, and has no networks."""
+    """Framework `np` (plugin.Framework). Mode `thrice` makes each call three times, `slow-tanh` those of tanh twice; both have no
+    networks."""
 
     name: str = "np"
     label: str = "NumPy"
     aliases: Sequence[str] = ("numpy",)
     default_version: str = "1.26.4"
-    modes: Sequence[str] = ("plain", "thrice")
+    modes: Sequence[str] = ("plain", "thrice", "slow-tanh")
     producer: str = "numpy"
     releases: Releases = _RELEASES
     adapter: Path = HERE / "numpy_adapter.py"
