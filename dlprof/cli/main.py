@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import functools
-import gc
 import importlib
 import os
 import sys
@@ -65,10 +64,6 @@ EPILOG: Final = """examples:
 where a gate is asked for), 5 not comparable, 130 interrupted."""
 
 
-_COLLECTIONS: Final = (20_000, 20, 50)
-"""When Python looks for circles of objects: by its defaults (700, 10, 10) that is a tenth of what starting takes."""
-
-
 class Parser(argparse.ArgumentParser):
     """argparse in dlprof's manner: an error is one line and a hint, exit code 2.
 
@@ -101,7 +96,6 @@ def _options(parser: argparse.ArgumentParser) -> list[str]:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; returns its exit code."""
     words = list(sys.argv[1:] if argv is None else argv)
-    gc.set_threshold(*_COLLECTIONS)
     _open_closed_streams()
     try:
         with as_interrupts():

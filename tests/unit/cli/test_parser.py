@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -280,3 +282,20 @@ def test_sides_that_contradict_each_other_or_are_too_few_or_too_many_are_refused
     with pytest.raises(UsageError) as error:
         compared(*words)
     assert error.value.hint
+
+
+def test_python_looks_for_circles_neither_while_the_program_starts_nor_when_it_ends() -> None:
+    code = """
+import atexit, gc, sys
+def tell(phase, info):
+    print("looked", file=sys.stderr)
+atexit.register(lambda: print(gc.get_freeze_count() > 10_000, len(gc.get_objects()) < 10_000))  # runs last
+import dlprof.cli
+gc.callbacks.append(tell)
+from dlprof.cli.main import main
+main(["frameworks"])
+gc.callbacks.clear()
+"""
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines()[-1] == "True True"
+    assert "looked" not in done.stderr
