@@ -8,7 +8,7 @@ import time
 import types
 
 from dlprof_inject import lines, packages
-from dlprof_inject.session import now
+from dlprof_inject.jobs import now
 
 _EVERY_S = 0.002
 _WATCHED_S = 0.05

@@ -13,7 +13,7 @@ import types
 from dlprof_inject import packages, profilers, shapes
 from dlprof_inject.candidates import Candidates
 from dlprof_inject.chosen import Chosen
-from dlprof_inject.session import now
+from dlprof_inject.jobs import now
 
 _DEPTH = threading.local()
 

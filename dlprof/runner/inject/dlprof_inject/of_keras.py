@@ -5,7 +5,7 @@ import functools
 import sys
 
 from dlprof_inject import of_jax, of_tensorflow, of_torch, packages, shapes
-from dlprof_inject.session import now
+from dlprof_inject.jobs import now
 
 _FITTED = {}
 """id of a model → shape of a batch that its fit is given, where that can be told."""

@@ -3,7 +3,7 @@
 import sys
 
 from dlprof_inject import packages, profilers, shapes
-from dlprof_inject.session import now
+from dlprof_inject.jobs import now
 
 
 def trainers(module, session):

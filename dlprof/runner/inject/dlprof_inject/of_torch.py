@@ -7,7 +7,7 @@ import sys
 
 from dlprof_inject import packages, profilers, shapes
 from dlprof_inject.chosen import Chosen, LeastOften
-from dlprof_inject.session import now
+from dlprof_inject.jobs import now
 
 FORWARDS = 10
 """Forward passes of one outermost module without any optimizer, after which they are taken for the steps."""
