@@ -25,11 +25,15 @@ MEMORY_MB = 700
 
 
 class MemorySource(Source):
-    """A source whose bytes are in memory, so that a million inputs do not touch the disk."""
+    """A source whose bytes are in memory, so that a million inputs do not touch the disk. packed: as of a compressed file, which
+    is read from its beginning to its end alone."""
 
-    def __init__(self, data: bytes, anomalies: Anomalies, repair: bool) -> None:
+    def __init__(self, data: bytes, anomalies: Anomalies, repair: bool, packed: bool = False) -> None:
         super().__init__(Path("memory"), "memory", anomalies, repair)
-        self._data = data
+        self._data, self._packed = data, packed
+
+    def compression(self) -> str:
+        return "gzip" if self._packed else "none"
 
     def open(self):  # type: ignore[no-untyped-def]
         return io.BytesIO(self._data)

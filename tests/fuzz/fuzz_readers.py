@@ -93,10 +93,13 @@ def told(
     }
 
 
-def differences(data: bytes, repair: bool, kind: str = "kineto", wanted: Collection[str] | None = None) -> list[str]:
-    """Where both readers differ on a file; as text. wanted: as of `told`."""
+def differences(
+    data: bytes, repair: bool, kind: str = "kineto", wanted: Collection[str] | None = None, packed: bool = False
+) -> list[str]:
+    """Where both readers differ on a file; as text. wanted: as of `told`; packed: as of MemorySource."""
     python, native = (
-        told(MemorySource(data, Anomalies(), repair), reader, repair, kind, wanted) for reader in ("python", "native")
+        told(MemorySource(data, Anomalies(), repair, packed), reader, repair, kind, wanted)
+        for reader in ("python", "native")
     )
     found = [
         f"{name}: {python[name]} / {native[name]}"
@@ -109,11 +112,12 @@ def differences(data: bytes, repair: bool, kind: str = "kineto", wanted: Collect
 
 
 def one_input(data: bytes) -> None:
-    """The first byte chooses the chunk size, and whether all columns are asked for or those of sums; the rest is the file."""
+    """The first byte chooses the chunk size, whether all columns are asked for or those of sums, and whether the file is packed;
+    the rest is the file."""
     before, at = stream.CHUNK, data[0] if data else 0
     stream.CHUNK = CHUNKS[at % len(CHUNKS)]  # type: ignore[misc]
     try:
-        found = differences(data[1:], repair=at >= 128, wanted=SUMS if at & 64 else None)
+        found = differences(data[1:], repair=at >= 128, wanted=SUMS if at & 64 else None, packed=bool(at & 32))
     finally:
         stream.CHUNK = before  # type: ignore[misc]
     assert not found, "; ".join(found)[:2000]

@@ -8,7 +8,6 @@ byte offset.
 
 from __future__ import annotations
 
-import codecs
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field
@@ -17,13 +16,12 @@ from typing import Any, Final
 import msgspec
 
 from dlprof.errors import TraceError
-from dlprof.ingest.background import Background
 from dlprof.ingest.json.blocks import Block, Scanner
 from dlprof.ingest.json.elements import TOO_DEEP, Event, EventDecoder
 from dlprof.ingest.json.envelope import ends_of_events, find_events, footer_values, header_values, is_json, time_base
 from dlprof.ingest.json.mend import mend
-from dlprof.ingest.reader import Context, Damaged
-from dlprof.ingest.source import Source
+from dlprof.ingest.json.text import Text
+from dlprof.ingest.reader import Damaged
 
 CHUNK: Final = 4 << 20
 MAX_ELEMENT: Final = 256 << 20
@@ -45,9 +43,10 @@ _NEXT: Final = re.compile(rb',\s{0,64}(?=\{[^{}]{0,300}"ph"\s{0,64}:)')
 _RESUME_SIZE: Final = 512
 BEGINNING: Final = 512 << 10
 """Bytes that are decoded at once where a file begins: they tell the origin of its times, and are read in Python for that."""
+FIRST_PIECE: Final = BEGINNING + (64 << 10)
+"""What is read of a file before that, with what stands before the events."""
 FIRST_WINDOW: Final = 64 << 10
 """Bytes that are decoded at once behind damage: more of it may be near, and each costs what was decoded in vain."""
-_REPLACEMENT: Final = "\ufffd".encode()
 
 
 class _Malformed(Exception):
@@ -64,24 +63,16 @@ class _Malformed(Exception):
 
 
 @dataclass(slots=True)
-class JsonStream:
+class JsonStream(Text):
     """The elements of one file. `header` holds the top-level values seen so far: those behind the events come last.
 
     mxnet: names are mended as MXNet writes them
     scanner: reads what it can as columns; None: all events are structs
     """
 
-    source: Source
-    ctx: Context
     mxnet: bool = False
     header: dict[str, Any] = field(default_factory=dict)
     scanner: Scanner | None = None
-    _pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
-    _buffer: bytes = b""
-    _tail: bytes = b""
-    _base: int = 0
-    _grown: int = 0
-    _eof: bool = False
     _stuck: bool = False
     _closed: bool = False
     _object: bool = False
@@ -90,8 +81,7 @@ class JsonStream:
     def chunks(self) -> Iterator[list[Event] | Block]:
         """Lists of events, or blocks of their columns, in file order. Raises `TraceError` on damage; under repair ends there."""
         try:
-            with Background() as background:
-                self._pieces = background.ahead(self.source.chunks(CHUNK))
+            with self._opened(CHUNK):
                 if self._open():
                     yield from self._elements()
                 if self._closed:
@@ -99,54 +89,18 @@ class JsonStream:
         except Damaged:
             return
 
-    # --- bytes
-
-    def _fill(self, size: int = 1) -> None:
-        """Appends pieces of at least `size` bytes in all to the buffer, one at the least, as valid UTF-8: bad bytes become
-        U+FFFD, counted."""
-        parts = [self._buffer]
-        size = max(size, 1)
-        while size > 0 and not self._eof:
-            piece = next(self._pieces, b"")
-            self._eof = not piece
-            size -= len(piece)
-            piece = self._tail + piece
-            self._tail = b""
-            parts.append(piece if piece.isascii() else self._utf8(piece))
-        self._buffer = b"".join(parts)
-
-    def _utf8(self, piece: bytes) -> bytes:
-        try:
-            _, used = codecs.utf_8_decode(piece, "strict", self._eof)
-            valid = piece[:used]
-        except UnicodeDecodeError:
-            text, used = codecs.utf_8_decode(piece, "replace", self._eof)
-            valid = text.encode()
-            self.ctx.anomalies.count("text_not_utf8", text.count("\ufffd") - piece[:used].count(_REPLACEMENT))
-            self._grown += len(valid) - used
-        self._tail = piece[used:]
-        return valid
-
-    def _drop(self, count: int) -> None:
-        self._buffer = self._buffer[count:]
-        self._base += count
-
-    def _offset(self, position: int) -> int:
-        """Where a byte of the buffer stands in the file; replaced bytes ahead of it in the buffer shift it."""
-        return max(self._base + position - self._grown, 0)
-
     # --- what surrounds the events
 
     def _open(self) -> bool:
         """Moves to the first event; False where there is none."""
-        self._fill()
+        self._fill(min(FIRST_PIECE, CHUNK))
         if self._buffer.startswith(b"\xef\xbb\xbf"):
             self._drop(3)
         while True:
             found = find_events(self._buffer)
             if found.start is not None or self._eof or len(self._buffer) > MAX_ELEMENT:
                 break
-            self._fill(len(self._buffer))
+            self._fill(CHUNK, len(self._buffer))
         if found.start is None:
             return self._behind_header()
         self._object = found.form == "object"
@@ -176,10 +130,11 @@ class JsonStream:
 
     def _footer(self) -> None:
         """Reads the top-level values behind the events; of a footer too large to keep, only the time base."""
+        self._check()
         parts, size = [self._buffer], len(self._buffer)
         while not self._eof and size <= MAX_FOOTER:
             self._buffer = b""
-            self._fill()
+            self._fill(CHUNK)
             parts.append(self._buffer)
             size += len(self._buffer)
         if not self._eof:
@@ -201,7 +156,7 @@ class JsonStream:
     def _last(self) -> bytes:
         """The last bytes of the file."""
         last = b""
-        for piece in self._pieces:
+        while piece := self._piece(CHUNK):
             last = (last + piece)[-CHUNK:]
         return last
 
@@ -216,8 +171,11 @@ class JsonStream:
     def _elements(self) -> Iterator[list[Event] | Block]:
         decoder = EventDecoder(self.ctx)
         while not self._closed:
-            if not self._eof and (self._stuck or len(self._buffer) < CHUNK):
-                self._fill(len(self._buffer) if self._stuck else 1)
+            if not self._eof and (self._stuck or len(self._buffer) < min(self._window, CHUNK)):
+                if self._compiled():
+                    self._fill_unchecked(CHUNK)
+                else:
+                    self._fill(CHUNK, len(self._buffer) if self._stuck else 1)
             self._skip_lead()
             if self._eof and not self._buffer and not self._closed:
                 self.ctx.anomalies.count("json_unclosed")
@@ -232,9 +190,17 @@ class JsonStream:
             self._drop(1)
             self._closed = True
 
+    def _compiled(self) -> bool:
+        """Whether the compiled reader is to have the buffer first: not behind damage, nor what it has just refused."""
+        return self.scanner is not None and not self._stuck and self._window >= CHUNK
+
     def _next(self, decoder: EventDecoder) -> Iterator[list[Event] | Block]:
         """Decodes what the buffer holds whole; keeps the rest."""
         if self._closed:
+            return
+        block = self._unchecked_block(decoder)
+        if block is not None:
+            yield block
             return
         reason = "truncated"
         for cut in self._cuts():
@@ -246,10 +212,7 @@ class JsonStream:
                     yield from self._damaged(decoder, cut, error)
                     return
                 continue
-            self._stuck = False
-            self._window = min(self._window * 2, CHUNK)
-            self._drop(used)
-            self._skip_lead()  # here, where little is left, and not before the next events, when all of them would be moved
+            self._took(used)
             yield events
             return
         if self._eof:
@@ -262,6 +225,25 @@ class JsonStream:
         if len(self._buffer) > MAX_ELEMENT:
             expected = f"an event of at most {MAX_ELEMENT >> 20} MiB"
             self.ctx.damage(self._offset(0), expected, lost=len(self._buffer))
+
+    def _unchecked_block(self, decoder: EventDecoder) -> Block | None:
+        """What the compiled reader makes of the buffer; None where it refuses, and then the buffer is made valid."""
+        cut = next(self._cuts(), None) if self._unchecked and self._compiled() else None
+        block = None
+        if cut is not None and self.scanner is not None:
+            block = self.scanner.scan(memoryview(self._buffer)[:cut], decoder)
+        if block is None:
+            self._check()
+            return None
+        self._closed |= block.closed
+        self._took(block.used)
+        return block
+
+    def _took(self, used: int) -> None:
+        self._stuck = False
+        self._window = CHUNK if self._window == BEGINNING else min(self._window * 2, CHUNK)
+        self._drop(used)
+        self._skip_lead()  # here, where little is left, and not before the next events, when all of them would be moved
 
     def _cuts(self) -> Iterator[int]:
         """Ends of the buffer's last whole event: guesses that are mostly right, then the one that counting brackets finds."""
@@ -357,4 +339,4 @@ class JsonStream:
             cut = max(len(self._buffer) - _RESUME_SIZE, 0)
             self._drop(cut)
             lost, at, begun = lost + cut, max(at - cut, 0), max(begun - cut, 0)
-            self._fill(CHUNK)
+            self._fill(CHUNK, CHUNK)

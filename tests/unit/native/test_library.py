@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import itertools
 import shutil
 from pathlib import Path
 
@@ -72,7 +73,7 @@ def test_without_a_compiler_it_is_said_why_nothing_is_built(
     assert not list(tmp_path.iterdir())
 
 
-ENDS = [b'"', b"\\n", b"\\u00e9", b"\x1f", b"\x00", b"", "\u00e9".encode(), b"\x7f", b"\x20"]
+ENDS = [b'"', b"\\n", b"\\u00e9", b"\x1f", b"\x00", b"", "\u00e9".encode(), b"\x7f", b"\x20", b"\x80"]
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler here")
@@ -106,3 +107,28 @@ def test_strings_end_alike_with_and_without_the_processors_vectors(
         found.append(read)
     assert found[0] == found[1]
     assert 500 < sum(one is not None for one in found[0]) < len(found[0]) - 500
+
+
+@pytest.mark.skipif(library.found().functions is None, reason="no native reader here")
+def test_bytes_are_taken_for_utf8_where_python_takes_them_for_it() -> None:
+    """Every pair of bytes, and what begins with each of the first bytes of three and four, at the ends of what may follow."""
+    functions = library.found().functions
+    assert functions is not None
+    scanner, decoder = Scanner(functions, 0, arguments=True), EventDecoder(Context("m", "m", Pools(), Anomalies()))
+    edges = [0x22, 0x7F, 0x80, 0x8F, 0x90, 0x9F, 0xA0, 0xBF, 0xC0, 0xFF]
+    tried = [bytes((first, second)) for first in range(0x80, 0x100) for second in range(0x5D, 0x100)]
+    for first in range(0xE0, 0x100):
+        for rest in itertools.product(edges, edges, (0x7F, 0x80, 0xBF, 0xC0)):
+            tried += [bytes((first, *rest[:2])), bytes((first, *rest))]
+    plain = 0
+    for name in tried:
+        block = scanner.scan(b'{"ph":"X","ts":1,"dur":1,"name":"' + name + b'"}', decoder)
+        try:
+            text = name.decode()
+        except UnicodeDecodeError:
+            assert block is None, name
+        else:
+            plain += 1
+            assert block is not None, name
+            assert block.texts("name") == [text]
+    assert 2000 < plain < len(tried) // 2
