@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import metadata
 from pathlib import Path
 from typing import Final, Protocol, TypeVar, runtime_checkable
 
@@ -224,6 +223,8 @@ def supplied(group: str, kind: type[T]) -> Iterator[T]:
 
     Raises `PluginFailed`, naming the package, where one cannot be imported or returns something else than `kind`.
     """
+    from importlib import metadata  # late: a twentieth of what starting takes
+
     for entry in metadata.entry_points(group=group):
         package = entry.dist.name if entry.dist else "a package"
         where = f"{package}: {group} {entry.name} = {entry.value}"

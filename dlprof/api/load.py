@@ -13,8 +13,6 @@ from dlprof.api.import_traces import import_files, read_summed, read_unstored
 from dlprof.errors import StoreError, TraceError, UsageError
 from dlprof.files import check_regular
 from dlprof.store import MANIFEST_FILE, Capture
-from dlprof.store.rank_set import is_rank_set
-from dlprof.study import STUDY_FILE
 
 if TYPE_CHECKING:
     from dlprof.analysis.of_one_trace import View
@@ -25,6 +23,8 @@ if TYPE_CHECKING:
 
 def load(path: str | Path) -> ComparisonResult | CaptureResult | RankingResult | StudyResult:
     """What `dlprof compare`, `capture`, `import` or `run` wrote at `path`. Raises `StoreError` where it is none of these."""
+    from dlprof.study import STUDY_FILE
+
     if (Path(path) / STUDY_FILE).is_file():
         from dlprof.api.study import results as study_results
 
@@ -84,6 +84,11 @@ def _stored(path: Path) -> Capture | None:
     if not path.exists():
         raise TraceError(f"{path}: no such file or directory", hint="give a capture directory or a trace file")
     check_regular(path, TraceError)
+    if not path.is_dir():
+        return None
+    from dlprof.store.rank_set import is_rank_set  # late, as what follows: a trace file starts without them
+    from dlprof.study import STUDY_FILE
+
     if (path / STUDY_FILE).is_file():
         raise StoreError(
             f"{path}: a study, not one run", hint=f"name one of its cells, such as those in {path / 'cells'}"

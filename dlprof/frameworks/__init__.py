@@ -6,18 +6,16 @@ import contextlib
 import difflib
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from typing import Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 from dlprof import plugin
 from dlprof.errors import Unsupported, UsageError
-from dlprof.frameworks import call_table
-from dlprof.frameworks.jax import Jax
-from dlprof.frameworks.keras import Keras
-from dlprof.frameworks.mxnet import MXNet
-from dlprof.frameworks.tensorflow import TensorFlow
-from dlprof.frameworks.torch import PyTorch
+from dlprof.frameworks import vocabulary
 from dlprof.plugin import LIBRARIES, Framework, ThreadVariables, Vocabulary
-from dlprof.workload import Workload
+
+if TYPE_CHECKING:
+    from dlprof.workload import Workload
 
 ENTRY_POINTS = "dlprof.frameworks"
 _NO_FRAMEWORKS: Final = {
@@ -29,11 +27,20 @@ _NO_FRAMEWORKS: Final = {
     "rocprofv3": "rocprofv3",
 }
 """Producers of traces that dlprof reads and no framework of its own stands behind."""
+_OPERATORS: Final = {"tensorflow": "tensorflow", "mxnet": "mxnet", "pytorch": "torch", "jax": "jax", "xla": "jax"}
+"""Producer of a trace → folder of the framework whose `ops.csv` has its operators; those of XLA are JAX's, which all are compiled
+by it. Stands here for readers of traces, which need nothing else of a framework."""
 
 
 @cache
 def registry() -> Mapping[str, Framework]:
     """Short name → framework. A third party's name never replaces a built-in."""
+    from dlprof.frameworks.jax import Jax
+    from dlprof.frameworks.keras import Keras
+    from dlprof.frameworks.mxnet import MXNet
+    from dlprof.frameworks.tensorflow import TensorFlow
+    from dlprof.frameworks.torch import PyTorch
+
     own: tuple[Framework, ...] = (TensorFlow(), MXNet(), PyTorch(), Jax(), Keras())
     known = {framework.name: framework for framework in own}
     for framework in plugin.supplied(ENTRY_POINTS, Framework):  # type: ignore[type-abstract]  # checked at runtime
@@ -75,31 +82,41 @@ def thread_variables() -> tuple[ThreadVariables, ...]:
 
 
 def vocabularies() -> Mapping[str, Vocabulary]:
-    """Producer of a trace → operator vocabulary. That of `xla` is JAX's, whose operators are all compiled by XLA."""
-    return _Vocabularies({"xla": registry()["jax"], **{one.producer: one for one in registry().values()}})
+    """Producer of a trace → operator vocabulary. A third party's producer never replaces a built-in."""
+    return _Vocabularies()
 
 
 class _Vocabularies(Mapping[str, Vocabulary]):
-    """Those of several producers, each read when it is asked for: a trace is mostly of one."""
-
-    def __init__(self, of: Mapping[str, Framework]) -> None:
-        self._of = of
+    """Those of all producers, each read when it is asked for: a trace is mostly of one. For a built-in one no framework is
+    loaded."""
 
     def __getitem__(self, producer: str) -> Vocabulary:
-        return self._of[producer].operators
+        if producer in _OPERATORS:
+            return vocabulary.read(Path(__file__).with_name(_OPERATORS[producer]) / "ops.csv")
+        return self._others()[producer].operators
+
+    def __contains__(self, producer: object) -> bool:
+        return producer in _OPERATORS or producer in self._others()
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._of)
+        return iter(dict.fromkeys((*_OPERATORS, *self._others())))
 
     def __len__(self) -> int:
-        return len(self._of)
+        return len(list(iter(self)))
+
+    def _others(self) -> Mapping[str, Framework]:
+        return {one.producer: one for one in registry().values()}
 
 
 def with_calls(workload: Workload, names: Iterable[str]) -> Workload:
     """An op workload with the calls of these frameworks that follow from its operators."""
+    from dlprof.frameworks import call_table
+
     return call_table.with_calls(workload, {name: get(name) for name in sorted(names)})
 
 
 def own_calls(workload: Workload, name: str) -> Workload:
     """An op workload without the calls of other frameworks than this one."""
+    from dlprof.frameworks import call_table
+
     return call_table.own_calls(workload, name)

@@ -50,7 +50,7 @@ class Context:
     anomalies: Anomalies
     repair: bool = False
     producer: str = ""
-    producers: tuple[str, ...] = ()
+    producers: Collection[str] = ()
     origin_ns: int | None = None
     host: str | None = None
     rank: int | None = None

@@ -66,7 +66,7 @@ class _Run:
     """What the files of a run share. producers: those whose operators are known. columns: those asked for, None for all."""
 
     repair: bool
-    producers: tuple[str, ...] = ()
+    producers: Collection[str] = ()
     columns: Collection[str] | None = None
     anomalies: Anomalies = field(default_factory=Anomalies)
     pools: Pools = field(default_factory=Pools)
@@ -93,7 +93,7 @@ def read(
     with repair keeps all before the damage.
     """
     root = Path(root)
-    run = _Run(repair, tuple(vocabularies), columns)
+    run = _Run(repair, vocabularies.keys(), columns)
     background = Background()
     # Left in this order: nothing may still write to the finisher's file when it is closed.
     with closing(Finisher(run.pools, run.anomalies, background, columns)) as finisher, background, kept_warm():
@@ -111,7 +111,6 @@ def read(
 def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
     """The trace files behind paths: a file is itself, a directory all traces below it, unless it is one trace. Notes what is
     passed over."""
-    from dlprof.ingest.directories import traces_below
     from dlprof.ingest.parquet.folder import is_export
 
     found: list[Path] = []
@@ -119,6 +118,8 @@ def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
         if not path.is_dir() or is_export(path):
             found.append(path)
             continue
+        from dlprof.ingest.directories import traces_below
+
         below = traces_below(path)
         found.extend(below.traces)
         run.anomalies.count("older_run", len(below.older_runs))
@@ -128,7 +129,7 @@ def _find(run: _Run, paths: Iterable[Path], root: Path) -> list[Path]:
         run.anomalies.count("derived_file", len(below.made))
         for name, said in below.passed_over(lambda each: _source(each, root)).items():
             run.passed_over[name] = f"{run.passed_over[name]}; {said}" if name in run.passed_over else said
-    return _apart(run, found, root)
+    return _apart(run, found, root) if len(found) > 1 else found
 
 
 def _apart(run: _Run, found: Sequence[Path], root: Path) -> list[Path]:
@@ -168,11 +169,13 @@ def _source(path: Path, root: Path) -> str:
 
 def _name_hosts(reads: list[_Read]) -> None:
     """Files of several hosts that do not say whose they are have the names of their files, as TensorBoard's logdirs do."""
+    of_hosts = [read.context for read in reads if read.kind in _OF_XLA]
+    if len(of_hosts) < 2:
+        return
     from dlprof.ingest.directories import host_of
 
-    of_hosts = [read.context for read in reads if read.kind in _OF_XLA]
     for context in of_hosts:
-        if context.host is None and len(of_hosts) > 1:
+        if context.host is None:
             context.host = host_of(Path(context.source))
 
 

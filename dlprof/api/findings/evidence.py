@@ -10,7 +10,7 @@ import pyarrow as pa
 
 from dlprof import frameworks, schema
 from dlprof.analysis.of_one_trace import Completeness, View
-from dlprof.analysis.trace import breakdown, completeness, layers
+from dlprof.analysis.trace import breakdown, completeness
 from dlprof.manifest import CaptureOptions, ImportOptions, Manifest
 from dlprof.store import Capture
 from dlprof.workload_shape import Layer
@@ -137,6 +137,8 @@ def untraced_step_ns(capture: Capture) -> Sequence[int]:
 
 def placed_events(capture: Capture, names: Sequence[str] | None = None) -> tuple[pa.Table, Mapping[str, int]]:
     """The event table, or the named columns of it, with layers and phases filled in from the workload, and what that counted."""
+    from dlprof.analysis.trace import layers  # late: a raw trace has no workload
+
     assigned = layers.assign(capture.events(names), workload_layers(capture))
     return assigned.events, assigned.anomalies
 

@@ -19,7 +19,6 @@ from dlprof.errors import TraceError
 from dlprof.ingest.json.blocks import Block, Scanner
 from dlprof.ingest.json.elements import TOO_DEEP, Event, EventDecoder
 from dlprof.ingest.json.envelope import ends_of_events, find_events, footer_values, header_values, is_json, time_base
-from dlprof.ingest.json.mend import mend
 from dlprof.ingest.json.text import Text
 from dlprof.ingest.reader import Damaged
 
@@ -273,6 +272,8 @@ class JsonStream(Text):
         except _Malformed as error:
             if error.at is None:
                 raise
+        from dlprof.ingest.json.mend import mend  # late: hardly a trace needs it
+
         mended = mend(bytes(text), mxnet=self.mxnet)
         try:
             events, used = self._closing(decoder, mended.text)

@@ -72,6 +72,8 @@ def paint(text: str, colour: Colour, *, on: bool) -> str:
 
 def visible(text: str) -> str:
     """Text with control characters written out, so that a name in a foreign trace cannot steer the terminal."""
+    if text.isprintable():
+        return text
     return "".join(c if c.isprintable() else c.encode("unicode_escape").decode("ascii") for c in text)
 
 
@@ -96,6 +98,8 @@ def neutral(text: str, *, painted: bool = False) -> str:
 
 def cells(text: str) -> int:
     """Terminal cells that a text takes: wide East Asian characters two, combining marks none."""
+    if text.isascii():
+        return len(text)
     return sum(0 if unicodedata.combining(c) else 2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in text)
 
 

@@ -20,7 +20,7 @@ NAMED = {
     "api/published/method.py": "the original study's method: its two frameworks in one process",
     "api/functions.py": "the sides that are taken where none are named",
     "names.py": "the same",
-    "frameworks/__init__.py": "traces of XLA have JAX's vocabulary",
+    "frameworks/__init__.py": "the folders of operators by producer, so that reading a trace loads no framework; XLA's are JAX's",
     "ingest/dialects": "a format belongs to what writes it; those of other packages come in as plugins (dlprof.readers)",
     "ingest/xplane": "the same: one format that three frameworks write",
     "capture/script/shell.py": "the settings that Keras writes into the user's home",

@@ -50,7 +50,20 @@ def test_a_framework_ships_the_child_adapter_and_the_lock_of_its_default_version
 
 
 def test_every_producer_of_a_trace_has_a_vocabulary() -> None:
-    assert {"tensorflow", "mxnet", "jax", "pytorch"} <= set(frameworks.vocabularies())
+    found = frameworks.vocabularies()
+    assert {"tensorflow", "mxnet", "jax", "pytorch", "xla"} <= set(found)
+    assert len(found) == len(set(found))
+    assert "pytorch" in found
+    assert "nobody" not in found
+    assert found.get("nobody") is None
+
+
+def test_a_vocabulary_is_found_without_its_framework_and_is_the_one_that_the_framework_tells() -> None:
+    found = frameworks.vocabularies()
+    assert {one.producer for one in frameworks.registry().values()} <= set(found)
+    for framework in frameworks.registry().values():
+        assert dict(found[framework.producer]) == dict(framework.operators), framework.name
+    assert dict(found["xla"]) == dict(frameworks.get("jax").operators)
 
 
 @pytest.mark.parametrize(
