@@ -22,7 +22,15 @@ from hatchling.builders.hooks.plugin.interface import BuildHookInterface
 VARIABLE = "DLPROF_BUILD_NATIVE"
 CHOICES = ("auto", "require", "off")
 FOLDER = "dlprof/native"
-SOURCES = ("json_events.c", "xplane_events.c", "xplane_lines.c", "xplane_args.c", "nesting.c", "sums.c")
+SOURCES = (
+    "json_events.c",
+    "xplane_events.c",
+    "xplane_lines.c",
+    "xplane_args.c",
+    "nesting.c",
+    "sums.c",
+    "xplane_rows.c",
+)
 TARGET = "_readers.so"
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")
 

@@ -19,7 +19,7 @@ VARIABLE: Final = "DLPROF_READER"
 CHOICES: Final = ("native", "python")
 FILE: Final = "_readers.so"
 """Its name on every system: ctypes asks for a path, not for an ending."""
-INTERFACE: Final = 9
+INTERFACE: Final = 10
 """What native.h says too; another number is a library of another version of the sources."""
 _NUMBER, _PLACE = ctypes.c_int64, ctypes.c_void_p
 _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
@@ -29,6 +29,7 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "dlprof_event_starts": (_NUMBER, _PLACE, _NUMBER, _NUMBER, _PLACE, _NUMBER, _PLACE),
     "dlprof_read_lines": (ctypes.c_int32, _PLACE),
     "dlprof_render_stats": (ctypes.c_int32, _PLACE),
+    "dlprof_host_rows": (ctypes.c_int32, _PLACE),
     "dlprof_in_order": (ctypes.c_int32, _NUMBER, *[_PLACE] * 3),
     "dlprof_rows_in_order": (ctypes.c_int32, _NUMBER, _PLACE, _PLACE),
     "dlprof_parents": (None, _NUMBER, *[_PLACE] * 4),

@@ -14,9 +14,12 @@
 #endif
 
 /* Changes with the meaning of anything that Python passes or reads: dlprof/native/library.py has the same number. */
-#define INTERFACE 9
+#define INTERFACE 10
 
 /* The answer for what is left to the reader in Python. */
 #define NOT_PLAIN (-1)
+
+/* The code of a text that is missing. */
+#define NO_TEXT (-1)
 
 #endif

@@ -9,8 +9,6 @@
 
 #include "native.h"
 
-#define NO_TEXT (-1)
-
 /* A row of a table of `rows`, of which -1 is the last, as NumPy has it; -1 where there is none. */
 static inline int64_t row_of(int64_t code, int64_t rows) {
     if (code < 0) code += rows;

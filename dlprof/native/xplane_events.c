@@ -16,6 +16,8 @@ enum stat_tag {
     STAT_ID = 0x08, STAT_DOUBLE = 0x11, STAT_UINT64 = 0x18, STAT_INT64 = 0x20, STAT_STR = 0x2A, STAT_BYTES = 0x32, STAT_REF = 0x38
 };
 
+#define EVERY_FIRST_BIT 0x8080808080808080ULL /* of the bytes of a word */
+
 /* What the caller gives, and what it gets back. */
 struct window {
     /* the bytes, and the extents of the bodies of `count` events in them */
@@ -47,52 +49,55 @@ struct window {
 
 /* Whether one of `size` bytes is beyond ASCII. */
 static bool beyond_ascii(const uint8_t *p, uint64_t size) {
-    uint64_t word, found = 0;
+    uint64_t eight, found = 0;
     for (; size >= 8; size -= 8, p += 8) {
-        memcpy(&word, p, 8);
-        found |= word;
+        memcpy(&eight, p, 8);
+        found |= eight;
     }
     for (; size; size--) found |= *p++;
-    return found & 0x8080808080808080ULL;
+    return found & EVERY_FIRST_BIT;
+}
+
+/* The eight bytes at p, the first one lowest. */
+static inline uint64_t word(const uint8_t *p) {
+    uint64_t found = 0;
+    for (int byte = 7; byte >= 0; byte--) found = found << 8 | p[byte];
+    return found;
+}
+
+/* Behind the field at p, which is a number with this tag, or p where another one stands there; NULL where it is not plain. */
+static inline const uint8_t *field(const uint8_t *p, const uint8_t *end, uint8_t tag, uint64_t *value) {
+    return p < end && *p == tag ? varint(p + 1, end, value) : p;
 }
 
 /* Notes the stat at [p, end) of an event; false where it is not plain, or finds no room. One without a value is left out. */
-static bool read_stat(struct window *window, const uint8_t *p, const uint8_t *end, int64_t event) {
+static inline bool read_stat(struct window *window, const uint8_t *p, const uint8_t *end, int64_t event) {
     uint64_t id = 0, bits = 0, value;
     uint8_t kind = 0;
     int64_t at = 0;
+    if (!(p = field(p, end, STAT_ID, &id))) return false;
     while (p < end) {
         uint8_t tag = *p++;
-        switch (tag) {
-        case STAT_ID:
-            if (!(p = varint(p, end, &id))) return false;
-            break;
-        case STAT_DOUBLE:
-            if (end - p < 8) return false;
-            bits = 0;
-            for (int byte = 7; byte >= 0; byte--) bits = bits << 8 | p[byte];
-            p += 8;
-            kind = STAT_DOUBLE >> 3;
-            at = p - window->data;
-            break;
-        case STAT_UINT64:
-        case STAT_INT64:
-        case STAT_REF:
+        if (tag == STAT_INT64 || tag == STAT_UINT64 || tag == STAT_REF) {
             if (!(p = varint(p, end, &bits))) return false;
-            kind = tag >> 3;
             at = p - window->data;
-            break;
-        case STAT_STR:
-        case STAT_BYTES:
+        } else if (tag == STAT_ID) {
+            if (!(p = varint(p, end, &id))) return false;
+            continue;
+        } else if (tag == STAT_DOUBLE) {
+            if (end - p < 8) return false;
+            bits = word(p);
+            p += 8;
+            at = p - window->data;
+        } else if (tag == STAT_STR || tag == STAT_BYTES) {
             if (!(p = varint(p, end, &value)) || value >= LONGEST || (int64_t)value > end - p) return false;
-            kind = tag >> 3;
             bits = value;
             at = p - window->data;
             p += value;
-            break;
-        default:
+        } else {
             return false;
         }
+        kind = tag >> 3;
     }
     if (!kind) return true;
     if (window->wanted && (id >= (uint64_t)window->ids || !window->wanted[id])) {
@@ -110,33 +115,41 @@ static bool read_stat(struct window *window, const uint8_t *p, const uint8_t *en
     return true;
 }
 
-/* Notes the event at [p, end); false where it is not plain. */
-static bool read_xevent(struct window *window, const uint8_t *p, const uint8_t *end, int64_t event) {
+/* Whether the stat at [p, end) is seen at once to be plain, and a number that nobody asks for: an id, and then a varint or a double that
+   ends where the stat does. */
+static inline bool passed_over(const struct window *window, const uint8_t *p, const uint8_t *end) {
+    int64_t size = end - p, room = window->data + window->size - p;
+    if (size < 4 || size > 11 || room < 11 || p[0] != STAT_ID || p[1] >= 0x80) return false;
+    if (p[1] < window->ids && window->wanted[p[1]]) return false;
+    if (p[2] == STAT_DOUBLE) return size == 11;
+    if (p[2] != STAT_UINT64 && p[2] != STAT_INT64 && p[2] != STAT_REF) return false;
+    uint64_t behind = 8 * (uint64_t)(11 - size); /* bits behind the stat */
+    /* All bytes of a varint but the last one say that another follows. */
+    return (word(p + 3) & EVERY_FIRST_BIT) << behind == ((EVERY_FIRST_BIT << behind) ^ (1ULL << 63));
+}
+
+/* Notes the event at [p, end); false where it is not plain. some: whether stats of some ids alone are noted. */
+static inline bool read_xevent(struct window *window, const uint8_t *p, const uint8_t *end, int64_t event, bool some) {
     uint64_t id = 0, offset = 0, duration = 0, occurrences = 0, size;
     bool aggregated = false;
+    /* As profilers write them, in which no branch is hard to foretell; and then whatever is left. */
+    if (!(p = field(p, end, METADATA_ID, &id)) || !(p = field(p, end, OFFSET_PS, &offset))) return false;
+    if (!(p = field(p, end, DURATION_PS, &duration))) return false;
     while (p < end) {
-        switch (*p++) {
-        case METADATA_ID:
-            if (!(p = varint(p, end, &id))) return false;
-            break;
-        case OFFSET_PS:
-            if (!(p = varint(p, end, &offset))) return false;
-            break;
-        case DURATION_PS:
-            if (!(p = varint(p, end, &duration))) return false;
-            break;
-        case NUM_OCCURRENCES:
-            if (!(p = varint(p, end, &occurrences))) return false;
-            aggregated = true;
-            break;
-        case STATS:
+        uint8_t tag = *p++;
+        if (tag == STATS) {
             if (!(p = varint(p, end, &size)) || size >= LONGEST || (int64_t)size > end - p) return false;
-            if (!read_stat(window, p, p + size, event)) return false;
+            if (!(some && passed_over(window, p, p + size)) && !read_stat(window, p, p + size, event)) return false;
             p += size;
-            break;
-        default:
-            return false;
+            continue;
         }
+        uint64_t *number = tag == METADATA_ID       ? &id
+                           : tag == OFFSET_PS       ? &offset
+                           : tag == DURATION_PS     ? &duration
+                           : tag == NUM_OCCURRENCES ? &occurrences
+                                                    : NULL;
+        if (!number || !(p = varint(p, end, number))) return false;
+        aggregated |= tag == NUM_OCCURRENCES;
     }
     window->metadata_id[event] = (int64_t)id;
     window->offset_ps[event] = (int64_t)offset;
@@ -152,7 +165,9 @@ EXPORT int32_t dlprof_read_xevents(struct window *window) {
     for (int64_t event = 0; event < window->count; event++) {
         int64_t start = window->starts[event], end = window->ends[event];
         if (start < 0 || start > end || end > window->size) return NOT_PLAIN;
-        if (!read_xevent(window, window->data + start, window->data + end, event)) return NOT_PLAIN;
+        const uint8_t *first = window->data + start, *behind = window->data + end;
+        if (!(window->wanted ? read_xevent(window, first, behind, event, true) : read_xevent(window, first, behind, event, false)))
+            return NOT_PLAIN;
     }
     return 0;
 }

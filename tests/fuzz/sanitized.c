@@ -3,7 +3,7 @@
 
    sanitized SECONDS SEED FILE…: the files are seeds. Text and arrays lie in blocks of exactly their size, so that a byte read or
    written outside of them ends the program with a report. What the reader answers is checked: counts within the arrays, places
-   within the text, ids below their number. Beside each text some intervals are drawn, nested and added up. Prints how many texts were tried
+   within the text, ids below their number. Beside each text some intervals and rows are drawn, nested and added up. Prints how many texts were tried
    and how many were read. */
 
 #include "../../dlprof/native/json_events.c"
@@ -12,6 +12,7 @@
 #include "../../dlprof/native/xplane_args.c"
 #include "../../dlprof/native/nesting.c"
 #include "../../dlprof/native/sums.c"
+#include "../../dlprof/native/xplane_rows.c"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -336,6 +337,60 @@ static void run_rows(void) {
     free(needed), free(self), free(at), free(rows), free(times), free(own);
 }
 
+/* A block of `count` codes below `limit`, or now and then one that lies outside. */
+static int32_t *codes(int64_t count, int64_t limit) {
+    int32_t *made = held(4 * count);
+    for (int64_t one = 0; one < count; one++) made[one] = (int32_t)code_below(limit);
+    return made;
+}
+
+/* Draws events of a thread and tables of names, and makes rows of them. */
+static void run_host_rows(void) {
+    int64_t count = (int64_t)below(24), runs = (int64_t)below(6), ids = 1 + (int64_t)below(8), names = (int64_t)below(5), left = count;
+    int64_t lookups = 1 + (int64_t)below(4), far = below(8) ? 1LL << 61 : (int64_t)below(1ULL << 62);
+    int64_t *id = held(8 * count), *offset = held(8 * count), *length = held(8 * count), *place_of = held(8 * ids);
+    int64_t *line = held(8 * runs), *events = held(8 * runs), *base = held(8 * runs);
+    uint8_t *executes = below(2) ? held(names) : NULL, *dispatches = held(names);
+    for (int64_t row = 0; row < count; row++) {
+        id[row] = code_below(ids) - 1;
+        offset[row] = below(60) ? (int64_t)below(1ULL << 50) : (int64_t)(below(1ULL << 63) * 2);
+        length[row] = below(60) ? (int64_t)below(1ULL << 40) : (int64_t)(below(1ULL << 63) * 2);
+    }
+    for (int64_t one = 0; one < ids; one++) place_of[one] = code_below(names);
+    for (int64_t run = 0; run < runs; run++) {
+        line[run] = run && below(2) ? line[run - 1] : run;
+        events[run] = run + 1 < runs ? (int64_t)below((uint64_t)left + 1) : left;
+        left -= events[run];
+        if (!below(40)) events[run] = (int64_t)below(60) - 30;
+        base[run] = below(40) ? (int64_t)below(1ULL << 60) : (int64_t)(below(1ULL << 63) * 2);
+    }
+    for (int64_t name = 0; name < names; name++) {
+        dispatches[name] = (uint8_t)below(2);
+        if (executes) executes[name] = (uint8_t)below(2);
+    }
+    struct rows rows = {
+        .count = count, .metadata_id = id, .offset_ps = offset, .duration_ps = length, .runs = runs, .line = line, .events = events,
+        .base_ps = base, .track_of = codes(runs, 9), .furthest = far, .ids = ids, .place_of = place_of, .names = names,
+        .name_of = codes(names, 9), .level_of = held(names), .lookup_of = codes(names, lookups), .path_of = codes(names, 9),
+        .executes = executes, .dispatches = dispatches, .dispatched = codes(names, lookups), .op = 1, .last = code_below(lookups),
+        .lookups = lookups, .kernel_of = codes(lookups, 9), .place = held(8 * count), .name = held(4 * count), .level = held(count),
+        .lookup = held(4 * count), .path = held(4 * count), .kernel = held(4 * count), .start_ps = held(8 * count),
+        .track = held(4 * count),
+    };
+    memset((void *)rows.level_of, 1, (size_t)names);
+    int32_t answer = dlprof_host_rows(&rows);
+    must(answer == 0 || answer == NOT_PLAIN, "an answer of rows");
+    for (int64_t row = 0; row < count && !answer; row++) {
+        must(rows.start_ps[row] >= -far && rows.start_ps[row] <= far && length[row] >= 0 && length[row] <= far, "times of rows");
+        must(rows.place[row] >= 0 && rows.place[row] < names, "names of rows");
+        must(rows.lookup[row] >= NO_TEXT && rows.lookup[row] < lookups, "operators of rows");
+    }
+    free(id), free(offset), free(length), free(place_of), free(line), free(events), free(base), free(executes), free(dispatches);
+    free((void *)rows.track_of), free((void *)rows.name_of), free((void *)rows.level_of), free((void *)rows.lookup_of);
+    free((void *)rows.path_of), free((void *)rows.dispatched), free((void *)rows.kernel_of), free(rows.place), free(rows.name);
+    free(rows.level), free(rows.lookup), free(rows.path), free(rows.kernel), free(rows.start_ps), free(rows.track);
+}
+
 /* Draws intervals, cuts them to windows, and shares time among them. */
 static void run_shares(void) {
     int64_t count = (int64_t)below(16), windows = (int64_t)below(8), edge = -20, groups = 1 + (int64_t)below(4);
@@ -396,6 +451,7 @@ int main(int count, char **words) {
         lines += run_lines(text, size);
         run_nesting();
         run_rows();
+        run_host_rows();
         run_shares();
         tried++;
     }

@@ -182,8 +182,7 @@ class _SpaceReader:
             for raw in read.group.names:
                 self._decode(raw)
             if read.events is not None:
-                begun = read.kept.begun() if rows.eager else None
-                yield rows.batch(read.kept.lines, read.kept.rows.tolist(), read.events, begun)
+                yield rows.batch(read.kept.lines, read.kept.rows.tolist(), read.events, read.kept.number)
 
     def _groups(
         self, plane: Plane, derived: Callable[[Line], str | None], wanted: Flags | None
@@ -216,7 +215,7 @@ class _SpaceReader:
                 if (left_out := derived(line)) is not None:
                     self._leave_out(left_out, count)
                 else:
-                    yield rows.batch([line], [count], events, None)
+                    yield rows.batch([line], [count], events)
 
     def _leave_out(self, anomaly: str, count: int) -> None:
         if anomaly:

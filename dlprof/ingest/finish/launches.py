@@ -9,6 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_INT, NO_TEXT, Int32, Int64
+from dlprof.ingest.finish.spill import the_same
 from dlprof.keyed import Columns, Keyed, Scratch
 
 NO_EVENT: Final = -1
@@ -118,8 +119,11 @@ class Launches:
         operator: Int64,
     ) -> None:
         """Host rows. ids: event ids. start: ps. operator: id of the innermost op around each row, or NO_EVENT."""
-        own = (level == LEVEL["op"]) & (link != NO_INT)
-        self._linked.add(link[own], {"id": ids[own]})
+        if the_same(link) != NO_INT:
+            own = (level == LEVEL["op"]) & (link != NO_INT)
+            self._linked.add(link[own], {"id": ids[own]})
+        if the_same(correlation) == NO_INT:
+            return
         rows = np.flatnonzero((correlation != NO_INT) & (correlation != 0))
         if not len(rows):
             return

@@ -166,8 +166,8 @@ def late_children(spans: Sequence[Any], read: Callable[[Any], Columns]) -> tuple
 
 
 def joined(carried: Open, here: Open) -> Open:
-    """What is open, and the rows of a span behind it."""
-    if not carried or not len(carried["id"]):
+    """What is open, and the rows of a span behind it. Nothing is where all has ended before the first of these begins."""
+    if not carried or not len(carried["id"]) or (len(here["id"]) and carried["end"].max() < here["start"][0]):
         return here
     return {name: np.concatenate((carried[name], values)) for name, values in here.items()}
 

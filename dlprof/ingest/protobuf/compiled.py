@@ -72,7 +72,7 @@ def events(
     event, stat, at = (np.empty(room, dtype=np.int64) for _ in range(3))
     kinds, values = np.empty(room, dtype=np.uint8), np.empty(room, dtype=np.uint64)
     call = _Call(
-        data=address(window.bytes),
+        data=address(window.unpadded),
         size=window.size,
         starts=address(start),
         ends=address(end),
@@ -135,7 +135,7 @@ def lines(library: ctypes.CDLL, window: Window, extents: Int64) -> tuple[Int64, 
     runs, names = np.empty((6, room), dtype=np.int64), np.empty((room, 2), dtype=np.int64)
     starts, ends = np.empty(capacity, dtype=np.int64), np.empty(capacity, dtype=np.int64)
     call = _Lines(
-        data=address(window.bytes),
+        data=address(window.unpadded),
         size=window.size,
         extents=address(extents),
         count=len(extents),
@@ -211,7 +211,7 @@ class Objects:
         lengths = np.empty(events, dtype=np.int32)
         answer, made = _NO_ROOM, lengths[:0].view(np.uint8)
         call = _Objects(
-            data=address(window.bytes),
+            data=address(window.unpadded),
             size=window.size,
             stats=len(stats_[0]),
             stat_event=address(stats_[0]),

@@ -254,7 +254,7 @@ def windows(
         data = file.at(at, min(size, end - at))
         try:
             window = Window(data, at)
-            bodies, ends, stop = extents(data, window.bytes, 0, len(data))
+            bodies, ends, stop = extents(data, window.padded, 0, len(data))
         except Malformed as error:
             raise Malformed(at + error.offset, error.expected) from None
         if len(bodies):

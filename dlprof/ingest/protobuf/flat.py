@@ -96,14 +96,14 @@ def _check(at: Int64, wrong: npt.NDArray[np.bool_], expected: str) -> None:
 
 def _varints(window: Window, at: Int64, limit: Int64) -> tuple[Uint64, Int64]:
     """The varint at each offset and the offset behind it. Raises `Malformed` for one that goes beyond its limit or 10 bytes."""
-    byte = window.bytes[at]
+    byte = window.padded[at]
     value = (byte & 0x7F).astype(np.uint64)
     after = at + 1
     more = np.flatnonzero(byte >= 0x80)
     shift = 7
     while len(more):
         _check(at[more], (after[more] >= limit[more]) | (shift > 63), "the rest of a varint")
-        byte = window.bytes[after[more]]
+        byte = window.padded[after[more]]
         value[more] |= (byte & 0x7F).astype(np.uint64) << np.uint64(shift)
         after[more] += 1
         more = more[byte >= 0x80]

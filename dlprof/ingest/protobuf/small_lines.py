@@ -69,11 +69,6 @@ class Group:
             self.window, lines, self.number[runs], self.rows[runs], self.starts[events], self.ends[events], self.names
         )
 
-    def begun(self) -> Int64:
-        """For each event the place of the first one of its line."""
-        first = np.cumsum(self.rows) - self.rows
-        return np.repeat(first[np.searchsorted(self.number, self.number)], self.rows)
-
 
 def groups(lines: Sequence[Extent]) -> Iterator[list[Extent]]:
     """Lines that follow each other and fit a window together, a larger one by itself."""
@@ -108,7 +103,7 @@ def _group(window: Window, runs: Int64, bodies: tuple[Int64, Int64], names: Int6
 
 def _in_python(window: Window, extents: Sequence[Extent]) -> Group:
     """As `together`: what says what is wrong."""
-    chain = Chain(window.data, window.bytes, 0, window.size)
+    chain = Chain(window.data, window.padded, 0, window.size)
     runs: list[_Run] = []
     names: list[bytes] = []
     for number, (start, end) in enumerate(extents):
@@ -119,7 +114,7 @@ def _in_python(window: Window, extents: Sequence[Extent]) -> Group:
         [run.line for run in runs],
         np.array([run.number for run in runs], dtype=np.int64),
         np.array([len(run.starts) for run in runs], dtype=np.int64),
-        bodies(window.bytes, starts),
+        bodies(window.padded, starts),
         np.concatenate([_NONE, *(run.ends for run in runs)]),
         names,
     )

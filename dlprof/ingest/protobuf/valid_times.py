@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -12,25 +12,23 @@ import pyarrow as pa
 from dlprof.ingest.anomalies import Anomalies
 from dlprof.ingest.batch import Int64, RawBatch, arrow
 from dlprof.ingest.texts import Packed
+from dlprof.native.xplane_rows import FURTHEST_PS
 from dlprof.units import PS_PER_NS
-
-_FURTHEST_PS: Final = 2**61
-"""27 days: sums of four such times fit."""
 
 
 def moved(offset_ps: Int64, base_ns: Sequence[int], rows: Sequence[int]) -> Int64:
     """offset_ps + base_ns in ps, exact, each base for as many rows; where it does not fit, a time that `in_range` leaves out."""
-    fits = [abs(base) * PS_PER_NS <= _FURTHEST_PS for base in base_ns]
-    start = np.clip(offset_ps, -2 * _FURTHEST_PS, 2 * _FURTHEST_PS)
+    fits = [abs(base) * PS_PER_NS <= FURTHEST_PS for base in base_ns]
+    start = np.clip(offset_ps, -2 * FURTHEST_PS, 2 * FURTHEST_PS)
     start += np.repeat([base * PS_PER_NS if fit else 0 for base, fit in zip(base_ns, fits, strict=True)], rows)
     if not all(fits):
-        start[~np.repeat(fits, rows)] = 2 * _FURTHEST_PS
+        start[~np.repeat(fits, rows)] = 2 * FURTHEST_PS
     return start
 
 
 def in_range(batch: RawBatch, anomalies: Anomalies) -> RawBatch:
     """The batch without events whose start or duration cannot be real; these are counted."""
-    fits = (np.abs(batch.start_ps) <= _FURTHEST_PS) & (batch.duration_ps <= _FURTHEST_PS)
+    fits = (np.abs(batch.start_ps) <= FURTHEST_PS) & (batch.duration_ps <= FURTHEST_PS)
     if fits.all():
         return batch
     rows = np.flatnonzero(fits)

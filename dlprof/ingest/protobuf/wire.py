@@ -7,6 +7,7 @@ bits; longer ones take a second look), so a field costs about 15 ns a message wh
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -117,8 +118,17 @@ class Window:
         self.base = base
         self.size = len(data)
         self.data = data
-        self.bytes = np.frombuffer(data + bytes(PAD), dtype=np.uint8)
-        self.words: Uint64 = np.ndarray((len(data) + PAD - 7,), "<u8", self.bytes.data, 0, (1,))
+        self.unpadded = np.frombuffer(data, dtype=np.uint8)
+
+    @cached_property
+    def padded(self) -> npt.NDArray[np.uint8]:
+        """The bytes, and PAD zeros."""
+        return np.frombuffer(self.data + bytes(PAD), dtype=np.uint8)
+
+    @cached_property
+    def words(self) -> Uint64:
+        """The 8 bytes that begin at each byte."""
+        return np.ndarray((self.size + PAD - 7,), "<u8", self.padded.data, 0, (1,))
 
     def field(self, at: Int64) -> tuple[npt.NDArray[np.uint8], Uint64, Int64]:
         """(tag byte, varint behind it, offset behind both) of the field at each offset; all shape (n,).
@@ -126,9 +136,9 @@ class Window:
         A varint of over 10 bytes raises `Malformed`; that it ends inside its message is the caller's to check. For a
         fixed64 field the varint and the offset mean nothing; `fixed64` reads it.
         """
-        short = self.bytes[at + 1]
+        short = self.padded[at + 1]
         if len(at) and short.max() < 0x80:
-            return self.bytes[at], short.astype(np.uint64), at + 2
+            return self.padded[at], short.astype(np.uint64), at + 2
         body = self.words[at]
         tag = body.astype(np.uint8)
         body >>= _U[8]
@@ -156,11 +166,11 @@ class Window:
     def _long(self, at: Int64, rows: Int64, value: Uint64, after: Int64) -> None:
         """Varints of 8 to 10 bytes, in place."""
         start = at[rows] + 1
-        eighth, ninth, tenth = (self.bytes[start + place] for place in (7, 8, 9))
+        eighth, ninth, tenth = (self.padded[start + place] for place in (7, 8, 9))
         more = eighth >= 0x80
         most = more & (ninth >= 0x80)
         # A fixed64 field is read here too, before its tag is looked at; only a real varint is an error.
-        endless = most & (tenth >= 0x80) & ((self.bytes[at[rows]] & 7) != FIXED64)
+        endless = most & (tenth >= 0x80) & ((self.padded[at[rows]] & 7) != FIXED64)
         if endless.any():
             raise Malformed(int(at[rows][endless][0]), "a varint of at most 10 bytes")
         total = _packed(self.words[start])

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 from typing import Final
 
 import numpy as np
+import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_TEXT, Int32, Int64, Pool
 
@@ -38,11 +39,17 @@ class EagerKernels:
                 self._type[position] = lookups[match[1]]
         self._either = self._run | self._dispatch
         self.any = bool(self._run.any() and self._dispatch.any())
-        self._last = NO_TEXT
+        self.last = NO_TEXT
+        """The operator that was dispatched last on the line."""
 
     def new_line(self) -> None:
         """Forgets the dispatch of the line before."""
-        self._last = NO_TEXT
+        self.last = NO_TEXT
+
+    def tables(self) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], Int32] | None:
+        """Of each position whether it is an execution, whether it dispatches, and the code of what that is; None where `any` is
+        false."""
+        return (self._run, self._dispatch, self._type) if self.any else None
 
     def types(self, at: Int64, begun: Int64 | None = None) -> tuple[Int64, Int32]:
         """The events that executed an operator whose type is known, and its code. at: positions of the events' names, in order
@@ -54,7 +61,7 @@ class EagerKernels:
         name = at[rows]
         latest = np.maximum.accumulate(np.where(self._dispatch[name], rows, -1))
         told = latest >= (0 if begun is None else begun[rows])
-        current = np.where(told, self._type[at[latest]], self._last).astype(np.int32)
-        self._last = int(current[-1])
+        current = np.where(told, self._type[at[latest]], self.last).astype(np.int32)
+        self.last = int(current[-1])
         run = np.flatnonzero(self._run[name[:-1]] & (current[:-1] != NO_TEXT))
         return rows[run], current[run]

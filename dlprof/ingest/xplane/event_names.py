@@ -21,13 +21,14 @@ from dlprof.ingest.xplane.run_steps import is_launch
 from dlprof.names import is_marker
 
 _DENSE: Final = 1 << 14
-"""Ids below which a table of all of them is made for each window: profilers count from one."""
+"""Ids below which there is a table of all of them: profilers count from one."""
 
 
 @dataclass(frozen=True, slots=True)
 class EventNames:
     """Per distinct event name of a plane, indexed by position in `ids` (sorted): pool codes and the level hint.
 
+    places: of each id from -1 on its position, of one that is unknown len(ids); None where ids are too large for a table
     name, lookup, op_path: codes in the pools of these columns; the last of each, and of level, is for unknown ids
     moving: code in the pool of lookup of what a device's kernel sends or receives by its own name, NO_TEXT for all others
     eager: which operator an eager kernel's run executed
@@ -36,6 +37,7 @@ class EventNames:
     """
 
     ids: Int64
+    places: Int64 | None
     name: Int32
     lookup: Int32
     op_path: Int32
@@ -51,11 +53,8 @@ class EventNames:
         """(position of each id, whether it is known); an unknown id has position len(ids)."""
         if not len(self.ids):
             return np.zeros(len(metadata_id), dtype=np.int64), np.zeros(len(metadata_id), dtype=bool)
-        if self.ids[0] >= 0 and self.ids[-1] < _DENSE:
-            # The first and the last place of the table are for what lies outside of it, which `clip` brings there.
-            table = np.full(int(self.ids[-1]) + 3, len(self.ids), dtype=np.int64)
-            table[self.ids + 1] = np.arange(len(self.ids))
-            at = table.take(metadata_id + 1, mode="clip")
+        if self.places is not None:
+            at = self.places.take(metadata_id + 1, mode="clip")
             return at, at < len(self.ids)
         at = np.minimum(np.searchsorted(self.ids, metadata_id), len(self.ids) - 1)
         known = self.ids[at] == metadata_id
@@ -91,4 +90,13 @@ class EventNames:
         launch = np.array([*(is_launch(meta.name) for _, meta in known), False], dtype=bool)
         called = [None if on_device else called_program(meta.name) for _, meta in known]
         calls = np.array([*(NO_TEXT if one is None else hlo.module(one) for one in called), NO_TEXT], dtype=np.int32)
-        return cls(ids, name, lookup, path, moved, level, eager, shared, launch, calls, on_device)
+        return cls(ids, places(ids), name, lookup, path, moved, level, eager, shared, launch, calls, on_device)
+
+
+def places(ids: Int64) -> Int64 | None:
+    """The position of each id from -1 on, of ids in order; the first place and the last are for what lies outside."""
+    if not len(ids) or ids[0] < 0 or ids[-1] >= _DENSE:
+        return None
+    table = np.full(int(ids[-1]) + 3, len(ids), dtype=np.int64)
+    table[ids + 1] = np.arange(len(ids))
+    return table

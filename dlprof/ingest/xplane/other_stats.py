@@ -116,7 +116,7 @@ def all_ascii(stats: Stats, window: Window) -> bool:
     texts = np.flatnonzero(stats.kind == STR)
     if not len(texts):
         return True
-    before = np.concatenate([[0], np.cumsum(window.bytes >= 0x80)])
+    before = np.concatenate([[0], np.cumsum(window.padded >= 0x80)])
     start = stats.at[texts]
     end = start + stats.value[texts].astype(np.int64)
     return bool((before[start] == before[end]).all())

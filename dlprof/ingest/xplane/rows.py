@@ -23,6 +23,7 @@ from dlprof.ingest.xplane.plane_names import STEPS_STREAM, device, is_work, nest
 from dlprof.ingest.xplane.run_steps import STEP_MARKER, RunSteps
 from dlprof.ingest.xplane.stat_columns import Found, StatColumns, without
 from dlprof.ingest.xplane.unknown_lines import UnknownLines
+from dlprof.native.xplane_rows import Names, Rows, Runs, host_rows
 
 _EPOCH_NS: Final = 10**17
 """A timestamp above this (1973) is Unix time; below it is relative to the start of the profile."""
@@ -57,12 +58,11 @@ class Shared:
         self._kernels.extend([kernels[text] for text in names[len(self._kernels) :]])
         return self._kernels.array
 
-    def host_kernels(self, lookup: Int32) -> Int32:
+    def host_kernels(self) -> Int32:
         """Lookup code → kernel code: on a host the operator's type."""
         kernels, types = self.ctx.pool("kernel"), self.ctx.pool("lookup").values_list
         self._types.extend([kernels[text] for text in types[len(self._types) :]])
-        codes: Int32 = self._types.array[lookup]
-        return codes
+        return self._types.array
 
     def base(self, line: Line) -> int:
         """A line's own zero, ns from the file's origin."""
@@ -94,11 +94,6 @@ class PlaneRows:
         self._device_steps = device_steps
         self._one_works = one_works
 
-    @property
-    def eager(self) -> bool:
-        """Whether it matters where each line begins (`batch`)."""
-        return self._names.eager.any
-
     def new_line(self) -> None:
         """What comes next is of another line than what came before."""
         self._names.eager.new_line()
@@ -121,22 +116,27 @@ class PlaneRows:
             self._ctx.anomalies,
         )
 
-    def batch(self, lines: list[Line], rows: list[int], events: Events, begun: Int64 | None) -> RawBatch:
-        """The events of one or more lines, each with its number of rows. begun: see `EagerKernels.types`."""
-        return in_range(self._batch(lines, rows, events, begun), self._ctx.anomalies)
-
-    def _batch(self, lines: list[Line], rows: list[int], events: Events, begun: Int64 | None) -> RawBatch:
-        ctx, names, columns = self._ctx, self._names, self._columns
+    def batch(self, lines: list[Line], rows: list[int], events: Events, number: Int64 | None = None) -> RawBatch:
+        """The events of one or more lines, each with its number of rows. number: of each of `lines` which line it is, in order,
+        since one may be there in pieces; None for a single one."""
+        ctx, columns = self._ctx, self._columns
         count = len(events.metadata_id)
         ctx.anomalies.count("unknown_field", events.unknown_fields)
-        at, name = self._named(events)
         found = columns.read(events.stats, events.window.data, count)
-        if found.step is not None:
-            # TensorFlow's child marks through the same API; the names of dlprof's own markers say which of them are steps.
-            found = replace(found, step=np.where(names.level[at] == LEVEL["marker"], NO_INT, found.step))
-        start, duration = self._times(lines, rows, events, found.duration)
-        work = self._device_work(at, name, found) if names.on_device else self._host_work(at, begun, found)
-        track = np.repeat(np.array([self._track(line) for line in lines], dtype=np.int32), rows)
+        if self._device is not None:
+            at, name = self._named(events)
+            start, duration = self._times(lines, rows, events, found.duration)
+            work = self._device_work(at, name, found)
+            track, checked = self._tracks_of(lines, rows), False
+        else:
+            number = np.arange(len(lines)) if number is None else number
+            base, duration, checked = self._threads(lines, rows, events, number)
+            at, name, start, track = base.place, base.name, base.start_ps, base.track
+            if found.step is not None:
+                # TensorFlow's child marks through the same API; the names of dlprof's own markers say which of them are steps.
+                marks = self._names.level[at] == LEVEL["marker"]
+                found = replace(found, step=np.where(marks, NO_INT, found.step))
+            work = self._host_work(base, found)
         step, run = found.step, None
         if self._device_steps is not None:
             step = self._device_steps.of(start)
@@ -145,7 +145,7 @@ class PlaneRows:
         if self._one_works and (unknown := self._unknown(lines, rows, duration)).any():
             work["level"][unknown] = LEVEL["marker"]
             step = None if step is None else np.where(unknown, NO_INT, step)
-        return RawBatch(
+        made = RawBatch(
             track=track,
             name=name,
             step=step,
@@ -159,6 +159,7 @@ class PlaneRows:
             args=self._args(events, count),
             **work,
         )
+        return made if checked else in_range(made, ctx.anomalies)
 
     def _args(self, events: Events, count: int) -> Packed | None:
         """What no column takes. Where nobody asks for it, only texts that are not UTF-8 are looked at, which are counted."""
@@ -230,16 +231,44 @@ class PlaneRows:
             "flops": shared.numbers("flops", at, found.flops),
         }
 
-    def _host_work(self, at: Int64, begun: Int64 | None, found: Found) -> dict[str, Any]:
-        """What a thread's events are."""
-        names, hlo = self._names, self._shared.hlo
-        level = names.level[at]
-        op_path, lookup, category, line = names.op_path[at], names.lookup[at], None, None
+    def _threads(self, lines: list[Line], rows: list[int], events: Events, number: Int64) -> tuple[Rows, Int64, bool]:
+        """What the names of a thread's events, their times and their lines say; how long they took; whether all these times are
+        known to be in range."""
+        names = self._names
+        if names.places is not None:
+            bases, tracks = [self._shared.base(line) for line in lines], [self._track(line) for line in lines]
+            read = events.metadata_id, events.offset_ps, events.duration_ps
+            tables = Names(
+                *(len(names.ids), names.places, names.name, names.level, names.lookup, names.op_path),
+                *(names.eager.tables(), LEVEL["op"]),
+            )
+            kernels = self._shared.host_kernels()
+            compiled = host_rows(read, Runs(number, rows, bases, tracks), tables, kernels, names.eager.last)
+            if compiled is not None:
+                names.eager.last = compiled.last
+                return compiled, events.duration_ps, True
+        return *self._in_numpy(lines, rows, events, number), False
+
+    def _in_numpy(self, lines: list[Line], rows: list[int], events: Events, number: Int64) -> tuple[Rows, Int64]:
+        """`_threads` without the compiled part."""
+        names = self._names
+        at, name = self._named(events)
+        start, duration = self._times(lines, rows, events, None)
+        level, op_path, lookup = names.level[at], names.op_path[at], names.lookup[at]
         if names.eager.any:
-            rows, executed = names.eager.types(at, begun)
-            level[rows] = LEVEL["op"]
-            lookup[rows] = executed
-        kernel = self._shared.host_kernels(lookup)
+            executions, executed = names.eager.types(at, _begun(number, rows))
+            level[executions] = LEVEL["op"]
+            lookup[executions] = executed
+        kernel = self._shared.host_kernels()[lookup]
+        return Rows(
+            at, name, level, lookup, op_path, kernel, start, self._tracks_of(lines, rows), names.eager.last
+        ), duration
+
+    def _host_work(self, base: Rows, found: Found) -> dict[str, Any]:
+        """What a thread's events are."""
+        hlo = self._shared.hlo
+        level, op_path, lookup, kernel = base.level, base.path, base.lookup, base.kernel
+        category, line = None, None
         # On an accelerated host these are the API calls that launch the HLO's kernels, not the work itself.
         if found.hlo is not None and not self._shared.accelerated:
             ops = (found.hlo != NO_TEXT) & (level == LEVEL["api"])
@@ -253,7 +282,7 @@ class PlaneRows:
         if found.step is not None:
             marks = found.step != NO_INT
             level[marks] = LEVEL["marker"]
-            none = np.full(len(at), NO_TEXT, dtype=np.int32) if category is None else category
+            none = np.full(len(level), NO_TEXT, dtype=np.int32) if category is None else category
             category = np.where(marks, self._ctx.pool("category")[STEP_MARKER], none).astype(np.int32)
         return {
             "level": level,
@@ -278,6 +307,10 @@ class PlaneRows:
             name[missing] = self._ctx.pool("name").encode(f"event#{number}" for number in numbers)
         return at, name
 
+    def _tracks_of(self, lines: list[Line], rows: list[int]) -> Int32:
+        """The track of each event."""
+        return np.repeat(np.array([self._track(line) for line in lines], dtype=np.int32), rows)
+
     def _track(self, line: Line) -> int:
         key = (line.name, line.id)
         code = self._tracks.get(key)
@@ -300,3 +333,11 @@ class PlaneRows:
             ctx.anomalies.count("negative_duration", int(np.count_nonzero(negative)))
             duration = np.where(negative, 0, duration)
         return moved(events.offset_ps, [self._shared.base(line) for line in lines], rows), duration
+
+
+def _begun(number: Int64, rows: list[int]) -> Int64:
+    """For each event the place of the first one of its line. number: of runs of events which line each is in, in order; rows:
+    events of each."""
+    counts = np.array(rows, dtype=np.int64)
+    first = np.cumsum(counts) - counts
+    return np.repeat(first[np.searchsorted(number, number)], counts)

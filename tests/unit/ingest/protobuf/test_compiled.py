@@ -22,7 +22,7 @@ from dlprof.ingest.batch import Pools
 from dlprof.ingest.dialects.xplane import READER
 from dlprof.ingest.protobuf import compiled, small_lines
 from dlprof.ingest.protobuf.chain import Chain, bodies, ends
-from dlprof.ingest.protobuf.event_windows import BYTES_VALUE, STR, parse_in_python
+from dlprof.ingest.protobuf.event_windows import BYTES_VALUE, STR, Stats, parse_in_python
 from dlprof.ingest.protobuf.wire import Malformed, Window
 from dlprof.ingest.reader import Context, Damaged
 from dlprof.ingest.xplane.other_stats import Objects, all_ascii
@@ -117,13 +117,13 @@ def test_runs_of_events_begin_and_hold_the_same(monkeypatch: pytest.MonkeyPatch)
     for data in runs():
         window = Window(data, 0)
         monkeypatch.setenv(library.VARIABLE, "python")
-        chain = starts(data, window.bytes)
+        chain = starts(data, window.padded)
         monkeypatch.setenv(library.VARIABLE, "native")
-        assert starts(data, window.bytes) == chain
+        assert starts(data, window.padded) == chain
         if isinstance(chain, str) or not chain[0]:
             continue
         begun = np.array(chain[0])
-        extents = bodies(window.bytes, begun), ends(begun, chain[1])
+        extents = bodies(window.padded, begun), ends(begun, chain[1])
         found = compiled.events(functions, window, *extents)
         if found is None:
             continue  # the reader in Python takes it: that it is right is its own tests' business
@@ -140,6 +140,15 @@ def test_runs_of_events_begin_and_hold_the_same(monkeypatch: pytest.MonkeyPatch)
             assert (column[texts] if name == "at" else column).tolist() == (
                 told[texts] if name == "at" else told
             ).tolist()
+        wanted = np.array([id_ % 3 == plain % 3 for id_ in range(plain % 7 + 1)])
+        some = compiled.events(functions, window, *extents, wanted)
+        assert some is not None
+        asked = (python.stats.id >= 0) & (python.stats.id < len(wanted))
+        asked[asked] = wanted[python.stats.id[asked]]
+        unasked = Stats(*(getattr(python.stats, one.name)[~asked] for one in dataclasses.fields(Stats)))
+        asked |= not all_ascii(unasked, window)
+        assert [column.tolist() for column in some[0]] == [column.tolist() for column in found[0]]
+        assert [column.tolist() for column in some[1]] == [column[asked].tolist() for column in found[1]]
     assert plain > 100
 
 
@@ -203,7 +212,7 @@ def odd_text() -> bytes:
 
 
 def told_of(group: small_lines.Group) -> tuple[object, ...]:
-    columns = (group.number, group.rows, group.starts, group.ends, group.begun())
+    columns = (group.number, group.rows, group.starts, group.ends)
     return group.lines, *(column.tolist() for column in columns), group.names
 
 

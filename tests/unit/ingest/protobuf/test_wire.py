@@ -67,7 +67,7 @@ def event_bytes(id_: int, offset: int, duration: int, stats: list[tuple[int, obj
 def test_events_with_any_stats_are_parsed_as_they_were_written(events: list[tuple[int, int, int, list]]) -> None:  # type: ignore[type-arg]
     data = b"".join(block(4, event_bytes(*one)) for one in events)
     window = Window(data, 0)
-    starts, ends, stop = extents(data, window.bytes, 0, len(data))
+    starts, ends, stop = extents(data, window.padded, 0, len(data))
     assert stop == len(data)
     got = parse(window, starts, ends)
     assert got.metadata_id.tolist() == [one[0] for one in events]
@@ -94,7 +94,7 @@ def test_the_chain_has_the_same_events_as_a_walk_from_the_first_byte(seed: int, 
     sizes = rng.choice([3, 20, 24, 90, 130, 300, 20_000], size=4_000, p=[0.2, 0.3, 0.3, 0.1, 0.05, 0.049, 0.001])
     data = b"".join(block(4, bytes(rng.choice([0x22, 0x04, 0x10, 0x7F], size=size).astype(np.uint8))) for size in sizes)
     data = data[: len(data) - cut] if cut % 2 else data + b"\x48\x01"
-    starts, ends, stop = extents(data, Window(data, 0).bytes, 0, len(data))
+    starts, ends, stop = extents(data, Window(data, 0).padded, 0, len(data))
     at, wanted = 0, []
     while at < len(data) and data[at] == 0x22 and at + 4 < len(data):
         size, body = wire.varint(data, at + 1, len(data))
@@ -111,7 +111,7 @@ def test_the_chain_has_the_same_events_as_a_walk_from_the_first_byte(seed: int, 
 def test_arbitrary_bytes_are_parsed_or_malformed_and_nothing_else(data: bytes) -> None:
     window = Window(data, 0)
     try:
-        starts, ends, _ = extents(data, window.bytes, 0, len(data))
+        starts, ends, _ = extents(data, window.padded, 0, len(data))
         if len(starts):
             parse(window, starts, ends)
         parse(window, np.array([0]), np.array([len(data)]))
@@ -124,7 +124,7 @@ def test_events_of_a_shape_that_no_producer_writes_are_found_too(head: bytes) ->
     usual = [block(4, b"\x08\x05\x10" + bytes([n % 128]) + block(4, b"\x08\x01\x18\x02")) for n in range(900)]
     odd = [block(4, head + block(4, b"\x08\x01\x20" + bytes([n % 128]))) for n in range(900)]
     data = b"".join([*usual, *odd, *usual]) + b"\x52\x00"
-    starts, ends, stop = extents(data, Window(data, 0).bytes, 0, len(data))
+    starts, ends, stop = extents(data, Window(data, 0).padded, 0, len(data))
     assert stop == len(data) - 2
     assert [data[a:b] for a, b in zip(starts.tolist(), ends.tolist(), strict=True)] == [
         event[2:] for event in [*usual, *odd, *usual]

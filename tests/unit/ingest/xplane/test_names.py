@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dlprof.ingest.xplane.event_names import EventNames
+from dlprof.ingest.xplane.event_names import EventNames, places
 from dlprof.ingest.xplane.hlo_names import hlo_operator, instruction
 from dlprof.ingest.xplane.plane_names import annotation, device, dtype, host_op, is_copy, is_derived
 from dlprof.plugin import Operator
@@ -70,10 +70,9 @@ def test_xla_names_lose_their_number_and_fusions_say_what_they_fuse() -> None:
 @pytest.mark.parametrize("ids", [[0, 1, 5], [3], [7, 20_000], [-4, 2], []])
 def test_ids_are_found_among_few_and_many(ids: list[int]) -> None:
     none = np.zeros(0, dtype=np.int32)
-    names = EventNames(
-        np.array(ids, dtype=np.int64), *[none] * 4, none.astype(np.int8), *[None] * 2, none > 0, none, False
-    )  # type: ignore[arg-type]
+    known = np.array(ids, dtype=np.int64)
+    names = EventNames(known, places(known), *[none] * 4, none.astype(np.int8), *[None] * 2, none > 0, none, False)  # type: ignore[arg-type]
     asked = [*ids, -(2**63), -5, -1, 0, 1, 2, 4, 6, 8, 19_999, 20_001, 2**63 - 2, 2**63 - 1]
-    at, known = names.rows(np.array(asked))
+    at, there = names.rows(np.array(asked))
     assert at.tolist() == [ids.index(one) if one in ids else len(ids) for one in asked]
-    assert known.tolist() == [one in ids for one in asked]
+    assert there.tolist() == [one in ids for one in asked]
