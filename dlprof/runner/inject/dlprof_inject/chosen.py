@@ -18,30 +18,27 @@ _TIMES = 20
 class Chosen(object):
     """None at first. Held weakly: the script's own objects end as without dlprof.
 
+    now(): the object; None where there is none, or it has ended. The reference itself, since every step asks
     missed: steps of others since the last of its own, which sets this back to 0
     """
 
     def __init__(self):
-        self._held = _none
+        self.now = _none
         self.missed = 0
         self._most = LATE
 
-    def now(self):
-        """The object; None where there is none, or it has ended."""
-        return self._held()
-
     def choose(self, one, others=0):
         """This one from now on. others: steps that others took for each of its own so far."""
-        self._held = weakref.ref(one)
+        self.now = weakref.ref(one)
         self.missed = 0
         self._most = LATE + _TIMES * int(others)
 
     def is_over(self):
         """Another one has taken a step: whether the choice is open again."""
         self.missed += 1
-        if self._held() is not None and self.missed <= self._most:
+        if self.now() is not None and self.missed <= self._most:
             return False
-        self._held = _none
+        self.now = _none
         return True
 
 
