@@ -25,6 +25,7 @@ import kept
 import marked
 import numpy as np
 import toy_projects
+from script_rates import stated
 
 from dlprof.stats.design.calibration import exact_rate
 
@@ -76,7 +77,9 @@ def runs() -> dict[tuple[str, str, str], list[dict[str, Any]]]:
 
 
 def rows() -> Iterator[Sequence[str]]:
-    for (script, share, gate), told in runs().items():
+    every = runs()
+    for (script, share, gate), told in every.items():
+        away = abs((1 + float(share) / 100) / (1 + float(gate.rstrip("%")) / 100) - 1)
         count = Counter(one["state"] for one in told)
         wrong = [STATES[code] for code in (0, 3) if (code == 0) == (float(share) > 0)]  # at 0 % a failure, else a pass
         rate = exact_rate(count[wrong[0]], len(told), len(told))
@@ -88,6 +91,7 @@ def rows() -> Iterator[Sequence[str]]:
             gate,
             str(len(told)),
             *(str(count[state]) for state in STATES.values()),
+            stated(every.get((script, "0", gate), ()), away) if away else "",
             f"{wrong[0]} {rate.rate:.0%} [{rate.low:.0%}, {rate.high:.0%}]",
             f"{100 * np.expm1(ratios.mean()):+.1f} % (SD {100 * ratios.std(ddof=min(len(told) - 1, 1)):.1f} %)",
             f"{np.mean([one['ratio']['trials'] for one in told]):.0f}",
@@ -98,8 +102,8 @@ def rows() -> Iterator[Sequence[str]]:
 
 
 def table() -> str:
-    titles = ("script", "planted", "gate", "runs", "passed", "failed", "undecided", "wrong way [95 %]", "ratio seen",
-              "trials", "minutes", "reason named", "CPU of others")  # fmt: skip
+    titles = ("script", "planted", "gate", "runs", "passed", "failed", "undecided", "power stated", "wrong way [95 %]",
+              "ratio seen", "trials", "minutes", "reason named", "CPU of others")  # fmt: skip
     return marked.table(titles, rows())
 
 

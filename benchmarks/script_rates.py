@@ -89,7 +89,7 @@ def rows() -> Iterator[Sequence[str]]:
             str(count["slower"]),
             f"{100 * np.expm1(ratios.mean()):+.1f} % (SD {100 * ratios.std(ddof=min(n - 1, 1)):.1f} %)",
             f"{holds} of {n}",
-            _stated(told.get((script, 0.0), ()), share / 100) if share else "",
+            stated(told.get((script, 0.0), ()), share / 100) if share else "",
             f"{first} of {len(slower)}" if share else "",
             f"{np.mean([one['ratio']['trials'] for one in runs]):.1f}",
             f"{np.mean([one['seconds'] for one in runs]):.0f} s",
@@ -97,7 +97,7 @@ def rows() -> Iterator[Sequence[str]]:
         )
 
 
-def _stated(equal: Sequence[Mapping[str, Any]], share: float) -> str:
+def stated(equal: Sequence[Mapping[str, Any]], share: float) -> str:
     """The power that dlprof states (`stats.power`) for as many trials as the budget holds at the last look, from the script's
     comparisons with itself: their trials' SD by the width of the intervals, which is more than it is where that is the least one,
     and the seconds that a trial took."""
