@@ -396,7 +396,9 @@ static bool write_row(struct reader *reader, struct event *event) {
 static const uint8_t *read_event(struct reader *reader, const uint8_t *p) {
     struct block *block = reader->block;
     const uint8_t *begin = p, *end = reader->end;
-    struct event event = {0};
+    struct event event; /* but for its arguments, which are set where they are read */
+    event.seen = 0, event.phase = 0, event.told = false, event.start = event.duration = 0;
+    event.name = event.category = event.process = event.thread = event.args = (struct range){NULL, 0};
     if (p >= end || *p != '{' || block->events == block->capacity) return NULL;
     p = skip_space(p + 1, end);
     for (;;) {

@@ -13,12 +13,6 @@ struct range {
     const uint8_t *at;
     int64_t size;
 };
-/* Behind the white space at p. */
-static inline const uint8_t *skip_space(const uint8_t *p, const uint8_t *end) {
-    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
-    return p;
-}
-
 /* Whether the text at p is `word`, of `size` bytes. */
 static inline bool is(const uint8_t *p, const char *word, size_t size) { return memcmp(p, word, size) == 0; }
 
@@ -68,6 +62,14 @@ static inline int run_of_text(const uint8_t *p) {
     const unsigned ends = (unsigned)_mm_movemask_epi8(_mm_or_si128(other, _mm_or_si128(quote, slash)));
     return ends ? __builtin_ctz(ends) : RUN;
 }
+/* How many bytes from p on are white space, within the next RUN bytes. */
+static inline int run_of_space(const uint8_t *p) {
+    const __m128i bytes = _mm_loadu_si128((const __m128i *)(const void *)p);
+    const __m128i blank = _mm_cmpeq_epi8(bytes, _mm_set1_epi8(' ')), line = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\n'));
+    const __m128i back = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\r')), tab = _mm_cmpeq_epi8(bytes, _mm_set1_epi8('\t'));
+    const unsigned space = (unsigned)_mm_movemask_epi8(_mm_or_si128(_mm_or_si128(blank, line), _mm_or_si128(back, tab)));
+    return __builtin_ctz(~space); /* the bits above RUN are not set in `space` */
+}
 #elif defined(__ARM_NEON) && defined(__aarch64__) && !defined(DLPROF_SCALAR)
 #include <arm_neon.h>
 #define RUN 16
@@ -78,6 +80,13 @@ static inline int run_of_text(const uint8_t *p) {
     /* four bits of each byte, the first byte's lowest */
     const uint64_t nibbles = vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(ends), 4)), 0);
     return nibbles ? __builtin_ctzll(nibbles) / 4 : RUN;
+}
+static inline int run_of_space(const uint8_t *p) {
+    const uint8x16_t bytes = vld1q_u8(p);
+    const uint8x16_t space = vorrq_u8(vorrq_u8(vceqq_u8(bytes, vdupq_n_u8(' ')), vceqq_u8(bytes, vdupq_n_u8('\n'))),
+                                      vorrq_u8(vceqq_u8(bytes, vdupq_n_u8('\r')), vceqq_u8(bytes, vdupq_n_u8('\t'))));
+    const uint64_t other = ~vget_lane_u64(vreinterpret_u64_u8(vshrn_n_u16(vreinterpretq_u16_u8(space), 4)), 0);
+    return other ? __builtin_ctzll(other) / 4 : RUN;
 }
 #else
 #define RUN 8
@@ -91,7 +100,25 @@ static inline int run_of_text(const uint8_t *p) {
     while (p[count] != '"' && p[count] != '\\' && p[count] >= 0x20 && p[count] < 0x80) count++;
     return count;
 }
+static inline int run_of_space(const uint8_t *p) {
+    int count = 0;
+    while (count < RUN && (p[count] == ' ' || p[count] == '\n' || p[count] == '\r' || p[count] == '\t')) count++;
+    return count;
+}
 #endif
+
+/* Behind the white space at p: mostly there is none, or one blank, or a new line and what indents it. */
+static inline const uint8_t *skip_space(const uint8_t *p, const uint8_t *end) {
+    if (p < end && *p > ' ') return p;
+    if (end - p >= 2 && *p == ' ' && p[1] > ' ') return p + 1;
+    while (end - p >= RUN) {
+        int space = run_of_space(p);
+        p += space;
+        if (space < RUN) return p;
+    }
+    while (p < end && (*p == ' ' || *p == '\n' || *p == '\r' || *p == '\t')) p++;
+    return p;
+}
 
 /* The closing quote of the string whose first byte behind the opening quote is p; NULL where it is not valid. `escaped` is
    set where it holds an escape. */

@@ -41,6 +41,9 @@ _TOKENS: Final = frozenset({"pid", "tid", "device", "stream"})
 ODD: Final = NO_STEP
 """`memory_kind` of a row whose arguments are no plain record of memory: they tell by themselves."""
 _LISTS: Final = frozenset({"dims", "types"})
+_ROOM: Final = TARGET_ROWS + 72
+"""Events of a block, and how far columns lie apart: no power of two, for then all values of a row would compete for one place of
+the caches."""
 _SLOTS: Final = 1 << 17
 _DISTINCT: Final = 1 << 16
 """Distinct texts of a block: one with more gains nothing from being read by columns."""
@@ -159,10 +162,10 @@ class Scanner:
         self, library: ctypes.CDLL, origin_us: int, *, arguments: bool, unasked: Collection[str] = frozenset()
     ) -> None:
         self._library = library
-        self._numbers = np.empty((len(NUMBERS), TARGET_ROWS), dtype=np.int64)
-        self._ids = np.empty((len(TEXTS), TARGET_ROWS), dtype=np.int32)
-        self._phases = np.empty(TARGET_ROWS, dtype=np.uint8)
-        self._others = np.empty((TARGET_ROWS, 2), dtype=np.int64)
+        self._numbers = np.empty((len(NUMBERS), _ROOM), dtype=np.int64)
+        self._ids = np.empty((len(TEXTS), _ROOM), dtype=np.int32)
+        self._phases = np.empty(_ROOM, dtype=np.uint8)
+        self._others = np.empty((_ROOM, 2), dtype=np.int64)
         self._table = np.zeros((_SLOTS, 2), dtype=np.uint32)
         self._places = np.empty((_DISTINCT, 2), dtype=np.int64)
         self._columns = np.empty((_DISTINCT, 2), dtype=np.int32)
@@ -170,7 +173,7 @@ class Scanner:
             origin_us=origin_us,
             arguments=int(arguments),
             unasked=sum(1 << at for at, name in enumerate(TEXTS) if name in unasked),
-            capacity=TARGET_ROWS,
+            capacity=_ROOM,
             numbers=_at(self._numbers),
             ids=_at(self._ids),
             phases=_at(self._phases),

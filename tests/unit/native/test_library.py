@@ -7,6 +7,7 @@ import itertools
 import shutil
 from pathlib import Path
 
+import msgspec
 import pytest
 from places import ROOT
 
@@ -73,6 +74,7 @@ def test_without_a_compiler_it_is_said_why_nothing_is_built(
     assert not list(tmp_path.iterdir())
 
 
+SPACES = [b" ", b"\n", b"\r", b"\t", b"\x0b", b"\n  "]
 ENDS = [b'"', b"\\n", b"\\u00e9", b"\x1f", b"\x00", b"", "\u00e9".encode(), b"\x7f", b"\x20", b"\x80"]
 
 
@@ -80,7 +82,18 @@ ENDS = [b'"', b"\\n", b"\\u00e9", b"\x1f", b"\x00", b"", "\u00e9".encode(), b"\x
 def test_strings_end_alike_with_and_without_the_processors_vectors(
     hook: object, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Names of every length, and what ends a run at every place of a vector, at every distance from the end of the text."""
+    """Names of every length, and what ends a run at every place of a vector, at every distance from the end of the text; white
+    space of every length too."""
+    texts = [
+        b'{"ph":"X","ts":1,"dur":1,"name":"' + b"a" * size + end + b"b" * rest + b'"}' + b" " * (rest % 4)
+        for size in range(40)
+        for end in ENDS
+        for rest in range(0, 20, 3)
+    ]
+    for size in range(40):
+        for space in SPACES:
+            texts.append(b'{"ph":"X","ts":1,' + space * size + b'"dur":1,"name": ' + space * size + b'"a"}')
+            texts.append(b'{"ph":"X","ts":1,"dur":1,"name":"a"' + b" " * (size % 3) + b"}" + space * size)
     monkeypatch.delenv("CC", raising=False)
     found = []
     for flags in ((), ("-DDLPROF_SCALAR",)):
@@ -89,23 +102,18 @@ def test_strings_end_alike_with_and_without_the_processors_vectors(
         functions = library.load(target).functions
         assert functions is not None
         scanner, read = Scanner(functions, 0, arguments=True), []
-        for size in range(40):
-            for end in ENDS:
-                for rest in range(0, 20, 3):
-                    text = (
-                        b'{"ph":"X","ts":1,"dur":1,"name":"'
-                        + b"a" * size
-                        + end
-                        + b"b" * rest
-                        + b'"}'
-                        + b" " * (rest % 4)
-                    )
-                    block = scanner.scan(text, EventDecoder(Context("m", "m", Pools(), Anomalies())))
-                    read.append(
-                        None if block is None else (block.texts("name"), block.used, block.numbers["start"].tolist())
-                    )
+        for text in texts:
+            block = scanner.scan(text, EventDecoder(Context("m", "m", Pools(), Anomalies())))
+            read.append(None if block is None else (block.texts("name"), block.used, block.numbers["start"].tolist()))
         found.append(read)
     assert found[0] == found[1]
+    for text, one in zip(texts, found[0], strict=True):
+        try:
+            msgspec.json.decode(text)
+        except (msgspec.DecodeError, UnicodeDecodeError):
+            assert one is None, text
+        else:
+            assert one is not None, text
     assert 500 < sum(one is not None for one in found[0]) < len(found[0]) - 500
 
 
