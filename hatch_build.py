@@ -30,6 +30,7 @@ SOURCES = (
     "nesting.c",
     "sums.c",
     "xplane_rows.c",
+    "groups.c",
 )
 TARGET = "_readers.so"
 FLAGS = ("-std=c11", "-O3", "-fPIC", "-shared", "-fvisibility=hidden", "-Wall", "-Wextra")

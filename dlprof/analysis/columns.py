@@ -10,6 +10,8 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 
+from dlprof.native import groups as native
+
 Ints = NDArray[np.int64]
 Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
@@ -164,6 +166,18 @@ class Groups:
         """Exact int64 sum per group (float weights would round above 2**53 ps = 2.5 h)."""
         return exact_sums(self.inverse, values, self.size)
 
+    def reach(self, start: Ints, end: Ints) -> tuple[Ints, Ints]:
+        """The lowest start and the highest end per group."""
+        compiled = native.reach(self.inverse, start, end, self.size)
+        return self._reach(start, end) if compiled is None else compiled
+
+    def _reach(self, start: Ints, end: Ints) -> tuple[Ints, Ints]:
+        """`reach` without the compiled part."""
+        low, high = np.full(self.size, np.iinfo(np.int64).max), np.full(self.size, np.iinfo(np.int64).min)
+        np.minimum.at(low, self.inverse, start)
+        np.maximum.at(high, self.inverse, end)
+        return low, high
+
     def sum_float(self, values: Floats) -> Floats:
         """Float sum per group."""
         return np.bincount(self.inverse, weights=values, minlength=self.size).astype(np.float64)
@@ -174,7 +188,13 @@ _EXACT_ROWS: Final = 1 << 20
 
 
 def exact_sums(codes: Ints, values: Ints, size: int) -> Ints:
-    """Sum of the int64 values of each code in [0, size), exact as far as int64 reaches.
+    """Sum of the int64 values of each code in [0, size), exact as far as int64 reaches."""
+    compiled = native.add_up(codes, values, size)
+    return _exact_sums(codes, values, size) if compiled is None else compiled
+
+
+def _exact_sums(codes: Ints, values: Ints, size: int) -> Ints:
+    """`exact_sums` without the compiled part.
 
     By halves of 32 bits, whose sums float64 holds exactly for two million rows at a time: np.bincount adds floats, and takes a
     fifth of the time of sorting the rows and adding them up group by group.
@@ -190,6 +210,12 @@ def exact_sums(codes: Ints, values: Ints, size: int) -> Ints:
 
 def group(keys: Sequence[Ints]) -> Groups:
     """Group rows by equal tuples of integer keys (NULL is a key like any other)."""
+    compiled = native.group(keys)
+    return _group(keys) if compiled is None else Groups(*compiled, len(compiled[1]))
+
+
+def _group(keys: Sequence[Ints]) -> Groups:
+    """`group` without the compiled part."""
     combined, size = np.zeros(len(keys[0]), dtype=np.int64), 0
     for key in keys:
         codes, values = dense(key)

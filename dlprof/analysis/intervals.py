@@ -104,7 +104,10 @@ class Leaves:
 
 def leaves(track: Ints, start: Ints, end: Ints) -> Leaves:
     """The innermost event at each instant of each track: the latest started, of those that started together the shortest."""
-    order = np.arange(len(start)) if ordered(track, start, end) else np.lexsort((-end, start, track))
+    if ordered(track, start, end):
+        compiled = native.leaves(track, start, end)
+        return _leaves(track, start, end) if compiled is None else Leaves(*compiled)
+    order = np.lexsort((-end, start, track))
     compiled = native.leaves(track[order], start[order], end[order])
     if compiled is None:
         return _leaves(track, start, end)

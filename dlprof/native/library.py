@@ -19,7 +19,7 @@ VARIABLE: Final = "DLPROF_READER"
 CHOICES: Final = ("native", "python")
 FILE: Final = "_readers.so"
 """Its name on every system: ctypes asks for a path, not for an ending."""
-INTERFACE: Final = 10
+INTERFACE: Final = 11
 """What native.h says too; another number is a library of another version of the sources."""
 _NUMBER, _PLACE = ctypes.c_int64, ctypes.c_void_p
 _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
@@ -47,6 +47,10 @@ _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {
     "dlprof_marked": (_NUMBER, _NUMBER, _PLACE, _PLACE, _NUMBER, _PLACE),
     "dlprof_pass_over": (_NUMBER, _NUMBER, _PLACE, _NUMBER, *[_PLACE] * 8),
     "dlprof_clip": (_NUMBER, _NUMBER, _PLACE, _PLACE, _NUMBER, _PLACE, _PLACE, _NUMBER, *[_PLACE] * 3),
+    "dlprof_group": (_NUMBER, _NUMBER, _NUMBER, *[_PLACE] * 3, _NUMBER, *[_PLACE] * 3),
+    "dlprof_add_up": (ctypes.c_int32, _NUMBER, _PLACE, _PLACE, _NUMBER, _PLACE),
+    "dlprof_reach": (ctypes.c_int32, _NUMBER, *[_PLACE] * 3, _NUMBER, _PLACE, _PLACE),
+    "dlprof_pieces": (_NUMBER, _NUMBER, *[_PLACE] * 3, _NUMBER, _PLACE, *[_NUMBER] * 5, _PLACE),
     "dlprof_shares": (ctypes.c_int32, _NUMBER, *[_PLACE] * 4, _NUMBER, _NUMBER, _PLACE, _PLACE),
 }
 """Its functions: what each answers, and its arguments."""

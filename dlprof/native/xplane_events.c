@@ -160,7 +160,8 @@ static inline bool read_xevent(struct window *window, const uint8_t *p, const ui
 }
 
 /* Reads the events of a window; 0, or NOT_PLAIN, and then what the arrays hold means nothing. */
-EXPORT int32_t dlprof_read_xevents(struct window *window) {
+EXPORT int32_t dlprof_read_xevents(struct window *given) {
+    struct window copy = *given, *window = &copy; /* of its own, so that nothing that is written can be a part of it */
     window->stats = window->odd = 0;
     for (int64_t event = 0; event < window->count; event++) {
         int64_t start = window->starts[event], end = window->ends[event];
@@ -169,6 +170,8 @@ EXPORT int32_t dlprof_read_xevents(struct window *window) {
         if (!(window->wanted ? read_xevent(window, first, behind, event, true) : read_xevent(window, first, behind, event, false)))
             return NOT_PLAIN;
     }
+    given->stats = window->stats;
+    given->odd = window->odd;
     return 0;
 }
 

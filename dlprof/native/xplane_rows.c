@@ -80,7 +80,8 @@ static inline bool name_event(struct rows *rows, int64_t i, int32_t *operator) {
 }
 
 /* Reads the rows; 0, or NOT_PLAIN, and then what the arrays hold means nothing. */
-EXPORT int32_t dlprof_host_rows(struct rows *rows) {
+EXPORT int32_t dlprof_host_rows(struct rows *given) {
+    struct rows copy = *given, *rows = &copy; /* of its own, so that nothing that is written can be a part of it */
     int64_t i = 0, most = rows->furthest, before = -1; /* the run before */
     int32_t operator = (int32_t)rows->last;
     if (most < 0 || most > (1LL << 61)) return NOT_PLAIN;
@@ -96,6 +97,6 @@ EXPORT int32_t dlprof_host_rows(struct rows *rows) {
         }
     }
     if (i != rows->count) return NOT_PLAIN;
-    rows->last = operator;
+    given->last = operator;
     return 0;
 }

@@ -13,6 +13,7 @@
 #include "../../dlprof/native/nesting.c"
 #include "../../dlprof/native/sums.c"
 #include "../../dlprof/native/xplane_rows.c"
+#include "../../dlprof/native/groups.c"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -391,6 +392,53 @@ static void run_host_rows(void) {
     free(rows.level), free(rows.lookup), free(rows.path), free(rows.kernel), free(rows.start_ps), free(rows.track);
 }
 
+/* Draws rows with codes, groups them by these and adds them up. */
+static void run_groups(void) {
+    int64_t count = (int64_t)below(24), keys = 1 + (int64_t)below(3), size = 1, bytes = 8 * count, sums = 1 + (int64_t)below(5);
+    int64_t *of[3], low[3], span[3], *inverse = held(bytes), *first = held(bytes), *total = held(8 * sums), *high = held(8 * sums);
+    for (int64_t key = 0; key < keys; key++) {
+        of[key] = held(bytes);
+        low[key] = (int64_t)below(9) - 4;
+        size *= span[key] = 1 + (int64_t)below(5);
+        for (int64_t row = 0; row < count; row++) of[key][row] = low[key] + (below(60) ? (int64_t)below((uint64_t)span[key]) : code_below(9));
+    }
+    if (!below(20)) size = 1 + (int64_t)below((uint64_t)size);
+    int64_t *place = held(8 * size), groups;
+    memset(place, 0, (size_t)(8 * size)), memset(total, 0, (size_t)(8 * sums)), memset(high, 0, (size_t)(8 * sums));
+    groups = dlprof_group(count, keys, (const int64_t *const *)of, low, span, size, place, inverse, first);
+    must(groups == NOT_PLAIN || (groups >= !!count && groups <= count), "groups");
+    for (int64_t row = 0; row < count && groups >= 0; row++) must(inverse[row] >= 0 && inverse[row] < groups, "a row's group");
+    for (int64_t group = 0; group < groups; group++) must(inverse[first[group]] == group, "a group's first row");
+    if (groups < 0) memset(inverse, 0, (size_t)bytes);
+    int32_t answer = dlprof_add_up(count, inverse, of[0], sums, total);
+    must(answer == 0 || answer == NOT_PLAIN, "an answer of adding up");
+    must(dlprof_reach(count, inverse, of[0], of[keys - 1], sums, total, high) == answer, "the same answer of reaches");
+    free(inverse), free(first), free(total), free(high), free(place);
+    for (int64_t key = 0; key < keys; key++) free(of[key]);
+}
+
+/* Draws work, and makes pieces of what may be its leaves. */
+static void run_pieces(void) {
+    int64_t count = (int64_t)below(24), rows = 1 + (int64_t)below(12), before = (int64_t)below(2), at = 0, *work[5], *made[5];
+    int64_t *owner = held(8 * count), *low = held(8 * count), *high = held(8 * count);
+    for (int column = 0; column < 5; column++) {
+        work[column] = held(8 * rows), made[column] = held(8 * (count + before));
+        for (int64_t row = 0; row < rows; row++) work[column][row] = column ? (int64_t)below(3) : (at += !below(4));
+        if (before) made[column][0] = 0;
+    }
+    for (int64_t leaf = 0; leaf < count; leaf++) {
+        owner[leaf] = below(60) ? leaf * rows / count : code_below(rows);
+        low[leaf] = below(60) ? leaf : (int64_t)below(1ULL << 63) - (1LL << 62);
+        high[leaf] = low[leaf] + (int64_t)below(3);
+    }
+    const struct work given = {work[0], work[1], work[2], work[3], work[4]}, found = {made[0], made[1], made[2], made[3], made[4]};
+    int64_t pieces = dlprof_pieces(count, owner, low, high, rows, &given, (int64_t)below(3), (int64_t)below(20), at, 20, before, &found);
+    must(pieces == NOT_PLAIN || (pieces >= before && pieces <= count + before), "pieces of leaves");
+    for (int64_t one = before; one < pieces; one++) must(found.start[one] < found.end[one], "a piece of leaves");
+    for (int column = 0; column < 5; column++) free(work[column]), free(made[column]);
+    free(owner), free(low), free(high);
+}
+
 /* Draws intervals, cuts them to windows, and shares time among them. */
 static void run_shares(void) {
     int64_t count = (int64_t)below(16), windows = (int64_t)below(8), edge = -20, groups = 1 + (int64_t)below(4);
@@ -452,6 +500,8 @@ int main(int count, char **words) {
         run_nesting();
         run_rows();
         run_host_rows();
+        run_groups();
+        run_pieces();
         run_shares();
         tried++;
     }

@@ -54,9 +54,7 @@ class Groups:
             self.high = np.append(self.high, np.full(more, np.iinfo(np.int64).min))
         for name, summed in self.sums.items():
             summed[numbers] += found.sum(values[name])
-        low, high = np.full(found.size, np.iinfo(np.int64).max), np.full(found.size, np.iinfo(np.int64).min)
-        np.minimum.at(low, found.inverse, start)
-        np.maximum.at(high, found.inverse, end)
+        low, high = found.reach(start, end)
         self.low[numbers] = np.minimum(self.low[numbers], low)
         self.high[numbers] = np.maximum(self.high[numbers], high)
 

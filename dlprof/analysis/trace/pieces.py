@@ -19,6 +19,7 @@ import numpy as np
 
 from dlprof.analysis import columns, intervals
 from dlprof.analysis.columns import Ints
+from dlprof.native import groups as native_groups
 from dlprof.native import sums as native
 
 RANGE: Final = 131_072
@@ -41,12 +42,16 @@ class Work:
     end: Ints
     group: Ints
 
+    def columns(self) -> tuple[Ints, Ints, Ints, Ints]:
+        return self.track, self.start, self.end, self.group
+
     def of(self, rows: Any) -> Work:
         return Work(self.track[rows], self.start[rows], self.end[rows], self.group[rows])
 
     def behind(self, other: Work) -> Work:
-        pairs = ((other.track, self.track), (other.start, self.start), (other.end, self.end), (other.group, self.group))
-        return Work(*map(np.concatenate, pairs)) if len(other.track) else self
+        return (
+            Work(*map(np.concatenate, zip(other.columns(), self.columns(), strict=True))) if len(other.track) else self
+        )
 
 
 _NONE: Final = Work(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
@@ -116,42 +121,65 @@ class Pieces:
 
     def _advance(self, work: Work, place: Ints, cut: int) -> None:
         """Makes pieces of work and what was open; those of the last track up to `cut`, where later rows of it begin."""
-        held, since, carried = self._held, self._since, len(self._open.track)
+        carried = len(self._open.track)
         work = work.behind(self._open)
         place = np.concatenate([np.full(carried, self._place), place])
         last = int(work.track[-1])
         parts = intervals.leaves(work.track, work.start, work.end)
-        track, low, high = work.track[parts.owner], parts.start, parts.end
-        if carried:
-            low = np.where(track == self._open.track[0], np.maximum(low, since), low)
-        high = np.where(track == last, np.minimum(high, cut), high)
-        kept = np.flatnonzero(high > low)
-        owner = parts.owner[kept]
-        found = Work(track[kept], low[kept], high[kept], work.group[owner]).behind(held)
-        where = np.concatenate([np.full(len(held.track), self._place), place[owner]])
-        self._put(found, where, last)
+        found = self._compiled(work, place, parts, cut)
+        if found is None:
+            self._put(*self._cut(work, place, parts, cut), last)
+        else:
+            self._keep(Work(*found[:4]), found[4], last)
         ends = np.flatnonzero((work.track == last) & (work.end > cut))
         self._open, self._since, self._place = work.of(ends), cut, int(place[-1])
 
+    def _compiled(self, work: Work, place: Ints, parts: intervals.Leaves, cut: int) -> Ints | None:
+        """The pieces, touching ones made one, as columns of Work and their place; None without the compiled part."""
+        carried = int(self._open.track[0]) if len(self._open.track) else _FIRST
+        held = [int(values[0]) for values in self._held.columns()] if len(self._held.track) else None
+        return native_groups.pieces(
+            (parts.owner, parts.start, parts.end),
+            (*work.columns(), place),
+            *(carried, self._since, int(work.track[-1]), cut),
+            None if held is None else [*held, self._place],
+        )
+
+    def _cut(self, work: Work, place: Ints, parts: intervals.Leaves, cut: int) -> tuple[Work, Ints]:
+        """The same without it, before touching ones are made one."""
+        held, track, low = self._held, work.track[parts.owner], parts.start
+        if len(self._open.track):
+            low = np.where(track == self._open.track[0], np.maximum(low, self._since), low)
+        high = np.where(track == work.track[-1], np.minimum(parts.end, cut), parts.end)
+        kept = np.flatnonzero(high > low)
+        owner = parts.owner[kept]
+        found = Work(track[kept], low[kept], high[kept], work.group[owner]).behind(held)
+        return found, np.concatenate([np.full(len(held.track), self._place), place[owner]])
+
     def _put(self, found: Work, place: Ints, last: int) -> None:
-        """Writes pieces, but for the last one of track `last`, which may go on."""
+        """Makes touching pieces one and writes them, but for the last one of track `last`, which may go on."""
         if not intervals.ordered(found.track, found.start):
             order = np.lexsort((found.start, found.track))
             found, place = found.of(order), place[order]
         count = len(found.track)
-        self._held = _NONE
         if not count:
+            self._held = _NONE
             return
         new = np.ones(count, dtype=np.bool_)
         new[1:] = (found.start[1:] != found.end[:-1]) | (np.diff(found.group) != 0) | (np.diff(found.track) != 0)
         first = np.flatnonzero(new)
         end = found.end[np.append(first[1:], count) - 1]
-        found, place = Work(found.track[first], found.start[first], end, found.group[first]), place[first]
-        if found.track[-1] == last:
+        self._keep(Work(found.track[first], found.start[first], end, found.group[first]), place[first], last)
+
+    def _keep(self, found: Work, place: Ints, last: int) -> None:
+        """Writes pieces, but for the last one of track `last`, which may go on."""
+        self._held = _NONE
+        if len(found.track) and found.track[-1] == last:
             self._held = found.of(slice(-1, None))
             found, place = found.of(slice(None, -1)), place[:-1]
-        for one in columns.distinct(place):
-            self._write(one, found.of(place == one))
+        places = columns.distinct(place)
+        for one in places:
+            self._write(one, found if len(places) == 1 else found.of(place == one))
 
     def _write(self, place: int, found: Work) -> None:
         order = np.argsort(found.start, kind="stable")

@@ -61,6 +61,5 @@ class StepMarks:
 def _latest(ends: Ints) -> Ints:
     """Of (place, step, end), shape (3, n), the latest end of each step."""
     groups = columns.group([ends[0], ends[1]])
-    latest = np.full(groups.size, np.iinfo(np.int64).min)
-    np.maximum.at(latest, groups.inverse, ends[2])
+    _, latest = groups.reach(ends[2], ends[2])
     return np.stack([ends[0][groups.first], ends[1][groups.first], latest])

@@ -315,7 +315,7 @@ def taken(rows: Columns, at: npt.NDArray[Any], count: int) -> Columns:
     found: Columns = {}
     for name, values in rows.items():
         if name != "args":
-            found[name] = values[at] if values.strides != (0,) else _all(values[0], values.dtype, count)
+            found[name] = values[at] if values.strides != (0,) else values[:count]
     return found
 
 

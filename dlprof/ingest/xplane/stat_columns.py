@@ -162,7 +162,8 @@ class StatColumns:
 
     def _numbers(self, stats: Stats, count: int, name: str) -> Int64 | None:
         rows = self._rows(stats, name)
-        rows = rows[~np.isin(stats.kind[rows], (STR, REF))]
+        if len(rows):
+            rows = rows[~np.isin(stats.kind[rows], (STR, REF))]
         if not len(rows):
             return None
         column = np.full(count, NO_INT, dtype=np.int64)
