@@ -55,7 +55,7 @@ class Pool:
     def __init__(self) -> None:
         self.values: list[str] = []
         self._first: dict[str, int] = {}
-        self._last: tuple[Any, tuple[int, ...], Ints] | None = None
+        self._last: tuple[Any, tuple[int, ...], Ints | None] | None = None
 
     def text(self, column: Any) -> Text:
         """A column (plain or dictionary, in chunks) as codes and values."""
@@ -63,11 +63,16 @@ class Pool:
             column = column.dictionary_encode()
         # Chunks may have dictionaries of their own, and one dictionary may hold a value twice: number the (few)
         # values anew.
-        parts = [self._numbers(chunk.dictionary)[_filled(chunk.indices)] for chunk in column.chunks]
-        return Text(_one(parts), self.values)
+        return Text(_one([self._codes(chunk) for chunk in column.chunks]), self.values)
 
-    def _numbers(self, dictionary: Any) -> Ints:
-        """The code of each value of a dictionary, and NULL. Batches and chunks, one after another, mostly share one."""
+    def _codes(self, chunk: Any) -> Ints:
+        """The codes of a chunk: its indices where its dictionary is numbered as the values are."""
+        numbers, indices = self._numbers(chunk.dictionary), _filled(chunk.indices)
+        return indices.astype(np.int64) if numbers is None else numbers[indices]
+
+    def _numbers(self, dictionary: Any) -> Ints | None:
+        """The code of each value of a dictionary, and NULL; None where each is its place. Batches and chunks, one after another,
+        mostly share one."""
         memory = tuple(0 if buffer is None else buffer.address for buffer in dictionary.buffers())
         place = (*memory, dictionary.offset, len(dictionary))
         if self._last is None or self._last[1] != place:
@@ -77,8 +82,9 @@ class Pool:
                     self._first[value] = len(self.values)
                     self.values.append(value)
             numbers = [NULL if value is None else self._first[value] for value in values]
+            alike = numbers == list(range(len(numbers)))
             # The dictionary is held, so that no other one can come to lie in its place.
-            self._last = dictionary, place, np.array([*numbers, NULL], dtype=np.int64)
+            self._last = dictionary, place, None if alike else np.array([*numbers, NULL], dtype=np.int64)
         return self._last[2]
 
 

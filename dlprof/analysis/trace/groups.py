@@ -72,12 +72,13 @@ class Outermost:
         own = np.full(rows.events.num_rows, NULL, dtype=np.int64)
         own[mask] = group
         end = start + rows.integers("duration_ps")
-        here = np.stack([rows.integers("id"), rows.integers("parent"), own, end])
+        here = rows.integers("id"), rows.integers("parent"), own, end
         within = None
-        if (here[1][mask] != NULL).any():
-            ids, parent, own = np.concatenate([before[:3], here[:3]], axis=1)
+        if ((here[1] != NULL) & mask).any():
+            ids, parent, own = map(np.concatenate, zip(before[:3], here[:3], strict=True))
             within = _within(ids, parent, own, before.shape[1] + np.flatnonzero(mask))
-        self._open = here[:, (track == track[-1]) & (end >= start[-1])]
+        last = np.flatnonzero((track == track[-1]) & (end >= start[-1]))
+        self._open = np.stack([values[last] for values in here])
         if track[0] == track[-1]:  # what was open may be so still
             self._open = np.concatenate([before[:, before[3] >= start[-1]], self._open], axis=1)
         return None if within is None else ~within

@@ -131,7 +131,7 @@ class Finisher:
         ahead: told what is known of the events before the first of them; who only sums them up answers, and need not see all
         """
         self._background.drain()
-        meaning = Meaning(self._pools, resolve)
+        meaning = Meaning(self._pools, resolve, self._columns)
         devices = any(self._pools.tracks[code].on_device for code in self._spill.tracks())
         sums = None if ahead is None else ahead(Ahead(self._levels.found(meaning), devices))
         self._passing = Passing(sums, self._background.call, launched=devices)
@@ -227,7 +227,7 @@ class Finisher:
                 rows, ids, level = taken(rows, seen, len(seen)), ids[seen], level[seen]
                 self_ps, parent = self_ps[seen], parent[seen]
                 meanings = None if meanings is None else meanings.of_rows(seen)
-            meanings = meaning.of(rows, level) if meanings is None else meanings
+            meanings = meaning.of(rows, level, nested=False) if meanings is None else meanings
             self._anomalies.count("unknown_operator", meanings.unknown)
             step, item = self._steps(track, rows)
             phase = self._phases(codes, rows, meanings)

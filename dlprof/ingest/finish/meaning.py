@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, fields, replace
 from typing import Any, Final
 
@@ -108,9 +108,13 @@ class Meaning:
     """Turns codes into meanings.
 
     resolve: raw operator name → Operator or None (the reader's `operator` with its table)
+    columns: those of schema.EVENTS that are asked for, None for all
     """
 
-    def __init__(self, pools: Pools, resolve: Callable[[str], Operator | None]) -> None:
+    def __init__(
+        self, pools: Pools, resolve: Callable[[str], Operator | None], columns: Collection[str] | None = None
+    ) -> None:
+        self._fusing = columns is None or "fuses" in columns
         self.ops, self.fused, self.layers = Pool(), Pool(), Pool()
         scopes = Pool()
         self.scopes = scopes.values_list
@@ -161,9 +165,11 @@ class Meaning:
             return name
         return np.where(lookup != NO_TEXT, lookup + np.int32(self._first_lookup), name)
 
-    def of(self, rows: Columns, level: npt.NDArray[np.int8] | None = None) -> Meanings:
-        """The meanings of rows; columns name, lookup, op_path, layer, source_line and level are read. level: where known."""
+    def of(self, rows: Columns, level: npt.NDArray[np.int8] | None = None, *, nested: bool = True) -> Meanings:
+        """The meanings of rows; columns name, lookup, op_path, layer, source_line and level are read. level: where known. nested:
+        whether rows inside are to have `mark` and `scope` of them; else none has any."""
         name, lookup, path = rows["name"], rows["lookup"], rows["op_path"]
+        none = np.broadcast_to(_NONE, len(name))
         at = self._asked(rows)
 
         def pick(attribute: str) -> npt.NDArray[Any]:
@@ -172,17 +178,19 @@ class Meaning:
         level = self.level(rows) if level is None else level
         work = _WORK[level]
         op = np.where(work, pick("op"), _NONE)
-        fuses = np.where(work, pick("fuses"), _NONE)
+        fuses = np.where(work, pick("fuses"), _NONE) if self._fusing else none
         calls = pick("calls")
         self._refine(work & pick("special"), lookup, path, op, fuses, calls)
         told_phase = pick("phase")
         phase = np.where(work & (told_phase != NO_TEXT), told_phase, self._path_phase[path])
         phase[(phase == NO_TEXT) & (level == LEVEL["copy"])] = _PHASE["transfer"]
         unknown = int(np.count_nonzero((level == LEVEL["op"]) & ~pick("named")))
-        told = self._told[rows["layer"]]
-        layer = np.where(told == NO_TEXT, self._path_layer[path], told)
-        mark = np.where(self._markers[name], _NONE, told_phase)
-        line, scope = rows["source_line"], pick("scope")
+        layer = self._path_layer[path]
+        if the_same(rows["layer"]) != NO_TEXT:
+            told = self._told[rows["layer"]]
+            layer = np.where(told == NO_TEXT, layer, told)
+        mark, scope = (np.where(self._markers[name], _NONE, told_phase), pick("scope")) if nested else (none, none)
+        line = rows["source_line"]
         return Meanings(level, op, fuses, phase, layer, line, calls, mark, scope, unknown)
 
     def _of_hints(self) -> npt.NDArray[np.int8]:
@@ -214,7 +222,9 @@ class Meaning:
         key = lookup[rows].astype(np.int64) << 32 | path[rows].astype(np.int64)
         distinct, inverse = np.unique(key, return_inverse=True)
         table = np.array([self._at(int(pair) >> 32, int(pair) & 0xFFFF_FFFF) for pair in distinct], dtype=np.int64)
-        op[rows], fuses[rows], calls[rows] = table[inverse].T
+        op[rows], told, calls[rows] = table[inverse].T
+        if self._fusing:
+            fuses[rows] = told
 
     def _at(self, lookup: int, path: int) -> tuple[int, int, int]:
         found = self._refined.get((lookup, path))

@@ -97,6 +97,8 @@ class StatColumns:
                 self._ids.setdefault(name, []).append(id_)
         taken = _TAKEN_ON_DEVICE if on_device else _TAKEN_ON_HOST
         self.roles = frozenset(id_ for name in taken if name not in _KEPT_TOO for id_ in self._ids.get(name, ()))
+        if not (ctx.wants("shape") or ctx.wants("dtype")):
+            self._ids.pop("shape", None)
         self.runs = not on_device and all(name in self._ids for name in ("step_num", "run_id"))
         self._stat_names = plane.stat_names
         self._shape_codes: list[int] = []
