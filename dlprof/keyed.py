@@ -10,9 +10,9 @@ import io
 import tempfile
 import weakref
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import IO, Any, Final
 
+import msgspec
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,8 +54,7 @@ class Scratch:
         return np.frombuffer(self._file.read(kind.itemsize * count), dtype=kind)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
+class _Run(msgspec.Struct, frozen=True):
     """Rows in order of their keys, each of which is there once.
 
     sample: every _SAMPLE-th key. last: the last one. at: where the keys lie, and each column

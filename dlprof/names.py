@@ -15,10 +15,11 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Iterable
-from dataclasses import dataclass
 from itertools import combinations
 from pathlib import Path
 from typing import Final, Literal, Self, cast
+
+import msgspec
 
 from dlprof import schema
 
@@ -76,8 +77,7 @@ def as_text(name: str | Path) -> str:
     return os.fsencode(name).decode("utf-8", "backslashreplace")
 
 
-@dataclass(frozen=True, slots=True)
-class Item:
+class Item(msgspec.Struct, frozen=True):
     """What is timed: `train_block`, or of an op workload `matmul[size=50]`, `matmul[call=study,size=50]`.
 
     task: the task, or the item's whole name where it has no keys
@@ -118,8 +118,7 @@ class Item:
         return (str(Item(self.task, self.keys[:-1])), key, float(value)) if float(value) > 0 else None
 
 
-@dataclass(frozen=True, slots=True)
-class Marker:
+class Marker(msgspec.Struct, frozen=True):
     """A marker that the child put into its framework's trace, or a step that PyTorch's profiler marked.
 
     kind: step, item (a call of an op workload), epoch, phase (one of schema.PHASES), profiler_step (PyTorch's) or
@@ -220,8 +219,7 @@ _LATE: Final = ("timed", "run", "replay")
 _OF_ITEMS: Final = ("out", "grad", "timed")
 
 
-@dataclass(frozen=True, slots=True)
-class ArrayName:
+class ArrayName(msgspec.Struct, frozen=True):
     """An array of the check of equal work.
 
     Made of the first batch, before the timing:
@@ -273,8 +271,7 @@ class ArrayName:
         return self.kind.partition("/")[0] in _LATE
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class CaptureName:
+class CaptureName(msgspec.Struct, frozen=True, order=True):
     """The folder of a traced run in a comparison directory: `a-exact-1`. In order: by side, fidelity and number."""
 
     side: str

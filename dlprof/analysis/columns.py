@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -20,8 +20,7 @@ NULL = -1
 """Stand-in for null in code and integer arrays; no column of the schema that is read here holds a real -1."""
 
 
-@dataclass(frozen=True, slots=True)
-class Text:
+class Text(msgspec.Struct, frozen=True):
     """A text column: `codes` (int64, NULL where null) index `values`."""
 
     codes: Ints
@@ -155,8 +154,7 @@ def numbers(values: NDArray[Any], null: Bools | None = None) -> Any:
     return pa.Array.from_buffers(pa.from_numpy_dtype(values.dtype), len(values), [valid, pa.py_buffer(values.data)])
 
 
-@dataclass(frozen=True, slots=True)
-class Groups:
+class Groups(msgspec.Struct, frozen=True):
     """Rows grouped by equal keys.
 
     inverse: group of each row

@@ -8,8 +8,8 @@ is.
 from __future__ import annotations
 
 import heapq
-from dataclasses import dataclass
 
+import msgspec
 import numpy as np
 
 from dlprof.analysis.columns import NULL, Floats, Ints
@@ -17,8 +17,7 @@ from dlprof.native import nesting as native
 from dlprof.native import sums
 
 
-@dataclass(frozen=True, slots=True)
-class Union:
+class Union(msgspec.Struct, frozen=True):
     """Disjoint intervals in order; `before[i]` is the total length of the first i of them."""
 
     start: Ints
@@ -93,8 +92,7 @@ def _clip(start: Ints, end: Ints, windows: Union) -> tuple[Ints, Ints, Ints]:
     return index[keep], low[keep], high[keep]
 
 
-@dataclass(frozen=True, slots=True)
-class Leaves:
+class Leaves(msgspec.Struct, frozen=True):
     """Disjoint pieces per track: `owner` is the innermost (latest started) event of its track in [start, end)."""
 
     owner: Ints
@@ -219,8 +217,7 @@ def shares(start: Ints, end: Ints) -> Floats:
     return np.asarray(value[len(start) :] - value[: len(start)])
 
 
-@dataclass(frozen=True, slots=True)
-class Divided:
+class Divided(msgspec.Struct, frozen=True):
     """Time of each event in two ways.
 
     share: every instant goes to the innermost event of each track and is shared among the tracks, so that the sum is the

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
 from typing import Final, Literal
+
+import msgspec
 
 Severity = Literal["info", "warning", "error"]
 
 
-@dataclass(frozen=True, slots=True)
-class Anomaly:
+class Anomaly(msgspec.Struct, frozen=True):
     """What a counter of irregularities counts.
 
     severity: info (normal for this producer), warning (numbers may mislead) or error (data was lost)
@@ -186,11 +186,10 @@ ANOMALIES: Final[Mapping[str, Anomaly]] = {
 """Readers add theirs here, in a block of their own; `Anomalies.count` refuses a name that is not declared."""
 
 
-@dataclass(slots=True)
-class Anomalies:
+class Anomalies(msgspec.Struct):
     """Counters by declared name."""
 
-    counts: dict[str, int] = field(default_factory=dict)
+    counts: dict[str, int] = msgspec.field(default_factory=dict)
 
     def count(self, name: str, times: int = 1) -> None:
         """Adds to a counter. Raises `KeyError` for a name that is not declared in ANOMALIES."""

@@ -7,10 +7,10 @@ A reader never builds Arrow strings row by row. It interns each string once (`Po
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
 from functools import cache
 from typing import Any, Final, TypeAlias
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -101,8 +101,7 @@ class Growing:
         return self._values[: self._count + 1]
 
 
-@dataclass(frozen=True, slots=True)
-class RawBatch:
+class RawBatch(msgspec.Struct, frozen=True):
     """Columns of n events; a column left None is empty in every row.
 
     Required, shape (n,): `track` int32 from Context.track; `name` int32 pool code; `start_ps` int64 relative to the
@@ -152,8 +151,7 @@ class RawBatch:
         return len(self.start_ps)
 
 
-@dataclass(frozen=True, slots=True)
-class Track:
+class Track(msgspec.Struct, frozen=True):
     """A thread or stream.
 
     device: cpu:0, gpu:4, tpu:0 or host
@@ -176,13 +174,12 @@ class Track:
     nests: bool = False
 
 
-@dataclass(slots=True)
-class Pools:
+class Pools(msgspec.Struct):
     """The strings and tracks that all files of a run share."""
 
-    text: dict[str, Pool] = field(default_factory=lambda: {name: Pool() for name in POOLED})
-    tracks: list[Track] = field(default_factory=list)
-    track_codes: dict[Track, int] = field(default_factory=dict)
+    text: dict[str, Pool] = msgspec.field(default_factory=lambda: {name: Pool() for name in POOLED})
+    tracks: list[Track] = msgspec.field(default_factory=list)
+    track_codes: dict[Track, int] = msgspec.field(default_factory=dict)
 
     def track(self, track: Track) -> int:
         """The code of a track, made on first sight."""

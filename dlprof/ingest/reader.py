@@ -6,8 +6,9 @@ What a format is (`Format`), what its reader is given (`Context`), and what a re
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator
-from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NoReturn, Protocol
+
+import msgspec
 
 from dlprof.errors import TraceError
 from dlprof.ingest.anomalies import Anomalies
@@ -22,8 +23,7 @@ class Damaged(Exception):  # a signal inside ingest, not an error for the user
     """Raised by `Context.damage` under --repair: the reader stops this part, keeps what it has, and returns."""
 
 
-@dataclass(slots=True)
-class Context:
+class Context(msgspec.Struct):
     """What a reader gets for one file, and where it leaves what it learned.
 
     label: the file as named in messages
@@ -58,8 +58,8 @@ class Context:
     nested: bool = False
     run_steps: Int64 | None = None
     run_launches: Int64 | None = None
-    completeness: dict[str, str] = field(default_factory=dict)
-    facts: dict[str, object] = field(default_factory=dict)
+    completeness: dict[str, str] = msgspec.field(default_factory=dict)
+    facts: dict[str, object] = msgspec.field(default_factory=dict)
     columns: Collection[str] | None = None
 
     def wants(self, column: str) -> bool:
@@ -132,8 +132,7 @@ class Reader(Protocol):
         """
 
 
-@dataclass(frozen=True, slots=True)
-class Format:
+class Format(msgspec.Struct, frozen=True):
     """A trace format: how a file of it is told, and who reads it.
 
     kind: its name, as stored in manifests

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
 from typing import Final
 
+import msgspec
 import pyarrow as pa
 
 from dlprof.errors import TraceError
@@ -33,8 +33,7 @@ _OF_XLA: Final = ("xplane", "tf-trace-json")
 NS_PER_DAY: Final = 86_400 * 10**9
 
 
-@dataclass(frozen=True, slots=True)
-class TraceInfo:
+class TraceInfo(msgspec.Struct, frozen=True):
     """What was read.
 
     kinds: kind of each file by source
@@ -49,11 +48,10 @@ class TraceInfo:
     events: int
     anomalies: Mapping[str, int]
     completeness: Mapping[str, str]
-    facts: Mapping[str, object] = field(default_factory=dict)
+    facts: Mapping[str, object] = msgspec.field(default_factory=dict)
 
 
-@dataclass(slots=True)
-class _Read:
+class _Read(msgspec.Struct):
     """One file after reading."""
 
     kind: str
@@ -61,17 +59,16 @@ class _Read:
     context: Context
 
 
-@dataclass(slots=True)
-class _Run:
+class _Run(msgspec.Struct):
     """What the files of a run share. producers: those whose operators are known. columns: those asked for, None for all."""
 
     repair: bool
     producers: Collection[str] = ()
     columns: Collection[str] | None = None
-    anomalies: Anomalies = field(default_factory=Anomalies)
-    pools: Pools = field(default_factory=Pools)
-    reads: list[_Read] = field(default_factory=list)
-    passed_over: dict[str, str] = field(default_factory=dict)
+    anomalies: Anomalies = msgspec.field(default_factory=Anomalies)
+    pools: Pools = msgspec.field(default_factory=Pools)
+    reads: list[_Read] = msgspec.field(default_factory=list)
+    passed_over: dict[str, str] = msgspec.field(default_factory=dict)
 
 
 def read(

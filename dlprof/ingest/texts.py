@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from operator import itemgetter
 from typing import Any, Final
 
@@ -23,8 +22,7 @@ _INT32_MAX: Final = 2**31 - 1
 _EMPTY: Final = memoryview(b"")
 
 
-@dataclass(frozen=True, slots=True)
-class RawTexts:
+class RawTexts(msgspec.Struct, frozen=True):
     """Texts as a decoder left them: UTF-8 in buffers; `missing` stands for no text wherever that very object occurs."""
 
     parts: Sequence[Any]
@@ -34,8 +32,7 @@ class RawTexts:
         return len(self.parts)
 
 
-@dataclass(frozen=True, slots=True)
-class Packed:
+class Packed(msgspec.Struct, frozen=True):
     """Texts one behind the other in `data`, in the order of the rows; length NULL where a row has none."""
 
     lengths: Lengths
@@ -49,8 +46,7 @@ class Packed:
         return strings(self.lengths, np.frombuffer(self.data, dtype=np.uint8))
 
 
-@dataclass(frozen=True, slots=True)
-class Places:
+class Places(msgspec.Struct, frozen=True):
     """Texts anywhere in `data`: first byte of each, and its length, NULL where a row has none."""
 
     places: Int64

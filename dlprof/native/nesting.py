@@ -7,9 +7,9 @@ from __future__ import annotations
 
 import ctypes
 import os
-from dataclasses import dataclass
 from typing import Any
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -75,8 +75,7 @@ def nearest(parent: Ints, wanted: Bools) -> Ints | None:
     return up
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(msgspec.Struct, frozen=True):
     """What intervals have from each other.
 
     parent: of all, the innermost that holds each one, -1 for none

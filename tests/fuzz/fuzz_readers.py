@@ -13,7 +13,6 @@ import os
 import random
 import sys
 from collections.abc import Collection
-from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -64,16 +63,16 @@ def told(
     try:
         for batch in of_kind.read(source, context):
             columns: dict[str, Any] = {}
-            for column in fields(batch):
-                values = getattr(batch, column.name)
-                if column.name == "args" and wanted is not None and "args" not in wanted:
+            for column in batch.__struct_fields__:
+                values = getattr(batch, column)
+                if column == "args" and wanted is not None and "args" not in wanted:
                     continue  # each reader may leave them out
-                if column.name == "args":
+                if column == "args":
                     lengths, data = gathered(values, None)
                     values = None if lengths is None else (lengths.tolist(), bytes(data))
                 elif values is not None:
                     values = [repr(each) for each in values.tolist()] if values.dtype.kind == "f" else values.tolist()
-                columns[column.name] = values
+                columns[column] = values
             batches.append(columns)
     except TraceError as error:
         said["error"] = (error.message, error.hint)

@@ -7,10 +7,10 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass
 from itertools import chain
 from typing import Any, Final, Literal, get_args
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -137,8 +137,7 @@ _TYPES: Final = (
 """Columns that a view may have."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Divided:
+class _Divided(msgspec.Struct, frozen=True):
     """What is known when all events were seen.
 
     tables: steps.TABLE of each place. shares: time of each group within steps. busy_ps: of each group. idle_ps: of the steps'

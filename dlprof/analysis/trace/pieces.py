@@ -11,10 +11,10 @@ import io
 import tempfile
 import weakref
 from collections.abc import Iterator
-from dataclasses import dataclass
 from itertools import pairwise
 from typing import IO, Any, Final
 
+import msgspec
 import numpy as np
 
 from dlprof.analysis import columns, intervals
@@ -33,8 +33,7 @@ _FRACTION: Final = 32
 _WIDTHS: Final = (8, 8, 4)
 
 
-@dataclass(frozen=True, slots=True)
-class Work:
+class Work(msgspec.Struct, frozen=True):
     """Work, or pieces of it: columns of equal length. Times in ps."""
 
     track: Ints
@@ -57,8 +56,7 @@ class Work:
 _NONE: Final = Work(*(np.zeros(0, dtype=np.int64) for _ in range(4)))
 
 
-@dataclass(frozen=True, slots=True)
-class _Block:
+class _Block(msgspec.Struct, frozen=True):
     """Pieces in order of their start in the file.
 
     start: of every _SAMPLE-th; reach: how far those before each of these reach
@@ -70,8 +68,7 @@ class _Block:
     reach: Ints
 
 
-@dataclass(frozen=True, slots=True)
-class Range:
+class Range(msgspec.Struct, frozen=True):
     """Pieces in [low, high), cut to it; those of a track do not overlap."""
 
     low: int

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection
-from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING, Final
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -33,8 +33,7 @@ _FIELDS: Final[tuple[tuple[str, pa.DataType], ...]] = (
 TABLE: Final = pa.schema(_FIELDS)
 
 
-@dataclass(frozen=True, slots=True)
-class Times:
+class Times(msgspec.Struct, frozen=True):
     """Start and end of every event, ps relative to the trace's origin."""
 
     start: Ints

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import fields
 from typing import Final
 
 import numpy as np
@@ -59,14 +58,14 @@ def _wrong(batch: object, ctx: Context) -> str:
     if not isinstance(batch, RawBatch):
         return f"it is {type(batch).__name__}, not RawBatch"
     rows = len(batch.start_ps)
-    for column in fields(batch):
-        values = getattr(batch, column.name)
-        if values is None and column.name not in ("track", "name", "start_ps", "duration_ps"):
+    for column in batch.__struct_fields__:
+        values = getattr(batch, column)
+        if values is None and column not in ("track", "name", "start_ps", "duration_ps"):
             continue
         if values is None or len(values) != rows:
-            return f"column {column.name} has not the {rows} rows of start_ps"
-        if column.name != "args" and not (isinstance(values, np.ndarray) and values.dtype.kind in "if"):
-            return f"column {column.name} is no array of numbers"
+            return f"column {column} has not the {rows} rows of start_ps"
+        if column != "args" and not (isinstance(values, np.ndarray) and values.dtype.kind in "if"):
+            return f"column {column} is no array of numbers"
     limits = {
         "track": (0, len(ctx.pools.tracks) - 1),
         "start_ps": (-_FURTHEST_PS, _FURTHEST_PS),

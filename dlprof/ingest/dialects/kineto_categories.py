@@ -5,14 +5,14 @@ A back end of a new accelerator is one line here. A category that is not here is
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import Final, Literal
+
+import msgspec
 
 Place = Literal["host", "device", "told"]
 
 
-@dataclass(frozen=True, slots=True)
-class Category:
+class Category(msgspec.Struct, frozen=True):
     """What the events of one Kineto category are.
 
     level: one of schema.LEVELS

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from dlprof.ingest.batch import Int32, Int64
@@ -17,12 +17,11 @@ from dlprof.units import PS_PER_NS, counted, format_ns
 _LAUNCH: Final = re.compile(r"(?:cuda|cu|hip)\w*?(?:LaunchKernel|LaunchCooperative|GraphLaunch|ModuleLaunch)")
 
 
-@dataclass(slots=True)
-class Unknown:
+class Unknown(msgspec.Struct):
     """Events and time (ps) of each category code."""
 
-    events: dict[int, int] = field(default_factory=dict)
-    time: dict[int, int] = field(default_factory=dict)
+    events: dict[int, int] = msgspec.field(default_factory=dict)
+    time: dict[int, int] = msgspec.field(default_factory=dict)
 
     def add(self, category: Int32, unknown: Mask, duration: Int64) -> None:
         """Takes the rows of a chunk that are of an unknown category."""
@@ -49,13 +48,12 @@ class Unknown:
             )
 
 
-@dataclass(slots=True)
-class Unrecorded:
+class Unrecorded(msgspec.Struct):
     """Calls that launch kernels, and whether any work of a device is in the file."""
 
     calls: int = 0
     worked: bool = False
-    known: dict[int, bool] = field(default_factory=dict)
+    known: dict[int, bool] = msgspec.field(default_factory=dict)
     """Name code → whether it is called so."""
 
     def add(self, name: Int32, calls: Mask, work: Mask, names: Sequence[str]) -> None:

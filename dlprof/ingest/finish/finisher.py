@@ -9,10 +9,10 @@ finished span by span in time order; events still open at a span's end are carri
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
@@ -39,8 +39,7 @@ _HANDED_OVER: Final = 4096
 """Rows from which on a batch is spilled by the other thread: handing it over costs a third of reading a plane of one row."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """Where a file was recorded, and what its reader knows of the whole of it.
 
     host, rank: None where the file does not tell
@@ -55,8 +54,7 @@ class Place:
     run_launches: Int64 | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Ahead:
+class Ahead(msgspec.Struct, frozen=True):
     """What is known of events before the first of them is written.
 
     levels: those that occur. launched: whether any may have a `launch`, since there are rows of devices

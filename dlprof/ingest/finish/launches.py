@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -18,12 +18,11 @@ _OPS: Final = 2**20
 _CODES: Final = ("phase", "layer", "line")
 
 
-@dataclass(slots=True)
-class ByNumber:
+class ByNumber(msgspec.Struct):
     """A column of forward operators, as codes, by the number that autograd gives them and their gradients, of one process."""
 
-    pairs: list[Int64] = field(default_factory=list)
-    codes: list[Int32] = field(default_factory=list)
+    pairs: list[Int64] = msgspec.field(default_factory=list)
+    codes: list[Int32] = msgspec.field(default_factory=list)
     table: tuple[Int64, Int32] | None = None
 
     def through(self, own: Int32, pair: Int64, asked: Int64 | None, position: Int64 | None) -> Int32:
@@ -79,12 +78,11 @@ class ByNumber:
         return before
 
 
-@dataclass(frozen=True, slots=True)
-class Gradients:
+class Gradients(msgspec.Struct, frozen=True):
     """What gradients take from the operators that they are of."""
 
-    layers: ByNumber = field(default_factory=ByNumber)
-    lines: ByNumber = field(default_factory=ByNumber)
+    layers: ByNumber = msgspec.field(default_factory=ByNumber)
+    lines: ByNumber = msgspec.field(default_factory=ByNumber)
 
 
 class Launches:

@@ -8,10 +8,10 @@ the step whose host code launched them.
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from itertools import repeat
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -26,8 +26,7 @@ _HIGHEST: Final = 2**62
 """Step number up to which steps are counted on."""
 
 
-@dataclass(frozen=True, slots=True)
-class Windows:
+class Windows(msgspec.Struct, frozen=True):
     """Disjoint step windows of one file, sorted: start and end in ps, step number, and item name code (-1 = none).
 
     awaited: whether the device was waited for at each step's end, so that a step's work lies inside its window
@@ -40,7 +39,7 @@ class Windows:
     number: Int64
     item: Int64
     awaited: bool = True
-    written: Int64 = field(default_factory=lambda: np.empty(0, np.int64))
+    written: Int64 = msgspec.field(default_factory=lambda: np.empty(0, np.int64))
 
     @property
     def again(self) -> int:
@@ -60,8 +59,7 @@ class Windows:
         return np.where(inside, index, -1)
 
 
-@dataclass(slots=True)
-class MarkerLog:
+class MarkerLog(msgspec.Struct):
     """Collects markers while batches pass by, since a step's end is known only after the ops inside it were read.
 
     A profiler repeats its host markers on the device's tracks, where they span the kernels and not the step: those
@@ -80,13 +78,13 @@ class MarkerLog:
 
     names: list[str]
     tracks: list[Track]
-    parsed: list[Marker | None] = field(default_factory=list)
-    marks: npt.NDArray[np.bool_] = field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
-    items: list[str] = field(default_factory=list)
-    steps: dict[tuple[str, str], list[tuple[int, int, int, int, int]]] = field(default_factory=dict)
-    unawaited: dict[tuple[str, str], list[tuple[int, int, int, int, int]]] = field(default_factory=dict)
-    on_devices: dict[tuple[str, str], list[tuple[int, int, int]]] = field(default_factory=dict)
-    phases: dict[int, list[tuple[int, int, int]]] = field(default_factory=dict)
+    parsed: list[Marker | None] = msgspec.field(default_factory=list)
+    marks: npt.NDArray[np.bool_] = msgspec.field(default_factory=lambda: np.zeros(0, dtype=np.bool_))
+    items: list[str] = msgspec.field(default_factory=list)
+    steps: dict[tuple[str, str], list[tuple[int, int, int, int, int]]] = msgspec.field(default_factory=dict)
+    unawaited: dict[tuple[str, str], list[tuple[int, int, int, int, int]]] = msgspec.field(default_factory=dict)
+    on_devices: dict[tuple[str, str], list[tuple[int, int, int]]] = msgspec.field(default_factory=dict)
+    phases: dict[int, list[tuple[int, int, int]]] = msgspec.field(default_factory=dict)
 
     def look(self, batch: RawBatch, source: str) -> None:
         """Notes the markers of a batch."""

@@ -7,9 +7,10 @@ stacks (`jit(step)/transpose(jvp(Model))/layers_0/mlp/dot_general`), which Flax,
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import Final
+
+import msgspec
 
 BACKWARD: Final = frozenset({"gradient_tape", "gradients", "grad", "backward"})
 _OPTIMIZERS: Final = (
@@ -93,8 +94,7 @@ _CLASS: Final = re.compile(r"[A-Z][A-Za-z0-9]*")
 """A Flax module that nobody named is called after its class, with a number unless it is the whole model."""
 
 
-@dataclass(frozen=True, slots=True)
-class Place:
+class Place(msgspec.Struct, frozen=True):
     """What a path tells; None where it does not."""
 
     phase: str | None

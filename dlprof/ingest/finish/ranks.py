@@ -10,9 +10,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 
 from dlprof.errors import TraceError
@@ -34,8 +34,7 @@ _SLICE: Final = 1 << 12
 """Rows of a device that are looked up at once; each may have the id of every rank."""
 
 
-@dataclass(frozen=True, slots=True)
-class _Launchers:
+class _Launchers(msgspec.Struct, frozen=True):
     """Which processes launched something with an id.
 
     ids: sorted; each once for each process that has it
@@ -74,16 +73,15 @@ class _Launchers:
         return found
 
 
-@dataclass(slots=True)
-class Ranks:
+class Ranks(msgspec.Struct):
     """Which process and rank each track belongs to, in files that hold several.
 
     process: (source, what the track says of its process) → process
     rank: (source, process) → rank, where its name tells, else its place among the file's processes
     """
 
-    process: dict[tuple[str, bool, str], str] = field(default_factory=dict)
-    rank: dict[tuple[str, str], int] = field(default_factory=dict)
+    process: dict[tuple[str, bool, str], str] = msgspec.field(default_factory=dict)
+    rank: dict[tuple[str, str], int] = msgspec.field(default_factory=dict)
 
     def of(self, track: Track) -> str:
         """The process of a track; "" for all tracks of a file that holds but one rank."""
@@ -123,12 +121,11 @@ def find(tracks: Mapping[int, Track], spill: Spill) -> Ranks:
     return ranks
 
 
-@dataclass(slots=True)
-class _Processes:
+class _Processes(msgspec.Struct):
     """The processes of a file → codes of their tracks: those that run on the host, and those that stand for devices."""
 
-    hosts: dict[str, list[int]] = field(default_factory=dict)
-    devices: dict[str, list[int]] = field(default_factory=dict)
+    hosts: dict[str, list[int]] = msgspec.field(default_factory=dict)
+    devices: dict[str, list[int]] = msgspec.field(default_factory=dict)
 
 
 def _assign(

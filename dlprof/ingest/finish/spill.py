@@ -10,11 +10,11 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from itertools import accumulate, pairwise
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -64,8 +64,7 @@ _CONSTANT: Final = "V0"
 _Layout = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True, slots=True)
-class _Slice:
+class _Slice(msgspec.Struct, frozen=True):
     """Rows of one track, sorted by start.
 
     sample: every _SAMPLE-th start
@@ -86,8 +85,7 @@ class _Slice:
     text: int
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(msgspec.Struct, frozen=True):
     """Starts in [low, high) of one track."""
 
     low: int

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
 from typing import Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -35,8 +35,7 @@ def repeated(rows: Columns, work: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_
     return twice
 
 
-@dataclass(slots=True)
-class Overlaps:
+class Overlaps(msgspec.Struct):
     """Work of one stream that begins before the work before it has ended.
 
     count: how often
@@ -50,7 +49,7 @@ class Overlaps:
     cut_ps: int = 0
     worst: tuple[int, int, int] = (0, -1, 0)
     _reach: int = -(2**63)
-    _last: tuple[int, int, int] | None = field(default=None)
+    _last: tuple[int, int, int] | None = msgspec.field(default=None)
 
     def look(self, start: Int64, duration: Int64, name: npt.NDArray[np.int32]) -> None:
         """Takes the next rows of work, sorted by start; those that are alone or in order cost a comparison each."""

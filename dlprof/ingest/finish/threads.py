@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -24,8 +24,7 @@ Open = dict[str, npt.NDArray[Any]]
 what those inside take from them: op, mark, scope, line (codes as in Meanings), level, pair."""
 
 
-@dataclass(frozen=True, slots=True)
-class Nested:
+class Nested(msgspec.Struct, frozen=True):
     """What nesting tells of the rows of one span.
 
     self_ps: duration without the children of this span
@@ -44,8 +43,7 @@ class Nested:
     overlapping: int
 
 
-@dataclass(frozen=True, slots=True)
-class Around:
+class Around(msgspec.Struct, frozen=True):
     """What rows have from the events around them, of a file whose operators call operators.
 
     meanings: of the rows by themselves. gradients: layers and source lines by autograd's sequence number

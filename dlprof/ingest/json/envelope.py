@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
 from typing import Any, Final, Literal
 
 import msgspec
@@ -17,8 +16,7 @@ _BASE: Final = re.compile(rb'"baseTimeNanoseconds"\s*:\s*(\d{1,19})\b')
 Form = Literal["object", "array", "headerless", "footer", "none"]
 
 
-@dataclass(frozen=True, slots=True)
-class Found:
+class Found(msgspec.Struct, frozen=True):
     """Where the events start: byte behind the bracket, or None where the text does not (yet) show it.
 
     form: object {"traceEvents": […]}, array […], headerless (events, no bracket before them), footer (only the end)
@@ -68,8 +66,7 @@ def header_values(text: bytes) -> dict[str, Any] | None:
     return _object(before + b"}")
 
 
-@dataclass(frozen=True, slots=True)
-class Footer:
+class Footer(msgspec.Struct, frozen=True):
     """Top-level values behind the events, and whether the object was closed."""
 
     values: dict[str, Any]

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -26,12 +26,11 @@ def _lookup() -> npt.NDArray[np.uint8]:
 _CLOSER_TABLE: Final = _lookup()
 
 
-@dataclass(slots=True)
-class Pairer:
+class Pairer(msgspec.Struct):
     """Spans of one file. `waiting`: opened and not yet closed, by (phase, pid, tid, id); last opened, first closed."""
 
     ctx: Context
-    waiting: dict[tuple[Any, ...], list[Event]] = field(default_factory=dict)
+    waiting: dict[tuple[Any, ...], list[Event]] = msgspec.field(default_factory=dict)
     strays: int = 0
 
     def pair(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> tuple[list[Event], list[Event]]:

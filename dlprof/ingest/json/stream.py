@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
 from typing import Any, Final
 
 import msgspec
@@ -61,7 +60,6 @@ class _Malformed(Exception):
         self.reason = _BYTE.sub("", reason).removeprefix("JSON is malformed: ").strip()
 
 
-@dataclass(slots=True)
 class JsonStream(Text):
     """The elements of one file. `header` holds the top-level values seen so far: those behind the events come last.
 
@@ -70,12 +68,12 @@ class JsonStream(Text):
     """
 
     mxnet: bool = False
-    header: dict[str, Any] = field(default_factory=dict)
+    header: dict[str, Any] = msgspec.field(default_factory=dict)
     scanner: Scanner | None = None
     _stuck: bool = False
     _closed: bool = False
     _object: bool = False
-    _window: int = field(default_factory=lambda: BEGINNING)
+    _window: int = msgspec.field(default_factory=lambda: BEGINNING)
 
     def chunks(self) -> Iterator[list[Event] | Block]:
         """Lists of events, or blocks of their columns, in file order. Raises `TraceError` on damage; under repair ends there."""

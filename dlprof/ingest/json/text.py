@@ -5,8 +5,9 @@ from __future__ import annotations
 import codecs
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from typing import BinaryIO, Final
+
+import msgspec
 
 from dlprof.ingest.background import Background
 from dlprof.ingest.reader import Context
@@ -15,8 +16,7 @@ from dlprof.ingest.source import Source
 _REPLACEMENT: Final = "\ufffd".encode()
 
 
-@dataclass(slots=True)
-class Text:
+class Text(msgspec.Struct):
     """What of a file is read and not yet taken: `_buffer`.
 
     Its last `_unchecked` bytes are those of the file, wherever the compiled reader is to have them first, which takes nothing but
@@ -25,7 +25,7 @@ class Text:
 
     source: Source
     ctx: Context
-    _pieces: Iterator[bytes] = field(default_factory=lambda: iter(()))
+    _pieces: Iterator[bytes] = msgspec.field(default_factory=lambda: iter(()))
     _file: BinaryIO | None = None
     _read: int = 0
     _buffer: bytes = b""

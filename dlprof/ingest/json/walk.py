@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, ClassVar, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
@@ -52,13 +53,12 @@ Mask = npt.NDArray[np.bool_]
 Phases = npt.NDArray[np.uint8]
 
 
-@dataclass(slots=True)
-class Names:
+class Names(msgspec.Struct):
     """Names that metadata events gave: processes and their labels by pid, threads by (pid, tid)."""
 
-    processes: dict[Any, str] = field(default_factory=dict)
-    labels: dict[Any, str] = field(default_factory=dict)
-    threads: dict[tuple[Any, Any], str] = field(default_factory=dict)
+    processes: dict[Any, str] = msgspec.field(default_factory=dict)
+    labels: dict[Any, str] = msgspec.field(default_factory=dict)
+    threads: dict[tuple[Any, Any], str] = msgspec.field(default_factory=dict)
 
 
 @dataclass(slots=True)
@@ -96,8 +96,7 @@ class Dialect:
         """Called once after the last batch."""
 
 
-@dataclass(slots=True)
-class ChromeFile:
+class ChromeFile(msgspec.Struct):
     """One file being read."""
 
     source: Source

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import fields, replace
 from typing import Any
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -34,14 +34,14 @@ def in_range(batch: RawBatch, anomalies: Anomalies) -> RawBatch:
     rows = np.flatnonzero(fits)
     anomalies.count("time_out_of_range", len(fits) - len(rows))
     kept: dict[str, Any] = {}
-    for column in fields(batch):
-        values = getattr(batch, column.name)
+    for column in batch.__struct_fields__:
+        values = getattr(batch, column)
         if isinstance(values, np.ndarray):
-            kept[column.name] = values[rows]
+            kept[column] = values[rows]
         elif isinstance(values, list):
-            kept[column.name] = [values[row] for row in rows.tolist()]
+            kept[column] = [values[row] for row in rows.tolist()]
         elif isinstance(values, pa.Array):
-            kept[column.name] = values.take(arrow(rows))
+            kept[column] = values.take(arrow(rows))
         elif isinstance(values, Packed):
-            kept[column.name] = values.array().take(arrow(rows))
-    return replace(batch, **kept)
+            kept[column] = values.array().take(arrow(rows))
+    return msgspec.structs.replace(batch, **kept)

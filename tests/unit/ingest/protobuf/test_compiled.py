@@ -189,9 +189,9 @@ def told(data: bytes, columns: tuple[str, ...] | None) -> tuple[list[object], di
     with contextlib.suppress(Damaged):
         for batch in READER.read(MemorySource(data, anomalies, True), context):
             found += [
-                (one.name, str(getattr(batch, one.name)))
-                for one in dataclasses.fields(batch)
-                if one.name not in ("args", "shape", "dtype")
+                (name, str(getattr(batch, name)))
+                for name in batch.__struct_fields__
+                if name not in ("args", "shape", "dtype")
             ]
     return found, anomalies.counts
 
