@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
 from typing import TypeVar
 
+import msgspec
 import numpy as np
 import pyarrow as pa
 
@@ -50,7 +50,11 @@ def captures(found: Mapping[str, _T], pair: Pair) -> dict[str, _T]:
     """The traced runs of two sides, under the folder names that A's and B's have."""
     roles = dict(zip(pair, SIDES, strict=True))
     named = ((CaptureName.parse(folder), one) for folder, one in found.items())
-    return {str(replace(name, side=roles[name.side])): one for name, one in named if name and name.side in roles}
+    return {
+        str(msgspec.structs.replace(name, side=roles[name.side])): one
+        for name, one in named
+        if name and name.side in roles
+    }
 
 
 def of_sides(facts: Mapping[str, _T], pair: Pair) -> dict[str, _T]:
