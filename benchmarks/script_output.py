@@ -3,8 +3,9 @@
     python3 benchmarks/script_output.py --name 'word_language_model/main.py' -- python main.py --epochs 1
     python3 benchmarks/script_output.py --into docs/guides/own-script.md
 
-Each run is in a fresh copy of the working folder. The first prints a row of the table and keeps it in
-benchmarks/data/script_output.json in the place of an earlier one of that name; the second writes the table of all rows into the
+Each run is in a fresh copy of the working folder; with --scratch DIR those that have ended are kept there, and a long script is
+gone on with where it was stopped. The first prints a row of the table and keeps it in benchmarks/data/script_output.json in the
+place of an earlier one of that name; the second writes the table of all rows into the
 guide. Its column `standard output` says by what the output of the recorded run equals that of the first run: byte for byte, once
 numbers are masked, or once what a terminal overwrites is left out too (a progress bar is drawn as often as time allows); where it
 is not byte for byte, by what a second run without dlprof does.
@@ -69,15 +70,28 @@ def likeness(a: bytes, b: bytes) -> str | None:
 
 
 def ran(command: list[str], folder: Path, given: bytes | None) -> subprocess.CompletedProcess[bytes]:
-    """The command in a fresh copy of the working folder. given: its standard input; None for ours."""
+    """The command in a fresh copy of the working folder. given: its standard input; None for ours.
+
+    What it said is kept beside the folder, so that one that has ended is not run again.
+    """
+    ended = [folder.with_suffix(f".{name}") for name in ("stdout", "stderr", "code")]
+    if ended[-1].is_file():
+        stdout, stderr, code = (one.read_bytes() for one in ended)
+        return subprocess.CompletedProcess(command, int(code), stdout, stderr)
+    shutil.rmtree(folder, ignore_errors=True)
     shutil.copytree(Path.cwd(), folder, symlinks=True)
-    return subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
+    done = subprocess.run(command, cwd=folder, input=given, capture_output=True, check=False)
+    for file, content in zip(ended, (done.stdout, done.stderr, str(done.returncode).encode()), strict=True):
+        file.write_bytes(content)
+    return done
 
 
 def row(name: str, command: list[str], options: list[str], scratch: Path, given: bytes | None = None) -> list[str]:
     """The runs as a row of the table. given: their standard input."""
     plain = ran(command, scratch / "plain-0", given)
     made = scratch / "made"
+    if not (scratch / "recorded.code").is_file():
+        shutil.rmtree(made, ignore_errors=True)
     recorded = ran(
         [sys.executable, "-m", "dlprof", "capture", "-o", str(made), *options, "--", *command],
         scratch / "recorded",
@@ -118,6 +132,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--name", help="of the script, for the table")
     parser.add_argument("--into", type=Path, help="a document with the markers of the table")
+    parser.add_argument(
+        "--scratch", type=Path, help="keep here what runs said: those that have ended are not run again"
+    )
     parser.add_argument("--option", action="append", default=[], help="of dlprof capture, such as --option=--light")
     parser.add_argument("command", nargs="*", help="after --: the command, as it is typed without dlprof")
     asked = parser.parse_args()
@@ -125,7 +142,7 @@ def main() -> None:
         if not asked.name:
             parser.error("--name: how shall the script be called in the table?")
         with tempfile.TemporaryDirectory() as scratch:
-            made = row(asked.name, asked.command, asked.option, Path(scratch))
+            made = row(asked.name, asked.command, asked.option, (asked.scratch or Path(scratch)).absolute())
         keep(made)
         print(f"| {' | '.join(made)} |", flush=True)
     if asked.into:
