@@ -75,6 +75,11 @@ def found() -> Found:
     return load(Path(__file__).with_name(FILE))
 
 
+def unless_python() -> ctypes.CDLL | None:
+    """The library, unless the reader in Python is asked for; None where there is none."""
+    return None if os.environ.get(VARIABLE) == "python" else found().functions
+
+
 def load(path: Path) -> Found:
     """The library of a file."""
     if not path.exists():

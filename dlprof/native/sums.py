@@ -6,14 +6,12 @@ trace.pieces.
 
 from __future__ import annotations
 
-import ctypes
-import os
-from typing import Any
-
 import numpy as np
 import numpy.typing as npt
 
-from dlprof.native.library import VARIABLE, found
+from dlprof.native.arrays import address as _at
+from dlprof.native.arrays import plain
+from dlprof.native.library import unless_python
 
 Ints = npt.NDArray[np.int64]
 Bools = npt.NDArray[np.bool_]
@@ -26,7 +24,7 @@ def levels(
 ) -> Levels | None:
     """The level of each row. table: of each name, or what is looked up in its place, by what a row says, shape (rows, hints);
     markers: of each name."""
-    library = _library()
+    library = unless_python()
     if library is None:
         return None
     name, hint = np.ascontiguousarray(name, dtype=np.int32), np.ascontiguousarray(hint, dtype=np.int8)
@@ -53,7 +51,7 @@ def note_levels(
 ) -> bool:
     """Notes which levels rows have, and which names, or what is looked up in their place, decide them (Levels.look); False where
     that was not done, or in part. told: of level + 1; of_names, of_lookups: shape (2, codes), of -1 and of `op`."""
-    library = _library()
+    library = unless_python()
     if library is None:
         return False
     name = np.ascontiguousarray(name, dtype=np.int32)
@@ -68,7 +66,7 @@ def note_levels(
 
 def marked(name: Codes, markers: Bools) -> Ints | None:
     """Places of the rows whose name is a marker's."""
-    library = _library()
+    library = unless_python()
     if library is None:
         return None
     name, at = np.ascontiguousarray(name, dtype=np.int32), np.empty(len(name), dtype=np.int64)
@@ -81,11 +79,11 @@ def pass_over(
 ) -> tuple[Ints, Ints, Ints, Ints] | None:
     """Where the rows are that have to be seen, the first among them, and of the others by level their number, executions (none
     where no occurrences are given) and self time."""
-    library = _library()
+    library = unless_python()
     if library is None:
         return None
-    level, self_ps = np.ascontiguousarray(level, dtype=np.int8), _plain(self_ps)
-    occurrences = None if occurrences is None else _plain(occurrences)
+    level, self_ps = np.ascontiguousarray(level, dtype=np.int8), plain(self_ps)
+    occurrences = None if occurrences is None else plain(occurrences)
     at, sums = np.empty(len(level), dtype=np.int64), np.empty((3, len(needed)), dtype=np.int64)
     seen = library.dlprof_pass_over(
         len(level),
@@ -103,10 +101,10 @@ def pass_over(
 
 def clip(start: Ints, end: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints, Ints] | None:
     """The pieces of intervals that lie in windows, which are apart and in order: (index of the interval, start, end)."""
-    library = _library()
+    library = unless_python()
     if library is None:
         return None
-    start, end, low, high = map(_plain, (start, end, low, high))
+    start, end, low, high = map(plain, (start, end, low, high))
     capacity = len(start) + len(low)
     while True:
         pieces = np.empty((3, capacity), dtype=np.int64)
@@ -120,24 +118,12 @@ def clip(start: Ints, end: Ints, low: Ints, high: Ints) -> tuple[Ints, Ints, Int
 
 def shares(start: Ints, end: Ints, group: Ints, groups: int, bits: int) -> tuple[Ints, Ints] | None:
     """Of each group the length of its intervals, each instant shared among all that hold it: whole, and in parts of 2**-bits."""
-    library = _library()
+    library = unless_python()
     if library is None:
         return None
-    start, end, group = map(_plain, (start, end, group))
+    start, end, group = map(plain, (start, end, group))
     order = np.argsort(np.concatenate([start, end]), kind="stable")
     whole, part = np.zeros((2, groups), dtype=np.int64)
     given = map(_at, (order, start, end, group))
     refused = library.dlprof_shares(len(start), *given, groups, bits, _at(whole), _at(part))
     return None if refused else (whole, part)
-
-
-def _library() -> ctypes.CDLL | None:
-    return None if os.environ.get(VARIABLE) == "python" else found().functions
-
-
-def _plain(values: npt.NDArray[Any]) -> Ints:
-    return np.ascontiguousarray(values, dtype=np.int64)
-
-
-def _at(array: npt.NDArray[Any] | None) -> int | None:
-    return None if array is None else int(array.__array_interface__["data"][0])

@@ -5,15 +5,15 @@ something is counted or left out. What calls this finds the same with NumPy: dlp
 from __future__ import annotations
 
 import ctypes
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 import numpy.typing as npt
 
-from dlprof.native.library import VARIABLE, found
+from dlprof.native.arrays import address as _at
+from dlprof.native.library import unless_python
 
 Ints = npt.NDArray[np.int64]
 Codes = npt.NDArray[np.int32]
@@ -118,7 +118,7 @@ class Rows:
 def host_rows(events: tuple[Ints, Ints, Ints], runs: Runs, names: Names, kernels: Codes, last: int) -> Rows | None:
     """The rows of events, as (id, offset, duration). kernels: of each code in `lookup` that of the kernel, the last one for none.
     last: the operator that was dispatched before, on the same line."""
-    library = None if os.environ.get(VARIABLE) == "python" else found().functions
+    library = unless_python()
     if library is None or any(abs(base) * _PS_PER_NS > FURTHEST_PS for base in runs.base_ns):
         return None
     count = len(events[0])
@@ -142,7 +142,3 @@ def host_rows(events: tuple[Ints, Ints, Ints], runs: Runs, names: Names, kernels
     if library.dlprof_host_rows(ctypes.addressof(call)):
         return None
     return Rows(place, name, level, lookup, path, kernel, start, tracks, int(call.last))
-
-
-def _at(array: npt.NDArray[Any] | None) -> int | None:
-    return None if array is None else int(array.__array_interface__["data"][0])

@@ -18,6 +18,7 @@ import numpy.typing as npt
 from dlprof.ingest.batch import NO_STEP, NO_TEXT, TARGET_ROWS, Int32, Int64
 from dlprof.ingest.json.elements import Event, EventDecoder
 from dlprof.ingest.texts import Places
+from dlprof.native.arrays import address
 
 NUMBERS: Final = (
     "start",
@@ -172,15 +173,15 @@ class Scanner:
             arguments=int(arguments),
             unasked=sum(1 << at for at, name in enumerate(TEXTS) if name in unasked),
             capacity=_ROOM,
-            numbers=_at(self._numbers),
-            ids=_at(self._ids),
-            phases=_at(self._phases),
-            others=_at(self._others),
+            numbers=address(self._numbers),
+            ids=address(self._ids),
+            phases=address(self._phases),
+            others=address(self._others),
             slots=_SLOTS,
-            table=_at(self._table),
+            table=address(self._table),
             distinct=_DISTINCT,
-            places=_at(self._places),
-            columns=_at(self._columns),
+            places=address(self._places),
+            columns=address(self._columns),
             stamp=0,
         )
 
@@ -189,7 +190,7 @@ class Scanner:
         call, data = self._call, np.frombuffer(text, dtype=np.uint8)
         if not len(data):
             return None
-        call.text, call.size = _at(data), len(data)
+        call.text, call.size = address(data), len(data)
         call.stamp += 1
         if self._library.dlprof_read_events(ctypes.addressof(call)):
             return None
@@ -236,11 +237,6 @@ def first_seen(ids: Int32, count: int) -> list[int]:
     occurring = np.flatnonzero(first[:-1] < len(ids))
     found: list[int] = occurring[np.argsort(first[occurring])].tolist()
     return found
-
-
-def _at(array: npt.NDArray[Any]) -> int:
-    """The address of an array's first value."""
-    return int(array.__array_interface__["data"][0])
 
 
 def _decoded(column: str, raws: list[bytes]) -> list[Any]:

@@ -15,6 +15,7 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import Int64
 from dlprof.ingest.protobuf.wire import Uint64, Window
+from dlprof.native.arrays import address
 
 _SMALLEST_STAT: Final = 4
 """Bytes of a stat with a value: its tag and length, the value's tag and the value."""
@@ -253,8 +254,3 @@ class Starts:
         """The starts of the run from `at` on and where it stops; None where a length is not plain."""
         count = self._library.dlprof_event_starts(self._at, at, end, *self._out)
         return None if count < 0 else (self._starts[:count].copy(), self._stop.value)
-
-
-def address(array: npt.NDArray[Any]) -> int:
-    """The address of an array's first value."""
-    return int(array.__array_interface__["data"][0])
