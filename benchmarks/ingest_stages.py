@@ -1,6 +1,7 @@
-"""Where the time of reading a trace into Parquet goes: CPU by stage, on one core.
+"""Where the time of reading a trace into Parquet, or into sums, goes: CPU by stage, on one core.
 
     python benchmarks/ingest_stages.py FILE… [--repeat 3]
+    python benchmarks/ingest_stages.py --show FILE…           what `dlprof show FILE` does, which stores nothing
 
 Each stage is the functions named below; time in one stage that another calls counts for the inner one alone. The run with the
 least CPU is shown. Libraries are loaded before; starting Python, the copy of the trace and its digest are no part of it.
@@ -36,6 +37,9 @@ STAGES = {
     "record batches": ("finish.output Output.write",),
 }
 """Stage → functions of dlprof.ingest; what stands before a dot is the module's place there."""
+
+ADDING = ("take", "pass_over", "table")
+"""Methods of analysis.trace.breakdown.Breakdown: the stage of sums that is behind all others."""
 
 
 class Clock:
@@ -83,6 +87,10 @@ class Clock:
                 for each in classes:
                     owner = getattr(owner, each)
                 setattr(owner, name, self.within(stage, getattr(owner, name)))
+        from dlprof.analysis.trace.breakdown import Breakdown
+
+        for name in ADDING:
+            setattr(Breakdown, name, self.within("adding up", getattr(Breakdown, name)))
 
 
 def stages(path: Path) -> Counter[str]:
@@ -107,6 +115,18 @@ def stages(path: Path) -> Counter[str]:
     return Counter({**CLOCK.spent, "other": whole - sum(CLOCK.spent.values())})
 
 
+def sums(path: Path) -> Counter[str]:
+    """One reading for a breakdown by operator, of which nothing is stored."""
+    from dlprof.api.import_traces import read_summed
+
+    CLOCK.spent = Counter()
+    begin = time.process_time()
+    _, breakdown = read_summed(path, "op", "work", repair=False)
+    breakdown.table()
+    whole = time.process_time() - begin
+    return Counter({**CLOCK.spent, "other": whole - sum(CLOCK.spent.values())})
+
+
 CLOCK = Clock()
 
 
@@ -114,17 +134,18 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="+", type=Path)
     parser.add_argument("--repeat", type=int, default=3)
+    parser.add_argument("--show", action="store_true", help="sums by operator, nothing stored")
     options = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     import dlprof.ingest.run  # noqa: F401  what is watched is loaded
 
     CLOCK.watch()
     for path in options.files:
-        found = min((stages(path) for _ in range(options.repeat)), key=lambda one: one.total())
+        found = min(((sums if options.show else stages)(path) for _ in range(options.repeat)), key=lambda one: one.total())
         print(
             f"\n| {path.name}, {path.stat().st_size / 1e6:.0f} MB: {found.total():.2f} s of CPU | s | share |\n| - | -: | -: |"
         )
-        for stage in (*STAGES, "Parquet", "other"):
+        for stage in (*STAGES, "adding up", "Parquet", "other"):
             if found[stage] > 0:
                 print(f"| {stage} | {found[stage]:.3f} | {100 * found[stage] / found.total():.0f} % |")
     return 0

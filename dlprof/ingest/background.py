@@ -3,16 +3,34 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 DEPTH: Final = 1
 """Calls that may wait, besides the one that runs: few, for each holds a batch."""
 
+TURN_S: Final = 0.0005
+"""How long a thread keeps Python's lock while another waits for it, in s. A call that ran without the lock waits that long before
+it goes on: with Python's own 5 ms both threads of a reading stand still for longer than most of their calls take, and the sums of
+an XPlane took longer on two cores than on one (benchmarks/ingest.py commands; .05 ms gained no more)."""
+
 T = TypeVar("T")
+
+
+@contextmanager
+def short_turns() -> Iterator[None]:
+    """Within it, Python's threads give its lock to one another after TURN_S."""
+    before = sys.getswitchinterval()
+    sys.setswitchinterval(min(before, TURN_S))
+    try:
+        yield
+    finally:
+        sys.setswitchinterval(before)
 
 
 class Background:

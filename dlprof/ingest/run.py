@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from dlprof.errors import TraceError
 from dlprof.ingest.anomalies import Anomalies
-from dlprof.ingest.background import Background
+from dlprof.ingest.background import Background, short_turns
 from dlprof.ingest.batch import Pools
 from dlprof.ingest.dialects.registry import kind_of, reader_for
 from dlprof.ingest.finish.finisher import Ahead, Finisher, Place
@@ -93,7 +93,7 @@ def read(
     run = _Run(repair, vocabularies.keys(), columns)
     background = Background()
     # Left in this order: nothing may still write to the finisher's file when it is closed.
-    with closing(Finisher(run.pools, run.anomalies, background, columns)) as finisher, background, kept_warm():
+    with closing(Finisher(run.pools, run.anomalies, background, columns)) as finisher, background, kept_warm(), short_turns():
         for path in _find(run, paths, root):
             _read_file(run, path, root, finisher)
         _name_hosts(run.reads)
