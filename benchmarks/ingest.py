@@ -35,9 +35,9 @@ DOCUMENT = ROOT / "docs" / "formats.md"
 SECTIONS = ("speed", "memory", "show", "commands", "readers")
 ENOUGH_S, LIMIT_S = 6, 180
 MEMORY = (("kineto-2021", 100), ("kineto-2021", 400), ("kineto-2021", 2000), ("kineto-2021.gz", 2000), ("mxnet", 2000))
-NATIVE = ("kineto-2021", "kineto-2025", "kineto-2021.gz", "xplane")
+NATIVE = ("mxnet", "kineto-2021", "kineto-2025", "kineto-2021.gz", "xplane")
 """Inputs that the native reader reads."""
-COMMANDS = ("kineto-2021", "kineto-2025", "kineto-2021.gz", "xplane")
+COMMANDS = NATIVE
 SHOW_MB = 620
 """A million events of kineto-2021."""
 

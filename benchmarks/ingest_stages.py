@@ -2,6 +2,7 @@
 
     python benchmarks/ingest_stages.py FILE… [--repeat 3]
     python benchmarks/ingest_stages.py --show FILE…           what `dlprof show FILE` does, which stores nothing
+    python benchmarks/ingest_stages.py FILE… --into docs/formats.md     both, kept; the last of each file is a column of its table
 
 Each stage is the functions named below; time in one stage that another calls counts for the inner one alone. The run with the
 least CPU is shown. Libraries are loaded before; starting Python, the copy of the trace and its digest are no part of it.
@@ -22,8 +23,13 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
+import kept
+import marked
+
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
+FILE = kept.DATA / "ingest-stages.jsonl"
+BEGIN, END = "<!-- begin: benchmarks/ingest_stages.py -->", "<!-- end: benchmarks/ingest_stages.py -->"
 
 STAGES = {
     "text read and cut": ("json.stream JsonStream.chunks",),
@@ -37,6 +43,20 @@ STAGES = {
     "record batches": ("finish.output Output.write",),
 }
 """Stage → functions of dlprof.ingest; what stands before a dot is the module's place there."""
+
+NOTES = {
+    "text read and cut": "JSON; valid UTF-8 is told by the scan",
+    "JSON scanned": "C",
+    "skeleton": "of an XPlane: C but for its planes",
+    "lines, events and stats": "C",
+    "arguments as JSON": "of an XPlane, C; those of JSON stay as they are",
+    "columns from what was read": "NumPy, an XPlane's rows in C; distinct texts and what they mean, asked once a block",
+    "temporary file": "events are written as they come and read by track; of JSON mostly recorded arguments",
+    "finishing": "nesting in C; steps, launches, phases and layers in NumPy, track by track",
+    "record batches": "",
+    "adding up": "groups and their sums in C",
+    "Parquet": "of JSON most for recorded arguments, of an XPlane half for columns that are empty or hold one value",
+}
 
 ADDING = ("take", "pass_over", "table")
 """Methods of analysis.trace.breakdown.Breakdown: the stage of sums that is behind all others."""
@@ -130,24 +150,42 @@ def sums(path: Path) -> Counter[str]:
 CLOCK = Clock()
 
 
+def table() -> str:
+    """Markdown: the last reading of each file for each end, by share of its CPU."""
+    last = {(one["file"], one["end"]): one for one in kept.read(FILE)}.values()
+    whole = [sum(one["cpu_s"].values()) for one in last]
+    rows = [["CPU s", *(f"{each:.2f}" for each in whole), ""]]
+    for stage in (*NOTES, "other"):
+        shares = [100 * one["cpu_s"].get(stage, 0) / each for one, each in zip(last, whole, strict=True)]
+        rows.append([stage, *(f"{share:.0f}%" if share else "" for share in shares), NOTES.get(stage, "")])
+    return marked.table(["stage", *(f"{one['file']}, {one['mb']:.0f} MB: {one['end']}" for one in last), ""], rows)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("files", nargs="+", type=Path)
+    parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--repeat", type=int, default=3)
     parser.add_argument("--show", action="store_true", help="sums by operator, nothing stored")
+    parser.add_argument("--into", type=Path, help="keep what is found, and put the table of all that is kept there")
     options = parser.parse_args()
     os.sched_setaffinity(0, sorted(os.sched_getaffinity(0))[:1])
     import dlprof.ingest.run  # noqa: F401  what is watched is loaded
 
     CLOCK.watch()
+    ends = {"sums": sums} if options.show else {"stored": stages, "sums": sums} if options.into else {"stored": stages}
     for path in options.files:
-        found = min(((sums if options.show else stages)(path) for _ in range(options.repeat)), key=lambda one: one.total())
-        print(
-            f"\n| {path.name}, {path.stat().st_size / 1e6:.0f} MB: {found.total():.2f} s of CPU | s | share |\n| - | -: | -: |"
-        )
-        for stage in (*STAGES, "adding up", "Parquet", "other"):
-            if found[stage] > 0:
-                print(f"| {stage} | {found[stage]:.3f} | {100 * found[stage] / found.total():.0f} % |")
+        for end, read in ends.items():
+            found = min((read(path) for _ in range(options.repeat)), key=lambda one: one.total())
+            size = path.stat().st_size / 1e6
+            print(f"\n| {path.name}, {size:.0f} MB, {end}: {found.total():.2f} s of CPU | s | share |\n| - | -: | -: |")
+            for stage in (*NOTES, "other"):
+                if found[stage] > 0:
+                    print(f"| {stage} | {found[stage]:.3f} | {100 * found[stage] / found.total():.0f} % |")
+            if options.into:
+                spent = {stage: round(seconds, 4) for stage, seconds in found.items()}
+                kept.add(FILE, {"file": path.name.partition("-200")[0], "mb": size, "end": end, "cpu_s": spent})
+    if options.into:
+        marked.put(options.into, BEGIN, END, table())
     return 0
 
 

@@ -93,7 +93,12 @@ def read(
     run = _Run(repair, vocabularies.keys(), columns)
     background = Background()
     # Left in this order: nothing may still write to the finisher's file when it is closed.
-    with closing(Finisher(run.pools, run.anomalies, background, columns)) as finisher, background, kept_warm(), short_turns():
+    with (
+        closing(Finisher(run.pools, run.anomalies, background, columns)) as finisher,
+        background,
+        kept_warm(),
+        short_turns(),
+    ):
         for path in _find(run, paths, root):
             _read_file(run, path, root, finisher)
         _name_hosts(run.reads)

@@ -1,5 +1,5 @@
 /* Chrome trace events as columns: one block of JSON text in, typed columns out of its events that stand for themselves: complete
-   ones ("ph": "X"), instants and counters. Of all others it says where they are.
+   ones ("ph": "X"), instants and counters, and where asked for the two ends of spans. Of all others it says where they are.
 
    The text is the inside of a list of events, cut behind an event: `{…}, {…}, {…}`, perhaps with the bracket that ends the
    list. What this reader accepts it reads exactly as the Python reader does (dlprof/ingest/json/elements.py); whatever is not
@@ -12,9 +12,8 @@
    byte is read behind a comparison with the end of the text. Strings are only told apart here, by their bytes; the caller
    decodes each distinct one once. Plain C11, no headers but the standard ones, no state between calls. */
 
-#include "json_text.h"
+#include "json_values.h"
 
-#define NO_INT INT64_MIN
 #define ODD (INT64_MIN + 1) /* what blocks.ODD says */
 #define NO_ID (-1)
 #define PROBES 64
@@ -25,7 +24,7 @@
 /* Columns of numbers, and of ids of distinct texts: the order is that of dlprof/ingest/json/blocks.py. */
 enum number { START, DURATION, CORRELATION, EXTERNAL, BYTES, FLOPS, SEQUENCE, FORWARD, ARGS_AT, ARGS_SIZE, MEMORY_KIND, MEMORY_PLACE,
               NUMBERS };
-enum text { NAME, CATEGORY, PROCESS, THREAD, DEVICE, STREAM, DIMS, TYPES, MODULES, STACK, TEXTS };
+enum text { NAME, CATEGORY, PROCESS, THREAD, DEVICE, STREAM, DIMS, TYPES, MODULES, STACK, ID, TEXTS };
 
 /* What the caller gives, and what it gets back. */
 struct block {
@@ -34,6 +33,8 @@ struct block {
     int64_t size;
     int64_t origin_us;
     int64_t arguments;
+    /* whether events that open or close a span are rows; then a block ends before the first span that is open at its end */
+    int64_t spans;
     /* a bit for each column of texts that nobody asks for: its ids are those of no text */
     int64_t unasked;
     /* arrays: `capacity` events; `slots` a power of two; `distinct` texts */
@@ -63,13 +64,8 @@ struct reader {
     const uint8_t *end;
     int32_t counts[TEXTS]; /* distinct texts of each column */
     int64_t last[TEXTS];   /* the text that was met last in each column: mostly the next one too */
-};
-
-/* What the arguments of one event say that has a column. */
-struct arguments {
-    int64_t correlation, external, external_old, bytes, size, flops, sequence, forward, memory_kind, memory_place;
-    bool odd; /* what belongs to a record of memory is not a plain number */
-    struct range device, stream, dims, dims_old, types, modules, stack;
+    const uint8_t *open;   /* the event that opened a span since which none was closed; NULL where there is none */
+    int64_t open_events, open_rows; /* events and rows before it */
 };
 
 /* One event. */
@@ -78,25 +74,12 @@ struct event {
     uint8_t phase;
     bool told; /* its arguments are read */
     int64_t start, duration;
-    struct range name, category, process, thread, args;
+    struct range name, category, process, thread, id, args;
     struct arguments of;
 };
 
 /* Bits of `event.seen`. */
-enum { PH = 1, NAMED = 2, CAT = 4, TS = 8, DUR = 16, PID = 32, TID = 64, ID = 128, ARGS = 256 };
-
-/* Behind the integer at p, its value in `value`; NULL where there is none or int64 does not hold it. */
-static const uint8_t *integer(const uint8_t *p, const uint8_t *end, int64_t *value) {
-    bool negative = p < end && *p == '-';
-    uint64_t found = 0;
-    p += negative;
-    const uint8_t *first = p;
-    while (p < end && *p >= '0' && *p <= '9' && p - first < 19) found = found * 10 + (uint64_t)(*p++ - '0');
-    if (p == first || (*first == '0' && p - first > 1) || found > INT64_MAX) return NULL;
-    if (p < end && *p >= '0' && *p <= '9') return NULL;
-    *value = negative ? -(int64_t)found : (int64_t)found;
-    return p;
-}
+enum { PH = 1, NAMED = 2, CAT = 4, TS = 8, DUR = 16, PID = 32, TID = 64, IDENTITY = 128, ARGS = 256 };
 
 /* Behind the time at p, in µs, its ps from `origin_us` in `ps`; NULL where it is not plain or too far from there. */
 static const uint8_t *moment(struct reader *reader, const uint8_t *p, int64_t origin_us, int64_t *ps) {
@@ -121,122 +104,20 @@ static const uint8_t *moment(struct reader *reader, const uint8_t *p, int64_t or
     return p; /* a digit, a dot or an exponent that follows is no end of a value, which the caller finds */
 }
 
-/* Behind the integer or string at p, the whole of it in `token`; NULL where there is neither. */
-static const uint8_t *integer_or_string(const uint8_t *p, const uint8_t *end, struct range *token) {
-    const uint8_t *behind;
-    int64_t value;
-    bool escaped = false;
-    if (p < end && *p == '"') {
-        behind = string_end(p + 1, end, &escaped);
-        behind = behind ? behind + 1 : NULL;
-    } else {
-        behind = integer(p, end, &value);
-    }
-    if (behind) *token = (struct range){p, behind - p};
-    return behind;
-}
-
-/* Behind the string at p, what stands between its quotes in `text`; NULL where there is none. */
-static const uint8_t *string(const uint8_t *p, const uint8_t *end, struct range *text) {
-    bool escaped = false;
-    if (p >= end || *p != '"') return NULL;
-    const uint8_t *close = string_end(p + 1, end, &escaped);
-    if (!close) return NULL;
-    *text = (struct range){p + 1, close - p - 1};
-    return close + 1;
-}
-
-/* Behind the value of any kind at p, the whole of it in `raw`; NULL where it is not valid. */
-static const uint8_t *raw_value(const uint8_t *p, const uint8_t *end, struct range *raw) {
-    const uint8_t *behind = value_end(p, end);
-    if (behind) *raw = (struct range){p, behind - p};
-    return behind;
-}
-
-/* Behind the value at p of a record of memory, noted where it is an integer and else called odd. */
-static const uint8_t *of_memory(const uint8_t *p, const uint8_t *end, int64_t *value, struct arguments *of) {
-    const uint8_t *behind = integer(p, end, value), *next = value_end(p, end);
-    if (behind != next) {
-        *value = NO_INT;
-        of->odd = true;
-    }
-    return next;
-}
-
-/* Behind the value at p of an argument; those of kineto_args.Args are noted. NULL where it is not what belongs there. */
-static const uint8_t *argument(const uint8_t *p, const uint8_t *end, struct range key, struct arguments *of) {
-    const uint8_t *k = key.at;
-    switch (key.size) {
-    case 4:
-        if (is(k, "size", 4)) return integer(p, end, &of->size);
-        break;
-    case 5:
-        if (is(k, "bytes", 5)) return integer(p, end, &of->bytes);
-        if (is(k, "flops", 5)) return integer(p, end, &of->flops);
-        break;
-    case 6:
-        if (is(k, "device", 6)) return integer_or_string(p, end, &of->device);
-        if (is(k, "stream", 6)) return integer_or_string(p, end, &of->stream);
-        break;
-    case 9:
-        if (is(k, "Device Id", 9)) return of_memory(p, end, &of->memory_place, of);
-        break;
-    case 10:
-        if (is(k, "Input Dims", 10)) return raw_value(p, end, &of->dims);
-        if (is(k, "Input dims", 10)) return raw_value(p, end, &of->dims_old);
-        if (is(k, "Input type", 10)) return raw_value(p, end, &of->types);
-        if (is(k, "Call stack", 10)) return string(p, end, &of->stack);
-        break;
-    case 11:
-        if (is(k, "correlation", 11)) return integer(p, end, &of->correlation);
-        if (is(k, "External id", 11)) return integer(p, end, &of->external);
-        if (is(k, "external id", 11)) return integer(p, end, &of->external_old);
-        if (is(k, "Device Type", 11)) return of_memory(p, end, &of->memory_kind, of);
-        break;
-    case 13:
-        if (is(k, "Fwd thread id", 13)) return integer(p, end, &of->forward);
-        break;
-    case 15:
-        if (is(k, "Sequence number", 15)) return integer(p, end, &of->sequence);
-        if (is(k, "Total Allocated", 15) && p < end && strchr("{[tf", *p)) of->odd = true;
-        break;
-    case 16:
-        if (is(k, "Module Hierarchy", 16)) return string(p, end, &of->modules);
-        break;
-    default:
-        break;
-    }
-    return value_end(p, end);
-}
-
-/* Behind the object at p, its arguments in `of`; NULL where it is none. Of a key that stands twice the last value counts. */
-static const uint8_t *read_arguments(const uint8_t *p, const uint8_t *end, struct arguments *of) {
-    *of = (struct arguments){.correlation = NO_INT, .external = NO_INT, .external_old = NO_INT, .bytes = NO_INT,
-                             .size = NO_INT, .flops = NO_INT, .sequence = NO_INT, .forward = 0, .memory_kind = NO_INT,
-                             .memory_place = NO_INT};
-    if (p >= end || *p != '{') return NULL;
-    p = skip_space(p + 1, end);
-    if (p < end && *p == '}') return p + 1;
-    for (;;) {
-        struct range key;
-        if (!(p = read_key(p, end, &key)) || !(p = argument(p, end, key, of))) return NULL;
-        p = skip_space(p, end);
-        if (p >= end) return NULL;
-        if (*p == '}') return p + 1;
-        if (*p != ',') return NULL;
-        p = skip_space(p + 1, end);
-    }
-}
+/* Whether events of a phase open a span, or close one. */
+static inline bool opens(uint8_t phase) { return phase == 'B' || phase == 'b' || phase == '('; }
+static inline bool closes(uint8_t phase) { return phase == 'E' || phase == 'e' || phase == ')'; }
 
 /* Whether events of a phase are rows: complete ones, instants and counters, as in dlprof/ingest/json/walk.py. */
-static inline bool is_row(uint8_t phase) {
-    return phase == 'X' || phase == 'i' || phase == 'I' || phase == 'n' || phase == 'R' || phase == 'C';
+static inline bool is_row(const struct block *block, uint8_t phase) {
+    return phase == 'X' || phase == 'i' || phase == 'I' || phase == 'n' || phase == 'R' || phase == 'C' ||
+           (block->spans && (opens(phase) || closes(phase)));
 }
 
 /* Behind the `args` at p: read where they are those of a row and wanted, else only checked. */
 static const uint8_t *read_args(struct reader *reader, const uint8_t *p, struct event *event) {
     const uint8_t *behind;
-    event->told = is_row(event->phase) && reader->block->arguments;
+    event->told = is_row(reader->block, event->phase) && reader->block->arguments;
     behind = event->told ? read_arguments(p, reader->end, &event->of) : value_end(p, reader->end);
     if (behind) event->args = (struct range){p, behind - p};
     return behind;
@@ -252,7 +133,6 @@ static inline bool first(struct event *event, uint32_t bit) {
 /* Behind the value at p of a member of an event; NULL where it is not what belongs there, or is there twice. */
 static const uint8_t *member(struct reader *reader, const uint8_t *p, struct range key, struct event *event) {
     const uint8_t *k = key.at, *end = reader->end;
-    struct range id;
     if (p >= end) return NULL;
     switch (key.size) {
     case 2:
@@ -264,14 +144,14 @@ static const uint8_t *member(struct reader *reader, const uint8_t *p, struct ran
         if (is(k, "ts", 2))
             return first(event, TS) ? moment(reader, p, reader->block->origin_us, &event->start) : NULL;
         if (is(k, "id", 2)) {
-            if (!first(event, ID)) return NULL;
-            return *p == 'n' ? scalar_end(p, end) : integer_or_string(p, end, &id);
+            if (!first(event, IDENTITY)) return NULL;
+            return *p == 'n' ? scalar_end(p, end) : place(p, end, &event->id);
         }
         break;
     case 3:
         if (is(k, "dur", 3)) return first(event, DUR) ? moment(reader, p, 0, &event->duration) : NULL;
-        if (is(k, "pid", 3)) return first(event, PID) ? integer_or_string(p, end, &event->process) : NULL;
-        if (is(k, "tid", 3)) return first(event, TID) ? integer_or_string(p, end, &event->thread) : NULL;
+        if (is(k, "pid", 3)) return first(event, PID) ? place(p, end, &event->process) : NULL;
+        if (is(k, "tid", 3)) return first(event, TID) ? place(p, end, &event->thread) : NULL;
         if (is(k, "cat", 3)) {
             if (!first(event, CAT)) return NULL;
             return *p == 'n' ? scalar_end(p, end) : string(p, end, &event->category);
@@ -381,6 +261,7 @@ static bool write_row(struct reader *reader, struct event *event) {
         [TYPES] = of->types,
         [MODULES] = of->modules,
         [STACK] = of->stack,
+        [ID] = event->id,
     };
     for (int column = 0; column < NUMBERS; column++) block->numbers[column * capacity + row] = numbers[column];
     for (int column = 0; column < TEXTS; column++) {
@@ -392,13 +273,24 @@ static bool write_row(struct reader *reader, struct event *event) {
     return true;
 }
 
+/* Notes where the first span was opened since one was closed. */
+static void note_open(struct reader *reader, const uint8_t *begin, uint8_t phase) {
+    if (closes(phase)) {
+        reader->open = NULL;
+    } else if (opens(phase) && !reader->open) {
+        reader->open = begin;
+        reader->open_events = reader->block->events;
+        reader->open_rows = reader->block->rows;
+    }
+}
+
 /* Behind the event at p, which is noted; NULL where it is not plain. */
 static const uint8_t *read_event(struct reader *reader, const uint8_t *p) {
     struct block *block = reader->block;
     const uint8_t *begin = p, *end = reader->end;
     struct event event; /* but for its arguments, which are set where they are read */
     event.seen = 0, event.phase = 0, event.told = false, event.start = event.duration = 0;
-    event.name = event.category = event.process = event.thread = event.args = (struct range){NULL, 0};
+    event.name = event.category = event.process = event.thread = event.id = event.args = (struct range){NULL, 0};
     if (p >= end || *p != '{' || block->events == block->capacity) return NULL;
     p = skip_space(p + 1, end);
     for (;;) {
@@ -413,7 +305,8 @@ static const uint8_t *read_event(struct reader *reader, const uint8_t *p) {
     p++;
     if (!(event.seen & PH)) return NULL;
     block->phases[block->events] = event.phase;
-    if (is_row(event.phase)) {
+    if (block->spans) note_open(reader, begin, event.phase);
+    if (is_row(block, event.phase)) {
         if (!write_row(reader, &event)) return NULL;
     } else {
         int64_t *other = block->others + 2 * (block->events - block->rows);
@@ -444,6 +337,11 @@ EXPORT int32_t dlprof_read_events(struct block *block) {
         p = skip_space(p + 1, reader.end);
     }
     block->used = p - block->text;
+    if (reader.open && reader.open_events && !block->closed) {
+        block->events = reader.open_events;
+        block->rows = reader.open_rows;
+        block->used = reader.open - block->text;
+    }
     return 0;
 }
 

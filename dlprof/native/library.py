@@ -19,7 +19,7 @@ VARIABLE: Final = "DLPROF_READER"
 CHOICES: Final = ("native", "python")
 FILE: Final = "_readers.so"
 """Its name on every system: ctypes asks for a path, not for an ending."""
-INTERFACE: Final = 11
+INTERFACE: Final = 12
 """What native.h says too; another number is a library of another version of the sources."""
 _NUMBER, _PLACE = ctypes.c_int64, ctypes.c_void_p
 _FUNCTIONS: Final[dict[str, tuple[Any, ...]]] = {

@@ -14,7 +14,7 @@
 #endif
 
 /* Changes with the meaning of anything that Python passes or reads: dlprof/native/library.py has the same number. */
-#define INTERFACE 11
+#define INTERFACE 12
 
 /* The answer for what is left to the reader in Python. */
 #define NOT_PLAIN (-1)

@@ -40,6 +40,7 @@ HARNESSES = (
     "calls",
     "readers",
     "planes",
+    "spans",
     "tables",
 )
 RUNS = {"json": 150_000, "xplane": 30_000}

@@ -40,7 +40,7 @@ static void must(bool holds, const char *what) {
 
 static const char *const TOKENS[] = {
     "{", "}", "[", "]", ",", ":", "\"", "\\", "\\u12", "\\ud800", "\\u00e9", "\\\"", "\xc3\xa9", "\xe2\x82", "\xf0\x9f\x98\x80", "null", "true", "-", "0", "-0", "01", "1e9", "1.5",
-    "1.1234567", "9223372036854775807", "9223372036854775808", "99999999999999999999", "\"ph\":\"i\"", "\"ph\":\"X\"", "\"args\":{",
+    "1.1234567", "9223372036854775807", "9223372036854775808", "99999999999999999999", "\"ph\":\"i\"", "\"ph\":\"X\"", "\"ph\":\"B\"", "\"ph\":\"E\"", "18446744073709551615", "18446744073709551616", "\"args\":{",
     "\"ts\":", "\"dur\":-3", "\"External id\":5,", "\"stream\":\"7\"", "\"Input Dims\":[[1]]", "[[[[[[[[[[", "{\"a\":{\"a\":{\"a\":",
     "},{", "\"cat\":null", "\x01", "\xff", " \n\t",
     "\x22", "\x22\x02\x08", "\x22\x80\x01", "\x10\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff",
@@ -86,7 +86,7 @@ static bool run(const uint8_t *text, int64_t size) {
     uint8_t *copy = malloc((size_t)size ? (size_t)size : 1);
     memcpy(copy, text, (size_t)size);
     struct block block = {
-        .text = copy, .size = size, .origin_us = origins[below(4)], .arguments = (int64_t)below(2), .unasked = below(3) ? 0 : (int64_t)below(1 << TEXTS),
+        .text = copy, .size = size, .origin_us = origins[below(4)], .arguments = (int64_t)below(2), .spans = (int64_t)below(2), .unasked = below(3) ? 0 : (int64_t)below(1 << TEXTS),
         .capacity = capacity, .slots = slots, .distinct = distinct, .stamp = 7,
         .numbers = malloc(sizeof(int64_t) * NUMBERS * (size_t)capacity), .ids = malloc(sizeof(int32_t) * TEXTS * (size_t)capacity),
         .phases = malloc((size_t)capacity), .others = malloc(sizeof(int64_t) * 2 * (size_t)capacity),

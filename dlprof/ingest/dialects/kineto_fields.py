@@ -8,11 +8,10 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from itertools import compress
 from operator import attrgetter
-from typing import Any, Final, Protocol
+from typing import Any, Protocol
 
 import msgspec
 import numpy as np
-import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_INT, NO_TEXT, Int32, Int64
 from dlprof.ingest.dialects.kineto_args import NONE, Memory, all_decoded, decode_args, numbers, of_memory, text
@@ -30,7 +29,6 @@ from dlprof.ingest.json.walk import Mask
 from dlprof.ingest.reader import Context
 from dlprof.ingest.texts import Texts
 
-_WIDEST: Final = 2**62
 """Combinations of ids that one int64 numbers."""
 
 
@@ -163,14 +161,7 @@ class BlockFields:
     def keyed(
         self, chosen: Mask, columns: Sequence[str], value: Callable[..., int], kind: Int32 | None = None
     ) -> Int32:
-        ids = [self._block.ids[column][chosen] for column in columns]
-        firsts, inverse = _distinct(ids if kind is None else [kind[chosen], *ids])
-        parts = [] if kind is None else [kind[chosen][firsts].tolist()]
-        for column, each in zip(columns, ids, strict=True):
-            missing = "" if column in ("pid", "tid") else None
-            texts = [*self._block.texts(column), missing]
-            parts.append([texts[one] for one in each[firsts].tolist()])
-        return np.array([value(*key) for key in zip(*parts, strict=True)], dtype=np.int32)[inverse]
+        return self._block.keyed(chosen, columns, value, kind)
 
     def on_device(self) -> Mask:
         found: Mask = self._block.ids["device"] != NO_TEXT
@@ -214,36 +205,3 @@ class BlockFields:
             return NO_TEXT if found is None else into[found]
 
         return self._block.codes(column, code, chosen)
-
-
-def _distinct(columns: Sequence[Int32]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """The first row of each distinct combination, in file order, and the place of each row's among them."""
-    keys, width = np.zeros(len(columns[0]), dtype=np.int64), 1
-    for column in columns:
-        size = int(column.max(initial=NO_TEXT)) + 2
-        width *= size
-        if width > _WIDEST:
-            keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
-            width = (int(keys.max(initial=0)) + 1) * size
-        keys = keys * size + (column + 1)
-    first, inverse = _firsts(keys, width)
-    order = np.argsort(first)
-    place = np.empty(len(order), dtype=np.intp)
-    place[order] = np.arange(len(order))
-    return first[order], place[inverse]
-
-
-def _firsts(keys: Int64, width: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
-    """As np.unique: first row of each distinct key in [0, width), in order of keys, and the place of each row's among them. By
-    table where that is not much larger than there are rows."""
-    if width > 4 * len(keys) + 1024:
-        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        return first, inverse
-    first = np.full(width, -1, dtype=np.intp)
-    first[keys[::-1]] = np.arange(
-        len(keys) - 1, -1, -1
-    )  # of several rows the last that is written is the first of the file
-    there = np.flatnonzero(first >= 0)
-    place = np.empty(width, dtype=np.intp)
-    place[there] = np.arange(len(there))
-    return first[there], place[keys]

@@ -6,17 +6,18 @@ truth (the profiler's own table of 2019 summed both); twins are dropped and coun
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import compress
 from typing import Any, ClassVar, Final
 
+import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import LEVEL, NO_TEXT, Int32, Int64, RawBatch
 from dlprof.ingest.dialects.mxnet_names import HOST, TRANSFERS, backward_operator, bulk_operator, device_of
-from dlprof.ingest.json.codes import Codes
+from dlprof.ingest.json.blocks import Block
 from dlprof.ingest.json.common_columns import category_codes, counter_values, keyed, name_codes
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.json.walk import ChromeFile, Dialect, Mask, Phases
@@ -28,7 +29,9 @@ OPERATOR: Final = "operator"
 OLD_OPERATOR: Final = "category"
 """Before 1.2 an operator's category is the word "category", and there is no async twin."""
 C_API: Final = "MXNET_C_API"
-_B, _C = ord("b"), ord("C")
+_B, _E, _C = ord("b"), ord("e"), ord("C")
+_Coded = Callable[[Mask, Sequence[str], Callable[..., int]], Int32]
+"""A code for each chosen row by its texts of some columns, asked once for each distinct key."""
 
 
 @dataclass(slots=True)
@@ -40,28 +43,66 @@ class MXNetDialect(Dialect):
     """
 
     mxnet: ClassVar[bool] = True
+    block_arguments: ClassVar[bool | None] = False
+    block_spans: ClassVar[bool] = True
     twins: int = 0
     operators: int = 0
     gpu_tracks: set[int] = field(default_factory=set)
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """The async half of the operators."""
-        twins: Mask = (ph == _B) | (ph == ord("e"))
+        twins: Mask = (ph == _B) | (ph == _E)
         twins[twins] = [event.cat == OPERATOR for event in compress(events, twins)]
-        self.twins += int((ph[twins] == _B).sum())
+        self.leave_out(ph[twins])
         return twins
+
+    def block_dropped(self, block: Block) -> Mask:
+        """The same of a block."""
+        operators = [at for at, category in enumerate(block.texts("category")) if category == OPERATOR]
+        twins: Mask = ((block.ph == _B) | (block.ph == _E)) & np.isin(block.ids["category"], operators)
+        return twins
+
+    def leave_out(self, ph: Phases) -> None:
+        """Counts twins that are left out."""
+        self.twins += int((ph == _B).sum())
 
     def batch(self, rows: list[Event], ph: Phases, start: Int64, duration: Int64) -> RawBatch:
         """Columns of a chunk."""
-        name = name_codes(self.ctx, rows)
-        category = category_codes(self.ctx, rows)
+        held = {"pid": "pid", "tid": "tid", "name": "name", "category": "cat"}
+
+        def coded(chosen: Mask, columns: Sequence[str], code: Callable[..., int]) -> Int32:
+            of = list(compress(rows, chosen))
+            keys = [[getattr(event, held[column]) for event in of] for column in columns]
+            return keyed(list(zip(*keys, strict=True)), code)
+
+        counters = [event.args for event in compress(rows, ph == _C)]
+        name, category = name_codes(self.ctx, rows), category_codes(self.ctx, rows)
+        return self._columns(name, category, ph, start, duration, counters, coded)
+
+    def block_batch(self, block: Block, start: Int64, duration: Int64) -> RawBatch:
+        """Columns of a block."""
+        counters = block.args(np.flatnonzero(block.ph == _C).tolist())
+        name, category = (block.codes(of, self.ctx.pool(of).__getitem__) for of in ("name", "category"))
+        return self._columns(name, category, block.ph, start, duration, counters, block.keyed)
+
+    def _columns(
+        self,
+        name: Int32,
+        category: Int32,
+        ph: Phases,
+        start: Int64,
+        duration: Int64,
+        counters: Sequence[bytes | msgspec.Raw],
+        coded: _Coded,
+    ) -> RawBatch:
+        """counters: their arguments. coded: `Block.keyed`, or the same of events."""
         is_counter = ph == _C
         level = self._levels(name, category, is_counter)
         works = (level == LEVEL["op"]) | (level == LEVEL["copy"])
         self.operators += int(works.sum())
-        value = np.full(len(rows), np.nan)
-        value[is_counter] = counter_values(list(compress(rows, is_counter)))
-        track = self._tracks(rows, is_counter)
+        value = np.full(len(name), np.nan)
+        value[is_counter] = counter_values(counters)
+        track = self._tracks(coded, is_counter)
         self.ctx.anomalies.count("mxnet_gpu_operator", int(np.isin(track[works], list(self.gpu_tracks)).sum()))
         return RawBatch(
             track=track,
@@ -92,16 +133,20 @@ class MXNetDialect(Dialect):
             codes[code] = kernels[names[code]]
         return codes
 
-    def _tracks(self, rows: list[Event], is_counter: Mask) -> Int32:
+    def _tracks(self, coded: _Coded, is_counter: Mask) -> Int32:
         """Tracks by process and thread; a process has one category only, which is part of its track. Counters by name."""
-        track = np.empty(len(rows), dtype=np.int32)
-        spans, counters = list(compress(rows, ~is_counter)), list(compress(rows, is_counter))
-        places = Codes()
-        place = places.encode([(event.pid, event.tid, event.cat) for event in spans], len(spans))
-        unnamed = np.array([self._is_unnamed(pid, cat) for pid, _, cat in places.keys_list], dtype=bool)
+        track = np.empty(len(is_counter), dtype=np.int32)
+        places: list[tuple[Any, Any, str | None]] = []
+
+        def place_of(*key: Any) -> int:
+            places.append(key)
+            return len(places) - 1
+
+        place = coded(~is_counter, ("pid", "tid", "category"), place_of)
+        unnamed = np.array([self._is_unnamed(pid, category) for pid, _, category in places], dtype=bool)
         self.ctx.anomalies.count("mxnet_unnamed_device", int(unnamed[place].sum()))
-        track[~is_counter] = np.array([self._track(*key) for key in places.keys_list], dtype=np.int32)[place]
-        track[is_counter] = keyed([(event.name, event.cat) for event in counters], self._counter_track)
+        track[~is_counter] = np.array([self._track(*key) for key in places], dtype=np.int32)[place]
+        track[is_counter] = coded(is_counter, ("name", "category"), self._counter_track)
         return track
 
     def _counter_track(self, name: str, category: str | None) -> int:

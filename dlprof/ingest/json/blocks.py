@@ -34,9 +34,9 @@ NUMBERS: Final = (
     "memory_kind",
     "memory_place",
 )
-TEXTS: Final = ("name", "category", "pid", "tid", "device", "stream", "dims", "types", "modules", "stack")
+TEXTS: Final = ("name", "category", "pid", "tid", "device", "stream", "dims", "types", "modules", "stack", "id")
 """Columns in the order of json_events.c: int64 numbers, and ids of distinct texts."""
-_TOKENS: Final = frozenset({"pid", "tid", "device", "stream"})
+_TOKENS: Final = frozenset({"pid", "tid", "device", "stream", "id"})
 """Columns whose texts are JSON values; those of others stand between quotes, but for lists, which are kept as they are."""
 ODD: Final = NO_STEP
 """`memory_kind` of a row whose arguments are no plain record of memory: they tell by themselves."""
@@ -50,6 +50,9 @@ _DISTINCT: Final = 1 << 16
 _STAMPS: Final = 2**32 - 1
 _ROWS: Final = np.isin(np.arange(256), np.frombuffer(b"XiInRC", dtype=np.uint8))
 """Phases whose events are rows; json_events.c has the same."""
+_SPANS: Final = _ROWS | np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
+"""The same where those that open or close a span are rows too."""
+_WIDEST: Final = 2**62
 
 
 class _Call(ctypes.Structure):
@@ -60,6 +63,7 @@ class _Call(ctypes.Structure):
         ("size", ctypes.c_int64),
         ("origin_us", ctypes.c_int64),
         ("arguments", ctypes.c_int64),
+        ("spans", ctypes.c_int64),
         ("unasked", ctypes.c_int64),
         ("capacity", ctypes.c_int64),
         ("numbers", ctypes.c_void_p),
@@ -87,7 +91,8 @@ class Block(msgspec.Struct, frozen=True, dict=True):
     text: its bytes, of which `used` are events
     closed: the list of events ends in it
     phases: phase of every event, in file order
-    ph: phases of the rows: complete events (`X`), behind them instants and counters, each in file order
+    ph: phases of the rows: complete events (`X`), behind them instants and counters, each in file order; where the ends of spans
+        are rows they are among the latter
     numbers, ids: the columns of the rows, by name (NUMBERS, TEXTS)
     """
 
@@ -100,6 +105,7 @@ class Block(msgspec.Struct, frozen=True, dict=True):
     ids: dict[str, Int32]
     _distinct: dict[str, list[bytes]]
     _others: Int64
+    _is_row: npt.NDArray[np.bool_]
     _decoder: EventDecoder
 
     def __len__(self) -> int:
@@ -107,12 +113,12 @@ class Block(msgspec.Struct, frozen=True, dict=True):
 
     def events(self) -> list[Event]:
         """All events, as the Python reader reads them."""
-        whole = self.text[: self.used].tobytes()
-        return self._decoder.decode(b"[" + (whole.rstrip().removesuffix(b"]") if self.closed else whole) + b"]")
+        whole = self.text[: self.used].tobytes().rstrip(b", \t\r\n")  # the comma before a span that is open
+        return self._decoder.decode(b"[" + (whole.removesuffix(b"]") if self.closed else whole) + b"]")
 
     def others(self, wanted: npt.NDArray[np.bool_]) -> tuple[list[Event], npt.NDArray[np.uint8]]:
         """The events that are no rows and `wanted` (a flag for each letter), and their phases."""
-        letters = self.phases[~_ROWS[self.phases]]
+        letters = self.phases[~self._is_row[self.phases]]
         chosen = wanted[letters]
         parts = [self.text[low:high].tobytes() for low, high in self._others[chosen].tolist()]
         return (self._decoder.decode(b"[" + b",".join(parts) + b"]") if parts else []), letters[chosen]
@@ -131,6 +137,32 @@ class Block(msgspec.Struct, frozen=True, dict=True):
         for at in first_seen(ids, len(texts)):
             codes[at] = code(texts[at])
         return codes[ids]
+
+    def keyed(
+        self,
+        chosen: npt.NDArray[np.bool_],
+        columns: Sequence[str],
+        value: Callable[..., int],
+        kind: Int32 | None = None,
+    ) -> Int32:
+        """value(*texts of these columns) of each chosen row, asked once for each distinct key in the order of their first rows;
+        kind: of each row, a number that is part of the key, in front. A row without a process or thread has ""; else None."""
+        ids = [self.ids[column][chosen] for column in columns]
+        firsts, inverse = _distinct(ids if kind is None else [kind[chosen], *ids])
+        parts = [] if kind is None else [kind[chosen][firsts].tolist()]
+        for column, each in zip(columns, ids, strict=True):
+            texts = [*self.texts(column), "" if column in ("pid", "tid") else None]
+            parts.append([texts[one] for one in each[firsts].tolist()])
+        return np.array([value(*key) for key in zip(*parts, strict=True)], dtype=np.int32)[inverse]
+
+    def of_rows(self, rows: Int64) -> Block:
+        """The same block with these rows alone, in this order."""
+        return msgspec.structs.replace(
+            self,
+            ph=self.ph[rows],
+            numbers={name: column[rows] for name, column in self.numbers.items()},
+            ids={name: column[rows] for name, column in self.ids.items()},
+        )
 
     def args(self, rows: Sequence[int]) -> list[bytes]:
         """The arguments of single rows as recorded; `{}` where there are none."""
@@ -153,14 +185,22 @@ class Block(msgspec.Struct, frozen=True, dict=True):
 class Scanner:
     """Reads blocks of one file; its arrays serve for all of them.
 
-    origin_us: what times are relative to. arguments: whether those of Kineto are read. unasked: columns of texts that nobody asks
-    for, which no row then has
+    origin_us: what times are relative to. arguments: whether those of Kineto are read. spans: whether events that open or close a
+    span are rows; then a block ends before one that is open at its end. unasked: columns of texts that nobody asks for, which no
+    row then has
     """
 
     def __init__(
-        self, library: ctypes.CDLL, origin_us: int, *, arguments: bool, unasked: Collection[str] = frozenset()
+        self,
+        library: ctypes.CDLL,
+        origin_us: int,
+        *,
+        arguments: bool,
+        spans: bool = False,
+        unasked: Collection[str] = frozenset(),
     ) -> None:
         self._library = library
+        self._is_row = _SPANS if spans else _ROWS
         self._numbers = np.empty((len(NUMBERS), _ROOM), dtype=np.int64)
         self._ids = np.empty((len(TEXTS), _ROOM), dtype=np.int32)
         self._phases = np.empty(_ROOM, dtype=np.uint8)
@@ -171,6 +211,7 @@ class Scanner:
         self._call = _Call(
             origin_us=origin_us,
             arguments=int(arguments),
+            spans=int(spans),
             unasked=sum(1 << at for at, name in enumerate(TEXTS) if name in unasked),
             capacity=_ROOM,
             numbers=address(self._numbers),
@@ -200,7 +241,7 @@ class Scanner:
             decoder.keep_decimals()
         rows, events = int(call.rows), int(call.events)
         phases = self._phases[:events].copy()
-        ph = phases[_ROWS[phases]]
+        ph = phases[self._is_row[phases]]
         whole = ph == ord("X")
         order: slice | Int64 = slice(rows)
         if not whole.all():
@@ -215,6 +256,7 @@ class Scanner:
             ids={name: self._ids[at][order].copy() for at, name in enumerate(TEXTS)},
             _distinct=self._found(data, int(call.found)),
             _others=self._others[: events - rows].copy(),
+            _is_row=self._is_row,
             _decoder=decoder,
         )
 
@@ -226,6 +268,39 @@ class Scanner:
         for (at, size), column in zip(self._places[:count].tolist(), self._columns[:count, 0].tolist(), strict=True):
             lists[column].append(bytes(text[at : at + size]))
         return found
+
+
+def _distinct(columns: Sequence[Int32]) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """The first row of each distinct combination, in file order, and the place of each row's among them."""
+    keys, width = np.zeros(len(columns[0]), dtype=np.int64), 1
+    for column in columns:
+        size = int(column.max(initial=NO_TEXT)) + 2
+        width *= size
+        if width > _WIDEST:
+            keys = np.unique(keys, return_inverse=True)[1].astype(np.int64)
+            width = (int(keys.max(initial=0)) + 1) * size
+        keys = keys * size + (column + 1)
+    first, inverse = _firsts(keys, width)
+    order = np.argsort(first)
+    place = np.empty(len(order), dtype=np.intp)
+    place[order] = np.arange(len(order))
+    return first[order], place[inverse]
+
+
+def _firsts(keys: Int64, width: int) -> tuple[npt.NDArray[np.intp], npt.NDArray[np.intp]]:
+    """As np.unique: first row of each distinct key in [0, width), in order of keys, and the place of each row's among them. By
+    table where that is not much larger than there are rows."""
+    if width > 4 * len(keys) + 1024:
+        _, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
+        return first, inverse
+    first = np.full(width, -1, dtype=np.intp)
+    first[keys[::-1]] = np.arange(
+        len(keys) - 1, -1, -1
+    )  # of several rows the last that is written is the first of the file
+    there = np.flatnonzero(first >= 0)
+    place = np.empty(width, dtype=np.intp)
+    place[there] = np.arange(len(there))
+    return first[there], place[keys]
 
 
 def first_seen(ids: Int32, count: int) -> list[int]:

@@ -54,12 +54,12 @@ def text_codes(pool: Pool, texts: Sequence[str | None]) -> Int32:
     return np.fromiter(map(codes.__getitem__, texts), dtype=np.int32, count=len(texts))
 
 
-def counter_values(rows: Sequence[Event]) -> list[float]:
+def counter_values(args: Sequence[bytes | msgspec.Raw]) -> list[float]:
     """The first number among each counter's arguments; NaN where there is none."""
-    found = _LAST_NUMBER.findall(b"\n".join([event.args for event in rows]))
-    if len(found) == len(rows):  # one member each, as MXNet writes them: no object is made
+    found = _LAST_NUMBER.findall(b"\n".join(args))
+    if len(found) == len(args):  # one member each, as MXNet writes them: no object is made
         return list(map(float, found))
-    return [counter_value(event) for event in rows]
+    return list(map(_first_number, args))
 
 
 def keyed(keys: Sequence[Any], value: Callable[..., int]) -> Int32:
@@ -85,8 +85,12 @@ def argument_texts(rows: Sequence[Event]) -> RawTexts:
 
 def counter_value(event: Event) -> float:
     """The first number among a counter event's arguments; NaN where there is none."""
+    return _first_number(event.args)
+
+
+def _first_number(args: bytes | msgspec.Raw) -> float:
     try:
-        values = msgspec.json.decode(event.args, type=dict[str, Any])
+        values = msgspec.json.decode(args, type=dict[str, Any])
     except (msgspec.DecodeError, RecursionError):
         return float("nan")
     numbers = (v for v in values.values() if isinstance(v, (int, float)) and not isinstance(v, bool))

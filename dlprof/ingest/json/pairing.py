@@ -10,6 +10,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from dlprof.ingest.batch import NO_TEXT, Int64
+from dlprof.ingest.json.blocks import Block
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.reader import Context
 
@@ -24,6 +26,25 @@ def _lookup() -> npt.NDArray[np.uint8]:
 
 
 _CLOSER_TABLE: Final = _lookup()
+_OPENER: Final = _CLOSER_TABLE != 0
+ENDS: Final = _OPENER | np.isin(np.arange(256), _CLOSER_TABLE[_OPENER])
+"""Phases of events that open or close a span."""
+
+
+def neighbours(block: Block, left_out: npt.NDArray[np.bool_] | None) -> tuple[Int64, Int64] | None:
+    """Rows of a block that open a span, and those that close them, where each is closed by the next row that opens or closes
+    one; None where any is not, and has to be looked for (`Pairer`). left_out: rows that count as not there."""
+    ends = ENDS[block.ph] if left_out is None else ENDS[block.ph] & ~left_out
+    at = np.flatnonzero(ends)
+    if len(at) % 2:
+        return None
+    first, second = at[::2], at[1::2]
+    same = _CLOSER_TABLE[block.ph[first]] == block.ph[second]
+    same &= _OPENER[block.ph[first]]
+    for column in ("name", "tid", "pid", "id"):
+        same &= block.ids[column][first] == block.ids[column][second]
+    same &= (block.ids["id"][first] == NO_TEXT) | (block.ids["category"][first] == block.ids["category"][second])
+    return (first, second) if same.all() else None
 
 
 class Pairer(msgspec.Struct):

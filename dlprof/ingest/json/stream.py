@@ -310,6 +310,8 @@ class JsonStream(Text):
                 continue
             yield events
             break
+        lead = _LEAD.match(self._buffer, start)
+        start = lead.end() if lead else start
         rest = "an event less deeply nested" if error.reason == TOO_DEEP else "the rest of the event that starts here"
         expected = rest if error.at is None else f"valid JSON, but: {error.reason}"
         place = self._offset(start if error.at is None else at)

@@ -18,7 +18,7 @@ from dlprof.ingest.batch import TARGET_ROWS, Int64, RawBatch
 from dlprof.ingest.json.blocks import Block, Scanner
 from dlprof.ingest.json.decimals import MISSING, PS_PER_US, picoseconds
 from dlprof.ingest.json.elements import Event, metadata_name
-from dlprof.ingest.json.pairing import Pairer
+from dlprof.ingest.json.pairing import ENDS, Pairer, neighbours
 from dlprof.ingest.json.stream import JsonStream
 from dlprof.ingest.reader import Context
 from dlprof.ingest.source import Source
@@ -44,7 +44,6 @@ _TEXTS_OF: Final = {"dims": "shape", "types": "dtype", "stack": "source_line"}
 """Texts of blocks (blocks.TEXTS) that one column alone is made of."""
 
 _X, _M, _NONE = ord("X"), ord("M"), 0
-_OPEN_CLOSE: Final = np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
 INSTANT: Final = np.isin(np.arange(256), np.frombuffer(b"iInR", dtype=np.uint8))
 _SINGLE: Final = np.isin(np.arange(256), np.frombuffer(b"iInRC", dtype=np.uint8))
 _METADATA: Final = np.arange(256) == _M
@@ -76,6 +75,8 @@ class Dialect:
     """An event further than this from the median of the file is an outlier."""
     block_arguments: ClassVar[bool | None] = None
     """Of a dialect that takes blocks of columns (`block_batch`): whether Kineto's arguments are read; None: it takes none."""
+    block_spans: ClassVar[bool] = False
+    """Whether spans, of which each end is an event, are rows of its blocks."""
 
     def dropped(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> Mask | None:
         """Events to leave out (counting them is the dialect's duty); None for none."""
@@ -87,6 +88,12 @@ class Dialect:
     def takes_blocks(self) -> bool:
         """Whether what the file was found to be so far can be read from columns."""
         return self.block_arguments is not None
+
+    def block_dropped(self, block: Block) -> Mask | None:
+        """Rows of a block to leave out, as `dropped`, but nothing is counted; None for none."""
+
+    def leave_out(self, ph: Phases) -> None:
+        """Counts what `block_dropped` found, by its phases."""
 
     def block_batch(self, block: Block, start: Int64, duration: Int64) -> RawBatch:
         """The columns of a block's rows, as `batch` gives them for the same events."""
@@ -132,7 +139,10 @@ class ChromeFile(msgspec.Struct):
         if functions is None:
             return None
         unasked = {text for text, column in _TEXTS_OF.items() if not self.dialect.ctx.wants(column)}
-        return Scanner(functions, self.origin_us, arguments=arguments, unasked=unasked)
+        spans = self.dialect.block_spans
+        if not spans:
+            unasked.add("id")
+        return Scanner(functions, self.origin_us, arguments=arguments, spans=spans, unasked=unasked)
 
     def _batch(self, events: list[Event], pairer: Pairer) -> RawBatch:
         ph = phases(events)
@@ -141,7 +151,7 @@ class ChromeFile(msgspec.Struct):
         dropped = self.dialect.dropped(events, ph)
         if dropped is not None:
             events, ph = list(compress(events, ~dropped)), ph[~dropped]
-        paired = _OPEN_CLOSE[ph]
+        paired = ENDS[ph]
         opened, closed = pairer.pair(list(compress(events, paired)), ph[paired]) if paired.any() else ([], [])
         whole = ph == _X
         instant = _SINGLE[ph]
@@ -156,10 +166,13 @@ class ChromeFile(msgspec.Struct):
         return self._timed(rows, ph, complete, closed)
 
     def _of_block(self, block: Block, pairer: Pairer) -> RawBatch:
-        """The same of a block of columns. One with spans to be paired, or a time that is left out, goes the other way."""
-        start, duration = block.numbers["start"], block.numbers["duration"]
-        if _OPEN_CLOSE[block.phases].any() or not len(block) or not self._known(start, duration).all():
+        """The same of a block of columns. One with spans whose ends have to be looked for, or a time that is left out, goes the
+        other way."""
+        dropped = self.dialect.block_dropped(block)
+        rows = _spans_as_rows(block, dropped)
+        if rows is None or not self._known(rows.numbers["start"], rows.numbers["duration"]).all():
             return self._batch(block.events(), pairer)
+        start, duration = rows.numbers["start"], rows.numbers["duration"]
         counts = self.dialect.ctx.anomalies.counts
         before = dict(counts)
         others, ph = block.others(_METADATA)
@@ -171,7 +184,9 @@ class ChromeFile(msgspec.Struct):
             return self._batch(block.events(), pairer)
         self._count_unread(others, block.phases)
         self.dialect.ctx.anomalies.count("negative_duration", int((duration < 0).sum()))
-        return self.dialect.block_batch(block, start, np.maximum(duration, 0))
+        if dropped is not None:
+            self.dialect.leave_out(block.ph[dropped])
+        return self.dialect.block_batch(rows, start, np.maximum(duration, 0))
 
     def _known(self, start: Int64, duration: Int64) -> Mask:
         """Rows whose time is there and near the others; an end beyond int64 has wrapped round."""
@@ -214,7 +229,7 @@ class ChromeFile(msgspec.Struct):
                 names.threads[event.pid, event.tid] = name
 
     def _count_unread(self, events: Sequence[Event], ph: npt.NDArray[np.uint8]) -> None:
-        unread = ~(_OPEN_CLOSE[ph] | _SINGLE[ph] | (ph == _X) | (ph == _M))
+        unread = ~(ENDS[ph] | _SINGLE[ph] | (ph == _X) | (ph == _M))
         count = int(unread.sum())
         if count:
             without = sum(not event.ph for event in compress(events, ph == _NONE))
@@ -279,6 +294,24 @@ class ChromeFile(msgspec.Struct):
         base = self.dialect.header.get("baseTimeNanoseconds")
         if isinstance(base, int) and base > 0 and self.origin_us is not None and self.origin_us <= EPOCH_US:
             self.dialect.ctx.origin_ns = base + self.origin_us * 1000
+
+
+def _spans_as_rows(block: Block, dropped: Mask | None) -> Block | None:
+    """The rows as `_batch` has them: complete events, spans, then instants and counters. None where ends of spans have to be
+    looked for, or there is no row."""
+    if not ENDS[block.phases].any():
+        return block if len(block) else None
+    if not ENDS[block.ph].any():  # they are no rows of this block
+        return None
+    pairs = neighbours(block, dropped)
+    if pairs is None:
+        return None
+    opened, closed = pairs
+    complete, single = np.flatnonzero(block.ph == _X), np.flatnonzero(_SINGLE[block.ph])
+    found = block.of_rows(np.concatenate([complete, opened, single]))
+    spans = slice(len(complete), len(complete) + len(opened))
+    found.numbers["duration"][spans] = block.numbers["start"][closed] - found.numbers["start"][spans]
+    return found
 
 
 def _some(batch: RawBatch) -> Iterator[RawBatch]:

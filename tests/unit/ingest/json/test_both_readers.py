@@ -8,6 +8,7 @@ import random
 from pathlib import Path
 
 import fuzz_readers
+import fuzz_spans
 import pytest
 from json_reading import recorded, table
 from places import ROOT
@@ -86,6 +87,86 @@ def test_mutations_are_the_same_by_both_readers_and_many_are_read_natively(
     for _ in range(60):
         fuzz_readers.one_input(fuzz_readers.mutated(pool, chance))
     assert sum(blocks) > 30
+
+
+MXNET = (
+    "mxnet/gpu-mnist-2019/gpu_mnist_cnn_profile_output.json",
+    "mxnet/recorded-1.9.1-cpu/s_hyb.json",
+    "mxnet/recorded-1.9.1-cpu/s_objs.json",
+    "mxnet/recorded-1.9.1-cpu/s_plain.json",
+    "mxnet/recorded-1.9.1-cpu/third_dump_no_header_no_footer.json",
+    "mxnet/recorded-1.9.1-cpu/unescaped_quotes.json",
+)
+
+
+@built
+@pytest.mark.parametrize("name", MXNET)
+def test_a_recorded_profile_of_mxnet_is_the_same_by_both_readers(
+    name: str, blocks: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recorded(name)
+    monkeypatch.setattr(stream, "CHUNK", 9_000)
+    tables = []
+    for reader in ("python", "native"):
+        monkeypatch.setenv(library.VARIABLE, reader)
+        events, info = table(path)
+        tables.append((sorted(map(repr, events.drop_columns(["id", "parent", "launch"]).to_pylist())), info))
+    assert tables[0] == tables[1]
+    assert sum(blocks) > (1 if "unescaped" in name else 2), "the native reader read next to nothing of it"
+
+
+@built
+def test_mutations_of_spans_are_the_same_by_both_readers_and_most_are_read_natively(
+    blocks: list[bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(os, "sched_getaffinity", lambda _: {0})
+    chance = random.Random(5)
+    pool = fuzz_spans.seeds()
+    for _ in range(60):
+        fuzz_spans.one_input(fuzz_spans.mutated(pool, chance))
+    assert sum(blocks) > 60
+
+
+SPANS = """{"traceEvents": [
+{"name": "process_name", "ph": "M", "pid": 0, "args": {"name": "cpu/0"}},
+{"name": "first", "cat": "operator", "ph": "B", "ts": 5, "pid": 0, "tid": 1},
+{"name": "first", "cat": "operator", "ph": "E", "ts": 6, "pid": 0, "tid": 1},
+%s
+{"name": "last", "cat": "operator", "ph": "B", "ts": 90, "pid": 0, "tid": 1},
+{"name": "last", "cat": "operator", "ph": "E", "ts": 95, "pid": 0, "tid": 1}
+]}"""
+SPAN = '{"name": "%s", "cat": "operator", "ph": "%s", "ts": %d, "pid": 0, "tid": %s},'
+
+
+@built
+@pytest.mark.parametrize(
+    ("spans", "durations"),
+    [
+        ([("a", "B", 10, "1"), ("a", "E", 12, "1")], {"a": 2}),
+        ([("a", "B", 10, "18446744073709551615"), ("a", "E", 12, "18446744073709551615")], {"a": 2}),
+        ([("a", "B", 10, "0"), ("a", "E", 12, "-0")], {"a": 2}),
+        ([("a", "B", 10, "1"), ("b", "B", 11, "1"), ("b", "E", 15, "1"), ("a", "E", 18, "1")], {"a": 8, "b": 4}),
+        ([("a", "B", 10, "1"), ("a", "B", 11, "2"), ("a", "E", 15, "1"), ("a", "E", 21, "2")], {"a": 15}),
+        ([("a", "B", 10, "1"), ("a", "E", 9, "1")], {"a": 0}),
+        ([("a", "B", 10, "1"), ("a", "b", 11, "1"), ("a", "e", 12, "1"), ("a", "E", 14, "1")], {"a": 4}),
+        ([("a", "b", 10, "1"), ("a", "e", 14, "1")], {}),
+        ([("a", "E", 10, "1"), ("a", "B", 14, "1")], {}),
+    ],
+)
+def test_spans_of_two_events_have_their_durations_wherever_a_block_ends(spans, durations, monkeypatch) -> None:
+    text = (SPANS % "\n".join(SPAN % span for span in spans)).encode()
+    begin = text.index(b'"first"')
+    for chunk in range(begin + 120, len(text) + 40, 13):
+        monkeypatch.setattr(stream, "CHUNK", chunk)
+        for reader in ("python", "native"):
+            source = fuzz_spans.MemorySource(text, fuzz_spans.Anomalies(), False)
+            said = fuzz_readers.told(source, reader, False, fuzz_spans.KIND)
+            names = said["pools"]["name"]
+            found: dict[str, int] = {}
+            for batch in said["batches"]:
+                for name, duration in zip(batch["name"], batch["duration_ps"], strict=True):
+                    found[names[name]] = found.get(names[name], 0) + duration // 1_000_000
+            assert found == {"first": 1, "last": 5, **durations}, (reader, chunk)
 
 
 EVENT = '{"ph":"X","cat":"cpu_op","name":"a","pid":1,"tid":1,"ts":%s,"dur":%s,"args":%s}'

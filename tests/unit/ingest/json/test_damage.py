@@ -87,12 +87,12 @@ def test_an_event_cut_in_two_is_damage_with_its_place_and_repair_keeps_all_befor
     whole = _trace(SPAN % ("a", 1), SPAN % ("b", 7))
     text = whole[: whole.index('"b"') + 2]
     offset = whole.index('{"ph": "X", "name": "b"')
-    with pytest.raises(TraceError, match=rf"damaged at byte {offset - 2}: expected the rest of the event") as error:
+    with pytest.raises(TraceError, match=rf"damaged at byte {offset}: expected the rest of the event") as error:
         rows_of(text, tmp_path)
     assert "--repair" in (error.value.hint or "")
     events, info = rows_of(text, tmp_path, repair=True)
     assert [row["name"] for row in events] == ["a"]
-    assert info.anomalies == {"damage_skipped": 1, "bytes_lost": len(text) - offset + 2}
+    assert info.anomalies == {"damage_skipped": 1, "bytes_lost": len(text) - offset}
 
 
 def test_garbage_between_events_is_damage_at_its_byte(tmp_path: Path) -> None:
