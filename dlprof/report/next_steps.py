@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 from dlprof.analysis.model import Comparison
 from dlprof.report.text import trust_text, work_text
+from dlprof.units import counted
 
 
 def of(found: Comparison) -> list[str]:
@@ -25,7 +26,7 @@ def _steps(found: Comparison) -> Iterator[str]:
     if work_text.recorded(found):
         yield "get a verdict, which takes trials: dlprof compare (a workload, or two scripts)"
     elif first is not None and first.verdict == "inconclusive" and folder and not found.facts.imported:
-        more = f", about {first.more_trials} more trials" if first.more_trials else ""
+        more = f", about {counted(first.more_trials, 'more trial')}" if first.more_trials else ""
         yield f"go on until it is decided{more}: dlprof compare --resume {shlex.quote(folder)} --budget 10m"
     if any(trust_text.disturbed(one.machine) for one in found.facts.trials if one.machine):
         yield "repeat it when no other program runs: the machine was disturbed"

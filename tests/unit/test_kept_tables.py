@@ -14,6 +14,7 @@ TABLES = (
     ("script_rounds", "docs/statistics.md"),
     ("gate_rates", "docs/statistics.md"),
     ("bisect_toys", "docs/bisect.md"),
+    ("ingest_stages", "docs/formats.md"),
 )
 
 
@@ -24,4 +25,4 @@ def test_a_document_holds_the_table_of_the_runs_that_are_kept(monkeypatch, name:
     text = (ROOT / document).read_text(encoding="utf-8")
     shown = text.partition(made.BEGIN)[2].partition(made.END)[0].strip()
     expected = marked.percents(made.table()) if kept.read(made.FILE) else ""
-    assert shown == expected, f"write it anew: python3 benchmarks/{name}.py report --into {document}"
+    assert shown == expected, f"write it anew by benchmarks/{name}.py --into {document}, as it says itself"

@@ -13,7 +13,7 @@ import pyarrow as pa
 from dlprof import stats
 from dlprof.analysis.model import Drift, ItemResult, Ratio, Side
 from dlprof.analysis.timing import lockstep
-from dlprof.units import format_change, format_share
+from dlprof.units import counted, format_change, format_share
 
 HEADLINES: Final = ("train_block", "infer_block", "train_step_sync")
 """Items that may head a comparison, the best first: blocks are timed as people train, one wait at the end of each."""
@@ -202,5 +202,5 @@ def sentence(
         return f"{b.label} and {a.label} are equivalent within ±{format_share(margin)}: {time}"
     if verdict == "negligible":
         return f"{b.label} and {a.label} differ, but by less than {format_share(margin)}: {time}"
-    hint = f"; about {more} more trials would decide" if more else ""
+    hint = f"; about {counted(more, 'more trial')} would decide" if more else ""
     return f"{b.label} against {a.label}: inconclusive, {time}{hint}"

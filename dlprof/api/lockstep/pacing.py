@@ -292,7 +292,7 @@ class Pacing:
         if n < stats.FIRST_LOOK:
             return f"{text}, first look at {stats.FIRST_LOOK} trials"
         self.more = result.more_trials or 0
-        return f"{text}, about {self.more} more trials to a verdict" if self.more else text
+        return f"{text}, about {counted(self.more, 'more trial')} to a verdict" if self.more else text
 
     def _decided(self, of: Mapping[Pair, Sequence[stats.TrialRatio]]) -> str:
         """`4 of 6 pairs decided`, and how many trials the others take."""
@@ -308,7 +308,7 @@ class Pacing:
         if n < stats.FIRST_LOOK:
             return f"{text}, first look at {stats.FIRST_LOOK} trials"
         self.more = max(result.more_trials or 0 for result in results if result.verdict == "inconclusive")
-        return f"{text}, about {self.more} more trials to all verdicts" if self.more else text
+        return f"{text}, about {counted(self.more, 'more trial')} to all verdicts" if self.more else text
 
 
 def _logs(trials: Sequence[stats.TrialRatio]) -> list[float]:

@@ -11,7 +11,7 @@ from dlprof.analysis.same_work import parity
 from dlprof.analysis.timing.ranking import Ranking
 from dlprof.report.text.layout import Colour
 from dlprof.report.text.verdict import item_words, percent
-from dlprof.units import format_bytes, format_ns, format_signed_ns
+from dlprof.units import counted, format_bytes, format_ns, format_signed_ns
 
 COLOURS: Final[dict[GateState, Colour]] = {
     "passed": "good",
@@ -116,7 +116,7 @@ def _undecided(gate: Gate) -> str:
     else:
         told = f"{_listed(left)} is shown neither above {_allowed(gate)} nor at or below it{of}"
     more = gate.more_trials
-    return told if more is None else f"{told}; about {more} more trial{'' if more == 1 else 's'} would decide"
+    return told if more is None else f"{told}; about {counted(more, 'more trial')} would decide"
 
 
 def _different(_: Gate) -> str:

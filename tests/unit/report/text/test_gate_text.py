@@ -12,7 +12,8 @@ from report_tables import comparison, ledger
 
 from dlprof.analysis.explain import causes
 from dlprof.analysis.model import Amount, Bridge, Gate, GatedItem, GateState, Ratio
-from dlprof.report import json
+from dlprof.analysis.timing import verdicts
+from dlprof.report import json, next_steps
 from dlprof.report.html import document
 from dlprof.report.text import comparison_text, gate_text
 
@@ -58,6 +59,19 @@ def test_a_pass_and_an_undecided_gate():
     assert "all 2 items ≤ 5 %; the nearest to it is training step, synchronised −6.0 %" in gate_text.words(two)
     left = gate_text.words(gated("undecided", item("train_block", 1.06, "undecided", 7)))
     assert left.endswith("shown neither above 5 % nor at or below it; about 7 more trials would decide.")
+
+
+@pytest.mark.parametrize(("more", "said"), [(1, "about 1 more trial would"), (2, "about 2 more trials would")])
+def test_one_trial_more_is_one_trial(more: int, said: str) -> None:
+    found = gated("undecided", item("train_block", 1.06, "undecided", more))
+    assert said in gate_text.words(found)
+    one = found.gate.items[0]
+    sentence = verdicts.sentence("inconclusive", one.ratio, found.a, found.b, unit="a training step", more=more)
+    assert said in sentence
+    inconclusive = replace(found.items[0], verdict="inconclusive", more_trials=more)
+    facts = replace(found.facts, folder="out", imported=False)
+    steps = next_steps.of(replace(found, items=(inconclusive,), facts=facts))
+    assert any(said.removesuffix(" would") in step for step in steps)
 
 
 def test_one_trial_has_no_interval_and_the_sentence_can_still_be_read():
