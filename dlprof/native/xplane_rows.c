@@ -60,7 +60,7 @@ static inline bool place_in_time(struct rows *rows, int64_t i, int64_t base) {
 /* What event i is by its name, with `operator` as the last one that was dispatched before it on its line; false for no name. */
 static inline bool name_event(struct rows *rows, int64_t i, int32_t *operator) {
     int64_t id = rows->metadata_id[i];
-    if (id < -1 || id + 1 >= rows->ids) return false;
+    if (id < -1 || id >= rows->ids - 1) return false;
     int64_t place = rows->place_of[id + 1];
     if (place < 0 || place >= rows->names) return false;
     int32_t lookup = rows->lookup_of[place];
@@ -69,7 +69,7 @@ static inline bool name_event(struct rows *rows, int64_t i, int32_t *operator) {
         if (rows->dispatches[place]) *operator = rows->dispatched[place];
         if (rows->executes[place] && *operator != NO_TEXT) lookup = *operator, level = (int8_t)rows->op;
     }
-    if (lookup < NO_TEXT || lookup + 1 >= rows->lookups) return false;
+    if (lookup < NO_TEXT || lookup >= rows->lookups - 1) return false;
     rows->place[i] = place;
     rows->name[i] = rows->name_of[place];
     rows->level[i] = level;

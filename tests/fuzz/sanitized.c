@@ -353,7 +353,7 @@ static void run_host_rows(void) {
     int64_t *line = held(8 * runs), *events = held(8 * runs), *base = held(8 * runs);
     uint8_t *executes = below(2) ? held(names) : NULL, *dispatches = held(names);
     for (int64_t row = 0; row < count; row++) {
-        id[row] = code_below(ids) - 1;
+        id[row] = below(60) ? code_below(ids) - 1 : below(2) ? INT64_MAX : (int64_t)(below(1ULL << 63) * 2);
         offset[row] = below(60) ? (int64_t)below(1ULL << 50) : (int64_t)(below(1ULL << 63) * 2);
         length[row] = below(60) ? (int64_t)below(1ULL << 40) : (int64_t)(below(1ULL << 63) * 2);
     }

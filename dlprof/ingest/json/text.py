@@ -71,7 +71,7 @@ class Text(msgspec.Struct):
         """Appends a piece as it is. Of a file that can be read anywhere, what is left in the buffer is read once more with what
         follows it, which is cheaper than to join the two."""
         rest = self._buffer
-        if self._file is None or self._unchecked < len(rest):
+        if self._file is None or self._tail or self._unchecked < len(rest):
             piece = self._piece(size)
             self._eof = not piece
             self._buffer = rest + self._tail + piece

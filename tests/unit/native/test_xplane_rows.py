@@ -69,9 +69,15 @@ def drawn(draws: np.random.Generator, ids: list[int], odd: bool) -> Drawn:
     offset, duration = draws.integers(0, 2**50, count), draws.integers(0, 2**40, count)
     if odd and count:
         where = int(draws.integers(0, count))
-        column, value = [(id_, 999), (id_, -1), (offset, 2**62), (offset, -(2**63)), (duration, -1), (duration, 2**62)][
-            int(draws.integers(0, 6))
-        ]
+        column, value = [
+            (id_, 999),
+            (id_, -1),
+            (id_, 2**63 - 1),
+            (offset, 2**62),
+            (offset, -(2**63)),
+            (duration, -1),
+            (duration, 2**62),
+        ][int(draws.integers(0, 7))]
         column[where] = value
     if odd and not draws.integers(0, 4):
         lines[0].timestamp_ns = int(draws.choice([2**63 - 1, -(2**63)]))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import os
 import random
+import re
 from pathlib import Path
 
 import fuzz_readers
@@ -222,6 +223,29 @@ def test_what_is_not_plain_is_left_to_the_reader_in_python(
     finally:
         fuzz_readers.stream.CHUNK = found  # type: ignore[misc]
     assert any(blocks) == natively
+
+
+@built
+@pytest.mark.parametrize("cut", ["\u00e9", "\u20ac", "\U0001f600"])
+@pytest.mark.parametrize("behind", ["", ","])
+@pytest.mark.parametrize("repair", [False, True])
+def test_part_of_a_character_between_a_piece_of_a_file_and_the_next_is_damage_to_both(
+    cut: str, behind: str, repair: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Its ends are more than are guessed at, so that all is taken up to the part.
+    nested = EVENT % (7, 1, '{"x":[{},{},{},{},{},{}]}')
+    head = '{"schemaVersion":1,"traceEvents":[' + EVENT % (5, 1, "{}") + "," + nested + ","
+    part = cut.encode()[:-1]
+    first = head.replace(":[", ":[" + " " * ((len(head) + len(part)) % 2), 1).encode() + part
+    monkeypatch.setattr(stream, "CHUNK", len(first) // 2)
+    rest = behind + ",".join(EVENT % (at, 1, "{}") for at in (9, 11)) + "]}"
+    assert fuzz_readers.differences(first + rest.encode(), repair) == []
+    source = fuzz_readers.MemorySource(first + rest.encode(), fuzz_readers.Anomalies(), repair)
+    read = fuzz_readers.told(source, "native", repair)
+    assert source.anomalies.counts["text_not_utf8"] == 1
+    place = re.search(r"damaged at byte (\d+)", str(read["error"] or read["completeness"]))
+    assert place is not None
+    assert abs(int(place[1]) - len(first)) <= 4
 
 
 MEMORY = (
