@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from collections import deque
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -19,18 +20,27 @@ TURN_S: Final = 0.0005
 it goes on: with Python's own 5 ms both threads of a reading stand still for longer than most of their calls take, and the sums of
 an XPlane took longer on two cores than on one (benchmarks/ingest.py commands; .05 ms gained no more)."""
 
+_TURNS: Final = threading.Lock()
+_before: Final[list[float]] = []
+"""Of each reading that goes on, how long a thread kept the lock before the first of them."""
+
 T = TypeVar("T")
 
 
 @contextmanager
 def short_turns() -> Iterator[None]:
-    """Within it, Python's threads give its lock to one another after TURN_S."""
-    before = sys.getswitchinterval()
-    sys.setswitchinterval(min(before, TURN_S))
+    """Within it, Python's threads give its lock to one another after TURN_S: it is the program's, so that of readings at a time
+    the last to end sets back what was before the first."""
+    with _TURNS:
+        _before.append(_before[0] if _before else sys.getswitchinterval())
+        sys.setswitchinterval(min(_before[0], TURN_S))
     try:
         yield
     finally:
-        sys.setswitchinterval(before)
+        with _TURNS:
+            before = _before.pop()
+            if not _before:
+                sys.setswitchinterval(before)
 
 
 class Background:

@@ -47,6 +47,7 @@ static const uint8_t *place(const uint8_t *p, const uint8_t *end, struct range *
     const uint8_t *behind = integer_or_string(p, end, token), *first = p;
     uint64_t value = 0;
     if (behind) return behind;
+    if (p < end && *p == '0') return NULL;
     while (p < end && *p >= '0' && *p <= '9' && p - first < 20) {
         uint64_t digit = (uint64_t)(*p++ - '0');
         if (value > (UINT64_MAX - digit) / 10) return NULL;

@@ -265,6 +265,10 @@ class JsonStream(Text):
         if block is not None:
             self._closed |= block.closed
             return block, block.used
+        return self._events(decoder, text)
+
+    def _events(self, decoder: EventDecoder, text: bytes | memoryview) -> tuple[list[Event], int]:
+        """The same, whatever the reader: all of the events, where a block ends before a span that is open."""
         try:
             return self._closing(decoder, text)
         except _Malformed as error:
@@ -305,7 +309,7 @@ class JsonStream(Text):
         start = 0
         for cut in reversed(ends_of_events(self._buffer[:at])[-GUESSES:]):
             try:
-                events, start = self._decode(decoder, self._buffer[:cut])
+                events, start = self._events(decoder, self._buffer[:cut])
             except _Malformed:
                 continue
             yield events

@@ -248,6 +248,54 @@ def test_part_of_a_character_between_a_piece_of_a_file_and_the_next_is_damage_to
     assert abs(int(place[1]) - len(first)) <= 4
 
 
+@built
+@pytest.mark.parametrize("repair", [False, True])
+def test_what_stands_before_damage_is_kept_by_both_though_a_span_is_open_there(
+    repair: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = [SPAN % ("a", letter, 10 + at, "1") for at, letter in enumerate("BE" * 8)]
+    whole = '{"name": "whole", "cat": "operator", "ph": "X", "ts": 41, "dur": 1, "pid": 0, "tid": 1},'
+    damaged = '{"name": "damaged" "ph": 3},'
+    inside = [SPAN % ("open", "B", 40, "1"), whole, damaged, SPAN % ("open", "E", 47, "1")]
+    text = (SPANS % "\n".join(before + inside)).encode()
+    for chunk in range(300, 900, 30):
+        monkeypatch.setattr(stream, "CHUNK", chunk)
+        for reader in ("python", "native"):
+            source = fuzz_spans.MemorySource(text, fuzz_spans.Anomalies(), repair)
+            said = fuzz_spans.in_no_order(fuzz_readers.told(source, reader, repair, fuzz_spans.KIND))
+            assert len(said["rows"]) == (12 if repair else 10), (reader, chunk)
+            lost = {"damage_skipped": 1, "bytes_lost": len(damaged) + 1} if repair else {}
+            assert {name: said["anomalies"].get(name) for name in lost} == lost, (reader, chunk)
+            assert "unmatched_end" not in said["anomalies"]
+
+
+@built
+@pytest.mark.parametrize("key", ["pid", "tid", "id"])
+@pytest.mark.parametrize(
+    ("number", "damaged"),
+    [
+        ("09223372036854775808", True),
+        ("00000000000000000001", True),
+        ("18446744073709551615", False),
+        ("18446744073709551616", False),
+        ("-9223372036854775809", False),
+    ],
+)
+def test_a_number_of_a_place_is_what_json_has_for_both_readers(key: str, number: str, damaged: bool) -> None:
+    plain = EVENT % (5, 1, "{}")
+    odd = EVENT.replace('"pid":1,"tid":1', f'"{key}":{number}') % (7, 1, "{}")
+    text = '{"schemaVersion":1,"traceEvents":[' + ",".join([plain] * 3 + [odd] + [plain] * 3) + "]}"
+    found = stream.CHUNK
+    fuzz_readers.stream.CHUNK = 150  # type: ignore[misc]
+    try:
+        for kind in ("kineto", fuzz_spans.KIND):
+            assert fuzz_readers.differences(text.encode(), repair=False, kind=kind) == []
+            source = fuzz_readers.MemorySource(text.encode(), fuzz_readers.Anomalies(), False)
+            assert (fuzz_readers.told(source, "native", False, kind)["error"] is not None) == damaged
+    finally:
+        fuzz_readers.stream.CHUNK = found  # type: ignore[misc]
+
+
 MEMORY = (
     '{"ph":"i","s":"t","name":"[memory]","pid":%d,"tid":1,"ts":%d,'
     '"args":{"Total Allocated":%s,"Device Type":%s,"Device Id":%s}}'
