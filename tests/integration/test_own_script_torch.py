@@ -127,6 +127,25 @@ if __name__ == "__main__":
     mp.spawn(main, (sys.argv[1], sys.argv[2], barrier), nprocs=2)
 """
 
+TRANSFORMED = """
+import torch
+from torch import nn
+
+class Flip(nn.Module):
+    def forward(self, x):
+        return x.flip(-1)
+
+torch.manual_seed(0)
+flip, model = Flip(), nn.Sequential(nn.Linear(64, 32), nn.ReLU(), nn.Linear(32, 10))
+for _ in range(20):
+    flip(torch.randn(64))
+with torch.no_grad():
+    for _ in range(200):
+        batch = torch.stack([flip(torch.randn(64)) for _ in range(8)])
+        out = model(batch)
+print("sum", out.sum().item())
+"""
+
 PROFILED = """
 import sys
 import torch
@@ -147,7 +166,7 @@ print("operators", len(own.key_averages()) > 5, "loss", loss.item())
 @pytest.fixture
 def project(tmp_path: Path) -> Path:
     scripts = {"train": TRAIN, "gan": GAN, "infer": INFER, "compiled": COMPILED, "search": SEARCH, "profiled": PROFILED}
-    scripts["spawned"] = SPAWNED
+    scripts |= {"spawned": SPAWNED, "transformed": TRANSFORMED}
     for name, text in scripts.items():
         (tmp_path / f"{name}.py").write_text(text)
     (tmp_path / "run.sh").write_text('exec "$PYTHON" train.py "$@"\n')
@@ -352,6 +371,14 @@ def test_another_seed_is_stated_and_compared(dlprof, torch: Path, project: Path)
     done = _compared(dlprof, project, train, f"{train} --seed 1", "--trials", 1, "--traces", 0)
     assert done.returncode == 0, done.stderr
     assert [one["where"] for one in json.loads(done.stdout)["parity"]] == ["seed"]
+
+
+def test_forward_passes_of_what_has_no_weights_are_no_steps(dlprof, torch: Path, project: Path) -> None:
+    plain = _plain(project, torch, "transformed.py")
+    done = _captured(dlprof, project, torch, "transformed.py")
+    assert (done.returncode, done.stdout) == (0, plain.stdout), done.stderr
+    assert "steps: each forward pass of the outermost module, Sequential (no optimizer was made)" in done.stderr
+    assert _manifest(project / "made")["child"]["window"]["steps"] == 20
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,10 @@ from dlprof_inject.jobs import now
 FORWARDS = 10
 """Forward passes of one outermost module without any optimizer, after which they are taken for the steps."""
 
+UNWEIGHTED = 100
+"""The same of a module without weights, unless one with weights was called: it may be a transform of the data (torchvision's are
+modules), or a layer that a script looks at before it trains (Keras' augmentation)."""
+
 _COMPILING = ("_compile.compile_inner", "backward._backward_impl")
 """What torch.compile calls its work on a function, and on its gradient where that is put off until it is called."""
 
@@ -198,9 +202,13 @@ class Forwards(_Torch):
             return
         if result is None:  # the forward pass failed
             return
-        ends = self.calls.setdefault(id(module), [])
+        if id(module) not in self.calls:
+            self.calls[id(module)] = [], _has_weights(module)
+        ends, weighted = self.calls[id(module)]
         ends.append(now())
-        if len(ends) < FORWARDS:
+        if len(ends) < (FORWARDS if weighted else UNWEIGHTED):
+            return
+        if not weighted and any(other for _, other in self.calls.values()):
             return
         self.stand_back()
         self.module = module
@@ -288,6 +296,18 @@ def _autocast(torch):
 
 def _name(module):
     return type(module).__name__
+
+
+def _has_weights(module):
+    """Whether a module has any: numbers of its own (the state of a random generator is of integers), or packed ones of quantized
+    layers."""
+    for each in module.modules():
+        if hasattr(each, "_packed_params"):
+            return True
+        for tensor in [*each.parameters(recurse=False), *each.buffers(recurse=False)]:
+            if tensor.is_floating_point() or tensor.is_complex():
+                return True
+    return False
 
 
 def compiled_graphs():
