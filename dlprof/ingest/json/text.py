@@ -81,6 +81,9 @@ class Text(msgspec.Struct):
         self._read -= len(rest)
         self._file.seek(self._read)
         self._buffer = self._piece(len(rest) + size)
+        if len(self._buffer) < len(rest):  # the file has become shorter since: what was read of it counts
+            self._read += len(rest) - len(self._buffer)
+            self._buffer = rest
         self._unchecked = len(self._buffer)
         self._eof = len(self._buffer) <= len(rest)
 

@@ -16,6 +16,8 @@ from places import ROOT
 
 from dlprof.ingest.json import stream
 from dlprof.ingest.json.blocks import Scanner
+from dlprof.ingest.json.text import Text
+from dlprof.ingest.source import Source
 from dlprof.native import library
 
 built = pytest.mark.skipif(
@@ -246,6 +248,35 @@ def test_part_of_a_character_between_a_piece_of_a_file_and_the_next_is_damage_to
     place = re.search(r"damaged at byte (\d+)", str(read["error"] or read["completeness"]))
     assert place is not None
     assert abs(int(place[1]) - len(first)) <= 4
+
+
+@built
+@pytest.mark.parametrize("size", [0, 100, 700])
+@pytest.mark.parametrize("piece", [2, 3, 4, 5])
+@pytest.mark.parametrize("repair", [False, True])
+def test_of_a_file_that_becomes_shorter_while_it_is_read_both_say_where_it_ended(
+    size: int, piece: int, repair: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path, read = tmp_path / "t.json", Text._piece
+    events = ",".join(EVENT % (at, 1, '{"x":"longer"}') for at in range(30))
+    told = []
+    monkeypatch.setattr(stream, "CHUNK", 330)
+    for reader in ("python", "native"):
+        path.write_text('{"schemaVersion":1,"traceEvents":[' + events + "]}")
+        pieces = 0
+
+        def cut(self: Text, size_: int) -> bytes:
+            nonlocal pieces
+            pieces += 1
+            if pieces > piece:
+                os.truncate(path, size)
+            return read(self, size_)
+
+        monkeypatch.setattr(Text, "_piece", cut)
+        source = Source(path, "memory", fuzz_readers.Anomalies(), repair)
+        told.append(fuzz_readers.told(source, reader, repair))
+    assert told[0] == told[1]
+    assert repair or "damaged at byte" in told[1]["error"][0]
 
 
 @built
