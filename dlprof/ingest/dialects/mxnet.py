@@ -75,13 +75,18 @@ class MXNetDialect(Dialect):
             keys = [[getattr(event, held[column]) for event in of] for column in columns]
             return keyed(list(zip(*keys, strict=True)), code)
 
-        counters = [event.args for event in compress(rows, ph == _C)]
+        def counters() -> list[msgspec.Raw]:
+            return [event.args for event in compress(rows, ph == _C)]
+
         name, category = name_codes(self.ctx, rows), category_codes(self.ctx, rows)
         return self._columns(name, category, ph, start, duration, counters, coded)
 
     def block_batch(self, block: Block, start: Int64, duration: Int64) -> RawBatch:
         """Columns of a block."""
-        counters = block.args(np.flatnonzero(block.ph == _C).tolist())
+
+        def counters() -> list[bytes]:
+            return block.args(np.flatnonzero(block.ph == _C).tolist())
+
         name, category = (block.codes(of, self.ctx.pool(of).__getitem__) for of in ("name", "category"))
         return self._columns(name, category, block.ph, start, duration, counters, block.keyed)
 
@@ -92,16 +97,18 @@ class MXNetDialect(Dialect):
         ph: Phases,
         start: Int64,
         duration: Int64,
-        counters: Sequence[bytes | msgspec.Raw],
+        counters: Callable[[], Sequence[bytes | msgspec.Raw]],
         coded: _Coded,
     ) -> RawBatch:
-        """counters: their arguments. coded: `Block.keyed`, or the same of events."""
+        """counters: their arguments, where they are asked for. coded: `Block.keyed`, or the same of events."""
         is_counter = ph == _C
         level = self._levels(name, category, is_counter)
         works = (level == LEVEL["op"]) | (level == LEVEL["copy"])
         self.operators += int(works.sum())
-        value = np.full(len(name), np.nan)
-        value[is_counter] = counter_values(counters)
+        value = None
+        if self.ctx.wants("value"):
+            value = np.full(len(name), np.nan)
+            value[is_counter] = counter_values(counters())
         track = self._tracks(coded, is_counter)
         self.ctx.anomalies.count("mxnet_gpu_operator", int(np.isin(track[works], list(self.gpu_tracks)).sum()))
         return RawBatch(
