@@ -80,12 +80,11 @@ def _span(chance: random.Random, at: int, inside: list[str]) -> list[str]:
     name, category, pid, tid = chance.choice(NAMES), chance.choice(CATEGORIES), chance.randrange(3), chance.choice(TIDS)
     letters = chance.choice(("BE", "BE", "be"))
     identity = f'"id": {tid}, ' if letters == "be" and chance.random() < 0.8 else ""
-    return [
+    begin, end = (
         f'{{"name": "{name}", "cat": "{category}", "ph": "{letter}", "ts": {at + shift}, {identity}{PLACE % (pid, tid)}'
         for letter, shift in zip(letters, (0, chance.choice((1, 5, -1, 0))), strict=True)
-    ][:1] + inside + [
-        f'{{"name": "{name}", "cat": "{category}", "ph": "{letters[1]}", "ts": {at + 3}, {identity}{PLACE % (pid, tid)}'
-    ]  # fmt: skip
+    )
+    return [begin, *inside, end]
 
 
 def document(chance: random.Random, count: int) -> bytes:
@@ -101,7 +100,7 @@ def document(chance: random.Random, count: int) -> bytes:
         elif what < 0.75:
             events += _span(chance, ts, _span(chance, ts + 1, []))
         elif what < 0.78:
-            events += _span(chance, ts, [])[: chance.randrange(1, 2)]
+            events += _span(chance, ts, [])[:1]
         else:
             events.append(mark % ts)
     return ('{\n    "traceEvents": [\n' + "\n,\n".join(events) + '\n    ],\n    "displayTimeUnit": "ms"\n}\n').encode()

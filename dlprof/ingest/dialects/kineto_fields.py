@@ -29,8 +29,6 @@ from dlprof.ingest.json.walk import Mask
 from dlprof.ingest.reader import Context
 from dlprof.ingest.texts import Texts
 
-"""Combinations of ids that one int64 numbers."""
-
 
 class Fields(Protocol):
     """The rows of a chunk.

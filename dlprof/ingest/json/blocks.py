@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import ctypes
 from collections.abc import Callable, Collection, Sequence
-from functools import cached_property
 from typing import Any, Final
 
 import msgspec
@@ -17,6 +16,7 @@ import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_STEP, NO_TEXT, TARGET_ROWS, Int32, Int64
 from dlprof.ingest.json.elements import Event, EventDecoder
+from dlprof.ingest.json.pairing import ENDS
 from dlprof.ingest.texts import Places
 from dlprof.native.arrays import address
 
@@ -50,9 +50,10 @@ _DISTINCT: Final = 1 << 16
 _STAMPS: Final = 2**32 - 1
 _ROWS: Final = np.isin(np.arange(256), np.frombuffer(b"XiInRC", dtype=np.uint8))
 """Phases whose events are rows; json_events.c has the same."""
-_SPANS: Final = _ROWS | np.isin(np.arange(256), np.frombuffer(b"BEbe()", dtype=np.uint8))
+_SPANS: Final = _ROWS | ENDS
 """The same where those that open or close a span are rows too."""
 _WIDEST: Final = 2**62
+"""Combinations of ids that one int64 numbers."""
 
 
 class _Call(ctypes.Structure):
@@ -85,7 +86,7 @@ class _Call(ctypes.Structure):
     )
 
 
-class Block(msgspec.Struct, frozen=True, dict=True):
+class Block(msgspec.Struct, frozen=True):
     """The events of a block.
 
     text: its bytes, of which `used` are events
@@ -103,7 +104,7 @@ class Block(msgspec.Struct, frozen=True, dict=True):
     ph: npt.NDArray[np.uint8]
     numbers: dict[str, Int64]
     ids: dict[str, Int32]
-    _distinct: dict[str, list[bytes]]
+    _texts: dict[str, list[Any]]
     _others: Int64
     _is_row: npt.NDArray[np.bool_]
     _decoder: EventDecoder
@@ -176,10 +177,6 @@ class Block(msgspec.Struct, frozen=True, dict=True):
         """The arguments of all rows as recorded; None where no row has any."""
         places, sizes = self.numbers["args_at"], self.numbers["args_size"]
         return None if (sizes < 0).all() else Places(places, sizes.astype(np.int32), self.text)
-
-    @cached_property
-    def _texts(self) -> dict[str, list[Any]]:
-        return {column: _decoded(column, raws) for column, raws in self._distinct.items()}
 
 
 class Scanner:
@@ -254,7 +251,7 @@ class Scanner:
             ph=ph[order],
             numbers={name: self._numbers[at][order].copy() for at, name in enumerate(NUMBERS)},
             ids={name: self._ids[at][order].copy() for at, name in enumerate(TEXTS)},
-            _distinct=self._found(data, int(call.found)),
+            _texts={column: _decoded(column, raws) for column, raws in self._found(data, int(call.found)).items()},
             _others=self._others[: events - rows].copy(),
             _is_row=self._is_row,
             _decoder=decoder,

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import compress
-from typing import Any, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import msgspec
 import numpy as np
 import numpy.typing as npt
 
 from dlprof.ingest.batch import NO_TEXT, Int64
-from dlprof.ingest.json.blocks import Block
 from dlprof.ingest.json.elements import Event
 from dlprof.ingest.reader import Context
+
+if TYPE_CHECKING:
+    from dlprof.ingest.json.blocks import Block
 
 CLOSER_OF: Final = {ord("B"): ord("E"), ord("b"): ord("e"), ord("("): ord(")")}
 
